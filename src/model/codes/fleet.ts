@@ -1,0 +1,4 @@
+// Codes of the fleet loop's decisions and refusals.
+import type { CodeInfo } from '../problem-codes.ts'
+
+export const fleetCodes = {} as const satisfies Record<string, CodeInfo>

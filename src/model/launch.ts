@@ -1,0 +1,59 @@
+// What is asked of a provider, and what comes back. Partial success is a result, not an exception.
+import type { Instance, Offering } from './instance.ts'
+import type { Ownership } from './ownership.ts'
+import type { Problem } from './problem.ts'
+import type { UserData } from './user-data.ts'
+
+/** How a refusal is treated: what is waited for, and what is remembered. */
+export type FailureClass = 'capacity' | 'quota' | 'throttle' | 'config' | 'auth' | 'transient'
+
+/** A launch that was written down before it is asked for. */
+export interface Intent {
+  /** UUID. Names and tokens are derived from it; a new attempt gets a new one. */
+  id: string
+  count: number
+  /** In order of preference. A single call may offer several. */
+  offerings: Offering[]
+}
+
+export interface LaunchOrder {
+  intent: Intent
+  owner: Ownership
+  userData: UserData
+}
+
+export interface LaunchFailure {
+  class: FailureClass
+  /** Which offering refused; undefined when the whole call did. */
+  offering?: Offering
+  /** VMs asked for and not given; 0 when the cloud refused an offering but another filled in. */
+  missing: number
+  problem: Problem
+}
+
+export interface LaunchResult {
+  instances: Instance[]
+  failures: LaunchFailure[]
+}
+
+export interface Listing {
+  instances: Instance[]
+  /** False when a page, zone or request failed: such a listing allows no terminations. */
+  complete: boolean
+  problems: Problem[]
+}
+
+export interface TerminateResult {
+  /** Accepted by the cloud, or already gone. */
+  terminated: string[]
+  failures: { id: string; class: FailureClass; problem: Problem }[]
+}
+
+/** The request that would be sent, as data for people: what `--dry-run` shows. */
+export interface LaunchRequest {
+  /** The API call, such as `RunInstances`. */
+  call: string
+  /** The request body without user data. */
+  body: Record<string, unknown>
+  problems: Problem[]
+}

@@ -1,0 +1,51 @@
+// What the core needs from outside, as interfaces: time, words, numbers, memory, HTTP.
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Duplex } from 'node:stream'
+
+/** Time. Every wait goes through it, so that tests and the simulation can own it. */
+export interface Clock {
+  /** Milliseconds since the epoch. */
+  now(): number
+  /** Resolves after `ms`; rejects with the signal's reason when aborted first. */
+  sleep(ms: number, signal?: AbortSignal): Promise<void>
+}
+
+export type LogFields = Record<string, unknown>
+
+/** Messages are constant texts; what varies goes into the fields. */
+export interface Logger {
+  debug(message: string, fields?: LogFields): void
+  info(message: string, fields?: LogFields): void
+  warn(message: string, fields?: LogFields): void
+  error(message: string, fields?: LogFields): void
+}
+
+export type Labels = Record<string, string>
+
+export interface Metrics {
+  count(name: string, labels?: Labels, by?: number): void
+  gauge(name: string, value: number, labels?: Labels): void
+  /** Seconds. */
+  observe(name: string, seconds: number, labels?: Labels): void
+}
+
+export interface JournalRecord {
+  /** Milliseconds since the epoch. */
+  at: number
+  kind: string
+  [field: string]: unknown
+}
+
+/** An append-only memory that survives a crash. */
+export interface Journal {
+  /** Resolves once the record is on the disk (fsync), not before. */
+  append(record: JournalRecord): Promise<void>
+  /** Every record kept, oldest first. */
+  read(): Promise<JournalRecord[]>
+}
+
+/** Answers the request and returns true, or returns false to leave it to the next handler. */
+export type Handler = (request: IncomingMessage, response: ServerResponse) => boolean | Promise<boolean>
+
+/** Takes over the socket and returns true, or returns false to leave it to the next handler. */
+export type UpgradeHandler = (request: IncomingMessage, socket: Duplex, head: Buffer) => boolean

@@ -1,0 +1,38 @@
+// The one table of codes. docs/errors.md is generated from it; a code is never reused for another meaning.
+import { configCodes } from './codes/config.ts'
+import { fleetCodes } from './codes/fleet.ts'
+import { generalCodes } from './codes/general.ts'
+import { joinCodes } from './codes/join.ts'
+import { preflightCodes } from './codes/preflight.ts'
+import { providerCodes } from './codes/provider.ts'
+import { tlsCodes } from './codes/tls.ts'
+import { userDataCodes } from './codes/userdata.ts'
+
+/** Exit status of the command line for an error: 1 failed, 2 usage, 3 refused, 4 preflight, 5 cloud. */
+export type ExitCode = 1 | 2 | 3 | 4 | 5
+
+export interface CodeInfo {
+  severity: 'error' | 'warning'
+  exit: ExitCode
+  /** What the code means, one sentence, for the documentation. */
+  meaning: string
+  /** The remedy printed when the place that found the problem knows no better one. */
+  remedy: string
+}
+
+export const problemCodes = {
+  ...generalCodes,
+  ...configCodes,
+  ...tlsCodes,
+  ...preflightCodes,
+  ...userDataCodes,
+  ...joinCodes,
+  ...providerCodes,
+  ...fleetCodes,
+} as const satisfies Record<string, CodeInfo>
+
+export type ProblemCode = keyof typeof problemCodes
+
+export function codeInfo(code: ProblemCode): CodeInfo {
+  return problemCodes[code]
+}

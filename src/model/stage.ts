@@ -1,0 +1,60 @@
+// The stages an agent VM's script reports on its console as `PROVISION_STAGE=<code>`, and its exit status for each failure.
+
+export const consoleMarker = 'PROVISION_STAGE='
+
+/** Stages that say the boot goes on. The last one printed tells how far a VM came. */
+export const progressStages = [
+  'started',
+  'startup_script_done',
+  'configuration_written',
+  'tls_checked',
+  'image_pulled',
+  'agent_started',
+  'agent_connected',
+] as const
+export type ProgressStage = (typeof progressStages)[number]
+
+/** Stages that end the boot, with the script's exit status and what they mean. */
+export const failureStages = {
+  internal_error: { exit: 1, meaning: 'a command of the script itself failed' },
+  startup_script_failed: { exit: 20, meaning: "the pool's startup_script ended with a failure" },
+  no_docker: { exit: 21, meaning: 'docker is not on the machine image, or does not answer' },
+  no_nvidia_runtime: { exit: 22, meaning: 'docker cannot give containers the GPUs (no NVIDIA runtime)' },
+  no_agent_command: { exit: 23, meaning: "the agent's command is not on the machine image" },
+  metadata_unreachable: { exit: 24, meaning: 'the metadata server did not give the instance id' },
+  image_pull_failed: { exit: 25, meaning: 'the agent image could not be pulled' },
+  agent_failed: { exit: 26, meaning: 'the agent ended within 5 seconds of its start' },
+  tls_dns: { exit: 30, meaning: "the master's name has no address here" },
+  tls_unreachable: { exit: 31, meaning: 'no connection to the master: timeout, no route or a firewall' },
+  tls_refused: { exit: 32, meaning: 'nothing listens on the master port' },
+  tls_not_tls: { exit: 33, meaning: 'the master port speaks something other than TLS' },
+  tls_unknown_ca: { exit: 34, meaning: "the master's certificate is not from a CA this agent trusts" },
+  tls_wrong_name: { exit: 35, meaning: "the master's certificate is for another name" },
+  tls_expired: { exit: 36, meaning: "a certificate of the master's chain has expired" },
+  tls_not_yet_valid: {
+    exit: 37,
+    meaning: "a certificate of the master's chain is not valid yet, or this clock is wrong",
+  },
+  tls_bad_certificate: { exit: 38, meaning: "the master's certificate may not be used for this" },
+  tls_handshake_failed: { exit: 39, meaning: 'the TLS handshake was refused or cut off' },
+  tls_client_certificate: { exit: 40, meaning: 'the master demands a client certificate' },
+  never_joined: {
+    exit: 41,
+    meaning: 'the agent ran but had no connection to the master within the boot timeout',
+  },
+} as const satisfies Record<string, { exit: number; meaning: string }>
+export type FailureStage = keyof typeof failureStages
+
+export type Stage = ProgressStage | FailureStage
+
+export function isFailureStage(stage: string): stage is FailureStage {
+  return Object.hasOwn(failureStages, stage)
+}
+
+/** The last stage in a console's output, or undefined when the script has not spoken. */
+export function lastStage(console: string): Stage | undefined {
+  let last: Stage | undefined
+  for (const [, code] of console.matchAll(/PROVISION_STAGE=([a-z_]+)/g))
+    if (isFailureStage(code!) || progressStages.some((stage) => stage === code)) last = code as Stage
+  return last
+}

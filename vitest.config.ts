@@ -1,0 +1,18 @@
+import { defineConfig } from 'vitest/config'
+
+const common = { environment: 'node', globalSetup: 'test/support/global-setup.ts', testTimeout: 20_000 } as const
+
+export default defineConfig({
+  test: {
+    projects: [
+      {
+        test: {
+          ...common,
+          name: 'default',
+          include: ['test/{unit,contract,simulation,integration,golden,architecture}/**/*.test.ts'],
+        },
+      },
+      { test: { ...common, name: 'tools', include: ['test/tools/**/*.test.ts'], testTimeout: 120_000 } },
+    ],
+  },
+})
