@@ -1,0 +1,64 @@
+// The text of docs/errors.md: every code, grouped as in the source, with its meaning and remedy.
+import { configCodes } from '../src/model/codes/config.ts'
+import { fleetCodes } from '../src/model/codes/fleet.ts'
+import { generalCodes } from '../src/model/codes/general.ts'
+import { joinCodes } from '../src/model/codes/join.ts'
+import { preflightCodes } from '../src/model/codes/preflight.ts'
+import { providerCodes } from '../src/model/codes/provider.ts'
+import { tlsCodes } from '../src/model/codes/tls.ts'
+import { userDataCodes } from '../src/model/codes/userdata.ts'
+import type { CodeInfo } from '../src/model/problem-codes.ts'
+import { failureStages, progressStages } from '../src/model/stage.ts'
+
+const groups: [string, Record<string, CodeInfo>][] = [
+  ['General', generalCodes],
+  ['Configuration', configCodes],
+  ['TLS material and trust', tlsCodes],
+  ['Preflight', preflightCodes],
+  ['User data', userDataCodes],
+  ['Joining', joinCodes],
+  ['Clouds', providerCodes],
+  ['Fleet', fleetCodes],
+]
+
+const intro = `# Codes
+
+Every error and warning has a stable code. Programs may rely on it; the sentence after it may change.
+This page is generated from the table in \`src/model/codes\` (\`npm run docs\`); a code is never used again for something else.
+
+Exit status: 0 done, 1 failed, 2 usage, 3 configuration or certificate refused, 4 preflight failed, 5 cloud refused.
+`
+
+function cell(text: string): string {
+  return text.replaceAll('|', '\\|')
+}
+
+function group([title, codes]: [string, Record<string, CodeInfo>]): string {
+  const rows = Object.entries(codes)
+    .sort(([a], [b]) => a.localeCompare(b))
+    .map(
+      ([code, i]) => `| \`${code}\` | ${i.severity} | ${i.exit} | ${cell(i.meaning)} | ${cell(i.remedy)} |`,
+    )
+  if (rows.length === 0) return ''
+  return `\n## ${title}\n\n| code | severity | exit | meaning | what to do |\n|---|---|---|---|---|\n${rows.join('\n')}\n`
+}
+
+function stages(): string {
+  const rows = Object.entries(failureStages).map(
+    ([stage, s]) => `| \`${stage}\` | ${s.exit} | ${cell(s.meaning)} |`,
+  )
+  return `
+## Stages of an agent VM
+
+The startup script prints \`PROVISION_STAGE=<stage>\` on the VM's console. A boot that goes well passes
+${progressStages.map((stage) => `\`${stage}\``).join(', ')}. One of these ends it:
+
+| stage | exit status of the script | meaning |
+|---|---|---|
+${rows.join('\n')}
+`
+}
+
+export function errorsPage(): string {
+  return intro + groups.map(group).join('') + stages()
+}
