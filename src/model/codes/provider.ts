@@ -1,4 +1,86 @@
 // Codes of what a cloud (or this machine) refused.
 import type { CodeInfo } from '../problem-codes.ts'
 
-export const providerCodes = {} as const satisfies Record<string, CodeInfo>
+export const providerCodes = {
+  PROVIDER_CAPACITY: {
+    severity: 'error',
+    exit: 5,
+    meaning: 'The cloud has no VMs of this offering to give at the moment.',
+    remedy:
+      'Name more instance types, zones or subnets, or allow on-demand VMs where only spot is asked for.',
+  },
+  PROVIDER_QUOTA: {
+    severity: 'error',
+    exit: 5,
+    meaning: "The account's quota or limit does not allow what was asked for.",
+    remedy: 'Ask the cloud to raise the quota, or lower max_instances.',
+  },
+  PROVIDER_THROTTLED: {
+    severity: 'error',
+    exit: 5,
+    meaning: 'The cloud refused the call because too many were made.',
+    remedy:
+      'Nothing to do: the call is repeated later. If it stays, look for other programs on the same account.',
+  },
+  PROVIDER_CONFIG: {
+    severity: 'error',
+    exit: 5,
+    meaning:
+      'The cloud refused the request for what it says: a name, image, network or permission on them is wrong.',
+    remedy: "Correct the pool's provider block; `provision --dry-run` shows the request.",
+  },
+  PROVIDER_AUTH: {
+    severity: 'error',
+    exit: 5,
+    meaning: 'The cloud did not accept the credentials, or they may not do this.',
+    remedy: 'Check the credentials the cloud client finds, and the permissions they have.',
+  },
+  PROVIDER_TRANSIENT: {
+    severity: 'error',
+    exit: 5,
+    meaning: 'The cloud could not be reached, or failed for a reason of its own.',
+    remedy: 'Nothing to do: the call is repeated later.',
+  },
+  PROVIDER_UNAVAILABLE: {
+    severity: 'error',
+    exit: 3,
+    meaning: 'This version has no provider that launches VMs of the configured type.',
+    remedy: 'Use another provider type, or a version that has this one; `provision --dry-run` needs none.',
+  },
+  PROVIDER_NOT_OURS: {
+    severity: 'error',
+    exit: 5,
+    meaning: 'A VM was not touched because it does not carry the tags of this cluster and pool.',
+    remedy: 'Name a VM of this cluster and pool, as `provision` lists them.',
+  },
+  LOCAL_NO_BASH: {
+    severity: 'error',
+    exit: 5,
+    meaning: 'A local VM could not start because there is no bash on this machine.',
+    remedy: 'Install bash, or put it on the PATH of the provisioner.',
+  },
+  LOCAL_MACHINE_FULL: {
+    severity: 'error',
+    exit: 5,
+    meaning: 'A local VM could not start because this machine has no room for it: disk, processes or memory.',
+    remedy: 'Free what the message names, or lower max_instances.',
+  },
+  LOCAL_NOT_PERMITTED: {
+    severity: 'error',
+    exit: 5,
+    meaning: 'This machine does not let the provisioner write the files of a local VM, or end its processes.',
+    remedy: 'Give the user of the provisioner the right, or set state_dir to a folder it may write.',
+  },
+  LOCAL_OUTSIDE_ROOT: {
+    severity: 'error',
+    exit: 5,
+    meaning: "A local VM's files would have been written outside the pool's own folder.",
+    remedy: 'Remove the link or file the message names.',
+  },
+  LOCAL_RECORD_UNREADABLE: {
+    severity: 'error',
+    exit: 5,
+    meaning: 'The record of a local VM cannot be read, so that nothing is known about it.',
+    remedy: 'End its processes by hand if there are any, and remove the folder the message names.',
+  },
+} as const satisfies Record<string, CodeInfo>
