@@ -1,0 +1,44 @@
+// The ways a pool may buy a VM, in the order they are tried.
+import type { AwsConfig } from '../model/aws-config.ts'
+import type { GcpConfig } from '../model/gcp-config.ts'
+import type { CapacityType, Offering } from '../model/instance.ts'
+import type { ProviderConfig } from '../model/provider-config.ts'
+
+/** Spot before its on-demand fallback, then types in the file's order, then zones in the file's order. */
+export function offeringsOf(provider: ProviderConfig): Offering[] {
+  switch (provider.type) {
+    case 'aws':
+      return combine(provider.instance_types, subnetsOf(provider), awsCapacity(provider))
+    case 'gcp':
+      return combine(provider.instance_types, zonesOf(provider), [
+        provider.instance_type.preemptible ? 'spot' : 'on_demand',
+      ])
+    case 'local':
+      return [{ instanceType: 'process', zone: '', capacityType: 'on_demand', slots: provider.slots }]
+  }
+}
+
+function combine(
+  types: { type: string; slots: number }[],
+  zones: string[],
+  capacity: CapacityType[],
+): Offering[] {
+  return capacity.flatMap((capacityType) =>
+    types.flatMap(({ type, slots }) =>
+      zones.map((zone) => ({ instanceType: type, zone, capacityType, slots })),
+    ),
+  )
+}
+
+function subnetsOf({ subnet_ids, network_interface }: AwsConfig): string[] {
+  return subnet_ids.length ? subnet_ids : [network_interface.subnet_id]
+}
+
+function zonesOf({ zones, zone }: GcpConfig): string[] {
+  return zones.length ? zones : [zone ?? '']
+}
+
+function awsCapacity({ spot }: AwsConfig): CapacityType[] {
+  if (!spot.enabled) return ['on_demand']
+  return spot.fallback === 'on_demand' ? ['spot', 'on_demand'] : ['spot']
+}

@@ -1,0 +1,54 @@
+// Where words go: data on standard out, words for people on standard error; colours only on a terminal.
+import { styleText } from 'node:util'
+import { type Problem, placeOf } from '../model/problem.ts'
+
+type Style = Parameters<typeof styleText>[0]
+
+export interface Terminal {
+  /** Data. */
+  out(text: string | Uint8Array): void
+  /** A line for people. */
+  say(line: string): void
+  style(style: Style, text: string): string
+  /** True when people are looking at standard error. */
+  interactive: boolean
+  columns: number
+}
+
+export function processTerminal(): Terminal {
+  const { stdout, stderr, env } = process
+  const colours = stderr.isTTY && !env['NO_COLOR'] && env['TERM'] !== 'dumb'
+  return {
+    out: (text) => void stdout.write(text),
+    say: (line) => void stderr.write(`${line}\n`),
+    style: (style, text) => (colours ? styleText(style, text, { validateStream: false }) : text),
+    interactive: Boolean(stderr.isTTY),
+    columns: stderr.columns ?? 100,
+  }
+}
+
+/** A problem as people read it: place, code and sentence; the lines of the file; what to do. */
+export function sayProblem(terminal: Terminal, p: Problem): void {
+  const colour = p.severity === 'error' ? 'red' : 'yellow'
+  const place = p.where ? `${terminal.style('bold', placeOf(p.where))} ` : ''
+  const word = p.severity === 'error' ? '' : `${terminal.style(colour, 'warning')} `
+  terminal.say(`${place}${word}${terminal.style(colour, p.code)} ${p.message}`)
+  if (p.where?.frame) terminal.say(p.where.frame)
+  terminal.say(`  ${terminal.style('cyan', 'remedy:')} ${p.remedy}`)
+}
+
+export function sayProblems(terminal: Terminal, problems: Problem[]): void {
+  for (const p of problems) sayProblem(terminal, p)
+}
+
+/** `2 errors, 1 warning`, or undefined when there is nothing to count. */
+export function countOf(problems: Problem[]): string | undefined {
+  const errors = problems.filter((p) => p.severity === 'error').length
+  const warnings = problems.length - errors
+  const words = [plural(errors, 'error'), plural(warnings, 'warning')].filter((word) => word !== undefined)
+  return words.length ? words.join(', ') : undefined
+}
+
+function plural(count: number, word: string): string | undefined {
+  return count === 0 ? undefined : `${count} ${word}${count === 1 ? '' : 's'}`
+}
