@@ -19,6 +19,8 @@ export interface Instance {
   intentId?: string
   /** The provisioner that launched it, from its tags. */
   writerId?: string
+  /** Why it is in this state, in the cloud's words (EC2 StateReason; a local VM's exit status). */
+  stateReason?: string
   /** Set when the cloud has said it will take the VM back (spot notice). */
   interruptedAt?: number
 }

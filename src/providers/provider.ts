@@ -33,6 +33,8 @@ export interface ProviderContext {
   owner: Ownership
   /** Absolute; the pool's own folder under `state_dir`. */
   stateDir: string
+  /** The provisioner's own environment; what of it reaches a VM is the provider's decision. */
+  env: Readonly<Record<string, string | undefined>>
   clock: Clock
   logger: Logger
 }
