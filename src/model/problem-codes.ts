@@ -1,4 +1,5 @@
 // The one table of codes. docs/errors.md is generated from it; a code is never reused for another meaning.
+import { certsCodes } from './codes/certs.ts'
 import { configCodes } from './codes/config.ts'
 import { fleetCodes } from './codes/fleet.ts'
 import { generalCodes } from './codes/general.ts'
@@ -24,6 +25,7 @@ export const problemCodes = {
   ...generalCodes,
   ...configCodes,
   ...tlsCodes,
+  ...certsCodes,
   ...preflightCodes,
   ...userDataCodes,
   ...joinCodes,
