@@ -1,0 +1,75 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync } from 'node:fs'
+import { afterEach, describe, expect, it } from 'vitest'
+import { processesWith, processStart } from '../../../src/platform/process-identity.ts'
+
+const onLinux = process.platform === 'linux'
+const children: ChildProcess[] = []
+
+function start(env: Record<string, string> = {}): ChildProcess & { pid: number } {
+  const child = spawn('sleep', ['60'], { env: { PATH: process.env['PATH'], ...env }, stdio: 'ignore' })
+  children.push(child)
+  return child as ChildProcess & { pid: number }
+}
+
+afterEach(() => {
+  for (const child of children.splice(0)) child.kill('SIGKILL')
+})
+
+describe('the start of a process', () => {
+  it('stays the same while it runs', () => {
+    expect(processStart(process.pid)).toBeDefined()
+    expect(processStart(process.pid)).toBe(processStart(process.pid))
+  })
+
+  it('differs from that of a process begun later', async () => {
+    expect(processStart(start().pid)).not.toBe(processStart(process.pid))
+  })
+
+  it('is not known once the process has ended', async () => {
+    const child = start()
+    child.kill('SIGKILL')
+    await once(child, 'exit')
+    expect(processStart(child.pid)).toBeUndefined()
+  })
+
+  it('is not known for what cannot be a process', () => {
+    expect([0, -1, 1.5, Number.NaN, 2 ** 40].map((pid) => processStart(pid))).toEqual(
+      Array(5).fill(undefined),
+    )
+  })
+
+  it.runIf(onLinux)('is not known for a zombie', async () => {
+    // The shell becomes a program that never asks for the end of the child it inherited.
+    const parent = spawn('bash', ['-c', 'sleep 0.05 & echo $!; exec sleep 60'], {
+      stdio: ['ignore', 'pipe', 'ignore'],
+    })
+    children.push(parent)
+    const [chunk] = await once(parent.stdout, 'data')
+    const pid = Number(String(chunk))
+    await expect.poll(() => processStart(pid)).toBeUndefined()
+    expect(existsSync(`/proc/${pid}/stat`)).toBe(true)
+  })
+
+  it('is read from ps where there is no /proc', async () => {
+    const child = start()
+    expect(processStart(child.pid, 'darwin')).toMatch(/\d\d:\d\d:\d\d \d{4}$/)
+    child.kill('SIGKILL')
+    await once(child, 'exit')
+    expect(processStart(child.pid, 'darwin')).toBeUndefined()
+  })
+})
+
+describe('processes with a variable', () => {
+  it.runIf(onLinux)('are found by the whole name and value, not by a part', async () => {
+    const one = start({ PROVISION_TEST: 'vm-1' })
+    const ten = start({ PROVISION_TEST: 'vm-10' })
+    await expect.poll(() => processesWith('PROVISION_TEST=vm-1')).toEqual([one.pid])
+    await expect.poll(() => processesWith('PROVISION_TEST=vm-10')).toEqual([ten.pid])
+  })
+
+  it('are not looked for where the environment of others is hidden', () => {
+    expect(processesWith('PATH=', 'darwin')).toEqual([])
+  })
+})
