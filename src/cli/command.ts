@@ -1,0 +1,15 @@
+// What every command file exports.
+import type { ExitStatus } from './exit.ts'
+import type { Terminal } from './terminal.ts'
+
+export interface CommandContext {
+  terminal: Terminal
+  env: NodeJS.ProcessEnv
+  cwd: string
+}
+
+export interface CommandModule {
+  /** Runs to the end; throws a ProvisionError for problems that leave nothing to print. */
+  // biome-ignore lint/suspicious/noExplicitAny: each command declares its own options beside their flags in main.ts
+  run(options: any, context: CommandContext, positional: string[]): Promise<ExitStatus>
+}

@@ -1,0 +1,112 @@
+// The command line: words in, the right command loaded, problems out.
+import { Command, CommanderError, Option } from 'commander'
+import { ProvisionError, problem } from '../model/problem.ts'
+import type { CommandContext, CommandModule } from './command.ts'
+import { exitStatusOf } from './exit.ts'
+import { processTerminal, sayProblems } from './terminal.ts'
+import { version } from './version.ts'
+
+const terminal = processTerminal()
+const context: CommandContext = { terminal, env: process.env, cwd: process.cwd() }
+
+/** Only the command that was asked for is loaded: a dry run must not pay for the daemon. */
+function lazily(load: () => Promise<CommandModule>) {
+  return async (...given: unknown[]) => {
+    const [options, command] = given.slice(-2) as [object, Command]
+    const { run } = await load()
+    process.exitCode = await run(
+      { ...command.optsWithGlobals(), ...options },
+      context,
+      given.slice(0, -2) as string[],
+    )
+  }
+}
+
+function configOption(): Option {
+  return new Option('-c, --config <file>', 'the configuration').default('master.yaml').env('DET_CONFIG_FILE')
+}
+
+function formatOption(...choices: string[]): Option {
+  return new Option('--format <format>', 'how results are printed').choices(choices).default(choices[0])
+}
+
+function several(value: string, list: string[] = []): string[] {
+  return [...list, value]
+}
+
+const program = new Command('provision')
+  .description(
+    'Launches agent VMs that join a TLS master by themselves, and removes them when the work is gone.',
+  )
+  .version(version, '-V, --version')
+  .showHelpAfterError('(see `provision --help`)')
+  .enablePositionalOptions()
+  .exitOverride()
+  .addOption(configOption())
+  .option('--dry-run', 'print the user data each pool would get; needs no credentials, network or key')
+  .option('--pool <name>', 'only this pool (may be given again)', several)
+  .option('--master-host <host>', 'with --dry-run: dial this host instead of an alias such as local-ipv4')
+  .addOption(formatOption('text', 'json', 'raw'))
+  .option('--out <dir>', 'with --dry-run: write files into this folder')
+  .addOption(new Option('--log-level <level>').choices(['debug', 'info', 'warn', 'error']).default('info'))
+  .addHelpText(
+    'after',
+    '\nExit status: 0 done, 1 failed, 2 usage, 3 configuration or certificate refused, 4 preflight failed, 5 cloud refused.',
+  )
+  .action(
+    lazily(async () =>
+      program.opts()['dryRun'] ? import('./commands/dry-run.ts') : import('./commands/daemon.ts'),
+    ),
+  )
+
+program
+  .command('validate')
+  .description('check the configuration and name every problem')
+  .addOption(configOption())
+  .addOption(formatOption('text', 'json'))
+  .action(lazily(() => import('./commands/validate.ts')))
+
+program
+  .command('schema')
+  .description('print the JSON Schema of the configuration, for editors')
+  .action(lazily(() => import('./commands/schema.ts')))
+
+program
+  .command('certs')
+  .description('make a development CA and a server certificate (root, intermediate, leaf)')
+  .option('--name <name>', 'DNS name of the master (may be given again)', several)
+  .option('--ip <address>', 'IP address of the master (may be given again)', several)
+  .option('--days <days>', 'how long the server certificate is valid', '365')
+  .option('--out <dir>', 'folder to write into', 'certs')
+  .option('--if-missing', 'do nothing when the certificates are there already')
+  .action(lazily(() => import('./commands/certs.ts')))
+
+program
+  .command('unpack')
+  .description('print the startup script inside user data (packed bytes or base64)')
+  .argument('[file]', 'where the user data is; standard input without it')
+  .action(lazily(() => import('./commands/unpack.ts')))
+
+program
+  .command('agent')
+  .description('run the built-in agent; options as the real one: DET_* and agent.yaml')
+  .option('--config-file <file>', 'agent.yaml')
+  .action(lazily(() => import('./commands/agent.ts')))
+
+try {
+  await program.parseAsync()
+} catch (error) {
+  process.exitCode = report(error)
+}
+
+function report(error: unknown): number {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2
+  if (error instanceof ProvisionError) {
+    sayProblems(terminal, error.problems)
+    return exitStatusOf(error.problems) || 1
+  }
+  const fault = problem('INTERNAL', error instanceof Error ? error.message : String(error), { cause: error })
+  sayProblems(terminal, [fault])
+  if (error instanceof Error && process.env['DEBUG']) terminal.say(error.stack ?? '')
+  return 1
+}
