@@ -35,6 +35,8 @@ export interface AwsConfig extends CommonProviderConfig {
   network_interface: { public_ip: boolean; subnet_id: string; security_group_id: string }
   subnet_ids: string[]
   iam_instance_profile_arn: string
+  /** Network hops a metadata answer may take: 2 reaches containers (the origin's), 1 only the VM itself. */
+  metadata_hop_limit: number
   /** In order of preference; `instance_type` alone gives a list of one. Every entry has its slots. */
   instance_types: Required<InstanceTypeChoice>[]
   cpu_slots_allowed: boolean

@@ -24,6 +24,8 @@ export interface GcpConfig extends CommonProviderConfig {
   instance_type: { machine_type: string; gpu_type: string; gpu_num: number; preemptible: boolean }
   /** Machine types in order of preference; `instance_type` alone gives a list of one. Every entry has its slots. */
   instance_types: Required<InstanceTypeChoice>[]
+  /** `instance_type.preemptible: true` is the origin's word for `enabled` without a fallback. */
+  spot: { enabled: boolean; fallback: 'on_demand' | 'none' }
   cpu_slots_allowed: boolean
   use_cloud_logging: boolean
   operation_timeout_period: number

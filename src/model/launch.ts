@@ -49,11 +49,20 @@ export interface TerminateResult {
   failures: { id: string; class: FailureClass; problem: Problem }[]
 }
 
-/** The request that would be sent, as data for people: what `--dry-run` shows. */
-export interface LaunchRequest {
+/** One API call as data for people. User data, and what only the cloud knows, are placeholders in `<>`. */
+export interface CloudCall {
   /** The API call, such as `RunInstances`. */
   call: string
-  /** The request body without user data. */
   body: Record<string, unknown>
+}
+
+/** The request that would be sent: what `--dry-run` shows. */
+export interface LaunchRequest extends CloudCall {
+  /** Where it is sent when the body does not say: the AWS region. */
+  region?: string
+  /** Made first when what they make does not exist yet (a launch template). */
+  before?: CloudCall[]
+  /** Sent in this order for the VMs that the cloud had no capacity for. */
+  fallbacks?: CloudCall[]
   problems: Problem[]
 }

@@ -1,6 +1,7 @@
 // The contract every cloud (and this machine) fulfils. test/contract/provider-contract.ts holds what it means.
 import type { AgentSetup } from '../model/agent-setup.ts'
 import type { LaunchOrder, LaunchRequest, LaunchResult, Listing, TerminateResult } from '../model/launch.ts'
+import type { MasterAddress } from '../model/master-address.ts'
 import type { Ownership } from '../model/ownership.ts'
 import type { Clock, Logger } from '../model/ports.ts'
 import type { ProviderConfig, ProviderKind } from '../model/provider-config.ts'
@@ -31,6 +32,8 @@ export interface Provider {
 export interface ProviderContext {
   config: ProviderConfig
   owner: Ownership
+  /** Where agents of the pool dial the master: VMs are tagged with it. */
+  master: MasterAddress
   /** Absolute; the pool's own folder under `state_dir`. */
   stateDir: string
   /** The provisioner's own environment; what of it reaches a VM is the provider's decision. */
