@@ -4,7 +4,7 @@ import type * as X509 from '@peculiar/x509'
 import { ProvisionError, problem } from '../model/problem.ts'
 import { type DevelopmentNames, developmentNames } from './development-names.ts'
 
-export { developmentFiles, writeDevelopmentChain } from './development-files.ts'
+export { type DevelopmentFiles, developmentFiles, writeDevelopmentChain } from './development-files.ts'
 
 /** Certificate and PKCS #8 private key, both PEM with LF line ends. */
 export interface DevelopmentPair {

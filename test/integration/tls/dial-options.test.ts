@@ -1,0 +1,127 @@
+// Dialling as an agent does: what it offers, what it trusts, which names it takes.
+import { once } from 'node:events'
+import type { AddressInfo } from 'node:net'
+import tls from 'node:tls'
+import { afterEach, beforeAll, expect, test } from 'vitest'
+import { createDevelopmentChain, type DevelopmentChain } from '../../../src/tls/development-ca.ts'
+import { type DialTrust, dialOptions } from '../../../src/tls/dial-options.ts'
+
+const name = 'master.example.com'
+const servers: tls.Server[] = []
+let chain: DevelopmentChain
+let stranger: DevelopmentChain
+
+beforeAll(async () => {
+  const request = { names: [name, '*.pool.example.com'], ips: ['127.0.0.1'], days: 1, now: Date.now() }
+  chain = await createDevelopmentChain(request)
+  stranger = await createDevelopmentChain(request)
+})
+afterEach(async () => {
+  for (const server of servers.splice(0)) server.close()
+})
+
+async function serve(options: tls.TlsOptions = {}): Promise<tls.Server> {
+  const server = tls.createServer({ cert: chain.chain, key: chain.leaf.key, ...options })
+  server.on('secureConnection', (socket) => socket.on('error', () => {}).write('hello'))
+  servers.push(server)
+  await once(server.listen(0, '127.0.0.1'), 'listening')
+  return server
+}
+
+/** The protocol that was agreed on, or the code of the refusal. */
+async function dial(server: tls.Server, trust: DialTrust): Promise<string> {
+  const { port } = server.address() as AddressInfo
+  const socket = tls.connect({ host: '127.0.0.1', port, ...dialOptions(trust) })
+  try {
+    await once(socket, 'secureConnect')
+    await once(socket, 'data')
+    return socket.getProtocol() ?? 'no protocol'
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code ?? String(error)
+  } finally {
+    socket.destroy()
+  }
+}
+
+test.each(['TLSv1.2', 'TLSv1.3'] as const)(
+  'a %s master with the embedded chain is trusted',
+  async (version) => {
+    const server = await serve({ minVersion: version, maxVersion: version })
+    expect(await dial(server, { name, ca: chain.chain })).toBe(version)
+    expect(await dial(server, { name, ca: chain.root.certificate })).toBe(version)
+  },
+)
+
+test('a master of another CA is not, whatever this machine trusts', async () => {
+  const server = await serve()
+  expect(await dial(server, { name, ca: stranger.chain })).toBe('SELF_SIGNED_CERT_IN_CHAIN')
+  expect(await dial(server, { name })).toBe('SELF_SIGNED_CERT_IN_CHAIN')
+})
+
+test('anchors without the root are enough for Go, not for tasks', async () => {
+  const server = await serve({ cert: chain.leaf.certificate + chain.intermediate.certificate })
+  const ca = chain.leaf.certificate + chain.intermediate.certificate
+  expect(await dial(server, { name, ca })).toBe('UNABLE_TO_GET_ISSUER_CERT')
+  expect(await dial(server, { name, ca, partialChain: true })).toBe('TLSv1.3')
+})
+
+test.each([
+  ['a name of the certificate', 'master.example.com', 'TLSv1.3'],
+  ['the same in upper case', 'MASTER.EXAMPLE.COM', 'TLSv1.3'],
+  ['a name under its wildcard', 'a.pool.example.com', 'TLSv1.3'],
+  ['an address of the certificate', '127.0.0.1', 'TLSv1.3'],
+  ['two labels under its wildcard', 'a.b.pool.example.com', 'ERR_TLS_CERT_ALTNAME_INVALID'],
+  [
+    'an underscore under its wildcard, which only Go takes',
+    'a_b.pool.example.com',
+    'ERR_TLS_CERT_ALTNAME_INVALID',
+  ],
+  ['another name', 'other.example.com', 'ERR_TLS_CERT_ALTNAME_INVALID'],
+  ['another address', '127.0.0.2', 'ERR_TLS_CERT_ALTNAME_INVALID'],
+])('%s: %s gives %s', async (_, wanted, expected) => {
+  expect(await dial(await serve(), { name: wanted, ca: chain.chain })).toBe(expected)
+})
+
+test('the name goes out as SNI, an address does not, and neither warns', async () => {
+  const warnings: Error[] = []
+  const warned = (warning: Error) => warnings.push(warning)
+  process.on('warning', warned)
+  const server = await serve()
+  const seen: unknown[] = []
+  server.on('secureConnection', (socket) => seen.push(socket.servername))
+  await dial(server, { name, ca: chain.chain })
+  await dial(server, { name: '127.0.0.1', ca: chain.chain })
+  expect(seen).toEqual([name, false])
+  process.off('warning', warned)
+  expect(warnings).toEqual([])
+})
+
+test('a client certificate is shown to a master that asks for one', async () => {
+  const server = await serve({ requestCert: true, rejectUnauthorized: false, ca: chain.root.certificate })
+  const seen: (string | undefined)[] = []
+  server.on('secureConnection', (socket) => seen.push(socket.getPeerX509Certificate()?.subject))
+  const clientCertificate = { cert: stranger.leaf.certificate, key: stranger.leaf.key }
+  await dial(server, { name, ca: chain.chain, clientCertificate })
+  await dial(server, { name, ca: chain.chain })
+  expect(seen).toEqual([expect.stringContaining(`CN=${name}`), undefined])
+})
+
+test('without verification any certificate and any name will do', async () => {
+  expect(await dial(await serve(), { name: 'other.example.com', verify: false })).toBe('TLSv1.3')
+})
+
+// Each of these passes with Node's own defaults; Go has none of them to offer.
+test.each<[string, tls.TlsOptions]>([
+  ['the CBC suites with SHA-256', { maxVersion: 'TLSv1.2', ciphers: 'ECDHE-ECDSA-AES128-SHA256' }],
+  ['the CBC suites with SHA-384', { maxVersion: 'TLSv1.2', ciphers: 'ECDHE-ECDSA-AES256-SHA384' }],
+  ['CCM', { maxVersion: 'TLSv1.2', ciphers: 'ECDHE-ECDSA-AES128-CCM' }],
+  ['X448', { ecdhCurve: 'X448' }],
+])('a master limited to %s is refused, as by a Go agent', async (_, options) => {
+  const server = await serve(options)
+  expect(await dial(server, { name, ca: chain.chain })).toMatch(/ALERT_HANDSHAKE_FAILURE$/)
+})
+
+test('a master that stops at TLS 1.1 is refused', async () => {
+  const server = await serve({ minVersion: 'TLSv1', maxVersion: 'TLSv1.1', ciphers: 'DEFAULT@SECLEVEL=0' })
+  expect(await dial(server, { name, ca: chain.chain })).toBe('ERR_SSL_TLSV1_ALERT_PROTOCOL_VERSION')
+})
