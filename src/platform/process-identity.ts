@@ -18,16 +18,26 @@ export function processStart(pid: number, platform: NodeJS.Platform = process.pl
 export function processesWith(variable: string, platform: NodeJS.Platform = process.platform): number[] {
   if (platform !== 'linux') return []
   const pids = readdirSync('/proc').map(Number).filter(Number.isInteger)
-  return pids.filter((pid) => processStart(pid) !== undefined && environmentOf(pid).includes(variable))
+  return pids.filter((pid) => environmentOf(pid).includes(variable) && processStart(pid) !== undefined)
+}
+
+/** Group of a process on Linux (field 5 of its stat); undefined when it is gone, or on another system. */
+export function processGroup(pid: number): number | undefined {
+  const group = Number(statOf(pid)[2])
+  return Number.isInteger(group) ? group : undefined
 }
 
 function startFromProc(pid: number): string | undefined {
-  const stat = readOrNothing(`/proc/${pid}/stat`)
-  // The name in field 2 may itself hold spaces and parentheses: everything counts from the last one.
-  const [state, ...fields] = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-  const ticks = fields[18]
+  const fields = statOf(pid)
+  const [state, ticks] = [fields[0], fields[19]]
   if (ticks === undefined || state === 'Z' || state === 'X') return undefined
   return `${readOrNothing('/proc/sys/kernel/random/boot_id').trim()}/${ticks}`
+}
+
+/** From field 3 on: the name in field 2 may hold spaces and parentheses, so everything counts from its last one. */
+function statOf(pid: number): string[] {
+  const stat = readOrNothing(`/proc/${pid}/stat`)
+  return stat.slice(stat.lastIndexOf(')') + 2).split(' ')
 }
 
 function startFromPs(pid: number): string | undefined {
