@@ -1,0 +1,111 @@
+// One end of the agent socket: whole messages in and out, pings, and a single, typed end.
+import { WebSocket } from 'ws'
+import type { Clock } from '../model/ports.ts'
+import { startHeartbeat } from './heartbeat.ts'
+import { mostUnread } from './limits.ts'
+import type { Decoded } from './union.ts'
+
+/** `closed`: the other end said so. `ended`: we did. The rest are faults of the peer or of the network. */
+export type EndKind = 'closed' | 'ended' | 'lost' | 'silent' | 'not_understood' | 'too_large' | 'slow_reader'
+
+export interface ConnectionEnd {
+  kind: EndKind
+  /** For people: one sentence without a full stop. */
+  message: string
+}
+
+export interface ConnectionOptions<In, Out> {
+  clock: Clock
+  decode: (frame: string) => Decoded<In>
+  encode: (message: Partial<Out>) => string
+  onMessage: (message: In) => void
+  /** Called exactly once, whatever ended it, and nothing is called after it. */
+  onEnd: (end: ConnectionEnd) => void
+  /** Bytes the peer may leave unread. */
+  mostUnread?: number
+}
+
+export interface Connection<Out> {
+  /** False when the connection is over, or when the peer does not read: it is then given up. */
+  send(message: Partial<Out>): boolean
+  /** Says goodbye (1000) and resolves when the socket is gone, after `closeWait` at the latest. */
+  close(): Promise<void>
+  /** Cuts the socket. */
+  terminate(): void
+}
+
+/** Takes over an open `ws` socket that was made with `socketOptions`. */
+export function openConnection<In, Out>(
+  socket: WebSocket,
+  options: ConnectionOptions<In, Out>,
+): Connection<Out> {
+  const { clock, decode, encode } = options
+  const gone = new Promise<void>((resolve) => socket.once('close', resolve))
+  let end: ConnectionEnd | undefined
+
+  const heartbeat = startHeartbeat({
+    clock,
+    ping: () => socket.ping(noop),
+    expire: () => giveUp({ kind: 'silent', message: 'no pong for 60 s' }),
+  })
+
+  function finish(reason: ConnectionEnd): void {
+    if (end) return
+    end = reason
+    heartbeat.stop()
+    options.onEnd(reason)
+  }
+
+  function giveUp(reason: ConnectionEnd): void {
+    finish(reason)
+    socket.terminate()
+  }
+
+  socket.on('pong', () => heartbeat.pong())
+  socket.on('message', (data) => {
+    if (end) return
+    const decoded = decode(data.toString())
+    if (decoded.ok) options.onMessage(decoded.message)
+    else {
+      finish({ kind: 'not_understood', message: `a frame was not understood: ${decoded.reason}` })
+      socket.close(1007, 'frame not understood')
+    }
+  })
+  socket.on('error', (error: NodeJS.ErrnoException) => finish(endOfError(error)))
+  socket.on('close', (code, reason) => finish(endOfClose(code, reason.toString())))
+
+  return {
+    send(message) {
+      if (end || socket.readyState !== WebSocket.OPEN) return false
+      if (socket.bufferedAmount > (options.mostUnread ?? mostUnread)) {
+        giveUp({ kind: 'slow_reader', message: `${socket.bufferedAmount} bytes sent and not read` })
+        return false
+      }
+      socket.send(encode(message), noop)
+      return true
+    },
+    close() {
+      finish({ kind: 'ended', message: 'closed by this end' })
+      socket.close(1000, 'close called')
+      return gone
+    },
+    terminate() {
+      giveUp({ kind: 'ended', message: 'cut by this end' })
+    },
+  }
+}
+
+function noop(): void {}
+
+function endOfError(error: NodeJS.ErrnoException): ConnectionEnd {
+  if (error.code === 'WS_ERR_UNSUPPORTED_MESSAGE_LENGTH' || error.code === 'WS_ERR_TOO_MANY_BUFFERED_PARTS')
+    return { kind: 'too_large', message: `a frame was too large: ${error.message}` }
+  if (error.code?.startsWith('WS_ERR_'))
+    return { kind: 'not_understood', message: `not the WebSocket protocol: ${error.message}` }
+  return { kind: 'lost', message: `the connection broke: ${error.message}` }
+}
+
+function endOfClose(code: number, reason: string): ConnectionEnd {
+  if (code === 1006) return { kind: 'lost', message: 'the connection broke without a goodbye' }
+  return { kind: 'closed', message: `closed by the other end (${code}${reason ? ` ${reason}` : ''})` }
+}
