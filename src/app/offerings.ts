@@ -14,7 +14,7 @@ export function offeringsOf(provider: ProviderConfig): Offering[] {
         provider.instance_type.preemptible ? 'spot' : 'on_demand',
       ])
     case 'local':
-      return [{ instanceType: 'process', zone: '', capacityType: 'on_demand', slots: provider.slots }]
+      return [{ instanceType: 'local', zone: '', capacityType: 'on_demand', slots: provider.slots }]
   }
 }
 

@@ -1,0 +1,41 @@
+// What every benchmark shares: whole processes timed in turn, and a median.
+import { spawnSync } from 'node:child_process'
+
+export interface Row {
+  what: string
+  measured: string
+  /** From the design; empty when there is none. */
+  budget: string
+  met: boolean | undefined
+}
+
+export interface Report {
+  title: string
+  command: string
+  rows: Row[]
+  /** What a reader must know to judge the numbers. */
+  notes?: string[]
+}
+
+export function median(values: number[]): number {
+  const sorted = [...values].sort((a, b) => a - b)
+  const middle = sorted.length >> 1
+  return sorted.length % 2 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2
+}
+
+/** Wall milliseconds of one process; throws when it fails, since a failing program is quick. */
+export function timeProcess(args: string[], env: NodeJS.ProcessEnv = process.env): number {
+  const start = performance.now()
+  const { status, stderr } = spawnSync(process.execPath, args, { env, stdio: ['ignore', 'ignore', 'pipe'] })
+  const ms = performance.now() - start
+  if (status !== 0) throw new Error(`${args.join(' ')} ended with ${status}: ${stderr}`)
+  return ms
+}
+
+/** Medians of several commands run in turn (A B A B …), so that a slow minute of the machine hits all alike. */
+export function interleaved(commands: string[][], runs: number): number[] {
+  const times = commands.map((): number[] => [])
+  for (const args of commands) timeProcess(args)
+  for (let run = 0; run < runs; run++) commands.forEach((args, n) => times[n]!.push(timeProcess(args)))
+  return times.map(median)
+}

@@ -1,0 +1,36 @@
+// `npm run bench [name …]`: measures, prints, and writes docs/performance.md when everything was measured.
+import { writeFileSync } from 'node:fs'
+import { cpus, totalmem } from 'node:os'
+import { join } from 'node:path'
+import { coldStart } from './cold-start.ts'
+import type { Report, Row } from './measure.ts'
+import { userData } from './user-data.ts'
+
+const benchmarks: Record<string, () => Promise<Report>> = { 'cold-start': coldStart, 'user-data': userData }
+
+function line({ what, measured, budget, met }: Row): string {
+  return `| ${what} | ${measured} | ${budget} | ${met === undefined ? '' : met ? 'yes' : '**no**'} |`
+}
+
+function section({ title, command, rows, notes = [] }: Report): string {
+  const table = ['| what | measured | budget | met |', '|---|---|---|---|', ...rows.map(line)]
+  return [`## ${title}`, '', `\`${command}\``, '', ...table, '', ...notes.flatMap((note) => [note, ''])].join('\n')
+}
+
+const machine = `${cpus().length} × ${cpus()[0]?.model.trim()}, ${Math.round(totalmem() / 2 ** 30)} GiB, Node ${process.version}, ${process.platform}`
+const wanted = process.argv.slice(2)
+const sections: string[] = []
+for (const [name, run] of Object.entries(benchmarks)) {
+  if (wanted.length > 0 && !wanted.includes(name)) continue
+  const text = section(await run())
+  console.log(text)
+  sections.push(text)
+}
+const page = `# Performance
+
+Measured, not promised: \`npm run bench\` writes this page. Times are medians; what counts are the ratios, taken in one run.
+
+Machine: ${machine}.
+
+${sections.join('\n')}`
+if (wanted.length === 0) writeFileSync(join(import.meta.dirname, '../docs/performance.md'), page)
