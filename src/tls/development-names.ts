@@ -1,8 +1,7 @@
 // The names and addresses a development certificate is asked for, in the form certificates hold them.
 import { isIP } from 'node:net'
-import { domainToASCII } from 'node:url'
 import { ProvisionError, problem } from '../model/problem.ts'
-import { isHostname } from './names.ts'
+import { canonicalName, isHostname } from './names.ts'
 
 export interface DevelopmentNames {
   /** Lower case, IDN as punycode, each once, in the order given. */
@@ -28,24 +27,21 @@ function accepted(entries: Entry[]): string[] {
 }
 
 function dnsName(text: string): Entry {
-  const name = text.trim().replace(/\.$/, '')
+  const name = canonicalName(text)
   if (isIP(name)) return { fault: `${name} is an IP address, not a name; give it with --ip` }
   const [star, host] = name.startsWith('*.') ? ['*.', name.slice(2)] : ['', name]
-  // Only for names that need it: on others it would turn `1.2` into the IPv4 address 1.0.0.2.
-  const ascii = (/^[\x00-\x7f]*$/.test(host) ? host : domainToASCII(host)).toLowerCase()
-  if (!isHostname(ascii)) return { fault: `${JSON.stringify(text)} is not a hostname` }
+  if (!isHostname(host)) return { fault: `${JSON.stringify(text)} is not a hostname` }
   // Go would accept a.local for *.local, OpenSSL would not: agents would join and their tasks would not.
-  if (star && !ascii.includes('.'))
+  if (star && !host.includes('.'))
     return { fault: `${JSON.stringify(text)} covers nothing: a wildcard needs two labels after the star` }
-  return { value: star + ascii }
+  return { value: name }
 }
 
 function ipAddress(text: string): Entry {
-  const address = text.trim().replace(/^\[(.*)\]$/, '$1')
+  const address = canonicalName(text)
   // A zone index (fe80::1%eth0) names an interface of this machine; certificates have no place for it.
-  if (!isIP(address) || address.includes('%'))
-    return { fault: `${JSON.stringify(text)} is not an IP address` }
-  return { value: address.toLowerCase() }
+  if (!isIP(address) || address.includes('%')) return { fault: `${JSON.stringify(text)} is not an IP address` }
+  return { value: address }
 }
 
 function refused(message: string) {
