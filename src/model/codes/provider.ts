@@ -2,6 +2,52 @@
 import type { CodeInfo } from '../problem-codes.ts'
 
 export const providerCodes = {
+  REQUEST_UNKNOWN_OFFLINE: {
+    severity: 'warning',
+    exit: 3,
+    meaning:
+      'The launch request has values that only the cloud can tell; a dry run shows a placeholder for each.',
+    remedy: "Nothing to do; to see them before a launch, write the values into the pool's provider block.",
+  },
+  REQUEST_TAGS_REFUSED: {
+    severity: 'error',
+    exit: 3,
+    meaning: 'The cloud would refuse the tags or labels of the VMs.',
+    remedy: 'Correct the tag or label the message names.',
+  },
+  REQUEST_NAME_REFUSED: {
+    severity: 'error',
+    exit: 3,
+    meaning: 'The cloud would refuse the names of the VMs.',
+    remedy: 'Begin `name_prefix` with a small letter, and use only small letters, digits and hyphens in it.',
+  },
+  REQUEST_MACHINE_REFUSED: {
+    severity: 'error',
+    exit: 3,
+    meaning: 'The machine type cannot be had with what the pool asks for besides it.',
+    remedy: 'Choose another machine type, or leave out what the message says it does not take.',
+  },
+  REQUEST_BASE_CONFIG: {
+    severity: 'error',
+    exit: 3,
+    meaning: '`base_config` is not the properties of a Compute Engine instance.',
+    remedy:
+      'Correct the field; https://cloud.google.com/compute/docs/reference/rest/v1/instances/bulkInsert lists them.',
+  },
+  REQUEST_BASE_CONFIG_REPLACED: {
+    severity: 'warning',
+    exit: 3,
+    meaning:
+      'Something in `base_config` is not used, because another key of the pool or the machine type says otherwise.',
+    remedy: 'Remove it from `base_config`, or the other key.',
+  },
+  REQUEST_METADATA_OPEN: {
+    severity: 'warning',
+    exit: 3,
+    meaning: 'Containers on the agent VM can ask the metadata service, as in the origin.',
+    remedy:
+      'Set `metadata_hop_limit: 1` unless task containers need the credentials of the instance profile.',
+  },
   PROVIDER_CAPACITY: {
     severity: 'error',
     exit: 5,

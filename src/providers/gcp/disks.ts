@@ -1,0 +1,49 @@
+// The boot disk in front of the disks of `base_config`, of a type the machine accepts.
+import type { GcpConfig } from '../../model/gcp-config.ts'
+import { type Problem, problem } from '../../model/problem.ts'
+import type { Disk } from './compute-types.ts'
+import { familyOf, machineTypeName } from './machine-type.ts'
+
+/** Without an image of ours the boot disk is whatever `base_config` holds. */
+export function disksOf(
+  config: GcpConfig,
+  machineType: string,
+  base: Disk[],
+): { disks: Disk[]; problems: Problem[] } {
+  if (!config.boot_disk_source_image) return { disks: base, problems: [] }
+  const { type, problems } = bootDiskType(config, machineType)
+  const boot: Disk = {
+    boot: true,
+    autoDelete: true,
+    initializeParams: {
+      sourceImage: config.boot_disk_source_image,
+      diskSizeGb: config.boot_disk_size,
+      diskType: type,
+    },
+  }
+  const others = base.filter((disk) => !disk.boot)
+  if (others.length < base.length)
+    problems.push(
+      problem(
+        'REQUEST_BASE_CONFIG_REPLACED',
+        `the boot disk of base_config is not used: boot_disk_source_image is ${config.boot_disk_source_image}`,
+      ),
+    )
+  return { disks: [boot, ...others], problems }
+}
+
+/** The origin's default, which no key of the file asks for, gives way to what the family accepts. */
+const originDefault = 'pd-standard'
+
+function bootDiskType(
+  { boot_disk_type }: GcpConfig,
+  machineType: string,
+): { type: string; problems: Problem[] } {
+  const asked = boot_disk_type.split('/').at(-1) || originDefault
+  const accepted = familyOf(machineType).bootDisks
+  if (!accepted || accepted.includes(asked)) return { type: asked, problems: [] }
+  if (asked === originDefault) return { type: accepted[0] ?? asked, problems: [] }
+  const message = `${machineTypeName(machineType)} does not boot from ${asked}`
+  const remedy = `Set boot_disk_type to ${accepted.join(' or ')}, or leave it out.`
+  return { type: asked, problems: [problem('REQUEST_MACHINE_REFUSED', message, { remedy })] }
+}

@@ -1,0 +1,65 @@
+// The labels of a VM: the origin's, ours, and the user's own.
+import type { GcpConfig } from '../../model/gcp-config.ts'
+import type { MasterAddress } from '../../model/master-address.ts'
+import { type Ownership, ownerTagsOf } from '../../model/ownership.ts'
+import { type Problem, problem } from '../../model/problem.ts'
+import { labelOf } from './label-text.ts'
+
+export interface LabelInput {
+  config: GcpConfig
+  owner: Ownership
+  master: MasterAddress
+  intentId: string
+  identity: string
+}
+
+type Labels = Record<string, string>
+
+/** Keys of labels and of metadata values: our tags with `-` for `:`. */
+export function ownerKeys(owner: Ownership, intentId: string): Labels {
+  const tags = Object.entries(ownerTagsOf(owner, intentId))
+  return Object.fromEntries(tags.map(([key, value]) => [key.replace(':', '-'), value]))
+}
+
+/** `base_config`'s under the user's under the origin's under ours (origin: gcp.go for the `determined-` ones). */
+export function labelsOf({ config, owner, master, intentId, identity }: LabelInput, base: Labels): Labels {
+  const ours = Object.entries(ownerKeys(owner, intentId)).map(([key, value]) => [key, labelOf(value)])
+  return {
+    ...base,
+    ...config.labels,
+    [config.label_key]: config.label_value ?? identity,
+    'determined-resource-pool': labelOf(owner.pool),
+    'determined-master-host': hostLabel(master.host),
+    'determined-master-port': String(master.port),
+    ...Object.fromEntries(ours),
+  }
+}
+
+/** For people and their filters, as the origin writes it; the exact address is in the metadata. */
+function hostLabel(host: string): string {
+  return host
+    .toLowerCase()
+    .replace(/[^a-z0-9_-]/g, '-')
+    .slice(0, 63)
+}
+
+const key = /^[\p{Ll}\p{Lo}][\p{Ll}\p{Lo}\p{N}_-]{0,62}$/u
+const value = /^[\p{Ll}\p{Lo}\p{N}_-]{0,63}$/u
+
+/** What GCE would refuse: over 64 labels, and keys and values outside the rules of its labels. */
+export function labelProblems({ config, owner, intentId }: LabelInput, labels: Labels): Problem[] {
+  const found: string[] = []
+  const count = Object.keys(labels).length
+  if (count > 64) found.push(`${count} labels, and a VM can have 64`)
+  const ours = ownerKeys(owner, intentId)
+  for (const name of Object.keys(config.labels))
+    if (name in ours) found.push(`the key "${name}", which is the provisioner's own`)
+  for (const [name, text] of Object.entries(labels)) {
+    if (text.startsWith('<')) continue
+    if (!key.test(name))
+      found.push(`the key "${name}" (a small letter, then at most 62 small letters, digits, _ or -)`)
+    if (!value.test(text))
+      found.push(`the value "${text}" of ${name} (at most 63 small letters, digits, _ or -)`)
+  }
+  return found.map((what) => problem('REQUEST_TAGS_REFUSED', `Google Cloud would refuse the labels: ${what}`))
+}

@@ -1,0 +1,86 @@
+// From an intent to the calls that fulfil it: one per machine type and way of buying, in the order they are tried.
+import { derivedUuid } from '../../model/derived-id.ts'
+import type { Offering } from '../../model/instance.ts'
+import type { Problem } from '../../model/problem.ts'
+import type { RegionalBulkInsert, ZonalBulkInsert } from './compute-types.ts'
+import { namesOf } from './names.ts'
+import { type PropertiesInput, propertiesOf } from './properties.ts'
+
+export type LaunchStep = { offerings: Offering[]; names: string[]; problems: Problem[] } & (
+  | { call: 'instances.bulkInsert'; request: ZonalBulkInsert }
+  | { call: 'regionInstances.bulkInsert'; request: RegionalBulkInsert }
+)
+
+/** What one call may create (https://cloud.google.com/compute/docs/instances/multiple/about-bulk-creation). */
+export const largestBulk = 5000
+
+/** Offerings that differ only in the zone of one region are one step: the cloud finds the zones that have capacity. */
+export function launchSteps(input: PropertiesInput): LaunchStep[] {
+  const groups = new Map<string, Offering[]>()
+  for (const offering of input.intent.offerings) {
+    const settled = { ...offering, zone: offering.zone || input.facts.zone }
+    const key = [offering.capacityType, offering.instanceType, regionOf(settled.zone)].join(' ')
+    groups.set(key, [...(groups.get(key) ?? []), settled])
+  }
+  return [...groups.values()].map((group, index) => bulkInsert(input, group, index, 0, input.intent.count))
+}
+
+/** The `index`-th step asked for `count` VMs, named from number `from` on. Request id and names are the intent's. */
+export function bulkInsert(
+  input: PropertiesInput,
+  offerings: Offering[],
+  index: number,
+  from: number,
+  count: number,
+): LaunchStep {
+  const { config, intent, facts } = input
+  const [first, ...others] = offerings
+  const region = regionOf(first!.zone)
+  const { properties, problems } = propertiesOf(input, first!, region)
+  const prefix = config.name_prefix ?? `${facts.identity}-`
+  const names = namesOf(prefix, intent.id, index, from, Math.min(count, largestBulk))
+  const shared = {
+    project: facts.project,
+    requestId: derivedUuid(intent.id, 'bulkInsert', String(index), String(from)),
+  }
+  const resource = {
+    count: names.length,
+    minCount: 1,
+    // Names rather than a pattern: with a pattern a second effect counts on instead of clashing.
+    perInstanceProperties: Object.fromEntries(names.map((name) => [name, {}])),
+    instanceProperties: properties,
+  }
+  if (!others.length)
+    return {
+      call: 'instances.bulkInsert',
+      offerings,
+      names,
+      problems,
+      request: { ...shared, zone: first!.zone, bulkInsertInstanceResourceResource: resource },
+    }
+  const named = offerings.map(({ zone }) => zone)
+  const locationPolicy = { targetShape: 'ANY', locations: locationsOf(named, region, facts.zones) }
+  return {
+    call: 'regionInstances.bulkInsert',
+    offerings,
+    names,
+    problems,
+    request: { ...shared, region, bulkInsertInstanceResourceResource: { ...resource, locationPolicy } },
+  }
+}
+
+/** `us-central1` of `us-central1-a`. */
+export function regionOf(zone: string): string {
+  if (zone.startsWith('<')) return '<its region>'
+  return zone.replace(/-[^-]+$/, '')
+}
+
+/** Zones that are not named are allowed unless they are denied, so the region's others are. */
+function locationsOf(named: string[], region: string, all: string[] = []) {
+  const others = all.filter((zone) => regionOf(zone) === region && !named.includes(zone))
+  const preferences = [
+    ...named.map((zone) => [zone, 'ALLOW'] as const),
+    ...others.map((zone) => [zone, 'DENY'] as const),
+  ]
+  return Object.fromEntries(preferences.map(([zone, preference]) => [`zones/${zone}`, { preference }]))
+}
