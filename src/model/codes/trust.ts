@@ -38,6 +38,12 @@ export const trustCodes = {
     meaning: "`trust: system` is set, but the certificate's issuer is not among the well-known CAs.",
     remedy: "Use `trust: embed`, or make sure agents' images carry the CA.",
   },
+  TLS_CA_LEFT_OUT: {
+    severity: 'warning',
+    exit: 3,
+    meaning: 'A certificate of tls.ca_file is not usable and left out; the others are embedded.',
+    remedy: 'Remove it from the file, or renew it.',
+  },
   TLS_NAME_MISMATCH: {
     severity: 'error',
     exit: 3,

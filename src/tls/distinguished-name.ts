@@ -1,0 +1,62 @@
+// A subject or issuer: its attributes, as far as they have to be judged or shown.
+import { type Der, derChildren, derOid, derSequence, derTag } from './der.ts'
+
+export interface NameAttribute {
+  type: string
+  /** Tag of the string type it is written in. */
+  stringTag: number
+  bytes: Buffer
+}
+
+const shortNames: Record<string, string> = {
+  '2.5.4.3': 'CN',
+  '2.5.4.5': 'serialNumber',
+  '2.5.4.6': 'C',
+  '2.5.4.7': 'L',
+  '2.5.4.8': 'ST',
+  '2.5.4.10': 'O',
+  '2.5.4.11': 'OU',
+  '0.9.2342.19200300.100.1.25': 'DC',
+  '1.2.840.113549.1.9.1': 'emailAddress',
+}
+
+/** The attributes of an RDNSequence, in order. Throws DerError. */
+export function nameAttributes(name: Der): NameAttribute[] {
+  return derSequence(name).flatMap((rdn) =>
+    derSequence(rdn, derTag.set).map((attribute) => {
+      const [type, value] = derChildren(attribute.content)
+      return { type: derOid(type), stringTag: value?.tag ?? 0, bytes: value?.content ?? Buffer.alloc(0) }
+    }),
+  )
+}
+
+/** `CN=master, O=Example`: the common name first, the rest from the most specific upwards. */
+export function showDistinguishedName(attributes: NameAttribute[]): string {
+  if (attributes.length === 0) return '(empty name)'
+  const parts = attributes
+    .map((attribute) => `${shortNames[attribute.type] ?? attribute.type}=${attributeText(attribute)}`)
+    .reverse()
+  const common = parts.filter((part) => part.startsWith('CN='))
+  return [...common, ...parts.filter((part) => !part.startsWith('CN='))].join(', ')
+}
+
+/** Equal for names that differ only in string type, case or blanks, as OpenSSL compares them. */
+export function nameKey(attributes: NameAttribute[]): string {
+  const canonical = (attribute: NameAttribute) =>
+    attributeText(attribute).trim().replace(/\s+/g, ' ').toLowerCase()
+  return JSON.stringify(attributes.map((attribute) => [attribute.type, canonical(attribute)]))
+}
+
+function attributeText({ stringTag, bytes }: NameAttribute): string {
+  const text =
+    stringTag === bmpString ? decodeBmp(bytes) : bytes.toString(stringTag === 0x14 ? 'latin1' : 'utf8')
+  return text.replace(/[\x00-\x1f\x7f\u202a-\u202e\u2066-\u2069]/g, '\uFFFD')
+}
+
+const bmpString = 0x1e
+
+function decodeBmp(bytes: Buffer): string {
+  return Buffer.from(bytes.subarray(0, bytes.length & ~1))
+    .swap16()
+    .toString('utf16le')
+}
