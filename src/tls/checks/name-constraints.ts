@@ -15,7 +15,7 @@ export function checkNameConstraints(links: Link[]): Problem[] {
       // Go takes such a critical extension for unhandled and refuses the chain.
       return [fault(ca, 'TLS_NAME_CONSTRAINTS', 'constrains names of a kind that Go agents cannot check')]
     return links
-      .slice(0, ca.index)
+      .slice(0, links.indexOf(ca))
       .flatMap((below) =>
         below.certificate.fields.names
           .filter((name) => !allows(constraints, name))
