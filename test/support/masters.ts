@@ -1,0 +1,96 @@
+// Masters for tests, right and wrong, on loopback; and the trust plans agents would have for them.
+import { X509Certificate } from 'node:crypto'
+import { once } from 'node:events'
+import http from 'node:http'
+import net, { type AddressInfo, type Socket } from 'node:net'
+import tls from 'node:tls'
+import type { CertificateRole, TrustPlan } from '../../src/model/trust-plan.ts'
+import { presentedFacts } from '../../src/tls/preflight-presented.ts'
+
+export const infoBody = JSON.stringify({
+  version: '0.38.1',
+  master_id: 'm',
+  cluster_id: 'c-1',
+  cluster_name: 'dev',
+})
+
+/** Answers `GET /info` as a master does, on every socket it is given. */
+export function answerInfo(body = infoBody, status = 200): (socket: Socket) => void {
+  const server = http.createServer((request, response) => {
+    response
+      .writeHead(request.url === '/info' ? status : 404, { 'content-type': 'application/json' })
+      .end(body)
+  })
+  return (socket) => {
+    server.emit('connection', socket)
+  }
+}
+
+/** Servers that are closed, sockets and all, at the end of a test. */
+export class Masters {
+  #open: { server: net.Server; sockets: Set<Socket> }[] = []
+
+  /** A master that speaks TLS; returns its port. */
+  secure(options: tls.TlsOptions, serve = answerInfo()): Promise<number> {
+    const server = tls.createServer(options, serve)
+    server.on('tlsClientError', () => {})
+    return this.#listen(server)
+  }
+
+  /** Anything that takes TCP connections; returns its port. */
+  tcp(serve: (socket: Socket) => void): Promise<number> {
+    return this.#listen(net.createServer(serve))
+  }
+
+  async closedPort(): Promise<number> {
+    const port = await this.tcp(() => {})
+    await this.close()
+    return port
+  }
+
+  async close(): Promise<void> {
+    for (const { server, sockets } of this.#open.splice(0)) {
+      server.close()
+      for (const socket of sockets) socket.destroy()
+    }
+  }
+
+  async #listen(server: net.Server): Promise<number> {
+    const sockets = new Set<Socket>()
+    server.on('connection', (socket: Socket) => {
+      sockets.add(socket)
+      socket.on('error', () => {}).on('close', () => sockets.delete(socket))
+    })
+    this.#open.push({ server, sockets })
+    await once(server.listen(0, '127.0.0.1'), 'listening')
+    return (server.address() as AddressInfo).port
+  }
+}
+
+/** A plan that embeds these certificates, in this order. */
+export function embed(certificateName: string, ...chain: [role: CertificateRole, pem: string][]): TrustPlan {
+  return plan('embed', certificateName, chain)
+}
+
+export function plan(
+  mode: TrustPlan['mode'],
+  certificateName: string,
+  chain: [role: CertificateRole, pem: string][] = [],
+): TrustPlan {
+  return {
+    mode,
+    modeReason: 'a test',
+    certificateName,
+    certificateNameReason: 'a test',
+    chain: chain.map(([role, pem]) => ({ role, pem, ...presentedFacts(new X509Certificate(pem)) })),
+  }
+}
+
+/** Something a test waits for. */
+export function latch(): { open: () => void; opened: Promise<void> } {
+  let open = () => {}
+  const opened = new Promise<void>((resolve) => {
+    open = resolve
+  })
+  return { open, opened }
+}
