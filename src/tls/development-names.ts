@@ -40,7 +40,8 @@ function dnsName(text: string): Entry {
 function ipAddress(text: string): Entry {
   const address = canonicalName(text)
   // A zone index (fe80::1%eth0) names an interface of this machine; certificates have no place for it.
-  if (!isIP(address) || address.includes('%')) return { fault: `${JSON.stringify(text)} is not an IP address` }
+  if (!isIP(address) || address.includes('%'))
+    return { fault: `${JSON.stringify(text)} is not an IP address` }
   return { value: address }
 }
 
