@@ -1,4 +1,5 @@
 // The one table of codes. docs/errors.md is generated from it; a code is never reused for another meaning.
+import { agentConfigCodes } from './codes/agent-config.ts'
 import { certsCodes } from './codes/certs.ts'
 import { configCodes } from './codes/config.ts'
 import { fleetCodes } from './codes/fleet.ts'
@@ -26,6 +27,7 @@ export const problemCodes = {
   ...configCodes,
   ...tlsCodes,
   ...certsCodes,
+  ...agentConfigCodes,
   ...preflightCodes,
   ...userDataCodes,
   ...joinCodes,

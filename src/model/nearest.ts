@@ -1,0 +1,42 @@
+// "Did you mean": the word that a misspelt one is nearest to.
+
+/** The nearest candidate within a third of the word's length (one change for short words), or undefined. */
+export function nearest(word: string, candidates: readonly string[]): string | undefined {
+  const given = normal(word)
+  let best: { candidate: string; distance: number } | undefined
+  for (const candidate of candidates) {
+    const wanted = normal(candidate)
+    const allowed = Math.max(1, Math.floor(Math.max(given.length, wanted.length) / 4))
+    const distance = distanceOf(given, wanted)
+    if (distance <= allowed && (!best || distance < best.distance)) best = { candidate, distance }
+  }
+  return best?.candidate
+}
+
+/** `maxInstances`, `max-instances` and `max_instances` are one word. */
+function normal(word: string): string {
+  return word
+    .replace(/([a-z\d])([A-Z])/g, '$1_$2')
+    .toLowerCase()
+    .replaceAll('-', '_')
+}
+
+/** Damerau-Levenshtein distance (optimal string alignment); words here are short. */
+function distanceOf(a: string, b: string): number {
+  if (Math.abs(a.length - b.length) > 8) return Number.POSITIVE_INFINITY
+  let before: number[] = []
+  let last = Array.from({ length: b.length + 1 }, (_, j) => j)
+  for (let i = 1; i <= a.length; i++) {
+    const row = [i]
+    for (let j = 1; j <= b.length; j++) {
+      const change = a[i - 1] === b[j - 1] ? 0 : 1
+      let least = Math.min(last[j]! + 1, row[j - 1]! + 1, last[j - 1]! + change)
+      if (i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1])
+        least = Math.min(least, before[j - 2]! + 1)
+      row.push(least)
+    }
+    before = last
+    last = row
+  }
+  return last[b.length]!
+}
