@@ -1,0 +1,87 @@
+// A pool's agents as tests need them: a whole setup, of which each test changes what it is about.
+import { X509Certificate } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { AgentSetup } from '../../src/model/agent-setup.ts'
+import type { CertificateFacts, CertificateRole, TrustMode, TrustPlan } from '../../src/model/trust-plan.ts'
+
+export type SetupChanges = Partial<Omit<AgentSetup, 'docker' | 'trust' | 'master'>> & {
+  docker?: Partial<AgentSetup['docker']>
+  trust?: Partial<TrustPlan>
+  master?: Partial<AgentSetup['master']>
+}
+
+const roles: CertificateRole[] = ['leaf', 'intermediate', 'root']
+
+/** Root, intermediate and leaf of a private CA, all ECDSA P-256; their keys were thrown away. */
+export function exampleChain(): CertificateFacts[] {
+  const text = readFileSync(join(import.meta.dirname, 'example-chain.pem'), 'utf8')
+  return chainOf(text)
+}
+
+/** The facts of a PEM text, leaf first. */
+export function chainOf(pemText: string): CertificateFacts[] {
+  const blocks = pemText.match(/-----BEGIN[^]+?-----END CERTIFICATE-----\n/g) ?? []
+  return blocks.map((pem, n) => {
+    const certificate = new X509Certificate(pem)
+    return {
+      role: roles[n] ?? 'root',
+      subject: certificate.subject,
+      issuer: certificate.issuer,
+      sans: certificate.subjectAltName?.split(', ') ?? [],
+      notBefore: certificate.validFromDate.toISOString(),
+      notAfter: certificate.validToDate.toISOString(),
+      sha256: certificate.fingerprint256.replaceAll(':', '').toLowerCase(),
+      pem,
+    }
+  })
+}
+
+export function trustPlan(mode: TrustMode, certificateName?: string): TrustPlan {
+  return {
+    mode,
+    modeReason: 'the test says so',
+    ...(certificateName && { certificateName }),
+    certificateNameReason: 'the test says so',
+    chain: mode === 'embed' ? exampleChain() : [],
+  }
+}
+
+/** An agent of pool `default` on EC2 by docker, trusting the example chain. */
+export function agentSetup(changes: SetupChanges = {}): AgentSetup {
+  const trust = { ...trustPlan('embed', 'determined-master.example.com'), ...changes.trust }
+  const config = { security: { tls: tlsSettings(trust) } }
+  return {
+    cloud: 'aws',
+    poolName: 'default',
+    agentConfig: trust.mode === 'off' ? {} : config,
+    slotType: 'cuda',
+    runtime: 'docker',
+    command: [],
+    startupScript: '',
+    containerStartupScript: '',
+    reconnectAttempts: 5,
+    reconnectBackoffSeconds: 5,
+    bootTimeoutSeconds: 600,
+    poweroffIfNeverJoined: true,
+    ...changes,
+    master: { scheme: 'https', host: '10.0.0.5', port: 8443, ...changes.master },
+    trust,
+    docker: {
+      image: 'determinedai/determined-agent:0.38.1',
+      network: 'default',
+      runtime: 'runc',
+      logOptions: [],
+      ...changes.docker,
+    },
+  }
+}
+
+function tlsSettings({ mode, certificateName }: TrustPlan): Record<string, unknown> {
+  return {
+    enabled: true,
+    ...(mode === 'skip_verify' && { skip_verify: true }),
+    ...(mode === 'embed' && { master_cert: '/usr/local/determined/master.crt' }),
+    ...(certificateName && { master_cert_name: certificateName }),
+  }
+}
