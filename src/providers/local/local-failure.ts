@@ -11,7 +11,14 @@ const full: Record<string, string> = {
   EMFILE: 'this process has too many open files',
   ENFILE: 'this machine has too many open files',
 }
-const forbidden = new Set(['EACCES', 'EPERM', 'EROFS'])
+const forbidden: Record<string, string> = {
+  EACCES: 'permission denied',
+  EPERM: 'permission denied',
+  EROFS: 'the file system is read-only',
+  EEXIST: 'something else lies there',
+  ENOTDIR: 'a file lies where a folder belongs',
+  ELOOP: 'a link lies where a file or folder belongs',
+}
 
 export interface LocalFailure {
   class: FailureClass
@@ -28,7 +35,7 @@ export function localFailure(error: unknown, doing: string): LocalFailure {
     return { class: 'config', problem: problem('LOCAL_NO_BASH', text('bash was not found'), options) }
   if (Object.hasOwn(full, code))
     return { class: 'capacity', problem: problem('LOCAL_MACHINE_FULL', text(full[code]!), options) }
-  if (forbidden.has(code))
-    return { class: 'config', problem: problem('LOCAL_NOT_PERMITTED', text('permission denied'), options) }
+  if (Object.hasOwn(forbidden, code))
+    return { class: 'config', problem: problem('LOCAL_NOT_PERMITTED', text(forbidden[code]!), options) }
   return { class: 'transient', problem: problem('PROVIDER_TRANSIENT', text(message), options) }
 }

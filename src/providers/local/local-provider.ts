@@ -16,7 +16,7 @@ import { openVms, type Vms } from './vms.ts'
 const overlap = 128
 
 export async function create(context: ProviderContext): Promise<Provider> {
-  const vms = openVms(context)
+  const vms = openPool(context)
   // Launches one after the other, so that the same intent sent twice at once finds what the first call made.
   const alone = limit(1)
   return {
@@ -28,6 +28,16 @@ export async function create(context: ProviderContext): Promise<Provider> {
       'slots' in context.config && type === 'local' ? context.config.slots : undefined,
     consoleStage: (id) => consoleStage(id, vms),
     close: () => alone(() => vms.endAll()),
+  }
+}
+
+function openPool(context: ProviderContext): Vms {
+  try {
+    return openVms(context)
+  } catch (error) {
+    throw new ProvisionError(
+      localFailure(error, `open the folder of local pool ${context.owner.pool}`).problem,
+    )
   }
 }
 

@@ -31,7 +31,8 @@ export interface WaitingProcess {
 
 /** Throws the errno error of the spawn. The process leads a session and group of its own. */
 export async function startVm(options: StartOptions): Promise<WaitingProcess> {
-  const child = spawn('bash', ['-c', gate, 'provision', options.script], {
+  // --norc: on a socket, which Node's pipes are, bash thinks it serves rsh and reads the user's ~/.bashrc.
+  const child = spawn('bash', ['--norc', '-c', gate, 'provision', options.script], {
     cwd: options.root,
     detached: true,
     env: vmEnvironment(options),

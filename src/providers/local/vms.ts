@@ -55,7 +55,7 @@ export function openVms({ stateDir, owner, clock, logger }: ProviderContext): Vm
   function look(): { records: VmRecord[]; problems: Problem[] } {
     const records: VmRecord[] = []
     const problems: Problem[] = []
-    for (const id of folder.ids())
+    for (const id of idsOr(problems))
       try {
         const record = read(id)
         if (!record || !isOwnedBy(record, owner)) continue
@@ -67,6 +67,15 @@ export function openVms({ stateDir, owner, clock, logger }: ProviderContext): Vm
       }
     for (const record of tooOld(records, clock.now())) folder.remove(record.id)
     return { records, problems }
+  }
+
+  function idsOr(problems: Problem[]): string[] {
+    try {
+      return folder.ids()
+    } catch (error) {
+      problems.push(localFailure(error, `list the local VMs of pool ${owner.pool}`).problem)
+      return []
+    }
   }
 
   function end(id: string): void {

@@ -1,0 +1,57 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { appendFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect } from 'vitest'
+import { processStart } from '../../src/platform/process-identity.ts'
+import { instanceIds } from '../../src/providers/local/names.ts'
+import { localPool } from '../support/local-pool.ts'
+import { describeProviderContract } from './provider-contract.ts'
+import type { ProviderHarness } from './provider-harness.ts'
+
+const script = 'echo -n "$PROVISION_INSTANCE_ID" > "$PROVISION_ROOT/agent-id"\nexec sleep 300\n'
+
+describeProviderContract('local', {
+  can: ['token_idempotency', 'partial_launch', 'foreign_vms', 'broken_listing', 'self_ending', 'console'],
+  open: async (): Promise<ProviderHarness> => {
+    const pool = localPool()
+    const strangers: ChildProcess[] = []
+
+    /** A VM of someone else, as a copied state folder would hold it. */
+    function stranger(id: string): string {
+      const child = spawn('sleep', ['300'], { stdio: 'ignore', detached: true })
+      strangers.push(child)
+      const process = { pid: child.pid!, start: processStart(child.pid!) }
+      mkdirSync(join(pool.dir, id))
+      const record = { id, tags: {}, instanceType: 'local', zone: '', launchedAt: 0, process }
+      writeFileSync(pool.file(id, 'vm.json'), JSON.stringify(record))
+      return id
+    }
+
+    return {
+      provider: await pool.open(),
+      owner: pool.owner,
+      open: (owner) => pool.open({ owner }),
+      order: (count, owner) => pool.order(script, count, owner),
+      knownType: { instanceType: 'local', slots: 4 },
+      async agentId(id) {
+        const file = pool.file(id, 'agent-id')
+        await expect.poll(() => existsSync(file) && readFileSync(file, 'utf8')).toBeTruthy()
+        return readFileSync(file, 'utf8')
+      },
+      partialLaunch: (order, count) => stranger(instanceIds(order.intent)[count]!),
+      foreignVm: async () => stranger('local-ffffffff-1'),
+      breakListing: () => {
+        mkdirSync(join(pool.dir, 'local-ffffffff-1'))
+        writeFileSync(pool.file('local-ffffffff-1', 'vm.json'), '{')
+      },
+      endVm: async (id) => {
+        process.kill(-pool.record(id).process.pid, 'SIGKILL')
+      },
+      printOnConsole: async (id, text) => appendFileSync(pool.file(id, 'console.log'), text),
+      async dispose() {
+        for (const child of strangers) child.kill('SIGKILL')
+        await pool.dispose()
+      },
+    }
+  },
+})

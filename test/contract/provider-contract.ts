@@ -1,0 +1,318 @@
+// What every provider promises, written once and run on each of them: see src/providers/provider.ts.
+import { randomUUID } from 'node:crypto'
+import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest'
+import type { Instance } from '../../src/model/instance.ts'
+import { codeInfo } from '../../src/model/problem-codes.ts'
+import type { Provider } from '../../src/providers/provider.ts'
+import type { Ability, ProviderHarness, ProviderSubject } from './provider-harness.ts'
+
+/** Clouds answer late, and machines are busy: a clause that never comes true fails by this deadline. */
+const eventually: typeof expect.poll = (read, options) => expect.poll(read, { timeout: 10_000, ...options })
+
+const goneStates = ['stopping', 'terminated', 'stopped']
+
+export function describeProviderContract(name: string, subject: ProviderSubject): void {
+  const skipped: string[] = []
+  let harness: ProviderHarness
+
+  /** A clause of the contract. `needs` says what the endpoint must be able to show; `!` before it, what it must not. */
+  function clause(text: string, needs: (Ability | `!${Ability}`)[], body: () => Promise<void>): void {
+    const unmet = needs.filter((need) =>
+      need.startsWith('!')
+        ? subject.can.includes(need.slice(1) as Ability)
+        : !subject.can.includes(need as Ability),
+    )
+    if (unmet.length > 0) skipped.push(`${text} (${unmet.join(', ')})`)
+    it.skipIf(unmet.length > 0)(text, body)
+  }
+
+  async function listed(provider: Provider = harness.provider): Promise<Instance[]> {
+    const listing = await provider.list()
+    expect(listing.problems).toEqual([])
+    expect(listing.complete).toBe(true)
+    return listing.instances
+  }
+
+  async function liveIds(provider?: Provider): Promise<string[]> {
+    const instances = await listed(provider)
+    return idsOf(instances.filter((instance) => !goneStates.includes(instance.state)))
+  }
+
+  describe(`the provider contract on ${name}`, () => {
+    beforeEach(async () => {
+      harness = await subject.open()
+    })
+    afterEach(async () => {
+      await harness.dispose()
+    })
+    afterAll(() => {
+      if (skipped.length > 0)
+        console.log(`${name} cannot show:\n${skipped.map((s) => `  - ${s}`).join('\n')}`)
+    })
+
+    describe('launch', () => {
+      clause('gives exactly as many VMs as asked for, each once', [], async () => {
+        const result = await harness.provider.launch(harness.order(3))
+        expect(result.failures).toEqual([])
+        expect(new Set(idsOf(result.instances)).size).toBe(3)
+        await eventually(() => liveIds()).toEqual(idsOf(result.instances))
+      })
+
+      clause('tells what each VM is, whom it belongs to and which intent made it', [], async () => {
+        const order = harness.order(1)
+        const { instances } = await harness.provider.launch(order)
+        const expected = {
+          pool: harness.owner.pool,
+          writerId: harness.owner.writerId,
+          intentId: order.intent.id,
+          instanceType: order.intent.offerings[0]!.instanceType,
+          capacityType: order.intent.offerings[0]!.capacityType,
+        }
+        expect(instances).toMatchObject([expected])
+        await eventually(() => listed()).toMatchObject([{ ...expected, id: instances[0]!.id }])
+        expect(Number.isFinite(instances[0]!.launchedAt)).toBe(true)
+      })
+
+      clause('gives no second set for an intent sent twice', ['token_idempotency'], async () => {
+        const order = harness.order(2)
+        const first = await harness.provider.launch(order)
+        const second = await harness.provider.launch(order)
+        expect(idsOf(second.instances)).toEqual(idsOf(first.instances))
+        await eventually(() => liveIds()).toEqual(idsOf(first.instances))
+      })
+
+      clause('gives no second set for an intent sent twice at once', ['token_idempotency'], async () => {
+        const order = harness.order(2)
+        const both = await Promise.all([harness.provider.launch(order), harness.provider.launch(order)])
+        const ids = new Set(both.flatMap((result) => idsOf(result.instances)))
+        expect(ids.size).toBe(2)
+        await eventually(() => liveIds()).toEqual([...ids].sort())
+      })
+
+      clause(
+        'gives no second set for an intent sent again after a restart',
+        ['token_idempotency'],
+        async () => {
+          const order = harness.order(2)
+          const first = await harness.provider.launch(order)
+          const second = await (await harness.open(harness.owner)).launch(order)
+          expect(idsOf(second.instances)).toEqual(idsOf(first.instances))
+          await eventually(() => liveIds()).toEqual(idsOf(first.instances))
+        },
+      )
+
+      clause('gives no second set for an intent whose VMs are gone', ['token_idempotency'], async () => {
+        const order = harness.order(1)
+        const { instances } = await harness.provider.launch(order)
+        await harness.provider.terminate(idsOf(instances))
+        await eventually(() => liveIds()).toEqual([])
+        await harness.provider.launch(order)
+        expect(await liveIds()).toEqual([])
+      })
+
+      clause('reports VMs it did not get beside those it got', ['partial_launch'], async () => {
+        const order = harness.order(3)
+        harness.partialLaunch!(order, 1)
+        const result = await harness.provider.launch(order)
+        expect(result.instances).toHaveLength(1)
+        expect(sum(result.failures.map((failure) => failure.missing))).toBe(2)
+        expect(codeInfo(result.failures[0]!.problem.code).severity).toBe('error')
+        await eventually(() => liveIds()).toEqual(idsOf(result.instances))
+      })
+
+      clause('goes on with the next offering when one is out of stock', ['capacity_errors'], async () => {
+        const order = harness.order(3)
+        harness.outOfStock!(order, 1)
+        const result = await harness.provider.launch(order)
+        expect(result.instances).toHaveLength(3)
+        const [first, second] = order.intent.offerings
+        const refusal = result.failures.find((failure) => failure.class === 'capacity')
+        expect(refusal).toMatchObject({ offering: first, missing: 0 })
+        expect(result.instances.filter((i) => i.instanceType === second!.instanceType)).not.toHaveLength(0)
+      })
+
+      clause('refuses user data above the limit, and launches nothing', ['size_limit'], async () => {
+        const order = harness.order(1)
+        order.userData.packed = new Uint8Array((order.userData.bytes.limit ?? 0) + 1).fill(0x23)
+        const result = await harness.provider.launch(order)
+        expect(result.instances).toEqual([])
+        expect(result.failures).toMatchObject([{ class: 'config', missing: 1 }])
+        expect(await liveIds()).toEqual([])
+      })
+
+      clause('launches nothing when it is aborted beforehand', [], async () => {
+        const aborted = AbortSignal.abort(new Error('stopped'))
+        await expect(harness.provider.launch(harness.order(1), aborted)).rejects.toThrow('stopped')
+        expect(await liveIds()).toEqual([])
+      })
+
+      clause(
+        'returns VMs that no listing shows yet, once',
+        ['late_visibility', 'token_idempotency'],
+        async () => {
+          harness.hideNewVms!()
+          const order = harness.order(2)
+          const first = await harness.provider.launch(order)
+          expect(first.instances).toHaveLength(2)
+          expect(await listed()).toEqual([])
+          expect(idsOf((await harness.provider.launch(order)).instances)).toEqual(idsOf(first.instances))
+        },
+      )
+    })
+
+    describe('list', () => {
+      clause('is empty and complete over an empty cloud', [], async () => {
+        expect(await harness.provider.list()).toEqual({ instances: [], complete: true, problems: [] })
+      })
+
+      clause('shows what an earlier provisioner of the same pool launched', [], async () => {
+        const { instances } = await harness.provider.launch(harness.order(2))
+        const later = await harness.open({ ...harness.owner, writerId: randomUUID() })
+        await eventually(() => liveIds(later)).toEqual(idsOf(instances))
+      })
+
+      clause('shows nothing of another pool or another cluster', [], async () => {
+        const { owner } = harness
+        await harness.provider.launch(harness.order(1))
+        const otherPool = await harness.open({ ...owner, pool: `${owner.pool}-other` })
+        const otherCluster = await harness.open({ ...owner, clusterId: randomUUID() })
+        await eventually(() => liveIds()).toHaveLength(1)
+        expect(await listed(otherPool)).toEqual([])
+        expect(await listed(otherCluster)).toEqual([])
+      })
+
+      clause('shows nothing that carries no tags of ours', ['foreign_vms'], async () => {
+        await harness.foreignVm!()
+        expect(await listed()).toEqual([])
+      })
+
+      clause('says that it is not complete, and why, when a part failed', ['broken_listing'], async () => {
+        await harness.provider.launch(harness.order(1))
+        harness.breakListing!()
+        const listing = await harness.provider.list()
+        expect(listing.complete).toBe(false)
+        expect(listing.problems).not.toEqual([])
+      })
+
+      clause('shows a VM that ended by itself as ended, with the reason', ['self_ending'], async () => {
+        const { instances } = await harness.provider.launch(harness.order(1))
+        await harness.endVm!(instances[0]!.id)
+        await eventually(async () => goneStates.includes((await listed())[0]?.state ?? 'stopped')).toBe(true)
+        for (const instance of await listed()) expect(instance.stateReason).toMatch(/\w/)
+      })
+
+      clause('is given up when it is aborted', [], async () => {
+        await expect(harness.provider.list(AbortSignal.abort(new Error('stopped')))).rejects.toThrow(
+          'stopped',
+        )
+      })
+    })
+
+    describe('terminate', () => {
+      clause('ends the VMs it is told, and no other', [], async () => {
+        const { instances } = await harness.provider.launch(harness.order(3))
+        const [spared, ...ended] = idsOf(instances)
+        expect(await harness.provider.terminate(ended)).toEqual({ terminated: ended, failures: [] })
+        await eventually(() => liveIds()).toEqual([spared])
+      })
+
+      clause('may be asked again, also for what is gone or never was', [], async () => {
+        const ids = [
+          ...idsOf((await harness.provider.launch(harness.order(1))).instances),
+          unknownId(harness),
+        ]
+        for (let times = 0; times < 2; times++) {
+          const result = await harness.provider.terminate(ids)
+          expect(result.failures).toEqual([])
+          expect(result.terminated.sort()).toEqual([...ids].sort())
+        }
+        await eventually(() => liveIds()).toEqual([])
+        expect((await harness.provider.terminate(ids)).failures).toEqual([])
+      })
+
+      clause('refuses the VMs of another pool, and ends the others', [], async () => {
+        const otherOwner = { ...harness.owner, pool: `${harness.owner.pool}-other` }
+        const other = await harness.open(otherOwner)
+        const mine = idsOf((await harness.provider.launch(harness.order(1))).instances)
+        const theirs = idsOf((await other.launch(harness.order(1, otherOwner))).instances)
+        await eventually(() => liveIds(other)).toEqual(theirs)
+        const result = await harness.provider.terminate([...mine, ...theirs])
+        expect(result.terminated).toEqual(mine)
+        expect(result.failures).toMatchObject([{ id: theirs[0], problem: { code: 'PROVIDER_NOT_OURS' } }])
+        await eventually(() => liveIds()).toEqual([])
+        expect(await liveIds(other)).toEqual(theirs)
+      })
+
+      clause('refuses VMs that carry no tags of ours', ['foreign_vms'], async () => {
+        const id = await harness.foreignVm!()
+        const result = await harness.provider.terminate([id])
+        expect(result.terminated).toEqual([])
+        expect(result.failures).toMatchObject([{ id, problem: { code: 'PROVIDER_NOT_OURS' } }])
+      })
+
+      clause('ends nothing when it is aborted beforehand', [], async () => {
+        const ids = idsOf((await harness.provider.launch(harness.order(1))).instances)
+        const aborted = AbortSignal.abort(new Error('stopped'))
+        await expect(harness.provider.terminate(ids, aborted)).rejects.toThrow('stopped')
+        await eventually(() => liveIds()).toEqual(ids)
+      })
+    })
+
+    describe('what it knows of VMs', () => {
+      clause('gives each VM the id its agent will have', [], async () => {
+        const { instances } = await harness.provider.launch(harness.order(2))
+        for (const { id } of instances) expect(await harness.agentId(id)).toBe(id)
+      })
+
+      clause('knows the slots of a type, and says when it does not', [], async () => {
+        const { instanceType, slots } = harness.knownType
+        expect(await harness.provider.slotsOf(instanceType)).toBe(slots)
+        expect(await harness.provider.slotsOf('no-such-type.9xlarge')).toBeUndefined()
+      })
+
+      clause('reads the last stage from the console', ['console'], async () => {
+        const [{ id }] = (await harness.provider.launch(harness.order(1))).instances as [Instance]
+        await harness.printOnConsole!(id, 'PROVISION_STAGE=started\nPROVISION_STAGE=tls_checked\nnoise\n')
+        await eventually(() => harness.provider.consoleStage(id)).toBe('tls_checked')
+      })
+
+      clause('knows no stage of a VM that never was', [], async () => {
+        expect(await harness.provider.consoleStage(unknownId(harness))).toBeUndefined()
+      })
+    })
+
+    describe('close', () => {
+      clause('leaves VMs running', ['vms_outlive_close'], async () => {
+        const ids = idsOf((await harness.provider.launch(harness.order(2))).instances)
+        await harness.provider.close()
+        await eventually(async () => liveIds(await harness.open(harness.owner))).toEqual(ids)
+      })
+
+      clause('ends the processes that are its VMs', ['!vms_outlive_close'], async () => {
+        await harness.provider.launch(harness.order(2))
+        await harness.provider.close()
+        expect(await liveIds(await harness.open(harness.owner))).toEqual([])
+      })
+
+      clause('may be called twice', [], async () => {
+        await harness.provider.close()
+        await harness.provider.close()
+      })
+    })
+  })
+}
+
+function idsOf(instances: Instance[]): string[] {
+  return instances.map((instance) => instance.id).sort()
+}
+
+function sum(numbers: number[]): number {
+  return numbers.reduce((total, n) => total + n, 0)
+}
+
+/** Shaped like an id of this cloud, so that the cloud and not a check of ours has to say that it is unknown. */
+function unknownId({ provider }: ProviderHarness): string {
+  return { aws: 'i-0123456789abcdef0', gcp: 'det-0123456789abcdef-1', local: 'local-00000000-1' }[
+    provider.kind
+  ]
+}

@@ -1,0 +1,64 @@
+// What a provider has to bring so that the contract can be run on it: a cloud it talks to, and ways to disturb it.
+import type { LaunchOrder } from '../../src/model/launch.ts'
+import type { Ownership } from '../../src/model/ownership.ts'
+import type { Provider } from '../../src/providers/provider.ts'
+
+/**
+ * What the endpoint behind a provider can show. A clause whose needs are not met is skipped, and printed by name.
+ * - `token_idempotency`: remembers the tokens or names of launches
+ * - `partial_launch`: can give some of the VMs asked for and refuse the rest
+ * - `capacity_errors`: can be out of stock for one offering
+ * - `size_limit`: refuses user data above the cloud's limit
+ * - `late_visibility`: can keep new VMs out of listings for a while
+ * - `foreign_vms`: can hold VMs that nobody's provisioner launched
+ * - `broken_listing`: can fail while it lists
+ * - `self_ending`: VMs can end by themselves
+ * - `console`: gives back what a VM printed
+ * - `vms_outlive_close`: VMs run on when the provider is closed; without it the opposite is the promise (`local`)
+ */
+export const abilities = [
+  'token_idempotency',
+  'partial_launch',
+  'capacity_errors',
+  'size_limit',
+  'late_visibility',
+  'foreign_vms',
+  'broken_listing',
+  'self_ending',
+  'console',
+  'vms_outlive_close',
+] as const
+export type Ability = (typeof abilities)[number]
+
+/** Members named after an ability are needed only by harnesses that claim it. */
+export interface ProviderHarness {
+  /** Opened for `owner`, over an empty cloud. */
+  provider: Provider
+  owner: Ownership
+  /** A provider over the same cloud: as after a restart, or for another owner. Closed with the harness. */
+  open(owner: Ownership): Promise<Provider>
+  /** An order the cloud can fulfil, with a new intent, for `owner` unless it says otherwise. */
+  order(count: number, owner?: Ownership): LaunchOrder
+  /** A type the cloud knows, and the slots an agent on it has. */
+  knownType: { instanceType: string; slots: number }
+  /** What an agent on this VM calls itself, as the VM itself would find out. */
+  agentId(id: string): Promise<string>
+  /** Ends everything, the endpoint too. */
+  dispose(): Promise<void>
+
+  /** Makes the cloud refuse the VMs of this order after the first `count`. */
+  partialLaunch?(order: LaunchOrder, count: number): unknown
+  /** Makes the order's first offering run out of stock, after `count` VMs. The order has at least two offerings. */
+  outOfStock?(order: LaunchOrder, count: number): void
+  hideNewVms?(): void
+  /** Makes a VM without our tags and tells its id. */
+  foreignVm?(): Promise<string>
+  breakListing?(): void
+  endVm?(id: string): Promise<void>
+  printOnConsole?(id: string, text: string): Promise<void>
+}
+
+export interface ProviderSubject {
+  can: readonly Ability[]
+  open(): Promise<ProviderHarness>
+}

@@ -1,0 +1,86 @@
+// A pool of local VMs in a folder of its own, for tests that start real processes.
+import { randomUUID } from 'node:crypto'
+import { mkdtempSync, readFileSync, realpathSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { LaunchOrder } from '../../src/model/launch.ts'
+import type { Ownership } from '../../src/model/ownership.ts'
+import type { Clock } from '../../src/model/ports.ts'
+import type { LocalConfig } from '../../src/model/provider-config.ts'
+import { systemClock } from '../../src/platform/clock.ts'
+import { create } from '../../src/providers/local/local-provider.ts'
+import type { VmRecord } from '../../src/providers/local/vm-record.ts'
+import type { Provider } from '../../src/providers/provider.ts'
+import { silentLogger } from './silent-logger.ts'
+
+export interface LocalPool {
+  dir: string
+  owner: Ownership
+  open(options?: Partial<OpenOptions>): Promise<Provider>
+  order(script: string, count?: number, owner?: Ownership): LaunchOrder
+  record(id: string): VmRecord
+  /** The VM's root directory. */
+  root(id: string): string
+  file(id: string, name: string): string
+  /** Ends what still runs and removes the folder. */
+  dispose(): Promise<void>
+}
+
+interface OpenOptions {
+  owner: Ownership
+  clock: Clock
+  env: Record<string, string | undefined>
+  stateDir: string
+}
+
+/** A VM that does nothing, for as long as it is let. */
+export const idleScript = 'exec sleep 300\n'
+
+export function localPool(): LocalPool {
+  const dir = realpathSync(mkdtempSync(join(tmpdir(), 'local-pool-')))
+  const owner = { clusterId: randomUUID(), pool: 'default', writerId: randomUUID() }
+  const pools: Ownership[] = [owner]
+
+  function open(options: Partial<OpenOptions> = {}): Promise<Provider> {
+    if (options.owner) pools.push(options.owner)
+    return create({
+      config: { type: 'local', slots: 4 } as LocalConfig,
+      owner,
+      master: { scheme: 'https', host: '127.0.0.1', port: 8443 },
+      stateDir: dir,
+      env: { PATH: process.env['PATH'] },
+      clock: systemClock,
+      logger: silentLogger,
+      ...options,
+    })
+  }
+
+  return {
+    dir,
+    owner,
+    open,
+    order: (script, count = 1, orderOwner = owner) => ({
+      intent: {
+        id: randomUUID(),
+        count,
+        offerings: [{ instanceType: 'local', zone: '', capacityType: 'on_demand', slots: 4 }],
+      },
+      owner: orderOwner,
+      userData: {
+        script,
+        encoding: 'plain',
+        packed: Buffer.from(script),
+        bytes: { script: script.length, packed: script.length },
+        sha256: '',
+      },
+    }),
+    record: (id) => JSON.parse(readFileSync(join(dir, id, 'vm.json'), 'utf8')) as VmRecord,
+    root: (id) => join(dir, id),
+    file: (id, name) => join(dir, id, name),
+    async dispose() {
+      // A folder a test has broken on purpose says so; its healthy VMs end all the same.
+      for (const each of [...pools]) await (await open({ owner: each })).close().catch(() => {})
+      rmSync(dir, { recursive: true, force: true })
+    },
+  }
+}
