@@ -1,0 +1,38 @@
+// agent_config_file_contents: a mapping, or a text that holds one as YAML or JSON.
+import { type Block, isAbsent, isMapping, note } from './reading.ts'
+import { readYaml } from './yaml-reader.ts'
+
+const key = 'agent_config_file_contents'
+
+/**
+ * As a mapping in both cases: the origin hands a text on as a quoted text, which no agent can read
+ * (origin: provconfig/config.go, aws.go). undefined after a problem was noted.
+ */
+export function agentConfigOf(block: Block): Record<string, unknown> | undefined {
+  const value = Object.hasOwn(block.raw, key) ? block.raw[key] : undefined
+  if (isAbsent(value)) return {}
+  if (isMapping(value)) return value
+  // The type was judged with the other keys.
+  return typeof value === 'string' ? fromText(value, block) : undefined
+}
+
+function fromText(text: string, block: Block): Record<string, unknown> | undefined {
+  const { value, problems } = readYaml(text, key)
+  const fault = problems.find(({ severity }) => severity === 'error')
+  if (fault)
+    return note(
+      block,
+      'CONFIG_BAD_VALUE',
+      `The text in ${key}, line ${fault.where?.line}: ${fault.message}`,
+      {
+        key,
+        remedy: `${fault.remedy} Written as a mapping instead of a text, its errors are shown in place.`,
+      },
+    )
+  if (isAbsent(value)) return {}
+  if (isMapping(value)) return value
+  return note(block, 'CONFIG_BAD_VALUE', `The text in ${key} holds no mapping`, {
+    key,
+    remedy: 'Write the keys of agent.yaml below it, indented.',
+  })
+}

@@ -1,0 +1,147 @@
+// The kinds of values a configuration key can hold, and how a key is declared: once, with its default and its meaning.
+import * as z from 'zod/mini'
+import { parseDuration } from '../model/duration.ts'
+import type { ProblemCode } from '../model/problem-codes.ts'
+
+/** What the documentation and editors say about a key. */
+interface About {
+  description: string
+  /** The default in words, where it depends on other keys. */
+  'x-default'?: string
+  deprecated?: true
+}
+
+/** How a wrong value is told to people. */
+interface Kind {
+  /** Completes "must be …". */
+  noun: string
+  remedy?: string
+  /** Of a value with the right type and a wrong form; else CONFIG_BAD_VALUE. */
+  code?: ProblemCode
+}
+
+export const documentation = z.registry<About>()
+export const kinds = z.registry<Kind>()
+
+/** A key of the master that is none of ours: let through, unread. */
+export const foreign = z.optional(z.unknown())
+
+export function foreignKeys<K extends string>(...names: K[]): Record<K, typeof foreign> {
+  return Object.fromEntries(names.map((key) => [key, foreign])) as Record<K, typeof foreign>
+}
+
+type Schema = z.ZodMiniType
+
+/** A key that may be left out (or left empty) and then has no value; `assumed` says what happens instead. */
+export function key<S extends Schema>(
+  schema: S,
+  description: string,
+  assumed?: string,
+): z.ZodMiniOptional<S> {
+  return documented(z.optional(schema), {
+    description,
+    ...(assumed !== undefined && { 'x-default': assumed }),
+  })
+}
+
+/** A key with a default, written as it would stand in the file. */
+export function keyOr<S extends Schema>(
+  schema: S,
+  standard: z.input<S>,
+  description: string,
+): z.ZodMiniPrefault<S> {
+  return documented(z.prefault(schema, standard), { description })
+}
+
+/** A key that has to be there. */
+export function needed<S extends Schema>(schema: S, description: string): z.ZodMiniNonOptional<S> {
+  return documented(z.nonoptional(schema), { description })
+}
+
+/** A key kept for old files. */
+export function oldKey<S extends Schema>(schema: S, description: string): z.ZodMiniOptional<S> {
+  return documented(z.optional(schema), { description, deprecated: true })
+}
+
+/** A nested block whose keys all have defaults, or may be left out. */
+export function block<S extends z.core.$ZodLooseShape>(shape: S, description: string) {
+  return documented(z.prefault(z.strictObject(shape), {} as never), { description })
+}
+
+/** The same, where the master has keys of its own. */
+export function looseBlock<S extends z.core.$ZodLooseShape>(shape: S, description: string) {
+  return documented(z.prefault(z.looseObject(shape), {} as never), { description })
+}
+
+export function documented<S extends Schema>(schema: S, about: About): S {
+  documentation.add(schema as Schema, about)
+  return schema
+}
+
+export const text = z
+  .string()
+  .register(kinds, { noun: 'a text', remedy: 'Write a text; quotes make anything a text.' })
+export const name = z.string().check(z.minLength(1)).register(kinds, { noun: 'a text that is not empty' })
+export const names = z.array(name).register(kinds, list('texts'))
+export const flag = z
+  .boolean()
+  .register(kinds, { noun: 'true or false', remedy: 'Write true or false, without quotes.' })
+export const port = count(1, 65_535)
+export const dollars = z
+  .number()
+  .check(z.gte(0))
+  .register(kinds, { noun: 'a number of dollars', remedy: 'Write a number such as 0.45, without quotes.' })
+
+export function list(of: string): Kind {
+  return { noun: `a list of ${of}`, remedy: 'Write one "- item" on each line below the key, or [a, b].' }
+}
+
+export function count(least: number, most?: number) {
+  const range = most === undefined ? `of at least ${least}` : `from ${least} to ${most}`
+  return z
+    .int()
+    .check(z.gte(least), ...(most === undefined ? [] : [z.lte(most)]))
+    .register(kinds, {
+      noun: `a whole number ${range}`,
+      remedy: `Write a whole number ${range}, without quotes.`,
+    })
+}
+
+/** A text of a certain form; `noun` completes "must be …". */
+export function shaped(pattern: RegExp, noun: string, remedy?: string) {
+  return z
+    .string()
+    .check(z.regex(pattern))
+    .register(kinds, { noun, ...(remedy && { remedy }) })
+}
+
+export function choice<const T extends readonly [string, ...string[]]>(...words: T) {
+  return z.enum(words).register(kinds, { noun: `one of ${words.join(', ')}`, code: 'CONFIG_BAD_CHOICE' })
+}
+
+/** https://pkg.go.dev/time#ParseDuration, without a sign. */
+const durationPattern = /^(?:0|(?:(?:\d+\.?\d*|\.\d+)(?:ns|us|µs|μs|ms|s|m|h))+)$/
+
+/** Go durations, as milliseconds (origin: master/pkg/model/duration.go takes texts only, too). */
+function durationOf(noun: string, test: (ms: number) => boolean) {
+  const kind: Kind = {
+    noun,
+    code: 'CONFIG_BAD_DURATION',
+    remedy: 'Write numbers with units (h, m, s, ms), such as "90s", "20m" or "1h30m".',
+  }
+  return z
+    .pipe(
+      z
+        .string()
+        .check(
+          z.regex(durationPattern, { abort: true }),
+          z.refine((value: string) => test(parseDuration(value) ?? Number.NaN)),
+        )
+        .register(kinds, kind),
+      z.transform((value: string) => parseDuration(value) ?? Number.NaN),
+    )
+    .register(kinds, kind)
+}
+
+export const duration = durationOf('a duration such as "30s"', (ms) => ms >= 0)
+export const period = durationOf('a duration longer than zero, such as "20m"', (ms) => ms > 0)

@@ -1,0 +1,97 @@
+// The parts of master_url, taken from its text: `new URL` would turn 010.0.0.5 into 8.0.0.5.
+import { isIPv4, isIPv6 } from 'node:net'
+import { domainToASCII } from 'node:url'
+import type { MasterScheme } from '../model/master-address.ts'
+import { shown } from './mask.ts'
+
+export interface MasterUrlParts {
+  /** undefined only when the whole text is empty. */
+  scheme?: MasterScheme
+  /** Lower case, without brackets or a final dot; empty when the text has none. */
+  host: string
+  port?: number
+}
+
+export interface MasterUrlFault {
+  code: 'MASTER_URL_INVALID' | 'MASTER_URL_USERINFO'
+  message: string
+  remedy?: string
+}
+
+const label = /^[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?$/
+
+/** `scheme://host:port` and nothing more (origin: provconfig/config.go); host and port may be left out. */
+export function parseMasterUrl(text: string): MasterUrlParts | MasterUrlFault {
+  if (text === '') return { host: '' }
+  const parts = /^([a-z][a-z0-9+.-]*):\/\/([^/?#]*)(.*)$/is.exec(text)
+  if (!parts)
+    return fault(`master_url ${shown(text)} has no scheme`, `Write "https://${authorityOnly(text)}".`)
+  const [, scheme = '', authority = '', tail] = parts
+  if (authority.includes('@'))
+    return { code: 'MASTER_URL_USERINFO', message: 'master_url holds a user name or password' }
+  const known = schemeOf(scheme)
+  if (!known)
+    return fault(
+      `The scheme of master_url must be http or https, but is ${shown(scheme)}`,
+      'Write "https://" or "http://".',
+    )
+  if (tail)
+    return fault(
+      `master_url must end after the port, but goes on with ${shown(tail)}`,
+      `Write "${known}://${authority}".`,
+    )
+  return hostAndPort(known, authority)
+}
+
+function schemeOf(scheme: string): MasterScheme | undefined {
+  const lower = scheme.toLowerCase()
+  return lower === 'http' || lower === 'https' ? lower : undefined
+}
+
+function hostAndPort(scheme: MasterScheme, authority: string): MasterUrlParts | MasterUrlFault {
+  const parts = /^(?:\[([^\]]*)\]|([^:[\]]*))(?::(\d*))?$/.exec(authority)
+  if (!parts) {
+    const remedy = isIPv6(authority) ? `Write "${scheme}://[${authority}]".` : undefined
+    return fault(`master_url holds no host and port that can be told apart: ${shown(authority)}`, remedy)
+  }
+  const [, bracketed, plain = '', digits] = parts
+  const host = bracketed === undefined ? hostOf(plain) : ipv6Of(bracketed)
+  if (typeof host !== 'string') return host
+  const port = digits ? Number(digits) : undefined
+  if (port !== undefined && (port < 1 || port > 65_535))
+    return fault(`The port of master_url must be from 1 to 65535, but is ${digits}`)
+  return { scheme, host, ...(port !== undefined && { port }) }
+}
+
+function ipv6Of(text: string): string | MasterUrlFault {
+  if (isIPv6(text) && !text.includes('%')) return text.toLowerCase()
+  return fault(
+    `The host of master_url is not an IPv6 address: ${shown(text)}`,
+    'Write it as "[2001:db8::1]", without a zone.',
+  )
+}
+
+/** IPv4 as text, an alias, or a DNS name as the certificate would carry it (punycode, no final dot). */
+function hostOf(text: string): string | MasterUrlFault {
+  if (text === '' || isIPv4(text)) return text
+  if (/^[\d.]+$/.test(text))
+    return fault(
+      `The host of master_url is not an IPv4 address: ${shown(text)}`,
+      'Write four numbers from 0 to 255 without leading zeros.',
+    )
+  const dotless = text.replace(/\.$/, '')
+  const ascii = (/^[\x21-\x7e]*$/.test(dotless) ? dotless : domainToASCII(dotless)).toLowerCase()
+  const isName = ascii.length <= 253 && ascii.split('.').every((part) => label.test(part))
+  return isName ? ascii : fault(`The host of master_url is not a host name: ${shown(text)}`)
+}
+
+function authorityOnly(text: string): string {
+  return text
+    .replace(/^.*@/s, '')
+    .replace(/[/?#].*$/s, '')
+    .slice(0, 80)
+}
+
+function fault(message: string, remedy?: string): MasterUrlFault {
+  return { code: 'MASTER_URL_INVALID', message, ...(remedy && { remedy }) }
+}

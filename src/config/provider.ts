@@ -1,0 +1,104 @@
+// One provider block, of whatever type.
+import * as z from 'zod/mini'
+import type { ProviderConfig } from '../model/provider-config.ts'
+import { described } from './issues.ts'
+import { nearest } from './nearest.ts'
+import { awsOf } from './provider-aws.ts'
+import { commonOf } from './provider-common.ts'
+import { gcpOf } from './provider-gcp.ts'
+import { type Partially, readBlock } from './read-block.ts'
+import { type Block, errorCount, given, note } from './reading.ts'
+import { awsKeys, awsProvider } from './schema-aws.ts'
+import { commonKeys } from './schema-common.ts'
+import { gcpKeys, gcpProvider } from './schema-gcp.ts'
+import { type LocalKeys, localKeys, localProvider } from './schema-local.ts'
+
+const ownKeys = { aws: awsKeys, gcp: gcpKeys, local: localKeys }
+type Type = keyof typeof ownKeys
+
+const anyType = z.looseObject(commonKeys)
+
+/** undefined after a problem was noted. `typeKey` is where the block says its type: `provider` in the old form. */
+export function readProvider(
+  block: Block,
+  typeKey: 'type' | 'provider' = 'type',
+): ProviderConfig | undefined {
+  const before = errorCount(block.reading)
+  const provider = readType(block, typeKey)
+  // No error was noted, so nothing was left out.
+  return errorCount(block.reading) === before ? (provider as ProviderConfig) : undefined
+}
+
+function readType(block: Block, typeKey: 'type' | 'provider'): Partially<ProviderConfig> | undefined {
+  switch (block.raw['type']) {
+    case 'aws':
+      return awsOf(readBlock(awsProvider, block, { known: keysElsewhere('aws') }), block)
+    case 'gcp':
+      return gcpOf(readBlock(gcpProvider, block, { known: keysElsewhere('gcp') }), block)
+    case 'local':
+      return localOf(readBlock(localProvider, block, { known: keysElsewhere('local') }), block)
+  }
+  // What all types have in common can still be judged.
+  commonOf(readBlock(anyType, block), block, false)
+  return refuseType(block, typeKey)
+}
+
+function refuseType(block: Block, key: string): undefined {
+  const written = block.raw['type']
+  if (!given(block, 'type')) return note(block, 'PROVIDER_TYPE_MISSING', 'The provider has no type')
+  if (written === 'hpc') return note(block, 'PROVIDER_HPC', '`type: hpc` has no agents to launch', { key })
+  const meant = typeof written === 'string' ? nearest(written, Object.keys(ownKeys)) : undefined
+  return note(block, 'PROVIDER_TYPE_UNKNOWN', `There is no provider of type ${described(written)}`, {
+    key,
+    ...(meant && { remedy: `Did you mean "${meant}"?` }),
+  })
+}
+
+function localOf(keys: Partially<LocalKeys>, block: Block): Partially<ProviderConfig> {
+  if (keys.agent_runtime === 'docker')
+    note(block, 'CONFIG_CONFLICT', 'VMs of type local are processes, but agent_runtime is "docker"', {
+      key: 'agent_runtime',
+      remedy: 'Remove agent_runtime.',
+    })
+  return {
+    ...keys,
+    ...commonOf(keys, block, false),
+    type: 'local',
+    agent_runtime: 'process',
+  } as Partially<ProviderConfig>
+}
+
+/** Keys of other types, and of the other form, with what to do about them. */
+function keysElsewhere(type: Type): Record<string, string> {
+  const remedies: Record<string, string> = {
+    provider: 'Outside the old provisioner block the key is called "type".',
+  }
+  for (const [other, keys] of Object.entries(ownKeys))
+    for (const key of Object.keys(keys))
+      if (!Object.hasOwn(ownKeys[type], key))
+        remedies[key] ??=
+          `It is a key of \`type: ${other}\`, and this provider is of \`type: ${type}\`; remove it.`
+  return { ...remedies, ...translations[type] }
+}
+
+/** The same wish in this cloud's words. */
+const translations: Record<Type, Record<string, string>> = {
+  aws: {
+    zone: 'On AWS the zone follows from the subnet: use subnet_ids.',
+    zones: 'On AWS the zone follows from the subnet: use subnet_ids.',
+    boot_disk_size: 'On AWS it is `volume: {size: …}`.',
+    boot_disk_source_image: 'On AWS it is `image: {id: …}`.',
+    labels: 'On AWS it is custom_tags.',
+  },
+  gcp: {
+    image: 'On GCP it is boot_disk_source_image.',
+    image_id: 'On GCP it is boot_disk_source_image.',
+    root_volume_size: 'On GCP it is boot_disk_size.',
+    volume: 'On GCP it is boot_disk_size and boot_disk_type.',
+    spot: 'On GCP it is `instance_type: {preemptible: true}`.',
+    instance_slots: 'On GCP it is `instance_types: [{type: …, slots: …}]`.',
+    custom_tags: 'On GCP it is labels.',
+    region: 'On GCP it is zone or zones.',
+  },
+  local: {},
+}

@@ -1,0 +1,152 @@
+// Keys of every provider: the origin's (origin: provconfig/config.go) and ours. The only source of their defaults.
+import * as z from 'zod/mini'
+import {
+  block,
+  choice,
+  count,
+  duration,
+  flag,
+  key,
+  keyOr,
+  kinds,
+  name,
+  oldKey,
+  period,
+  shaped,
+  text,
+} from './fields.ts'
+
+/** The agent image the origin's last release starts; `check` warns when the live master is of another version. */
+export const defaultAgentImage = 'determinedai/determined-agent:0.38.1'
+
+const anyMapping = z.record(z.string(), z.unknown())
+
+const tlsKeys = {
+  trust: keyOr(
+    choice('auto', 'embed', 'system', 'skip_verify', 'off'),
+    'auto',
+    'How agents trust the master. `auto` embeds the chain of `security.tls.cert` when it is complete up to its root, and relies on the well-known CAs (`system`) when a public CA issued it. `skip_verify` encrypts without verifying; `off` is plain text.',
+  ),
+  allow_ip_only: keyOr(
+    flag,
+    false,
+    'Accept a certificate that is valid for IP addresses only, without a DNS name.',
+  ),
+  ca_file: key(
+    name,
+    'CA certificates (PEM) to embed when a proxy with a private CA ends the TLS that agents see.',
+  ),
+}
+
+export const commonKeys = {
+  master_url: keyOr(
+    text,
+    '',
+    "Where agents dial the master: `scheme://host:port`. The host may be an alias that the metadata server of the master's machine resolves: `local-ipv4`, `public-ipv4`, `local-hostname`, `public-hostname` (EC2), `internal-ip`, `external-ip` (GCE). Parts left out: scheme `https` when `security.tls.cert` is set, else `http`; the cloud's first alias; the master's `port`.",
+  ),
+  master_cert_name: keyOr(
+    text,
+    '',
+    "The name agents verify in the master's certificate. Empty: chosen from the certificate; `--dry-run` tells which and why.",
+  ),
+  startup_script: keyOr(
+    text,
+    '',
+    'A script run on each VM as root, before the agent starts. A failure ends the boot.',
+  ),
+  container_startup_script: keyOr(text, '', "A script run inside the agent's container before the agent."),
+  agent_docker_network: keyOr(text, 'default', "Docker network of the agent's container."),
+  agent_docker_runtime: keyOr(text, 'runc', "Docker runtime of the agent's container."),
+  agent_docker_image: keyOr(
+    name,
+    defaultAgentImage,
+    "Image of the agent. Its version should be the master's.",
+  ),
+  agent_fluent_image: oldKey(text, 'Accepted and ignored, as in the origin.'),
+  agent_reconnect_attempts: keyOr(count(0), 5, 'How often an agent that lost its master tries again.'),
+  agent_reconnect_backoff: keyOr(count(0), 5, 'Seconds between those attempts.'),
+  agent_config_file_contents: key(
+    z.union([anyMapping, z.string()]).register(kinds, {
+      noun: 'a mapping, or a text that holds one',
+      remedy: 'Write the keys of agent.yaml below it, indented.',
+    }),
+    "More of the agent's own configuration (agent.yaml): a mapping, or a text holding one. What it says about TLS must agree with `tls`.",
+    '`{}`',
+  ),
+  max_idle_agent_period: keyOr(
+    period,
+    '20m',
+    'How long a VM may be idle before it is drained and terminated.',
+  ),
+  max_agent_starting_period: keyOr(
+    period,
+    '20m',
+    'How long a VM may take to join. When it is set, it takes the place of `boot_timeout`.',
+  ),
+  min_instances: keyOr(count(0), 0, 'VMs kept even without work.'),
+  max_instances: keyOr(count(1), 5, 'VMs there may ever be at once, those being launched included.'),
+  launch_error_timeout: key(
+    duration,
+    'How long a launch error stays reported; `0s`: errors never stick.',
+    '`0s`',
+  ),
+  launch_error_retries: keyOr(count(0), 0, 'Failed launches in a row before the error is reported.'),
+  tls: block(tlsKeys, 'What agents trust.'),
+  preflight: keyOr(
+    choice('required', 'tls', 'off'),
+    'tls',
+    'Dial the master as an agent would before anything is launched. `tls`: a wrong answer stops the launch, an unreachable master only warns; `required`: both stop it.',
+  ),
+  preflight_address: key(
+    shaped(
+      /^(?:\[[^\]\s]+\]|[^\s:/@]+):\d{1,5}$/,
+      '"host:port"',
+      'Write the address as host:port, such as "10.0.0.5:8443" or "[fd00::5]:8443".',
+    ),
+    '`host:port` the preflight dials, when the provisioner reaches the master by another address than agents do.',
+    'the address agents dial',
+  ),
+  agent_runtime: key(
+    choice('docker', 'process'),
+    'How the agent is started: in a container, or as a process of the VM.',
+    '`docker`; `process` for `type: local`',
+  ),
+  agent_setup_template: key(name, 'Your own Handlebars template of the startup script.', 'the built-in one'),
+  allow_secrets_in_user_data: keyOr(
+    flag,
+    false,
+    'Let private keys and tokens pass into user data, which everybody who may describe the VM can read.',
+  ),
+  boot_timeout: key(
+    period,
+    'How long a VM may take from launch to joining before it counts as failed and powers itself off.',
+    '`max_agent_starting_period` when that is set; else `10m`, bare metal `30m`',
+  ),
+  launch_rate: key(count(1), 'Launches an hour at most.', 'the greater of 10 and 2 × `max_instances`'),
+  placement_grace: keyOr(
+    duration,
+    '30s',
+    'How long work may stay unplaced on a free agent before that agent counts as unusable.',
+  ),
+  poweroff_if_never_joined: keyOr(
+    flag,
+    true,
+    'Let a VM that has not joined within `boot_timeout` switch itself off.',
+  ),
+}
+
+/** One instance type of several. */
+export const instanceTypes = z
+  .array(
+    z
+      .strictObject({
+        type: name.register(kinds, { noun: 'the name of an instance type' }),
+        slots: key(count(0), 'Its accelerators.', 'from the table of known types'),
+      })
+      .register(kinds, { noun: 'an entry of instance_types' }),
+  )
+  .check(z.minLength(1))
+  .register(kinds, {
+    noun: 'a list of at least one {type, slots}',
+    remedy: 'Write one "- type: g5.xlarge" on each line below the key.',
+  })

@@ -1,0 +1,188 @@
+// The whole of master.yaml, as far as it is ours. Keys of the master that are none of ours are named and let through.
+import * as z from 'zod/mini'
+import {
+  block,
+  choice,
+  count,
+  documented,
+  dollars,
+  duration,
+  flag,
+  foreign,
+  foreignKeys,
+  key,
+  keyOr,
+  kinds,
+  list,
+  looseBlock,
+  name,
+  needed,
+  oldKey,
+  port,
+  shaped,
+  text,
+} from './fields.ts'
+import { awsProvider } from './schema-aws.ts'
+import { gcpProvider } from './schema-gcp.ts'
+import { localProvider } from './schema-local.ts'
+
+/** Told apart by `type`; read by provider.ts. */
+export const anyProvider = z.discriminatedUnion('type', [awsProvider, gcpProvider, localProvider])
+
+const tlsFiles = {
+  cert: key(name, "Certificate chain (PEM), the server's certificate first."),
+  key: key(text, 'Its private key (PEM). Only a process that serves with it reads it.'),
+}
+
+export const poolBlock = z
+  .looseObject({
+    pool_name: needed(name, 'Its name; unique.'),
+    description: keyOr(text, '', 'Words for people.'),
+    provider: documented(z.optional(anyProvider), {
+      description: 'How VMs of this pool are launched. Without it, its agents are not ours to launch.',
+    }),
+    max_aux_containers_per_agent: keyOr(count(0), 100, 'Auxiliary (zero-slot) containers on one agent.'),
+    max_cpu_containers_per_agent: oldKey(
+      count(-1),
+      'Old name of `max_aux_containers_per_agent`; -1 means not set.',
+    ),
+    agent_reconnect_wait: keyOr(
+      duration,
+      '25s',
+      'How long the master waits for an agent that lost its connection.',
+    ),
+    agent_reattach_enabled: oldKey(z.unknown(), 'Accepted and ignored, as in the origin.'),
+    scheduler: foreign,
+    task_container_defaults: foreign,
+    kubernetes_namespace: foreign,
+  })
+  .register(kinds, { noun: 'a pool' })
+
+const demandKeys = {
+  type: keyOr(
+    choice('built-in', 'determined', 'push'),
+    'built-in',
+    "Where demand comes from: our own master, a Determined master's REST API, or a program that pushes it.",
+  ),
+  url: key(
+    shaped(
+      /^https?:\/\/[^\s/@]+\/?$/i,
+      'a URL such as "https://master.example.com:8443"',
+      'Write scheme, host and port only; the password belongs into password_file.',
+    ),
+    'The Determined master.',
+    'the master of this file',
+  ),
+  user: key(name, 'User for the Determined master; with `password_file`.'),
+  password_file: key(name, "File with that user's password."),
+  token_file: key(name, 'File with an access token, instead of user and password.'),
+  placeholder_agent: keyOr(
+    flag,
+    false,
+    'Keep a disabled agent with slots at the master, so that it accepts work while no VM runs.',
+  ),
+}
+
+const listenKeys = {
+  address: keyOr(name, '0.0.0.0', 'Address to listen on.'),
+  port: keyOr(port, 8444, 'Port to listen on.'),
+  tls: key(z.strictObject(tlsFiles), 'Certificate and key of this listener.', 'those of `security.tls`'),
+}
+
+const resourceManagerKeys = {
+  type: keyOr(name, 'agent', 'Only `agent` has agents to launch.'),
+  default_aux_resource_pool: key(text, 'Pool of work without slots.', '`default`'),
+  default_compute_resource_pool: key(text, 'Pool of work with slots.', '`default`'),
+  default_cpu_resource_pool: oldKey(text, 'Old name of `default_aux_resource_pool`.'),
+  default_gpu_resource_pool: oldKey(text, 'Old name of `default_compute_resource_pool`.'),
+  no_default_resource_pools: keyOr(flag, false, 'Work has to name its pool.'),
+  require_authentication: keyOr(flag, false, 'Agents have to show a client certificate.'),
+  client_ca: key(name, 'CA certificates (PEM) of those client certificates.'),
+  cluster_name: foreign,
+  name: foreign,
+  metadata: foreign,
+  scheduler: foreign,
+}
+
+export const masterFile = z
+  .looseObject({
+    port: key(
+      count(0, 65_535),
+      "The master's port; 0 means the default.",
+      '`8443` with `security.tls.cert`, else `8080`',
+    ),
+    security: looseBlock(
+      {
+        tls: block(tlsFiles, "The master's certificate."),
+        default_task: foreign,
+        ssh: foreign,
+        authz: foreign,
+        initial_user_password: foreign,
+      },
+      'Security of the master; ours is `tls`.',
+    ),
+    cluster_id: key(
+      shaped(
+        /^[a-z0-9](?:[a-z0-9_-]{0,61}[a-z0-9])?$/,
+        '1 to 63 lower-case letters, digits, "-" and "_"',
+        'It becomes a tag and a label of each VM: use lower case, begin and end with a letter or digit.',
+      ),
+      'Marks the VMs of this cluster as ours.',
+      "the master's, else a UUID kept in `state_dir`",
+    ),
+    cluster_name: keyOr(text, '', 'Name of the cluster, for people.'),
+    state_dir: keyOr(
+      name,
+      '.provision',
+      'Folder of the journal, the lock and the control socket; relative to this file.',
+    ),
+    listen: key(
+      z.strictObject(listenKeys),
+      'A listener of our own, for pushed demand and the remote command line.',
+      'none',
+    ),
+    demand: block(demandKeys, 'Where demand comes from.'),
+    prices: keyOr(z.record(name, dollars), {}, 'Dollars an hour by instance type.'),
+    resource_manager: looseBlock(resourceManagerKeys, 'The resource manager (new form).'),
+    resource_pools: key(
+      z.array(poolBlock).register(kinds, list('pools')),
+      'The pools (new form).',
+      'one pool `default` without provider',
+    ),
+    provisioner: documented(z.optional(anyProvider), {
+      description:
+        'The provider of the one pool `default` (old form, with `provider` for `type`). Never together with `resource_manager` or `resource_pools`.',
+      deprecated: true,
+    }),
+    scheduler: foreign,
+    // Every other key the origin's master knows (origin: master/internal/config/config.go).
+    ...foreignKeys(
+      'config_file',
+      'log',
+      'db',
+      'tensorboard_timeout',
+      'notebook_timeout',
+      'checkpoint_storage',
+      'task_container_defaults',
+      'root',
+      'telemetry',
+      'enable_cors',
+      'launch_error',
+      'logging',
+      'retention_policy',
+      'observability',
+      'cache',
+      'webhooks',
+      'feature_switches',
+      'reserved_ports',
+      'additional_resource_managers',
+      '__internal',
+      'scim',
+      'saml',
+      'oidc',
+      'det_cloud',
+      'integrations',
+      'ui_customization',
+    ),
+  })
+  .register(kinds, { noun: 'the top level' })
