@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { processesWith, processStart } from '../../../../src/platform/process-identity.ts'
 import type { Provider } from '../../../../src/providers/provider.ts'
@@ -202,6 +203,14 @@ describe('the end of a local VM', () => {
 })
 
 describe('what was written down', () => {
+  it('keeps an intent that is sent twice at once from running twice', async () => {
+    const order = pool.order('echo "$PROVISION_INSTANCE_ID" >> "$PROVISION_ROOT/../starts"; sleep 300', 2)
+    const [{ instances }] = await Promise.all([provider.launch(order), provider.launch(order)])
+    const starts = () => readFileSync(join(pool.dir, 'starts'), 'utf8').trim().split('\n').sort()
+    await eventually(starts).toHaveLength(2)
+    expect(starts()).toEqual(instances.map((instance) => instance.id))
+  })
+
   it('comes before the script may run', async () => {
     // The script sees its own record, complete.
     const id = await launch('cp vm.json seen.json; echo up; sleep 300')
