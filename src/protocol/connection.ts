@@ -31,7 +31,7 @@ export interface Connection<Out> {
   /** Says goodbye (1000) and resolves when the socket is gone, after `closeWait` at the latest. */
   close(): Promise<void>
   /** Cuts the socket. */
-  terminate(): void
+  terminate(message?: string): void
 }
 
 /** Takes over an open `ws` socket that was made with `socketOptions`. */
@@ -89,8 +89,8 @@ export function openConnection<In, Out>(
       socket.close(1000, 'close called')
       return gone
     },
-    terminate() {
-      giveUp({ kind: 'ended', message: 'cut by this end' })
+    terminate(message = 'cut by this end') {
+      giveUp({ kind: 'ended', message })
     },
   }
 }

@@ -1,0 +1,40 @@
+// Pages of a list as the origin cuts them (master/internal/api/paginate.go).
+
+export interface Pagination {
+  offset: number
+  limit: number
+  startIndex: number
+  endIndex: number
+  total: number
+}
+
+export type Page<T> = { ok: true; items: T[]; pagination: Pagination } | { ok: false; message: string }
+
+/** `offset` below 0 counts from the end; `limit` 0 is everything, unless `defaultLimit` says otherwise. */
+export function page<T>(items: T[], query: URLSearchParams, defaultLimit = 0): Page<T> {
+  const offset = whole(query.get('offset'))
+  const asked = whole(query.get('limit'))
+  if (offset === undefined || asked === undefined || asked < 0)
+    return { ok: false, message: 'offset and limit must be whole numbers, and limit not below 0' }
+  const total = items.length
+  if (Math.abs(offset) > total)
+    return { ok: false, message: `offset ${offset} out of bounds: there are ${total}` }
+  const limit = asked || defaultLimit
+  const startIndex = offset < 0 ? total + offset : offset
+  const endIndex = limit === 0 ? total : Math.min(total, startIndex + limit)
+  return {
+    ok: true,
+    items: items.slice(startIndex, endIndex),
+    pagination: { offset, limit, startIndex, endIndex, total },
+  }
+}
+
+function whole(text: string | null): number | undefined {
+  if (text === null || text === '') return 0
+  return /^-?\d{1,9}$/.test(text) ? Number(text) : undefined
+}
+
+/** Booleans in a query as protobuf's gateway reads them. */
+export function isTrue(text: string | null): boolean {
+  return text === 'true' || text === '1'
+}
