@@ -54,14 +54,11 @@ const networkTexts: Partial<Record<PreflightCode, Explain>> = {
 
 const certificateTexts: Partial<Record<PreflightCode, Explain>> = {
   PREFLIGHT_UNKNOWN_CA: (finding) => {
-    const top = finding.presented.at(-1)
-    if (!top) return 'its issuer is not trusted'
-    const rekeyed = finding.plan.chain.some(
-      (anchor) => anchor.subject === top.issuer && anchor.role !== 'leaf',
-    )
-    if (rekeyed) return `it is from another CA of the same name ${top.issuer}: the CA has a new key`
-    return `${trusted(finding.plan)} ${top.issuer}, which issued it`
+    const issuer = finding.presented.at(-1)?.issuer
+    return rekeyed(finding) ?? `${trusted(finding.plan)} ${issuer}, which issued it`
   },
+  // What OpenSSL says of a CA with a new key when the certificate does not identify the key it was signed by.
+  PREFLIGHT_BAD_SIGNATURE: (finding) => rekeyed(finding) ?? faultOf(finding.outcome),
   PREFLIGHT_OTHER_SELF_SIGNED: () => 'it is self-signed and not the one agents would trust',
   PREFLIGHT_MISSING_INTERMEDIATE: ({ presented, plan }) =>
     `it comes without the certificate of its issuer ${presented[0]?.issuer ?? ''}, and ${trusted(plan)} that one either`,
@@ -111,6 +108,12 @@ function staleness(finding: Finding): { note: string; remedy: string } | undefin
     default:
       return undefined
   }
+}
+
+function rekeyed({ plan, presented }: Finding): string | undefined {
+  const issuer = presented.at(-1)?.issuer
+  const namesake = plan.chain.some((anchor) => anchor.role !== 'leaf' && anchor.subject === issuer)
+  return namesake ? `it is from another CA of the same name ${issuer}: that CA has a new key` : undefined
 }
 
 function trusted(plan: TrustPlan): string {

@@ -1,0 +1,153 @@
+// Preflight before masters that refuse Go agents, demand certificates, or answer as no master does.
+import type { TlsOptions } from 'node:tls'
+import { afterEach, expect, test } from 'vitest'
+import { systemClock } from '../../../src/platform/clock.ts'
+import { type PreflightOrder, type PreflightResult, preflight } from '../../../src/tls/preflight.ts'
+import { FakeClock } from '../../support/fake-clock.ts'
+import { answerInfo, embed, infoBody, latch, Masters } from '../../support/masters.ts'
+import { type KeyKind, testKey } from '../../support/test-keys.ts'
+import { authority, server } from '../../support/x509-profiles.ts'
+
+const masters = new Masters()
+const name = 'master.example.com'
+afterEach(() => masters.close())
+
+const root = authority('Root')
+const trust = embed(name, ['root', root.pem])
+
+function pair(kind: KeyKind = 'p256'): { cert: string; key: string } {
+  const leaf = server(root, { key: testKey(kind) })
+  return { cert: leaf.pem + root.pem, key: leaf.key.pem }
+}
+
+function dial(port: number, more: Partial<PreflightOrder> = {}): Promise<PreflightResult> {
+  const address = { scheme: 'https', host: '127.0.0.1', port } as const
+  return preflight({ address, plan: trust, timeoutMs: 10_000, clock: systemClock, ...more })
+}
+
+async function expectWrong(result: Promise<PreflightResult>, code: string): Promise<void> {
+  const { verdict, problem } = await result
+  expect(problem?.code, problem?.message).toBe(code)
+  expect(verdict).toBe('wrong')
+}
+
+/** A TLS alert as a server sends it instead of its greeting (RFC 8446 section 6). */
+const alert = (description: number) => Buffer.from([0x15, 3, 3, 0, 2, 2, description])
+
+test.each<[string, KeyKind, TlsOptions]>([
+  ['a key on secp256k1', 'secp256k1', { ecdhCurve: 'secp256k1:X25519' }],
+  ['a key on a brainpool curve', 'brainpool', { ecdhCurve: 'brainpoolP256r1:X25519' }],
+  ['the same under TLS 1.2', 'brainpool', { ecdhCurve: 'brainpoolP256r1:X25519', maxVersion: 'TLSv1.2' }],
+  ['a key on P-224', 'p224', {}],
+  ['an Ed448 key', 'ed448', {}],
+  ['RSA-PSS', 'rsa-pss', {}],
+  ['RSA key exchange', 'rsa2048', { maxVersion: 'TLSv1.2', ciphers: 'AES128-SHA' }],
+  ['DHE', 'rsa2048', { maxVersion: 'TLSv1.2', ciphers: 'DHE-RSA-AES128-GCM-SHA256', dhparam: 'auto' }],
+  ['CBC with SHA-384', 'p256', { maxVersion: 'TLSv1.2', ciphers: 'ECDHE-ECDSA-AES256-SHA384' }],
+  ['X448', 'p256', { ecdhCurve: 'X448' }],
+])('a master limited to %s: Go agents could not join, and Node does not crash', async (_, kind, options) => {
+  const port = await masters.secure({ ...pair(kind), ...options })
+  await expectWrong(dial(port), 'PREFLIGHT_HANDSHAKE_REFUSED')
+})
+
+test('a master that stops at TLS 1.1', async () => {
+  const old = { minVersion: 'TLSv1', maxVersion: 'TLSv1.1', ciphers: 'DEFAULT@SECLEVEL=0' } as const
+  await expectWrong(dial(await masters.secure({ ...pair(), ...old })), 'PREFLIGHT_TLS_TOO_OLD')
+})
+
+test('a proxy that does not know the name', async () => {
+  const port = await masters.tcp((socket) => socket.once('data', () => socket.end(alert(112))))
+  const result = dial(port)
+  await expectWrong(result, 'PREFLIGHT_SNI_REFUSED')
+  expect((await result).problem!.message).toBe(`127.0.0.1:${port} does not answer to the name ${name}`)
+})
+
+test.each([
+  ['TLSv1.3', 'PREFLIGHT_CLIENT_CERT_REQUIRED'],
+  ['TLSv1.2', 'PREFLIGHT_HANDSHAKE_REFUSED'],
+] as const)('a master that demands a client certificate over %s', async (version, code) => {
+  const options = { requestCert: true, rejectUnauthorized: true, minVersion: version, maxVersion: version }
+  const port = await masters.secure({ ...pair(), ...options, ca: root.pem })
+  await expectWrong(dial(port), code)
+  // Agents that hold one may well join; their key is not here to try it.
+  expect(await dial(port, { agentsHaveClientCertificate: true })).toMatchObject({
+    verdict: 'unverified',
+    problem: { code },
+  })
+})
+
+test.each<[string, string, number]>([
+  ['another service', '<html>hello</html>', 200],
+  ['JSON of something else', '{"version": 7}', 200],
+  ['JSON that is no object', 'null', 200],
+  ['a proxy without its master', infoBody, 503],
+  ['a page that is not there', '', 404],
+])('%s answers: agents would trust it, and it is said that it is no master', async (_, body, status) => {
+  const result = await dial(await masters.secure(pair(), answerInfo(body, status)))
+  expect(result).toMatchObject({
+    verdict: 'ok',
+    httpStatus: status,
+    warnings: [{ code: 'PREFLIGHT_NOT_A_MASTER', severity: 'warning' }],
+  })
+  expect(result.warnings[0]!.message).toContain(`status ${status}`)
+  expect(result.master).toBeUndefined()
+})
+
+test('what is asked is what agents would ask: their host, not ours', async () => {
+  const asked = latch()
+  let request = ''
+  const port = await masters.secure(pair(), (socket) =>
+    socket.once('data', (bytes) => {
+      request = bytes.toString()
+      asked.open()
+      socket.end('HTTP/1.1 200 OK\r\n\r\n')
+    }),
+  )
+  await dial(port, {
+    address: { scheme: 'https', host: name, port: 8443 },
+    dialAddress: { host: '127.0.0.1', port },
+  })
+  await asked.opened
+  expect(request).toMatch(/^GET \/info HTTP\/1\.1\r\n/)
+  expect(request.toLowerCase()).toContain(`\r\nhost: ${name}:8443\r\n`)
+})
+
+test('a body without end is read no further than it can matter', async () => {
+  let sent = 0
+  const port = await masters.secure(pair(), (socket) => {
+    socket.write('HTTP/1.1 200 OK\r\n\r\n')
+    const more = (): void => {
+      if (socket.destroyed) return
+      sent += 16_384
+      socket.write('x'.repeat(16_384), () => setImmediate(more))
+    }
+    socket.once('data', more)
+  })
+  expect(await dial(port)).toMatchObject({ verdict: 'ok', warnings: [{ code: 'PREFLIGHT_NOT_A_MASTER' }] })
+  expect(sent).toBeLessThan(50 * 1024 * 1024)
+})
+
+test('a body that never ends does not hold up the verdict', async () => {
+  const clock = new FakeClock()
+  const asked = latch()
+  const port = await masters.secure(pair(), (socket) =>
+    socket.once('data', () => socket.write(`HTTP/1.1 200 OK\r\n\r\n${infoBody}`, asked.open)),
+  )
+  const result = dial(port, { clock })
+  await asked.opened
+  // What was written on loopback is read in the next turns of the event loop.
+  for (let turn = 0; turn < 50; turn++) await new Promise((resolve) => setImmediate(resolve))
+  await clock.advance(10_000)
+  expect(await result).toMatchObject({ verdict: 'ok', master: { version: '0.38.1' } })
+})
+
+test('chunked answers are read as one', async () => {
+  const port = await masters.secure(pair(), (socket) =>
+    socket.once('data', () => {
+      const [head, tail] = [infoBody.slice(0, 9), infoBody.slice(9)]
+      const chunks = [head, tail, ''].map((part) => `${part.length.toString(16)}\r\n${part}\r\n`).join('')
+      socket.end(`HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n${chunks}`)
+    }),
+  )
+  expect(await dial(port)).toMatchObject({ verdict: 'ok', warnings: [], master: { clusterId: 'c-1' } })
+})
