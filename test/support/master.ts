@@ -1,5 +1,5 @@
 // A whole built-in master on a real TLS listener, and agents that speak to it.
-import { request } from 'node:https'
+import { type RequestOptions, request } from 'node:https'
 import type { AgentEvent, RefusedJoin } from '../../src/master/agents/events.ts'
 import { createMaster, type Master, type MasterOptions } from '../../src/master/master.ts'
 import type { MasterConfig } from '../../src/model/master-config.ts'
@@ -175,7 +175,7 @@ function ask(port: number, { root }: DevelopmentChain, path: string, options: As
         method: options.method ?? 'GET',
         headers,
         agent: false,
-        ...dialOptions({ name: 'master.test', ca: root.certificate }),
+        ...(dialOptions({ name: 'master.test', ca: root.certificate }) as RequestOptions),
       },
       (response) => {
         let text = ''
