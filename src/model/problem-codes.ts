@@ -1,4 +1,5 @@
 // The one table of codes. docs/errors.md is generated from it; a code is never reused for another meaning.
+import { agentCodes } from './codes/agent.ts'
 import { agentConfigCodes } from './codes/agent-config.ts'
 import { certsCodes } from './codes/certs.ts'
 import { configCodes } from './codes/config.ts'
@@ -31,6 +32,7 @@ export const problemCodes = {
   ...preflightCodes,
   ...userDataCodes,
   ...joinCodes,
+  ...agentCodes,
   ...providerCodes,
   ...fleetCodes,
 } as const satisfies Record<string, CodeInfo>
