@@ -1,0 +1,232 @@
+// The properties of a Compute Engine VM: the pool's keys over `base_config`, rule by rule.
+import { describe, expect, it } from 'vitest'
+import type { GcpConfig } from '../../../../src/model/gcp-config.ts'
+import type { Offering } from '../../../../src/model/instance.ts'
+import { gcpLaunch } from '../../../../src/providers/gcp/request.ts'
+import { gcpConfig, intentOf, master, offering, owner } from '../../../support/cloud-pools.ts'
+
+function built(more: Partial<GcpConfig> = {}, one: Offering = offering('n1-standard-8'), pool = 'gpu') {
+  const input = {
+    config: gcpConfig(more),
+    owner: { ...owner, pool },
+    setup: { master },
+    intent: intentOf([one]),
+  }
+  const { steps, problems } = gcpLaunch(input)
+  return { ...steps[0]!.request.bulkInsertInstanceResourceResource.instanceProperties, problems }
+}
+
+const spot = { enabled: true, fallback: 'none' } as const
+
+describe('GPUs', () => {
+  it('are attached to an N1, and keep it on its host', () => {
+    const { guestAccelerators, scheduling } = built()
+    expect(guestAccelerators).toEqual([{ acceleratorType: 'nvidia-tesla-t4', acceleratorCount: 1 }])
+    expect(scheduling?.onHostMaintenance).toBe('TERMINATE')
+  })
+
+  it.each(['a2-highgpu-1g', 'a3-highgpu-8g', 'g2-standard-8'])('are not asked for again with %s', (type) => {
+    const base_config = { guestAccelerators: [{ acceleratorType: 'nvidia-l4', acceleratorCount: 1 }] }
+    const { guestAccelerators, scheduling, problems } = built({ base_config }, offering(type))
+    expect(guestAccelerators).toBeUndefined()
+    expect(scheduling?.onHostMaintenance).toBe('TERMINATE')
+    expect(problems).toMatchObject([{ code: 'REQUEST_BASE_CONFIG_REPLACED' }])
+  })
+
+  it('cannot be had with other families', () => {
+    expect(built({}, offering('e2-standard-8', { slots: 4 })).problems).toMatchObject([
+      {
+        code: 'REQUEST_MACHINE_REFUSED',
+        message: 'e2-standard-8 takes no GPUs, but the pool counts on 4 slots',
+      },
+    ])
+    expect(built({}, offering('e2-standard-8', { slots: 0 })).problems).toEqual([])
+    expect(built({ cpu_slots_allowed: true }, offering('e2-standard-8', { slots: 1 })).problems).toEqual([])
+  })
+})
+
+describe('scheduling', () => {
+  const cpu = offering('n2-standard-8', { slots: 0 })
+
+  it('moves a CPU machine at maintenance, unless base_config says otherwise', () => {
+    expect(built({}, cpu).scheduling).toEqual({ onHostMaintenance: 'MIGRATE' })
+    const base_config = { scheduling: { onHostMaintenance: 'TERMINATE', maxRunDuration: { seconds: 60 } } }
+    expect(built({ base_config }, cpu).scheduling).toEqual(base_config.scheduling)
+  })
+
+  it('spot: deleted when taken back, never restarted nor moved', () => {
+    expect(built({ spot }, { ...cpu, capacityType: 'spot' }).scheduling).toEqual({
+      provisioningModel: 'SPOT',
+      instanceTerminationAction: 'DELETE',
+      automaticRestart: false,
+      onHostMaintenance: 'TERMINATE',
+    })
+  })
+
+  it("the origin's preemptible is spot", () => {
+    const instance_type = { machine_type: 'n2-standard-8', gpu_type: '', gpu_num: 0, preemptible: true }
+    const { scheduling } = built({ instance_type }, { ...cpu, capacityType: 'spot' })
+    expect(scheduling).toMatchObject({ provisioningModel: 'SPOT', instanceTerminationAction: 'DELETE' })
+  })
+
+  it('base_config buys spot where no key of ours says anything', () => {
+    const base_config = { scheduling: { provisioningModel: 'SPOT', instanceTerminationAction: 'STOP' } }
+    expect(built({ base_config }, cpu).scheduling).toEqual({
+      provisioningModel: 'SPOT',
+      instanceTerminationAction: 'STOP',
+      automaticRestart: false,
+      onHostMaintenance: 'TERMINATE',
+    })
+    expect(built({ base_config: { scheduling: { preemptible: true } } }, cpu).scheduling).toEqual({
+      preemptible: true,
+      automaticRestart: false,
+      onHostMaintenance: 'TERMINATE',
+    })
+  })
+
+  it('the on-demand fallback is on demand, also when base_config says spot', () => {
+    const base_config = { scheduling: { provisioningModel: 'SPOT', preemptible: true } }
+    const { scheduling } = built({ base_config, spot: { enabled: true, fallback: 'on_demand' } }, cpu)
+    expect(scheduling).toEqual({ onHostMaintenance: 'MIGRATE' })
+  })
+})
+
+describe('disks', () => {
+  const types = (boot_disk_type: string, type: string) => {
+    const { disks, problems } = built({ boot_disk_type }, offering(type))
+    return [disks?.[0]?.initializeParams?.diskType, ...problems.map(({ code }) => code)]
+  }
+
+  it('the boot disk is of the type the family accepts when the file asks for none', () => {
+    expect(types('', 'n1-standard-8')).toEqual(['pd-standard'])
+    expect(types('', 'g2-standard-8')).toEqual(['pd-balanced'])
+    expect(types('', 'a4-highgpu-8g')).toEqual(['hyperdisk-balanced'])
+    expect(types('projects/p/zones/z/diskTypes/pd-ssd', 'g2-standard-8')).toEqual(['pd-ssd'])
+  })
+
+  it('a type the family does not boot from is refused, and the remedy names those it does', () => {
+    expect(types('pd-ssd', 'c4-standard-8')).toContain('REQUEST_MACHINE_REFUSED')
+    const { problems } = built({ boot_disk_type: 'hyperdisk-balanced' })
+    expect(problems[0]!.remedy).toContain('pd-standard or pd-balanced or pd-ssd')
+  })
+
+  it('stands before the disks of base_config and replaces its boot disk', () => {
+    const base_config = { disks: [{ boot: true, source: 'x' }, { type: 'SCRATCH' }] }
+    const { disks, problems } = built({ base_config })
+    expect(disks).toMatchObject([{ boot: true, initializeParams: { diskSizeGb: 200 } }, { type: 'SCRATCH' }])
+    expect(disks).toHaveLength(2)
+    expect(problems).toMatchObject([{ code: 'REQUEST_BASE_CONFIG_REPLACED' }])
+  })
+
+  it('without an image of ours are those of base_config', () => {
+    const disks = [{ boot: true, source: 'x' }]
+    expect(built({ base_config: { disks }, boot_disk_source_image: '' }).disks).toEqual(disks)
+  })
+})
+
+describe('network', () => {
+  const nic = (network: string, subnetwork: string, external_ip = false) => ({
+    network_interface: { network, subnetwork, external_ip },
+  })
+
+  it('names become URLs, URLs stay', () => {
+    expect(built(nic('net', 'sub')).networkInterfaces).toEqual([
+      { network: 'global/networks/net', subnetwork: 'regions/us-central1/subnetworks/sub' },
+    ])
+    const shared = 'projects/host/regions/us-central1/subnetworks/s'
+    expect(built(nic('', shared)).networkInterfaces).toEqual([{ subnetwork: shared }])
+  })
+
+  it('is the default network when nothing is said', () => {
+    expect(built(nic('', '', true)).networkInterfaces).toEqual([
+      {
+        network: 'global/networks/default',
+        accessConfigs: [{ name: 'External NAT', type: 'ONE_TO_ONE_NAT', networkTier: 'PREMIUM' }],
+      },
+    ])
+  })
+
+  it('stands after the interfaces of base_config, which get the address when it has none of its own', () => {
+    const networkInterfaces = [{ network: 'global/networks/base', nicType: 'GVNIC' }]
+    const base_config = { networkInterfaces }
+    expect(built({ base_config, ...nic('net', '') }).networkInterfaces).toEqual([
+      ...networkInterfaces,
+      { network: 'global/networks/net' },
+    ])
+    expect(built({ base_config, ...nic('', '', true) }).networkInterfaces).toMatchObject([
+      { nicType: 'GVNIC', accessConfigs: [{ type: 'ONE_TO_ONE_NAT' }] },
+    ])
+    expect(built({ base_config }).networkInterfaces).toEqual(networkInterfaces)
+  })
+
+  it('tags add up; the account of the pool wins over that of base_config', () => {
+    const base_config = { tags: { items: ['a'] }, serviceAccounts: [{ email: 'base', scopes: ['s'] }] }
+    const { tags, serviceAccounts } = built({ base_config, network_tags: ['a', 'b'] })
+    expect(tags).toEqual({ items: ['a', 'b'] })
+    expect(serviceAccounts).toEqual(base_config.serviceAccounts)
+    const service_account = { email: 'ours', scopes: ['t'] }
+    expect(built({ base_config, service_account }).serviceAccounts).toEqual([service_account])
+    expect(built()).not.toHaveProperty('serviceAccounts')
+  })
+})
+
+describe('labels and metadata', () => {
+  it('say whose the VM is: labels for filters, metadata exactly', () => {
+    const { labels, metadata } = built({}, undefined, 'GPU pool')
+    expect(labels).toMatchObject({
+      'agent-provisioner-pool': '_47_50_55_20pool',
+      'determined-resource-pool': '_47_50_55_20pool',
+      'determined-master-host': 'master-example-com',
+      'determined-master-port': '8443',
+    })
+    const items = Object.fromEntries(metadata!.items!.map(({ key, value }) => [key, value]))
+    expect(items).toMatchObject({
+      'agent-provisioner-pool': 'GPU pool',
+      'determined-master-address': 'master.example.com:8443',
+      'startup-script': '<user data>',
+    })
+  })
+
+  it('of the user stay, under those of the pool', () => {
+    const base_config = { labels: { a: '1', b: '1' }, metadata: { items: [{ key: 'x', value: 'y' }] } }
+    const { labels, metadata } = built({ base_config, labels: { b: '2' } })
+    expect(labels).toMatchObject({ a: '1', b: '2' })
+    expect(metadata?.items).toContainEqual({ key: 'x', value: 'y' })
+  })
+
+  it('a startup script in base_config is not used, and that is said', () => {
+    const base_config = { metadata: { items: [{ key: 'startup-script', value: 'echo' }] } }
+    const { metadata, problems } = built({ base_config })
+    expect(metadata?.items?.filter(({ key }) => key === 'startup-script')).toHaveLength(1)
+    expect(problems).toMatchObject([{ code: 'REQUEST_BASE_CONFIG_REPLACED' }])
+  })
+
+  it.each([
+    ['a key with a capital', { Team: 'x' }, 'the key "Team"'],
+    ['a key that begins with a digit', { '1a': 'x' }, 'the key "1a"'],
+    ['a value with a dot', { team: 'a.b' }, 'the value "a.b" of team'],
+    ['a value of 64 characters', { team: 'x'.repeat(64) }, 'of team'],
+    ['a key of ours', { 'agent-provisioner-pool': 'x' }, "the provisioner's own"],
+  ])('refuse %s', (_, labels, expected) => {
+    expect(built({ labels }).problems).toMatchObject([
+      { code: 'REQUEST_TAGS_REFUSED', message: expect.stringContaining(expected) },
+    ])
+  })
+
+  it('refuse the 65th label', () => {
+    const labels = Object.fromEntries(Array.from({ length: 57 }, (_, index) => [`l${index}`, '']))
+    expect(built({ labels }).problems).toMatchObject([{ message: expect.stringContaining('65 labels') }])
+  })
+
+  it('of an IPv6 master keep the brackets where it is an address', () => {
+    const input = { config: gcpConfig(), owner, intent: intentOf([offering('n1-standard-8')]) }
+    const setup = { master: { scheme: 'https' as const, host: 'fd00::1', port: 8443 } }
+    const { instanceProperties } = gcpLaunch({ ...input, setup }).steps[0]!.request
+      .bulkInsertInstanceResourceResource
+    expect(instanceProperties.metadata?.items).toContainEqual({
+      key: 'determined-master-address',
+      value: '[fd00::1]:8443',
+    })
+    expect(instanceProperties.labels).toMatchObject({ 'determined-master-host': 'fd00--1' })
+  })
+})
