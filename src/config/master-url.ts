@@ -1,5 +1,4 @@
 // The parts of master_url, taken from its text: `new URL` would turn 010.0.0.5 into 8.0.0.5.
-import { isIPv4, isIPv6 } from 'node:net'
 import { domainToASCII } from 'node:url'
 import type { MasterScheme } from '../model/master-address.ts'
 import { shown } from './mask.ts'
@@ -18,6 +17,8 @@ export interface MasterUrlFault {
   remedy?: string
 }
 
+const octet = '(?:25[0-5]|2[0-4]\\d|1\\d\\d|[1-9]?\\d)'
+const ipv4 = new RegExp(`^${octet}(?:\\.${octet}){3}$`)
 const label = /^[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?$/
 
 /** `scheme://host:port` and nothing more (origin: provconfig/config.go); host and port may be left out. */
@@ -64,16 +65,21 @@ function hostAndPort(scheme: MasterScheme, authority: string): MasterUrlParts | 
 }
 
 function ipv6Of(text: string): string | MasterUrlFault {
-  if (isIPv6(text) && !text.includes('%')) return text.toLowerCase()
+  if (isIPv6(text)) return text.toLowerCase()
   return fault(
     `The host of master_url is not an IPv6 address: ${shown(text)}`,
     'Write it as "[2001:db8::1]", without a zone.',
   )
 }
 
+/** `node:net` has this, too, but loading it costs every start 3 ms. Addresses with a zone are not for URLs. */
+function isIPv6(text: string): boolean {
+  return /^[\da-f:.]+$/i.test(text) && URL.canParse(`http://[${text}]/`)
+}
+
 /** IPv4 as text, an alias, or a DNS name as the certificate would carry it (punycode, no final dot). */
 function hostOf(text: string): string | MasterUrlFault {
-  if (text === '' || isIPv4(text)) return text
+  if (text === '' || ipv4.test(text)) return text
   if (/^[\d.]+$/.test(text))
     return fault(
       `The host of master_url is not an IPv4 address: ${shown(text)}`,

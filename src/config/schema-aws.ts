@@ -76,7 +76,11 @@ export const awsKeys = {
   volume: block(volumeKeys, 'The root volume.'),
   root_volume_size: oldKey(count(100), 'GB; the same as `volume: {size: …}`.'),
   tag_key: keyOr(tagKey, 'managed_by', 'A tag of your own on each VM. It never decides which VMs are ours.'),
-  tag_value: key(tagValue, 'Its value.', "the master's EC2 instance id, else `determined-ai-determined`"),
+  tag_value: key(
+    tagValue,
+    'Value of `tag_key`.',
+    "the master's EC2 instance id, else `determined-ai-determined`",
+  ),
   instance_name: keyOr(tagValue, 'determined-ai-agent', 'The Name tag.'),
   ssh_key_name: key(text, 'EC2 key pair for SSH.', 'none: nobody logs in by SSH'),
   network_interface: block(

@@ -10,6 +10,7 @@ import {
   keyOr,
   kinds,
   name,
+  needed,
   oldKey,
   period,
   shaped,
@@ -62,7 +63,7 @@ export const commonKeys = {
     defaultAgentImage,
     "Image of the agent. Its version should be the master's.",
   ),
-  agent_fluent_image: oldKey(text, 'Accepted and ignored, as in the origin.'),
+  agent_fluent_image: oldKey(text, 'Accepted and ignored, as Determined does.'),
   agent_reconnect_attempts: keyOr(count(0), 5, 'How often an agent that lost its master tries again.'),
   agent_reconnect_backoff: keyOr(count(0), 5, 'Seconds between those attempts.'),
   agent_config_file_contents: key(
@@ -140,7 +141,7 @@ export const instanceTypes = z
   .array(
     z
       .strictObject({
-        type: name.register(kinds, { noun: 'the name of an instance type' }),
+        type: needed(name, 'Its name.'),
         slots: key(count(0), 'Its accelerators.', 'from the table of known types'),
       })
       .register(kinds, { noun: 'an entry of instance_types' }),

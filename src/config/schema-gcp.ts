@@ -41,7 +41,11 @@ export const gcpKeys = {
     'managed-by',
     'A label of your own on each VM. It never decides which VMs are ours.',
   ),
-  label_value: key(labelValue, 'Its value.', "the master's instance name, else `determined-ai-determined`"),
+  label_value: key(
+    labelValue,
+    'Value of `label_key`.',
+    "the master's instance name, else `determined-ai-determined`",
+  ),
   name_prefix: key(
     shaped(
       /^[a-z][-a-z0-9]{0,62}$/,

@@ -51,7 +51,7 @@ export const poolBlock = z
       '25s',
       'How long the master waits for an agent that lost its connection.',
     ),
-    agent_reattach_enabled: oldKey(z.unknown(), 'Accepted and ignored, as in the origin.'),
+    agent_reattach_enabled: oldKey(z.unknown(), 'Accepted and ignored, as Determined does.'),
     scheduler: foreign,
     task_container_defaults: foreign,
     kubernetes_namespace: foreign,
