@@ -83,7 +83,7 @@ function refusalOf(block: PemBlock, file: string): Problem | undefined {
 }
 
 function parseKey(block: PemBlock): KeyObject | undefined {
-  const body = block.der.toString('base64').replace(/.{64}/g, '$&\n')
+  const body = block.der.toString('base64').replace(/.{64}(?=.)/g, '$&\n')
   try {
     return createPrivateKey(`-----BEGIN ${block.label}-----\n${body}\n-----END ${block.label}-----\n`)
   } catch {

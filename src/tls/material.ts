@@ -69,11 +69,11 @@ export function parseMaterial(
   keyText: string | undefined,
   { now, file = 'certificate', keyFile = 'key' }: ParseOptions,
 ): { material?: TlsMaterial; problems: Problem[] } {
-  const { certificates, problems } = readCertificates(pemText, file)
+  const read = readCertificates(pemText, file)
   const keys = keyText === undefined ? undefined : readKey(keyText, keyFile)
-  if (keys) problems.push(...keys.problems)
-  const { unique, repeated } = dedupe(certificates)
-  const { key } = keys ?? {}
+  const key = keys?.key
+  const problems = [...read.problems, ...(keys?.problems ?? [])]
+  const { unique, repeated } = dedupe(read.certificates)
   const leaf = (key && unique.find((certificate) => fits(key, certificate))) ?? findLeaf(unique)
   if (!leaf) return { problems }
   if (keys && key && !fits(key, leaf)) problems.push(mismatch({ ...keys, key }, leaf, keyFile))
@@ -82,16 +82,13 @@ export function parseMaterial(
   const path = pickPath(paths, (candidate) => checkPath(candidate, now).filter(isError).length)
   const related = new Set(paths.flatMap((candidate) => candidate.certificates))
   const extras = unique.filter((certificate) => !related.has(certificate))
-  const beside = unique.filter((certificate) => !path.certificates.includes(certificate))
   problems.push(
     ...checkPath(path, now),
-    ...checkExtras(beside),
-    ...checkOrder(unique, path),
-    ...repeated.map((certificate) => told('TLS_CHAIN_DUPLICATE', certificate, 'is repeated in')),
-    ...extras.map((certificate) =>
-      told('TLS_CHAIN_EXTRA', certificate, `is no issuer of ${leaf.subject} in`),
-    ),
+    ...checkExtras(unique.filter((certificate) => !path.certificates.includes(certificate))),
   )
+  // Where a block is missing, the others only seem out of place.
+  if (!read.problems.some(isError))
+    problems.push(...checkOrder(unique, path), ...repeatedOrExtra(repeated, extras))
   if (problems.some(isError)) return { problems }
   const openEnds = paths.filter((open) => !open.complete).map((open) => open.certificates.at(-1)!)
   return { material: { file, leaf, path, openEnds, extras, ...(key && { key }) }, problems }
@@ -126,6 +123,13 @@ function checkOrder(unique: Certificate[], path: ChainPath): Problem[] {
       ? 'is not followed by its issuers in order in'
       : 'is the server certificate, but not the first in'
   return [told('TLS_CHAIN_ORDER', path.certificates[0]!, what)]
+}
+
+function repeatedOrExtra(repeated: Certificate[], extras: Certificate[]): Problem[] {
+  return [
+    ...repeated.map((certificate) => told('TLS_CHAIN_DUPLICATE', certificate, 'is repeated in')),
+    ...extras.map((certificate) => told('TLS_CHAIN_EXTRA', certificate, 'does not belong to the chain in')),
+  ]
 }
 
 function told(

@@ -11,7 +11,7 @@ export function checkStrict(links: Link[]): Problem[] {
   const faults = links.map(lone ? loneFaults : chainFaults)
   return links.flatMap((link, index) =>
     faults[index]!.map((what) =>
-      fault(link, 'TLS_STRICT_RFC5280', `${what}; Python from 3.13 on refuses that`),
+      fault(link, 'TLS_STRICT_RFC5280', `${what}; Python from 3.13 on checks that`),
     ),
   )
 }

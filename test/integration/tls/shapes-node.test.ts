@@ -1,0 +1,56 @@
+// Every certificate shape behind a real TLS server, dialled by a real Node client with what the trust plan holds.
+import { createSecureContext } from 'node:tls'
+import { describe, expect, test } from 'vitest'
+import { certificateShapes, clientTrust, judge } from '../../support/certificate-shapes.ts'
+import { dialWithNode } from '../../support/shapes/node-client.ts'
+import { serve } from '../../support/shapes/serve.ts'
+import { expectedOf, type Made } from '../../support/shapes/shape.ts'
+
+const cases = certificateShapes.map((shape) => ({ shape, name: shape.name, files: shape.make() }))
+
+describe('a Node client that trusts only what the plan holds', () => {
+  const dialled = cases.filter(({ shape, files }) => files.served && !shape.notForNode)
+
+  test.concurrent.each(dialled)('$name', async ({ shape, files }) => {
+    const { plan } = judge(shape, files)
+    const serving = await serve(files.served!)
+    try {
+      const verdict = await dialWithNode(serving.port, clientTrust(shape, files, plan))
+      expect(expectedOf(shape, 'node')).toContain(verdict)
+    } finally {
+      serving.close()
+    }
+  })
+
+  test('no accepted shape is refused', () => {
+    const accepted = cases.filter(({ shape, files }) => judge(shape, files).plan)
+    expect(
+      accepted.filter(({ shape }) => shape.notForNode || expectedOf(shape, 'node').join() !== 'ok'),
+    ).toEqual([])
+  })
+})
+
+describe('a pair no server can present is refused', () => {
+  test.each(cases.filter(({ files }) => !files.served))('$name', async ({ shape, files }) => {
+    expect(judge(shape, files).plan).toBeUndefined()
+    expect(await canServe(files)).toBe(false)
+  })
+})
+
+/** Node takes an EC certificate with an RSA key without a word; then every handshake fails. */
+async function canServe({ cert, key = '', anchors }: Made): Promise<boolean> {
+  try {
+    createSecureContext({ cert, key })
+  } catch {
+    return false
+  }
+  const serving = await serve({ cert, key })
+  try {
+    return (
+      (await dialWithNode(serving.port, { anchorsPem: anchors, certificateName: 'master.example.com' })) ===
+      'ok'
+    )
+  } finally {
+    serving.close()
+  }
+}

@@ -1,0 +1,47 @@
+// Every certificate shape we know users to have, with our verdict and that of real TLS clients.
+import type { Problem } from '../../src/model/problem.ts'
+import type { TrustPlan } from '../../src/model/trust-plan.ts'
+import { parseMaterial } from '../../src/tls/material.ts'
+import { planTrust } from '../../src/tls/trust.ts'
+import { chainShapes } from './shapes/chains.ts'
+import { fileShapes } from './shapes/files.ts'
+import { keyShapes } from './shapes/keys.ts'
+import { nameShapes } from './shapes/names.ts'
+import type { Made, Shape } from './shapes/shape.ts'
+import { usageShapes } from './shapes/usage.ts'
+import { now } from './x509.ts'
+import { masterName } from './x509-profiles.ts'
+
+export const certificateShapes: Shape[] = [
+  ...keyShapes,
+  ...chainShapes,
+  ...fileShapes,
+  ...nameShapes,
+  ...usageShapes,
+]
+
+/** What we say about a shape. */
+export function judge(shape: Shape, files: Made = shape.make()): { plan?: TrustPlan; problems: Problem[] } {
+  const { material, problems } = parseMaterial(files.cert, files.key, { now })
+  if (!material) return { problems }
+  const { address, options, certificateName = '', roots = () => [] } = shape.ask ?? {}
+  const planned = planTrust({
+    address: { scheme: 'https', host: '10.0.0.5', port: 8443, ...address },
+    options: { trust: 'auto', allow_ip_only: false, ...options },
+    certificateName,
+    material,
+    now,
+    roots,
+  })
+  return { ...planned, problems: [...problems, ...planned.problems] }
+}
+
+/** What a client is given to dial with: the plan's content, or what it would have been when there is none. */
+export function clientTrust(shape: Shape, files: Made, plan: TrustPlan | undefined) {
+  const embedded = plan?.chain.map((certificate) => certificate.pem).join('')
+  return {
+    anchorsPem: embedded || files.anchors,
+    /** Undefined: the dialled address itself. */
+    certificateName: plan ? plan.certificateName : (shape.dialName ?? masterName),
+  }
+}

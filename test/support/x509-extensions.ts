@@ -1,0 +1,84 @@
+// Certificate extensions, as RFC 5280 section 4.2 writes them or not.
+import { bitString, integer, ipBytes, octets, oid, sequence, tlv, yes } from './der-writer.ts'
+import type { TestKey } from './test-keys.ts'
+
+export function extension(id: string, value: Buffer, critical = false): Buffer {
+  return sequence(oid(id), ...(critical ? [yes()] : []), octets(value))
+}
+
+export function basicConstraints({
+  ca,
+  pathLength,
+  critical = true,
+}: {
+  ca: boolean
+  pathLength?: number
+  critical?: boolean
+}): Buffer {
+  const parts = [...(ca ? [yes()] : []), ...(pathLength === undefined ? [] : [integer(pathLength)])]
+  return extension('2.5.29.19', sequence(...parts), critical)
+}
+
+const usages = [
+  'digitalSignature',
+  'contentCommitment',
+  'keyEncipherment',
+  'dataEncipherment',
+  'keyAgreement',
+  'keyCertSign',
+  'cRLSign',
+] as const
+export type Usage = (typeof usages)[number]
+
+export function keyUsage(...wanted: Usage[]): Buffer {
+  const byte = wanted.reduce((bits, usage) => bits | (0x80 >> usages.indexOf(usage)), 0)
+  // DER: trailing zero bits are counted as unused.
+  const unused = byte === 0 ? 0 : 31 - Math.clz32(byte & -byte)
+  return extension('2.5.29.15', bitString(Buffer.from([byte]), unused), true)
+}
+
+export const purpose = {
+  server: '1.3.6.1.5.5.7.3.1',
+  client: '1.3.6.1.5.5.7.3.2',
+  any: '2.5.29.37.0',
+} as const
+
+export function extendedKeyUsage(...ids: string[]): Buffer {
+  return extension('2.5.29.37', sequence(...ids.map(oid)))
+}
+
+export const dns = (name: string) => tlv(0x82, Buffer.from(name, 'latin1'))
+export const ip = (address: string) => tlv(0x87, ipBytes(address))
+export const uri = (value: string) => tlv(0x86, Buffer.from(value, 'latin1'))
+export const email = (value: string) => tlv(0x81, Buffer.from(value, 'latin1'))
+/** A Microsoft user principal name. */
+export const otherName = (value: string) =>
+  tlv(0xa0, oid('1.3.6.1.4.1.311.20.2.3'), tlv(0xa0, tlv(0x0c, Buffer.from(value))))
+
+export function subjectAltName(...names: Buffer[]): Buffer {
+  return extension('2.5.29.17', sequence(...names))
+}
+
+export function subjectKeyId(key: TestKey): Buffer {
+  return extension('2.5.29.14', octets(key.id))
+}
+
+export function authorityKeyId(key: TestKey, critical = false): Buffer {
+  return extension('2.5.29.35', sequence(tlv(0x80, key.id)), critical)
+}
+
+/** Each entry is the DER of a GeneralName. */
+export function nameConstraints({
+  permitted = [],
+  excluded = [],
+}: {
+  permitted?: Buffer[]
+  excluded?: Buffer[]
+}): Buffer {
+  const list = (tag: number, names: Buffer[]) =>
+    names.length === 0 ? [] : [tlv(tag, ...names.map((name) => sequence(name)))]
+  return extension('2.5.29.30', sequence(...list(0xa0, permitted), ...list(0xa1, excluded)), true)
+}
+
+/** Address and mask, as name constraints write them. */
+export const ipRange = (address: string, mask: string) => tlv(0x87, ipBytes(address), ipBytes(mask))
