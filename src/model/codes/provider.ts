@@ -48,6 +48,14 @@ export const providerCodes = {
     remedy:
       'Set `metadata_hop_limit: 1` unless task containers need the credentials of the instance profile.',
   },
+  CLOUD_METADATA_UNAVAILABLE: {
+    severity: 'error',
+    exit: 5,
+    meaning:
+      "The cloud's metadata server could not tell something about the machine the provisioner runs on.",
+    remedy:
+      'Write the address, region, project or zone into the file, or run the provisioner on a VM of that cloud; a dry run takes `--master-host`.',
+  },
   PROVIDER_CAPACITY: {
     severity: 'error',
     exit: 5,

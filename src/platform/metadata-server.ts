@@ -1,0 +1,51 @@
+// What the metadata servers of both clouds have in common: answers, refusals, patience, and how their silence is told.
+import type { Clock } from '../model/ports.ts'
+import { type Problem, ProvisionError, problem } from '../model/problem.ts'
+import { type Fetch, fetchText, reasonOf, type TextAnswer } from './http-text.ts'
+
+export interface MetadataOptions {
+  fetch: Fetch
+  clock: Clock
+  /** The provisioner's environment: both clouds' own variables can name another server. */
+  env: Readonly<Record<string, string | undefined>>
+  /** Of one request; metadata servers are one hop away and answer in milliseconds. */
+  timeoutMs?: number
+  signal?: AbortSignal
+}
+
+export interface MetadataCall {
+  url: string
+  method?: string
+  headers?: Record<string, string>
+}
+
+const attempts = 3
+
+/**
+ * An answer below 500 and not 429. Busy servers are asked again (AWS and Google ask for backoff), silent ones are not:
+ * nobody is there. Throws CLOUD_METADATA_UNAVAILABLE.
+ */
+export async function askMetadata(options: MetadataOptions, call: MetadataCall): Promise<TextAnswer> {
+  for (let attempt = 1; ; attempt++) {
+    const answer = await once(options, call)
+    if (answer.status < 500 && answer.status !== 429) return answer
+    if (attempt === attempts) throw new ProvisionError(unavailable(call.url, `HTTP ${answer.status}`))
+    await options.clock.sleep(100 * 4 ** (attempt - 1), options.signal)
+  }
+}
+
+async function once(
+  { fetch, timeoutMs = 2000, signal }: MetadataOptions,
+  call: MetadataCall,
+): Promise<TextAnswer> {
+  try {
+    return await fetchText({ fetch, timeoutMs, ...call, ...(signal ? { signal } : {}) })
+  } catch (error) {
+    if (signal?.aborted) throw signal.reason
+    throw new ProvisionError(unavailable(call.url, reasonOf(error), error))
+  }
+}
+
+export function unavailable(url: string, why: string, cause?: unknown): Problem {
+  return problem('CLOUD_METADATA_UNAVAILABLE', `the metadata server did not answer ${url}: ${why}`, { cause })
+}
