@@ -1,7 +1,7 @@
 // How an agent dials its master: a Go program's offer, trusting only what it was given.
 import { X509Certificate } from 'node:crypto'
 import { isIP } from 'node:net'
-import type { ConnectionOptions, PeerCertificate } from 'node:tls'
+import { type ConnectionOptions, connect, type PeerCertificate, type TLSSocket } from 'node:tls'
 import { covers } from './names.ts'
 
 export interface DialTrust {
@@ -19,8 +19,7 @@ export interface DialTrust {
 
 /**
  * What Go 1.22 to 1.24 offer (crypto/tls: cipher_suites.go, common.go, defaults.go). Node offers more by default, so
- * that a preflight would pass where agents fail: DHE, RSA key exchange, CBC with SHA-384, X448, Ed448. Less is also
- * safer: on Node 24 a verified certificate with a secp256k1 or brainpool key ends the process.
+ * that a preflight would pass where agents fail: DHE, RSA key exchange, CBC with SHA-384, X448, Ed448.
  */
 const goOffer = {
   minVersion: 'TLSv1.2',
@@ -49,16 +48,19 @@ const goOffer = {
   ].join(':'),
 } as const satisfies ConnectionOptions
 
-/** Options for `tls.connect` beside host and port; a wrong name is reported as ERR_TLS_CERT_ALTNAME_INVALID. */
-export function dialOptions(trust: DialTrust): ConnectionOptions {
+/** Options beside host and port, for `connectAsAgent` and, as they bring it along, for clients of http and ws. */
+export type AgentDialOptions = ConnectionOptions & { createConnection: typeof connectAsAgent }
+
+/** A wrong name is reported as ERR_TLS_CERT_ALTNAME_INVALID. */
+export function dialOptions(trust: DialTrust): AgentDialOptions {
   const { name, ca, clientCertificate, partialChain = false, verify = true } = trust
-  const common: ConnectionOptions = {
+  const common: AgentDialOptions = {
     ...goOffer,
+    createConnection: connectAsAgent,
     // An IP address is no SNI (RFC 6066 section 3); an empty text sends none.
     servername: isIP(name) ? '' : name,
     ...(clientCertificate && { cert: clientCertificate.cert, key: clientCertificate.key }),
   }
-  // Without anchors nothing verifies, so that Node never looks into a certificate that nobody vouches for.
   if (!verify) return { ...common, ca: [], rejectUnauthorized: false }
   return {
     ...common,
@@ -67,6 +69,21 @@ export function dialOptions(trust: DialTrust): ConnectionOptions {
     allowPartialTrustChain: partialChain,
     checkServerIdentity: (_, certificate) => wrongName(certificate, name),
   }
+}
+
+/**
+ * `tls.connect` that survives every certificate. Node looks into a verified chain by getPeerCertificate(), and Node 24
+ * crashes there on a key whose curve has no NIST name (secp256k1, brainpool), be it an intermediate's.
+ */
+export function connectAsAgent(options: ConnectionOptions): TLSSocket {
+  // An HTTP client's `path` is the request's; here it would be that of a Unix socket.
+  const socket = connect({ ...options, path: undefined })
+  // Reading it takes the certificates above the leaf out of the connection, so it is read once.
+  let peer: X509Certificate | undefined
+  const read = socket.getPeerX509Certificate.bind(socket)
+  const getPeerX509Certificate = () => (peer ??= read())
+  const getPeerCertificate = () => ({ raw: getPeerX509Certificate()?.raw })
+  return Object.assign(socket, { getPeerX509Certificate, getPeerCertificate }) as TLSSocket
 }
 
 /** Node's own check takes names that Go or OpenSSL refuse; the reverse too. */

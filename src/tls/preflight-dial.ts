@@ -2,7 +2,8 @@
 import type { X509Certificate } from 'node:crypto'
 import { type IncomingMessage, request } from 'node:http'
 import { connect as connectPlain, isIP, type LookupFunction, type Socket } from 'node:net'
-import { type ConnectionOptions, connect as connectTls, type TLSSocket } from 'node:tls'
+import type { ConnectionOptions, TLSSocket } from 'node:tls'
+import { connectAsAgent } from './dial-options.ts'
 
 /** How far a dial came: what tells a firewall from a wrong service. */
 export type DialPhase = 'lookup' | 'connect' | 'handshake' | 'http'
@@ -96,7 +97,7 @@ function open({ host, port, lookup, tls, budgetMs }: DialOrder): Socket {
     lookup,
     autoSelectFamilyAttemptTimeout: Math.max(250, Math.floor(budgetMs / 2)),
   }
-  return tls ? connectTls({ ...where, ...tls }) : connectPlain(where)
+  return tls ? connectAsAgent({ ...where, ...tls }) : connectPlain(where)
 }
 
 /** Calls back with the status and the body so far; resolves when the body is whole or too long. */
@@ -120,7 +121,6 @@ function askInfo(socket: Socket, authority: string, heard: (answer: HttpAnswer) 
   })
 }
 
-/** Never getPeerCertificate(): Node 24 crashes in it on curves without a NIST name. */
 function presentedBy(socket: TLSSocket): X509Certificate[] {
   const presented: X509Certificate[] = []
   let next = socket.getPeerX509Certificate()

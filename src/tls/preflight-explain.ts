@@ -15,6 +15,7 @@ export interface Finding {
   presented: PresentedCertificate[]
   /** Status of a plain HTTP answer from a port that did not speak TLS. */
   plainStatus?: number
+  goFaults?: string[]
   timeoutMs: number
   /** Milliseconds since the epoch. */
   now: number
@@ -68,6 +69,7 @@ const certificateTexts: Partial<Record<PreflightCode, Explain>> = {
     outOfDate(finding, (c) => Date.parse(c.notAfter) < finding.now, 'expired on', 'notAfter'),
   PREFLIGHT_NOT_YET_VALID: (finding) =>
     outOfDate(finding, (c) => Date.parse(c.notBefore) > finding.now, 'is not valid before', 'notBefore'),
+  PREFLIGHT_GO_REFUSES: ({ goFaults = [] }) => goFaults.join('; '),
   PREFLIGHT_WRONG_NAME: ({ name }) => `it is not valid for ${name}, the name agents verify`,
 }
 

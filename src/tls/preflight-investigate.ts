@@ -4,7 +4,7 @@ import type { TrustPlan } from '../model/trust-plan.ts'
 import { classify, isCertificateCode, type PreflightCode } from './preflight-classify.ts'
 import type { DialOutcome } from './preflight-dial.ts'
 import type { Dials } from './preflight-dials.ts'
-import { presentedFacts } from './preflight-presented.ts'
+import { presentedFacts, unusableForGo } from './preflight-presented.ts'
 
 export interface Investigation {
   /** Undefined when an agent would have joined. */
@@ -14,6 +14,8 @@ export interface Investigation {
   presented: X509Certificate[]
   /** Status of a plain HTTP answer from a port that did not speak TLS. */
   plainStatus?: number
+  /** What Go cannot use of what was presented, though OpenSSL can. */
+  goFaults?: string[]
 }
 
 export function investigate(dials: Dials, plan: TrustPlan): Promise<Investigation> {
@@ -23,7 +25,10 @@ export function investigate(dials: Dials, plan: TrustPlan): Promise<Investigatio
 async function investigateTls(dials: Dials, plan: TrustPlan): Promise<Investigation> {
   const outcome = await dials.asAgent()
   const { presented } = outcome
-  if (outcome.http) return { outcome, presented }
+  if (outcome.http) {
+    const goFaults = unusableForGo(presented)
+    return { code: goFaults.length > 0 ? 'PREFLIGHT_GO_REFUSES' : undefined, outcome, presented, goFaults }
+  }
   const code = classify(outcome)
   if (code === 'PREFLIGHT_NOT_TLS') {
     const plain = await dials.inPlainText()

@@ -1,7 +1,10 @@
 // What a master presented, in words, and how it compares with what agents would be given.
 import type { X509Certificate } from 'node:crypto'
 import type { CertificateFacts, TrustPlan } from '../model/trust-plan.ts'
+import { readCertificate } from './certificate.ts'
 import { type CertificateFields, readCertificateFields } from './certificate-fields.ts'
+import { checkForGo } from './checks/go.ts'
+import { judgeKey } from './checks/keys.ts'
 import { showDistinguishedName } from './distinguished-name.ts'
 import { showName } from './general-name.ts'
 
@@ -41,6 +44,20 @@ export function compareLeaf(leaf: PresentedCertificate | undefined, plan: TrustP
 /** Whether the list ends in a certificate that issued itself, as what tasks are given has to. */
 export function endsInRoot(presented: PresentedCertificate[]): boolean {
   return presented.some((certificate) => certificate.subject === certificate.issuer)
+}
+
+/** Why a Go agent could not use the presented list: it parses every certificate, also where nothing is verified. */
+export function unusableForGo(presented: X509Certificate[]): string[] {
+  return presented.flatMap(({ raw }, index) => {
+    const block = { label: 'CERTIFICATE', number: index + 1, line: 1, der: raw, untidy: [], headers: [] }
+    const { certificate, problems } = readCertificate(block, 'the presented list')
+    if (!certificate) return problems.map(({ message }) => message)
+    const key = judgeKey(certificate)
+    return [
+      ...checkForGo([certificate]).map(({ message }) => message),
+      ...(key?.code === 'TLS_KEY_TYPE' ? [`the certificate ${certificate.subject} ${key.what}`] : []),
+    ]
+  })
 }
 
 /** A lone self-signed server certificate is leaf and root in one. */

@@ -75,6 +75,12 @@ export const preflightCertificateCodes = {
     meaning: 'The presented chain breaks a rule of X.509, such as a critical extension or name constraints.',
     remedy: 'Have the named certificate issued anew.',
   },
+  PREFLIGHT_GO_REFUSES: {
+    severity: 'error',
+    exit: 4,
+    meaning: 'OpenSSL accepts what the master presents, but Go agents could not use one of the certificates.',
+    remedy: 'Have the named certificate issued anew: ECDSA P-256 or RSA 2048, by the rules of RFC 5280.',
+  },
   PREFLIGHT_MASTER_NOT_RESTARTED: {
     severity: 'warning',
     exit: 4,

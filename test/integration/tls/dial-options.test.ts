@@ -1,10 +1,13 @@
 // Dialling as an agent does: what it offers, what it trusts, which names it takes.
 import { once } from 'node:events'
+import { type RequestOptions, request } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import tls from 'node:tls'
 import { afterEach, beforeAll, expect, test } from 'vitest'
 import { createDevelopmentChain, type DevelopmentChain } from '../../../src/tls/development-ca.ts'
 import { type DialTrust, dialOptions } from '../../../src/tls/dial-options.ts'
+import { testKey } from '../../support/test-keys.ts'
+import { authority, server as certificateFor } from '../../support/x509-profiles.ts'
 
 const name = 'master.example.com'
 const servers: tls.Server[] = []
@@ -20,9 +23,9 @@ afterEach(async () => {
   for (const server of servers.splice(0)) server.close()
 })
 
-async function serve(options: tls.TlsOptions = {}): Promise<tls.Server> {
+async function serve(options: tls.TlsOptions = {}, greeting = 'hello'): Promise<tls.Server> {
   const server = tls.createServer({ cert: chain.chain, key: chain.leaf.key, ...options })
-  server.on('secureConnection', (socket) => socket.on('error', () => {}).write('hello'))
+  server.on('secureConnection', (socket) => socket.on('error', () => {}).write(greeting))
   servers.push(server)
   await once(server.listen(0, '127.0.0.1'), 'listening')
   return server
@@ -104,6 +107,21 @@ test('a client certificate is shown to a master that asks for one', async () => 
   await dial(server, { name, ca: chain.chain, clientCertificate })
   await dial(server, { name, ca: chain.chain })
   expect(seen).toEqual([expect.stringContaining(`CN=${name}`), undefined])
+})
+
+test('clients of http bring a verified chain with an odd curve through alive', async () => {
+  const root = authority('Root')
+  const odd = authority('Odd', { issuer: root, key: testKey('brainpool') })
+  const leaf = certificateFor(odd)
+  const server = await serve(
+    { cert: leaf.pem + odd.pem, key: leaf.key.pem },
+    'HTTP/1.1 204 No Content\r\n\r\n',
+  )
+  const { port } = server.address() as AddressInfo
+  const options = dialOptions({ name, ca: root.pem }) as RequestOptions
+  const asked = request({ host: '127.0.0.1', port, path: '/info', ...options })
+  const [answer] = await once(asked.end(), 'response')
+  expect(answer.statusCode).toBe(204)
 })
 
 test('without verification any certificate and any name will do', async () => {

@@ -4,7 +4,7 @@ import { afterEach, expect, test } from 'vitest'
 import { systemClock } from '../../../src/platform/clock.ts'
 import { type PreflightOrder, type PreflightResult, preflight } from '../../../src/tls/preflight.ts'
 import { FakeClock } from '../../support/fake-clock.ts'
-import { answerInfo, embed, infoBody, latch, Masters } from '../../support/masters.ts'
+import { answerInfo, embed, infoBody, latch, Masters, plan } from '../../support/masters.ts'
 import { type KeyKind, testKey } from '../../support/test-keys.ts'
 import { authority, server } from '../../support/x509-profiles.ts'
 
@@ -48,6 +48,25 @@ test.each<[string, KeyKind, TlsOptions]>([
 ])('a master limited to %s: Go agents could not join, and Node does not crash', async (_, kind, options) => {
   const port = await masters.secure({ ...pair(kind), ...options })
   await expectWrong(dial(port), 'PREFLIGHT_HANDSHAKE_REFUSED')
+})
+
+test.each(['brainpool', 'secp256k1'] as const)(
+  'an intermediate with a %s key: OpenSSL accepts it, Go agents could not read it, Node does not crash',
+  async (kind) => {
+    const odd = authority('Odd', { issuer: root, key: testKey(kind) })
+    const leaf = server(odd)
+    const port = await masters.secure({ cert: leaf.pem + odd.pem, key: leaf.key.pem })
+    const result = dial(port)
+    await expectWrong(result, 'PREFLIGHT_GO_REFUSES')
+    expect((await result).problem!.message).toMatch(/CN=Odd has a key on .*(brainpool|secp256k1)/)
+  },
+)
+
+test('what Go cannot read it refuses also where nothing is verified', async () => {
+  const negative = server(root, { serial: Buffer.from([0x80, 1]) })
+  const port = await masters.secure({ cert: negative.pem + root.pem, key: negative.key.pem })
+  await expectWrong(dial(port), 'PREFLIGHT_GO_REFUSES')
+  await expectWrong(dial(port, { plan: plan('skip_verify', name) }), 'PREFLIGHT_GO_REFUSES')
 })
 
 test('a master that stops at TLS 1.1', async () => {
