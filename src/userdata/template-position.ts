@@ -5,7 +5,7 @@ import type { HelperName } from './template-options.ts'
 
 /** What must stand before a value on its line, and right after it. */
 const rules: Record<HelperName, { before: RegExp; after: string; form: string }> = {
-  sh: { before: /^\s*[A-Za-z_]\w*=$/, after: '\n', form: 'NAME={{sh name}}' },
+  sh: { before: /^\s*(?:export )?[A-Za-z_]\w*=$/, after: '\n', form: 'NAME={{sh name}}' },
   list: { before: /^\s*[A-Za-z_]\w*=\($/, after: ')\n', form: 'NAME=({{list name}})' },
   text: { before: /^[^#]*\S $/, after: '\n', form: 'command {{text name}}' },
 }
