@@ -4,9 +4,14 @@ import { cpus, totalmem } from 'node:os'
 import { join } from 'node:path'
 import { coldStart } from './cold-start.ts'
 import type { Report, Row } from './measure.ts'
+import { planTimes } from './plan.ts'
 import { userData } from './user-data.ts'
 
-const benchmarks: Record<string, () => Promise<Report>> = { 'cold-start': coldStart, 'user-data': userData }
+const benchmarks: Record<string, () => Promise<Report>> = {
+  'cold-start': coldStart,
+  'user-data': userData,
+  plan: planTimes,
+}
 
 function line({ what, measured, budget, met }: Row): string {
   return `| ${what} | ${measured} | ${budget} | ${met === undefined ? '' : met ? 'yes' : '**no**'} |`
@@ -14,7 +19,9 @@ function line({ what, measured, budget, met }: Row): string {
 
 function section({ title, command, rows, notes = [] }: Report): string {
   const table = ['| what | measured | budget | met |', '|---|---|---|---|', ...rows.map(line)]
-  return [`## ${title}`, '', `\`${command}\``, '', ...table, '', ...notes.flatMap((note) => [note, ''])].join('\n')
+  return [`## ${title}`, '', `\`${command}\``, '', ...table, '', ...notes.flatMap((note) => [note, ''])].join(
+    '\n',
+  )
 }
 
 const machine = `${cpus().length} × ${cpus()[0]?.model.trim()}, ${Math.round(totalmem() / 2 ** 30)} GiB, Node ${process.version}, ${process.platform}`

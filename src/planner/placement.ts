@@ -1,0 +1,54 @@
+// Which waiting work fits what is there or coming, and what has to be bought for the rest.
+import { capacityOf } from './capacity.ts'
+import type { Census } from './census.ts'
+import { marketOf, preferred } from './market.ts'
+import { placeAux } from './place-aux.ts'
+import { placeGroup } from './place-group.ts'
+import { type Placement, type Placing, refusal, unserve, want } from './placing.ts'
+import type { Policy } from './policy.ts'
+import { shelve } from './shelf.ts'
+import type { Snapshot } from './snapshot.ts'
+import type { Work } from './work.ts'
+
+export function placeWork(
+  work: Work,
+  census: Census,
+  snapshot: Snapshot,
+  policy: Policy,
+  now: number,
+): Placement {
+  const suspects = new Set<string>()
+  for (const { agents } of snapshot.unplaced.values()) if (agents.length === 1) suspects.add(agents[0]!)
+  const sound = census.members.filter((member) => !suspects.has(member.instance.id))
+  const kinds = capacityOf({ ...census, members: sound }, snapshot, policy, now)
+  const placement: Placement = { kinds, wanted: [], unserved: [], overflow: [], marks: [], suspects }
+  const placing: Placing = {
+    placement,
+    shelf: shelve(kinds),
+    market: marketOf(snapshot.offerings, snapshot.inFlight, now),
+    room: policy.maxInstances - census.live - census.inFlight,
+    guests: census.guests,
+    snapshot,
+    policy,
+  }
+  for (const group of work.groups) placeGroup(placing, group)
+  for (const group of work.aux) placeAux(placing, group)
+  fillMin(placing, census.lasting - (census.members.length - sound.length) + census.inFlight)
+  unserve(placement, 'AUX_NOT_ALLOWED', { work: work.auxNotAllowed, left: work.auxNotAllowed.length })
+  unserve(placement, 'JOB_AT_MAX_SLOTS', { work: work.atJobMax, left: work.atJobMax.length })
+  unserve(placement, 'WORK_UNPLACEABLE', { work: work.unplaceable, left: work.unplaceable.length })
+  return placement
+}
+
+function fillMin(placing: Placing, present: number): void {
+  const { placement, policy, market } = placing
+  const bought = placement.wanted.reduce((sum, wanted) => sum + wanted.forWork, 0)
+  const short = policy.minInstances - present - bought
+  if (short <= 0) return
+  const size = preferred(market)
+  if (size) want(placing, size, short, 'forMin')
+  else {
+    const { code, numbers } = refusal(market)
+    placement.unserved.push({ code, work: [], numbers: { ...numbers, belowMin: short } })
+  }
+}

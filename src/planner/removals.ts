@@ -1,0 +1,80 @@
+// Which VMs should not be there any more, and why. Computed from scratch each time; how is plan()'s next step.
+import { keepOrder, usedMembers } from './capacity.ts'
+import type { Census, Member } from './census.ts'
+import type { Placement } from './placing.ts'
+import type { Policy } from './policy.ts'
+import type { ReasonCode } from './reasons.ts'
+
+/** Reason by instance id. */
+export type Removals = Map<string, ReasonCode>
+
+export function chooseRemovals(census: Census, placement: Placement, policy: Policy, now: number): Removals {
+  const removals: Removals = new Map()
+  const healthy: Member[] = []
+  let lasting = census.lasting
+  for (const member of census.members) {
+    const { id } = member.instance
+    if (member.fault) removals.set(id, member.fault)
+    else if (member.phase !== 'ending' && placement.suspects.has(id)) {
+      removals.set(id, 'UNPLACED_ON_FREE_AGENT')
+      lasting--
+    } else if (member.phase !== 'ending') healthy.push(member)
+  }
+  const needed = new Set(placement.kinds.flatMap(usedMembers))
+  const idle = healthy.filter((m) => isIdle(m) && !needed.has(m))
+
+  const longIdle = idle.filter(({ agent }) => now - agent!.idleSince! > policy.maxIdle)
+  remove(() => longIdle.sort(leastWantedFirst), lasting - policy.minInstances, 'LONG_IDLE')
+
+  // A launch in flight may yet be refused: what it brings counts when it is there.
+  remove(() => aboveMaxOrder(healthy, idle), lasting - policy.maxInstances, 'ABOVE_MAX')
+
+  for (const { slots, size, vms } of placement.overflow) {
+    const useless = (m: Member) => m.agent!.slots < slots && m.agent!.slots !== size.slots
+    const settled = (m: Member) => m.agent!.settledSince + policy.placementGrace <= now
+    const inTheWay = () => idle.filter((m) => useless(m) && settled(m)).sort(leastWantedFirst)
+    if (size.free.length > 0) remove(inTheWay, vms, 'ROOM_FOR_OTHER_WORK')
+  }
+  return removals
+
+  function remove(candidates: () => Member[], most: number, reason: ReasonCode): void {
+    if (most <= 0) return
+    let left = most
+    for (const { instance } of candidates()) {
+      if (left <= 0) return
+      if (removals.has(instance.id)) continue
+      removals.set(instance.id, reason)
+      lasting--
+      left--
+    }
+  }
+}
+
+function isIdle({ agent, phase }: Member): boolean {
+  return phase !== 'coming' && agent !== undefined && !agent.busy && agent.idleSince !== undefined
+}
+
+/** What we drained already goes first, so that the choice does not change its mind; then the longest idle. */
+function leastWantedFirst(a: Member, b: Member): number {
+  return Number(isDrained(b)) - Number(isDrained(a)) || keepOrder(b, a)
+}
+
+function isDrained({ instance }: Member): boolean {
+  return instance.drainedAt !== undefined
+}
+
+/** Newest launches, lost ones, idle ones, and then those with the least work, which are drained and left to finish. */
+function aboveMaxOrder(healthy: Member[], idle: Member[]): Member[] {
+  const coming = healthy.filter((m) => m.phase === 'coming')
+  const lost = healthy.filter((m) => m.phase !== 'coming' && !m.agent?.connected && !m.agent?.busy)
+  const rest = healthy.filter((m) => m.agent?.connected)
+  const newest = (a: Member, b: Member) =>
+    b.instance.knownSince - a.instance.knownSince || (a.instance.id < b.instance.id ? -1 : 1)
+  const slack = (a: Member, b: Member) =>
+    Number(isDrained(b)) - Number(isDrained(a)) || work(a) - work(b) || newest(a, b)
+  return [...coming.sort(newest), ...lost.sort(newest), ...idle.sort(leastWantedFirst), ...rest.sort(slack)]
+}
+
+function work({ agent }: Member): number {
+  return agent!.busy ? agent!.slots - agent!.freeSlots + 1 : 0
+}

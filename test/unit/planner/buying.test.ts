@@ -1,0 +1,157 @@
+import { describe, expect, it } from 'vitest'
+import {
+  briefly,
+  busy,
+  coming,
+  idle,
+  minute,
+  now,
+  offering,
+  planned,
+  second,
+  vm,
+  work,
+  works,
+} from '../../support/planner.ts'
+
+const small = offering('m4', 4, { preference: 1 })
+const large = offering('m8', 8, { preference: 2 })
+const out = { class: 'capacity', until: now + minute, failures: 1 } as const
+const quota = { class: 'quota', until: now + second, failures: 1 } as const
+
+describe('what is bought', () => {
+  it('is the most preferred type that holds the work on one VM', () => {
+    expect(briefly({ offerings: [large, small], pending: [work('w', 3)] })).toEqual(['launch 1 m4/a'])
+    expect(briefly({ offerings: [large, small], pending: [work('w', 5)] })).toEqual(['launch 1 m8/a'])
+  })
+
+  it('is one large VM rather than several small ones, if the pool has it', () => {
+    expect(briefly({ offerings: [small, large], pending: [work('w', 8)] })).toEqual(['launch 1 m8/a'])
+  })
+
+  it('is several small ones while the large one is refused', () => {
+    const offerings = [small, { ...large, refused: out }]
+    expect(briefly({ offerings, pending: [work('w', 8)] })).toEqual(['launch 2 m4/a'])
+  })
+
+  it('wastes fewest slots among equally preferred types', () => {
+    const offerings = [
+      offering('m16', 16),
+      offering('m4', 4),
+      offering('m8', 8, { zone: 'b' }),
+      offering('m8', 8, { zone: 'c' }),
+    ]
+    expect(briefly({ offerings, pending: [work('w', 5)] })).toEqual(['launch 1 m8/b,m8/c'])
+  })
+
+  it('offers every zone and capacity type of the size, in order of preference, but the refused', () => {
+    const offerings = [
+      offering('m4', 4, { zone: 'c', preference: 3 }),
+      offering('m4', 4, { zone: 'b', preference: 1, capacityType: 'spot' }),
+      offering('m4', 4, { zone: 'a', preference: 2, refused: out }),
+      offering('m8', 8, { preference: 4 }),
+    ]
+    expect(planned({ offerings, pending: [work('w', 4)] })).toMatchObject([
+      { kind: 'launch', offerings: [{ zone: 'b', capacityType: 'spot' }, { zone: 'c' }] },
+    ])
+  })
+
+  it('is bought again once a refusal is over', () => {
+    const offerings = [offering('m4', 4, { refused: { ...out, until: now } })]
+    expect(briefly({ offerings, pending: [work('w', 4)] })).toEqual(['launch 1 m4/a'])
+  })
+
+  it('names the refusal that ends first when everything is refused', () => {
+    const offerings = [
+      { ...small, refused: out },
+      { ...large, refused: quota },
+    ]
+    expect(planned({ offerings, pending: [work('w', 4)] })).toEqual([
+      {
+        kind: 'hold',
+        reason: {
+          code: 'OFFERINGS_OVER_QUOTA',
+          numbers: { work: 1, slots: 4, offerings: 2, failures: 1, retryAt: quota.until },
+          work: ['w'],
+        },
+      },
+    ])
+  })
+
+  it('puts small work beside large work on the same VM', () => {
+    expect(briefly({ pending: [work('a', 3), work('b', 1), work('c', 2), work('d', 2)] })).toEqual([
+      'launch 2 m4/a',
+    ])
+  })
+
+  it('buys only what is missing for work on several VMs', () => {
+    const given = { instances: [vm('i1'), coming('i2')], agents: [idle('i1')], pending: [work('w', 12)] }
+    expect(briefly(given)).toEqual(['launch 1 m4/a'])
+  })
+
+  it('does not put work on several agents that are not wholly free', () => {
+    const agents = [busy('i1', { freeSlots: 3 }), busy('i2', { freeSlots: 3 })]
+    const given = { instances: [vm('i1'), vm('i2')], agents, pending: [work('w', 8)] }
+    expect(briefly(given)).toEqual(['launch 2 m4/a'])
+  })
+
+  it('waits for the call in flight of the offerings it would use', () => {
+    const inFlight = [{ intentId: 'a', offerings: [small], missing: 1 }]
+    expect(briefly({ offerings: [small, large], inFlight, pending: works(2, 4) })).toEqual([
+      'hold LAUNCH_IN_FLIGHT',
+    ])
+    expect(briefly({ offerings: [small, large], inFlight, pending: [work('w', 8)] })).toEqual([
+      'launch 1 m8/a',
+    ])
+  })
+
+  it('keeps min_instances, of the preferred type, counting what is on its way', () => {
+    expect(briefly({ offerings: [large, small] }, { minInstances: 2 })).toEqual(['launch 2 m4/a'])
+    expect(briefly({ instances: [coming('i1')] }, { minInstances: 2 })).toEqual(['launch 1 m4/a'])
+    expect(briefly({ pending: works(3, 4) }, { minInstances: 2 })).toEqual(['launch 3 m4/a'])
+  })
+
+  it('never goes above max_instances, and says for whom it would have to', () => {
+    const given = { instances: [vm('i1')], agents: [busy('i1')], pending: works(3, 4) }
+    expect(planned(given, { maxInstances: 3 })).toMatchObject([
+      { kind: 'launch', count: 2 },
+      { kind: 'hold', reason: { code: 'MAX_REACHED', numbers: { work: 1, vms: 1, max: 3 } } },
+    ])
+  })
+
+  it('launches one VM first while nobody could check the master', () => {
+    expect(briefly({ probe: true, pending: works(3, 4) })).toEqual(['launch 1 m4/a', 'hold PROBE_FIRST'])
+    const waiting = { probe: true, pending: works(3, 4), instances: [coming('i1')] }
+    expect(briefly(waiting)).toEqual(['hold PROBE_FIRST'])
+  })
+
+  it('says so when there is nothing to buy from', () => {
+    expect(briefly({ offerings: [], pending: [work('w', 4)] })).toEqual(['hold NO_OFFERING'])
+    expect(briefly({ offerings: [] }, { minInstances: 1 })).toEqual(['hold NO_OFFERING'])
+  })
+})
+
+describe('auxiliary work', () => {
+  it('goes on any agent that has room for it, also on VMs bought for slots', () => {
+    expect(briefly({ instances: [vm('i1')], agents: [busy('i1')], pending: works(3, 0) })).toEqual([])
+    expect(briefly({ pending: [work('w', 4), work('x', 0), work('y', 0)] })).toEqual(['launch 1 m4/a'])
+  })
+
+  it('buys a VM for so many as an agent takes', () => {
+    expect(briefly({ pending: works(5, 0) }, { maxAuxPerAgent: 2 })).toEqual(['launch 3 m4/a'])
+  })
+
+  it('knows when an agent is full of it', () => {
+    const full = { instances: [vm('i1')], agents: [busy('i1', { freeAux: 0 })], pending: works(1, 0) }
+    expect(briefly(full)).toEqual(['launch 1 m4/a'])
+  })
+
+  it('does not wait for ever for a busy agent that was not given it', () => {
+    const pending = works(1, 0, { since: now - minute })
+    expect(briefly({ instances: [vm('i1')], agents: [busy('i1')], pending })).toEqual(['launch 1 m4/a'])
+  })
+
+  it('is named where agents take none', () => {
+    expect(briefly({ pending: works(1, 0) }, { maxAuxPerAgent: 0 })).toEqual(['hold AUX_NOT_ALLOWED'])
+  })
+})

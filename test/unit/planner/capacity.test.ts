@@ -1,0 +1,105 @@
+import { describe, expect, it } from 'vitest'
+import {
+  briefly,
+  busy,
+  coming,
+  hour,
+  idle,
+  minute,
+  now,
+  second,
+  vm,
+  work,
+  works,
+} from '../../support/planner.ts'
+
+const one = { instances: [vm('i1')], pending: [work('w', 4)] }
+
+describe('what counts as room for work', () => {
+  it('is what fits on one agent, not what is free in total', () => {
+    const agents = [busy('i1', { freeSlots: 2 }), busy('i2', { freeSlots: 2 })]
+    const given = { instances: [vm('i1'), vm('i2')], agents }
+    expect(briefly({ ...given, pending: works(2, 2) })).toEqual([])
+    expect(briefly({ ...given, pending: works(1, 3) })).toEqual(['launch 1 m4/a'])
+  })
+
+  it('is also an agent of the pool on a machine that is not ours', () => {
+    expect(briefly({ agents: [idle('static')], pending: [work('w', 4)] })).toEqual([])
+  })
+
+  it('is not a disabled agent', () => {
+    expect(briefly({ ...one, agents: [idle('i1', now - minute, { enabled: false })] })).toEqual([
+      'launch 1 m4/a',
+    ])
+    expect(briefly({ agents: [idle('static', now, { enabled: false })], pending: one.pending })).toEqual([
+      'launch 1 m4/a',
+    ])
+  })
+
+  it('is an agent that may still reconnect, but not one that stays away', () => {
+    const lost = (ago: number) => ({
+      ...one,
+      instances: [vm('i1', { lostSince: now - ago })],
+      agents: [idle('i1', now - ago, { connected: false })],
+    })
+    expect(briefly(lost(10 * second))).toEqual([])
+    expect(briefly(lost(40 * second))).toEqual(['launch 1 m4/a'])
+  })
+
+  it('is an agent that lost its place at the master a moment ago', () => {
+    expect(briefly({ ...one, instances: [vm('i1', { lostSince: now - second })] })).toEqual([])
+  })
+
+  it('is a VM on its way, until its boot time is over', () => {
+    expect(briefly({ ...one, instances: [coming('i1')] })).toEqual([])
+    expect(briefly({ ...one, instances: [coming('i1', { knownSince: now - 11 * minute })] })).toEqual([
+      'terminate i1 NEVER_JOINED',
+      'launch 1 m4/a',
+    ])
+  })
+
+  it('takes back an agent we drained before it buys another', () => {
+    const instances = [vm('i1', { drainedAt: now - minute }), vm('i2', { drainedAt: now - minute })]
+    const drained = { draining: true, enabled: false }
+    const agents = [idle('i1', now - 40 * minute, drained), idle('i2', now - 30 * minute, drained)]
+    expect(briefly({ instances, agents, pending: [work('w', 4)] })).toEqual([
+      'terminate i1 LONG_IDLE',
+      'undrain i2 NEEDED_AGAIN',
+    ])
+  })
+
+  it('does not take work that has waited to an agent which could have had it long ago', () => {
+    const agents = [busy('i1', { freeSlots: 3 })]
+    const old = { instances: [vm('i1')], agents, pending: [work('w', 2, { since: now - hour })] }
+    expect(briefly(old)).toEqual(['launch 1 m4/a'])
+    expect(briefly({ ...old, agents: [busy('i1', { freeSlots: 3, settledSince: now - second })] })).toEqual(
+      [],
+    )
+  })
+
+  it('keeps whole agents that wait for the last one of their work', () => {
+    const agents = [idle('i1', now - hour), idle('i2', now - hour)]
+    const instances = [vm('i1'), vm('i2'), coming('i3')]
+    expect(briefly({ instances, agents, pending: [work('w', 12, { since: now - hour })] })).toEqual([])
+  })
+
+  it('blames the work when all agents it needs together stood idle', () => {
+    const agents = [idle('i1', now - minute), idle('i2', now - minute)]
+    const given = { instances: [vm('i1'), vm('i2')], agents, pending: [work('w', 8, { since: now - hour })] }
+    expect(briefly(given)).toEqual(['mark w i1,i2', 'hold WORK_UNPLACEABLE'])
+  })
+
+  it('does not blame an agent that larger work is about to take', () => {
+    const agents = [idle('i1', now - minute)]
+    const pending = [work('large', 8, { since: now - hour }), work('small', 1, { since: now - hour })]
+    const given = { instances: [vm('i1'), coming('i2'), coming('i3')], agents, pending }
+    expect(briefly(given)).toEqual([])
+  })
+
+  it('tries unplaceable work again on a new VM when its time has come', () => {
+    const agents = [idle('i1', now - 2 * minute), idle('i2', now - 2 * minute)]
+    const pending = [work('w', 4, { since: now - hour })]
+    const unplaced = new Map([['w', { agents: ['i1', 'i2'], until: now }]])
+    expect(briefly({ instances: [vm('i1'), vm('i2')], agents, pending, unplaced })).toEqual(['launch 1 m4/a'])
+  })
+})

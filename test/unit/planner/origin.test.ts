@@ -1,0 +1,110 @@
+import { describe, expect, it } from 'vitest'
+import { originClassify } from '../../../src/planner/origin/classify.ts'
+import { originDesired } from '../../../src/planner/origin/desired.ts'
+import { originPlan } from '../../../src/planner/origin/plan.ts'
+import { demandVectors, launchCase, launchVectors, removalVectors } from '../../support/origin-vectors.ts'
+import {
+  busy,
+  hour,
+  idle,
+  launched,
+  minute,
+  now,
+  offering,
+  policy,
+  removed,
+  snapshot,
+  vm,
+} from '../../support/planner.ts'
+
+describe("the origin's demand formula", () => {
+  it.each(demandVectors)('$name, $slots slots a VM, $maxAux auxiliary an agent → $desired', (vector) => {
+    expect(originDesired(vector.pending, vector.slots, vector.maxAux)).toBe(vector.desired)
+  })
+})
+
+describe("the origin's classes", () => {
+  const periods = policy({ maxIdle: 10 * minute, bootTimeout: 10 * minute })
+  const timers = (kind: 'idle' | 'disconnected', since: number) => ({
+    idle: new Map<string, number>(),
+    disconnected: new Map<string, number>(),
+    [kind]: new Map([['i1', since]]),
+  })
+  const classesOf = (
+    instance: Parameters<typeof vm>[1],
+    agents: Parameters<typeof originClassify>[0]['agents'],
+    memory = timers('idle', 0),
+  ) => originClassify({ instances: [vm('i1', instance)], agents }, periods, now, memory)
+
+  it('knows a stopped VM', () => {
+    expect(classesOf({ state: 'stopped' }, [])).toMatchObject({ stopped: ['i1'], counted: [] })
+  })
+
+  it('takes an unconnected VM launched a minute ago for recently launched', () => {
+    expect(classesOf({ knownSince: now - minute }, [])).toMatchObject({ recentlyLaunched: ['i1'] })
+  })
+
+  it('forgets that a connected VM was disconnected', () => {
+    const classes = classesOf({}, [busy('i1')], timers('disconnected', now - hour))
+    expect(classes.timers.disconnected.size).toBe(0)
+  })
+
+  it('starts the timer of a VM that is disconnected', () => {
+    const classes = classesOf({}, [])
+    expect(classes).toMatchObject({ disconnected: ['i1'], longDisconnected: [] })
+    expect(classes.timers.disconnected.get('i1')).toBe(now)
+  })
+
+  it('keeps the timer of a VM that stays disconnected, and counts it as long after the period', () => {
+    const classes = classesOf({}, [], timers('disconnected', now - hour))
+    expect(classes).toMatchObject({ disconnected: ['i1'], longDisconnected: ['i1'] })
+    expect(classes.timers.disconnected.get('i1')).toBe(now - hour)
+  })
+
+  it('forgets that a busy VM was idle', () => {
+    expect(classesOf({}, [busy('i1')], timers('idle', now - hour)).timers.idle.size).toBe(0)
+  })
+
+  it('starts the timer of a VM that is idle', () => {
+    const classes = classesOf({}, [idle('i1')], timers('disconnected', 0))
+    expect(classes).toMatchObject({ idle: ['i1'], longIdle: [] })
+    expect(classes.timers.idle.get('i1')).toBe(now)
+  })
+
+  it('keeps the timer of a VM that stays idle, and counts it as long after the period', () => {
+    expect(classesOf({}, [idle('i1')], timers('idle', now - hour))).toMatchObject({ longIdle: ['i1'] })
+  })
+
+  it('does not see a VM that is stopping or of unknown state', () => {
+    for (const state of ['stopping', 'terminated', 'unknown'] as const)
+      expect(classesOf({ state }, [])).toMatchObject({ counted: [], stopped: [] })
+  })
+})
+
+describe("the origin's decisions", () => {
+  it.each(removalVectors)('$name', (vector) => {
+    const timers = {
+      idle: new Map(Object.entries(vector.idleSince ?? {})),
+      disconnected: new Map(Object.entries(vector.disconnectedSince ?? {})),
+    }
+    const { decisions } = originPlan({ ...snapshot(), ...vector }, policy(vector.policy), now, timers)
+    expect(removed(decisions)).toEqual(vector.removed)
+  })
+
+  it.each(launchVectors)(
+    'min $min, max $max, desired $desired, $vms VMs, $recent recent → launch $launched',
+    (vector) => {
+      const given = { ...snapshot({ offerings: [offering('m4', 4)] }), ...launchCase(vector) }
+      const rules = policy({ minInstances: vector.min, maxInstances: vector.max })
+      expect(launched(originPlan(given, rules, now).decisions)).toBe(vector.launched)
+    },
+  )
+
+  it('takes two ticks to end what becomes idle, because its timers begin when it looks', () => {
+    const given = snapshot({ instances: [vm('i1'), vm('i2')], agents: [idle('i1', 0), idle('i2', 0)] })
+    const rules = policy({ maxIdle: 50 })
+    const first = originPlan(given, rules, now)
+    expect(first.decisions).toEqual([])
+    expect(removed(originPlan(given, rules, now + 100, first.timers).decisions)).toEqual(['i1', 'i2'])
+  })
+})

@@ -1,0 +1,259 @@
+// What holds for every snapshot fast-check can think of.
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import type { Decision } from '../../../src/planner/decision.ts'
+import { plan } from '../../../src/planner/plan.ts'
+import type { Policy } from '../../../src/planner/policy.ts'
+import type { KnownAgent, KnownInstance, Snapshot } from '../../../src/planner/snapshot.ts'
+import { launched, minute, now, offering, policy, snapshot } from '../../support/planner.ts'
+
+const ago = fc.integer({ min: 0, max: 90 * minute }).map((ms) => now - ms)
+const maybe = <T>(value: fc.Arbitrary<T>) => fc.option(value, { nil: undefined })
+const sizes = [1, 4, 8]
+
+const offerings = fc
+  .uniqueArray(
+    fc.record({
+      zone: fc.constantFrom('a', 'b'),
+      slots: fc.constantFrom(...sizes),
+      preference: fc.integer({ min: 0, max: 2 }),
+      refused: maybe(
+        fc.record({
+          class: fc.constantFrom('capacity', 'quota'),
+          until: fc.constant(now + 1),
+          failures: fc.nat(9),
+        }),
+      ),
+    }),
+    { minLength: 1, maxLength: 4, selector: ({ zone, slots }) => `${slots}/${zone}` },
+  )
+  .map((list) => list.map(({ slots, ...rest }) => offering(`m${slots}`, slots, rest as object)))
+
+const instance = fc.record({
+  state: fc.constantFrom('starting', 'running', 'running', 'running', 'stopping', 'stopped', 'unknown'),
+  slots: fc.constantFrom(...sizes),
+  knownSince: ago,
+  joinedAt: maybe(ago),
+  lostSince: maybe(ago),
+  drainedAt: maybe(ago),
+  interruptedAt: fc.option(ago, { nil: undefined, freq: 8 }),
+  ending: fc.option(fc.constant(true), { nil: undefined, freq: 8 }),
+}) as fc.Arbitrary<Partial<KnownInstance>>
+
+const agent = fc.record({
+  slots: fc.constantFrom(...sizes),
+  used: fc.integer({ min: 0, max: 8 }),
+  aux: fc.boolean(),
+  connected: fc.boolean(),
+  draining: fc.boolean(),
+  settledSince: ago,
+  idleSince: ago,
+})
+
+const vms = fc.array(fc.tuple(instance, maybe(agent)), { maxLength: 12 }).map((list) => {
+  const instances: KnownInstance[] = []
+  const agents: KnownAgent[] = []
+  list.forEach(([given, state], n) => {
+    const id = `i${n}`
+    const base = { id, pool: 'default', instanceType: 'm', zone: 'a', capacityType: 'on_demand' } as const
+    instances.push({ ...base, launchedAt: now, state: 'running', knownSince: now, ...given })
+    if (!state) return
+    const freeSlots = Math.max(0, state.slots - state.used)
+    const isBusy = state.aux || freeSlots < state.slots
+    const idleSince = isBusy ? {} : { idleSince: state.idleSince }
+    const { slots, connected, draining, settledSince } = state
+    agents.push({
+      id,
+      slots,
+      freeSlots,
+      busy: isBusy,
+      connected,
+      enabled: !draining,
+      draining,
+      settledSince,
+      ...idleSince,
+    })
+  })
+  return { instances, agents }
+})
+
+const pending = fc
+  .array(fc.record({ slots: fc.constantFrom(0, 1, 2, 3, 4, 6, 8, 16, 64), since: ago }), { maxLength: 12 })
+  .map((list) => list.map((work, n) => ({ id: `w${n}`, ...work })))
+
+const snapshots: fc.Arbitrary<Snapshot> = fc
+  .record({
+    offerings,
+    vms,
+    pending,
+    inFlight: fc.integer({ min: 0, max: 3 }),
+    probe: fc.boolean(),
+    complete: fc.boolean(),
+  })
+  .map(({ offerings, vms, pending, inFlight, probe, complete }) =>
+    snapshot({
+      offerings,
+      ...vms,
+      pending,
+      probe,
+      listing: { completeAt: now - 1, complete },
+      inFlight: inFlight > 0 ? [{ intentId: 'a', offerings: [offerings[0]!], missing: inFlight }] : [],
+    }),
+  )
+
+const policies = fc
+  .record({
+    min: fc.integer({ min: 0, max: 6 }),
+    more: fc.integer({ min: 0, max: 10 }),
+    launchRate: fc.nat(20),
+    maxAux: fc.constantFrom(0, 1, 100),
+  })
+  .map(({ min, more, launchRate, maxAux }) =>
+    policy({ minInstances: min, maxInstances: min + more || 1, launchRate, maxAuxPerAgent: maxAux }),
+  )
+
+function holds(property: (snapshot: Snapshot, policy: Policy, decisions: Decision[]) => void): void {
+  fc.assert(
+    fc.property(snapshots, policies, (given, rules) => property(given, rules, plan(given, rules, now))),
+    { numRuns: 400 },
+  )
+}
+
+function exists({ state }: KnownInstance): boolean {
+  return state === 'starting' || state === 'running' || state === 'unknown'
+}
+
+function idsOf(decisions: Decision[], kind: 'terminate' | 'drain' | 'undrain'): string[] {
+  return decisions.flatMap((d) => (d.kind === kind ? d.ids : []))
+}
+
+describe('whatever the snapshot', () => {
+  it('no launch takes what exists and what is in flight above max_instances', () => {
+    holds(({ instances, inFlight }, { maxInstances }, decisions) => {
+      const count = launched(decisions)
+      const there = instances.filter(exists).length + inFlight.reduce((sum, l) => sum + l.missing, 0)
+      if (count > 0) expect(there + count).toBeLessThanOrEqual(maxInstances)
+    })
+  })
+
+  it('no busy agent is ended, and no connected one that was not drained', () => {
+    holds(({ instances, agents }, _, decisions) => {
+      for (const id of idsOf(decisions, 'terminate')) {
+        const agent = agents.find((a) => a.id === id)
+        expect(agent?.busy ?? false).toBe(false)
+        if (agent?.connected) expect(instances.find((i) => i.id === id)?.drainedAt).toBeDefined()
+      }
+    })
+  })
+
+  it('nothing is ended on the word of a partial listing', () => {
+    holds(({ listing }, _, decisions) => {
+      if (!listing?.complete) expect(idsOf(decisions, 'terminate')).toEqual([])
+    })
+  })
+
+  it('nothing that is healthy goes below min_instances, but to make room for another size', () => {
+    holds(({ instances }, { minInstances }, decisions) => {
+      const healthy = ['LONG_IDLE', 'ABOVE_MAX']
+      const gone = decisions.flatMap((d) =>
+        (d.kind === 'drain' || d.kind === 'terminate') && healthy.includes(d.reason.code) ? d.ids : [],
+      )
+      const there = instances.filter((i) => exists(i) && !i.ending).length
+      if (gone.length > 0) expect(there - gone.length).toBeGreaterThanOrEqual(minInstances)
+    })
+  })
+
+  it('the order of the input changes nothing', () => {
+    holds((given, rules, decisions) => {
+      const turned: Snapshot = {
+        ...given,
+        instances: [...given.instances].reverse(),
+        agents: [...given.agents].reverse(),
+        pending: [...given.pending].reverse(),
+        offerings: [...given.offerings].reverse(),
+      }
+      expect(plan(turned, rules, now)).toEqual(decisions)
+    })
+  })
+
+  it('each VM gets one step at most, and every launch has one size', () => {
+    holds((_, __, decisions) => {
+      const ids = decisions.flatMap((d) => ('ids' in d ? d.ids : []))
+      expect(new Set(ids).size).toBe(ids.length)
+      for (const d of decisions)
+        if (d.kind === 'launch') expect(new Set(d.offerings.map((o) => o.slots)).size).toBe(1)
+    })
+  })
+
+  it('nothing is launched that is refused, in flight, or forbidden', () => {
+    holds(({ offerings: all, inFlight, probe }, _, decisions) => {
+      const launches = decisions.filter((d) => d.kind === 'launch')
+      for (const { instanceType, zone } of launches.flatMap((d) => d.offerings)) {
+        const same = (o: { instanceType: string; zone: string }) =>
+          o.instanceType === instanceType && o.zone === zone
+        expect(all.some((o) => same(o) && !o.refused)).toBe(true)
+        expect(inFlight.flatMap((l) => l.offerings).some(same)).toBe(false)
+      }
+      if (probe) expect(launched(decisions)).toBeLessThanOrEqual(1)
+    })
+  })
+
+  it('waiting work is served or named: room that exists, a launch, or a reason', () => {
+    holds(({ pending: work, agents, instances, inFlight }, _, decisions) => {
+      const helped = agents.length + instances.length + inFlight.length > 0
+      if (work.length > 0 && !helped) expect(decisions).not.toEqual([])
+    })
+  })
+})
+
+describe('once the launches have come true', () => {
+  it('nothing more is launched, and nothing is removed', () => {
+    fc.assert(
+      fc.property(offerings, pending, policies, (all, work, rules) => {
+        const open = all.map(({ refused: _, ...rest }) => rest)
+        const fresh = work.map((w) => ({ ...w, since: now }))
+        const first = plan(snapshot({ offerings: open, pending: fresh }), { ...rules, launchRate: 1000 }, now)
+        const instances = first.flatMap((d, call) =>
+          d.kind !== 'launch'
+            ? []
+            : Array.from({ length: d.count }, (_, n): KnownInstance => {
+                const { slots, ...rest } = d.offerings[0]!
+                const id = `i${call}-${n}`
+                return {
+                  id,
+                  pool: 'default',
+                  state: 'starting',
+                  launchedAt: now,
+                  knownSince: now,
+                  slots,
+                  ...rest,
+                }
+              }),
+        )
+        const second = plan(snapshot({ offerings: open, pending: fresh, instances }), rules, now)
+        expect(second.filter((d) => d.kind !== 'hold')).toEqual([])
+        const agents = instances.map(
+          ({ id, slots = 0 }): KnownAgent => ({
+            id,
+            slots,
+            freeSlots: slots,
+            busy: false,
+            idleSince: now,
+            connected: true,
+            enabled: true,
+            draining: false,
+            settledSince: now,
+          }),
+        )
+        const joined = instances.map((i) => ({ ...i, state: 'running' as const, joinedAt: now }))
+        const third = plan(
+          snapshot({ offerings: open, pending: fresh, instances: joined, agents }),
+          rules,
+          now,
+        )
+        expect(third.filter((d) => d.kind !== 'hold')).toEqual([])
+      }),
+      { numRuns: 400 },
+    )
+  })
+})

@@ -1,0 +1,23 @@
+import { describe, expect, it } from 'vitest'
+import { sourcesBelow, target } from '../../support/sources.ts'
+
+const sources = sourcesBelow('src/planner')
+
+describe('the planner', () => {
+  it('imports its own files and the model, and nothing that reaches outside', () => {
+    const others = sources.flatMap((file) =>
+      file.imports
+        .map(({ specifier }) => target(file, specifier) ?? specifier)
+        .filter((path) => !/^src\/(planner|model)\//.test(path))
+        .map((path) => `${file.path}: ${path}`),
+    )
+    expect(sources.length).toBeGreaterThan(10)
+    expect(others).toEqual([])
+  })
+
+  it('asks neither the time nor chance, and waits for nothing', () => {
+    const impure =
+      /Date\.now|new Date\b|Math\.random|crypto|performance\.|process\.|\basync\b|\bawait\b|setTimeout/
+    expect(sources.filter((file) => impure.test(file.text)).map((file) => file.path)).toEqual([])
+  })
+})

@@ -1,0 +1,142 @@
+import { describe, expect, it } from 'vitest'
+import {
+  briefly,
+  busy,
+  coming,
+  hour,
+  idle,
+  minute,
+  now,
+  planned,
+  second,
+  snapshot,
+  vm,
+  work,
+} from '../../support/planner.ts'
+
+const idleLong = { instances: [vm('i1')], agents: [idle('i1', now - hour)] }
+const drained = {
+  instances: [vm('i1', { drainedAt: now - minute })],
+  agents: [idle('i1', now - hour, { draining: true, enabled: false })],
+}
+
+describe('what is removed', () => {
+  it('is the longest idle first, down to min_instances', () => {
+    const instances = ['i1', 'i2', 'i3'].map((id) => vm(id))
+    const agents = [idle('i1', now - 30 * minute), idle('i2', now - hour), idle('i3', now - 40 * minute)]
+    expect(briefly({ instances, agents }, { minInstances: 1 })).toEqual(['drain i2,i3 LONG_IDLE'])
+  })
+
+  it('is not an agent that waiting work is about to get', () => {
+    expect(briefly({ ...idleLong, pending: [work('w', 4)] })).toEqual([])
+  })
+
+  it('is not an agent with auxiliary work, which holds no slots', () => {
+    expect(briefly({ instances: [vm('i1')], agents: [busy('i1', { freeSlots: 4 })] })).toEqual([])
+  })
+
+  it('is, above max_instances, first what has not joined, newest first', () => {
+    const instances = [coming('i1'), coming('i2', { knownSince: now - second }), vm('i3')]
+    expect(briefly({ instances, agents: [busy('i3')] }, { maxInstances: 2 })).toEqual([
+      'terminate i2 ABOVE_MAX',
+    ])
+  })
+
+  it('is nothing for the sake of a launch in flight, which may be refused', () => {
+    const inFlight = [{ intentId: 'a', offerings: snapshot().offerings, missing: 1 }]
+    const given = { instances: [vm('i1'), vm('i2')], agents: [busy('i1'), idle('i2')], inFlight }
+    expect(briefly(given, { maxInstances: 2 })).toEqual([])
+  })
+
+  it('is what a person ordered, busy or not as they said', () => {
+    const one = (ordered: 'when_idle' | 'even_if_busy') => ({
+      instances: [vm('i1', { ordered })],
+      agents: [busy('i1')],
+    })
+    expect(briefly(one('when_idle'))).toEqual(['drain i1 ORDERED'])
+    expect(briefly(one('even_if_busy'))).toEqual(['terminate i1 ORDERED'])
+  })
+
+  it('is a VM whose agent did not come back', () => {
+    const lost = (ago: number) => ({ instances: [vm('i1', { lostSince: now - ago })], agents: [] })
+    expect(briefly(lost(9 * minute))).toEqual([])
+    expect(briefly(lost(11 * minute))).toEqual(['terminate i1 LONG_DISCONNECTED'])
+  })
+
+  it('is not a disconnected agent whose work the master still holds', () => {
+    const agents = [busy('i1', { connected: false })]
+    expect(briefly({ instances: [vm('i1', { lostSince: now - hour })], agents })).toEqual([])
+  })
+
+  it('is not asked for twice', () => {
+    expect(briefly({ instances: [vm('i1', { ending: true })], agents: [idle('i1', now - hour)] })).toEqual([])
+  })
+})
+
+describe('how a VM is removed', () => {
+  it('is ended only when it is seen idle after the drain', () => {
+    expect(briefly(drained)).toEqual(['terminate i1 LONG_IDLE'])
+    expect(briefly({ ...drained, demandAt: now - 2 * minute + 1 })).toEqual([])
+  })
+
+  it('is ended only when the master shows the drain', () => {
+    expect(briefly({ ...drained, agents: [idle('i1', now - hour)] })).toEqual([])
+  })
+
+  it('goes back to work when the scheduler was quicker than the drain', () => {
+    const agents = [busy('i1', { draining: true, enabled: false })]
+    expect(briefly({ ...drained, agents })).toEqual(['undrain i1 NEEDED_AGAIN'])
+  })
+
+  it('goes back to work when min_instances needs it', () => {
+    expect(briefly(drained, { minInstances: 1 })).toEqual(['undrain i1 NEEDED_AGAIN'])
+  })
+
+  it('stays with the choice it made', () => {
+    const instances = [vm('i1'), vm('i2', { drainedAt: now - second })]
+    const agents = [idle('i1', now - 2 * hour), idle('i2', now - hour, { draining: true, enabled: false })]
+    expect(briefly({ instances, agents, demandAt: now - minute }, { minInstances: 1 })).toEqual([])
+  })
+
+  it('is not ended on the word of an old or partial listing, or an old answer of the master', () => {
+    const partial = { completeAt: now - second, complete: false }
+    expect(briefly({ ...drained, listing: partial })).toEqual(['hold LISTING_PARTIAL'])
+    expect(briefly({ ...drained, listing: { completeAt: now - 16 * second, complete: true } })).toEqual([
+      'hold LISTING_PARTIAL',
+    ])
+    expect(briefly({ ...drained, demandAt: now - 16 * second })).toEqual(['hold LISTING_PARTIAL'])
+  })
+})
+
+describe('what stops everything', () => {
+  it('is a master that was not asked with success', () => {
+    const given = { ...idleLong, pending: [work('w', 4)] }
+    expect(briefly({ ...given, demandAt: undefined })).toEqual(['hold DEMAND_MISSING'])
+    expect(briefly({ ...given, demandAt: now - 3 * minute })).toEqual(['hold DEMAND_MISSING'])
+  })
+
+  it('is a pool that was never listed, or not for long', () => {
+    expect(briefly({ ...idleLong, listing: undefined })).toEqual(['hold LISTING_MISSING'])
+    const old = { completeAt: now - 3 * minute, complete: false }
+    expect(briefly({ ...idleLong, listing: old })).toEqual(['hold LISTING_MISSING'])
+  })
+
+  it('is a hold, for what it forbids', () => {
+    const given = {
+      instances: [vm('i1')],
+      agents: [idle('i1', now - hour, { slots: 1 })],
+      pending: [work('w', 4)],
+    }
+    const held = (...stops: ('launch' | 'remove')[]) =>
+      briefly({ ...given, holds: [{ code: 'BREAKER_OPEN', stops }] })
+    expect(held()).toEqual(['drain i1 SHORT_OF_SLOTS', 'launch 1 m4/a', 'hold BREAKER_OPEN'])
+    expect(held('launch')).toEqual(['drain i1 SHORT_OF_SLOTS', 'hold BREAKER_OPEN'])
+    expect(held('remove')).toEqual(['launch 1 m4/a', 'hold BREAKER_OPEN'])
+  })
+
+  it('tells the numbers that led to a decision', () => {
+    expect(planned(idleLong)).toMatchObject([
+      { reason: { numbers: { live: 1, inFlight: 0, min: 0, max: 10 } } },
+    ])
+  })
+})
