@@ -8,11 +8,9 @@ import type { ProviderConfig } from '../model/provider-config.ts'
 export function offeringsOf(provider: ProviderConfig): Offering[] {
   switch (provider.type) {
     case 'aws':
-      return combine(provider.instance_types, subnetsOf(provider), awsCapacity(provider))
+      return combine(provider.instance_types, subnetsOf(provider), capacityOf(provider))
     case 'gcp':
-      return combine(provider.instance_types, zonesOf(provider), [
-        provider.instance_type.preemptible ? 'spot' : 'on_demand',
-      ])
+      return combine(provider.instance_types, zonesOf(provider), capacityOf(provider))
     case 'local':
       return [{ instanceType: 'local', zone: '', capacityType: 'on_demand', slots: provider.slots }]
   }
@@ -38,7 +36,7 @@ function zonesOf({ zones, zone }: GcpConfig): string[] {
   return zones.length ? zones : [zone ?? '']
 }
 
-function awsCapacity({ spot }: AwsConfig): CapacityType[] {
+function capacityOf({ spot }: AwsConfig | GcpConfig): CapacityType[] {
   if (!spot.enabled) return ['on_demand']
   return spot.fallback === 'on_demand' ? ['spot', 'on_demand'] : ['spot']
 }

@@ -46,6 +46,7 @@ export function gcpOf(keys: Keys, block: Block): Partially<GcpConfig> {
     service_account: { email, scopes: scopes ?? (email ? [cloudPlatform] : []) },
     instance_type,
     instance_types,
+    spot: spotOf(keys),
   } as Partially<GcpConfig>
 }
 
@@ -63,6 +64,13 @@ function checkImage({ base_config, boot_disk_source_image }: Keys, block: Block)
     note(block, 'IMAGE_MISSING', 'No machine image is named: boot_disk_source_image is missing', {
       remedy: `Set \`boot_disk_source_image: ${publicGcpImage}\`; \`gcloud compute images list --project deeplearning-platform-release --no-standard-images\` lists the current families.`,
     })
+}
+
+/** The origin's `preemptible` is spot without a fallback. */
+function spotOf({ spot, instance_type }: Keys): Partially<GcpConfig['spot']> {
+  const asMapping = typeof spot === 'object' ? spot : undefined
+  const enabled = asMapping ? asMapping.enabled : (spot as boolean | undefined)
+  return { enabled: enabled || instance_type?.preemptible, fallback: asMapping ? asMapping.fallback : 'none' }
 }
 
 function checkZones({ zone, zones = [] }: Keys, block: Block): void {

@@ -97,6 +97,11 @@ export const awsKeys = {
   ),
   subnet_ids: keyOr(names, [], 'Several subnets, in order of preference: one for each zone to try.'),
   iam_instance_profile_arn: keyOr(text, '', 'Instance profile of the VM.'),
+  metadata_hop_limit: keyOr(
+    count(1),
+    2,
+    'Network hops a metadata answer may take, at most 64: 2 reaches containers (as the origin), 1 only the VM itself.',
+  ),
   instance_type: key(name, 'EC2 instance type.', '`g4dn.metal`'),
   instance_slots: key(
     count(0),

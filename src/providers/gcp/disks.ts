@@ -32,17 +32,13 @@ export function disksOf(
   return { disks: [boot, ...others], problems }
 }
 
-/** The origin's default, which no key of the file asks for, gives way to what the family accepts. */
-const originDefault = 'pd-standard'
-
-function bootDiskType(
-  { boot_disk_type }: GcpConfig,
-  machineType: string,
-): { type: string; problems: Problem[] } {
-  const asked = boot_disk_type.split('/').at(-1) || originDefault
+/** What the pool asks for gives way on types that do not take it, as long as another type of the pool does. */
+function bootDiskType(config: GcpConfig, machineType: string): { type: string; problems: Problem[] } {
   const accepted = familyOf(machineType).bootDisks
+  const asked = config.boot_disk_type.split('/').at(-1) || accepted?.[0] || 'pd-balanced'
   if (!accepted || accepted.includes(asked)) return { type: asked, problems: [] }
-  if (asked === originDefault) return { type: accepted[0] ?? asked, problems: [] }
+  const fitsAnother = config.instance_types.some(({ type }) => familyOf(type).bootDisks?.includes(asked))
+  if (fitsAnother) return { type: accepted[0] ?? asked, problems: [] }
   const message = `${machineTypeName(machineType)} does not boot from ${asked}`
   const remedy = `Set boot_disk_type to ${accepted.join(' or ')}, or leave it out.`
   return { type: asked, problems: [problem('REQUEST_MACHINE_REFUSED', message, { remedy })] }

@@ -54,7 +54,7 @@ export function propertiesOf(input: PropertiesInput, offering: Offering, region:
       scheduling: schedulingOf({
         base: base.scheduling ?? {},
         capacity: offering.capacityType,
-        decided: config.spot.enabled || config.instance_type.preemptible,
+        decided: config.spot.enabled || offering.capacityType === 'spot',
         stays: gpus.present || !familyOf(machineType).migrates,
       }),
       ...(accounts ? { serviceAccounts: accounts } : {}),

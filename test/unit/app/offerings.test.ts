@@ -47,14 +47,19 @@ describe('offerings', () => {
     expect(keys(one)).toEqual(['on_demand/p3.2xlarge/subnet-z', 'on_demand/g5.12xlarge/subnet-z'])
   })
 
-  it('follow zones on GCP, where preemptible means spot', () => {
+  it('follow zones on GCP, spot before its fallback there, too', () => {
     const gcp = {
       type: 'gcp',
       instance_types: [{ type: 'g2-standard-4', slots: 1 }],
       zones: ['us-central1-a', 'us-central1-b'],
-      instance_type: { preemptible: true },
+      spot: { enabled: true, fallback: 'on_demand' },
     } as unknown as GcpConfig
-    expect(keys(gcp)).toEqual(['spot/g2-standard-4/us-central1-a', 'spot/g2-standard-4/us-central1-b'])
+    expect(keys(gcp)).toEqual([
+      'spot/g2-standard-4/us-central1-a',
+      'spot/g2-standard-4/us-central1-b',
+      'on_demand/g2-standard-4/us-central1-a',
+      'on_demand/g2-standard-4/us-central1-b',
+    ])
   })
 
   it('are one for this machine', () => {

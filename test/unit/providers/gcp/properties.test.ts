@@ -63,12 +63,6 @@ describe('scheduling', () => {
     })
   })
 
-  it("the origin's preemptible is spot", () => {
-    const instance_type = { machine_type: 'n2-standard-8', gpu_type: '', gpu_num: 0, preemptible: true }
-    const { scheduling } = built({ instance_type }, { ...cpu, capacityType: 'spot' })
-    expect(scheduling).toMatchObject({ provisioningModel: 'SPOT', instanceTerminationAction: 'DELETE' })
-  })
-
   it('base_config buys spot where no key of ours says anything', () => {
     const base_config = { scheduling: { provisioningModel: 'SPOT', instanceTerminationAction: 'STOP' } }
     expect(built({ base_config }, cpu).scheduling).toEqual({
@@ -108,6 +102,16 @@ describe('disks', () => {
     expect(types('pd-ssd', 'c4-standard-8')).toContain('REQUEST_MACHINE_REFUSED')
     const { problems } = built({ boot_disk_type: 'hyperdisk-balanced' })
     expect(problems[0]!.remedy).toContain('pd-standard or pd-balanced or pd-ssd')
+  })
+
+  it('a type that only another machine type of the pool takes gives way', () => {
+    const instance_types = [
+      { type: 'g2-standard-8', slots: 1 },
+      { type: 'a4-highgpu-8g', slots: 8 },
+    ]
+    const { disks, problems } = built({ boot_disk_type: 'pd-ssd', instance_types }, offering('a4-highgpu-8g'))
+    expect(disks?.[0]?.initializeParams?.diskType).toBe('hyperdisk-balanced')
+    expect(problems).toEqual([])
   })
 
   it('stands before the disks of base_config and replaces its boot disk', () => {
