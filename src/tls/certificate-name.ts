@@ -1,5 +1,5 @@
 // Which name agents verify the master's certificate against, and why that one.
-import { isIP } from 'node:net'
+import { ipVersion } from '../model/ip-address.ts'
 import { isHostAlias } from '../model/master-address.ts'
 import { type Problem, type ProblemOptions, problem } from '../model/problem.ts'
 import type { Certificate } from './certificate.ts'
@@ -32,7 +32,7 @@ export function chooseName(question: NameQuestion): NameChoice {
 /** Whether nothing that was asked for speaks against this certificate being the one agents will see. */
 export function isPlausible({ explicit, host }: NameQuestion, leaf: Certificate): boolean {
   const wish = canonicalName(explicit || host)
-  const silent = !explicit && (isIP(wish) !== 0 || isHostAlias(wish))
+  const silent = !explicit && (ipVersion(wish) !== 0 || isHostAlias(wish))
   return silent || covers(leaf.x509, wish)
 }
 
@@ -46,7 +46,7 @@ function explicitKnown(question: NameQuestion, leaf: Certificate): NameChoice {
 
 function explicitUnknown(question: NameQuestion): NameChoice {
   const name = canonicalName(question.explicit)
-  if (!isIP(name) && !isHostname(name.replaceAll('_', 'x')))
+  if (!ipVersion(name) && !isHostname(name.replaceAll('_', 'x')))
     return refuse(
       question,
       problem(
@@ -63,7 +63,7 @@ function explicitUnknown(question: NameQuestion): NameChoice {
 }
 
 function explicitName(question: NameQuestion, name: string, reason: string): NameChoice {
-  if (!isIP(name) || question.allowIpOnly) return { certificateName: name, reason, problems: [] }
+  if (!ipVersion(name) || question.allowIpOnly) return { certificateName: name, reason, problems: [] }
   const message = `master_cert_name ${name} is an IP address`
   return refuse(question, problem('TLS_IP_ONLY', message, options(question)))
 }
@@ -72,7 +72,7 @@ function fromCertificate(question: NameQuestion, leaf: Certificate): NameChoice 
   const host = canonicalName(question.host)
   const { concrete, wildcards, ips } = usableNames(leaf)
   const chosen = (certificateName: string, reason: string) => ({ certificateName, reason, problems: [] })
-  if (!isHostAlias(host) && !isIP(host) && covers(leaf.x509, host))
+  if (!isHostAlias(host) && !ipVersion(host) && covers(leaf.x509, host))
     return chosen(host, 'it is the host agents dial, and the certificate covers it')
   const because = `agents dial ${question.host}, ${whyNotHost(host)}`
   if (concrete[0]) return chosen(concrete[0], `it is the certificate's first DNS name; ${because}`)
@@ -109,7 +109,7 @@ function byAddress(question: NameQuestion, leaf: Certificate, host: string, ips:
 function fromHost(question: NameQuestion): NameChoice {
   const host = canonicalName(question.host)
   const dotted = question.host.endsWith('.')
-  const isName = !isIP(host) && !isAddressAlias(host)
+  const isName = !ipVersion(host) && !isAddressAlias(host)
   if (isName && !isHostAlias(host))
     return {
       // With the final dot OpenSSL would not match it, Go would.
@@ -129,7 +129,7 @@ function isAddressAlias(host: string): boolean {
 
 function whyNotHost(host: string): string {
   if (isHostAlias(host)) return 'which the cloud replaces by an address'
-  return isIP(host) ? 'an IP address' : 'which the certificate does not cover'
+  return ipVersion(host) ? 'an IP address' : 'which the certificate does not cover'
 }
 
 function refuse(question: NameQuestion, found: Problem): NameChoice {

@@ -1,5 +1,5 @@
 // From the certificates of a file, in whatever order, to the path from the server certificate to its root.
-import { type Certificate, isSelfSigned, isSignedBy } from './certificate.ts'
+import { type Certificate, isSignedBy } from './certificate.ts'
 
 export interface ChainPath {
   /** The server certificate first, each one signed by the next. */
@@ -24,47 +24,48 @@ export function dedupe(certificates: Certificate[]): { unique: Certificate[]; re
   return { unique, repeated }
 }
 
-/** Certificates whose name and key signed this one. */
-export function parentsOf(certificate: Certificate, all: Certificate[]): Certificate[] {
-  // Whether a parent may sign (CA, keyUsage) is judged later, so that the message is not "issuer missing".
-  return all.filter(
-    (parent) =>
-      parent !== certificate &&
-      parent.subjectKey === certificate.issuerKey &&
-      isSignedBy(certificate, parent),
+/** By certificate, those whose name and key signed it; a self-signed one is among its own. */
+export type Issuers = Map<Certificate, Certificate[]>
+
+export function findIssuers(certificates: Certificate[]): Issuers {
+  // Whether an issuer may sign (CA, keyUsage) is judged later, so that the message is not "issuer missing".
+  const issuersOf = (certificate: Certificate) =>
+    certificates.filter(
+      (issuer) => issuer.subjectKey === certificate.issuerKey && isSignedBy(certificate, issuer),
+    )
+  return new Map(certificates.map((certificate) => [certificate, issuersOf(certificate)]))
+}
+
+/** Certificates that signed no other one, in the file's order. */
+export function findEnds(issuers: Issuers): Certificate[] {
+  const above = new Set(
+    [...issuers].flatMap(([certificate, by]) => by.filter((issuer) => issuer !== certificate)),
   )
+  return [...issuers.keys()].filter((certificate) => !above.has(certificate))
 }
 
 /** The certificate the server presents, when no key tells: the first that signed no other one, a CA only if none else. */
-export function findLeaf(certificates: Certificate[]): Certificate | undefined {
-  const parents = new Set(certificates.flatMap((certificate) => parentsOf(certificate, certificates)))
-  const ends = certificates.filter((certificate) => !parents.has(certificate))
-  const servers = ends.filter((certificate) => !certificate.fields.basicConstraints?.ca)
-  return servers[0] ?? ends[0] ?? certificates[0]
+export function findLeaf(issuers: Issuers): Certificate | undefined {
+  const ends = findEnds(issuers)
+  return (
+    ends.find((certificate) => !certificate.fields.basicConstraints?.ca) ?? ends[0] ?? [...issuers.keys()][0]
+  )
 }
 
 /** Every path from the leaf upwards, depth first. At least one. */
-export function allPaths(leaf: Certificate, certificates: Certificate[]): ChainPath[] {
+export function allPaths(leaf: Certificate, issuers: Issuers): ChainPath[] {
   const paths: ChainPath[] = []
-  const parents = new Map<Certificate, Certificate[]>()
-  const known = (certificate: Certificate) => {
-    let found = parents.get(certificate)
-    if (!found) {
-      found = parentsOf(certificate, certificates)
-      parents.set(certificate, found)
-    }
-    return found
-  }
   const walk = (path: Certificate[]): void => {
     if (paths.length >= maxPaths) return
     const top = path.at(-1)!
-    if (isSelfSigned(top)) {
+    const above = issuers.get(top) ?? []
+    if (above.includes(top)) {
       paths.push({ certificates: path, complete: true })
       return
     }
-    const next = known(top).filter((parent) => !path.includes(parent))
+    const next = above.filter((issuer) => !path.includes(issuer))
     if (next.length === 0) paths.push({ certificates: path, complete: false })
-    for (const parent of next) walk([...path, parent])
+    for (const issuer of next) walk([...path, issuer])
   }
   walk([leaf])
   return paths

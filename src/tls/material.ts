@@ -4,7 +4,7 @@ import { isError, type Problem, problem, type Where } from '../model/problem.ts'
 import type { CertificateFacts } from '../model/trust-plan.ts'
 import { type Certificate, certificateFacts } from './certificate.ts'
 import { readCertificates } from './certificate-file.ts'
-import { allPaths, type ChainPath, dedupe, findLeaf, pickPath } from './chain.ts'
+import { allPaths, type ChainPath, dedupe, findIssuers, findLeaf, pickPath } from './chain.ts'
 import { linksOf } from './checks/link.ts'
 import { checkExtras, checkPath } from './checks.ts'
 import { type ReadFile, readTextFile } from './files.ts'
@@ -74,11 +74,12 @@ export function parseMaterial(
   const key = keys?.key
   const problems = [...read.problems, ...(keys?.problems ?? [])]
   const { unique, repeated } = dedupe(read.certificates)
-  const leaf = (key && unique.find((certificate) => fits(key, certificate))) ?? findLeaf(unique)
+  const issuers = findIssuers(unique)
+  const leaf = (key && unique.find((certificate) => fits(key, certificate))) ?? findLeaf(issuers)
   if (!leaf) return { problems }
   if (keys && key && !fits(key, leaf)) problems.push(mismatch({ ...keys, key }, leaf, keyFile))
 
-  const paths = allPaths(leaf, unique)
+  const paths = allPaths(leaf, issuers)
   const path = pickPath(paths, (candidate) => checkPath(candidate, now).filter(isError).length)
   const related = new Set(paths.flatMap((candidate) => candidate.certificates))
   const extras = unique.filter((certificate) => !related.has(certificate))

@@ -1,14 +1,15 @@
 // Which names a certificate is valid for: the names Go's and OpenSSL's rules both accept, nothing else.
+
 import type { X509Certificate } from 'node:crypto'
-import { isIP } from 'node:net'
 import { domainToASCII } from 'node:url'
+import { ipVersion } from '../model/ip-address.ts'
 import type { Certificate } from './certificate.ts'
 
 const hostname = /^(?=.{1,253}$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$/i
 
 /** A DNS name as hosts have it (RFC 1123 section 2.1): letters, digits and hyphens; no trailing dot, no address. */
 export function isHostname(name: string): boolean {
-  return isIP(name) === 0 && hostname.test(name) && !/^[0-9.]+$/.test(name)
+  return ipVersion(name) === 0 && hostname.test(name) && !/^[0-9.]+$/.test(name)
 }
 
 /**
@@ -16,7 +17,7 @@ export function isHostname(name: string): boolean {
  * OpenSSL alone would fall back to the common name and take partial wildcards; Go alone would take `*.local`.
  */
 export function covers(x509: X509Certificate, name: string): boolean {
-  if (isIP(name)) return x509.checkIP(name) !== undefined
+  if (ipVersion(name)) return x509.checkIP(name) !== undefined
   // Underscores are in no hostname, yet an exact entry with them passes everywhere.
   const exactOnly = /^[a-z0-9_.-]+$/i.test(name) && name.includes('_')
   if (!isHostname(exactOnly ? name.replaceAll('_', 'x') : name)) return false
@@ -27,7 +28,7 @@ export function covers(x509: X509Certificate, name: string): boolean {
 /** The form a name is compared in: lower case, IDN as punycode, without the dot of a full name or brackets. */
 export function canonicalName(name: string): string {
   const bare = name.trim().replace(/^\[(.*)\]$/, '$1')
-  if (isIP(bare)) return bare.toLowerCase()
+  if (ipVersion(bare)) return bare.toLowerCase()
   const ascii = /[^\x00-\x7f]/.test(bare) ? domainToASCII(bare) : bare
   return ascii.toLowerCase().replace(/\.$/, '')
 }
@@ -45,7 +46,7 @@ export function usableNames(certificate: Certificate): {
     concrete: dns.filter((name) => !name.includes('*') && covers(certificate.x509, name)),
     wildcards: dns.filter((name) => name.startsWith('*.') && covers(certificate.x509, underWildcard(name))),
     ips: certificate.fields.names
-      .filter((name) => name.kind === 'ip' && isIP(name.value))
+      .filter((name) => name.kind === 'ip' && ipVersion(name.value))
       .map((name) => name.value),
   }
 }

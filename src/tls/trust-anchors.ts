@@ -3,7 +3,7 @@ import { isError, type Problem, problem, type Where } from '../model/problem.ts'
 import type { CertificateFacts } from '../model/trust-plan.ts'
 import { type Certificate, certificateFacts } from './certificate.ts'
 import { readCertificates } from './certificate-file.ts'
-import { allPaths, type ChainPath, dedupe, parentsOf, pickPath } from './chain.ts'
+import { allPaths, type ChainPath, dedupe, findEnds, findIssuers, type Issuers, pickPath } from './chain.ts'
 import { type Link, linksOf } from './checks/link.ts'
 import { checkLinks } from './checks.ts'
 import { type ReadFile, readTextFile } from './files.ts'
@@ -37,9 +37,8 @@ export function parseTrustAnchors(
 ): { anchors?: TrustAnchors; problems: Problem[] } {
   const { certificates, problems } = readCertificates(text, file)
   const { unique } = dedupe(certificates)
-  const parents = new Set(unique.flatMap((certificate) => parentsOf(certificate, unique)))
-  const ends = unique.filter((certificate) => !parents.has(certificate))
-  const judged = ends.map((end) => judge(end, unique, now))
+  const issuers = findIssuers(unique)
+  const judged = findEnds(issuers).map((end) => judge(end, issuers, now))
   const usable = judged.filter((end) => !end.problems.some(isError))
   // An old root beside its successor is how CAs are exchanged: one good end is enough.
   for (const end of judged)
@@ -57,10 +56,10 @@ export function parseTrustAnchors(
   }
 }
 
-function judge(end: Certificate, all: Certificate[], now: number): Judged {
+function judge(end: Certificate, issuers: Issuers, now: number): Judged {
   const start = isServerCertificate(end) ? 'leaf' : 'ca'
   const problemsOf = (path: ChainPath) => checkLinks(linksOf(path, start), now)
-  const path = pickPath(allPaths(end, all), (candidate) => problemsOf(candidate).filter(isError).length)
+  const path = pickPath(allPaths(end, issuers), (candidate) => problemsOf(candidate).filter(isError).length)
   const problems = problemsOf(path)
   const top = path.certificates.at(-1)!
   if (!path.complete)

@@ -1,5 +1,5 @@
 // Name constraints (RFC 5280 section 4.2.1.10): every name below a constrained CA has to lie inside them.
-import { isIP } from 'node:net'
+import { ipVersion } from '../../model/ip-address.ts'
 import type { Problem } from '../../model/problem.ts'
 import { type GeneralName, type NameKind, showName } from '../general-name.ts'
 import { fault, type Link } from './link.ts'
@@ -63,7 +63,7 @@ function hostWithin(host: string, base: string): boolean {
 
 function uriHost(uri: string): string {
   const host = URL.canParse(uri) ? new URL(uri).hostname : ''
-  return isIP(host) ? '' : host
+  return ipVersion(host) ? '' : host
 }
 
 /** The constraint is an address followed by a mask of the same length. */
