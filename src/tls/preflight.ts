@@ -29,6 +29,8 @@ export interface PreflightOrder {
   lookup?: LookupFunction
   /** Agents hold a client certificate that is not here, so what it opens cannot be tried. */
   agentsHaveClientCertificate?: boolean
+  /** The master gives tasks the file it serves with, as Determined's does; false for the built-in one. */
+  givesTasksItsChain?: boolean
 }
 
 export interface PreflightResult {
@@ -93,7 +95,7 @@ function resultOf(order: PreflightOrder, dials: Dials, investigation: Investigat
     return { ...common, verdict, problem: problem(code, message, { remedy, details }), warnings: [] }
   }
   const master = readInfo(outcome.http!)
-  const warnings = doubtsAbout(presented, plan, dials.at)
+  const warnings = doubtsAbout(presented, order, dials.at)
   if (!master)
     warnings.push(
       problem(
@@ -105,7 +107,8 @@ function resultOf(order: PreflightOrder, dials: Dials, investigation: Investigat
 }
 
 /** What will go wrong later, though agents would join now. */
-function doubtsAbout(presented: PresentedCertificate[], plan: TrustPlan, at: string): Problem[] {
+function doubtsAbout(presented: PresentedCertificate[], order: PreflightOrder, at: string): Problem[] {
+  const { plan, givesTasksItsChain } = order
   const leaf = presented[0]
   // Only what we embed comes from the file the master serves; only then can it be compared.
   if (plan.mode !== 'embed' || !leaf) return []
@@ -117,7 +120,7 @@ function doubtsAbout(presented: PresentedCertificate[], plan: TrustPlan, at: str
         `${at} still presents ${describe(leaf)}, older than the configured file's`,
       ),
     )
-  if (plan.chain.some((own) => own.role === 'leaf') && !endsInRoot(presented))
+  if (givesTasksItsChain && !endsInRoot(presented))
     doubts.push(
       problem(
         'PREFLIGHT_TASKS_LACK_ROOT',

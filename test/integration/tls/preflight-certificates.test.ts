@@ -182,8 +182,15 @@ describe('a chain with a gap', () => {
   })
 
   test('agents would join, but the master has no root to give to tasks', async () => {
-    const result = await dial(await master([leaf, intermediate]))
+    const port = await master([leaf, intermediate])
+    expect(await dial(port)).toMatchObject({ verdict: 'ok', warnings: [] })
+    const result = await dial(port, full, { givesTasksItsChain: true })
     expect(result).toMatchObject({ verdict: 'ok', warnings: [{ code: 'PREFLIGHT_TASKS_LACK_ROOT' }] })
+    const whole = await master([leaf, intermediate, root])
+    expect(await dial(whole, full, { givesTasksItsChain: true })).toMatchObject({
+      verdict: 'ok',
+      warnings: [],
+    })
     expect(result.warnings[0]!.message).toContain('presents 2 certificate(s)')
   })
 })
