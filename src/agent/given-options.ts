@@ -28,23 +28,37 @@ export function fromEnvironment(
 /** `--name value`, `--name=value`, and `--name` alone for what is on or off. */
 export function fromFlags(argv: readonly string[], problems: Problem[]): GivenOptions {
   const given: GivenOptions = {}
-  const flags = new Map(settableNames.map((name) => [flagOf(name), name]))
-  for (let i = 0; i < argv.length; i++) {
-    const [flag, inline] = splitAt(argv[i]!, '=')
-    const name = flags.get(flag)
-    if (!name) {
-      const meant = nearest(flag, [...flags.keys()])
-      const remedy = meant ? `Did you mean \`${meant}\`?` : undefined
-      problems.push(problem('AGENT_OPTION_INVALID', `\`${flag}\` is no option of the agent`, { remedy }))
-      continue
-    }
-    const alone = settableOptions[name] === 'flag' ? 'true' : argv[++i]
-    const text = inline ?? alone
-    if (inline !== undefined && settableOptions[name] !== 'flag') i--
-    if (text === undefined) problems.push(problem('AGENT_OPTION_INVALID', `\`${flag}\` has no value`))
-    else set(given, name, text, flag, problems)
+  for (const [flag, text] of flagsIn(argv)) {
+    const name = byFlag.get(flag)
+    if (!name) problems.push(unknownFlag(flag))
+    else if (text !== undefined) set(given, name, text, flag, problems)
+    else problems.push(problem('AGENT_OPTION_INVALID', `\`${flag}\` has no value`))
   }
   return given
+}
+
+const byFlag = new Map(settableNames.map((name) => [flagOf(name), name]))
+
+/** Each flag with its value: after `=`, else the next argument; one that is on or off takes only the former. */
+function flagsIn(argv: readonly string[]): [flag: string, text: string | undefined][] {
+  const found: [string, string | undefined][] = []
+  for (let i = 0; i < argv.length; i++) {
+    const [, flag = '', inline] = /^([^=]*)(?:=(.*))?$/s.exec(argv[i]!) ?? []
+    const name = byFlag.get(flag)
+    if (inline !== undefined) found.push([flag, inline])
+    else if (name && settableOptions[name] === 'flag') found.push([flag, 'true'])
+    // An unknown flag probably has its value behind it, which is not another fault.
+    else if (name || (flag.startsWith('--') && argv[i + 1]?.startsWith('--') === false))
+      found.push([flag, argv[++i]])
+    else found.push([flag, undefined])
+  }
+  return found
+}
+
+function unknownFlag(flag: string): Problem {
+  const meant = nearest(flag, [...byFlag.keys()])
+  const remedy = meant && `Did you mean \`${meant}\`?`
+  return problem('AGENT_OPTION_INVALID', `\`${flag}\` is no option of the agent`, { remedy })
 }
 
 function set(
@@ -71,9 +85,4 @@ function read(text: string, kind: 'text' | 'number' | 'flag'): OptionValue | und
   if (kind === 'text') return text
   if (kind === 'flag') return flagWords[text]
   return /^[+-]?\d{1,9}$/.test(text) ? Number(text) : undefined
-}
-
-function splitAt(text: string, mark: string): [string, string | undefined] {
-  const at = text.indexOf(mark)
-  return at < 0 ? [text, undefined] : [text.slice(0, at), text.slice(at + 1)]
 }

@@ -17,7 +17,7 @@ function lazily(load: () => Promise<CommandModule>) {
     process.exitCode = await run(
       { ...command.optsWithGlobals(), ...options },
       context,
-      given.slice(0, -2) as string[],
+      given.slice(0, -2).flat() as string[],
     )
   }
 }
@@ -89,8 +89,12 @@ program
 
 program
   .command('agent')
-  .description('run the built-in agent; options as the real one: DET_* and agent.yaml')
-  .option('--config-file <file>', 'agent.yaml')
+  .description('run the built-in agent; options as the real one: flags, DET_* and agent.yaml')
+  .argument(
+    '[options...]',
+    'each key of agent.yaml as a flag: `master_host` is --master-host or DET_MASTER_HOST',
+  )
+  .allowUnknownOption()
   .action(lazily(() => import('./commands/agent.ts')))
 
 try {

@@ -1,8 +1,15 @@
-// `provision agent`: the built-in agent, started by a VM's startup script.
+// `provision agent`: the built-in agent, started by a VM's startup script. It reads its own arguments.
 import type { CommandContext } from '../command.ts'
 import type { ExitStatus } from '../exit.ts'
+import { sayProblems } from '../terminal.ts'
+import { version } from '../version.ts'
 
-export async function run(options: { configFile?: string }, { env }: CommandContext): Promise<ExitStatus> {
+export async function run(
+  _: unknown,
+  { env, terminal }: CommandContext,
+  argv: string[],
+): Promise<ExitStatus> {
   const { runAgentProcess } = await import('../../app/agent-process.ts')
-  return (await runAgentProcess({ env, configFile: options.configFile })) as ExitStatus
+  const tell = (problems: Parameters<typeof sayProblems>[1]) => sayProblems(terminal, problems)
+  return runAgentProcess({ argv, env, version, write: terminal.write, tell })
 }
