@@ -81,7 +81,10 @@ export function documented<S extends Schema>(schema: S, about: About): S {
 export const text = z
   .string()
   .register(kinds, { noun: 'a text', remedy: 'Write a text; quotes make anything a text.' })
-export const name = z.string().check(z.minLength(1)).register(kinds, { noun: 'a text that is not empty' })
+export const name = z
+  .string()
+  .check(z.minLength(1))
+  .register(kinds, { noun: 'a text that is not empty', remedy: 'Write a text of at least one character.' })
 export const names = z.array(name).register(kinds, list('texts'))
 export const flag = z
   .boolean()

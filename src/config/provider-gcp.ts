@@ -46,7 +46,7 @@ export function gcpOf(keys: Keys, block: Block): Partially<GcpConfig> {
     service_account: { email, scopes: scopes ?? (email ? [cloudPlatform] : []) },
     instance_type,
     instance_types,
-    spot: spotOf(keys),
+    spot: spotOf(keys, block),
   } as Partially<GcpConfig>
 }
 
@@ -67,10 +67,18 @@ function checkImage({ base_config, boot_disk_source_image }: Keys, block: Block)
 }
 
 /** The origin's `preemptible` is spot without a fallback. */
-function spotOf({ spot, instance_type }: Keys): Partially<GcpConfig['spot']> {
+function spotOf({ spot, instance_type }: Keys, block: Block): Partially<GcpConfig['spot']> {
   const asMapping = typeof spot === 'object' ? spot : undefined
-  const enabled = asMapping ? asMapping.enabled : (spot as boolean | undefined)
-  return { enabled: enabled || instance_type?.preemptible, fallback: asMapping ? asMapping.fallback : 'none' }
+  const enabled = (asMapping ? asMapping.enabled : spot) as boolean | undefined
+  if (instance_type?.preemptible && given(block, 'spot') && enabled === false)
+    note(block, 'CONFIG_CONFLICT', 'instance_type.preemptible asks for what spot switches off', {
+      key: ['instance_type', 'preemptible'],
+      part: 'key',
+    })
+  return {
+    enabled: enabled || instance_type?.preemptible,
+    fallback: asMapping ? asMapping.fallback : 'none',
+  }
 }
 
 function checkZones({ zone, zones = [] }: Keys, block: Block): void {

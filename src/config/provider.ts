@@ -95,7 +95,6 @@ const translations: Record<Type, Record<string, string>> = {
     image_id: 'On GCP it is boot_disk_source_image.',
     root_volume_size: 'On GCP it is boot_disk_size.',
     volume: 'On GCP it is boot_disk_size and boot_disk_type.',
-    spot: 'On GCP it is `instance_type: {preemptible: true}`.',
     instance_slots: 'On GCP it is `instance_types: [{type: …, slots: …}]`.',
     custom_tags: 'On GCP it is labels.',
     region: 'On GCP it is zone or zones.',

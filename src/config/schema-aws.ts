@@ -16,7 +16,7 @@ import {
   shaped,
   text,
 } from './fields.ts'
-import { commonKeys, instanceTypes } from './schema-common.ts'
+import { commonKeys, instanceTypes, spotKey } from './schema-common.ts'
 
 /** Digits with at most one dot, and at least one digit (the origin lets a lone "." pass). */
 const price = shaped(
@@ -55,15 +55,7 @@ const volumeKeys = {
   throughput: key(count(125), 'MiB/s; for gp3.'),
 }
 
-const spotKeys = {
-  enabled: keyOr(flag, true, 'Whether spot capacity is used.'),
-  max_price: key(price, 'Dollars an hour at most, as a quoted text.', 'the on-demand price'),
-  fallback: keyOr(
-    choice('none', 'on_demand'),
-    'none',
-    'What is launched when no spot capacity is to be had.',
-  ),
-}
+const maxPrice = key(price, 'Dollars an hour at most, as a quoted text.', 'the on-demand price')
 
 export const awsKeys = {
   region: key(name, 'EC2 region.', 'instance metadata, else the AWS environment and profile'),
@@ -98,9 +90,9 @@ export const awsKeys = {
   subnet_ids: keyOr(names, [], 'Several subnets, in order of preference: one for each zone to try.'),
   iam_instance_profile_arn: keyOr(text, '', 'Instance profile of the VM.'),
   metadata_hop_limit: keyOr(
-    count(1),
+    count(1, 64),
     2,
-    'Network hops a metadata answer may take, at most 64: 2 reaches containers (as the origin), 1 only the VM itself.',
+    'Network hops an answer of the metadata server may take: 2 reaches containers, 1 only the VM itself.',
   ),
   instance_type: key(name, 'EC2 instance type.', '`g4dn.metal`'),
   instance_slots: key(
@@ -112,14 +104,7 @@ export const awsKeys = {
   cpu_slots_allowed: keyOr(flag, false, 'Let an instance type without accelerators work as one CPU slot.'),
   log_group: keyOr(text, '', "CloudWatch log group of the agent's container."),
   log_stream: keyOr(text, '', 'CloudWatch log stream; needs `log_group`.'),
-  spot: keyOr(
-    z.union([flag, z.strictObject(spotKeys)]).register(kinds, {
-      noun: 'true, false or a mapping',
-      remedy: 'Write true, false, or keys such as "max_price" below it.',
-    }),
-    false,
-    'Use spot capacity: `true`, `false`, or a mapping.',
-  ),
+  spot: spotKey({ max_price: maxPrice }, 'Use spot capacity: `true`, `false`, or a mapping.'),
   spot_max_price: oldKey(price, 'The same as `spot: {max_price: …}`.'),
   custom_tags: keyOr(
     z

@@ -59,7 +59,7 @@ export const commonKeys = {
   agent_docker_network: keyOr(text, 'default', "Docker network of the agent's container."),
   agent_docker_runtime: keyOr(text, 'runc', "Docker runtime of the agent's container."),
   agent_docker_image: keyOr(
-    name,
+    shaped(/^\S+$/, 'the name of an image, without blanks', 'Write it in the form registry/name:tag.'),
     defaultAgentImage,
     "Image of the agent. Its version should be the master's.",
   ),
@@ -134,6 +134,24 @@ export const commonKeys = {
     true,
     'Let a VM that has not joined within `boot_timeout` switch itself off.',
   ),
+}
+
+const spotKeys = {
+  enabled: keyOr(flag, true, 'Whether spot capacity is used.'),
+  fallback: keyOr(
+    choice('none', 'on_demand'),
+    'none',
+    'What is launched when no spot capacity is to be had.',
+  ),
+}
+
+/** `spot` as a word or a mapping; `more` are keys only one cloud has. */
+export function spotKey<S extends z.core.$ZodLooseShape>(more: S, description: string) {
+  const spot = z.union([flag, z.strictObject({ ...spotKeys, ...more })]).register(kinds, {
+    noun: 'true, false or a mapping',
+    remedy: 'Write true, false, or keys such as "fallback" below it.',
+  })
+  return keyOr(spot, false as never, description)
 }
 
 /** One instance type of several. */

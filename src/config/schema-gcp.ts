@@ -1,21 +1,7 @@
 // Keys of `type: gcp`: the origin's (origin: provconfig/gcp_config.go) and ours.
 import * as z from 'zod/mini'
-import {
-  block,
-  choice,
-  count,
-  flag,
-  key,
-  keyOr,
-  kinds,
-  name,
-  names,
-  needed,
-  period,
-  shaped,
-  text,
-} from './fields.ts'
-import { commonKeys, instanceTypes } from './schema-common.ts'
+import { block, count, flag, key, keyOr, kinds, name, names, needed, period, shaped, text } from './fields.ts'
+import { commonKeys, instanceTypes, spotKey } from './schema-common.ts'
 
 /** https://cloud.google.com/compute/docs/labeling-resources#requirements */
 const labelKey = shaped(
@@ -28,15 +14,6 @@ const labelValue = shaped(
   'a label value: lower-case letters, digits, "_" and "-", at most 63',
   'Use lower case and replace other characters by "-".',
 )
-
-const spotKeys = {
-  enabled: keyOr(flag, true, 'Whether Spot VMs are used.'),
-  fallback: keyOr(
-    choice('none', 'on_demand'),
-    'none',
-    'What is launched when no spot capacity is to be had.',
-  ),
-}
 
 export const gcpKeys = {
   base_config: key(
@@ -123,12 +100,8 @@ export const gcpKeys = {
     instanceTypes,
     'Several machine types, in order of preference; GPUs of `instance_type` are attached to N1 types.',
   ),
-  spot: keyOr(
-    z.union([flag, z.strictObject(spotKeys)]).register(kinds, {
-      noun: 'true, false or a mapping',
-      remedy: 'Write true, false, or keys such as "fallback" below it.',
-    }),
-    false,
+  spot: spotKey(
+    {},
     'Use Spot VMs: `true`, `false`, or a mapping. `instance_type.preemptible: true` means the same as `true`.',
   ),
   cpu_slots_allowed: keyOr(flag, false, 'Let a machine without GPUs work as one CPU slot.'),

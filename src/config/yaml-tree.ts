@@ -78,7 +78,7 @@ export function toTree(document: Document.Parsed, lineOf: (offset: number) => nu
     insideAlias++
     const value = convert(target, depth + 1)
     insideAlias--
-    if (budget < 0 && !faults.some((f) => f.code === 'YAML_TOO_LARGE'))
+    if (budget < 0 && insideAlias === 0 && !faults.some((f) => f.code === 'YAML_TOO_LARGE'))
       fault('YAML_TOO_LARGE', `Aliases repeat more than ${aliasBudget} values`, node)
     return value
   }

@@ -1,0 +1,32 @@
+// Every rule: its code, its place, and a remedy that helps.
+import { describe, expect, it } from 'vitest'
+import { configKeyCodes } from '../../../src/model/codes/config-keys.ts'
+import { configProviderCodes } from '../../../src/model/codes/config-providers.ts'
+import { problemsOf, withoutMark } from './marked.ts'
+import { wrongKeys } from './wrong-keys.cases.ts'
+import { wrongRules } from './wrong-rules.cases.ts'
+
+const all = [...wrongKeys, ...wrongRules]
+
+describe('wrong input', () => {
+  it.each(all)('$code: $rule', ({ text: marked, code, remedy }) => {
+    const { text, place } = withoutMark(marked)
+    const problems = problemsOf(text)
+    expect(problems.map((p) => `${p.where?.line}:${p.where?.column} ${p.code}`)).toEqual([`${place} ${code}`])
+    expect(problems[0]!.remedy).toContain(remedy)
+    expect(problems[0]!.where!.frame).toMatch(/^> /m)
+  })
+
+  it('has a case for every code that is about keys and providers', () => {
+    // Codes of other tests: the environment, the whole file, and what masterAddressOf says.
+    const elsewhere = [
+      'CONFIG_ENVIRONMENT',
+      'CONFIG_NOT_A_MAPPING',
+      'MASTER_HOST_ALIAS',
+      'MASTER_PORT_ASSUMED',
+    ]
+    const codes = Object.keys({ ...configKeyCodes, ...configProviderCodes })
+    const covered = new Set<string>([...all.map(({ code }) => code), ...elsewhere])
+    expect(codes.filter((code) => !covered.has(code))).toEqual([])
+  })
+})

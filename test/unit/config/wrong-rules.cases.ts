@@ -1,0 +1,182 @@
+// Wrong input, one case for each rule: settings that contradict each other, and what clouds and addresses demand.
+import { aws, gcp, local, provider, type WrongInput } from './marked.ts'
+import { cases } from './wrong-keys.cases.ts'
+
+const pool = (text: string) => `resource_pools:\n  - pool_name: p\n    ${text}`
+
+export const wrongRules: WrongInput[] = [
+  ...cases('CONFIG_CONFLICT', [
+    ['two images', aws('➤image_id: ami-2'), 'Keep one'],
+    [
+      'an image named in two ways',
+      provider('aws', '➤image: {id: ami-1, ssm: /a}'),
+      'Keep one of id, ssm, or owner',
+    ],
+    ['two root volume sizes', aws('volume: {size: 100}\n➤root_volume_size: 100'), 'Keep one'],
+    ['throughput of gp2', aws('volume: {type: gp2, ➤throughput: 200}'), 'Keep one'],
+    ['IOPS of gp2', aws('volume: {type: gp2, ➤iops: 3000}'), 'Keep one'],
+    ['two instance types', aws('➤instance_type: g5.xlarge\ninstance_types: [{type: g5.xlarge}]'), '- {type'],
+    [
+      'slots beside a list of types',
+      aws('➤instance_slots: 1\ninstance_types: [{type: g5.xlarge}]'),
+      '- {type',
+    ],
+    ['two prices', aws('spot: {max_price: "1"}\n➤spot_max_price: "2"'), 'Keep one'],
+    ['two subnets', aws('subnet_ids: [a]\nnetwork_interface: {➤subnet_id: b}'), 'subnet_ids'],
+    [
+      'a tag that marks VMs as ours',
+      aws('custom_tags: [{key: ➤"agent-provisioner:pool", value: x}]'),
+      'does not start',
+    ],
+    ['a tag key that marks VMs as ours', aws('tag_key: ➤"agent-provisioner:pool"'), 'does not start'],
+    ['a label that marks VMs as ours', gcp('labels: {➤agent-provisioner-pool: x}'), 'does not start'],
+    ['zone and zones', gcp('➤zone: a-b1-c\nzones: [a-b1-d]'), 'Move it into zones'],
+    ['zones of two regions', gcp('zones: ➤[us-central1-a, us-east1-b]'), 'one pool for each region'],
+    ['two boot disks', gcp('base_config: {disks: [{➤boot: true}]}'), 'Keep one'],
+    ['a machine type in base_config', gcp('base_config: {➤machineType: n1-standard-1}'), 'machine_type'],
+    [
+      'a list of types beside a machine type',
+      gcp('instance_type: {➤machine_type: n1-standard-1}\ninstance_types: [{type: n1-standard-2}]'),
+      '- type',
+    ],
+    ['spot on and off', gcp('spot: false\ninstance_type: {➤preemptible: true}'), 'Keep one'],
+    ['docker for local VMs', local('agent_runtime: ➤docker'), 'Remove agent_runtime'],
+    ['a CA file that is not embedded', local('tls: {trust: system, ➤ca_file: ca.pem}'), '`trust: embed`'],
+    ["a Determined master's address for our own", 'demand: {➤url: "http://m:8080"}', '`type: determined`'],
+    [
+      'two ways to log in',
+      'demand: {type: determined, user: u, password_file: p, ➤token_file: t}',
+      'Keep one',
+    ],
+    ['two listeners on one port', 'security: {tls: {cert: c}}\nlisten: {port: ➤8443}', 'another port'],
+    ['two types in the old form', 'provisioner: {provider: local, ➤type: aws}', 'Keep one'],
+  ]),
+  ...cases('CONFIG_NEEDS_KEY', [
+    ['a log stream without group', aws('➤log_stream: s'), 'Add the key'],
+    ['an owner without name', provider('aws', 'image: {➤owner: amazon}'), 'Add the key'],
+    ['io1 without IOPS', aws('volume: {type: ➤io1}'), 'choose gp3'],
+    ['a network without subnetwork', gcp('network_interface: {➤network: n}'), 'Add the key'],
+    ['a key without certificate', 'security: {tls: {➤key: k}}', 'security.tls.cert'],
+    ['a listener without certificate', '➤listen: {}', 'provision certs'],
+    ["half of a listener's certificate", 'listen: {tls: {➤cert: c}}', 'Add the key'],
+    ['a user without password', 'demand: {type: determined, ➤user: u}', 'Add the key'],
+  ]),
+  ...cases('CONFIG_DUPLICATE', [
+    ['two pools of one name', 'resource_pools: [{pool_name: p}, {pool_name: ➤p}]', 'name of its own'],
+    ['a subnet twice', aws('subnet_ids: [a, ➤a]'), 'Keep one'],
+    ['a tag twice', aws('custom_tags: [{key: a, value: b}, {key: ➤a, value: c}]'), 'Keep one'],
+    ['the Name tag twice', aws('custom_tags: [{key: ➤Name, value: b}]'), 'instance_name'],
+    ['a type twice', aws('instance_types: [{type: g5.xlarge}, {type: ➤g5.xlarge}]'), 'Keep one'],
+    ['a label twice', gcp('labels: {➤managed-by: me}'), 'label_value'],
+  ]),
+  ...cases('CONFIG_UNUSED', [
+    ['an image nobody starts', local('➤agent_fluent_image: f'), 'Remove'],
+    ['two boot timeouts', local('➤boot_timeout: 5m\nmax_agent_starting_period: 6m'), 'Remove one'],
+    ['an address for no preflight', local('preflight: off\n➤preflight_address: h:1'), 'Remove'],
+    ['a spot price without spot', aws('➤spot_max_price: "1"'), 'Remove'],
+    ['scopes of nobody', gcp('service_account: {➤scopes: [a]}'), 'Remove'],
+    ['reattachment', pool('➤agent_reattach_enabled: true'), 'Remove'],
+    ['client certificates without TLS', 'resource_manager: {➤require_authentication: true}', 'security.tls'],
+    [
+      'providers of other managers',
+      'additional_resource_managers: [{➤resource_pools: [{provider: {type: aws}}]}]',
+      'resource_pools',
+    ],
+  ]),
+  ...cases('CONFIG_FORMS_MIXED', [
+    ['both forms', '➤provisioner: {type: local}\nresource_manager: {type: agent}', '`provider` of a pool'],
+    [
+      'the old scheduler beside pools',
+      '➤scheduler: {fit: best}\nresource_pools: [{pool_name: default}]',
+      'resource_manager',
+    ],
+  ]),
+  ...cases('PROVIDER_TYPE_MISSING', [
+    ['no type', pool('➤provider: {max_instances: 3}'), '`type: aws`'],
+    ['an empty type', pool('➤provider: {type: }'), '`type: aws`'],
+  ]),
+  ...cases('PROVIDER_TYPE_UNKNOWN', [
+    ['a misspelt type', pool('provider: {type: ➤awz}'), 'Did you mean "aws"?'],
+    ['a type nobody knows', pool('provider: {type: ➤azure}'), '`type: gcp`'],
+    ['a type of the old form nobody knows', 'provisioner: {provider: ➤azure}', '`type: gcp`'],
+  ]),
+  ...cases('PROVIDER_HPC', [
+    ['queues of Slurm', pool('provider: {type: ➤hpc, partition: q}'), 'Remove the provider'],
+  ]),
+  ...cases('RESOURCE_MANAGER_UNSUPPORTED', [
+    ['Kubernetes', 'resource_manager: {type: ➤kubernetes}', '{type: agent}'],
+    ['Kubernetes in the old form', 'scheduler: {resource_provider: {type: ➤kubernetes}}', '{type: agent}'],
+  ]),
+  ...cases('IMAGE_MISSING', [
+    [
+      'no AMI',
+      'resource_pools:\n  - pool_name: p\n    ➤provider: {type: aws}',
+      '/aws/service/deeplearning/ami/',
+    ],
+    ['an image that names none', provider('aws', 'image: ➤{}'), 'owner: amazon'],
+    [
+      'no boot image',
+      'resource_pools:\n  - pool_name: p\n    ➤provider: {type: gcp}',
+      'deeplearning-platform-release',
+    ],
+  ]),
+  ...cases('INSTANCE_SLOTS_UNKNOWN', [
+    ['a misspelt instance type', aws('instance_type: ➤g5.xlrge'), 'Did you mean "g5.xlarge"?'],
+    ['an instance type not in the table', aws('instance_type: ➤trn1.2xlarge'), '`instance_slots: N`'],
+    ['one of several not in the table', aws('instance_types: [{type: ➤trn1.2xlarge}]'), 'slots: N'],
+    [
+      'a machine whose GPUs only Google knows',
+      gcp('instance_type: {machine_type: ➤g2-standard-5}'),
+      'slots: N',
+    ],
+  ]),
+  ...cases('MACHINE_TYPE_INVALID', [
+    ['no machine type', gcp('instance_type: {machine_type: ➤bunny-1-1}'), 'n1-standard-8'],
+    ['one of several', gcp('instance_types: [{type: ➤n1}]'), 'n1-standard-8'],
+  ]),
+  ...cases('GPU_TYPE_UNKNOWN', [
+    [
+      'a misspelt GPU',
+      gcp('instance_type: {gpu_type: ➤nvidia-tesla-v10}'),
+      'Did you mean "nvidia-tesla-v100"?',
+    ],
+    ['GPUs of no type', gcp('instance_type: {gpu_type: "", gpu_num: ➤2}'), 'nvidia-tesla-t4'],
+  ]),
+  ...cases('GPU_COUNT_INVALID', [
+    [
+      'more GPUs than fit',
+      gcp('instance_type: {gpu_type: nvidia-tesla-v100, gpu_num: ➤10}'),
+      'Write 0, 1, 2, 4 or 8',
+    ],
+    [
+      'another number than is built in',
+      gcp('instance_type: {machine_type: a2-highgpu-1g, gpu_type: nvidia-tesla-a100, gpu_num: ➤2}'),
+      'Remove gpu_type',
+    ],
+  ]),
+  ...cases('GPU_NOT_ATTACHABLE', [
+    [
+      'GPUs for an N2 machine',
+      gcp('instance_type: {machine_type: n2-standard-4, gpu_type: nvidia-tesla-t4, gpu_num: ➤1}'),
+      'N1',
+    ],
+    ['built-in GPUs for an N1 machine', gcp('instance_type: {gpu_type: ➤nvidia-l4, gpu_num: 1}'), 'N1'],
+  ]),
+  ...cases('MASTER_URL_USERINFO', [
+    ['a password', local('master_url: ➤https://bob:secret@m:8443'), 'up to the "@"'],
+  ]),
+  ...cases('MASTER_URL_INVALID', [
+    ['no scheme', local('master_url: ➤master:8443'), 'Write "https://master:8443"'],
+    ['another scheme', local('master_url: ➤wss://master:8443'), '"https://"'],
+    ['a path', local('master_url: ➤https://master:8443/'), 'Write "https://master:8443"'],
+    [
+      'a port beyond all ports',
+      local('master_url: ➤https://master:99999'),
+      '"https://master.example.com:8443"',
+    ],
+    ['IPv6 without brackets', local('master_url: ➤https://fd00::1'), 'Write "https://[fd00::1]"'],
+    ['IPv6 that is none', local('master_url: ➤https://[fd00::1::2]'), '[2001:db8::1]'],
+    ['IPv4 with leading zeros', local('master_url: ➤http://010.0.0.5'), 'leading zeros'],
+    ['a blank in the host', local('master_url: ➤"https://my master"'), 'without a path'],
+  ]),
+]
