@@ -84,7 +84,8 @@ function withSlots(
   block: Block,
   path: YamlPath,
 ): TypeWithSlots[] {
-  const slots = said ?? (attachable ? attached.count : builtIn)
+  const own = attachable || (builtIn === undefined && attached.said) ? attached.count : builtIn
+  const slots = said ?? own
   if (slots !== undefined) return [{ type: name, slots }]
   note(block, 'INSTANCE_SLOTS_UNKNOWN', `How many GPUs ${JSON.stringify(name)} has is not known here`, {
     key: path,

@@ -7,6 +7,7 @@ const harmless = /_(?:file|path)$/i
 const secretKey = new RegExp(`(["']?)([\\w.-]*(?:${secretWords.source})[\\w.-]*)\\1(\\s*:\\s+)(\\S.*)$`, 'i')
 const secretText: [RegExp, string][] = [
   [/(\/\/)[^\s/@"']*@/g, `$1${mask}@`],
+  [/(^|[\s"'])[^\s/@"':]+:(?!\/\/)[^\s@"']+@/g, `$1${mask}@`],
   [/\b(?:AKIA|ASIA)[A-Z0-9]{16}\b/g, mask],
   [/\b(?:gh[pousr]_|glpat-|xox[abprs]-|eyJ)[\w.-]{12,}/g, mask],
 ]

@@ -24,12 +24,14 @@ const label = /^[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?$/
 /** `scheme://host:port` and nothing more (origin: provconfig/config.go); host and port may be left out. */
 export function parseMasterUrl(text: string): MasterUrlParts | MasterUrlFault {
   if (text === '') return { host: '' }
+  // Before anything is quoted: what stands before an "@" is a secret.
+  if (text.includes('@'))
+    return { code: 'MASTER_URL_USERINFO', message: 'master_url holds a user name or password' }
+  if (/[\s\p{Cc}]/u.test(text)) return fault(`master_url holds a blank or control character: ${shown(text)}`)
   const parts = /^([a-z][a-z0-9+.-]*):\/\/([^/?#]*)(.*)$/is.exec(text)
   if (!parts)
     return fault(`master_url ${shown(text)} has no scheme`, `Write "https://${authorityOnly(text)}".`)
   const [, scheme = '', authority = '', tail] = parts
-  if (authority.includes('@'))
-    return { code: 'MASTER_URL_USERINFO', message: 'master_url holds a user name or password' }
   const known = schemeOf(scheme)
   if (!known)
     return fault(
@@ -92,10 +94,7 @@ function hostOf(text: string): string | MasterUrlFault {
 }
 
 function authorityOnly(text: string): string {
-  return text
-    .replace(/^.*@/s, '')
-    .replace(/[/?#].*$/s, '')
-    .slice(0, 80)
+  return text.replace(/[/?#].*$/s, '').slice(0, 80)
 }
 
 function fault(message: string, remedy?: string): MasterUrlFault {

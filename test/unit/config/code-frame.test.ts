@@ -52,6 +52,8 @@ describe('masking', () => {
     ['{user: u, token: t}', '{user: u, token: ********'],
     ['password_file: /run/secret', 'password_file: /run/secret'],
     ['url: https://bob:pw@host/x', 'url: https://********@host/x'],
+    ['url: bob:pw@host', 'url: ********@host'],
+    ['email: a@b.example', 'email: a@b.example'],
     ['note: AKIAABCDEFGHIJKLMNOP here', 'note: ******** here'],
     ['name: tokenizer', 'name: tokenizer'],
   ])('%s', (line, masked) => {

@@ -1,0 +1,110 @@
+// Where agents dial: what master_url says, and what stands in for what it leaves out.
+import { describe, expect, it } from 'vitest'
+import { parseConfig } from '../../../src/config/load.ts'
+import { masterAddressOf } from '../../../src/config/master-address.ts'
+import { parseMasterUrl } from '../../../src/config/master-url.ts'
+import { masterUrl } from '../../../src/model/master-address.ts'
+import { ProvisionError } from '../../../src/model/problem.ts'
+import { aws, gcp, local } from './marked.ts'
+
+const tls = 'security: {tls: {cert: c}}\n'
+
+function addressOf(text: string, masterHost?: string) {
+  const { config, problems } = parseConfig(text, 'master.yaml')
+  expect(problems).toEqual([])
+  const { address, problems: said } = masterAddressOf(config!, config!.resource_pools[0]!, { masterHost })
+  return `${masterUrl(address)} ${said.map(({ code }) => code).join(' ')}`.trim()
+}
+
+describe('the address agents dial', () => {
+  it.each([
+    ['http, as given', '', 'http://test.master', 'http://test.master:8080'],
+    ["http with the master's own port", 'port: 9000\n', 'http://m', 'http://m:9000'],
+    ['everything given', '', 'https://m.example.com:1234', 'https://m.example.com:1234'],
+    ['https where the master has a certificate', tls, 'https://m', 'https://m:8443'],
+    ['https where something in front of it has', '', 'https://m', 'https://m:443 MASTER_PORT_ASSUMED'],
+    ['nothing, with a certificate', tls, '', 'https://127.0.0.1:8443'],
+    ['nothing, without', '', '', 'http://127.0.0.1:8080'],
+    ['only a scheme and a port', tls, 'https://:9443', 'https://127.0.0.1:9443'],
+    ['IPv6 with its brackets', tls, 'https://[FD00::5]', 'https://[fd00::5]:8443'],
+    [
+      'a name in capitals with a final dot',
+      tls,
+      'https://Master.Example.COM.',
+      'https://master.example.com:8443',
+    ],
+    ['a name with an umlaut', tls, 'https://münchen.example', 'https://xn--mnchen-3ya.example:8443'],
+    ['an empty port', tls, 'https://m:', 'https://m:8443'],
+  ])('%s', (_name, top, url, expected) => {
+    expect(addressOf(top + local(`master_url: "${url}"`))).toBe(expected)
+  })
+
+  it('is the first alias of the cloud when no host is given', () => {
+    expect(addressOf(tls + aws(''))).toBe('https://local-ipv4:8443 MASTER_HOST_ALIAS')
+    expect(addressOf(gcp(''))).toBe('http://internal-ip:8080 MASTER_HOST_ALIAS')
+  })
+
+  it('keeps an alias of any cloud as it is, and says so', () => {
+    expect(addressOf(aws('master_url: http://public-hostname'))).toBe(
+      'http://public-hostname:8080 MASTER_HOST_ALIAS',
+    )
+    expect(addressOf(local('master_url: http://external-ip:1'))).toBe(
+      'http://external-ip:1 MASTER_HOST_ALIAS',
+    )
+  })
+
+  it('takes a given host for an alias or none, never for a real one', () => {
+    expect(addressOf(aws(''), '10.0.0.5')).toBe('http://10.0.0.5:8080')
+    expect(addressOf(aws('master_url: http://local-ipv4:99'), '[fd00::1]')).toBe('http://[fd00::1]:99')
+    expect(addressOf(aws('master_url: http://m'), '10.0.0.5')).toBe('http://m:8080')
+  })
+
+  it('refuses what was never checked', () => {
+    const { config } = parseConfig(local(''), 'master.yaml')
+    const pool = config!.resource_pools[0]!
+    pool.provider!.master_url = 'https://a@b'
+    expect(() => masterAddressOf(config!, pool)).toThrow(ProvisionError)
+  })
+})
+
+describe('master_url', () => {
+  it.each([
+    'master:8443',
+    'ftp://m',
+    'https://m/',
+    'https://m?x',
+    'https://m#x',
+    'https://m:0',
+    'https://m:65536',
+    'https://m:80a',
+    'https://fd00::1',
+    'https://[fd00::1%25eth0]',
+    'https://[::1',
+    'https://1.2.3',
+    'https://1.2.3.256',
+    'https://010.0.0.5',
+    'https://-a.b',
+    'https://a..b',
+    'https://a b',
+    'https://a%20b',
+    'https://a\n',
+    `https://${'a'.repeat(64)}`,
+    `https://${'a.'.repeat(130)}b`,
+  ])('%j is refused', (url) => {
+    expect(parseMasterUrl(url)).toMatchObject({ code: 'MASTER_URL_INVALID' })
+  })
+
+  it('never repeats a password', () => {
+    for (const url of ['https://bob:hunter2@m:1', 'bob:hunter2@m', 'https://bob:hunter2@m/x?hunter2'])
+      expect(JSON.stringify(parseMasterUrl(url))).not.toContain('hunter2')
+  })
+
+  it.each([
+    ['http://10.0.0.5', { scheme: 'http', host: '10.0.0.5' }],
+    ['HTTPS://my_master:1', { scheme: 'https', host: 'my_master', port: 1 }],
+    ['https://[::ffff:10.0.0.5]:443', { scheme: 'https', host: '::ffff:10.0.0.5', port: 443 }],
+    ['', { host: '' }],
+  ])('%j has these parts', (url, parts) => {
+    expect(parseMasterUrl(url)).toEqual(parts)
+  })
+})
