@@ -36,6 +36,7 @@ export function timeProcess(args: string[], env: NodeJS.ProcessEnv = process.env
 export function interleaved(commands: string[][], runs: number): number[] {
   const times = commands.map((): number[] => [])
   for (const args of commands) timeProcess(args)
-  for (let run = 0; run < runs; run++) commands.forEach((args, n) => times[n]!.push(timeProcess(args)))
+  for (let run = 0; run < runs; run++)
+    for (const [n, args] of commands.entries()) times[n]!.push(timeProcess(args))
   return times.map(median)
 }

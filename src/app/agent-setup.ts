@@ -1,13 +1,12 @@
 // From a pool's configuration to what its agents' startup script is made from.
 import type { AgentConfig, AgentSetup, SlotType } from '../model/agent-setup.ts'
 import type { MasterAddress } from '../model/master-address.ts'
-import type { PoolConfig } from '../model/master-config.ts'
 import type { ProviderConfig } from '../model/provider-config.ts'
 import type { TrustPlan } from '../model/trust-plan.ts'
+import type { ProvidedPool } from './pool-trust.ts'
 
 export interface AgentSetupInput {
-  pool: PoolConfig
-  provider: ProviderConfig
+  pool: ProvidedPool
   master: MasterAddress
   trust: TrustPlan
   agentConfig: AgentConfig
@@ -16,7 +15,7 @@ export interface AgentSetupInput {
 }
 
 export function agentSetupOf(input: AgentSetupInput): AgentSetup {
-  const { provider } = input
+  const { provider } = input.pool
   const local = provider.type === 'local'
   return {
     cloud: provider.type,

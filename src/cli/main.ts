@@ -89,12 +89,10 @@ program
 
 program
   .command('agent')
-  .description('run the built-in agent; options as the real one: flags, DET_* and agent.yaml')
-  .argument(
-    '[options...]',
-    'each key of agent.yaml as a flag: `master_host` is --master-host or DET_MASTER_HOST',
-  )
+  .description("run the built-in agent; flags, DET_* variables and agent.yaml are the real agent's")
+  .argument('[flags...]', 'such as --config-file, --master-host, --slot-type')
   .allowUnknownOption()
+  .passThroughOptions()
   .action(lazily(() => import('./commands/agent.ts')))
 
 try {

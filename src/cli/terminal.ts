@@ -9,10 +9,12 @@ export interface Terminal {
   out(text: string | Uint8Array): void
   /** A line for people. */
   say(line: string): void
+  /** As it is, to standard error. */
+  write(text: string): void
   style(style: Style, text: string): string
   /** True when people are looking at standard error. */
   interactive: boolean
-  columns: number
+  columns(): number
 }
 
 export function processTerminal(): Terminal {
@@ -21,9 +23,10 @@ export function processTerminal(): Terminal {
   return {
     out: (text) => void stdout.write(text),
     say: (line) => void stderr.write(`${line}\n`),
+    write: (text) => void stderr.write(text),
     style: (style, text) => (colours ? styleText(style, text, { validateStream: false }) : text),
     interactive: Boolean(stderr.isTTY),
-    columns: stderr.columns ?? 100,
+    columns: () => stderr.columns ?? 100,
   }
 }
 

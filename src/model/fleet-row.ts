@@ -4,6 +4,8 @@ import type { InstanceState } from './instance.ts'
 export interface FleetRow {
   pool: string
   instance: string
+  /** A process of this machine, which ends with the provisioner. */
+  local: boolean
   state: InstanceState
   agent: 'waiting' | 'joined' | 'lost'
   /** Slots the agent has shown; undefined before it joined. */

@@ -37,7 +37,8 @@ function jsonLine(level: LogLevel, time: string, message: string, fields: LogFie
 }
 
 function textLine(level: LogLevel, time: string, message: string, fields: LogFields): string {
-  const words = Object.entries(fields).map(([name, value]) => `${name}=${plain(value)}`)
+  const known = Object.entries(fields).filter(([, value]) => value !== undefined)
+  const words = known.map(([name, value]) => `${name}=${plain(value)}`)
   return [time.slice(11, 19), level === 'info' ? '' : level, message, ...words]
     .filter(Boolean)
     .join(' ')

@@ -1,15 +1,15 @@
-// `provision agent`: the built-in agent, started by a VM's startup script. It reads its own arguments.
+// `provision agent`: the built-in agent, as a VM's startup script starts it.
 import type { CommandContext } from '../command.ts'
 import type { ExitStatus } from '../exit.ts'
-import { sayProblems } from '../terminal.ts'
 import { version } from '../version.ts'
 
 export async function run(
-  _: unknown,
-  { env, terminal }: CommandContext,
+  _options: object,
+  { terminal, env }: CommandContext,
   argv: string[],
 ): Promise<ExitStatus> {
   const { runAgentProcess } = await import('../../app/agent-process.ts')
-  const tell = (problems: Parameters<typeof sayProblems>[1]) => sayProblems(terminal, problems)
-  return runAgentProcess({ argv, env, version, write: terminal.write, tell })
+  // The real agent's command line begins with `run`.
+  const flags = argv[0] === 'run' ? argv.slice(1) : argv
+  return runAgentProcess({ argv: flags, env, version, write: terminal.write })
 }

@@ -17,7 +17,7 @@ interface Options {
 export async function run(options: Options, { terminal, cwd }: CommandContext): Promise<ExitStatus> {
   const directory = resolve(cwd, options.out)
   const files = developmentFiles(directory)
-  const show = (file: string) => relative(cwd, file) || '.'
+  const show = (file: string) => shorter(relative(cwd, file), file)
   if (options.ifMissing && existsSync(files.chain) && existsSync(files.serverKey)) return 0
 
   const names = options.name ?? []
@@ -40,4 +40,9 @@ export async function run(options: Options, { terminal, cwd }: CommandContext): 
     `Keep ${show(files.rootKey)} and ${show(files.intermediateKey)} to issue more, or delete them.`,
   )
   return 0
+}
+
+/** Below the current folder a relative path reads better; elsewhere the whole path does. */
+function shorter(path: string, whole: string): string {
+  return path.startsWith('..') ? whole : path
 }

@@ -14,4 +14,22 @@ export const generalCodes = {
     meaning: 'The command line was not understood.',
     remedy: 'See `provision help`.',
   },
+  NO_PROVIDED_POOLS: {
+    severity: 'error',
+    exit: 3,
+    meaning: 'The configuration has no pool whose agents are to be launched.',
+    remedy: 'Give a pool a `provider`, see docs/configuration.md.',
+  },
+  DEMAND_UNAVAILABLE: {
+    severity: 'error',
+    exit: 3,
+    meaning: 'This version cannot take its demand from the configured source.',
+    remedy: 'Use `demand: {type: built-in}`, or a version whose CHANGELOG names the source.',
+  },
+  FILE_NOT_WRITTEN: {
+    severity: 'error',
+    exit: 1,
+    meaning: 'A file that was asked for cannot be written.',
+    remedy: 'Check the folder, who may write there, and the space left.',
+  },
 } as const satisfies Record<string, CodeInfo>

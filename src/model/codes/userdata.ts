@@ -41,6 +41,12 @@ export const userDataCodes = {
     meaning: '`container_startup_script` is set, but the agent does not run in a container.',
     remedy: 'Move it to `startup_script`, or use `agent_runtime: docker`.',
   },
+  TEMPLATE_UNREADABLE: {
+    severity: 'error',
+    exit: 3,
+    meaning: 'The file named by `agent_setup_template` cannot be read.',
+    remedy: 'Check the path, which starts from the folder of master.yaml, and who may read the file.',
+  },
   TEMPLATE_SYNTAX: {
     severity: 'error',
     exit: 3,

@@ -6,6 +6,7 @@ import type { FleetRow } from '../../../src/model/fleet-row.ts'
 const joined: FleetRow = {
   pool: 'default',
   instance: 'local-1f2e3d4c-0',
+  local: true,
   state: 'running',
   agent: 'joined',
   slots: 1,

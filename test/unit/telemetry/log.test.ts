@@ -22,7 +22,7 @@ describe('the log', () => {
 
   it('writes short lines for people, quoting what has blanks', () => {
     const { lines, log } = logged('text')
-    log.info('agent joined', { id: 'i-1', name: 'a b' })
+    log.info('agent joined', { id: 'i-1', name: 'a b', reason: undefined })
     expect(lines).toEqual(['12:00:00 agent joined id=i-1 name="a b"\n'])
   })
 

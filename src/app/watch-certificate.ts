@@ -1,0 +1,51 @@
+// A renewed certificate is served and handed to new VMs without a restart; a broken one is reported, and the last good one stays.
+import type { MasterConfig } from '../model/master-config.ts'
+import type { Clock, Logger } from '../model/ports.ts'
+import { ProvisionError } from '../model/problem.ts'
+import type { Listener } from '../server/listen.ts'
+import { servedPair, type TlsMaterial } from '../tls/material.ts'
+import { watchMaterial } from '../tls/watch.ts'
+import { loadMasterMaterial } from './material.ts'
+import type { PreparedPools } from './prepared-pools.ts'
+import { tellProblems } from './tell-problems.ts'
+
+export interface CertificateWatch {
+  config: MasterConfig
+  listener: Listener
+  pools: PreparedPools
+  clock: Clock
+  logger: Logger
+}
+
+const everyMs = 2000
+
+/** Looks until the returned function is called. Without TLS there is nothing to watch. */
+export function watchCertificate({ config, listener, pools, clock, logger }: CertificateWatch): () => void {
+  const files = config.security.tls
+  if (!files) return () => {}
+  const renew = async (material: TlsMaterial) => {
+    tellProblems(logger, await pools.renew(material))
+    logger.info('new VMs get the renewed certificate', { sha256: material.leaf.sha256 })
+  }
+  return watchMaterial<TlsMaterial>({
+    files: [files.cert, ...(files.key ? [files.key] : [])],
+    load: () => loadMasterMaterial(config, { now: clock.now(), withKey: true }),
+    clock,
+    intervalMs: everyMs,
+    onChange(material, warnings) {
+      const unusable = listener.useCertificate(servedPair(material))
+      if (unusable) throw new ProvisionError(unusable)
+      tellProblems(logger, warnings)
+      logger.info('serving the renewed certificate', {
+        file: files.cert,
+        notAfter: material.leaf.x509.validTo,
+      })
+      void renew(material)
+    },
+    onProblem(problems) {
+      tellProblems(logger, problems)
+      logger.error('the changed certificate is not usable; the last good one stays', { file: files.cert })
+    },
+    onRecovery: () => logger.info('the certificate is good again', { file: files.cert }),
+  })
+}

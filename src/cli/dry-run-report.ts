@@ -1,0 +1,58 @@
+// The short report of a dry run for people: how agents will trust, what they dial, how large the user data is.
+import { inspect } from 'node:util'
+import type { DryRunPool } from '../app/dry-run.ts'
+import type { Terminal } from './terminal.ts'
+
+/** @param now milliseconds since the epoch */
+export function dryRunReport(pool: DryRunPool, terminal: Terminal, now: number): string[] {
+  const { tls, bytes, request } = pool
+  const { style } = terminal
+  const line = (name: string, text: string) => `  ${style('dim', name.padEnd(12))} ${text}`
+  const because = (text: string) => style('dim', ` (${text})`)
+  return [
+    style('bold', `pool ${pool.pool} (${pool.provider})`),
+    line('trust', `${tls.mode}${because(tls.modeReason)}`),
+    line('name', `${tls.certificateName ?? 'none'}${because(tls.certificateNameReason)}`),
+    line('dialled', tls.masterUrl),
+    ...tls.chain.flatMap((certificate) => [
+      line(
+        certificate.role,
+        `${certificate.subject}, until ${certificate.notAfter.slice(0, 10)}${daysLeft(certificate.notAfter, now)}`,
+      ),
+      line('', `SHA-256 ${certificate.sha256}`),
+      ...(certificate.role === 'leaf' ? [line('', `for ${certificate.sans.join(', ')}`)] : []),
+    ]),
+    line('user data', sizes(pool.encoding, bytes)),
+    ...requestLines(request).map((text, n) => line(n === 0 ? 'request' : '', text)),
+  ]
+}
+
+function daysLeft(notAfter: string, now: number): string {
+  const days = Math.floor((Date.parse(notAfter) - now) / 86_400_000)
+  return ` (${days} days)`
+}
+
+function sizes(encoding: string, { script, packed, limit }: DryRunPool['bytes']): string {
+  const number = (n: number) => n.toLocaleString('en-US')
+  const form =
+    encoding === 'plain'
+      ? `${number(packed)} bytes`
+      : `${number(packed)} bytes as ${encoding}, ${number(script)} unpacked`
+  return limit === undefined ? `${form}, no limit` : `${form} of ${number(limit)}`
+}
+
+/** The call, then a line for each field of its body. Calls before it and fallbacks are named. */
+function requestLines({ call, body, region, before = [], fallbacks = [] }: DryRunPool['request']): string[] {
+  const fields = Object.entries(body).map(([name, value]) => `  ${name}: ${oneLine(value)}`)
+  const others = [
+    ...before.map((b) => `after ${b.call}`),
+    ...fallbacks.map((f) => `then ${f.call} for what is missing`),
+  ]
+  const head = [region ? `${call} in ${region}` : call, ...others].join(', ')
+  return [head, ...fields]
+}
+
+function oneLine(value: unknown): string {
+  if (typeof value === 'string') return value
+  return inspect(value, { breakLength: Number.POSITIVE_INFINITY, compact: true, depth: 8 })
+}

@@ -1,0 +1,13 @@
+// The public library.
+export { type DryRunPool, dryRunPool } from './app/dry-run.ts'
+export { prepareAll } from './app/prepare-all.ts'
+export type { DemandSource } from './demand/demand.ts'
+export type { Demand } from './model/demand.ts'
+export type { Instance, Offering } from './model/instance.ts'
+export type { LaunchOrder, LaunchResult, Listing, TerminateResult } from './model/launch.ts'
+export type { MasterConfig } from './model/master-config.ts'
+export { type Problem, ProvisionError } from './model/problem.ts'
+export { problemCodes } from './model/problem-codes.ts'
+export type { TrustPlan } from './model/trust-plan.ts'
+export type { UserData } from './model/user-data.ts'
+export type { Provider } from './providers/provider.ts'
