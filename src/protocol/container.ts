@@ -44,7 +44,8 @@ export const readFailure: Reader<ContainerFailure | null> = nullable(
   object<ContainerFailure>({ FailureType: text(1024), ErrMsg: text(65_536), ExitCode: nullable(integer) }),
 )
 
-/** True when going from `from` to `to` is going on, or standing still. */
+/** True when `to` is known and not before `from`. */
 export function isProgress(from: ContainerState, to: ContainerState): boolean {
-  return containerStates.indexOf(to) >= containerStates.indexOf(from) || from === ''
+  if (to === '') return false
+  return from === '' || containerStates.indexOf(to) >= containerStates.indexOf(from)
 }
