@@ -22,6 +22,19 @@ export const joinCodes = {
       'A certificate and key cannot be used by the TLS listener; while it serves, it keeps the pair it has.',
     remedy: 'Name a PEM certificate chain, server certificate first, and the unencrypted key made with it.',
   },
+  JOURNAL_SET_ASIDE: {
+    severity: 'warning',
+    exit: 1,
+    meaning: 'A state file was torn, altered or not ours; it was kept under another name.',
+    remedy:
+      'Look at the file that was kept; after a crash a torn last record is normal and nothing was promised by it.',
+  },
+  JOURNAL_UNUSABLE: {
+    severity: 'error',
+    exit: 1,
+    meaning: 'A state file cannot be read or written.',
+    remedy: 'Check the disk, and that state_dir belongs to the user this runs as.',
+  },
   LISTEN_FAILED: {
     severity: 'error',
     exit: 1,

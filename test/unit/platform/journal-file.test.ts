@@ -1,0 +1,173 @@
+import {
+  appendFileSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import fc from 'fast-check'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import type { JournalRecord } from '../../../src/model/ports.ts'
+import { type JournalFile, openJournal } from '../../../src/platform/journal-file.ts'
+
+let folder: string
+let file: string
+let open: JournalFile[] = []
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'journal-'))
+  file = join(folder, 'state', 'master.journal')
+})
+afterEach(async () => {
+  for (const journal of open) await journal.close().catch(() => {})
+  open = []
+  rmSync(folder, { recursive: true, force: true })
+})
+
+const now = Date.parse('2026-11-23T12:00:00Z')
+const record = (n: number): JournalRecord => ({ at: n, kind: 'test', text: `line\n${n} "ü"` })
+
+async function opened(kind = 'test 1') {
+  const result = await openJournal(file, kind, now)
+  open.push(result.journal)
+  return result
+}
+
+async function written(count: number): Promise<void> {
+  const { journal } = await opened()
+  await Promise.all(Array.from({ length: count }, (_, n) => journal.append(record(n))))
+  await journal.close()
+}
+
+describe('a journal', () => {
+  it('keeps what was appended, in order, for the next start, in a file for its owner only', async () => {
+    await written(100)
+    const { records, problems } = await opened()
+    expect(records).toEqual(Array.from({ length: 100 }, (_, n) => record(n)))
+    expect(problems).toEqual([])
+    expect(statSync(file).mode & 0o777).toBe(0o600)
+  })
+
+  it('can be read while it is written', async () => {
+    const { journal } = await opened()
+    await journal.append(record(1))
+    void journal.append(record(2))
+    expect(await journal.read()).toEqual([record(1), record(2)])
+  })
+
+  it('is rewritten whole, and goes on', async () => {
+    await written(50)
+    const { journal } = await opened()
+    void journal.append(record(50))
+    await journal.rewrite([record(7)])
+    expect(journal.appended).toBe(0)
+    await journal.append(record(8))
+    expect(journal.appended).toBe(1)
+    await journal.close()
+    expect((await opened()).records).toEqual([record(7), record(8)])
+  })
+})
+
+describe('a crash', () => {
+  it('at any byte of the last record costs that record at most', async () => {
+    await written(3)
+    const whole = readFileSync(file)
+    const lastStart = whole.lastIndexOf('\n', whole.length - 2) + 1
+    for (let size = lastStart; size < whole.length; size++) {
+      writeFileSync(file, whole.subarray(0, size))
+      const { journal, records } = await opened()
+      expect(records.length, `cut at ${size}`).toBe(size >= whole.length - 1 ? 3 : 2)
+      await journal.append(record(9))
+      await journal.close()
+      const after = await openJournal(file, 'test 1', now)
+      expect(after.records.at(-1)).toEqual(record(9))
+      expect(after.problems).toEqual([])
+      await after.journal.close()
+    }
+  })
+
+  it('leaves the file as it was beside the mended one, and says so', async () => {
+    await written(3)
+    truncateSync(file, statSync(file).size - 5)
+    const before = readFileSync(file)
+    const { problems } = await opened()
+    expect(problems).toMatchObject([{ code: 'JOURNAL_SET_ASIDE', severity: 'warning' }])
+    expect(problems[0]!.message).toContain('1 of 3 records')
+    const aside = readdirSync(join(folder, 'state')).find((name) => name.includes('damaged'))!
+    expect(problems[0]!.message).toContain(aside)
+    expect(readFileSync(join(folder, 'state', aside))).toEqual(before)
+  })
+})
+
+describe('a file that was altered', () => {
+  it('loses the altered records only, wherever they are', async () => {
+    await written(10)
+    const pristine = readFileSync(file)
+    const begin = pristine.indexOf('\n') + 1
+    await fc.assert(
+      fc.asyncProperty(
+        fc.integer({ min: begin, max: pristine.length - 1 }),
+        fc.nat(255),
+        async (at, byte) => {
+          const bytes = Buffer.from(pristine)
+          bytes[at] = byte
+          writeFileSync(file, bytes)
+          const { journal, records } = await openJournal(file, 'test 1', now)
+          await journal.close()
+          expect(records.length).toBeGreaterThanOrEqual(bytes.equals(pristine) ? 10 : 8)
+          for (const kept of records) expect(kept).toEqual(record(kept.at))
+        },
+      ),
+      { numRuns: 60 },
+    )
+  })
+})
+
+describe('a file of another kind', () => {
+  it.each([
+    ['an older version', 'provision journal: test 0\n'],
+    ['something else', 'hello\nworld\n'],
+    ['binary', Buffer.from([0, 1, 2, 255, 254])],
+    ['nothing', ''],
+  ])('%s is renamed away untouched, and a new one begun', async (_, content) => {
+    await written(0)
+    writeFileSync(file, content)
+    const { journal, records, problems } = await opened()
+    expect(records).toEqual([])
+    expect(problems).toMatchObject([{ code: 'JOURNAL_SET_ASIDE' }])
+    const aside = readdirSync(join(folder, 'state')).find((name) => name.includes('foreign'))!
+    expect(readFileSync(join(folder, 'state', aside))).toEqual(Buffer.from(content as string))
+    await journal.append(record(1))
+    await journal.close()
+    expect((await opened()).records).toEqual([record(1)])
+  })
+})
+
+describe('a disk that fails', () => {
+  it('makes the append fail, not the process, until a rewrite succeeds', async () => {
+    const { journal } = await opened()
+    await journal.append(record(1))
+    await journal.close()
+    await expect(journal.append(record(2))).rejects.toThrow()
+    await expect(journal.append(record(3))).rejects.toThrow()
+    await journal.rewrite([record(1), record(2), record(3)])
+    await journal.append(record(4))
+    expect((await journal.read()).map(({ at }) => at)).toEqual([1, 2, 3, 4])
+  })
+
+  it('is named when the file cannot be had at all', async () => {
+    writeFileSync(join(folder, 'state'), 'a file where the folder should be')
+    await expect(opened()).rejects.toMatchObject({ code: 'JOURNAL_UNUSABLE' })
+  })
+})
+
+it('two lines that stick together are both left out', async () => {
+  await written(1)
+  appendFileSync(file, readFileSync(file, 'utf8').split('\n')[1]!.repeat(2))
+  expect((await opened()).records).toEqual([record(0)])
+})
