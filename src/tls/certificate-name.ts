@@ -39,8 +39,7 @@ export function isPlausible({ explicit, host }: NameQuestion, leaf: Certificate)
 function explicitKnown(question: NameQuestion, leaf: Certificate): NameChoice {
   const name = canonicalName(question.explicit)
   if (covers(leaf.x509, name)) return explicitName(question, name, 'it is the configured master_cert_name')
-  const names = leaf.fields.names.map(showName).join(', ')
-  const message = `master_cert_name ${question.explicit} is not a name of ${leaf.subject}; it is valid for: ${names}`
+  const message = `master_cert_name ${question.explicit} is not a name of ${leaf.subject}; it is valid for: ${listNames(leaf)}`
   return refuse(question, problem('TLS_NAME_MISMATCH', message, options(question, leaf)))
 }
 
@@ -82,12 +81,11 @@ function fromCertificate(question: NameQuestion, leaf: Certificate): NameChoice 
       `it is a name under the certificate's ${wildcards[0]}; ${because}`,
     )
   if (ips.length > 0) return byAddress(question, leaf, host, ips)
-  const names = leaf.fields.names.map(showName).join(', ')
   return refuse(
     question,
     problem(
       'TLS_NO_USABLE_NAME',
-      `no name of ${leaf.subject} works for Go and OpenSSL: ${names}`,
+      `no name of ${leaf.subject} works for Go and OpenSSL: ${listNames(leaf)}`,
       options(question, leaf),
     ),
   )
@@ -130,6 +128,13 @@ function isAddressAlias(host: string): boolean {
 function whyNotHost(host: string): string {
   if (isHostAlias(host)) return 'which the cloud replaces by an address'
   return ipVersion(host) ? 'an IP address' : 'which the certificate does not cover'
+}
+
+/** Certificates of content networks have hundreds; all of them are in the problem's details. */
+function listNames(leaf: Certificate): string {
+  const names = leaf.fields.names.map(showName)
+  const rest = names.length - 10
+  return [...names.slice(0, 10), ...(rest > 0 ? [`and ${rest} more`] : [])].join(', ')
 }
 
 function refuse(question: NameQuestion, found: Problem): NameChoice {

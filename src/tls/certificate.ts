@@ -40,6 +40,8 @@ export function readCertificate(
   try {
     const x509 = new X509Certificate(block.der)
     const fields = readCertificateFields(block.der)
+    if (Number.isNaN(x509.validFromDate.getTime() + x509.validToDate.getTime()))
+      return broken('its dates are not dates')
     const certificate: Certificate = {
       x509,
       fields,

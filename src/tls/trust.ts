@@ -2,6 +2,7 @@
 import { isError, type Problem, problem } from '../model/problem.ts'
 import type { TrustPlan } from '../model/trust-plan.ts'
 import { chooseName, isPlausible, type NameChoice, type NameQuestion } from './certificate-name.ts'
+import { canonicalName } from './names.ts'
 import { chooseMode, type ModeChoice, type TrustInput } from './trust-mode.ts'
 
 export type { TrustInput } from './trust-mode.ts'
@@ -52,7 +53,7 @@ function nameFor(input: TrustInput, { mode, leaf, unsure }: ModeChoice): NameCho
   if (mode === 'skip_verify')
     return {
       // Tasks do not skip: they verify this name with their own CAs.
-      ...(input.certificateName && { certificateName: input.certificateName }),
+      ...(input.certificateName && { certificateName: canonicalName(input.certificateName) }),
       reason: 'agents verify nothing',
       problems: [],
     }
