@@ -27,7 +27,7 @@ export interface DialOutcome {
   phase: DialPhase
   /** Undefined when the master answered by HTTP. */
   fault?: NodeJS.ErrnoException
-  /** The signal ended it. */
+  /** The signal ended it; before or after the head of an HTTP answer. */
   timedOut: boolean
   /** Such as `TLSv1.3`. */
   protocol?: string
@@ -60,7 +60,7 @@ export function dialMaster(order: DialOrder): Promise<DialOutcome> {
       socket?.destroy()
       resolve({ ...outcome, ...change })
     }
-    const expire = (): void => end({ timedOut: !outcome.http, http: outcome.http })
+    const expire = (): void => end({ timedOut: true })
     order.signal.addEventListener('abort', expire)
     if (order.signal.aborted) return expire()
     try {
@@ -85,7 +85,6 @@ export function dialMaster(order: DialOrder): Promise<DialOutcome> {
       reach('http')
     })
     socket.on('error', (fault) => end(outcome.http ? {} : { fault }))
-    socket.on('close', () => end(outcome.http ? {} : { fault: closed() }))
   })
 }
 
@@ -129,8 +128,4 @@ function presentedBy(socket: TLSSocket): X509Certificate[] {
     next = next.issuerCertificate
   }
   return presented
-}
-
-function closed(): NodeJS.ErrnoException {
-  return Object.assign(new Error('the connection was closed'), { code: 'ECONNRESET' })
 }

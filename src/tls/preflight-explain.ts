@@ -2,7 +2,7 @@
 import type { TrustPlan } from '../model/trust-plan.ts'
 import { type PreflightCode, rootFault } from './preflight-classify.ts'
 import type { DialOutcome } from './preflight-dial.ts'
-import { compareLeaf, type PresentedCertificate } from './preflight-presented.ts'
+import { compareLeaf, type PresentedCertificate, topOf } from './preflight-presented.ts'
 
 export interface Finding {
   code: PreflightCode
@@ -55,7 +55,7 @@ const networkTexts: Partial<Record<PreflightCode, Explain>> = {
 
 const certificateTexts: Partial<Record<PreflightCode, Explain>> = {
   PREFLIGHT_UNKNOWN_CA: (finding) => {
-    const issuer = finding.presented.at(-1)?.issuer
+    const issuer = topOf(finding.presented)?.issuer
     return rekeyed(finding) ?? `${trusted(finding.plan)} ${issuer}, which issued it`
   },
   // What OpenSSL says of a CA with a new key when the certificate does not identify the key it was signed by.
@@ -113,7 +113,7 @@ function staleness(finding: Finding): { note: string; remedy: string } | undefin
 }
 
 function rekeyed({ plan, presented }: Finding): string | undefined {
-  const issuer = presented.at(-1)?.issuer
+  const issuer = topOf(presented)?.issuer
   const namesake = plan.chain.some((anchor) => anchor.role !== 'leaf' && anchor.subject === issuer)
   return namesake ? `it is from another CA of the same name ${issuer}: that CA has a new key` : undefined
 }

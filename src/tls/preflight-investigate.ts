@@ -54,7 +54,7 @@ async function refine(
     return isMissingIntermediate(presented, plan) ? code : 'PREFLIGHT_UNKNOWN_CA'
   const endsBelowRoot =
     code === 'PREFLIGHT_ROOT_MISSING' || outcome.fault?.code === 'UNABLE_TO_GET_ISSUER_CERT_LOCALLY'
-  if (!endsBelowRoot || plan.mode === 'system') return code
+  if (!endsBelowRoot) return code
   // Go trusts a chain that ends at any anchor; OpenSSL as tasks use it wants a root.
   const partial = await dials.asAgent({ partialChain: true })
   if (partial.http) return 'PREFLIGHT_ROOT_MISSING'
@@ -62,11 +62,11 @@ async function refine(
   return isCertificateCode(without) && without !== 'PREFLIGHT_ROOT_MISSING' ? without : 'PREFLIGHT_UNKNOWN_CA'
 }
 
-/** Else its issuer is an anchor by name, and has another key. */
+/** Else its issuer is an anchor by name and has another key, or another certificate's issuer is missing. */
 function isMissingIntermediate(presented: X509Certificate[], plan: TrustPlan): boolean {
-  if (presented.length !== 1) return false
-  const { issuer } = presentedFacts(presented[0]!)
-  return !plan.chain.some((anchor) => anchor.subject === issuer)
+  const [leaf, ...others] = presented.map(presentedFacts)
+  if (!leaf) return false
+  return ![...others, ...plan.chain].some(({ subject }) => subject === leaf.issuer)
 }
 
 async function investigatePlain(dials: Dials): Promise<Investigation> {

@@ -41,6 +41,17 @@ export function compareLeaf(leaf: PresentedCertificate | undefined, plan: TrustP
   return leaf.notBefore < own.notBefore ? 'older' : 'newer'
 }
 
+/** How far the list leads up from the server certificate: the certificate whose issuer would have to be trusted. */
+export function topOf(presented: PresentedCertificate[]): PresentedCertificate | undefined {
+  const left = new Set(presented)
+  let top = presented[0]
+  for (let next = top; next; next = [...left].find(({ subject }) => subject === top?.issuer)) {
+    top = next
+    left.delete(next)
+  }
+  return top
+}
+
 /** Whether the list ends in a certificate that issued itself, as what tasks are given has to. */
 export function endsInRoot(presented: PresentedCertificate[]): boolean {
   return presented.some((certificate) => certificate.subject === certificate.issuer)

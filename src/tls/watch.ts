@@ -1,6 +1,6 @@
 // Hot reload: a renewed pair of files is taken over as it becomes good; until then the last good one stays.
 import type { Clock } from '../model/ports.ts'
-import { isError, type Problem, ProvisionError, problem } from '../model/problem.ts'
+import { type Problem, ProvisionError, problem } from '../model/problem.ts'
 import { contentsFingerprint } from '../platform/watched-file.ts'
 
 export interface Loaded<T> {
@@ -79,7 +79,7 @@ function createLook<T>(options: WatchOptions<T>): () => void {
 function takeOver<T>({ load, onChange }: WatchOptions<T>): Problem[] {
   try {
     const { material, problems } = load()
-    if (material === undefined || problems.some(isError)) return problems.length > 0 ? problems : [nothing()]
+    if (material === undefined) return problems.length > 0 ? problems : [nothing()]
     onChange(material, problems)
     return []
   } catch (error) {

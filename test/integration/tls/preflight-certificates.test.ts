@@ -83,7 +83,9 @@ describe('a master that is as it should be', () => {
 
   test('with a certificate of a well-known CA, under system', async () => {
     const port = await master([leaf, intermediate])
-    expect(await dial(port, plan('system', name), { wellKnown: [root.pem] })).toMatchObject({
+    expect(
+      await dial(port, plan('system', name), { wellKnown: [root.pem], givesTasksItsChain: true }),
+    ).toMatchObject({
       verdict: 'ok',
       warnings: [],
     })
@@ -115,6 +117,20 @@ describe('a certificate nobody vouches for', () => {
       master([other]).then((port) => dial(port)),
       'PREFLIGHT_MISSING_INTERMEDIATE',
       'comes without the certificate of its issuer CN=Other intermediate, and agents would not be given that one either',
+    ))
+
+  test('it is sent with a certificate that has nothing to do with it', () =>
+    expectWrong(
+      master([other, authority('Unrelated')]).then((port) => dial(port)),
+      'PREFLIGHT_MISSING_INTERMEDIATE',
+      'comes without the certificate of its issuer CN=Other intermediate',
+    ))
+
+  test('the same in front of its intermediate: what counts is the way up from it', () =>
+    expectWrong(
+      master([other, otherIntermediate, authority('Unrelated')]).then((port) => dial(port)),
+      'PREFLIGHT_UNKNOWN_CA',
+      'agents would not be given CN=Other root, which issued it',
     ))
 
   test('its CA has the name of ours and another key', async () => {

@@ -99,6 +99,7 @@ test.each<[string, string, number]>([
   ['another service', '<html>hello</html>', 200],
   ['JSON of something else', '{"version": 7}', 200],
   ['JSON that is no object', 'null', 200],
+  ['JSON of something nearly like it', '{"version": "1", "cluster_id": 7}', 200],
   ['a proxy without its master', infoBody, 503],
   ['a page that is not there', '', 404],
 ])('%s answers: agents would trust it, and it is said that it is no master', async (_, body, status) => {

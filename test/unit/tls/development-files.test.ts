@@ -82,6 +82,14 @@ test.each(names)('a %s that is there stops it before anything is written', (name
   expect(readFileSync(join(temporary, name), 'utf8')).toBe('precious')
 })
 
+test('all files that are there are named', () => {
+  writeFileSync(join(temporary, 'root.key'), '')
+  writeFileSync(join(temporary, 'chain.crt'), '')
+  expect(refusal(temporary).problems[0]!.details).toEqual({
+    files: [join(temporary, 'root.key'), join(temporary, 'chain.crt')],
+  })
+})
+
 test('a link that leads nowhere is there too', () => {
   symlinkSync('/nowhere', join(temporary, 'server.key'))
   expect(refusal(temporary).code).toBe('CERTS_EXIST')
