@@ -1,7 +1,5 @@
 // The one table of codes. docs/errors.md is generated from it; a code is never reused for another meaning.
 import { agentCodes } from './codes/agent.ts'
-import { agentConfigCodes } from './codes/agent-config.ts'
-import { certsCodes } from './codes/certs.ts'
 import { configCodes } from './codes/config.ts'
 import { fleetCodes } from './codes/fleet.ts'
 import { generalCodes } from './codes/general.ts'
@@ -27,8 +25,6 @@ export const problemCodes = {
   ...generalCodes,
   ...configCodes,
   ...tlsCodes,
-  ...certsCodes,
-  ...agentConfigCodes,
   ...preflightCodes,
   ...userDataCodes,
   ...joinCodes,

@@ -1,6 +1,8 @@
 // Codes of loading and judging TLS material, and of the trust plan.
 import type { CodeInfo } from '../problem-codes.ts'
+import { agentConfigCodes } from './agent-config.ts'
 import { certificateCodes } from './certificate.ts'
+import { certsCodes } from './certs.ts'
 import { tlsFileCodes } from './tls-files.ts'
 import { trustCodes } from './trust.ts'
 
@@ -8,4 +10,6 @@ export const tlsCodes = {
   ...tlsFileCodes,
   ...certificateCodes,
   ...trustCodes,
+  ...agentConfigCodes,
+  ...certsCodes,
 } as const satisfies Record<string, CodeInfo>
