@@ -21,7 +21,7 @@ export function exampleChain(): CertificateFacts[] {
 
 /** The facts of a PEM text, leaf first. */
 export function chainOf(pemText: string): CertificateFacts[] {
-  const blocks = pemText.match(/-----BEGIN[^]+?-----END CERTIFICATE-----\n/g) ?? []
+  const blocks = pemText.match(/-----BEGIN[\s\S]+?-----END CERTIFICATE-----\n/g) ?? []
   return blocks.map((pem, n) => {
     const certificate = new X509Certificate(pem)
     return {
@@ -49,7 +49,9 @@ export function trustPlan(mode: TrustMode, certificateName?: string): TrustPlan 
 
 /** An agent of pool `default` on EC2 by docker, trusting the example chain. */
 export function agentSetup(changes: SetupChanges = {}): AgentSetup {
-  const trust = { ...trustPlan('embed', 'determined-master.example.com'), ...changes.trust }
+  const trust = changes.trust
+    ? { ...trustPlan(changes.trust.mode ?? 'embed'), ...changes.trust }
+    : trustPlan('embed', 'determined-master.example.com')
   const config = { security: { tls: tlsSettings(trust) } }
   return {
     cloud: 'aws',

@@ -1,0 +1,213 @@
+// The script really runs, on a VM made of a scratch folder, and starts the agent as a container.
+import { statSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterEach, describe, expect, it } from 'vitest'
+import { anchorsOf, type TrustMode } from '../../../src/model/trust-plan.ts'
+import { agentSetup, trustPlan } from '../../support/agent-setups.ts'
+import { dockerRun, type ScriptVm, ScriptVms } from '../../support/script-vm.ts'
+
+const vms = new ScriptVms()
+afterEach(() => vms.close())
+
+function mode(vm: ScriptVm, path: string): string {
+  return (statSync(join(vm.root, path)).mode & 0o777).toString(8)
+}
+
+describe('an EC2 VM with GPUs and a private CA', () => {
+  it('goes through every stage and starts the agent as Determined expects it', async () => {
+    const vm = vms.create()
+    const { status, stages } = await vm.run({})
+    expect({ status, stages }).toEqual({
+      status: 0,
+      stages: ['started', 'configuration_written', 'tls_checked', 'image_pulled', 'agent_started'],
+    })
+    expect(dockerRun(vm)).toEqual({
+      image: 'determinedai/determined-agent:0.38.1',
+      environment: {
+        DET_AGENT_ID: 'i-0123456789abcdef0',
+        DET_MASTER_HOST: '10.0.0.5',
+        DET_MASTER_PORT: '8443',
+        DET_RESOURCE_POOL: 'default',
+        DET_SLOT_TYPE: 'cuda',
+        DET_AGENT_RECONNECT_ATTEMPTS: '5',
+        DET_AGENT_RECONNECT_BACKOFF: '5',
+        DET_SECURITY_TLS_ENABLED: 'true',
+        DET_SECURITY_TLS_MASTER_CERT: '/usr/local/determined/master.crt',
+        DET_SECURITY_TLS_MASTER_CERT_NAME: 'determined-master.example.com',
+      },
+      mounts: Object.fromEntries(
+        [
+          '/etc/determined/agent.yaml',
+          '/usr/local/determined/master.crt',
+          '/sys/fs/cgroup',
+          '/run/systemd/system',
+          '/var/run/docker.sock',
+          '/var/run/dbus/system_bus_socket',
+          '/usr/sbin/shutdown',
+        ].map((path) => [path, path]),
+      ),
+      options: [
+        ...['--init', '--detach', '--name', 'determined-agent', '--privileged', '--restart', 'always'],
+        ...['--network', 'default', '--runtime', 'runc', '--gpus', 'all'],
+      ],
+    })
+  })
+
+  it('writes the chain and the configuration before anything reads them', async () => {
+    const vm = vms.create()
+    await vm.run({})
+    const setup = agentSetup()
+    expect(vm.read('usr/local/determined/master.crt')).toBe(anchorsOf(setup.trust))
+    expect(JSON.parse(vm.read('etc/determined/agent.yaml'))).toEqual(setup.agentConfig)
+    expect([mode(vm, 'usr/local/determined/master.crt'), mode(vm, 'etc/determined/agent.yaml')]).toEqual([
+      '644',
+      '600',
+    ])
+  })
+
+  it('repeats every stage on the serial console, where the cloud still shows it', async () => {
+    const vm = vms.create()
+    const { stages } = await vm.run({})
+    expect(
+      Array.from(vm.read('dev/console').matchAll(/^\S+Z PROVISION_STAGE=(\S+)$/gm), (m) => m[1]),
+    ).toEqual(stages)
+  })
+
+  it('asks for its instance id with a session token, past any proxy', async () => {
+    const vm = vms.create()
+    const { output } = await vm.run({})
+    const [token, id] = vm.tools.calls('curl').map(({ args }) => args.join(' '))
+    expect(token).toContain('-X PUT -H X-aws-ec2-metadata-token-ttl-seconds: 60')
+    expect(id).toContain('http://169.254.169.254/latest/meta-data/instance-id')
+    expect(id).toContain('-H X-aws-ec2-metadata-token: secret-token')
+    expect([token, id].every((args) => args?.includes('--noproxy *'))).toBe(true)
+    expect(output).not.toContain('secret-token')
+  })
+
+  it('pulls nothing when the image is there', async () => {
+    const vm = vms.create({ docker: '[ "$1" != inspect ] || echo true 0' })
+    expect((await vm.run({})).status).toBe(0)
+    expect(vm.tools.calls('docker').map(({ args }) => args[0])).not.toContain('pull')
+  })
+
+  it('tries again when docker and the registry are late', async () => {
+    const late = (what: string) => `echo >>"$FAKES/${what}"; [ "$(grep -c '' "$FAKES/${what}")" -ge 3 ]`
+    const vm = vms.create({
+      docker: `case $1 in info) ${late('info')} ;; pull) ${late('pull')} ;; image) exit 1 ;; inspect) echo true 0 ;; esac`,
+    })
+    const { status, output } = await vm.run({})
+    expect({ status, output }).toMatchObject({ status: 0 })
+    const pauses = vm.tools.calls('sleep').map(({ args }) => args[0])
+    expect(pauses.filter((pause) => pause === '10')).toHaveLength(2)
+  })
+})
+
+describe('what differs from VM to VM', () => {
+  it('takes the instance name for the agent id on Compute Engine', async () => {
+    const vm = vms.create()
+    expect((await vm.run({ cloud: 'gcp' })).status).toBe(0)
+    expect(vm.tools.calls('curl')[0]!.args).toContain('Metadata-Flavor: Google')
+    expect(dockerRun(vm).environment['DET_AGENT_ID']).toBe('det-agent-1')
+  })
+
+  it('asks docker for GPUs only where there are slots of them', async () => {
+    const vm = vms.create()
+    await vm.run({ slotType: 'cpu' })
+    expect(dockerRun(vm).options).not.toContain('--gpus')
+    expect(dockerRun(vm).environment['DET_SLOT_TYPE']).toBe('cpu')
+  })
+
+  it('passes log options, network and runtime on', async () => {
+    const vm = vms.create()
+    const logOptions = ['--log-driver=awslogs', '--log-opt=awslogs-group=my group']
+    await vm.run({ docker: { logOptions, network: 'host', runtime: 'nvidia' }, slotType: 'none' })
+    expect(dockerRun(vm).options.slice(7)).toEqual([
+      '--network',
+      'host',
+      '--runtime',
+      'nvidia',
+      ...logOptions,
+    ])
+  })
+
+  it("mounts the pool's container_startup_script, as a script its user can run", async () => {
+    const vm = vms.create()
+    await vm.run({ containerStartupScript: 'echo in the container' })
+    const path = '/usr/local/determined/container_startup_script'
+    expect(dockerRun(vm).mounts[path]).toBe(path)
+    expect([vm.read(path), mode(vm, path)]).toEqual(['echo in the container\n', '700'])
+  })
+
+  it('mounts no path the machine does not have, for docker would make a folder of it', async () => {
+    const vm = vms.create()
+    await vm.runScript(`rm -rf "$PROVISION_ROOT"/run/systemd "$PROVISION_ROOT"/var/run/dbus`)
+    await vm.run({})
+    expect(Object.keys(dockerRun(vm).mounts)).toEqual([
+      '/etc/determined/agent.yaml',
+      '/usr/local/determined/master.crt',
+      '/sys/fs/cgroup',
+      '/var/run/docker.sock',
+      '/usr/sbin/shutdown',
+    ])
+  })
+
+  it('puts an IPv6 master into brackets, since agents join host and port with a colon', async () => {
+    const vm = vms.create()
+    await vm.run({ master: { host: 'fd00::5' } })
+    expect(dockerRun(vm).environment['DET_MASTER_HOST']).toBe('[fd00::5]')
+  })
+
+  it.each<[TrustMode, Record<string, string>]>([
+    ['system', { DET_SECURITY_TLS_ENABLED: 'true', DET_SECURITY_TLS_MASTER_CERT_NAME: 'm.example.com' }],
+    [
+      'skip_verify',
+      {
+        DET_SECURITY_TLS_ENABLED: 'true',
+        DET_SECURITY_TLS_SKIP_VERIFY: 'true',
+        DET_SECURITY_TLS_MASTER_CERT_NAME: 'm.example.com',
+      },
+    ],
+    ['off', {}],
+  ])('tells the agent about trust mode %s, and embeds nothing', async (trust, expected) => {
+    const vm = vms.create()
+    const name = trust === 'off' ? undefined : 'm.example.com'
+    const { status, stages } = await vm.run({ trust: trustPlan(trust, name) })
+    expect([status, stages.includes('tls_checked')]).toEqual([0, trust !== 'off'])
+    const tls = Object.entries(dockerRun(vm).environment).filter(([key]) => key.startsWith('DET_SECURITY'))
+    expect(Object.fromEntries(tls)).toEqual(expected)
+    expect(vm.has('usr/local/determined/master.crt')).toBe(false)
+  })
+})
+
+describe("the pool's startup_script", () => {
+  it('runs first, with HOME and without a terminal', async () => {
+    const vm = vms.create()
+    const startupScript = '#!/bin/bash\necho "HOME=$HOME"; read -r line || echo "no input"'
+    const { output, stages } = await vm.run({ startupScript })
+    expect(stages.slice(0, 3)).toEqual(['started', 'startup_script_done', 'configuration_written'])
+    expect(output).toContain('HOME=/root\nno input\n')
+  })
+
+  it('runs whatever editor it was written with', async () => {
+    const vm = vms.create()
+    const { output } = await vm.run({ startupScript: '\uFEFF\r\n#!/bin/bash\r\necho one\r\necho two\r\n' })
+    expect(output).toContain('one\ntwo\n')
+  })
+})
+
+describe('a second run on the same VM', () => {
+  it('replaces the container and the files, and nothing else', async () => {
+    const vm = vms.create()
+    await vm.run({ startupScript: 'echo once' })
+    const first = dockerRun(vm)
+    vm.write('usr/local/determined/master.crt', 'scribbled over')
+    const { status } = await vm.run({ startupScript: 'echo once' })
+    expect(status).toBe(0)
+    expect(dockerRun(vm)).toEqual(first)
+    expect(vm.read('usr/local/determined/master.crt')).toBe(anchorsOf(agentSetup().trust))
+    const removals = vm.tools
+      .calls('docker')
+      .filter(({ args }) => args.join(' ') === 'rm -f determined-agent')
+    expect(removals).toHaveLength(2)
+  })
+})
