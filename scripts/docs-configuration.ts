@@ -1,6 +1,9 @@
-// Writes docs/configuration.md from the schema. A test fails when the page is stale.
+// Writes docs/configuration.md from the schema, and docs/origin-vectors.md. Tests fail when a page is stale.
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { referencePage } from '../src/config/reference.ts'
+import { originVectorsPage } from './origin-vectors-page.ts'
 
-writeFileSync(join(import.meta.dirname, '../docs/configuration.md'), referencePage())
+const docs = join(import.meta.dirname, '../docs')
+writeFileSync(join(docs, 'configuration.md'), referencePage())
+writeFileSync(join(docs, 'origin-vectors.md'), originVectorsPage())

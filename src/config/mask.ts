@@ -1,10 +1,14 @@
 // Values as they may be shown in messages and code frames: short, and without secrets.
 
 const mask = '********'
-const secretWords = /password|passwd|secret|token|credential|(?:access|private|signing|api|segment_\w+)_?key/i
+/** Scripts count, as for the origin: they are where people put what a VM needs to know. */
+const secretWords =
+  /password|passwd|secret|token|credential|startup_script|(?:access|private|signing|api|segment_\w+)_?key/i
 /** `password_file: /run/x` names a file; the path is no secret. */
 const harmless = /_(?:file|path)$/i
 const secretKey = new RegExp(`(["']?)([\\w.-]*(?:${secretWords.source})[\\w.-]*)\\1(\\s*:\\s+)(\\S.*)$`, 'i')
+/** `|` or `>`: the value is on the lines below. */
+const blockStart = /^[|>][-+\d]*\s*$/
 const secretText: [RegExp, string][] = [
   [/(\/\/)[^\s/@"']*@/g, `$1${mask}@`],
   [/(^|[\s"'])[^\s/@"':]+:(?!\/\/)[^\s@"']+@/g, `$1${mask}@`],
@@ -18,8 +22,8 @@ export function isSecretKey(key: string): boolean {
 
 /** A line of the user's file without the secrets it may hold. */
 export function maskLine(line: string): string {
-  const hidden = line.replace(secretKey, (whole, quote, key, colon) =>
-    harmless.test(key) ? whole : `${quote}${key}${quote}${colon}${mask}`,
+  const hidden = line.replace(secretKey, (whole, quote, key, colon, value) =>
+    harmless.test(key) || blockStart.test(value) ? whole : `${quote}${key}${quote}${colon}${mask}`,
   )
   return maskText(hidden)
 }

@@ -54,6 +54,8 @@ describe('masking', () => {
     ['url: https://bob:pw@host/x', 'url: https://********@host/x'],
     ['url: bob:pw@host', 'url: ********@host'],
     ['email: a@b.example', 'email: a@b.example'],
+    ['startup_script: curl -H x', 'startup_script: ********'],
+    ['startup_script: |-', 'startup_script: |-'],
     ['note: AKIAABCDEFGHIJKLMNOP here', 'note: ******** here'],
     ['name: tokenizer', 'name: tokenizer'],
   ])('%s', (line, masked) => {

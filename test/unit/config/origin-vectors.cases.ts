@@ -1,0 +1,378 @@
+// The origin's own test vectors of its configuration, and what becomes of each here. docs/origin-vectors.md is made of it.
+import type { ProblemCode } from '../../../src/model/problem-codes.ts'
+
+export interface OriginVector {
+  /** The origin's test file, below master/. */
+  origin: string
+  vector: string
+  text: string
+  /** `passes`, or the correction of ours that the origin's expectation contradicts. */
+  here: 'passes' | 'differs' | 'not ours'
+  why: string
+  /** Of every problem, in order; none by default. */
+  codes?: ProblemCode[]
+  /** Part of the configuration. */
+  config?: object
+  /** Part of the first pool's provider. */
+  provider?: object
+  /** Where its agents dial. */
+  address?: string
+}
+
+const provconfig = 'internal/config/provconfig/config_test.go'
+const awsConfig = 'internal/config/provconfig/aws_config_test.go'
+const gcpConfig = 'internal/config/provconfig/gcp_config_test.go'
+const root = 'cmd/determined-master/root_test.go'
+const masterConfig = 'internal/config/config_test.go'
+const schedulerConfig = 'internal/config/scheduler_config_test.go'
+
+/** One pool with this provider, as JSON: the form most of the vectors have. */
+const pool = (provider: object) => JSON.stringify({ resource_pools: [{ pool_name: 'default', provider }] })
+
+const awsKeys = { type: 'aws', region: 'test.region', image_id: 'test.image', ssh_key_name: 'test-key' }
+const master = { master_url: 'http://test.master', agent_docker_image: 'test_image' }
+const periods = { max_idle_agent_period: '30s', max_agent_starting_period: '30s' }
+const disk = {
+  mode: 'READ_ONLY',
+  boot: false,
+  initializeParams: {
+    sourceImage: 'projects/determined-ai/global/images/determined-agent',
+    diskSizeGb: '200',
+    diskType: 'projects/determined-ai/zones/us-central1-a/diskTypes/pd-ssd',
+  },
+  autoDelete: true,
+}
+const gpus = (machine_type: string, gpu_type: string, gpu_num: number) =>
+  pool({ type: 'gcp', boot_disk_source_image: 'i', instance_type: { machine_type, gpu_type, gpu_num } })
+
+export const originVectors: OriginVector[] = [
+  {
+    origin: provconfig,
+    vector: 'a provider without keys is refused, with these defaults',
+    text: pool({}),
+    here: 'passes',
+    why: 'Refused in other words; the defaults are those of `type: local`, tested in providers.test.ts.',
+    codes: ['PROVIDER_TYPE_MISSING'],
+  },
+  {
+    origin: provconfig,
+    vector: 'AWS: `http://test.master` is dialled on port 8080; periods of 30 s; an ignored fluent image',
+    text: pool({ ...awsKeys, ...master, ...periods, agent_fluent_image: 'fluent_image' }),
+    here: 'passes',
+    why: 'That the fluent image is ignored is said in a warning.',
+    codes: ['CONFIG_UNUSED'],
+    provider: {
+      region: 'test.region',
+      agent_fluent_image: 'fluent_image',
+      agent_docker_image: 'test_image',
+      max_idle_agent_period: 30_000,
+      max_agent_starting_period: 30_000,
+      instance_types: [{ type: 'g4dn.metal', slots: 8 }],
+    },
+    address: 'http://test.master:8080',
+  },
+  {
+    origin: provconfig,
+    vector: 'GCP: `http://test.master` is dialled on port 8080',
+    text: pool({
+      type: 'gcp',
+      ...master,
+      project: 'test_project2',
+      zone: 'test-zone2',
+      boot_disk_source_image: 'i2',
+    }),
+    here: 'passes',
+    why: '',
+    provider: {
+      project: 'test_project2',
+      zone: 'test-zone2',
+      boot_disk_source_image: 'i2',
+      max_idle_agent_period: 1_200_000,
+      max_instances: 5,
+    },
+    address: 'http://test.master:8080',
+  },
+  {
+    origin: provconfig,
+    vector: 'a startup script written as a block keeps its text',
+    text: 'provisioner:\n  provider: local\n  startup_script: |\n                echo "hello world"\n                sleep 5\n',
+    here: 'passes',
+    why: 'With a type added: reading and checking are one step here.',
+    provider: { startup_script: 'echo "hello world"\nsleep 5\n' },
+  },
+  {
+    origin: provconfig,
+    vector: '`base_config` with `diskSizeGb: "200"` becomes the number 200',
+    text: pool({ type: 'gcp', ...master, boot_disk_source_image: 'i3', base_config: { disks: [disk] } }),
+    here: 'differs',
+    why: '`base_config` goes to the API as it is written; its JSON takes 64-bit numbers as texts.',
+    provider: { base_config: { disks: [disk] } },
+    address: 'http://test.master:8080',
+  },
+  {
+    origin: provconfig,
+    vector: '`type: hpc` with a partition is valid',
+    text: pool({ type: 'hpc', partition: 'tesla_queue', ...master }),
+    here: 'differs',
+    why: 'Refused: it launches nothing, and crashes the origin under the agent resource manager.',
+    codes: ['PROVIDER_HPC'],
+  },
+  {
+    origin: awsConfig,
+    vector: 'region, image and key pair are enough',
+    text: pool(awsKeys),
+    here: 'passes',
+    why: '',
+    provider: {
+      region: 'test.region',
+      image: { id: 'test.image' },
+      ssh_key_name: 'test-key',
+      instance_name: 'determined-ai-agent',
+      volume: { size: 200 },
+      tag_key: 'managed_by',
+      network_interface: { public_ip: true },
+      spot: { enabled: false },
+      cpu_slots_allowed: false,
+    },
+  },
+  {
+    origin: awsConfig,
+    vector: 'a full object keeps every value',
+    text: pool({
+      ...awsKeys,
+      instance_name: 'test.instance_name',
+      network_interface: { public_ip: false, subnet_id: 'test.subnet', security_group_id: 'test.security' },
+      tag_key: 'dai',
+      tag_value: 'agent',
+      root_volume_size: 120,
+      instance_type: 'p2.xlarge',
+      iam_instance_profile_arn: 'test_instance_profile',
+      custom_tags: [{ key: 'key1', value: 'value1' }],
+    }),
+    here: 'passes',
+    why: '',
+    provider: {
+      instance_name: 'test.instance_name',
+      network_interface: { public_ip: false, subnet_id: 'test.subnet', security_group_id: 'test.security' },
+      tag_key: 'dai',
+      tag_value: 'agent',
+      volume: { size: 120 },
+      instance_types: [{ type: 'p2.xlarge', slots: 1 }],
+      iam_instance_profile_arn: 'test_instance_profile',
+      custom_tags: [{ key: 'key1', value: 'value1' }],
+    },
+  },
+  {
+    origin: awsConfig,
+    vector: 'an empty object is refused because the key pair is empty',
+    text: pool({ type: 'aws' }),
+    here: 'differs',
+    why: 'Refused because no image is named; a key pair is optional.',
+    codes: ['IMAGE_MISSING'],
+  },
+  {
+    origin: gcpConfig,
+    vector: 'a boot image is enough',
+    text: pool({ type: 'gcp', boot_disk_source_image: 'test-source_image' }),
+    here: 'passes',
+    why: '',
+    provider: {
+      boot_disk_source_image: 'test-source_image',
+      boot_disk_size: 200,
+      label_key: 'managed-by',
+      instance_type: { machine_type: 'n1-standard-32', gpu_type: 'nvidia-tesla-t4', gpu_num: 4 },
+      operation_timeout_period: 300_000,
+    },
+  },
+  {
+    origin: gcpConfig,
+    vector: 'a full object keeps every value',
+    text: pool({
+      type: 'gcp',
+      project: 'test-project',
+      zone: 'test-zone',
+      boot_disk_size: 100,
+      boot_disk_source_image: 'test-source_image',
+      labels: { 'test-labels-key': 'test-labels-value' },
+      label_key: 'test-label-key',
+      label_value: 'test-label-value',
+      name_prefix: 'test-name',
+      network_interface: { network: 'test-network', subnetwork: 'test-subnetwork', external_ip: true },
+      network_tags: ['test-tag1', 'test-tag2'],
+      service_account: { email: 'my-project-123@service.account.com', scopes: ['a', 'b'] },
+      instance_type: { machine_type: 'custom-1-1', gpu_type: 'nvidia-tesla-v100', gpu_num: 2 },
+      operation_timeout_period: '5m',
+    }),
+    here: 'passes',
+    why: '',
+    provider: {
+      project: 'test-project',
+      zone: 'test-zone',
+      boot_disk_size: 100,
+      labels: { 'test-labels-key': 'test-labels-value' },
+      label_key: 'test-label-key',
+      label_value: 'test-label-value',
+      name_prefix: 'test-name',
+      network_interface: { network: 'test-network', subnetwork: 'test-subnetwork', external_ip: true },
+      network_tags: ['test-tag1', 'test-tag2'],
+      service_account: { email: 'my-project-123@service.account.com', scopes: ['a', 'b'] },
+      instance_type: { machine_type: 'custom-1-1', gpu_type: 'nvidia-tesla-v100', gpu_num: 2 },
+      instance_types: [{ type: 'custom-1-1', slots: 2 }],
+      operation_timeout_period: 300_000,
+    },
+  },
+  {
+    origin: gcpConfig,
+    vector: 'an empty object is valid',
+    text: pool({ type: 'gcp' }),
+    here: 'differs',
+    why: 'Refused because no image is named; the built-in one is gone.',
+    codes: ['IMAGE_MISSING'],
+  },
+  {
+    origin: gcpConfig,
+    vector: 'n1-standard-1 with eight V100 is valid',
+    text: gpus('n1-standard-1', 'nvidia-tesla-v100', 8),
+    here: 'passes',
+    why: '',
+    provider: { instance_types: [{ type: 'n1-standard-1', slots: 8 }] },
+  },
+  {
+    origin: gcpConfig,
+    vector: 'bunny-1-1 is no machine type',
+    text: gpus('bunny-1-1', 'nvidia-tesla-v100', 8),
+    here: 'passes',
+    why: 'Refused by the form of the name, not by a list.',
+    codes: ['MACHINE_TYPE_INVALID'],
+  },
+  {
+    origin: gcpConfig,
+    vector: 'nvidia-tesla-v999 is no GPU',
+    text: gpus('n1-standard-1', 'nvidia-tesla-v999', 8),
+    here: 'passes',
+    why: '',
+    codes: ['GPU_TYPE_UNKNOWN'],
+  },
+  {
+    origin: gcpConfig,
+    vector: 'ten V100 are too many',
+    text: gpus('n1-standard-1', 'nvidia-tesla-v100', 10),
+    here: 'passes',
+    why: '',
+    codes: ['GPU_COUNT_INVALID'],
+  },
+  {
+    origin: gcpConfig,
+    vector: 'a service account keeps its scopes',
+    text: pool({
+      type: 'gcp',
+      boot_disk_source_image: 'i',
+      service_account: { email: 'a@b', scopes: ['a', 'b'] },
+    }),
+    here: 'passes',
+    why: '',
+    provider: { service_account: { email: 'a@b', scopes: ['a', 'b'] } },
+  },
+  {
+    origin: root,
+    vector: 'the old form becomes the pool `default`',
+    text: JSON.stringify({ scheduler: { fit: 'best' }, provisioner: { provider: 'local', ...periods } }),
+    here: 'passes',
+    why: 'With a type added. How the master schedules is not read.',
+    config: { resource_pools: [{ pool_name: 'default' }] },
+    provider: { max_idle_agent_period: 30_000, max_agent_starting_period: 30_000 },
+  },
+  {
+    origin: root,
+    vector: 'an old Kubernetes scheduler becomes a Kubernetes resource manager without pools',
+    text: JSON.stringify({ scheduler: { resource_provider: { type: 'kubernetes' } } }),
+    here: 'differs',
+    why: 'Refused: Kubernetes runs its pods itself, there is nothing to launch.',
+    codes: ['RESOURCE_MANAGER_UNSUPPORTED'],
+  },
+  {
+    origin: root,
+    vector: "`base_config` keeps its camelCase, and other keys of the master don't disturb",
+    text: JSON.stringify({
+      provisioner: { provider: 'gcp', boot_disk_source_image: 'i', base_config: { disks: [disk] } },
+      task_container_defaults: { cpu_pod_spec: { apiVersion: 'v1', kind: 'Pod' } },
+    }),
+    here: 'passes',
+    why: 'With an image added.',
+    provider: { base_config: { disks: [disk] } },
+  },
+  {
+    origin: masterConfig,
+    vector: 'a provider without `type` is read with its defaults',
+    text: JSON.stringify({
+      log: { level: 'info' },
+      db: { user: 'u', password: 'p', host: 'h', port: '3000' },
+      resource_manager: { type: 'agent', scheduler: { fitting_policy: 'best' } },
+      resource_pools: [{ pool_name: 'default', provider: periods }],
+      integrations: { pachyderm: { address: 'foo' } },
+    }),
+    here: 'differs',
+    why: 'Reading and checking are one step: the missing type is said, as the origin says it later.',
+    codes: ['PROVIDER_TYPE_MISSING'],
+  },
+  {
+    origin: masterConfig,
+    vector: 'old names of the default pools, and of the auxiliary containers (0), are taken over',
+    text: JSON.stringify({
+      resource_manager: {
+        type: 'agent',
+        default_cpu_resource_pool: 'cpu-pool',
+        default_gpu_resource_pool: 'gpu-pool',
+        scheduler: { type: 'fair_share' },
+      },
+      resource_pools: [
+        { pool_name: 'cpu-pool', max_aux_containers_per_agent: 10 },
+        { pool_name: 'gpu-pool', max_cpu_containers_per_agent: 0 },
+      ],
+    }),
+    here: 'passes',
+    why: '`fair_share` is let through.',
+    config: {
+      resource_manager: { default_aux_resource_pool: 'cpu-pool', default_compute_resource_pool: 'gpu-pool' },
+      resource_pools: [{ max_aux_containers_per_agent: 10 }, { max_aux_containers_per_agent: 0 }],
+    },
+  },
+  {
+    origin: masterConfig,
+    vector: 'a file without resource manager',
+    text: JSON.stringify({ log: { level: 'info' }, db: { user: 'u', port: '3000' } }),
+    here: 'passes',
+    why: '',
+    config: { resource_pools: [{ pool_name: 'default' }] },
+  },
+  {
+    origin: masterConfig,
+    vector: '`agent_reattach_enabled` is announced as ignored',
+    text: JSON.stringify({ resource_pools: [{ pool_name: 'root', agent_reattach_enabled: true }] }),
+    here: 'passes',
+    why: '',
+    codes: ['CONFIG_UNUSED'],
+  },
+  {
+    origin: masterConfig,
+    vector: 'no scheduler means `priority`; `round_robin` is refused',
+    text: JSON.stringify({ resource_manager: { type: 'agent', scheduler: { type: 'round_robin' } } }),
+    here: 'not ours',
+    why: 'How the master schedules is let through unread; the master itself refuses it.',
+  },
+  {
+    origin: schedulerConfig,
+    vector: "a pool's scheduler with only `fitting_policy: worst` is of type `priority`",
+    text: JSON.stringify({ resource_pools: [{ pool_name: 'p', scheduler: { fitting_policy: 'worst' } }] }),
+    here: 'not ours',
+    why: 'How the master schedules is let through unread.',
+  },
+  {
+    origin: masterConfig,
+    vector: 'printing the configuration masks scripts, passwords and keys',
+    text: 'db:\n  password: db-secret\nresource_pools:\n  - pool_name: p\n    provider:\n      type: local\n      startup_script: |\n        script-secret\n      max_instancs: 1\n      container_startup_script: script-secret\ntelemetry:\n  segment_master_key: key-secret\nport: x\n',
+    here: 'passes',
+    why: 'The configuration is never printed; the lines shown beside a problem are masked, scripts left out.',
+    codes: ['CONFIG_UNKNOWN_KEY', 'CONFIG_WRONG_TYPE'],
+  },
+]
