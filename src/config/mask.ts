@@ -6,7 +6,7 @@ const secretWords =
   /password|passwd|secret|token|credential|startup_script|(?:access|private|signing|api|segment_\w+)_?key/i
 /** `password_file: /run/x` names a file; the path is no secret. */
 const harmless = /_(?:file|path)$/i
-const secretKey = new RegExp(`(["']?)([\\w.-]*(?:${secretWords.source})[\\w.-]*)\\1(\\s*:\\s+)(\\S.*)$`, 'i')
+const secretKey = new RegExp(`(["']?)([\\w.-]*(?:${secretWords.source})[\\w.-]*)\\1(\\s*:\\s*)(\\S.*)$`, 'i')
 /** `|` or `>`: the value is on the lines below. */
 const blockStart = /^[|>][-+\d]*\s*$/
 const secretText: [RegExp, string][] = [

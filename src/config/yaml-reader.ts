@@ -28,7 +28,6 @@ export function readYaml(text: string, file: string): YamlText {
   const nul = text.indexOf('\0')
   if (nul >= 0) return unreadable(text, file, counter, nulFault(nul))
   const document = parse(text, counter)
-  if (!document) return unreadable(text, file, counter, tooDeep)
   const syntax = syntaxFaults(document, lineOf)
   const broken = document.errors.some(({ code }) => code !== 'TAG_RESOLVE_FAILED')
   const tree: YamlTree = broken
@@ -46,22 +45,16 @@ export function readYaml(text: string, file: string): YamlText {
 }
 
 function parse(text: string, lineCounter: LineCounter) {
-  try {
-    return parseDocument(text, {
-      lineCounter,
-      schema: 'core',
-      merge: true,
-      customTags: withBooleanWords,
-      // Duplicates are found while converting, where the first of the two is known.
-      uniqueKeys: false,
-      prettyErrors: false,
-      logLevel: 'error',
-    })
-  } catch (error) {
-    // The parser is recursive: a file of brackets alone overflows the stack.
-    if (error instanceof RangeError) return undefined
-    throw error
-  }
+  return parseDocument(text, {
+    lineCounter,
+    schema: 'core',
+    merge: true,
+    customTags: withBooleanWords,
+    // Duplicates are found while converting, where the first of the two is known.
+    uniqueKeys: false,
+    prettyErrors: false,
+    logLevel: 'error',
+  })
 }
 
 function withBooleanWords(tags: Tags): Tags {
@@ -69,13 +62,6 @@ function withBooleanWords(tags: Tags): Tags {
     if (typeof tag === 'string' || tag.tag !== booleanTag) return tag
     return { ...tag, test: words, resolve: (source: string) => trueWords.test(source) } as ScalarTag
   })
-}
-
-const tooDeep: YamlFault = {
-  code: 'YAML_TOO_LARGE',
-  message: 'The file is nested too deeply to be read',
-  start: 0,
-  end: 1,
 }
 
 function nulFault(at: number): YamlFault {

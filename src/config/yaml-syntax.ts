@@ -30,12 +30,17 @@ const wordings: Partial<Record<ErrorCode, Wording>> = {
   BAD_ALIAS: { remedy: 'Put quotes around a value that starts with "*" or "&".' },
 }
 
+/** More than this many are consequences of each other. */
+const most = 10
+
 /** One fault for each line: what follows on the same line is mostly a consequence. */
 export function syntaxFaults(document: Document.Parsed, lineOf: (offset: number) => number): YamlFault[] {
   const seen = new Set<number>()
-  return [...document.errors, ...(document.warnings as YAMLParseError[])]
+  const faults = [...document.errors, ...(document.warnings as YAMLParseError[])]
     .map((error) => neverClosed(document, error) ?? worded(error))
     .filter(({ start }) => !seen.has(lineOf(start)) && seen.add(lineOf(start)))
+  const exhausted = faults.find(({ code }) => code === 'YAML_TOO_LARGE')
+  return exhausted ? [exhausted] : faults.slice(0, most)
 }
 
 function worded({ code, message, pos: [start, end] }: YAMLParseError): YamlFault {

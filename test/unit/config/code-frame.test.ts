@@ -50,6 +50,7 @@ describe('masking', () => {
     ['  - db_password: "a b c"', '  - db_password: ********'],
     ['secret_access_key: x # note', 'secret_access_key: ********'],
     ['{user: u, token: t}', '{user: u, token: ********'],
+    ['{"password":"x"}', '{"password":********'],
     ['password_file: /run/secret', 'password_file: /run/secret'],
     ['url: https://bob:pw@host/x', 'url: https://********@host/x'],
     ['url: bob:pw@host', 'url: ********@host'],

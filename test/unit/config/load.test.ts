@@ -158,6 +158,22 @@ describe('defaults', () => {
   })
 })
 
+describe('the pool of work that names none', () => {
+  it('is `default`, the one named, or none', () => {
+    const pools = 'resource_pools: [{pool_name: default}, {pool_name: a}]'
+    const manager = (keys: string) => valid(`resource_manager: {${keys}}\n${pools}`).resource_manager
+    expect(manager('')).toMatchObject({ default_aux_resource_pool: 'default' })
+    expect(manager('default_aux_resource_pool: a, default_cpu_resource_pool: default')).toMatchObject({
+      default_aux_resource_pool: 'a',
+      default_compute_resource_pool: 'default',
+    })
+    expect(manager('no_default_resource_pools: true')).toMatchObject({
+      default_aux_resource_pool: '',
+      default_compute_resource_pool: '',
+    })
+  })
+})
+
 describe('both forms', () => {
   it('give the same pool', () => {
     const keys = 'max_instances: 3\n  tls: {trust: off}'

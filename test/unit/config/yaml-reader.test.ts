@@ -103,10 +103,18 @@ e: [*d, *d, *d, *d, *d, *d, *d, *d, *d, *d]`
     expect(problems[0]!.remedy).toContain(remedy)
   })
 
-  it.each([5_000, 100_000])('survives %i brackets', (depth) => {
-    const { value, problems } = readYaml(nested(depth), 'a.yaml')
+  it.each([
+    ['brackets', nested(50_000)],
+    ['dashes', '- '.repeat(50_000)],
+    ['mappings', Array.from({ length: 2000 }, (_, i) => `${' '.repeat(i)}a:`).join('\n')],
+  ])('nesting deeper than the stack: %s', (_name, text) => {
+    const { value, problems } = readYaml(text, 'a.yaml')
     expect(value).toBeUndefined()
     expect(problems.map(({ code }) => code)).toEqual(['YAML_TOO_LARGE'])
+  })
+
+  it('are not told by the hundred', () => {
+    expect(readYaml('a: @\n'.repeat(500), 'a.yaml').problems).toHaveLength(10)
   })
 })
 
