@@ -8,12 +8,14 @@ export type DialFault = {
   kind?: string
   /** One sentence without a full stop. */
   reason: string
+  /** The certificate at fault: whose, for which names, by whom, and until when. */
+  presents?: string
 }
 
 type Words = (options: AgentOptions, fault: Error) => string
 
 const untrusted: Words = ({ tls }) =>
-  `its certificate is not from a CA this agent trusts: ${tls.masterCert ? `only what is in ${tls.masterCert}` : 'the well-known CAs'}`
+  `its certificate is not from a CA this agent trusts (${tls.masterCert || 'the well-known CAs'}), or the master does not send its intermediate CA`
 
 const words: Partial<Record<PreflightCode, Words>> = {
   PREFLIGHT_DNS_NOT_FOUND: ({ masterHost }) => `${masterHost} has no address here`,
@@ -30,8 +32,7 @@ const words: Partial<Record<PreflightCode, Words>> = {
   PREFLIGHT_OTHER_SELF_SIGNED: untrusted,
   PREFLIGHT_BAD_SIGNATURE: untrusted,
   PREFLIGHT_ROOT_MISSING: untrusted,
-  PREFLIGHT_MISSING_INTERMEDIATE: (options, fault) =>
-    `${untrusted(options, fault)}; or it does not send the certificate of its intermediate CA`,
+  PREFLIGHT_MISSING_INTERMEDIATE: untrusted,
   PREFLIGHT_EXPIRED: () => 'a certificate it presents has expired',
   PREFLIGHT_NOT_YET_VALID: () =>
     'a certificate it presents is not valid yet, or the clock of this machine is wrong',
@@ -49,16 +50,27 @@ const words: Partial<Record<PreflightCode, Words>> = {
 }
 
 /** `error` is what `connectAgentSocket` threw, or what stood in the way of calling it. */
-export function dialFault(error: unknown, options: AgentOptions): DialFault {
+export function dialFault(error: unknown, options: AgentOptions): DialFault & { code?: PreflightCode } {
   const [first] = error instanceof ProvisionError ? error.problems : []
   if (first && first.code !== 'AGENT_DIAL_FAILED') return { reason: refusal(first) }
   const cause = (first?.cause ?? error) as NodeJS.ErrnoException
-  const fault = rootFault(cause) ?? cause
-  // The WebSocket's own timer gives an error without a code.
-  if (/timed out/i.test(fault.message)) return { kind: 'UNREACHABLE', reason: 'it gave no answer in time' }
+  const fault = withCode(rootFault(cause) ?? cause)
   const code = classify({ phase: 'handshake', fault, timedOut: false, presented: [] })
-  const reason = words[code]?.(options, fault) ?? plain(fault)
-  return code === 'PREFLIGHT_FAILED' ? { reason } : { kind: code.slice('PREFLIGHT_'.length), reason }
+  if (code === 'PREFLIGHT_FAILED') return { reason: plain(fault) }
+  return {
+    code,
+    kind: code.slice('PREFLIGHT_'.length),
+    reason: words[code]?.(options, fault) ?? plain(fault),
+  }
+}
+
+/** Two kinds of error come without a telling code: the WebSocket's timer, and TLS errors met while writing. */
+function withCode(fault: NodeJS.ErrnoException): NodeJS.ErrnoException {
+  const [, reason] = /:SSL routines:[^:]*:([^:]+)/.exec(fault.message) ?? []
+  const code = /timed out/i.test(fault.message)
+    ? 'ETIMEDOUT'
+    : `ERR_SSL_${reason?.toUpperCase().replaceAll(' ', '_')}`
+  return fault.code && fault.code !== 'EPROTO' ? fault : Object.assign(new Error(fault.message), { code })
 }
 
 /** The master's own words, where it answered. */

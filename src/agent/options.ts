@@ -1,4 +1,5 @@
 // The options an agent runs with, after flags, variables, agent.yaml and defaults.
+import type { MasterAddress } from '../model/master-address.ts'
 
 export type AgentSlotType = 'gpu' | 'cuda' | 'rocm' | 'cpu' | 'auto' | 'none'
 
@@ -38,4 +39,8 @@ export interface AgentOptions {
   proxies: { http: string; https: string; ftp: string; no: string }
   /** A word of logrus: panic, fatal, error, warn, warning, info, debug, trace. */
   logLevel: string
+}
+
+export function masterOf({ masterHost, masterPort, tls }: AgentOptions): MasterAddress {
+  return { scheme: tls.enabled ? 'https' : 'http', host: masterHost, port: masterPort }
 }

@@ -53,7 +53,7 @@ function covers(entry: string, host: string, port: number): boolean {
   const [, name = '', only] = /^(\[.*\]|[^:]*|.*:.*:.*?)(?::(\d+))?$/.exec(entry) ?? []
   const pattern = name.replace(/^\[(.*)\]$/, '$1').replace(/^\*\./, '.')
   if (!pattern || (only && Number(only) !== port)) return false
-  if (isIP(pattern)) return pattern === host
+  if (isIP(pattern) || isIP(host)) return pattern === host
   return pattern.startsWith('.') ? host.endsWith(pattern) : host === pattern || host.endsWith(`.${pattern}`)
 }
 

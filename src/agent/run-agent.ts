@@ -6,9 +6,9 @@ import { ProvisionError } from '../model/problem.ts'
 import { mustRestart } from '../protocol/agent-message.ts'
 import type { Device } from '../protocol/device.ts'
 import { detectDevices } from './devices/detect.ts'
-import { dialFault } from './dial-words.ts'
+import { explainDial } from './explain-dial.ts'
 import { runHook } from './hook.ts'
-import type { AgentOptions } from './options.ts'
+import { type AgentOptions, masterOf } from './options.ts'
 import { holdSession, type SessionContext } from './session.ts'
 import { refuseTasks } from './tasks/refuse.ts'
 
@@ -51,7 +51,7 @@ async function live(context: SessionContext): Promise<0 | 1> {
     const end = await holdSession(everJoined, context)
     if (signal.aborted) break
     if (end.kind === 'shut_down') return endedByMaster(end.reason, logger)
-    const fault = end.kind === 'over' ? { reason: end.reason } : dialFault(end.error, options)
+    const fault = end.kind === 'over' ? { reason: end.reason } : await explainDial(end.error, context)
     if (end.kind === 'over' && end.joined) {
       everJoined = true
       failures = 0
@@ -100,17 +100,11 @@ function detectOnce({ options, env, logger }: AgentRun): () => Promise<Device[]>
   }
 }
 
-function describe({
-  masterHost,
-  masterPort,
-  agentId,
-  resourcePool,
-  tls,
-}: AgentOptions): Record<string, string> {
-  const master = { scheme: tls.enabled ? 'https' : 'http', host: masterHost, port: masterPort } as const
+function describe(options: AgentOptions): Record<string, string> {
+  const { masterHost, agentId, resourcePool, tls } = options
   const trust = tls.skipVerify ? 'any certificate (skip_verify)' : tls.masterCert || 'well-known CAs'
   return {
-    master: masterUrl(master),
+    master: masterUrl(masterOf(options)),
     agent: agentId,
     pool: resourcePool,
     ...(tls.enabled && { trust, name: tls.masterCertName || masterHost }),

@@ -1,5 +1,4 @@
 // One connection to the master: from the dial to its end.
-import type { MasterAddress } from '../model/master-address.ts'
 import type { Clock, Logger } from '../model/ports.ts'
 import type { AgentMessage, MasterSetAgentOptions } from '../protocol/agent-message.ts'
 import type { ConnectionEnd } from '../protocol/connection.ts'
@@ -7,7 +6,7 @@ import type { Device } from '../protocol/device.ts'
 import { type AgentConnection, connectAgentSocket } from '../protocol/dial.ts'
 import { dialTimeout } from '../protocol/limits.ts'
 import { createInbox, type Inbox } from './inbox.ts'
-import type { AgentOptions } from './options.ts'
+import { type AgentOptions, masterOf } from './options.ts'
 import { proxyFor } from './proxy.ts'
 import type { Tasks } from './tasks/tasks.ts'
 import { trustOf } from './trust.ts'
@@ -76,11 +75,7 @@ function dial(
   onEnd: (end: ConnectionEnd) => void,
 ): Promise<AgentConnection> {
   const { options, env, version, hostname, clock, signal, logger } = context
-  const master: MasterAddress = {
-    scheme: options.tls.enabled ? 'https' : 'http',
-    host: options.masterHost,
-    port: options.masterPort,
-  }
+  const master = masterOf(options)
   const proxy = proxyFor(master, env)
   return connectAgentSocket({
     master,

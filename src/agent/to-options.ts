@@ -57,11 +57,10 @@ function faults(options: AgentOptions, merged: Block): Problem[] {
     found.push(problem('AGENT_OPTION_INVALID', message, { remedy }))
   if (!options.masterHost)
     against('`master_host` is missing', 'Set it, or DET_MASTER_HOST, to the host of the master.')
-  for (const key of ['masterPort', 'containerMasterPort'] as const)
-    if (options[key] < 1 || options[key] > 65_535)
-      against(
-        `${options[key]} is no port (\`${key === 'masterPort' ? 'master_port' : 'container_master_port'}\`)`,
-      )
+  // 0 is not set, as everywhere in Go.
+  for (const key of ['master_port', 'container_master_port'])
+    if (number(merged[key]) < 0 || number(merged[key]) > 65_535)
+      against(`${merged[key]} is no port (\`${key}\`)`)
   for (const key of ['artificial_slots', 'agent_reconnect_attempts', 'agent_reconnect_backoff'])
     if (number(merged[key]) < 0) against(`\`${key}\` must not be negative, it is ${merged[key]}`)
   if (merged['api_enabled'] === true)

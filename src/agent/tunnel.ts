@@ -1,9 +1,10 @@
 // Connections to the master through an HTTP proxy: CONNECT (RFC 9110 section 9.3.6), then TLS as if there were none.
 import { type Agent, Agent as PlainAgent } from 'node:http'
 import { Agent as TlsAgent } from 'node:https'
-import { connect as connectPlain, type Socket } from 'node:net'
-import { type ConnectionOptions, connect as connectTls } from 'node:tls'
+import { connect, type Socket } from 'node:net'
+import type { ConnectionOptions } from 'node:tls'
 import { type MasterAddress, masterUrl } from '../model/master-address.ts'
+import { connectAsAgent } from '../tls/dial-options.ts'
 import type { ProxyServer } from './proxy.ts'
 
 /** Bytes of the proxy's answer that are read before it is taken for something else. */
@@ -11,22 +12,21 @@ const largestAnswer = 16_384
 
 type Opened = (error: Error | null, socket?: Socket) => void
 
-/** To be used for one connection. Its errors name the proxy. */
+/** For one connection. Errors name the proxy, never its password. */
 export function tunnelAgent(proxy: ProxyServer, master: MasterAddress, timeoutMs: number): Agent {
   const secure = master.scheme === 'https'
-  const agent = secure ? new TlsAgent() : new PlainAgent()
   const createConnection = (options: ConnectionOptions, opened: Opened): undefined => {
     openTunnel(proxy, new URL(masterUrl(master)).host, timeoutMs).then(
-      (socket) => opened(null, secure ? connectTls({ ...options, socket }) : socket),
+      (socket) => opened(null, secure ? connectAsAgent({ ...options, socket }) : socket),
       opened,
     )
   }
-  return Object.assign(agent, { createConnection })
+  return Object.assign(secure ? new TlsAgent() : new PlainAgent(), { createConnection })
 }
 
 function openTunnel(proxy: ProxyServer, target: string, timeoutMs: number): Promise<Socket> {
   return new Promise((resolve, reject) => {
-    const socket = connectPlain(proxy.port, proxy.host)
+    const socket = connect(proxy.port, proxy.host)
     const fail = (why: string) => {
       socket.destroy()
       reject(new Error(`proxy ${proxy.host}:${proxy.port} ${why}`))

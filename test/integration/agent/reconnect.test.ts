@@ -1,0 +1,212 @@
+// What the built-in agent does when its master goes away, comes back, or tells it to go.
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { pastReconnectPeriod } from '../../../src/protocol/agent-message.ts'
+import type { Container } from '../../../src/protocol/container.ts'
+import {
+  type AgentHome,
+  agentHome,
+  type Relay,
+  type RunningAgent,
+  relay,
+} from '../../support/running-agent.ts'
+import { options, type ScriptedMaster, scriptedMaster, type Visit } from '../../support/scripted-master.ts'
+import { until } from '../../support/server.ts'
+
+let master: ScriptedMaster
+let wire: Relay
+let home: AgentHome
+
+beforeEach(async () => {
+  master = await scriptedMaster()
+  wire = await relay(master.port)
+  home = agentHome()
+})
+afterEach(async () => {
+  await home.dispose()
+  await wire.close()
+  await master.close()
+})
+
+const hook = () => `hooks:\n  on_connection_lost: [bash, -c, 'echo lost >> "$HOOK"']\n`
+
+function start(change: Record<string, string | number> = {}): RunningAgent {
+  const env = { DET_MASTER_PORT: wire.port, DET_AGENT_ID: 'a', HOOK: join(home.dir, 'hook'), ...change }
+  return home.run(env, hook())
+}
+
+function hooked(): boolean {
+  return existsSync(join(home.dir, 'hook'))
+}
+
+async function visit(n: number): Promise<Visit> {
+  await until(() => master.visits[n]?.heard[0]?.AgentStarted, `visit ${n}`)
+  return master.visits[n]!
+}
+
+describe('an agent whose connection breaks', () => {
+  it('comes back as the one it was, with the very same devices', async () => {
+    const agent = start()
+    const first = await visit(0)
+    wire.cut()
+    const second = await visit(1)
+    expect([first, second].map(({ join: { id, reconnect } }) => ({ id, reconnect }))).toEqual([
+      { id: 'a', reconnect: false },
+      { id: 'a', reconnect: true },
+    ])
+    expect(second.heard[0]).toEqual(first.heard[0])
+    expect(first.heard[0]!.AgentStarted!.Devices).toHaveLength(2)
+    expect(agent.said()).toMatch(/warn lost the connection to the master .*without a goodbye/)
+  })
+
+  it('comes back too when the master says goodbye properly', async () => {
+    start()
+    await (await visit(0)).connection.close()
+    expect((await visit(1)).join.reconnect).toBe(true)
+  })
+
+  it('comes back any number of times', async () => {
+    const agent = start({ DET_AGENT_RECONNECT_ATTEMPTS: 1 })
+    for (let n = 0; n < 4; n++) {
+      await visit(n)
+      wire.cut()
+    }
+    await visit(4)
+    expect(agent.said()).not.toContain('gave up')
+  })
+
+  it('gives up after its attempts, runs the hook once, and ends', async () => {
+    const agent = start({ DET_AGENT_RECONNECT_ATTEMPTS: 3 })
+    await visit(0)
+    await wire.close()
+    expect(await agent.exit).toBe(1)
+    const attempts = agent.lines.filter((line) => line.includes('could not reconnect'))
+    expect(attempts).toHaveLength(3)
+    expect(attempts[2]).toMatch(/"attempt":3,"of":3,"kind":"REFUSED","reason":"nothing listens there"/)
+    expect(agent.said()).toMatch(/error gave up reconnecting to the master .*AGENT_CONNECTION_LOST/)
+    expect(readFileSync(join(home.dir, 'hook'), 'utf8')).toBe('lost\n')
+  })
+
+  it('does not try at all when it has no attempts', async () => {
+    const agent = start({ DET_AGENT_RECONNECT_ATTEMPTS: 0 })
+    await visit(0)
+    wire.cut()
+    expect(await agent.exit).toBe(1)
+    expect(master.visits).toHaveLength(1)
+    expect(hooked()).toBe(true)
+  })
+
+  it('ends well when it is told to while it waits for the next attempt', async () => {
+    const agent = start({ DET_AGENT_RECONNECT_BACKOFF: 600 })
+    await visit(0)
+    await wire.close()
+    await until(() => agent.said().includes('lost the connection'))
+    expect(await agent.stop()).toBe(0)
+    expect(hooked()).toBe(false)
+  })
+})
+
+describe('an agent that is told to end', () => {
+  it('by a master that has forgotten it ends without the hook, to be started afresh', async () => {
+    const agent = start()
+    const first = await visit(0)
+    master.refusal = pastReconnectPeriod
+    first.connection.terminate()
+    expect(await agent.exit).toBe(1)
+    expect(agent.said()).toMatch(/error the master told this agent to end .*AGENT_SHUT_DOWN.*must restart/)
+    expect(hooked()).toBe(false)
+  })
+
+  it('by a shutdown message ends without the hook', async () => {
+    const agent = start()
+    const { connection } = await visit(0)
+    connection.send({ AgentShutdown: { ErrMsg: 'your devices changed' } })
+    expect(await agent.exit).toBe(1)
+    expect(agent.said()).toContain('your devices changed')
+    expect(hooked()).toBe(false)
+  })
+})
+
+describe('a master that behaves oddly', () => {
+  it('and hangs up before it has said anything leaves an agent that ends', async () => {
+    master.greet = ({ connection }) => connection.terminate()
+    const agent = start()
+    expect(await agent.exit).toBe(1)
+    expect(agent.said()).toMatch(/error could not join the master/)
+    expect(hooked()).toBe(false)
+  })
+
+  it('and hangs up while an agent comes back uses up one of its attempts', async () => {
+    const agent = start({ DET_AGENT_RECONNECT_ATTEMPTS: 2 })
+    await visit(0)
+    master.greet = ({ connection }) => connection.terminate()
+    wire.cut()
+    expect(await agent.exit).toBe(1)
+    expect(master.visits).toHaveLength(3)
+    expect(hooked()).toBe(true)
+  })
+
+  it('and begins with another message is not joined', async () => {
+    master.greet = ({ connection }) => connection.send({ SignalContainer: { ContainerID: 'x', Signal: 9 } })
+    const agent = start()
+    expect(await agent.exit).toBe(1)
+    expect(agent.said()).toContain('its first message was not the options of the agent')
+    expect(master.visits[0]!.heard).toEqual([])
+  })
+
+  it('and sends what is no message is left, and dialled again', async () => {
+    start()
+    const { connection } = await visit(0)
+    connection.send({} as never)
+    expect((await visit(1)).join.reconnect).toBe(true)
+  })
+
+  it('and sends its options twice is taken calmly', async () => {
+    const agent = start()
+    const { connection } = await visit(0)
+    connection.send(options)
+    await until(() => agent.said().includes('sent its options again'))
+    expect(master.visits).toHaveLength(1)
+  })
+})
+
+describe('a container', () => {
+  const container: Container = { id: 'c-1', state: 'ASSIGNED', devices: [], description: 'd' }
+  const spec = {
+    TaskType: 'COMMAND',
+    RunSpec: {
+      ContainerConfig: { Cmd: ['true'], Env: [], WorkingDir: '', Image: '', Labels: {} },
+      Archives: [],
+    },
+  }
+
+  it('of a master that is not ours fails at once, with the reason', async () => {
+    start()
+    const { connection, heard } = await visit(0)
+    connection.send({ StartContainer: { Container: container, Spec: spec } })
+    await until(() => heard[1])
+    expect(heard[1]!.ContainerStateChanged).toMatchObject({
+      Container: { id: 'c-1', state: 'TERMINATED' },
+      ContainerStopped: { Failure: { ErrMsg: expect.stringContaining('runs no containers') } },
+    })
+  })
+
+  it('the master believes to run here is reported as gone', async () => {
+    master.greet = ({ connection }) =>
+      connection.send({
+        MasterSetAgentOptions: {
+          ...options.MasterSetAgentOptions!,
+          ContainersToReattach: [{ Container: { ...container, state: 'RUNNING' } }],
+        },
+      })
+    start()
+    const { heard } = await visit(0)
+    expect(heard[0]!.AgentStarted!.ContainersReattached).toMatchObject([
+      {
+        Container: { id: 'c-1', state: 'TERMINATED' },
+        Failure: { FailureType: expect.stringContaining('restore') },
+      },
+    ])
+  })
+})

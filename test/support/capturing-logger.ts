@@ -1,0 +1,14 @@
+// A logger that keeps what was said, as `level message {fields}`.
+import type { LogFields, Logger } from '../../src/model/ports.ts'
+
+export interface CapturingLogger extends Logger {
+  lines: string[]
+}
+
+export function capturingLogger(): CapturingLogger {
+  const lines: string[] = []
+  const at = (level: string) => (message: string, fields?: LogFields) => {
+    lines.push([level, message, ...(fields ? [JSON.stringify(fields)] : [])].join(' '))
+  }
+  return { lines, debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') }
+}

@@ -1,0 +1,119 @@
+// The built-in agent against a master of a test's own, with everything it says kept.
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { connect, createServer, type Server, type Socket } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { readAgentOptions } from '../../src/agent/read-options.ts'
+import { runAgent } from '../../src/agent/run-agent.ts'
+import { systemClock } from '../../src/platform/clock.ts'
+import { capturingLogger } from './capturing-logger.ts'
+
+export interface RunningAgent {
+  lines: string[]
+  said(): string
+  /** Resolves with the exit status. */
+  exit: Promise<0 | 1>
+  stop(): Promise<0 | 1>
+}
+
+export interface AgentHome {
+  dir: string
+  /** Writes a file and tells its path. */
+  file(name: string, text: string): string
+  /** `yaml` is agent.yaml; `env` is laid over `DET_MASTER_HOST=127.0.0.1` and a PATH. */
+  run(env: Record<string, string | number>, yaml?: string): RunningAgent
+  dispose(): Promise<void>
+}
+
+export function agentHome(): AgentHome {
+  const dir = mkdtempSync(join(tmpdir(), 'agent-'))
+  const running: RunningAgent[] = []
+
+  function file(name: string, text: string): string {
+    writeFileSync(join(dir, name), text)
+    return join(dir, name)
+  }
+
+  return {
+    dir,
+    file,
+    run(given, yaml = '') {
+      const env = {
+        PATH: process.env['PATH'],
+        DET_CONFIG_FILE: file('agent.yaml', yaml),
+        DET_MASTER_HOST: '127.0.0.1',
+        DET_ARTIFICIAL_SLOTS: '2',
+        DET_AGENT_RECONNECT_BACKOFF: '0',
+        ...Object.fromEntries(Object.entries(given).map(([name, value]) => [name, String(value)])),
+      }
+      const { options, problems } = readAgentOptions({ argv: [], env })
+      if (!options) throw new Error(JSON.stringify(problems))
+      const logger = capturingLogger()
+      const stop = new AbortController()
+      const exit = runAgent({
+        options,
+        env,
+        version: '0.1.0',
+        clock: systemClock,
+        logger,
+        signal: stop.signal,
+      })
+      const agent: RunningAgent = {
+        lines: logger.lines,
+        said: () => logger.lines.join('\n'),
+        exit,
+        stop: () => {
+          stop.abort(new Error('ended by the test'))
+          return exit
+        },
+      }
+      running.push(agent)
+      return agent
+    },
+    async dispose() {
+      await Promise.all(running.map((agent) => agent.stop()))
+      rmSync(dir, { recursive: true, force: true })
+    },
+  }
+}
+
+export interface Relay {
+  port: number
+  /** Breaks the connections there are. */
+  cut(): void
+  /** Breaks them, and takes no new ones. */
+  close(): Promise<void>
+}
+
+/** A wire between agent and master that a test can cut. */
+export async function relay(target: number): Promise<Relay> {
+  const ends = new Set<Socket>()
+  const server: Server = createServer((near) => {
+    const far = connect(target, '127.0.0.1')
+    for (const [one, other] of [
+      [near, far],
+      [far, near],
+    ] as const) {
+      ends.add(one)
+      one.on('error', () => {})
+      one.on('close', () => {
+        ends.delete(one)
+        other.destroy()
+      })
+      one.pipe(other)
+    }
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const cut = () => {
+    for (const end of ends) end.destroy()
+  }
+  return {
+    port: (server.address() as { port: number }).port,
+    cut,
+    async close() {
+      const closed = new Promise((resolve) => server.close(resolve))
+      cut()
+      await closed
+    },
+  }
+}

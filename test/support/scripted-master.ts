@@ -1,0 +1,67 @@
+// A master that says and does what a test tells it, on the true wire without TLS.
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { systemClock } from '../../src/platform/clock.ts'
+import { createAcceptor, type MasterConnection, refuseUpgrade } from '../../src/protocol/accept.ts'
+import type { AgentMessage } from '../../src/protocol/agent-message.ts'
+import { type JoinRequest, parseJoin } from '../../src/protocol/agents-url.ts'
+import type { MasterMessage } from '../../src/protocol/master-message.ts'
+
+export interface Visit {
+  join: JoinRequest
+  connection: MasterConnection
+  heard: MasterMessage[]
+}
+
+export interface ScriptedMaster {
+  port: number
+  /** Every connection there was, oldest first. */
+  visits: Visit[]
+  /** Called for each new connection; by default it sends the options. */
+  greet: (visit: Visit) => void
+  /** Set: agents are refused with this message and status 500. */
+  refusal?: string
+  close(): Promise<void>
+}
+
+export const options: Partial<AgentMessage> = {
+  MasterSetAgentOptions: {
+    MasterInfo: {
+      version: '0.38.1',
+      master_id: 'm',
+      cluster_id: 'c',
+      cluster_name: 'scripted',
+      telemetry: { enabled: false, otel_enabled: false, otel_endpoint: '' },
+    },
+    LoggingOptions: { type: 'default' },
+    ContainersToReattach: [],
+  },
+}
+
+export async function scriptedMaster(): Promise<ScriptedMaster> {
+  const server = createServer()
+  const acceptor = createAcceptor({ clock: systemClock })
+  server.on('upgrade', (request, socket, head) => {
+    if (master.refusal) return refuseUpgrade(socket, 500, master.refusal)
+    const parsed = parseJoin(request.url ?? '')
+    if (!parsed.ok) return refuseUpgrade(socket, 500, parsed.message)
+    acceptor.accept(request, socket, head, (open) => {
+      const heard: MasterMessage[] = []
+      const connection = open({ onMessage: (message) => heard.push(message), onEnd: () => {} })
+      const visit = { join: parsed.join, connection, heard }
+      master.visits.push(visit)
+      master.greet(visit)
+    })
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const master: ScriptedMaster = {
+    port: (server.address() as AddressInfo).port,
+    visits: [],
+    greet: ({ connection }) => connection.send(options),
+    async close() {
+      for (const { connection } of master.visits) connection.terminate()
+      await new Promise((resolve) => server.close(resolve))
+    },
+  }
+  return master
+}
