@@ -1,59 +1,16 @@
-// Builds dist/: the command line and the library as small bundles, and the type declarations.
+// Builds dist/: the bundles, the type declarations, and the list of licences of what is inside.
 import { execFileSync } from 'node:child_process'
-import { chmodSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { rmSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
-import { build } from 'esbuild'
+import { bundle } from './bundle.ts'
 import { licensesOf } from './licenses.ts'
 
 const root = resolve(import.meta.dirname, '..')
 const dist = join(root, 'dist')
 
-/** Loaded from node_modules when first needed: too large, or never needed by a dry run. */
-const external = /^(@aws-sdk\/.*|@google-cloud\/.*|@peculiar\/x509|reflect-metadata|ws|handlebars)$/
-
-/** Node before 22.12 must get a sentence, not a syntax error: this file has nothing newer than ES2020. */
-const launcher = `#!/usr/bin/env node
-const [major, minor] = process.versions.node.split('.').map(Number)
-if (major < 22 || (major === 22 && minor < 12)) {
-  console.error('provision needs Node.js 22.12 or newer; this is ' + process.versions.node)
-  process.exit(2)
-}
-const { enableCompileCache } = await import('node:module')
-enableCompileCache()
-await import('./cli/main.js')
-`
-
 rmSync(dist, { recursive: true, force: true })
-execFileSync(process.execPath, [join(root, 'scripts/compile-templates.ts')], { stdio: 'inherit' })
-
-const result = await build({
-  absWorkingDir: root,
-  entryPoints: { 'cli/main': 'src/cli/main.ts', index: 'src/index.ts' },
-  outdir: dist,
-  bundle: true,
-  splitting: true,
-  format: 'esm',
-  platform: 'node',
-  target: 'node22.12',
-  minifySyntax: true,
-  minifyWhitespace: true,
-  legalComments: 'none',
-  plugins: [
-    {
-      name: 'external',
-      setup: ({ onResolve }) => onResolve({ filter: external }, ({ path }) => ({ path, external: true })),
-    },
-  ],
-  // The same API without the scan of a CommonJS build: 12 ms less at every start.
-  alias: { yaml: join(root, 'node_modules/yaml/browser/index.js') },
-  metafile: true,
-  logLevel: 'warning',
-})
-
-mkdirSync(dist, { recursive: true })
-writeFileSync(join(dist, 'cli.js'), launcher)
-chmodSync(join(dist, 'cli.js'), 0o755)
-writeFileSync(join(root, 'THIRD_PARTY_LICENSES'), licensesOf(Object.keys(result.metafile.inputs), root))
+const inputs = await bundle(dist)
+writeFileSync(join(root, 'THIRD_PARTY_LICENSES'), licensesOf(inputs, root))
 execFileSync(join(root, 'node_modules/.bin/tsc'), ['-p', 'tsconfig.build.json'], {
   cwd: root,
   stdio: 'inherit',

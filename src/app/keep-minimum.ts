@@ -6,9 +6,14 @@ import type { Clock, Logger } from '../model/ports.ts'
 import { type Problem, problem } from '../model/problem.ts'
 import { failureStages, isFailureStage } from '../model/stage.ts'
 import type { Provider } from '../providers/provider.ts'
-import type { LaunchPermission } from '../tls/preflight-policy.ts'
 import { offeringsOf } from './offerings.ts'
 import type { PreparedPool } from './prepare-pool.ts'
+
+/** `probe`: one VM only, more once it has joined. */
+export interface Permission {
+  launch: 'yes' | 'probe' | 'no'
+  problems: Problem[]
+}
 
 export interface KeepMinimumOptions {
   /** As it is now: a renewed certificate changes it. */
@@ -16,7 +21,7 @@ export interface KeepMinimumOptions {
   provider: Provider
   owner: Ownership
   /** May a VM be launched now? Asked before each launch. */
-  permission: (signal: AbortSignal) => Promise<LaunchPermission>
+  permission: (signal: AbortSignal) => Promise<Permission>
   hasJoined: (instanceId: string) => boolean
   onListing: (instances: Instance[]) => void
   clock: Clock
@@ -31,7 +36,7 @@ const longestPauseMs = 300_000
 export async function keepMinimum(options: KeepMinimumOptions, signal: AbortSignal): Promise<void> {
   const { provider, clock, onListing } = options
   const pool = options.prepared().pool.pool_name
-  const logger = onlyChanges(options.logger, pool)
+  const logger = onlyNews(options.logger, pool)
   let failures = 0
   let notBefore = 0
 
@@ -66,7 +71,7 @@ async function launch(
   signal: AbortSignal,
 ): Promise<void> {
   const allowed = await permission(signal)
-  if (allowed.problem) logger.tell(allowed.problem)
+  for (const p of allowed.problems) logger.tell(p)
   if (allowed.launch === 'no' || signal.aborted) return
   // Without proof that agents can join, one VM at a time shows whether they do.
   if (allowed.launch === 'probe' && live.some(({ id }) => !hasJoined(id))) return
@@ -104,22 +109,20 @@ function stageMeaning(stage: string): string {
 
 interface Told {
   tell(p: Problem): void
-  /** The next problem is news again. */
+  /** Whatever goes wrong from here on is news again. */
   forget(): void
 }
 
 /** A fault that lasts is said once, not at every look. */
-function onlyChanges(logger: Logger, pool: string): Told {
-  let last = ''
+function onlyNews(logger: Logger, pool: string): Told {
+  const said = new Set<string>()
   return {
     tell({ code, message, remedy, severity }) {
-      if (last === code + message) return
-      last = code + message
+      if (said.has(code + message)) return
+      said.add(code + message)
       const log = severity === 'error' ? logger.error : logger.warn
       log(message, { pool, code, remedy })
     },
-    forget: () => {
-      last = ''
-    },
+    forget: () => said.clear(),
   }
 }

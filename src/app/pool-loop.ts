@@ -5,8 +5,8 @@ import type { Ownership } from '../model/ownership.ts'
 import type { Clock, Logger } from '../model/ports.ts'
 import { loadProvider } from '../providers/registry.ts'
 import { preflight } from '../tls/preflight.ts'
-import { applyPreflight, type LaunchPermission } from '../tls/preflight-policy.ts'
-import { keepMinimum } from './keep-minimum.ts'
+import { applyPreflight } from '../tls/preflight-policy.ts'
+import { keepMinimum, type Permission } from './keep-minimum.ts'
 import type { PreparedPool } from './prepare-pool.ts'
 
 export interface PoolLoopOptions {
@@ -73,12 +73,12 @@ export async function startPool(options: PoolLoopOptions): Promise<PoolLoop> {
 
 /** Dials the master as an agent of the pool would, unless the pool wants no preflight. */
 async function permissionFor(
-  { pool, setup }: PreparedPool,
+  { pool, setup, hasClientCertificate }: PreparedPool,
   clock: Clock,
   signal: AbortSignal,
-): Promise<LaunchPermission> {
+): Promise<Permission> {
   const { preflight: mode, preflight_address } = pool.provider
-  if (mode === 'off') return { launch: 'yes' }
+  if (mode === 'off') return { launch: 'yes', problems: [] }
   const result = await preflight({
     address: setup.master,
     dialAddress: preflight_address === undefined ? undefined : hostAndPort(preflight_address),
@@ -86,8 +86,10 @@ async function permissionFor(
     timeoutMs: preflightMs,
     clock,
     signal,
+    agentsHaveClientCertificate: hasClientCertificate,
   })
-  return applyPreflight(mode, result)
+  const { launch, problem } = applyPreflight(mode, result)
+  return { launch, problems: [...result.warnings, ...(problem ? [problem] : [])] }
 }
 
 /** `host:port`, IPv6 in brackets, as the configuration has checked it. */

@@ -18,6 +18,8 @@ export interface PreparedPool {
   setup: AgentSetup
   userData: UserData
   request: LaunchRequest
+  /** Agents show a certificate that lies on their machine image, not here. */
+  hasClientCertificate: boolean
 }
 
 export interface PrepareInput extends PoolTrustInput {
@@ -52,5 +54,6 @@ export async function preparePool(
   const packed = await packUserData(rendered.script, setup)
   problems.push(...packed.problems)
   if (!packed.userData || problems.some(isError)) return { problems }
-  return { prepared: { pool, setup, userData: packed.userData, request }, problems }
+  const hasClientCertificate = merged.clientCertificate !== undefined
+  return { prepared: { pool, setup, userData: packed.userData, request, hasClientCertificate }, problems }
 }

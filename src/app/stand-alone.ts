@@ -5,6 +5,7 @@ import type { FleetRow } from '../model/fleet-row.ts'
 import type { MasterConfig } from '../model/master-config.ts'
 import type { Clock, Logger } from '../model/ports.ts'
 import { isError, ProvisionError, problem } from '../model/problem.ts'
+import { contentsFingerprint } from '../platform/watched-file.ts'
 import { accessHandler } from '../server/access.ts'
 import { healthHandler } from '../server/health.ts'
 import { type Listener, listen } from '../server/listen.ts'
@@ -15,7 +16,7 @@ import { loadMasterMaterial } from './material.ts'
 import { type PoolLoop, startPool } from './pool-loop.ts'
 import { type PreparedPools, preparePools } from './prepared-pools.ts'
 import { tellProblems } from './tell-problems.ts'
-import { watchCertificate } from './watch-certificate.ts'
+import { certificateFiles, watchCertificate } from './watch-certificate.ts'
 
 export interface StandAloneOptions {
   config: MasterConfig
@@ -41,6 +42,7 @@ export async function startStandAlone(options: StandAloneOptions): Promise<Stand
   const { config, clock, logger } = options
   if (config.demand.type !== 'built-in')
     throw new ProvisionError(problem('DEMAND_UNAVAILABLE', `demand.type is ${config.demand.type}`))
+  const since = contentsFingerprint(certificateFiles(config))
   const loaded = loadMasterMaterial(config, { now: clock.now(), withKey: true })
   if (loaded.problems.some(isError)) throw new ProvisionError(loaded.problems)
   const { material } = loaded
@@ -60,7 +62,7 @@ export async function startStandAlone(options: StandAloneOptions): Promise<Stand
     mayJoin: (pool, id) => mayJoin(loops.get(pool), id),
   })
   const listener = await serve(options, master, material)
-  const stopWatching = watchCertificate({ config, listener, pools: prepared.pools, clock, logger })
+  const stopWatching = watchCertificate({ config, listener, pools: prepared.pools, clock, logger, since })
   try {
     for (const name of prepared.pools.names)
       loops.set(name, await startLoop(name, prepared.pools, master, options))

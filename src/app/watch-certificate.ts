@@ -15,20 +15,35 @@ export interface CertificateWatch {
   pools: PreparedPools
   clock: Clock
   logger: Logger
+  /** Of the files when they were first loaded, so that no change falls between that and the watch. */
+  since: string
 }
 
 const everyMs = 2000
 
+/** The files to look at; none without TLS. */
+export function certificateFiles({ security: { tls } }: MasterConfig): string[] {
+  return tls ? [tls.cert, ...(tls.key ? [tls.key] : [])] : []
+}
+
 /** Looks until the returned function is called. Without TLS there is nothing to watch. */
-export function watchCertificate({ config, listener, pools, clock, logger }: CertificateWatch): () => void {
-  const files = config.security.tls
-  if (!files) return () => {}
+export function watchCertificate({
+  config,
+  listener,
+  pools,
+  clock,
+  logger,
+  since,
+}: CertificateWatch): () => void {
+  const files = certificateFiles(config)
+  if (files.length === 0) return () => {}
   const renew = async (material: TlsMaterial) => {
     tellProblems(logger, await pools.renew(material))
     logger.info('new VMs get the renewed certificate', { sha256: material.leaf.sha256 })
   }
   return watchMaterial<TlsMaterial>({
-    files: [files.cert, ...(files.key ? [files.key] : [])],
+    files,
+    since,
     load: () => loadMasterMaterial(config, { now: clock.now(), withKey: true }),
     clock,
     intervalMs: everyMs,
@@ -37,15 +52,15 @@ export function watchCertificate({ config, listener, pools, clock, logger }: Cer
       if (unusable) throw new ProvisionError(unusable)
       tellProblems(logger, warnings)
       logger.info('serving the renewed certificate', {
-        file: files.cert,
+        file: files[0],
         notAfter: material.leaf.x509.validTo,
       })
       void renew(material)
     },
     onProblem(problems) {
       tellProblems(logger, problems)
-      logger.error('the changed certificate is not usable; the last good one stays', { file: files.cert })
+      logger.error('the changed certificate is not usable; the last good one stays', { file: files[0] })
     },
-    onRecovery: () => logger.info('the certificate is good again', { file: files.cert }),
+    onRecovery: () => logger.info('the certificate is good again', { file: files[0] }),
   })
 }

@@ -1,0 +1,30 @@
+// The command line as a user runs it: its own process, its streams and its exit status.
+import { spawnSync } from 'node:child_process'
+import { join } from 'node:path'
+import { inject } from 'vitest'
+import { root } from './sources.ts'
+
+export interface CliRun {
+  status: number | null
+  stdout: string
+  stderr: string
+  bytes: Buffer
+}
+
+export interface CliOptions {
+  cwd?: string
+  env?: Record<string, string>
+  input?: string | Buffer
+  /** Ends the process at the first SDK, socket or name. */
+  noOutside?: boolean
+}
+
+export function runCli(args: string[], { cwd, env = {}, input, noOutside }: CliOptions = {}): CliRun {
+  const preload = noOutside ? ['--import', join(root, 'test/support/no-outside.mjs')] : []
+  const { status, stdout, stderr } = spawnSync(
+    process.execPath,
+    ['--no-warnings', ...preload, inject('cli'), ...args],
+    { cwd, input, env: { PATH: process.env['PATH'], HOME: '/nonexistent', ...env }, maxBuffer: 1 << 26 },
+  )
+  return { status, stdout: stdout.toString(), stderr: stderr.toString(), bytes: stdout }
+}

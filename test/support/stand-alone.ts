@@ -1,0 +1,115 @@
+// A whole provisioner in a folder of its own: configuration, certificates, master, local agents.
+import { X509Certificate } from 'node:crypto'
+import { once } from 'node:events'
+import { mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { connect } from 'node:tls'
+import { inject } from 'vitest'
+import { type StandAlone, startStandAlone } from '../../src/app/stand-alone.ts'
+import { loadConfig } from '../../src/config/load.ts'
+import type { MasterConfig } from '../../src/model/master-config.ts'
+import { systemClock } from '../../src/platform/clock.ts'
+import { createDevelopmentChain, type DevelopmentChain } from '../../src/tls/development-ca.ts'
+import { capturingLogger } from './capturing-logger.ts'
+
+export const localAgent = [process.execPath, inject('cli'), 'agent']
+
+export class Cluster {
+  readonly dir = realpathSync(mkdtempSync(join(tmpdir(), 'cluster-')))
+  readonly log = capturingLogger()
+  port = 0
+  #running: StandAlone | undefined
+
+  /** Writes a chain for `master.test` and 127.0.0.1 where the configuration expects it. */
+  async certificate(now = Date.now()): Promise<DevelopmentChain> {
+    const chain = await createDevelopmentChain({ names: ['master.test'], ips: ['127.0.0.1'], days: 30, now })
+    this.serve(chain)
+    return chain
+  }
+
+  serve({ chain, leaf }: DevelopmentChain): void {
+    writeFileSync(join(this.dir, 'chain.crt'), chain)
+    writeFileSync(join(this.dir, 'server.key'), leaf.key, { mode: 0o600 })
+  }
+
+  /** @param provider lines of the pool's provider block */
+  async config(...provider: string[]): Promise<MasterConfig> {
+    this.port ||= await freePort()
+    const lines = ['type: local', 'max_instances: 4', 'boot_timeout: 30s', ...provider]
+    const file = join(this.dir, 'master.yaml')
+    writeFileSync(
+      file,
+      `port: ${this.port}
+security: {tls: {cert: chain.crt, key: server.key}}
+resource_pools:
+  - pool_name: default
+    agent_reconnect_wait: 10s
+    provider:
+${lines.map((line) => `      ${line}\n`).join('')}`,
+    )
+    const { config, problems } = loadConfig(file)
+    if (!config) throw new Error(JSON.stringify(problems))
+    return config
+  }
+
+  async start(config: MasterConfig): Promise<StandAlone> {
+    this.#running = await startStandAlone({
+      config,
+      version: '0.0.0-test',
+      env: { PATH: process.env['PATH'], NODE_NO_WARNINGS: '1' },
+      localAgent,
+      clock: systemClock,
+      logger: this.log,
+      onChange: () => {},
+    })
+    return this.#running
+  }
+
+  /** What the script and agent of a local VM have written. */
+  consoleOf(instance: string): string {
+    return this.fileOf(instance, 'console.log')
+  }
+
+  /** A file below the root directory of a local VM. */
+  fileOf(instance: string, path: string): string {
+    return readFileSync(join(this.dir, '.provision/local/default', instance, path), 'utf8')
+  }
+
+  /** The process that leads a local VM's group. */
+  processOf(instance: string): number {
+    return JSON.parse(this.fileOf(instance, 'vm.json')).process.pid
+  }
+
+  /** SHA-256 of the certificate the master shows to a new client. */
+  async presented(): Promise<string | undefined> {
+    const socket = connect({ host: '127.0.0.1', port: this.port, rejectUnauthorized: false })
+    await once(socket, 'secureConnect')
+    const { fingerprint256 } = socket.getPeerX509Certificate()!
+    socket.destroy()
+    return fingerprint256
+  }
+
+  sha256(certificate: string): string {
+    return new X509Certificate(certificate).fingerprint256
+  }
+
+  /** Log lines that hold the words. */
+  said(words: string): string[] {
+    return this.log.lines.filter((line) => line.includes(words))
+  }
+
+  async dispose(): Promise<void> {
+    await this.#running?.stop()
+    rmSync(this.dir, { recursive: true, force: true })
+  }
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer()
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const { port } = server.address() as { port: number }
+  await new Promise((resolve) => server.close(resolve))
+  return port
+}
