@@ -1,5 +1,6 @@
 // The command line: words in, the right command loaded, problems out.
 import { Command, CommanderError, Option } from 'commander'
+import { nearest } from '../model/nearest.ts'
 import { ProvisionError, problem } from '../model/problem.ts'
 import type { CommandContext, CommandModule } from './command.ts'
 import { exitStatusOf } from './exit.ts'
@@ -30,6 +31,15 @@ function formatOption(...choices: string[]): Option {
   return new Option('--format <format>', 'how results are printed').choices(choices).default(choices[0])
 }
 
+function noSuchCommand(word: string): ProvisionError {
+  const meant = nearest(
+    word,
+    program.commands.map((command) => command.name()),
+  )
+  const remedy = meant ? `Did you mean \`provision ${meant}\`?` : 'See `provision --help`.'
+  return new ProvisionError(problem('USAGE', `there is no command ${word}`, { remedy }))
+}
+
 function several(value: string, list: string[] = []): string[] {
   return [...list, value]
 }
@@ -53,10 +63,15 @@ const program = new Command('provision')
     'after',
     '\nExit status: 0 done, 1 failed, 2 usage, 3 configuration or certificate refused, 4 preflight failed, 5 cloud refused.',
   )
+  .helpCommand('help [command]', 'explain a command')
+  // Left to the action, so that a misspelt command gets a better answer than "too many arguments".
+  .allowExcessArguments()
   .action(
-    lazily(async () =>
-      program.opts()['dryRun'] ? import('./commands/dry-run.ts') : import('./commands/daemon.ts'),
-    ),
+    lazily(async () => {
+      const [unknown] = program.args
+      if (unknown !== undefined) throw noSuchCommand(unknown)
+      return program.opts()['dryRun'] ? import('./commands/dry-run.ts') : import('./commands/daemon.ts')
+    }),
   )
 
 program

@@ -1,0 +1,83 @@
+// `provision` as a process: starts, is stopped by a signal, and says what it cannot do.
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { appendFileSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { join } from 'node:path'
+import { afterEach, describe, expect, inject, it } from 'vitest'
+import { Cluster } from '../../support/stand-alone.ts'
+
+let cluster: Cluster
+let child: ChildProcess | undefined
+afterEach(async () => {
+  child?.kill('SIGKILL')
+  await cluster.dispose()
+})
+
+/** Starts it and collects what it says. */
+function start(): { stderr: () => string; ended: Promise<number | null> } {
+  let text = ''
+  child = spawn(process.execPath, ['--no-warnings', inject('cli'), '-c', 'master.yaml'], {
+    cwd: cluster.dir,
+    env: { PATH: process.env['PATH'] },
+    stdio: ['ignore', 'inherit', 'pipe'],
+  })
+  child.stderr!.on('data', (part) => (text += part))
+  return { stderr: () => text, ended: once(child, 'close').then(([status]) => status) }
+}
+
+const alive = (pid: number) => {
+  try {
+    return process.kill(pid, 0)
+  } catch {
+    return false
+  }
+}
+
+describe.each(['SIGINT', 'SIGTERM'] as const)('provision, told to stop by %s', (signal) => {
+  it('ends the local agents, says so, and exits with 0', async () => {
+    cluster = new Cluster()
+    await cluster.certificate()
+    await cluster.config('min_instances: 2')
+    const { stderr, ended } = start()
+    await expect.poll(() => stderr().match(/"agent joined"/g)?.length, { timeout: 15_000 }).toBe(2)
+    const ids = [...new Set(stderr().match(/local-[0-9a-f]{8}-\d/g))]
+    const pids = ids.map((id) => cluster.processOf(id))
+    expect(pids.every(alive)).toBe(true)
+    child!.kill(signal)
+    expect(await ended, stderr()).toBe(0)
+    expect(stderr()).toContain('"message":"stopped; no agent of ours runs on this machine","ended":2')
+    expect(pids.some(alive)).toBe(false)
+  })
+})
+
+describe('provision that cannot start', () => {
+  it('names the port that is taken', async () => {
+    cluster = new Cluster()
+    await cluster.certificate()
+    await cluster.config('min_instances: 1')
+    const other = createServer().listen(cluster.port, '127.0.0.1')
+    const { stderr, ended } = start()
+    expect(await ended).toBe(1)
+    expect(stderr()).toMatch(new RegExp(`LISTEN_PORT_TAKEN .*${cluster.port}[\\s\\S]*remedy:`))
+    other.close()
+  })
+
+  it('names the file of a certificate that is not there', async () => {
+    cluster = new Cluster()
+    await cluster.config('min_instances: 1')
+    const { stderr, ended } = start()
+    expect(await ended).toBe(3)
+    expect(stderr()).toMatch(/master\.yaml TLS_FILE_MISSING .*chain\.crt/)
+  })
+
+  it('says that it does not know a source of demand yet', async () => {
+    cluster = new Cluster()
+    await cluster.certificate()
+    await cluster.config('min_instances: 1')
+    appendFileSync(join(cluster.dir, 'master.yaml'), 'demand: {type: push}\nlisten: {port: 8444}\n')
+    const { stderr, ended } = start()
+    expect(await ended, stderr()).toBe(3)
+    expect(stderr()).toMatch(/DEMAND_UNAVAILABLE .*push/)
+  })
+})

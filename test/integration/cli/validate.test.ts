@@ -1,0 +1,82 @@
+// `provision validate` and `provision schema` as a user sees them.
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { runCli } from '../../support/run-cli.ts'
+
+let dir: string
+beforeAll(() => {
+  dir = mkdtempSync(join(tmpdir(), 'validate-'))
+  writeFileSync(
+    join(dir, 'good.yaml'),
+    'resource_pools:\n  - pool_name: default\n    provider: {type: local}\n',
+  )
+  writeFileSync(
+    join(dir, 'bad.yaml'),
+    `resource_pools:
+  - pool_name: default
+    provider:
+      type: local
+      min_instances: 7
+      max_instances: 2
+      max_idle_agent_period: 20
+      agent_docker_imgae: x
+`,
+  )
+})
+afterAll(() => rmSync(dir, { recursive: true, force: true }))
+const validate = (...args: string[]) => runCli(['validate', ...args], { cwd: dir, noOutside: true })
+
+describe('provision validate', () => {
+  it('says what a good file holds', () => {
+    expect(validate('-c', 'good.yaml')).toMatchObject({ status: 0, stdout: '' })
+    expect(validate('-c', 'good.yaml').stderr).toContain('good.yaml is valid: default (local)')
+  })
+
+  it('reports every problem at once, with its place, its lines and a remedy', () => {
+    const { status, stderr } = validate('-c', 'bad.yaml')
+    expect(stderr).toMatch(/bad\.yaml:5:\d+ \w+ .*min_instances/)
+    expect(stderr).toMatch(/bad\.yaml:7:\d+ \w+ .*/)
+    expect(stderr).toMatch(/bad\.yaml:8:7 \w+ [\s\S]*agent_docker_image/)
+    expect(stderr).toContain('3 errors')
+    expect(stderr.match(/remedy:/g)).toHaveLength(3)
+    expect(status).toBe(3)
+  })
+
+  it('prints the same as JSON', () => {
+    const { problems, valid } = JSON.parse(validate('-c', 'bad.yaml', '--format', 'json').stdout)
+    expect(valid).toBe(false)
+    expect(problems).toHaveLength(3)
+    expect(problems[0]).toMatchObject({
+      severity: 'error',
+      where: { file: 'bad.yaml', line: expect.any(Number) },
+    })
+  })
+})
+
+describe('provision schema', () => {
+  it('prints a JSON Schema', () => {
+    const { status, stdout } = runCli(['schema'], { noOutside: true })
+    expect(status).toBe(0)
+    expect(JSON.parse(stdout)).toMatchObject({ $schema: expect.stringContaining('json-schema.org') })
+  })
+})
+
+describe('provision', () => {
+  it('suggests the command that was meant', () => {
+    const { status, stderr } = runCli(['vaildate'])
+    expect(stderr).toMatch(/validate/)
+    expect(status).toBe(2)
+  })
+
+  it.each([['--help'], ['certs', '--help'], ['help', 'validate']])('explains itself: %s %s', (...args) => {
+    const { status, stdout } = runCli(args.filter(Boolean))
+    expect(stdout).toMatch(/Usage: provision/)
+    expect(status).toBe(0)
+  })
+
+  it('prints its version', () => {
+    expect(runCli(['--version']).stdout).toMatch(/^\d+\.\d+\.\d+\n$/)
+  })
+})
