@@ -10,6 +10,8 @@ export interface FramedPlace {
 }
 
 const width = 100
+/** Longer lines are not searched for secrets, so they are not shown. */
+const longest = 1000
 /** What a terminal would obey or not show. */
 const unseen = /[\p{Cc}\uFEFF]/gu
 
@@ -26,9 +28,13 @@ export function codeFrame(lines: string[], place: FramedPlace, hidden: (line: nu
   const skip = Math.max(0, place.column - width + 20)
   return shownLines
     .flatMap((line) => {
-      const text = clip(lines[line - 1] ?? '', skip)
-      const row = `${line === place.line ? '>' : ' '} ${String(line).padStart(digits)} | ${text}`
-      return line === place.line ? [row, `  ${' '.repeat(digits)} | ${marker(text, place, skip)}`] : [row]
+      const here = line === place.line
+      const whole = lines[line - 1] ?? ''
+      const gutter = `${here ? '>' : ' '} ${String(line).padStart(digits)} |`
+      if (whole.length > longest) return [`${gutter} (${whole.length} characters)`]
+      const text = clip(whole, skip)
+      const row = `${gutter} ${text}`
+      return here ? [row, `  ${' '.repeat(digits)} | ${marker(text, place, skip)}`] : [row]
     })
     .map((row) => row.trimEnd())
     .join('\n')

@@ -47,17 +47,17 @@ function listedPools(block: Block): Pool[] {
       })
       return []
     }
-    const pool = { reading: block.reading, path, raw }
-    checkName(pool, names)
-    return [readPool(pool)]
+    const at = { reading: block.reading, path, raw }
+    const pool = readPool(at)
+    checkName(at, pool.pool_name, names)
+    return [pool]
   })
 }
 
-function checkName(pool: Block, names: Set<string>): void {
-  const name = pool.raw['pool_name']
-  if (typeof name !== 'string') return
+function checkName(block: Block, name: string | undefined, names: Set<string>): void {
+  if (name === undefined) return
   if (names.has(name))
-    note(pool, 'CONFIG_DUPLICATE', `There are two pools named ${JSON.stringify(name)}`, { key: 'pool_name' })
+    note(block, 'CONFIG_DUPLICATE', `There are two pools named ${JSON.stringify(name)}`, { key: 'pool_name' })
   names.add(name)
 }
 

@@ -31,13 +31,14 @@ export const configProviderCodes = {
   MASTER_URL_INVALID: {
     severity: 'error',
     exit: 3,
-    meaning: 'master_url is not of the form scheme://host:port.',
+    meaning: '`master_url` is not of the form scheme://host:port.',
     remedy: 'Write it as "https://master.example.com:8443", without a path.',
   },
   MASTER_URL_USERINFO: {
     severity: 'error',
     exit: 3,
-    meaning: 'master_url holds a user name or password; it would be written into the user data of every VM.',
+    meaning:
+      '`master_url` holds a user name or password; it would be written into the user data of every VM.',
     remedy: 'Remove everything up to the "@": agents do not log in.',
   },
   MASTER_HOST_ALIAS: {
@@ -52,7 +53,7 @@ export const configProviderCodes = {
     severity: 'warning',
     exit: 3,
     meaning:
-      'master_url is https without a port, and the master itself has no certificate: something in front of it ends TLS.',
+      '`master_url` is https without a port, and the master itself has no certificate: something in front of it ends TLS.',
     remedy: 'Write the port of that proxy into master_url, such as "https://master.example.com:443".',
   },
   IMAGE_MISSING: {
@@ -76,7 +77,7 @@ export const configProviderCodes = {
   GPU_TYPE_UNKNOWN: {
     severity: 'error',
     exit: 3,
-    meaning: 'gpu_type names no GPU that can be attached to a machine.',
+    meaning: '`gpu_type` names no GPU that can be attached to a machine.',
     remedy:
       'Use nvidia-tesla-t4, nvidia-tesla-p4, nvidia-tesla-p100 or nvidia-tesla-v100 with an N1 machine.',
   },

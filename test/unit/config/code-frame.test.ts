@@ -33,6 +33,15 @@ describe('a code frame', () => {
     expect(row!.slice(marks!.indexOf('^'), marks!.indexOf('^') + 4)).toBe('HERE')
   })
 
+  it('does not show lines too long to be searched for secrets', () => {
+    const frame = codeFrame(
+      ['a: 1', `b: ${'x'.repeat(100_000)}`],
+      { line: 2, column: 4, length: 9 },
+      () => false,
+    )
+    expect(frame).toBe('  1 | a: 1\n> 2 | (100003 characters)')
+  })
+
   it('leaves out the insides of scripts, and masks passwords beside the place', () => {
     expect(frameOf('script: |\n  TOKEN=abc\na: *b\npassword: hunter2')).toBe(
       '> 3 | a: *b\n    |    ^^\n  4 | password: ********',
