@@ -1,30 +1,16 @@
 // What every provider promises, written once and run on each of them: see src/providers/provider.ts.
 import { randomUUID } from 'node:crypto'
-import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect } from 'vitest'
 import type { Instance } from '../../src/model/instance.ts'
 import { codeInfo } from '../../src/model/problem-codes.ts'
 import type { Provider } from '../../src/providers/provider.ts'
-import type { Ability, ProviderHarness, ProviderSubject } from './provider-harness.ts'
-
-/** Clouds answer late, and machines are busy: a clause that never comes true fails by this deadline. */
-const eventually: typeof expect.poll = (read, options) => expect.poll(read, { timeout: 10_000, ...options })
+import { clausesFor, eventually } from './clauses.ts'
+import type { ProviderHarness, ProviderSubject } from './provider-harness.ts'
 
 const goneStates = ['stopping', 'terminated', 'stopped']
 
 export function describeProviderContract(name: string, subject: ProviderSubject): void {
-  const skipped: string[] = []
   let harness: ProviderHarness
-
-  /** A clause of the contract. `needs` says what the endpoint must be able to show; `!` before it, what it must not. */
-  function clause(text: string, needs: (Ability | `!${Ability}`)[], body: () => Promise<void>): void {
-    const unmet = needs.filter((need) =>
-      need.startsWith('!')
-        ? subject.can.includes(need.slice(1) as Ability)
-        : !subject.can.includes(need as Ability),
-    )
-    if (unmet.length > 0) skipped.push(`${text} (${unmet.join(', ')})`)
-    it.skipIf(unmet.length > 0)(text, body)
-  }
 
   async function listed(provider: Provider = harness.provider): Promise<Instance[]> {
     const listing = await provider.list()
@@ -39,15 +25,13 @@ export function describeProviderContract(name: string, subject: ProviderSubject)
   }
 
   describe(`the provider contract on ${name}`, () => {
+    const clause = clausesFor(name, subject.can)
+
     beforeEach(async () => {
       harness = await subject.open()
     })
     afterEach(async () => {
       await harness.dispose()
-    })
-    afterAll(() => {
-      if (skipped.length > 0)
-        console.log(`${name} cannot show:\n${skipped.map((s) => `  - ${s}`).join('\n')}`)
     })
 
     describe('launch', () => {

@@ -1,0 +1,241 @@
+// What every source of demand promises, written once and run on each of them: see src/demand/demand.ts.
+import { afterEach, beforeEach, describe, expect } from 'vitest'
+import type { AgentState, PendingAllocation } from '../../src/model/demand.ts'
+import { ProvisionError } from '../../src/model/problem.ts'
+import { clausesFor, eventually } from './clauses.ts'
+import type { DemandHarness, DemandSubject } from './demand-harness.ts'
+
+const free = { slots: 4, freeSlots: 4, busy: false, connected: true, enabled: true, draining: false }
+
+export function describeDemandContract(name: string, subject: DemandSubject): void {
+  let harness: DemandHarness
+
+  async function pending(pool = harness.pool): Promise<PendingAllocation[]> {
+    return (await harness.source.read(pool)).pending
+  }
+
+  async function agent(id: string, pool = harness.pool): Promise<AgentState | undefined> {
+    return (await harness.source.read(pool)).agents.find((each) => each.id === id)
+  }
+
+  /** Whether new work could go to it. */
+  async function takesWork(id: string): Promise<boolean> {
+    const state = await agent(id)
+    return state?.enabled === true && !state.draining
+  }
+
+  describe(`the demand contract on ${name}`, () => {
+    const clause = clausesFor(name, subject.can)
+
+    beforeEach(async () => {
+      harness = await subject.open()
+    })
+    afterEach(async () => {
+      await harness.dispose()
+    })
+
+    describe('read', () => {
+      clause('tells of which pool it speaks, and of which moment', [], async () => {
+        const demand = await harness.source.read(harness.pool)
+        expect(demand).toMatchObject({ pool: harness.pool, pending: [], agents: [] })
+        expect(Number.isFinite(demand.at)).toBe(true)
+      })
+
+      clause('goes on in time', [], async () => {
+        const first = await harness.source.read(harness.pool)
+        expect((await harness.source.read(harness.pool)).at).toBeGreaterThanOrEqual(first.at)
+      })
+
+      clause('shows work that waits, with what it wants and since when', [], async () => {
+        const ids = [await harness.submit(4), await harness.submit(1), await harness.submit(0)]
+        await eventually(async () => (await pending()).length).toBe(3)
+        const found = new Map((await pending()).map((each) => [each.id, each]))
+        expect(ids.map((id) => found.get(id)?.slots)).toEqual([4, 1, 0])
+        for (const { since } of found.values()) expect(since).toBeGreaterThan(0)
+      })
+
+      clause('keeps the moment since when work waits', [], async () => {
+        await harness.submit(4)
+        await eventually(async () => (await pending()).length).toBe(1)
+        const [first] = await pending()
+        const later = (await (await harness.open()).read(harness.pool)).pending
+        expect(later.map((each) => each.since)).toEqual([first!.since])
+      })
+
+      clause('shows work no more once it has an agent', [], async () => {
+        const work = await harness.submit(4)
+        await harness.join('agent-1', 4)
+        await harness.place(work, 'agent-1')
+        await eventually(() => pending()).toEqual([])
+      })
+
+      clause('shows work no more once it has ended without one', [], async () => {
+        const work = await harness.submit(4)
+        await eventually(async () => (await pending()).length).toBe(1)
+        await harness.finish(work)
+        await eventually(() => pending()).toEqual([])
+      })
+
+      clause('shows an agent that has joined, idle from then on', [], async () => {
+        await harness.join('agent-1', 4)
+        await eventually(() => agent('agent-1')).toMatchObject({ id: 'agent-1', ...free })
+        const state = await agent('agent-1')
+        expect(state!.idleSince).toBeGreaterThan(0)
+        expect((await agent('agent-1'))!.idleSince).toBe(state!.idleSince)
+      })
+
+      clause('shows an agent with work as busy, and idle anew when that has ended', [], async () => {
+        await harness.join('agent-1', 4)
+        await eventually(() => agent('agent-1')).toBeDefined()
+        const before = (await agent('agent-1'))!.idleSince!
+        const work = await harness.submit(3)
+        await harness.place(work, 'agent-1')
+        await eventually(() => agent('agent-1')).toMatchObject({ ...free, busy: true, freeSlots: 1 })
+        expect((await agent('agent-1'))!.idleSince).toBeUndefined()
+        await harness.finish(work)
+        await eventually(() => agent('agent-1')).toMatchObject(free)
+        expect((await agent('agent-1'))!.idleSince).toBeGreaterThanOrEqual(before)
+      })
+
+      clause('shows an agent with auxiliary work as busy, with all its slots free', [], async () => {
+        await harness.join('agent-1', 4)
+        await harness.place(await harness.submit(0), 'agent-1')
+        await eventually(() => agent('agent-1')).toMatchObject({ ...free, busy: true })
+      })
+
+      clause('shows an agent no more once it is gone', [], async () => {
+        await harness.join('agent-1', 4)
+        await eventually(() => agent('agent-1')).toBeDefined()
+        await harness.remove('agent-1')
+        await eventually(() => agent('agent-1')).toBeUndefined()
+      })
+
+      clause('shows an agent that is away for a moment as not connected', ['disconnects'], async () => {
+        await harness.join('agent-1', 4)
+        await eventually(() => agent('agent-1')).toMatchObject({ connected: true })
+        await harness.disconnect!('agent-1')
+        await eventually(() => agent('agent-1')).toMatchObject({ connected: false })
+      })
+
+      clause('keeps pools apart', ['other_pools'], async () => {
+        const other = harness.otherPool!
+        const work = await harness.submit(2, other)
+        await harness.join('agent-1', 4)
+        await eventually(async () => (await pending(other)).map((each) => each.id)).toEqual([work])
+        await eventually(() => agent('agent-1')).toBeDefined()
+        expect(await pending()).toEqual([])
+        expect(await agent('agent-1', other)).toBeUndefined()
+      })
+
+      clause(
+        'is an error, and never no demand, when the master is out of reach',
+        ['unreachable'],
+        async () => {
+          await harness.submit(4)
+          await eventually(async () => (await pending()).length).toBe(1)
+          await harness.becomeUnreachable!()
+          await expect(harness.source.read(harness.pool)).rejects.toThrow(ProvisionError)
+        },
+      )
+
+      clause('is given up when it is aborted', [], async () => {
+        const aborted = AbortSignal.abort(new Error('stopped'))
+        await expect(harness.source.read(harness.pool, aborted)).rejects.toThrow('stopped')
+      })
+    })
+
+    describe('drain', () => {
+      clause('keeps new work from an agent, and may be asked again', [], async () => {
+        await harness.join('agent-1', 4)
+        await eventually(() => takesWork('agent-1')).toBe(true)
+        for (let times = 0; times < 2; times++) expect(await harness.source.drain('agent-1')).toBe(true)
+        await eventually(() => takesWork('agent-1')).toBe(false)
+      })
+
+      clause('leaves the work an agent has', [], async () => {
+        await harness.join('agent-1', 4)
+        await harness.place(await harness.submit(4), 'agent-1')
+        await harness.source.drain('agent-1')
+        await eventually(() => takesWork('agent-1')).toBe(false)
+        expect(await agent('agent-1')).toMatchObject({ busy: true })
+      })
+
+      clause('is undone by undrain, which may be asked again', [], async () => {
+        await harness.join('agent-1', 4)
+        await harness.source.drain('agent-1')
+        await eventually(() => takesWork('agent-1')).toBe(false)
+        for (let times = 0; times < 2; times++) expect(await harness.source.undrain('agent-1')).toBe(true)
+        await eventually(() => takesWork('agent-1')).toBe(true)
+      })
+
+      clause('says when there is no such agent', [], async () => {
+        expect(await harness.source.drain('nobody')).toBe(false)
+        expect(await harness.source.undrain('nobody')).toBe(false)
+      })
+    })
+
+    describe('onChange', () => {
+      clause('calls back for work and for agents, with the pool', ['tells_changes'], async () => {
+        const told: string[] = []
+        harness.source.onChange((pool) => told.push(pool))
+        await harness.submit(4)
+        await eventually(() => told).toContain(harness.pool)
+        told.length = 0
+        await harness.join('agent-1', 4)
+        await eventually(() => told).toContain(harness.pool)
+      })
+
+      clause('calls back after the change, so that read shows it', ['tells_changes'], async () => {
+        const seen = new Promise<number>((resolve) => {
+          harness.source.onChange((pool) => {
+            void harness.source
+              .read(pool)
+              .then((demand) => demand.pending.length > 0 && resolve(demand.pending.length))
+          })
+        })
+        await harness.submit(4)
+        expect(await seen).toBe(1)
+      })
+
+      clause('goes on when a listener fails', ['tells_changes'], async () => {
+        const told: string[] = []
+        harness.source.onChange(() => {
+          throw new Error('a listener that fails')
+        })
+        harness.source.onChange((pool) => told.push(pool))
+        await harness.submit(4)
+        await eventually(() => told).toContain(harness.pool)
+      })
+
+      clause('calls nobody who has left, and nobody after close', ['tells_changes'], async () => {
+        const left: string[] = []
+        const closed: string[] = []
+        const leave = harness.source.onChange((pool) => left.push(pool))
+        harness.source.onChange((pool) => closed.push(pool))
+        leave()
+        await harness.submit(4)
+        await eventually(() => closed).toContain(harness.pool)
+        expect(left).toEqual([])
+        await harness.source.close()
+        closed.length = 0
+        const other = await harness.open()
+        await harness.submit(2)
+        await eventually(async () => (await other.read(harness.pool)).pending.length).toBe(2)
+        expect(closed).toEqual([])
+      })
+
+      clause('may be left twice', [], async () => {
+        const leave = harness.source.onChange(() => {})
+        leave()
+        leave()
+      })
+    })
+
+    describe('close', () => {
+      clause('may be called twice', [], async () => {
+        await harness.source.close()
+        await harness.source.close()
+      })
+    })
+  })
+}

@@ -1,0 +1,83 @@
+// A master that is only a list: the plainest thing a source of demand can stand on, for tests of what needs one.
+import type { DemandSource } from '../../src/demand/demand.ts'
+import type { AgentState, PendingAllocation } from '../../src/model/demand.ts'
+import { ProvisionError, problem } from '../../src/model/problem.ts'
+
+interface Work extends PendingAllocation {
+  pool: string
+  agentId?: string
+}
+
+type Agent = Pick<AgentState, 'id' | 'slots' | 'connected' | 'draining'> & { pool: string; idleSince: number }
+
+export interface MemoryMaster {
+  work: Map<string, Work>
+  agents: Map<string, Agent>
+  reachable: boolean
+  now: number
+  /** Says that something of the pool has changed. */
+  changed(pool: string): void
+  open(): DemandSource
+}
+
+export function memoryMaster(): MemoryMaster {
+  const listeners = new Set<(pool: string) => void>()
+  const master: MemoryMaster = {
+    work: new Map(),
+    agents: new Map(),
+    reachable: true,
+    now: 1_000,
+    changed(pool) {
+      master.now++
+      for (const listener of listeners)
+        try {
+          listener(pool)
+        } catch {
+          // Whoever listens has no say in what happens.
+        }
+    },
+    open: () => source(master, listeners),
+  }
+  return master
+}
+
+function source(master: MemoryMaster, listeners: Set<(pool: string) => void>): DemandSource {
+  const own = new Set<(pool: string) => void>()
+
+  function setDraining(id: string, draining: boolean): boolean {
+    const agent = master.agents.get(id)
+    if (agent) agent.draining = draining
+    if (agent) master.changed(agent.pool)
+    return agent !== undefined
+  }
+
+  function stateOf(agent: Agent): AgentState {
+    const held = [...master.work.values()].filter((work) => work.agentId === agent.id)
+    const used = held.reduce((sum, work) => sum + work.slots, 0)
+    const { pool: _, idleSince, ...state } = agent
+    const busy = held.length > 0
+    return { ...state, freeSlots: agent.slots - used, busy, enabled: true, ...(!busy && { idleSince }) }
+  }
+
+  return {
+    kind: 'built-in',
+    async read(pool, signal) {
+      signal?.throwIfAborted()
+      if (!master.reachable) throw new ProvisionError(problem('INTERNAL', 'the master is out of reach'))
+      const waiting = [...master.work.values()].filter((work) => work.pool === pool && !work.agentId)
+      const agents = [...master.agents.values()].filter((agent) => agent.pool === pool)
+      const pending = waiting.map(({ id, slots, since }) => ({ id, slots, since }))
+      return { pool, at: master.now, pending, agents: agents.map(stateOf) }
+    },
+    onChange(listener) {
+      listeners.add(listener)
+      own.add(listener)
+      return () => void listeners.delete(listener)
+    },
+    drain: async (id) => setDraining(id, true),
+    undrain: async (id) => setDraining(id, false),
+    async close() {
+      for (const listener of own) listeners.delete(listener)
+    },
+  }
+}
