@@ -1,19 +1,20 @@
 // agent_config_file_contents: a mapping, or a text that holds one as YAML or JSON.
-import { type Block, isAbsent, isMapping, note } from './reading.ts'
+import { type Block, given, isAbsent, isMapping, note } from './reading.ts'
 import { readYaml } from './yaml-reader.ts'
 
 const key = 'agent_config_file_contents'
 
 /**
  * As a mapping in both cases: the origin hands a text on as a quoted text, which no agent can read
- * (origin: provconfig/config.go, aws.go). undefined after a problem was noted.
+ * (origin: provconfig/config.go, aws.go). `value` is what was read; undefined after a problem was noted.
  */
-export function agentConfigOf(block: Block): Record<string, unknown> | undefined {
-  const value = Object.hasOwn(block.raw, key) ? block.raw[key] : undefined
-  if (isAbsent(value)) return {}
+export function agentConfigOf(
+  value: string | object | undefined,
+  block: Block,
+): Record<string, unknown> | undefined {
+  if (typeof value === 'string') return fromText(value, block)
   if (isMapping(value)) return value
-  // The type was judged with the other keys.
-  return typeof value === 'string' ? fromText(value, block) : undefined
+  return given(block, key) ? undefined : {}
 }
 
 function fromText(text: string, block: Block): Record<string, unknown> | undefined {

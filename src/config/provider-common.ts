@@ -30,7 +30,7 @@ export function commonOf(
     ...keys,
     agent_fluent_image: keys.agent_fluent_image ?? '',
     agent_runtime: keys.agent_runtime ?? 'docker',
-    agent_config_file_contents: agentConfigOf(block),
+    agent_config_file_contents: agentConfigOf(keys.agent_config_file_contents, block),
     agent_setup_template: keys.agent_setup_template && file(keys.agent_setup_template),
     launch_error_timeout: keys.launch_error_timeout ?? 0,
     boot_timeout: bootTimeout(keys, block, bareMetal),

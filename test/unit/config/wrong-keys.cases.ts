@@ -109,6 +109,7 @@ export const wrongKeys: WrongInput[] = [
     ['a demand URL with a password', 'demand: {type: determined, url: ➤"https://a:b@c"}', 'password_file'],
     ['an agent configuration that is no YAML', local('agent_config_file_contents: ➤"a: ["'), 'as a mapping'],
     ['an agent configuration without keys', local('agent_config_file_contents: ➤hello'), 'agent.yaml'],
+    ['a number for the agent configuration', local('agent_config_file_contents: ➤5'), 'agent.yaml'],
     ['no pool name', 'resource_pools: [{pool_name: ➤""}]', 'at least one character'],
   ]),
   ...cases('CONFIG_MISSING_KEY', [
