@@ -101,6 +101,12 @@ export const providerCodes = {
     meaning: 'This version has no provider that launches VMs of the configured type.',
     remedy: 'Use another provider type, or a version that has this one; `provision --dry-run` needs none.',
   },
+  PROVIDER_LAUNCH_SPENT: {
+    severity: 'error',
+    exit: 5,
+    meaning: 'A launch was sent again that had been carried out before, and its VMs have ended since.',
+    remedy: 'Nothing to do: a new launch is made for work that still waits.',
+  },
   PROVIDER_NOT_OURS: {
     severity: 'error',
     exit: 5,

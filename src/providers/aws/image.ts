@@ -1,0 +1,97 @@
+// Which image a VM is made from, and its root device: asked for, because images move on and differ.
+import type { Image } from '@aws-sdk/client-ec2'
+import type { AwsImage } from '../../model/aws-config.ts'
+import { derivedName } from '../../model/derived-id.ts'
+import type { Ownership } from '../../model/ownership.ts'
+import { ProvisionError, problem } from '../../model/problem.ts'
+import type { Ec2Api } from './ec2-api.ts'
+import { codeOf } from './ec2-failure.ts'
+import { templatePrefix } from './launch-steps.ts'
+import { pages } from './pages.ts'
+
+export interface ResolvedImage {
+  imageId: string
+  rootDevice: string
+}
+
+/** Throws PROVIDER_CONFIG when there is no such image, and the SDK's errors. */
+export async function resolveImage(
+  api: Ec2Api,
+  image: AwsImage,
+  owner: Ownership,
+  signal?: AbortSignal,
+): Promise<ResolvedImage> {
+  const found = await find(api, image, owner, signal)
+  if (!found?.ImageId) throw refused(`there is no image ${nameOf(image)} in this region`)
+  // Instance-store images have none; EC2 has made no new ones for years.
+  if (!found.RootDeviceName) throw refused(`image ${found.ImageId} has no root device`)
+  return { imageId: found.ImageId, rootDevice: found.RootDeviceName }
+}
+
+async function find(
+  api: Ec2Api,
+  image: AwsImage,
+  owner: Ownership,
+  signal?: AbortSignal,
+): Promise<Image | undefined> {
+  if ('owner' in image) return newest(api, image, signal)
+  const id = 'ssm' in image ? await parameterValue(api, image.ssm, owner, signal) : image.id
+  const { Images: [found] = [] } = await api.describeImages({ ImageIds: [id] }, signal)
+  return found
+}
+
+async function newest(
+  api: Ec2Api,
+  { owner, name }: { owner: string; name: string },
+  signal?: AbortSignal,
+): Promise<Image | undefined> {
+  const Filters = [
+    { Name: 'name', Values: [name] },
+    { Name: 'state', Values: ['available'] },
+  ]
+  let latest: Image | undefined
+  const fetchPage = (token: string | undefined) =>
+    api.describeImages({ Owners: [owner], Filters, ...(token ? { NextToken: token } : {}) }, signal)
+  for await (const { Images = [] } of pages(fetchPage))
+    for (const image of Images) if ((image.CreationDate ?? '') > (latest?.CreationDate ?? '')) latest = image
+  return latest
+}
+
+/**
+ * The image id an SSM parameter holds, told by EC2 itself, so that no SSM client is needed: a launch template may name
+ * the parameter, and describing it with ResolveAlias gives the id. The template lives only for the question.
+ */
+async function parameterValue(
+  api: Ec2Api,
+  parameter: string,
+  { clusterId, pool }: Ownership,
+  signal?: AbortSignal,
+): Promise<string> {
+  const LaunchTemplateName = `${templatePrefix}-image-${derivedName(24, clusterId, pool, parameter)}`
+  const ImageId = `resolve:ssm:${parameter}`
+  try {
+    await api.createLaunchTemplate({ LaunchTemplateName, LaunchTemplateData: { ImageId } }, signal)
+  } catch (error) {
+    // Left over from a crash: it says the same.
+    if (codeOf(error) !== 'InvalidLaunchTemplateName.AlreadyExistsException') throw error
+  }
+  try {
+    const request = { LaunchTemplateName, Versions: ['$Latest'], ResolveAlias: true }
+    const { LaunchTemplateVersions = [] } = await api.describeLaunchTemplateVersions(request, signal)
+    const id = LaunchTemplateVersions[0]?.LaunchTemplateData?.ImageId
+    if (!id?.startsWith('ami-')) throw refused(`the SSM parameter ${parameter} holds no image id`)
+    return id
+  } finally {
+    await api.deleteLaunchTemplate({ LaunchTemplateName }).catch(() => undefined)
+  }
+}
+
+function nameOf(image: AwsImage): string {
+  if ('owner' in image) return `${image.name} of ${image.owner}`
+  return 'ssm' in image ? `from the SSM parameter ${image.ssm}` : image.id
+}
+
+function refused(message: string): ProvisionError {
+  const remedy = "Name an image of the pool's region that the account may use."
+  return new ProvisionError(problem('PROVIDER_CONFIG', message, { remedy }))
+}

@@ -1,0 +1,61 @@
+// Everything we own in the pool, with the spot VMs that AWS has said it will take back.
+import type { Instance as Ec2Instance } from '@aws-sdk/client-ec2'
+import type { Instance } from '../../model/instance.ts'
+import type { Listing } from '../../model/launch.ts'
+import type { Ownership } from '../../model/ownership.ts'
+import type { Ec2Api } from './ec2-api.ts'
+import { ec2Failure } from './ec2-failure.ts'
+import { instanceOf, isOurs, ownerFilters } from './instances.ts'
+import { chunks, instancePages } from './pages.ts'
+
+/** Ended VMs are listed too, as long as EC2 remembers them (about an hour): their reason is worth knowing. */
+export async function listPool(api: Ec2Api, owner: Ownership, signal?: AbortSignal): Promise<Listing> {
+  signal?.throwIfAborted()
+  const listing: Listing = { instances: [], complete: true, problems: [] }
+  const found: Ec2Instance[] = []
+  try {
+    for await (const page of instancePages(api, { Filters: ownerFilters(owner) }, signal))
+      found.push(...page.filter((instance) => isOurs(instance, owner)))
+  } catch (error) {
+    signal?.throwIfAborted()
+    listing.complete = false
+    listing.problems.push(ec2Failure(error, `list the VMs of pool ${owner.pool}`).problem)
+  }
+  listing.instances = found.map(instanceOf)
+  await markInterrupted(api, owner, found, listing, signal)
+  return listing
+}
+
+/**
+ * A spot VM gets its notice two minutes ahead, as the status of its request: `marked-for-termination`, `-stop` or
+ * `-hibernation` (https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/spot-request-status.html).
+ */
+async function markInterrupted(
+  api: Ec2Api,
+  owner: Ownership,
+  found: Ec2Instance[],
+  listing: Listing,
+  signal?: AbortSignal,
+): Promise<void> {
+  const live = found.filter(({ State }) => State?.Name === 'pending' || State?.Name === 'running')
+  const requests = live.flatMap(({ SpotInstanceRequestId }) => SpotInstanceRequestId ?? [])
+  const notices = new Map<string, number>()
+  try {
+    // A filter, not the ids themselves: one that EC2 no longer knows fails the whole call.
+    for (const ids of chunks(requests, 200)) {
+      const Filters = [{ Name: 'spot-instance-request-id', Values: ids }]
+      const { SpotInstanceRequests = [] } = await api.describeSpotInstanceRequests({ Filters }, signal)
+      for (const { InstanceId, Status } of SpotInstanceRequests)
+        if (InstanceId && Status?.Code?.startsWith('marked-for-'))
+          notices.set(InstanceId, Status.UpdateTime?.getTime() ?? 0)
+    }
+  } catch (error) {
+    signal?.throwIfAborted()
+    // The listing itself is whole: only the notice may come late.
+    listing.problems.push(ec2Failure(error, `ask for spot notices in pool ${owner.pool}`).problem)
+  }
+  listing.instances = listing.instances.map((instance): Instance => {
+    const interruptedAt = notices.get(instance.id)
+    return interruptedAt === undefined ? instance : { ...instance, interruptedAt }
+  })
+}

@@ -1,0 +1,51 @@
+// A launch that EC2 says it has seen before: what it made is looked for, and nothing more is asked.
+import type { Instance } from '../../model/instance.ts'
+import type { LaunchOrder } from '../../model/launch.ts'
+import { problem } from '../../model/problem.ts'
+import { ec2Failure } from './ec2-failure.ts'
+import { instanceOf, intentFilter, ownerFilters } from './instances.ts'
+import { instancePages } from './pages.ts'
+import type { StepContext, StepOutcome } from './send-step.ts'
+
+/** New VMs are shown late. */
+const looks = 3
+const betweenMs = 5000
+
+/**
+ * The token was used with other parameters (an image has moved on since), or for VMs that have ended. Either way the
+ * launch has happened, and asking again under another token could only make more.
+ */
+export async function spent(
+  code: string,
+  order: LaunchOrder,
+  context: StepContext,
+  signal?: AbortSignal,
+): Promise<StepOutcome> {
+  const { id } = order.intent
+  try {
+    const mayAppear = code === 'IdempotentParameterMismatch' ? looks : 1
+    for (let look = 1; look <= mayAppear; look++) {
+      if (look > 1) await context.clock.sleep(betweenMs, signal)
+      const instances = await madeBy(order, context, signal)
+      if (instances.length) return { instances, failures: [] }
+    }
+  } catch (error) {
+    signal?.throwIfAborted()
+    const failure = ec2Failure(error, `look for the VMs of launch ${id}`)
+    return { instances: [], failures: [{ ...failure, missing: 0 }] }
+  }
+  const message = `launch ${id} was carried out before, and none of its VMs is there any more: ${code}`
+  const spentProblem = problem('PROVIDER_LAUNCH_SPENT', message)
+  return { instances: [], failures: [{ class: 'transient', missing: 0, problem: spentProblem }] }
+}
+
+async function madeBy(
+  { owner, intent }: LaunchOrder,
+  { api }: StepContext,
+  signal?: AbortSignal,
+): Promise<Instance[]> {
+  const made: Instance[] = []
+  const Filters = [...ownerFilters(owner), intentFilter(intent.id)]
+  for await (const page of instancePages(api, { Filters }, signal)) made.push(...page.map(instanceOf))
+  return made.filter(({ state }) => state !== 'terminated')
+}

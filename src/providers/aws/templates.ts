@@ -1,0 +1,71 @@
+// Launch templates of fleets: made once, found again by the content their name is the hash of, removed when outdated.
+import type { CreateLaunchTemplateRequest } from '@aws-sdk/client-ec2'
+import type { Ownership } from '../../model/ownership.ts'
+import type { Clock, Logger } from '../../model/ports.ts'
+import type { Ec2Api } from './ec2-api.ts'
+import { codeOf, ec2Failure } from './ec2-failure.ts'
+import { ownerFilters } from './instances.ts'
+import { pages } from './pages.ts'
+
+export interface TemplateInput {
+  api: Ec2Api
+  owner: Ownership
+  clock: Clock
+  logger: Logger
+}
+
+export interface Templates {
+  /** Resolves once the template exists. */
+  ensure(template: CreateLaunchTemplateRequest, signal?: AbortSignal): Promise<void>
+  /** EC2 says it does not exist (any more): the next `ensure` makes it. */
+  forget(template: CreateLaunchTemplateRequest): void
+}
+
+/** A launch that was written down is sent again for 15 minutes at most; an hour is safely more. */
+const keptMs = 3_600_000
+
+export function launchTemplates({ api, owner, clock, logger }: TemplateInput): Templates {
+  const existing = new Set<string>()
+  return {
+    async ensure(template, signal) {
+      const name = template.LaunchTemplateName ?? ''
+      if (existing.has(name)) return
+      try {
+        await api.createLaunchTemplate(template, signal)
+      } catch (error) {
+        if (codeOf(error) !== 'InvalidLaunchTemplateName.AlreadyExistsException') throw error
+      }
+      existing.add(name)
+      await removeOutdated(name, signal)
+    },
+    forget: ({ LaunchTemplateName }) => void existing.delete(LaunchTemplateName ?? ''),
+  }
+
+  /** A template left over costs nothing, so that a failure here stops no launch. VMs do not need theirs any more. */
+  async function removeOutdated(current: string, signal?: AbortSignal): Promise<void> {
+    try {
+      for (const name of await outdated(current, signal)) {
+        await api.deleteLaunchTemplate({ LaunchTemplateName: name }, signal)
+        existing.delete(name)
+      }
+    } catch (error) {
+      signal?.throwIfAborted()
+      const { message } = ec2Failure(error, 'remove outdated launch templates').problem
+      logger.warn('outdated launch templates were not removed', { pool: owner.pool, reason: message })
+    }
+  }
+
+  async function outdated(current: string, signal?: AbortSignal): Promise<string[]> {
+    const names: string[] = []
+    const Filters = ownerFilters(owner)
+    const fetchPage = (token: string | undefined) =>
+      api.describeLaunchTemplates({ Filters, ...(token ? { NextToken: token } : {}) }, signal)
+    for await (const { LaunchTemplates = [] } of pages(fetchPage))
+      for (const { LaunchTemplateName, CreateTime } of LaunchTemplates) {
+        const age = clock.now() - (CreateTime?.getTime() ?? clock.now())
+        if (LaunchTemplateName && LaunchTemplateName !== current && age > keptMs)
+          names.push(LaunchTemplateName)
+      }
+    return names
+  }
+}

@@ -1,0 +1,90 @@
+// The real provider and the real SDK over the fake EC2.
+import { randomUUID } from 'node:crypto'
+import { vi } from 'vitest'
+import type { AwsConfig } from '../../src/model/aws-config.ts'
+import type { Offering } from '../../src/model/instance.ts'
+import type { LaunchOrder } from '../../src/model/launch.ts'
+import type { Ownership } from '../../src/model/ownership.ts'
+import type { Clock, Logger } from '../../src/model/ports.ts'
+import type { UserData } from '../../src/model/user-data.ts'
+import { create } from '../../src/providers/aws/aws-provider.ts'
+import type { Provider } from '../../src/providers/provider.ts'
+import { awsConfig, master, offering } from './cloud-pools.ts'
+import { type FakeEc2, fakeEc2 } from './fake-ec2/server.ts'
+import { silentLogger } from './silent-logger.ts'
+
+export interface AwsCloud {
+  ec2: FakeEc2
+  owner: Ownership
+  clock: Clock & { waited: number[] }
+  open(config?: Partial<AwsConfig>, owner?: Ownership, logger?: Logger): Promise<Provider>
+  order(count: number, offerings?: Offering[], owner?: Ownership): LaunchOrder
+  dispose(): Promise<void>
+}
+
+export const bothTypes = [
+  offering('g5.12xlarge', { slots: 4, zone: 'subnet-a' }),
+  offering('g4dn.12xlarge', { slots: 4, zone: 'subnet-a' }),
+]
+
+/** Endpoint and credentials come from AWS's own environment variables, as they would for a user. */
+export async function awsCloud(): Promise<AwsCloud> {
+  const ec2 = await fakeEc2()
+  const owner = { clusterId: randomUUID(), pool: 'GPU pool *', writerId: randomUUID() }
+  const opened: Provider[] = []
+  const waited: number[] = []
+  const clock = {
+    now: () => Date.now(),
+    waited,
+    async sleep(ms: number, signal?: AbortSignal) {
+      signal?.throwIfAborted()
+      waited.push(ms)
+    },
+  }
+  const env = {
+    AWS_ENDPOINT_URL_EC2: ec2.url,
+    AWS_ACCESS_KEY_ID: 'key',
+    AWS_SECRET_ACCESS_KEY: 'secret',
+    AWS_EC2_METADATA_DISABLED: 'true',
+  }
+  for (const [name, value] of Object.entries(env)) vi.stubEnv(name, value)
+  return {
+    ec2,
+    owner,
+    clock,
+    async open(config = {}, by = owner, logger = silentLogger) {
+      const provider = await create({
+        config: awsConfig({ image: { id: 'ami-2' }, ...config }),
+        owner: by,
+        master,
+        stateDir: '/nowhere',
+        env,
+        clock,
+        logger,
+      })
+      opened.push(provider)
+      return provider
+    },
+    order: (count, offerings = bothTypes, by = owner) => ({
+      intent: { id: randomUUID(), count, offerings },
+      owner: by,
+      userData: userDataOf('#!/bin/bash\necho agent\n'),
+    }),
+    async dispose() {
+      for (const provider of opened) await provider.close()
+      await ec2.close()
+      vi.unstubAllEnvs()
+    },
+  }
+}
+
+export function userDataOf(script: string): UserData {
+  const packed = Buffer.from(script)
+  return {
+    script,
+    encoding: 'plain',
+    packed,
+    bytes: { script: packed.length, packed: packed.length, limit: 16_384 },
+    sha256: '',
+  }
+}

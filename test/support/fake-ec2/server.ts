@@ -1,0 +1,138 @@
+// A fake EC2 over real HTTP: the real SDK talks to it, and its faults can be scripted.
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { text } from 'node:stream/consumers'
+import { createFleet } from './fleets.ts'
+import { runInstances } from './launches.ts'
+import { Ec2Error, type Params, parseQuery, toXml, type Xml } from './query.ts'
+import {
+  describeImages,
+  describeInstances,
+  describeInstanceTypes,
+  describeSpotInstanceRequests,
+  getConsoleOutput,
+  terminateInstances,
+} from './questions.ts'
+import {
+  createLaunchTemplate,
+  deleteLaunchTemplate,
+  describeLaunchTemplates,
+  describeLaunchTemplateVersions,
+} from './templates.ts'
+import { throttling } from './throttling.ts'
+import { createWorld, type World } from './world.ts'
+
+const actions: Record<string, (world: World, params: Params) => Xml> = {
+  CreateFleet: createFleet,
+  CreateLaunchTemplate: createLaunchTemplate,
+  DeleteLaunchTemplate: deleteLaunchTemplate,
+  DescribeImages: describeImages,
+  DescribeInstances: describeInstances,
+  DescribeInstanceTypes: describeInstanceTypes,
+  DescribeLaunchTemplates: describeLaunchTemplates,
+  DescribeLaunchTemplateVersions: describeLaunchTemplateVersions,
+  DescribeSpotInstanceRequests: describeSpotInstanceRequests,
+  GetConsoleOutput: getConsoleOutput,
+  RunInstances: runInstances,
+  TerminateInstances: terminateInstances,
+}
+
+/**
+ * - an error code, with EC2's answer for it (`RequestLimitExceeded`, `UnauthorizedOperation` …)
+ * - `lose_reply`: the call takes effect, the connection breaks before the answer
+ * - `drop`: the connection breaks before the effect
+ * - `html`: what a gateway says when EC2 is not there
+ * - `hang`: no answer, ever
+ */
+export interface Fault {
+  action: string
+  kind: 'error' | 'lose_reply' | 'drop' | 'html' | 'hang'
+  code?: string
+  message?: string
+  status?: number
+  /** How many calls it hits; for ever when left out. */
+  times?: number
+  /** Lets so many calls pass first. */
+  after?: number
+}
+
+export interface FakeEc2 {
+  url: string
+  world: World
+  /** Every call, in order. */
+  calls: { action: string; params: Params }[]
+  faults: Fault[]
+  /** Turns EC2's real rate limits on. */
+  throttle(): void
+  count(action: string): number
+  close(): Promise<void>
+}
+
+export async function fakeEc2(now: () => number = Date.now): Promise<FakeEc2> {
+  const world = createWorld(now)
+  let mayPass: ((action: string, now: number) => boolean) | undefined
+  const server = createServer((request, response) => {
+    answer(request, response).catch((error: unknown) => response.destroy(error as Error))
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const self: FakeEc2 = {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    world,
+    calls: [],
+    faults: [],
+    throttle: () => {
+      mayPass = throttling()
+    },
+    count: (action) => self.calls.filter((call) => call.action === action).length,
+    close: () => {
+      server.closeAllConnections()
+      return new Promise((resolve) => server.close(() => resolve()))
+    },
+  }
+
+  async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const {
+      Action: action = '',
+      Version: _,
+      ...params
+    } = parseQuery(await text(request)) as Record<string, string>
+    self.calls.push({ action, params })
+    const fault = due(self.faults, action)
+    if (fault?.kind === 'hang') return
+    if (fault?.kind === 'drop') return void request.socket.destroy()
+    if (fault?.kind === 'html')
+      return void response.writeHead(502).end('<html><body>Bad Gateway</body></html>')
+    try {
+      if (fault?.kind === 'error') throw new Ec2Error(fault.code!, fault.message ?? fault.code!, fault.status)
+      if (mayPass && !mayPass(action, now()))
+        throw new Ec2Error('RequestLimitExceeded', 'Request limit exceeded.', 503)
+      const handle = actions[action]
+      if (!handle)
+        throw new Ec2Error('InvalidAction', `The action ${action} is not valid for this web service.`)
+      const body = toXml({
+        [`${action}Response`]: { requestId: 'request', ...(handle(world, params) as object) },
+      })
+      if (fault?.kind === 'lose_reply') return void request.socket.destroy()
+      response.writeHead(200, { 'content-type': 'text/xml;charset=UTF-8' }).end(body)
+    } catch (error) {
+      if (!(error instanceof Ec2Error)) throw error
+      const body = {
+        Response: { Errors: { Error: { Code: error.code, Message: error.message } }, RequestID: 'request' },
+      }
+      response.writeHead(error.status, { 'content-type': 'text/xml;charset=UTF-8' }).end(toXml(body))
+    }
+  }
+
+  return self
+}
+
+function due(faults: Fault[], action: string): Fault | undefined {
+  const fault = faults.find((one) => one.action === action && one.times !== 0)
+  if (!fault) return undefined
+  if (fault.after) {
+    fault.after--
+    return undefined
+  }
+  if (fault.times !== undefined) fault.times--
+  return fault
+}

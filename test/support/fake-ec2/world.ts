@@ -1,0 +1,160 @@
+// What the fake EC2 knows: VMs, what is in stock, and what it remembers of earlier calls.
+import type { Params } from './query.ts'
+
+export type Capacity = 'on_demand' | 'spot'
+
+export interface FakeVm {
+  id: string
+  type: string
+  subnet: string
+  capacity: Capacity
+  launchedAt: number
+  tags: Record<string, string>
+  /** What the VM would read from its metadata service: bytes before base64. */
+  userData: Buffer
+  imageId: string
+  /** The parameters it was made from: RunInstances', or the template's. */
+  made: Params
+  state: 'pending' | 'running' | 'shutting-down' | 'terminated'
+  reason?: string
+  visible: boolean
+  protected: boolean
+  console: string
+  spotRequestId?: string
+}
+
+export interface SpotRequest {
+  id: string
+  vm: string
+  tags: Record<string, string>
+  status: string
+  updatedAt: number
+}
+
+export interface FakeTemplate {
+  id: string
+  name: string
+  createdAt: number
+  data: Params
+  tags: Record<string, string>
+}
+
+export interface FakeImage {
+  id: string
+  name: string
+  owner: string
+  rootDevice: string
+  createdAt: string
+}
+
+/** What a token was used for: the same again gives the same answer, anything else is refused. */
+export interface UsedToken {
+  fingerprint: string
+  vms: string[]
+  answer?: object
+}
+
+export function createWorld(now: () => number) {
+  let counter = 0
+  const world = {
+    now,
+    vms: new Map<string, FakeVm>(),
+    spotRequests: new Map<string, SpotRequest>(),
+    templates: new Map<string, FakeTemplate>(),
+    tokens: new Map<string, UsedToken>(),
+    images: [
+      {
+        id: 'ami-1',
+        name: 'agent-1',
+        owner: 'self',
+        rootDevice: '/dev/sda1',
+        createdAt: '2026-01-01T00:00:00Z',
+      },
+      {
+        id: 'ami-2',
+        name: 'agent-2',
+        owner: 'self',
+        rootDevice: '/dev/xvda',
+        createdAt: '2026-02-01T00:00:00Z',
+      },
+    ] as FakeImage[],
+    /** SSM parameters. */
+    parameters: { '/agent/image': 'ami-2' } as Record<string, string>,
+    /** GPUs by instance type. */
+    types: {
+      'm5.large': {},
+      'g5.xlarge': { gpus: 1 },
+      'g5.12xlarge': { gpus: 4 },
+      'g4dn.12xlarge': { gpus: 4 },
+      'g4ad.xlarge': { gpus: 1, manufacturer: 'AMD' },
+    } as Record<string, { gpus?: number; manufacturer?: string }>,
+    /** Zone by subnet; a launch that names none gets the first. */
+    subnets: { 'subnet-a': 'us-west-2a', 'subnet-b': 'us-west-2b' } as Record<string, string>,
+    /** By `spot/g5.xlarge/subnet-a`; without an entry there is no end. */
+    stock: new Map<string, number>(),
+    /** Dollars an hour a spot VM costs. */
+    spotPrice: 0.4,
+    /** VMs of a kind the account may have. */
+    quota: {} as Partial<Record<Capacity, number>>,
+    /** New VMs are in no answer but that of their launch. */
+    hideNewVms: false,
+    /** Instance types whose console EC2 shows late only. */
+    oldConsole: new Set<string>(),
+
+    id(prefix: string): string {
+      counter++
+      return `${prefix}-${counter.toString(16).padStart(17, '0')}`
+    },
+    live(capacity: Capacity): FakeVm[] {
+      return [...world.vms.values()].filter((vm) => vm.capacity === capacity && !isGone(vm))
+    },
+    /** How many VMs of an offering there are to give. */
+    inStock(capacity: Capacity, type: string, subnet: string): number {
+      return world.stock.get(`${capacity}/${type}/${subnet}`) ?? Number.POSITIVE_INFINITY
+    },
+    take(capacity: Capacity, type: string, subnet: string, count: number): void {
+      const key = `${capacity}/${type}/${subnet}`
+      const left = world.stock.get(key)
+      if (left !== undefined) world.stock.set(key, left - count)
+    },
+    /** The VM ends by itself: its script powered it off, or AWS took it. */
+    end(id: string, reason = 'Client.InstanceInitiatedShutdown: Instance initiated shutdown'): void {
+      const vm = world.vms.get(id)!
+      vm.state = 'terminated'
+      vm.reason = reason
+    },
+    /** AWS says that it will take a spot VM back. */
+    interrupt(id: string): void {
+      const request = world.spotRequests.get(world.vms.get(id)!.spotRequestId!)!
+      request.status = 'marked-for-termination'
+      request.updatedAt = now()
+    },
+    /** A VM made by nobody's provisioner. */
+    foreignVm(tags: Record<string, string> = { Name: 'database' }): string {
+      const id = world.id('i')
+      world.vms.set(id, {
+        id,
+        type: 'm5.large',
+        subnet: 'subnet-a',
+        capacity: 'on_demand',
+        launchedAt: now(),
+        tags,
+        userData: Buffer.alloc(0),
+        imageId: 'ami-1',
+        made: {},
+        state: 'running',
+        visible: true,
+        protected: false,
+        console: '',
+      })
+      return id
+    },
+  }
+  return world
+}
+
+export type World = ReturnType<typeof createWorld>
+
+export function isGone(vm: FakeVm): boolean {
+  return vm.state === 'terminated' || vm.state === 'shutting-down'
+}
