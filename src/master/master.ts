@@ -1,14 +1,22 @@
-// The built-in master, put together: agents join it, and its REST API tells about them.
+// The built-in master, put together: agents join it, work is handed to it, and its REST API tells about both.
+import { randomUUID } from 'node:crypto'
+import type { Demand } from '../model/demand.ts'
 import type { MasterConfig } from '../model/master-config.ts'
 import type { Clock, Handler, Logger, UpgradeHandler } from '../model/ports.ts'
+import type { Problem } from '../model/problem.ts'
+import type { MasterInfo } from '../protocol/agent-message.ts'
 import type { Agent } from './agents/agent.ts'
 import { agentSocket } from './agents/agent-socket.ts'
 import type { AgentEvent, RefusedJoin } from './agents/events.ts'
 import { createRegistry } from './agents/registry.ts'
 import { createListeners } from './listeners.ts'
-import { agentRoutes } from './rest/agents.ts'
-import { masterInfoRoutes } from './rest/master-info.ts'
 import { routesHandler } from './rest/router.ts'
+import { masterRoutes } from './rest/routes.ts'
+import { forgetfulKeeper, type Keeper } from './state/keeper.ts'
+import { createDemandView } from './work/demand-view.ts'
+import { createDesk } from './work/desk.ts'
+import { createLogStore } from './work/log-store.ts'
+import { createWorkStore } from './work/store.ts'
 
 export interface MasterOptions {
   config: Pick<MasterConfig, 'cluster_name' | 'resource_manager' | 'resource_pools'>
@@ -23,6 +31,10 @@ export interface MasterOptions {
    * answer should be true, or agents that outlived a restart of the master are sent away.
    */
   mayJoin: (pool: string, id: string) => boolean
+  /** Where work and agents are written down (`openKeeper`); none: a restart forgets them. Closed with the master. */
+  keeper?: Keeper
+  /** PEM chain the tasks of commands trust the master by; undefined while there is none to give. */
+  taskCertificate?: () => string | undefined
 }
 
 export interface Master {
@@ -34,21 +46,31 @@ export interface Master {
   onRefused(listener: (refused: RefusedJoin) => void): () => void
   /** The instance is gone: its agent is not waited for. */
   forget(agentId: string, reason: string): void
+  /** undefined: there is no such pool. */
+  demandOf(pool: string): Demand | undefined
+  onDemand(listener: (pool: string) => void): () => void
+  /** False when the agent is unknown. */
+  drain(agentId: string): boolean
+  /** Leaves an agent alone that a person has disabled. */
+  undrain(agentId: string): boolean
+  /** Why no work can be begun now, for /healthz. */
+  fault(): Problem | undefined
   /** Says goodbye to the agents; the listener is closed by whoever opened it. */
   close(): Promise<void>
 }
 
 export function createMaster(options: MasterOptions): Master {
-  const { config, clock, logger } = options
+  const { config, clock, logger, keeper = forgetfulKeeper() } = options
   const pools = new Map(config.resource_pools.map((pool) => [pool.pool_name, pool]))
-  const masterInfo = {
-    version: options.version,
-    master_id: options.masterId,
-    cluster_id: options.clusterId,
-    cluster_name: config.cluster_name,
-    telemetry: { enabled: false, otel_enabled: false, otel_endpoint: '' },
-  }
+  const auxLimit = (pool: string) => pools.get(pool)?.max_aux_containers_per_agent ?? 0
+  const masterInfo = masterInfoOf(options)
   const refused = createListeners<RefusedJoin>(logger)
+  const logs = createLogStore()
+  const store = createWorkStore((id) => {
+    logs.forget(id)
+    void keeper.keep({ at: clock.now(), kind: 'allocation_forgotten', id })
+  })
+
   const registry = createRegistry({
     clock,
     logger,
@@ -56,7 +78,24 @@ export function createMaster(options: MasterOptions): Master {
     hasPool: (pool) => pools.has(pool),
     mayJoin: (pool, id) => pools.get(pool)?.provider === undefined || options.mayJoin(pool, id),
     reconnectWait: (pool) => pools.get(pool)?.agent_reconnect_wait ?? 25_000,
+    reattach: (id) => desk.expectedOn(id),
+    onReattached: (agent, acks) => desk.onReattached(agent, acks),
+    onMessage: (agent, message) => desk.onMessage(agent, message),
   })
+  const desk = createDesk({
+    clock,
+    logger,
+    store,
+    logs,
+    auxLimit,
+    newId: randomUUID,
+    agents: registry.list,
+    send: registry.send,
+    keep: (allocation) => keeper.keep({ at: clock.now(), kind: 'allocation', allocation }),
+    ready: () => keeper.fault() === undefined,
+    environment: { clusterId: options.clusterId, certificate: options.taskCertificate ?? (() => undefined) },
+  })
+  const demand = createDemandView({ clock, store, auxLimit, agents: registry.list })
   const door = agentSocket({
     registry,
     clock,
@@ -66,17 +105,59 @@ export function createMaster(options: MasterOptions): Master {
       refused.tell(event)
     },
   })
-  const routes = [
-    ...masterInfoRoutes(masterInfo),
-    ...agentRoutes({ list: registry.list, get: registry.get, containersOn: () => [] }),
-  ]
+
+  for (const agent of keeper.found.agents.values()) registry.restore(agent)
+  desk.restore([...keeper.found.allocations.values()])
+  registry.onEvent((event) => {
+    desk.onAgent(event)
+    void keepAgent(keeper, event)
+  })
+  keeper.onMended(desk.wake)
+  desk.onChange(demand.observe)
+
+  function order(id: string, wanted: { enabled: boolean; draining: boolean }): boolean {
+    return registry.order(id, wanted) !== undefined
+  }
+
   return {
-    handlers: [door.handler, routesHandler(routes)],
+    handlers: [
+      door.handler,
+      routesHandler(masterRoutes({ config, masterInfo, registry, desk, store, logs, fault: keeper.fault })),
+    ],
     upgrades: [door.upgrade],
     agents: registry.list,
     onAgent: registry.onEvent,
     onRefused: refused.add,
     forget: registry.remove,
-    close: registry.close,
+    demandOf: (pool) => (pools.has(pool) ? demand.demandOf(pool) : undefined),
+    onDemand: desk.onChange,
+    drain: (id) => order(id, { enabled: false, draining: true }),
+    undrain: (id) =>
+      registry.get(id)?.draining
+        ? order(id, { enabled: true, draining: false })
+        : registry.get(id) !== undefined,
+    fault: keeper.fault,
+    async close() {
+      desk.close()
+      await registry.close()
+      await keeper.close()
+    },
   }
+}
+
+function masterInfoOf({ version, masterId, clusterId, config }: MasterOptions): MasterInfo {
+  return {
+    version,
+    master_id: masterId,
+    cluster_id: clusterId,
+    cluster_name: config.cluster_name,
+    telemetry: { enabled: false, otel_enabled: false, otel_endpoint: '' },
+  }
+}
+
+/** What a restart has to know of agents: that they joined, with what, what was ordered, and that they are gone. */
+async function keepAgent(keeper: Keeper, { kind, agent, at }: AgentEvent): Promise<void> {
+  if (kind === 'joined' || kind === 'returned' || kind === 'ordered')
+    await keeper.keep({ at, kind: 'agent', agent })
+  else if (kind === 'removed') await keeper.keep({ at, kind: 'agent_removed', id: agent.id })
 }

@@ -5,7 +5,7 @@ import { type AgentMessage, type MasterInfo, pastReconnectPeriod } from '../../p
 import type { JoinRequest } from '../../protocol/agents-url.ts'
 import type { ConnectionEnd } from '../../protocol/connection.ts'
 import type { Container } from '../../protocol/container.ts'
-import type { MasterMessage } from '../../protocol/master-message.ts'
+import type { AgentStarted, ContainerReattachAck, MasterMessage } from '../../protocol/master-message.ts'
 import { createListeners } from '../listeners.ts'
 import type { Agent, AgentLink } from './agent.ts'
 import type { AgentEvent } from './events.ts'
@@ -19,7 +19,9 @@ export interface RegistryOptions extends AdmissionRules {
   logger: Logger
   /** Containers a returning agent should still have. */
   reattach?: (agentId: string) => Container[]
-  /** Messages of joined agents, AgentStarted too, after the registry has acted on them. */
+  /** A returning agent has said which of them it has. */
+  onReattached?: (agent: Agent, acks: ContainerReattachAck[]) => void
+  /** What agents say of their containers. */
   onMessage?: (agent: Agent, message: MasterMessage) => void
   /** Milliseconds from the open socket to AgentStarted: an agent looks for its devices and containers in between. */
   startTimeout?: number
@@ -99,20 +101,23 @@ export function createRegistry(options: RegistryOptions): Registry {
   }
 
   function onMessage(entry: Entry, message: MasterMessage): void {
-    if (message.AgentStarted) {
-      const step = started(entry.agent, message.AgentStarted, clock.now())
-      if (step.kind === 'changed') {
-        expel(entry, step.reason)
-        return
-      }
-      entry.agent = step.agent
-      entry.timer?.abort()
-      if (step.kind !== 'repeated') tell(step.kind, step.agent)
-    } else if (entry.agent.phase === 'connecting') {
+    if (message.AgentStarted) onStarted(entry, message.AgentStarted)
+    else if (entry.agent.phase === 'connecting')
       remove(entry, 'it spoke of containers before saying what it has')
+    else options.onMessage?.(entry.agent, message)
+  }
+
+  function onStarted(entry: Entry, message: AgentStarted): void {
+    const step = started(entry.agent, message, clock.now())
+    if (step.kind === 'changed') {
+      expel(entry, step.reason)
       return
     }
-    options.onMessage?.(entry.agent, message)
+    entry.agent = step.agent
+    entry.timer?.abort()
+    if (step.kind === 'repeated') return
+    if (step.kind === 'returned') options.onReattached?.(step.agent, message.ContainersReattached)
+    tell(step.kind, step.agent)
   }
 
   /** The words make a real agent end and start afresh (origin: agentrm/agent.go). */
@@ -180,6 +185,7 @@ export function createRegistry(options: RegistryOptions): Registry {
       }
       entries.set(agent.id, entry)
       arm(entry, wait, () => remove(entry, 'it did not come back after the master was restarted'))
+      tell('lost', entry.agent, 'the master was restarted')
     },
 
     remove(id, reason) {

@@ -8,11 +8,11 @@ import { failure, ok, type Route } from './router.ts'
 export interface AgentRoutesOptions {
   list: () => Agent[]
   get: (id: string) => Agent | undefined
-  /** Containers of all sizes on an agent. */
-  containersOn: (agentId: string) => Container[]
+  /** Containers of all sizes that have not ended, by agent. */
+  held: () => Map<string, Container[]>
 }
 
-export function agentRoutes({ list, get, containersOn }: AgentRoutesOptions): Route[] {
+export function agentRoutes({ list, get, held }: AgentRoutesOptions): Route[] {
   return [
     {
       method: 'GET',
@@ -24,7 +24,8 @@ export function agentRoutes({ list, get, containersOn }: AgentRoutesOptions): Ro
           excludeSlots: isTrue(query.get('excludeSlots')),
           excludeContainers: isTrue(query.get('excludeContainers')),
         }
-        const agents = cut.items.map((agent) => agentView(agent, containersOn(agent.id), options))
+        const containers = held()
+        const agents = cut.items.map((agent) => agentView(agent, containers.get(agent.id) ?? [], options))
         return ok({ agents, pagination: cut.pagination })
       },
     },
@@ -34,7 +35,7 @@ export function agentRoutes({ list, get, containersOn }: AgentRoutesOptions): Ro
       answer: ({ params }) => {
         const agent = get(params['id']!)
         if (!agent) return failure(404, `agent '${params['id']}' not found`)
-        return ok({ agent: agentView(agent, containersOn(agent.id)) })
+        return ok({ agent: agentView(agent, held().get(agent.id) ?? []) })
       },
     },
   ]

@@ -59,6 +59,12 @@ export const joinCodes = {
     meaning: 'Another process already listens on the configured port.',
     remedy: 'Stop that process, or configure another port.',
   },
+  MASTER_POOL_UNKNOWN: {
+    severity: 'error',
+    exit: 1,
+    meaning: 'The master was asked about a resource pool it does not have.',
+    remedy: 'Name one of the pools in resource_pools.',
+  },
   TOKEN_FILE_OPEN: {
     severity: 'error',
     exit: 3,

@@ -62,11 +62,13 @@ let clock: FakeClock
 let registry: Registry
 let news: string[]
 let heard: [string, MasterMessage][]
+let reattached: unknown[]
 
 beforeEach(() => {
   clock = new FakeClock()
   news = []
   heard = []
+  reattached = []
   registry = createRegistry({
     clock,
     logger: silentLogger,
@@ -82,6 +84,7 @@ beforeEach(() => {
     },
     mostAgents: 3,
     reattach: (id) => [{ id: `container-of-${id}`, state: 'RUNNING', devices: [gpu], description: '' }],
+    onReattached: (agent, acks) => reattached.push([agent.id, acks]),
     onMessage: (agent, message) => heard.push([agent.id, message]),
   })
   registry.onEvent(({ kind, agent, reason }) =>
@@ -129,7 +132,8 @@ describe('joining', () => {
   it('is complete when the agent has said what it has', async () => {
     const peer = join('a')
     expect(news).toEqual(['connected a', 'joined a'])
-    expect(heard).toEqual([['a', hello]])
+    peer.say(log)
+    expect(heard).toEqual([['a', log]])
     await clock.advance(3_600_000)
     expect(peer.over).toBe(false)
     expect(registry.get('a')?.phase).toBe('joined')
@@ -179,6 +183,9 @@ describe('a lost agent', () => {
     await clock.advance(20_000)
     again.say(hello)
     expect(news.slice(-3)).toEqual(['lost a the network broke', 'connected a', 'returned a'])
+    expect(reattached).toEqual([['a', []]])
+    again.say(hello)
+    expect(reattached).toHaveLength(1)
     await clock.advance(3_600_000)
     expect(registry.get('a')?.phase).toBe('joined')
   })
@@ -257,6 +264,7 @@ it('agents from before a restart are awaited for one window', async () => {
   registry.remove('a', 'as if stopped')
   before.over = true
   registry.restore(kept)
+  expect(news.at(-1)).toBe('lost a the master was restarted')
   expect(registry.get('a')?.phase).toBe('away')
   dial('a', true).say(hello)
   expect(news.at(-1)).toBe('returned a')

@@ -1,0 +1,61 @@
+// Every route of the master, in one list.
+import { randomUUID } from 'node:crypto'
+import type { MasterConfig } from '../../model/master-config.ts'
+import type { Problem } from '../../model/problem.ts'
+import type { MasterInfo } from '../../protocol/agent-message.ts'
+import type { Registry } from '../agents/registry.ts'
+import type { Desk } from '../work/desk.ts'
+import type { LogStore } from '../work/log-store.ts'
+import type { WorkStore } from '../work/store.ts'
+import { agentOrderRoutes } from './agent-orders.ts'
+import { agentView } from './agent-view.ts'
+import { agentRoutes } from './agents.ts'
+import { jobRoutes } from './jobs.ts'
+import { masterInfoRoutes } from './master-info.ts'
+import { poolRoutes } from './pools.ts'
+import { ok, type Route } from './router.ts'
+import { taskRoutes } from './tasks.ts'
+import { workRoutes } from './work.ts'
+
+export interface MasterRoutesOptions {
+  config: Pick<MasterConfig, 'resource_manager' | 'resource_pools'>
+  masterInfo: MasterInfo
+  registry: Registry
+  desk: Desk
+  store: WorkStore
+  logs: LogStore
+  fault: () => Problem | undefined
+}
+
+export function masterRoutes(options: MasterRoutesOptions): Route[] {
+  const { config, registry, desk, store, logs, fault } = options
+  const pools = config.resource_pools.map((pool) => pool.pool_name)
+  const auxPool = config.resource_manager.default_aux_resource_pool
+  const computePool = config.resource_manager.default_compute_resource_pool
+  return [
+    ...masterInfoRoutes(options.masterInfo),
+    ...agentRoutes({ list: registry.list, get: registry.get, held: store.held }),
+    ...agentOrderRoutes({
+      get: registry.get,
+      order: registry.order,
+      killOn: desk.killOn,
+      show: (agent) => ok({ agent: agentView(agent, store.held().get(agent.id) ?? []) }),
+    }),
+    ...poolRoutes({
+      pools: config.resource_pools,
+      auxPool,
+      computePool,
+      agents: registry.list,
+      held: store.held,
+    }),
+    ...taskRoutes(store),
+    ...jobRoutes({ store, pools: () => pools, computePool }),
+    ...workRoutes({
+      desk,
+      store,
+      logs,
+      fault: () => fault()?.message,
+      defaults: { newId: randomUUID, hasPool: (pool) => pools.includes(pool), auxPool, computePool },
+    }),
+  ]
+}

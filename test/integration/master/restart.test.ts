@@ -1,0 +1,215 @@
+// A master that is stopped or dies, and the one that comes after it: agents are taken back, work goes on, nothing runs twice.
+import { copyFileSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { openKeeper } from '../../../src/master/state/keeper.ts'
+import { systemClock } from '../../../src/platform/clock.ts'
+import { startMaster, type TestMaster, token } from '../../support/master.ts'
+import { until } from '../../support/server.ts'
+import { silentLogger } from '../../support/silent-logger.ts'
+import { workingAgent } from '../../support/working-agent.ts'
+
+let folder: string
+let file: string
+let running: TestMaster[] = []
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'master-'))
+  file = join(folder, 'master.journal')
+})
+afterEach(async () => {
+  await Promise.all(running.map((m) => m.stop().catch(() => {})))
+  running = []
+  rmSync(folder, { recursive: true, force: true })
+})
+
+/** The next master on the same state; `from` is read instead of the file, as after a crash at that moment. */
+async function master(from?: string): Promise<TestMaster> {
+  if (from) copyFileSync(from, file)
+  const keeper = await openKeeper({ file, clock: systemClock, logger: silentLogger })
+  const m = await startMaster({ keeper })
+  running.push(m)
+  return m
+}
+
+/** What a master that is killed at this moment leaves behind. */
+function crashCopy(): string {
+  const copy = join(folder, `copy-${readdirSync(folder).length}`)
+  copyFileSync(file, copy)
+  return copy
+}
+
+async function stop(m: TestMaster): Promise<void> {
+  running = running.filter((one) => one !== m)
+  await m.stop()
+}
+
+async function submit(m: TestMaster, body: object): Promise<string> {
+  const { status, json } = await m.ask('/provision/v1/work', { method: 'POST', token, body })
+  expect(status).toBe(201)
+  return json.work.id
+}
+
+async function becomes(m: TestMaster, id: string, state: string): Promise<Record<string, unknown>> {
+  for (let i = 0; i < 1500; i++) {
+    const { work } = (await m.ask(`/provision/v1/work/${id}`)).json
+    if (work?.state === state) return work
+    await new Promise((resolve) => setTimeout(resolve, 3))
+  }
+  throw new Error(`${id} never became ${state}`)
+}
+
+const phases = (m: TestMaster) => m.master.agents().map(({ id, phase }) => [id, phase])
+
+describe('a restart', () => {
+  it('keeps what waits, in its order, and what is over', async () => {
+    const first = await master()
+    const over = await submit(first, { duration: '1h', slots: 1, id: 'over' })
+    await first.ask(`/provision/v1/work/${over}/kill`, { method: 'POST', token })
+    const waits = [
+      await submit(first, { command: ['a'], id: 'z-first' }),
+      await submit(first, { command: ['b'], id: 'a-second' }),
+    ]
+    await stop(first)
+    const second = await master()
+    await becomes(second, over, 'killed')
+    for (const id of waits) await becomes(second, id, 'pending')
+    const agent = await workingAgent(second, 'agent')
+    await until(() => agent.started.length)
+    expect(agent.started[0]!.Spec.RunSpec.ContainerConfig.Cmd).toEqual(['a'])
+  })
+
+  it('takes agents back, whatever they call it, and their commands go on', async () => {
+    const first = await master()
+    const agent = await workingAgent(first, 'agent')
+    const id = await submit(first, { command: ['train'] })
+    await becomes(first, id, 'running')
+    await until(() => agent.containers.size)
+    await stop(first)
+    const second = await master()
+    expect(phases(second)).toEqual([['agent', 'away']])
+    await becomes(second, id, 'running')
+    await agent.reconnect(second)
+    expect(phases(second)).toEqual([['agent', 'joined']])
+    agent.finish(0)
+    await becomes(second, id, 'finished')
+    expect(agent.started).toHaveLength(1)
+  })
+
+  it('loses what ran on agents that do not come back', async () => {
+    const first = await master()
+    await workingAgent(first, 'agent')
+    const id = await submit(first, { command: ['train'] })
+    await becomes(first, id, 'running')
+    await stop(first)
+    const second = await master()
+    const lost = await becomes(second, id, 'lost')
+    expect(lost['reason']).toBe('agent: it did not come back after the master was restarted')
+    expect(phases(second)).toEqual([])
+    await stop(second)
+    expect(phases(await master())).toEqual([])
+  })
+
+  it('lets work that only lasts end when it would have ended', async () => {
+    const first = await master()
+    await first.join('agent')
+    const short = await submit(first, { duration: '50ms', slots: 0 })
+    const long = await submit(first, { duration: '1h', slots: 1 })
+    await becomes(first, long, 'running')
+    const crash = crashCopy()
+    await becomes(first, short, 'finished')
+    await stop(first)
+    const second = await master(crash)
+    await becomes(second, short, 'finished')
+    await second.join('agent', { reconnect: true })
+    await new Promise((resolve) => setTimeout(resolve, 350))
+    await becomes(second, long, 'running')
+  })
+
+  it('remembers that an agent is drained', async () => {
+    const first = await master()
+    await first.join('agent')
+    first.master.drain('agent')
+    await first.ask('/healthz')
+    await stop(first)
+    const second = await master()
+    await second.join('agent', { reconnect: true })
+    expect(second.master.agents()[0]).toMatchObject({ phase: 'joined', enabled: false, draining: true })
+  })
+})
+
+describe('a crash', () => {
+  it('between writing an assignment down and sending it: the command is started, once', async () => {
+    const first = await master()
+    let copied: string | undefined
+    const agent = await workingAgent(first, 'agent', {
+      // The order has arrived and nothing has been reported: on the disk it is as if it had never been sent.
+      onStart: () => {
+        copied ??= crashCopy()
+        return agent.started.length === 1 ? 'ignore' : 'run'
+      },
+    })
+    const id = await submit(first, { command: ['train'] })
+    await until(() => copied)
+    await stop(first)
+    const second = await master(copied)
+    await agent.reconnect(second)
+    await until(() => agent.containers.size === 1)
+    agent.finish(0)
+    await becomes(second, id, 'finished')
+    expect(new Set(agent.started.map(({ Container }) => Container.id)).size).toBe(1)
+  })
+
+  it('after a command was started and before that was written down: it is not started again', async () => {
+    const first = await master()
+    let copied: string | undefined
+    const agent = await workingAgent(first, 'agent', {
+      onStart: () => {
+        copied ??= crashCopy()
+        return 'run'
+      },
+    })
+    const id = await submit(first, { command: ['train'] })
+    await until(() => agent.containers.size === 1)
+    await stop(first)
+    const second = await master(copied)
+    await agent.reconnect(second)
+    await becomes(second, id, 'running')
+    agent.finish(0)
+    await becomes(second, id, 'finished')
+    expect(agent.started).toHaveLength(1)
+  })
+
+  it('at any moment keeps everything that was answered', async () => {
+    const first = await master()
+    await first.join('agent')
+    const answered: string[] = []
+    const copies: { copy: string; ids: string[] }[] = []
+    for (let i = 0; i < 10; i++) {
+      answered.push(await submit(first, { duration: i % 2 ? '1h' : '1ms', slots: i % 3 }))
+      copies.push({ copy: crashCopy(), ids: [...answered] })
+    }
+    await stop(first)
+    for (const { copy, ids } of copies) {
+      const next = await master(copy)
+      const there = (await next.ask('/provision/v1/work')).json.work.map(({ id }: { id: string }) => id)
+      expect(there).toEqual(expect.arrayContaining(ids))
+      await stop(next)
+    }
+  })
+
+  it('that tore or spoilt the file costs no other work, and says so', async () => {
+    const first = await master()
+    const ids = [
+      await submit(first, { duration: '1h', slots: 9 }),
+      await submit(first, { duration: '1h', slots: 9 }),
+    ]
+    await stop(first)
+    writeFileSync(file, 'deadbeef {"kind":"allocation","alloc', { flag: 'a' })
+    const keeper = await openKeeper({ file, clock: systemClock, logger: silentLogger })
+    expect(keeper.problems).toMatchObject([{ code: 'JOURNAL_SET_ASIDE' }])
+    expect([...keeper.found.allocations.keys()]).toEqual(ids)
+    await keeper.close()
+  })
+})

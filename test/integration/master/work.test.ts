@@ -1,0 +1,422 @@
+// Work over real sockets: handed in by REST, placed, run, ended, lost, drained, and told about.
+import { afterEach, describe, expect, it } from 'vitest'
+import { builtInDemand } from '../../../src/demand/built-in/source.ts'
+import { gpu, masterConfig, startMaster, type TestMaster, token } from '../../support/master.ts'
+import { until } from '../../support/server.ts'
+import { type WorkingAgent, workingAgent } from '../../support/working-agent.ts'
+
+let running: TestMaster[] = []
+afterEach(async () => {
+  await Promise.all(running.map((m) => m.stop()))
+  running = []
+})
+
+async function start(...args: Parameters<typeof startMaster>): Promise<TestMaster> {
+  const started = await startMaster(...args)
+  running.push(started)
+  return started
+}
+
+type Json = Record<string, unknown>
+
+async function post(m: TestMaster, path: string, body: Json = {}) {
+  return m.ask(path, { method: 'POST', token, body })
+}
+
+/** Hands work in and returns its id. */
+async function submit(m: TestMaster, body: Json): Promise<string> {
+  const { status, json } = await post(m, '/provision/v1/work', body)
+  expect([status, json]).toEqual([201, { work: expect.objectContaining({ state: 'pending' }) }])
+  return json.work.id
+}
+
+const work = async (m: TestMaster, id: string) => (await m.ask(`/provision/v1/work/${id}`)).json.work
+
+async function becomes(m: TestMaster, id: string, state: string) {
+  for (let i = 0; i < 1000; i++) {
+    const now = await work(m, id)
+    if (now.state === state) return now
+    await new Promise((resolve) => setTimeout(resolve, 3))
+  }
+  throw new Error(`${id} is ${(await work(m, id)).state}, not ${state}`)
+}
+
+const command = (extra: Json = {}) => ({ command: ['train', '--fast'], slots: 1, ...extra })
+
+describe('a command', () => {
+  it('runs on an agent of ours with what a task needs, and finishes', async () => {
+    const m = await start({ taskCertificate: () => 'PEM' })
+    const agent = await workingAgent(m, 'a')
+    const id = await submit(m, command({ name: 'job', env: { LR: '0.1' }, workingDirectory: '/data' }))
+    await until(() => agent.started.length)
+    const order = agent.started[0]!
+    expect(order.Container).toMatchObject({ state: 'ASSIGNED', devices: [gpu(0)], description: 'job' })
+    expect(order.Spec.RunSpec.ContainerConfig).toMatchObject({
+      Cmd: ['train', '--fast'],
+      WorkingDir: '/data',
+    })
+    const env = Object.fromEntries(order.Spec.RunSpec.ContainerConfig.Env.map((line) => line.split('=')))
+    expect(env).toMatchObject({
+      LR: '0.1',
+      DET_USE_TLS: 'true',
+      DET_MASTER_CERT_FILE: '/run/determined/etc/ssl/master.crt',
+      DET_CLUSTER_ID: 'cluster-of-the-tests',
+      DET_ALLOCATION_ID: id,
+    })
+    expect(order.Spec.RunSpec.Archives[0]!.Archive[0]).toMatchObject({
+      path: '/run/determined/etc/ssl/master.crt',
+      content: Buffer.from('PEM').toString('base64'),
+      mode: 0o644,
+    })
+    expect((await becomes(m, id, 'running')).containers).toMatchObject([{ agent: 'a', slots: [0] }])
+    agent.print(order.Container.id, 'epoch 1')
+    agent.finish(0)
+    const done = await becomes(m, id, 'finished')
+    expect(done).toMatchObject({
+      reason: '',
+      env: ['LR'],
+      containers: [{ state: 'TERMINATED', exitCode: 0 }],
+    })
+    expect((await m.ask(`/provision/v1/work/${id}/logs`)).json.logs).toMatchObject([
+      { stream: 'stderr', text: 'epoch 1' },
+    ])
+  })
+
+  it('fails with its exit code, and its other containers are killed', async () => {
+    const m = await start()
+    const agents = [await workingAgent(m, 'a'), await workingAgent(m, 'b')]
+    const id = await submit(m, command({ slots: 2 }))
+    await until(() => agents.every((agent) => agent.containers.size))
+    agents[1]!.finish(3)
+    const failed = await becomes(m, id, 'failed')
+    expect(failed.reason).toBe('b: container exited with code 3 (exit code 3)')
+    expect(agents[0]!.signals).toEqual([{ ContainerID: failed.containers[0].id, Signal: 9 }])
+    expect(agents[1]!.signals).toEqual([])
+  })
+
+  it('is killed on order: at once when it waits, by signal when it runs', async () => {
+    const m = await start()
+    const waiting = await submit(m, command())
+    await post(m, `/provision/v1/work/${waiting}/kill`)
+    expect(await work(m, waiting)).toMatchObject({ state: 'killed', reason: 'killed on order' })
+    const agent = await workingAgent(m, 'a')
+    const id = await submit(m, command())
+    await until(() => agent.containers.size)
+    await post(m, `/provision/v1/work/${id}/kill`)
+    await becomes(m, id, 'killed')
+    expect(agent.signals).toMatchObject([{ Signal: 9 }])
+    expect(agent.started).toHaveLength(1)
+  })
+
+  it('is not given to agents that are not ours: they cannot run it', async () => {
+    const m = await start()
+    await m.join('real-determined-agent')
+    const id = await submit(m, command())
+    const lasting = await submit(m, { duration: '1h', slots: 1 })
+    await becomes(m, lasting, 'running')
+    expect(await work(m, id)).toMatchObject({ state: 'pending' })
+  })
+})
+
+describe('work that only lasts', () => {
+  it('is bookkeeping on any agent, and finishes by itself', async () => {
+    const m = await start()
+    const agent = await m.join('real-determined-agent')
+    const id = await submit(m, { duration: '50ms', slots: 1 })
+    await becomes(m, id, 'finished')
+    expect(agent.heard.some((message) => message.StartContainer)).toBe(false)
+  })
+
+  it('is lost with its agent, at the end of the window and not before', async () => {
+    const m = await start()
+    const agent = await m.join('a')
+    const id = await submit(m, { duration: '1h', slots: 1 })
+    await becomes(m, id, 'running')
+    agent.connection.terminate()
+    await until(() => m.master.agents()[0]?.phase === 'away')
+    expect((await work(m, id)).state).toBe('running')
+    const lost = await becomes(m, id, 'lost')
+    expect(lost.reason).toBe('a: it did not come back within its reconnect window')
+  })
+
+  it('goes on when its agent returns in time', async () => {
+    const m = await start()
+    const agent = await m.join('a')
+    const id = await submit(m, { duration: '1h', slots: 1 })
+    await becomes(m, id, 'running')
+    agent.connection.terminate()
+    await until(() => m.master.agents()[0]?.phase === 'away')
+    await m.join('a', { reconnect: true })
+    await new Promise((resolve) => setTimeout(resolve, 400))
+    expect((await work(m, id)).state).toBe('running')
+  })
+})
+
+describe('an agent that was away', () => {
+  async function interrupted(): Promise<{ m: TestMaster; agent: WorkingAgent; id: string }> {
+    const m = await start()
+    const agent = await workingAgent(m, 'a')
+    const id = await submit(m, command())
+    await until(() => agent.containers.size)
+    await becomes(m, id, 'running')
+    agent.drop()
+    await until(() => m.master.agents()[0]?.phase === 'away')
+    return { m, agent, id }
+  }
+
+  it('goes on with the command it runs', async () => {
+    const { m, agent, id } = await interrupted()
+    await agent.reconnect()
+    agent.finish(0)
+    await becomes(m, id, 'finished')
+    expect(agent.started).toHaveLength(1)
+  })
+
+  it('tells how a command ended meanwhile', async () => {
+    const { m, agent, id } = await interrupted()
+    agent.finish(5)
+    await agent.reconnect()
+    expect((await becomes(m, id, 'failed')).reason).toContain('exit code 5')
+  })
+
+  it('is told to kill what was killed meanwhile', async () => {
+    const { m, agent, id } = await interrupted()
+    await post(m, `/provision/v1/work/${id}/kill`)
+    expect((await work(m, id)).state).toBe('ending')
+    await agent.reconnect()
+    await becomes(m, id, 'killed')
+    expect(agent.signals).toMatchObject([{ Signal: 9 }])
+  })
+
+  it('that has lost a command it ran has lost it: it is not run again', async () => {
+    const { m, agent, id } = await interrupted()
+    agent.containers.clear()
+    await agent.reconnect()
+    await becomes(m, id, 'lost')
+    expect(agent.started).toHaveLength(1)
+  })
+})
+
+it('a start order that got lost on the way is sent again, once', async () => {
+  const m = await start()
+  const agent = await workingAgent(m, 'a', {
+    onStart: () => (agent.started.length === 1 ? 'ignore' : 'run'),
+  })
+  const id = await submit(m, command())
+  await until(() => agent.started.length === 1)
+  agent.drop()
+  await until(() => m.master.agents()[0]?.phase === 'away')
+  await agent.reconnect()
+  await until(() => agent.containers.size === 1)
+  expect(agent.started.map(({ Container }) => Container.id)).toEqual([
+    agent.started[0]!.Container.id,
+    agent.started[0]!.Container.id,
+  ])
+  agent.finish(0)
+  await becomes(m, id, 'finished')
+})
+
+describe('disabling an agent', () => {
+  it('with drain lets its work end and gives it no more', async () => {
+    const m = await start()
+    await m.join('a', { devices: [gpu(0), gpu(1)] })
+    const first = await submit(m, { duration: '200ms', slots: 1 })
+    await becomes(m, first, 'running')
+    const { json } = await post(m, '/api/v1/agents/a/disable', { drain: true })
+    expect(json.agent).toMatchObject({ enabled: false, draining: true })
+    const second = await submit(m, { duration: '1ms', slots: 1 })
+    await becomes(m, first, 'finished')
+    expect((await work(m, second)).state).toBe('pending')
+    expect((await post(m, '/api/v1/agents/a/enable')).json.agent).toMatchObject({
+      enabled: true,
+      draining: false,
+    })
+    await becomes(m, second, 'finished')
+  })
+
+  it('without drain kills its work', async () => {
+    const m = await start()
+    await m.join('a')
+    const id = await submit(m, { duration: '1h', slots: 1 })
+    await becomes(m, id, 'running')
+    await post(m, '/api/v1/agents/a/disable')
+    expect(await becomes(m, id, 'killed')).toMatchObject({ reason: 'its agent was disabled' })
+  })
+
+  it('is refused for who is away, has not started, or is unknown', async () => {
+    const m = await start()
+    const agent = await m.join('a')
+    agent.connection.terminate()
+    await m.dial('b')
+    await until(() => m.master.agents().some((a) => a.phase === 'away'))
+    expect((await post(m, '/api/v1/agents/a/disable')).json.error.error).toBe(
+      'agent disconnected, wait for recovery',
+    )
+    expect((await post(m, '/api/v1/agents/b/enable')).status).toBe(409)
+    expect((await post(m, '/api/v1/agents/c/enable')).status).toBe(404)
+    expect((await m.ask('/api/v1/agents/a/disable', { method: 'POST' })).status).toBe(401)
+  })
+})
+
+describe('what is told', () => {
+  it('about agents, pools, tasks and jobs, in Determined’s shapes', async () => {
+    const m = await start()
+    await m.join('a', { devices: [gpu(0), gpu(1), gpu(2), gpu(3)] })
+    const id = await submit(m, { duration: '1h', slots: 3, name: 'big' })
+    await becomes(m, id, 'running')
+    const aux = await submit(m, { duration: '1h', slots: 0, name: 'aux' })
+    await becomes(m, aux, 'running')
+    const waiting = await submit(m, { duration: '1h', slots: 2, name: 'waits', priority: 50 })
+
+    const { slots, containers } = (await m.ask('/api/v1/agents/a')).json.agent
+    expect(Object.values(slots as Json).filter((slot) => (slot as Json)['container'])).toHaveLength(3)
+    expect(Object.keys(containers)).toHaveLength(1)
+
+    const [pool] = (await m.ask('/api/v1/resource-pools')).json.resourcePools
+    expect(pool).toMatchObject({
+      name: 'default',
+      type: 'RESOURCE_POOL_TYPE_STATIC',
+      numAgents: 1,
+      slotsAvailable: 4,
+      slotsUsed: 3,
+      slotType: 'TYPE_CUDA',
+      slotsPerAgent: -1,
+      auxContainersRunning: 1,
+      auxContainerCapacity: 100,
+      defaultComputePool: true,
+    })
+
+    const { allocationIdToSummary } = (await m.ask('/api/v1/tasks')).json
+    expect(allocationIdToSummary[waiting]).toMatchObject({ resources: [], slotsNeeded: 2, priority: 50 })
+    expect(allocationIdToSummary[id].resources[0].agentDevices).toEqual({
+      a: { devices: [0, 1, 2].map((n) => ({ ...gpu(n), type: 'TYPE_CUDA' })) },
+    })
+    expect(Object.keys(allocationIdToSummary[aux].resources[0].agentDevices)).toEqual(['a'])
+
+    const { jobs, pagination } = (await m.ask('/api/v1/job-queues-v2')).json
+    expect(pagination).toMatchObject({ total: 3, limit: 100 })
+    expect(
+      jobs.map(({ full }: { full: Json }) => [full['name'], full['requestedSlots'], full['allocatedSlots']]),
+    ).toEqual([
+      ['big', 3, 3],
+      ['aux', 0, 0],
+      ['waits', 2, 0],
+    ])
+    expect(jobs[2].full.summary).toEqual({ state: 'STATE_QUEUED', jobsAhead: 2 })
+    const queued = await m.ask('/api/v1/job-queues-v2?states=STATE_QUEUED&resourcePool=default')
+    expect(queued.json.jobs).toHaveLength(1)
+    expect((await m.ask('/api/v1/job-queues-v2?resourcePool=none')).status).toBe(404)
+    expect((await m.ask('/api/v1/job-queues/stats')).json.results).toEqual([
+      { resourcePool: 'default', stats: { queuedCount: 1, scheduledCount: 2 }, aggregates: [] },
+    ])
+    expect((await m.ask(`/api/v1/allocations/${id}`)).json.allocation).toMatchObject({
+      state: 'STATE_RUNNING',
+    })
+  })
+})
+
+describe('handing in', () => {
+  it.each([
+    [{}, 'give either duration or command'],
+    [{ duration: '1s', command: ['x'] }, 'give either duration or command'],
+    [{ duration: 5 }, 'duration must be a text'],
+    [{ duration: '-1s' }, 'duration must be a text'],
+    [{ command: [] }, 'command must be a list'],
+    [{ command: 'ls' }, 'command must be a list'],
+    [{ command: ['a\0b'] }, 'without NUL'],
+    [{ command: ['x'], env: { 'A=B': '1' } }, '`A=B` must be a variable'],
+    [{ duration: '1s', slots: -1 }, 'slots must be'],
+    [{ duration: '1s', slots: 1.5 }, 'slots must be'],
+    [{ duration: '1s', priority: 0 }, 'priority must be a whole number from 1 to 99'],
+    [{ duration: '1s', resourcePool: 'gpu' }, 'there is no resource pool "gpu"'],
+    [{ duration: '1s', id: 'a/b' }, 'id must be'],
+    [{ duration: '1s', slot: 1 }, '`slot` is not one of'],
+  ])('%j is refused: %s', async (body, message) => {
+    const m = running[0] ?? (await start())
+    const { status, json } = await post(m, '/provision/v1/work', body)
+    expect([status, json.error.error]).toEqual([400, expect.stringContaining(message)])
+  })
+
+  it('twice under one id is once, if it is the same', async () => {
+    const m = await start()
+    const body = { id: 'once', duration: '1h', slots: 1 }
+    await submit(m, body)
+    expect(await post(m, '/provision/v1/work', body)).toMatchObject({
+      status: 200,
+      json: { work: { id: 'once.1' } },
+    })
+    expect((await post(m, '/provision/v1/work', { ...body, slots: 2 })).status).toBe(409)
+    expect((await m.ask('/provision/v1/work')).json.work).toHaveLength(1)
+  })
+
+  it('needs the token', async () => {
+    const m = await start()
+    const body = { duration: '1s' }
+    expect((await m.ask('/provision/v1/work', { method: 'POST', body })).status).toBe(401)
+  })
+})
+
+describe('the demand source', () => {
+  it('tells what waits and who is free, and is told within 50 ms', async () => {
+    const m = await start()
+    const source = builtInDemand(m.master)
+    const told: string[] = []
+    const stop = source.onChange((pool) => told.push(pool))
+    await m.join('a', { devices: [gpu(0), gpu(1)] })
+    const before = Date.now()
+    const id = await submit(m, { duration: '1h', slots: 4 })
+    await until(() => told.length > 1)
+    expect(await source.read('default')).toEqual({
+      pool: 'default',
+      at: expect.any(Number),
+      pending: [{ id, slots: 4, since: expect.any(Number) }],
+      agents: [
+        {
+          id: 'a',
+          slots: 2,
+          freeSlots: 2,
+          freeAux: 100,
+          busy: false,
+          idleSince: expect.any(Number),
+          connected: true,
+          enabled: true,
+          draining: false,
+        },
+      ],
+    })
+    const small = await submit(m, { duration: '1h', slots: 1 })
+    await becomes(m, small, 'running')
+    const [agent] = (await source.read('default')).agents
+    expect(agent).toMatchObject({ freeSlots: 1, busy: true })
+    expect(agent!.idleSince).toBeUndefined()
+    await post(m, `/provision/v1/work/${small}/kill`)
+    await becomes(m, small, 'killed')
+    const [again] = (await source.read('default')).agents
+    expect(again!.idleSince).toBeGreaterThanOrEqual(before)
+    stop()
+    await expect(source.read('none')).rejects.toMatchObject({ code: 'MASTER_POOL_UNKNOWN' })
+  })
+
+  it('drains and undrains, but does not enable what a person disabled', async () => {
+    const m = await start()
+    const source = builtInDemand(m.master)
+    await m.join('a')
+    expect([await source.drain('a'), await source.drain('a')]).toEqual([true, true])
+    expect((await source.read('default')).agents[0]).toMatchObject({ enabled: false, draining: true })
+    expect(await source.undrain('a')).toBe(true)
+    expect((await source.read('default')).agents[0]).toMatchObject({ enabled: true, draining: false })
+    await post(m, '/api/v1/agents/a/disable')
+    expect(await source.undrain('a')).toBe(true)
+    expect((await source.read('default')).agents[0]).toMatchObject({ enabled: false, draining: false })
+    expect([await source.drain('x'), await source.undrain('x')]).toEqual([false, false])
+  })
+})
+
+it('pools do not mix', async () => {
+  const pool = masterConfig().resource_pools[0]!
+  const m = await start({ config: masterConfig({ resource_pools: [pool, { ...pool, pool_name: 'other' }] }) })
+  await m.join('a')
+  const id = await submit(m, { duration: '1h', slots: 1, resourcePool: 'other' })
+  await m.join('b', { pool: 'other' })
+  expect((await becomes(m, id, 'running')).containers).toMatchObject([{ agent: 'b' }])
+})
