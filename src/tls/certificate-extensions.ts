@@ -1,7 +1,9 @@
 // The extensions of a certificate that decide anything (RFC 5280 section 4.2).
 import {
   type Der,
+  DerError,
   derBits,
+  derBoolean,
   derChildren,
   derContent,
   derOid,
@@ -51,8 +53,9 @@ export function readExtensions(wrapper: Der | undefined): Extension[] {
   if (!wrapper) return []
   return derSequence(derChildren(wrapper.content)[0]).map((element) => {
     const parts = derSequence(element)
-    const critical = parts[1]?.tag === derTag.boolean && parts[1].content[0] !== 0
-    return { oid: derOid(parts[0]), critical, value: derContent(parts.at(-1), derTag.octetString) }
+    const marked = parts[1]?.tag === derTag.boolean
+    const critical = marked && derBoolean(parts[1])
+    return { oid: derOid(parts[0]), critical, value: derContent(parts[marked ? 2 : 1], derTag.octetString) }
   })
 }
 
@@ -70,15 +73,18 @@ export function readKnownExtensions(extensions: Extension[]): KnownExtensions {
     netscapeCertType: read(extensionOid.netscapeCertType, derBits),
     names: read(extensionOid.subjectAltName, (element) => derSequence(element).map(generalName)) ?? [],
     hasAuthorityKeyId: read(extensionOid.authorityKeyIdentifier, hasKeyIdentifier) ?? false,
-    hasSubjectKeyId: extensions.some((extension) => extension.oid === extensionOid.subjectKeyIdentifier),
+    hasSubjectKeyId:
+      read(extensionOid.subjectKeyIdentifier, (element) => derContent(element, derTag.octetString)) !==
+      undefined,
   }
 }
 
 function readBasicConstraints(element: Der): { ca: boolean; pathLength?: number } {
   const parts = derSequence(element)
-  const length = parts.find((part) => part.tag === derTag.integer)
+  const marked = parts[0]?.tag === derTag.boolean
+  const length = parts[marked ? 1 : 0]
   return {
-    ca: parts[0]?.tag === derTag.boolean && parts[0].content[0] !== 0,
+    ca: marked && derBoolean(parts[0]),
     ...(length && { pathLength: derSmallInteger(length) }),
   }
 }
@@ -89,9 +95,20 @@ function hasKeyIdentifier(element: Der): boolean {
 
 function readNameConstraints(element: Der): NameConstraints {
   const parts = derSequence(element)
+  if (parts.length === 0 || parts.some((part) => part.tag !== 0xa0 && part.tag !== 0xa1))
+    throw new DerError('has name constraints that are none')
   const subtrees = (tag: number) => {
     const list = parts.find((part) => part.tag === tag)
-    return list ? derChildren(list.content).map((subtree) => generalName(derSequence(subtree)[0]!)) : []
+    return list ? derChildren(list.content).map((subtree) => readConstraint(derSequence(subtree)[0])) : []
   }
   return { permitted: subtrees(0xa0), excluded: subtrees(0xa1) }
+}
+
+function readConstraint(element: Der | undefined): GeneralName {
+  const name = element && generalName(element)
+  // RFC 5280 section 4.2.1.10: an address and its mask.
+  const range = name?.kind !== 'ip' || name.bytes.length === 8 || name.bytes.length === 32
+  if (!name || !range || /[^\x00-\x7f]/.test(name.kind === 'ip' ? '' : name.value))
+    throw new DerError('has a name constraint that is none')
+  return name
 }

@@ -8,12 +8,12 @@ import {
 import {
   type Der,
   DerError,
+  derBitString,
   derChildren,
-  derContent,
+  derInteger,
   derOid,
   derSequence,
   derSmallInteger,
-  derTag,
   readDer,
 } from './der.ts'
 import { type NameAttribute, nameAttributes } from './distinguished-name.ts'
@@ -41,7 +41,8 @@ export interface CertificateFields extends KnownExtensions {
 
 /** Throws DerError when the bytes are not the strict DER of a certificate. */
 export function readCertificateFields(der: Buffer): CertificateFields {
-  const [signed, algorithm] = derSequence(readDer(der))
+  const [signed, algorithm, signature] = derSequence(readDer(der))
+  derBitString(signature)
   const all = derSequence(signed)
   const versioned = all[0]?.tag === 0xa0
   const [serial, innerAlgorithm, issuer, validity, subject, key, ...rest] = versioned ? all.slice(1) : all
@@ -49,7 +50,7 @@ export function readCertificateFields(der: Buffer): CertificateFields {
   const extensions = readExtensions(rest.find((part) => part.tag === 0xa3))
   return {
     version: versioned ? derSmallInteger(derChildren(all[0]!.content)[0]) + 1 : 1,
-    serialNegative: ((derContent(serial, derTag.integer)[0] ?? 0) & 0x80) !== 0,
+    serialNegative: (derInteger(serial)[0]! & 0x80) !== 0,
     signature: readSignature(algorithm),
     signatureDiffers: !algorithm.bytes.equals(innerAlgorithm.bytes),
     issuerDer: issuer.bytes,
@@ -75,6 +76,6 @@ function readAlgorithm(element: Der | undefined): { oid: string; parameters?: De
 
 function readPublicKey(element: Der | undefined): CertificateFields['publicKey'] {
   const [algorithm, bits] = derSequence(element)
-  // The first byte of a BIT STRING counts unused bits.
-  return { ...readAlgorithm(algorithm), bytes: derContent(bits, derTag.bitString).subarray(1) }
+  if (bits?.content[0] !== 0) throw new DerError('has a public key of broken bytes')
+  return { ...readAlgorithm(algorithm), bytes: derBitString(bits) }
 }

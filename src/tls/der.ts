@@ -82,19 +82,44 @@ export function derOid(element: Der | undefined): string {
   return [root, first - root * 40, ...others].join('.')
 }
 
+/** Content of an INTEGER in its shortest form (X.690 section 8.3.2). Throws DerError. */
+export function derInteger(element: Der | undefined): Buffer {
+  const content = derContent(element, derTag.integer)
+  const [first = 0, second = 0] = content
+  const padded = content.length > 1 && (first === 0 || first === 0xff) && (first ^ second) < 0x80
+  if (content.length === 0 || padded) throw new DerError('has an integer that is not DER')
+  return content
+}
+
 /** A small non-negative INTEGER. Throws DerError for anything else. */
 export function derSmallInteger(element: Der | undefined): number {
-  const content = derContent(element, derTag.integer)
-  if (content.length === 0 || content.length > 6 || content[0]! & 0x80)
-    throw new DerError('has an integer out of range')
+  const content = derInteger(element)
+  if (content.length > 5 || content[0]! & 0x80) throw new DerError('has an integer out of range')
   return content.readUIntBE(0, content.length)
+}
+
+/** A BOOLEAN (X.690 section 11.1). Throws DerError. */
+export function derBoolean(element: Der | undefined): boolean {
+  const content = derContent(element, derTag.boolean)
+  if (content.length !== 1 || (content[0] !== 0 && content[0] !== 0xff))
+    throw new DerError('has a boolean that is not DER')
+  return content[0] === 0xff
+}
+
+/** Bytes of a BIT STRING; bits that do not count are zero (X.690 section 11.2.1). Throws DerError. */
+export function derBitString(element: Der | undefined): Buffer {
+  const content = derContent(element, derTag.bitString)
+  const unused = content[0] ?? 8
+  const last = content.length > 1 ? content.at(-1)! : 0
+  if (unused > 7 || (content.length === 1 && unused > 0) || last & ((1 << unused) - 1))
+    throw new DerError('has a bit string that is not DER')
+  return content.subarray(1)
 }
 
 /** Numbers of the bits set in a BIT STRING, the first bit being 0. Throws DerError. */
 export function derBits(element: Der): Set<number> {
-  const [, ...bytes] = derContent(element, derTag.bitString)
   const bits = new Set<number>()
-  for (const [index, byte] of bytes.entries())
+  for (const [index, byte] of derBitString(element).entries())
     for (let bit = 0; bit < 8; bit++) if (byte & (0x80 >> bit)) bits.add(index * 8 + bit)
   return bits
 }

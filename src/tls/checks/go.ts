@@ -62,9 +62,12 @@ function goFaults(fields: CertificateFields): string[] {
   return [...new Set(faults)]
 }
 
-/** RFC 5280 section 4.1.2.5: seconds, no fractions, UTC. */
+/** RFC 5280 section 4.1.2.5: seconds, no fractions, UTC; and a moment that exists. */
 function isGoodTime({ tag, text }: { tag: number; text: string }): boolean {
-  return tag === derTag.utcTime ? /^\d{12}Z$/.test(text) : /^\d{14}Z$/.test(text)
+  const digits = tag === derTag.utcTime ? `${text < '50' ? 20 : 19}${text}` : text
+  const iso = digits.replace(/^(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)Z$/, '$1-$2-$3T$4:$5:$6.000Z')
+  const moment = new Date(iso)
+  return !Number.isNaN(moment.getTime()) && moment.toISOString() === iso
 }
 
 function isGoodString({ stringTag, bytes }: NameAttribute): boolean {
@@ -91,13 +94,17 @@ function isGoodName({ kind, value, bytes }: GeneralName): boolean {
   if (kind === 'ip') return bytes.length === 4 || bytes.length === 16
   if (kind !== 'dns' && kind !== 'email' && kind !== 'uri') return true
   if (/[^\x00-\x7f]/.test(value)) return false
-  return kind !== 'uri' || isGoodUri(value)
+  return kind !== 'uri' || goodUri.test(value)
 }
 
-/** Stricter than Go's url.Parse: no blanks or controls, whole percent escapes, and a host that is one. */
-function isGoodUri(uri: string): boolean {
-  if (/[\x00-\x20\x7f"<>\\^`{|}]|%(?![0-9a-f]{2})/i.test(uri)) return false
-  const authority = /^[a-z][a-z0-9+.-]*:\/\/(?:[^@/?#]*@)?([^/?#]*)/i.exec(uri)
-  if (!authority) return !uri.startsWith(':')
-  return /^(?:[a-z0-9_-]+(?:\.[a-z0-9_-]+)*)?(?::\d*)?$/i.test(authority[1]!)
-}
+/**
+ * RFC 3986 with a scheme, as RFC 5280 section 4.2.1.6 demands, and a host that is a name. Narrower than Go's parser,
+ * which also takes some that are neither.
+ */
+const goodUri = new RegExp(
+  '^[a-z][a-z0-9+.-]*:' +
+    String.raw`(?:\/\/(?:(?:[\w.~!$&'()*+,;=:-]|%[0-9a-f]{2})*@)?` +
+    String.raw`(?:[a-z0-9_-]+(?:\.[a-z0-9_-]+)*)?(?::\d*)?(?=[/?#]|$)|(?!\/\/))` +
+    String.raw`(?:[\w.~!$&'()*+,;=:@/?#-]|%[0-9a-f]{2})*$`,
+  'i',
+)

@@ -1,11 +1,10 @@
 // The other languages' TLS clients: each dials the whole table and says one verdict per shape.
-import { execFile, spawn } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { isIP } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { promisify } from 'node:util'
 import type { Verdict } from '../../support/shapes/shape.ts'
+import { cleanEnv, converse, run, todaysGo, withGoProgram } from './run.ts'
 
 export interface Job {
   id: string
@@ -17,36 +16,21 @@ export interface Job {
 /** Verdict of each job; an error nobody foresaw stays as its text, so that a test shows it. */
 export type Results = Record<string, Verdict | string>
 
-const run = promisify(execFile)
-const folder = import.meta.dirname
-
-/** This machine's variables would give clients certificates nobody handed them. */
-const env = Object.fromEntries(
-  Object.entries(process.env).filter(
-    ([name]) => !/^(NODE_EXTRA_CA_CERTS|SSL_CERT_(FILE|DIR)|GODEBUG)$/.test(name),
-  ),
-)
-
-/** Settings of today's Go in place of those of Go 1.22, which the module's go line asks for. */
-const goToday = 'x509negativeserial=0,rsa1024min=1,tlssha1=0,tlsrsakex=0,tls3des=0,x509usepolicies=1'
-
-export async function dialWithGo(jobs: Job[]): Promise<{ go: Results; goNew: Results }> {
-  const directory = mkdtempSync(join(tmpdir(), 'go-dial-'))
-  try {
-    const program = join(directory, 'dial')
-    await run('go', ['build', '-o', program, '.'], { cwd: join(folder, 'dial'), env })
-    const old = await converse<Record<string, string>>(program, [], jobs, env)
-    const today = await converse<Record<string, string>>(program, [], jobs, { ...env, GODEBUG: goToday })
-    return { go: mapValues(old, goVerdict), goNew: mapValues(today, goVerdict) }
-  } finally {
-    rmSync(directory, { recursive: true, force: true })
-  }
+export function dialWithGo(jobs: Job[]): Promise<Record<'go' | 'goNew', Results>> {
+  return withGoProgram('dial', async (program) => ({
+    go: mapValues(await converse<Record<string, string>>(program, [], jobs), goVerdict),
+    goNew: mapValues(await converse<Record<string, string>>(program, [], jobs, todaysGo), goVerdict),
+  }))
 }
 
 export async function dialWithPython(
   jobs: Job[],
 ): Promise<Record<'python' | 'pythonStrict' | 'pythonFull', Results>> {
-  const said = await converse<Record<string, string[]>>('python3', [join(folder, 'dial.py')], jobs, env)
+  const said = await converse<Record<string, string[]>>(
+    'python3',
+    [join(import.meta.dirname, 'dial.py')],
+    jobs,
+  )
   const mode = (index: number) => mapValues(said, (texts) => opensslVerdict(texts[index]!))
   return { python: mode(0), pythonStrict: mode(1), pythonFull: mode(2) }
 }
@@ -86,7 +70,7 @@ async function sClient({ port, certificateName = '127.0.0.1' }: Job, anchors: st
     '-cipher',
     'DEFAULT@SECLEVEL=2',
   ]
-  const child = run('openssl', args, { env, timeout: 10_000 })
+  const child = run('openssl', args, { env: cleanEnv, timeout: 10_000 })
   child.child.stdin?.end()
   try {
     const { stdout } = await child
@@ -96,27 +80,6 @@ async function sClient({ port, certificateName = '127.0.0.1' }: Job, anchors: st
     const code = /verify error:num=(\d+):(.*)/.exec(text)
     return code ? `verify ${code[1]} ${code[2]}` : text
   }
-}
-
-/** Writes the jobs to a program's standard in and reads its answer. */
-function converse<T>(
-  program: string,
-  args: string[],
-  jobs: Job[],
-  environment: NodeJS.ProcessEnv,
-): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const child = spawn(program, args, { env: environment, stdio: ['pipe', 'pipe', 'inherit'] })
-    let out = ''
-    child.stdout.setEncoding('utf8').on('data', (chunk) => {
-      out += chunk
-    })
-    child.once('error', reject)
-    child.once('close', (status) =>
-      status === 0 ? resolve(JSON.parse(out)) : reject(new Error(`${program} ended with status ${status}`)),
-    )
-    child.stdin.end(JSON.stringify(jobs))
-  })
 }
 
 function mapValues<T>(record: Record<string, T>, verdictOf: (value: T) => Verdict | string): Results {

@@ -74,6 +74,12 @@ describe('cross-signing', () => {
     ).toHaveLength(4)
   })
 
+  test('a root exchanged under its own name: the older key signed the newer certificate', () => {
+    const older = authority('Test Root', { key: testKey('p256', 'older') })
+    const link = authority('Test Root', { key: root.key, issuer: older })
+    expect(pathsOf(read(leaf, intermediate, link, older))).toEqual([{ names: [0, 1, 2, 3], complete: true }])
+  })
+
   test('two CAs that signed each other do not lead in circles', () => {
     const a = testKey('p256', 'a')
     const b = testKey('p256', 'b')

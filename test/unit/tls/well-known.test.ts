@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { rootCertificates } from 'node:tls'
 import { describe, expect, test } from 'vitest'
 import { readCertificates } from '../../../src/tls/certificate-file.ts'
+import { checkForGo } from '../../../src/tls/checks/go.ts'
 import { findWellKnownRoot } from '../../../src/tls/well-known.ts'
 import { joined, threeOf } from '../../support/shapes/shape.ts'
 import { testKey } from '../../support/test-keys.ts'
@@ -43,10 +44,10 @@ test('knows the roots Node carries', () => {
   expect(findWellKnownRoot([known!], now)?.raw).toEqual(known!.x509.raw)
 })
 
-test('every root Node carries can be read by us', () => {
+test('every root Node carries can be read by us, and has nothing that Go would refuse', () => {
   const { certificates, problems } = readCertificates(rootCertificates.join('\n'), 'roots.pem')
   expect(certificates).toHaveLength(rootCertificates.length)
-  expect(problems).toEqual([])
+  expect([...problems, ...checkForGo(certificates)]).toEqual([])
 })
 
 describe('node:tls is loaded only for a chain that does not reach a root by itself', () => {
