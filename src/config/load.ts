@@ -1,4 +1,5 @@
 // From a file, or its text, to the configuration: every problem at once, and a configuration only without errors.
+import { isUtf8 } from 'node:buffer'
 import { readFileSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import type { MasterConfig } from '../model/master-config.ts'
@@ -30,14 +31,9 @@ export function loadConfig(file: string, options: LoadOptions = {}): Loaded {
   } catch (error) {
     return { problems: [unreadable(file, error)] }
   }
-  try {
-    // The mark is kept, so that columns are those of the file.
-    const text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
-    return parseConfig(text, file, options)
-  } catch (error) {
-    if (!(error instanceof TypeError)) throw error
+  if (!isUtf8(bytes))
     return { problems: [problem('CONFIG_FILE_NOT_TEXT', 'The file is not UTF-8 text', { where: { file } })] }
-  }
+  return parseConfig(Buffer.from(bytes).toString('utf8'), file, options)
 }
 
 /** The same for a text already read; `file` names it in problems and gives the folder of relative paths. */

@@ -64,7 +64,7 @@ function checkName(block: Block, name: string | undefined, names: Set<string>): 
 function readPool(block: Block): Pool {
   const { max_cpu_containers_per_agent, ...keys } = readBlock(poolBlock, block, {
     skip: ['provider'],
-    known: providerKeys(),
+    elsewhere: providerKey,
   })
   if (given(block, 'agent_reattach_enabled'))
     note(block, 'CONFIG_UNUSED', 'agent_reattach_enabled is ignored: agents always reattach', {
@@ -115,9 +115,9 @@ function emptyPool({ reading }: Block): Pool {
 }
 
 /** Keys of providers that stand one level too high; the origin reads over them. */
-function providerKeys(): Record<string, string> {
-  const keys = Object.keys({ ...commonKeys, ...awsKeys, ...gcpKeys, type: '' })
-  return Object.fromEntries(keys.map((key) => [key, 'Move it below provider.']))
+function providerKey(key: string): string | undefined {
+  const isOne = key === 'type' || [commonKeys, awsKeys, gcpKeys].some((keys) => Object.hasOwn(keys, key))
+  return isOne ? 'Move it below provider.' : undefined
 }
 
 function checkOtherManagers(block: Block): void {

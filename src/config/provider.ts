@@ -32,11 +32,11 @@ export function readProvider(
 function readType(block: Block, typeKey: 'type' | 'provider'): Partially<ProviderConfig> | undefined {
   switch (block.raw['type']) {
     case 'aws':
-      return awsOf(readBlock(awsProvider, block, { known: keysElsewhere('aws') }), block)
+      return awsOf(readBlock(awsProvider, block, { elsewhere: elsewhereFor('aws') }), block)
     case 'gcp':
-      return gcpOf(readBlock(gcpProvider, block, { known: keysElsewhere('gcp') }), block)
+      return gcpOf(readBlock(gcpProvider, block, { elsewhere: elsewhereFor('gcp') }), block)
     case 'local':
-      return localOf(readBlock(localProvider, block, { known: keysElsewhere('local') }), block)
+      return localOf(readBlock(localProvider, block, { elsewhere: elsewhereFor('local') }), block)
   }
   // What all types have in common can still be judged.
   commonOf(readBlock(anyType, block), block, false)
@@ -68,17 +68,14 @@ function localOf(keys: Partially<LocalKeys>, block: Block): Partially<ProviderCo
   } as Partially<ProviderConfig>
 }
 
-/** Keys of other types, and of the other form, with what to do about them. */
-function keysElsewhere(type: Type): Record<string, string> {
-  const remedies: Record<string, string> = {
-    provider: 'Outside the old provisioner block the key is called "type".',
+/** Keys of other types, and of the other form: what to do about them. */
+function elsewhereFor(type: Type): (key: string) => string | undefined {
+  return (key) => {
+    if (Object.hasOwn(translations[type], key)) return translations[type][key]
+    if (key === 'provider') return 'Outside the old provisioner block the key is called "type".'
+    const other = Object.entries(ownKeys).find(([, keys]) => Object.hasOwn(keys, key))?.[0]
+    return other && `It is a key of \`type: ${other}\`, and this provider is of \`type: ${type}\`; remove it.`
   }
-  for (const [other, keys] of Object.entries(ownKeys))
-    for (const key of Object.keys(keys))
-      if (!Object.hasOwn(ownKeys[type], key))
-        remedies[key] ??=
-          `It is a key of \`type: ${other}\`, and this provider is of \`type: ${type}\`; remove it.`
-  return { ...remedies, ...translations[type] }
 }
 
 /** The same wish in this cloud's words. */

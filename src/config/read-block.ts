@@ -18,8 +18,8 @@ type Schema = z.ZodMiniType
 interface Options {
   /** Keys that are read elsewhere. */
   skip?: string[]
-  /** Keys that belong to other blocks, with the remedy when one of them turns up here. */
-  known?: Record<string, string>
+  /** The remedy for a key that belongs elsewhere, when it turns up here. */
+  elsewhere?: (key: string) => string | undefined
 }
 
 export function readBlock<S extends z.ZodMiniObject>(
@@ -71,7 +71,7 @@ function read(schema: Schema, value: unknown, path: YamlPath, reading: Reading):
 function readMapping(
   schema: z.ZodMiniObject,
   block: Block,
-  { skip = [], known = {} }: Options,
+  { skip = [], elsewhere }: Options,
 ): Record<string, unknown> {
   const { reading, path, raw } = block
   const { catchall } = schema._zod.def
@@ -83,7 +83,7 @@ function readMapping(
     if (item !== undefined) result[key] = item
   }
   const name = kinds.get(schema)?.noun ?? nameOf(path)
-  unknownKeys(block, shape, { strict: catchall?._zod.def.type === 'never', name, known })
+  unknownKeys(block, shape, { strict: catchall?._zod.def.type === 'never', name, elsewhere })
   return result
 }
 

@@ -9,22 +9,22 @@ interface Options {
   strict: boolean
   /** What the block is called. */
   name: string
-  /** Keys that belong elsewhere, with what to do when one of them turns up here. */
-  known: Record<string, string>
+  /** The remedy for a key that belongs elsewhere, when it turns up here. */
+  elsewhere?: ((key: string) => string | undefined) | undefined
 }
 
 export function unknownKeys(
   block: Block,
   shape: Record<string, z.ZodMiniType>,
-  { strict, name, known }: Options,
+  { strict, name, elsewhere }: Options,
 ): void {
   const ours = Object.keys(shape).filter((key) => shape[key] !== foreign)
   for (const key of Object.keys(block.raw)) {
     if (Object.hasOwn(shape, key)) continue
-    const elsewhere = Object.hasOwn(known, key) ? known[key] : undefined
-    const meant = elsewhere ? undefined : nearest(key, ours)
+    const moved = elsewhere?.(key)
+    const meant = moved ? undefined : nearest(key, ours)
     const at = { key, part: 'key' as const, ...(meant && { details: { didYouMean: meant } }) }
-    const remedy = elsewhere ?? (meant && `Did you mean "${meant}"?`)
+    const remedy = moved ?? (meant && `Did you mean "${meant}"?`)
     if (strict)
       note(block, 'CONFIG_UNKNOWN_KEY', `${JSON.stringify(key)} is not a key of ${name}`, {
         ...at,
