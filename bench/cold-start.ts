@@ -6,7 +6,7 @@ const root = join(import.meta.dirname, '..')
 const budget = 2.7
 
 export async function coldStart(): Promise<Report> {
-  const cli = join(root, 'dist/cli.js')
+  const cli = join(root, 'dist/cli.cjs')
   const config = join(root, 'examples/local/master.yaml')
   const [bare, dryRun, version] = interleaved(
     [

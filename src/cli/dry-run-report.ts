@@ -32,8 +32,12 @@ function daysLeft(notAfter: string, now: number): string {
   return ` (${days} days)`
 }
 
+/** 16,384. Not by toLocaleString: its first call loads the tables of every language, which takes 16 ms. */
+function number(n: number): string {
+  return String(n).replace(/\B(?=(\d{3})+$)/g, ',')
+}
+
 function sizes(encoding: string, { script, packed, limit }: DryRunPool['bytes']): string {
-  const number = (n: number) => n.toLocaleString('en-US')
   const form =
     encoding === 'plain'
       ? `${number(packed)} bytes`

@@ -110,11 +110,9 @@ program
   .passThroughOptions()
   .action(lazily(() => import('./commands/agent.ts')))
 
-try {
-  await program.parseAsync()
-} catch (error) {
+program.parseAsync().catch((error: unknown) => {
   process.exitCode = report(error)
-}
+})
 
 function report(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2

@@ -1,6 +1,7 @@
 // What a template is given: the values of one pool's agents under the names of context-names.ts.
-import { isIP } from 'node:net'
+
 import type { AgentSetup } from '../model/agent-setup.ts'
+import { ipVersion } from '../model/ip-address.ts'
 import { anchorsOf, type TrustPlan } from '../model/trust-plan.ts'
 import { agentYaml, normalizeScript } from './script-text.ts'
 
@@ -49,10 +50,10 @@ function tlsContext(trust: TrustPlan, masterHost: string): TemplateContext {
     certificateName: trust.certificateName ?? '',
     name,
     urlName: bracketed(name),
-    nameIsAddress: isIP(name) !== 0,
+    nameIsAddress: ipVersion(name) !== 0,
   }
 }
 
 function bracketed(host: string): string {
-  return isIP(host) === 6 ? `[${host}]` : host
+  return ipVersion(host) === 6 ? `[${host}]` : host
 }

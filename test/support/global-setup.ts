@@ -18,6 +18,6 @@ export async function setup(project: TestProject): Promise<() => void> {
   // Below the repository, where node_modules is found; not in dist, which people may be using.
   const folder = mkdtempSync(join(cache, 'test-'))
   await bundle(folder)
-  project.provide('cli', join(folder, 'cli.js'))
+  project.provide('cli', join(folder, 'cli.cjs'))
   return () => rmSync(folder, { recursive: true, force: true })
 }
