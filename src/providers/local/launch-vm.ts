@@ -5,9 +5,10 @@ import type { Offering } from '../../model/instance.ts'
 import type { LaunchOrder } from '../../model/launch.ts'
 import { ownerTags, ownerTagsOf } from '../../model/ownership.ts'
 import { ProvisionError, problem } from '../../model/problem.ts'
+import type { GatedProcess } from '../../platform/gated-process.ts'
 import type { ProviderContext } from '../provider.ts'
 import type { PoolFolder } from './vm-folder.ts'
-import { startVm, type WaitingProcess } from './vm-process.ts'
+import { reasonOf, startVm } from './vm-process.ts'
 import { readRecord, type VmRecord, writeRecord } from './vm-record.ts'
 
 export interface Launched {
@@ -44,13 +45,13 @@ async function start(
   { env }: Pick<ProviderContext, 'env'>,
 ): Promise<Launched> {
   const console = folder.openConsole(record.id)
-  let waiting: WaitingProcess | undefined
+  let waiting: GatedProcess | undefined
   try {
     waiting = await startVm({ id: record.id, root, script: join(root, 'script'), console, env })
     const started = { ...record, process: { pid: waiting.pid, start: waiting.start } }
     writeRecord(root, started)
     waiting.release()
-    return { record: started, ended: waiting.ended }
+    return { record: started, ended: waiting.ended.then(reasonOf) }
   } catch (error) {
     waiting?.abandon()
     throw error

@@ -28,14 +28,14 @@ describe('a VM that is not released', () => {
     expect(processStart(waiting.pid)).toBe(waiting.start)
     expect(existsSync(join(root, 'ran'))).toBe(false)
     waiting.release()
-    expect(await waiting.ended).toBe('exit status 0')
+    expect(await waiting.ended).toEqual({ code: 0, signal: null })
     expect(readFileSync(join(root, 'ran'), 'utf8')).toBe('ran\n')
   })
 
   it('ends by itself when the provisioner lets go of it, as it does when it dies', async () => {
     const waiting = await start()
     waiting.abandon()
-    expect(await waiting.ended).toBe('exit status 125')
+    expect(await waiting.ended).toEqual({ code: 125, signal: null })
     expect(existsSync(join(root, 'ran'))).toBe(false)
   })
 })
