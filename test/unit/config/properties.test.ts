@@ -23,7 +23,7 @@ function answer(text: string): Problem[] {
   return problems
 }
 
-const runs = { numRuns: 150 }
+const runs = { numRuns: 100 }
 const words = [
   ...Object.keys(masterFile._zod.def.shape),
   ...Object.keys(poolBlock._zod.def.shape),

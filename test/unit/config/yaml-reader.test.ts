@@ -104,8 +104,8 @@ e: [*d, *d, *d, *d, *d, *d, *d, *d, *d, *d]`
   })
 
   it.each([
-    ['brackets', nested(50_000)],
-    ['dashes', '- '.repeat(50_000)],
+    ['brackets', nested(10_000)],
+    ['dashes', '- '.repeat(10_000)],
     ['mappings', Array.from({ length: 2000 }, (_, i) => `${' '.repeat(i)}a:`).join('\n')],
   ])('nesting deeper than the stack: %s', (_name, text) => {
     const { value, problems } = readYaml(text, 'a.yaml')
