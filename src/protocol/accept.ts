@@ -5,7 +5,7 @@ import { type WebSocket, WebSocketServer } from 'ws'
 import type { Clock } from '../model/ports.ts'
 import { type AgentMessage, encodeAgentMessage } from './agent-message.ts'
 import { type Connection, type ConnectionEnd, openConnection } from './connection.ts'
-import { largestMasterFrame, socketOptions } from './limits.ts'
+import { agentFlow, largestMasterFrame, socketOptions } from './limits.ts'
 import { decodeMasterMessage, type MasterMessage } from './master-message.ts'
 
 /** What a master holds of each agent. */
@@ -51,6 +51,7 @@ export function createAcceptor({ clock, largestFrame, mostUnread }: AcceptorOpti
             decode: decodeMasterMessage,
             encode: encodeAgentMessage,
             mostUnread,
+            flow: agentFlow,
             ...handlers,
           }),
         )

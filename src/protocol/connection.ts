@@ -1,6 +1,7 @@
 // One end of the agent socket: whole messages in and out, pings, and a single, typed end.
 import { WebSocket } from 'ws'
 import type { Clock } from '../model/ports.ts'
+import { createFlow, type FlowLimit } from './flow.ts'
 import { startHeartbeat } from './heartbeat.ts'
 import { mostUnread } from './limits.ts'
 import type { Decoded } from './union.ts'
@@ -23,6 +24,8 @@ export interface ConnectionOptions<In, Out> {
   onEnd: (end: ConnectionEnd) => void
   /** Bytes the peer may leave unread. */
   mostUnread?: number
+  /** How much of the peer is read in a second; undefined: all there is. */
+  flow?: FlowLimit
 }
 
 export interface Connection<Out> {
@@ -42,6 +45,8 @@ export function openConnection<In, Out>(
   const { clock, decode, encode } = options
   const gone = new Promise<void>((resolve) => socket.once('close', resolve))
   let end: ConnectionEnd | undefined
+  const ended = new AbortController()
+  const flow = options.flow && createFlow(options.flow, clock.now())
 
   const heartbeat = startHeartbeat({
     clock,
@@ -53,6 +58,7 @@ export function openConnection<In, Out>(
     if (end) return
     end = reason
     heartbeat.stop()
+    ended.abort()
     options.onEnd(reason)
   }
 
@@ -64,15 +70,28 @@ export function openConnection<In, Out>(
   socket.on('pong', () => heartbeat.pong())
   socket.on('message', (data) => {
     if (end) return
-    const decoded = decode(data.toString())
-    if (decoded.ok) options.onMessage(decoded.message)
-    else {
+    const text = data.toString()
+    const decoded = decode(text)
+    if (decoded.ok) {
+      slowDown(text.length)
+      options.onMessage(decoded.message)
+    } else {
       finish({ kind: 'not_understood', message: `a frame was not understood: ${decoded.reason}` })
       socket.close(1007, 'frame not understood')
     }
   })
   socket.on('error', (error: NodeJS.ErrnoException) => finish(endOfError(error)))
   socket.on('close', (code, reason) => finish(endOfClose(code, reason.toString())))
+
+  function slowDown(bytes: number): void {
+    const wait = flow?.take(bytes, clock.now()) ?? 0
+    if (wait === 0 || socket.isPaused) return
+    socket.pause()
+    clock.sleep(wait, ended.signal).then(
+      () => socket.resume(),
+      () => socket.resume(),
+    )
+  }
 
   return {
     send(message) {

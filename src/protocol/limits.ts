@@ -18,6 +18,11 @@ export const largestAgentFrame = 128 * 1024 * 1024
 export const largestMasterFrame = 8 * 1024 * 1024
 /** Bytes a peer may leave unread before it is given up: one large start order and then some. */
 export const mostUnread = 192 * 1024 * 1024
+/**
+ * What a master takes from one agent in a second, and how much of it at once: a chatty task slows itself down, not the
+ * others. The agent's socket is left unread for a while, nothing is thrown away.
+ */
+export const agentFlow = { messages: 1000, bytes: 8 * 1024 * 1024, burstSeconds: 4 }
 
 /** For both kinds of `ws` socket. Apart from the others because @types/ws does not know `closeTimeout` yet. */
 export const socketOptions = { perMessageDeflate: false, closeTimeout: closeWait }

@@ -117,6 +117,22 @@ describe('an agent and its master', () => {
     peer.terminate()
   })
 
+  it('read a peer that says too much only as fast as is allowed, and lose nothing', async () => {
+    const chatty = new WebSocket(`ws://127.0.0.1:${port()}/`)
+    await once(chatty, 'open')
+    for (let i = 0; i < 6000; i++) chatty.send(encodeMasterMessage({ AgentStarted: started }))
+    // Four seconds' worth at once; what was in the buffer with the last of it, too.
+    await until(() => masterSaw.length >= 4000)
+    await new Promise((resolve) => setTimeout(resolve, 100))
+    expect(masterSaw.length).toBeLessThan(6000)
+    while (masterSaw.length < 6000) {
+      await clock.advance(1000)
+      await new Promise((resolve) => setTimeout(resolve, 5))
+    }
+    expect(chatty.readyState).toBe(WebSocket.OPEN)
+    chatty.terminate()
+  })
+
   it('give up a peer that does not read, instead of keeping everything for it', async () => {
     const slow = new WebSocket(`ws://127.0.0.1:${port()}/`)
     await once(slow, 'open')
