@@ -57,9 +57,12 @@ interface SdkError extends Error {
 function read(error: unknown): { code: string; status: number | undefined; message: string } {
   if (!(error instanceof Error)) return { code: 'Error', status: undefined, message: String(error) }
   const { name, code, message, $metadata } = error as SdkError
+  const status = $metadata?.httpStatusCode
+  // A gateway's page instead of EC2's XML, which the SDK makes nothing of.
+  if (name === 'Unknown') return { code: `HTTP ${status}`, status, message: 'the answer is not from EC2' }
   // Refused connections are plain Errors with errno's name.
   const known = name === 'Error' && typeof code === 'string' ? code : name
-  return { code: known, status: $metadata?.httpStatusCode, message: message || known }
+  return { code: known, status, message: message || known }
 }
 
 /**

@@ -118,7 +118,9 @@ export function rowOf(code: string, status: number | undefined): FailureRow {
   const known = Object.hasOwn(failureTable, code) ? failureTable[code] : undefined
   if (known) return known
   if (/LimitExceeded$|QuotaExceeded/.test(code)) return { class: 'quota' }
-  if (/^(?:Invalid|Malformed|Missing|Unknown|Unsupported|Incorrect)/.test(code)) return { class: 'config' }
-  if (status === undefined || status >= 500) return { class: 'transient' }
-  return status === 429 ? { class: 'throttle' } : { class: 'config' }
+  if (status !== undefined && status >= 500) return { class: 'transient' }
+  if (status === 429) return { class: 'throttle' }
+  if (/^(?:Invalid|Malformed|Missing|UnknownParameter|Unsupported|Incorrect)/.test(code))
+    return { class: 'config' }
+  return status === undefined ? { class: 'transient' } : { class: 'config' }
 }

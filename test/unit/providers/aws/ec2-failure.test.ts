@@ -1,0 +1,166 @@
+// How each of EC2's answers is treated. The table is the specification; the provider's own must agree with it.
+import { describe, expect, it } from 'vitest'
+import type { FailureClass } from '../../../../src/model/launch.ts'
+import { ProvisionError, problem } from '../../../../src/model/problem.ts'
+import { codeOf, ec2Failure, refusal } from '../../../../src/providers/aws/ec2-failure.ts'
+import { failureTable } from '../../../../src/providers/aws/failure-table.ts'
+
+const expected: Record<FailureClass, string[]> = {
+  capacity: [
+    'InsufficientInstanceCapacity',
+    'InsufficientHostCapacity',
+    'InsufficientReservedInstanceCapacity',
+    'InsufficientCapacity',
+    'UnfulfillableCapacity',
+    'Unsupported',
+    'InsufficientFreeAddressesInSubnet',
+    'SpotMaxPriceTooLow',
+    'ReservationCapacityExceeded',
+  ],
+  quota: [
+    'VcpuLimitExceeded',
+    'InstanceLimitExceeded',
+    'MaxSpotInstanceCountExceeded',
+    'SpotInstanceCountExceeded',
+    'MaxFleetCountExceeded',
+    'VolumeLimitExceeded',
+    'MaxIOPSLimitExceeded',
+    'NetworkInterfaceLimitExceeded',
+    'AddressLimitExceeded',
+    'LaunchTemplateLimitExceeded',
+    'PendingVerification',
+  ],
+  throttle: [
+    'RequestLimitExceeded',
+    'Throttling',
+    'ThrottlingException',
+    'ThrottledException',
+    'RequestThrottled',
+    'RequestThrottledException',
+    'TooManyRequestsException',
+    'EC2ThrottledException',
+    'BandwidthLimitExceeded',
+    'PriorRequestNotComplete',
+    'SlowDown',
+  ],
+  auth: [
+    'UnauthorizedOperation',
+    'AccessDenied',
+    'AccessDeniedException',
+    'AuthFailure',
+    'InvalidClientTokenId',
+    'UnrecognizedClientException',
+    'MissingAuthenticationToken',
+    'IncompleteSignature',
+    'SignatureDoesNotMatch',
+    'RequestExpired',
+    'ExpiredToken',
+    'ExpiredTokenException',
+    'CredentialsProviderError',
+    'TokenProviderError',
+    'Blocked',
+  ],
+  config: [
+    'OptInRequired',
+    'InvalidAMIID.NotFound',
+    'InvalidAMIID.Malformed',
+    'InvalidAMIID.Unavailable',
+    'InvalidSubnetID.NotFound',
+    'InvalidSubnet.Range',
+    'InvalidGroup.NotFound',
+    'InvalidGroupId',
+    'InvalidKeyPair.NotFound',
+    'InvalidSnapshot.NotFound',
+    'InvalidBlockDeviceMapping',
+    'InvalidUserData.Malformed',
+    'InvalidInstanceType',
+    'VPCIdNotSpecified',
+    'InvalidIAMInstanceProfileArn.Malformed',
+    'OperationNotPermitted',
+  ],
+  transient: [
+    'InternalError',
+    'InternalFailure',
+    'ServiceUnavailable',
+    'Unavailable',
+    'RequestTimeout',
+    'TimeoutError',
+    'InvalidInstanceID.NotFound',
+  ],
+}
+
+/** Shaped as the SDK throws. */
+function sdkError(name: string, httpStatusCode?: number, message = 'said so'): Error {
+  return Object.assign(new Error(message), { name, $metadata: { httpStatusCode } })
+}
+
+describe('the table of EC2 codes', () => {
+  const rows = Object.entries(expected).flatMap(([treated, codes]) =>
+    codes.map((code) => [code, treated] as const),
+  )
+
+  it.each(rows)('%s is %s, whatever the HTTP status', (code, treated) => {
+    for (const status of [400, 403, 500, 503])
+      expect(ec2Failure(sdkError(code, status), 'x').class).toBe(treated)
+    expect(refusal(code, '', 'x').class).toBe(treated)
+  })
+
+  it('has no row this test does not know', () => {
+    expect(Object.keys(failureTable).sort()).toEqual(Object.values(expected).flat().sort())
+  })
+})
+
+describe('a code the table does not know', () => {
+  it.each([
+    ['SomethingLimitExceeded', 400, 'quota'],
+    ['InvalidSomething.Malformed', 400, 'config'],
+    ['MissingParameter', 400, 'config'],
+    ['InvalidSomething', 503, 'transient'],
+    ['Surprise', 400, 'config'],
+    ['Surprise', 429, 'throttle'],
+    ['Surprise', 500, 'transient'],
+    ['Unknown', 502, 'transient'],
+    ['Surprise', undefined, 'transient'],
+    ['toString', undefined, 'transient'],
+  ] as const)('%s with HTTP %s is %s', (code, status, treated) => {
+    expect(ec2Failure(sdkError(code, status), 'x').class).toBe(treated)
+  })
+})
+
+describe('a failure', () => {
+  it('says what could not be done, by which code, and what to do', () => {
+    const error = sdkError('VcpuLimitExceeded', 400, 'You have requested more vCPU capacity.')
+    expect(ec2Failure(error, 'launch g5.xlarge').problem).toMatchObject({
+      code: 'PROVIDER_QUOTA',
+      message: 'could not launch g5.xlarge: VcpuLimitExceeded: You have requested more vCPU capacity',
+      remedy: expect.stringContaining('Service Quotas'),
+      details: { code: 'VcpuLimitExceeded' },
+      cause: error,
+    })
+  })
+
+  it('of the network has the name the system gives it', () => {
+    const refusedConnection = Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED' })
+    expect(codeOf(refusedConnection)).toBe('ECONNREFUSED')
+    expect(ec2Failure(refusedConnection, 'x').class).toBe('transient')
+    expect(ec2Failure('odd', 'x').class).toBe('transient')
+  })
+
+  it('of ours stays what it is', () => {
+    const ours = problem('REQUEST_TAGS_REFUSED', 'too many tags')
+    expect(ec2Failure(new ProvisionError(ours), 'x')).toEqual({ class: 'config', problem: ours })
+  })
+
+  it('of permission names the action, and keeps the encoded reason out of the message', () => {
+    const message =
+      'You are not authorized to perform: ec2:CreateFleet on resource: arn:x because no policy allows it. Encoded authorization failure message: c2VjcmV0'
+    const found = ec2Failure(sdkError('UnauthorizedOperation', 403, message), 'launch').problem
+    expect(found.message).toBe(
+      'could not launch: UnauthorizedOperation: You are not authorized to perform: ec2:CreateFleet on resource: arn:x because no policy allows it',
+    )
+    expect(found.remedy).toBe(
+      'Allow ec2:CreateFleet in the IAM policy of the provisioner. `aws sts decode-authorization-message --encoded-message c2VjcmV0` says why.',
+    )
+    expect(found.details).toEqual({ code: 'UnauthorizedOperation', action: 'ec2:CreateFleet' })
+  })
+})

@@ -1,0 +1,30 @@
+// Where a pool's VMs are, when the file does not say.
+import { describe, expect, it } from 'vitest'
+import { regionOf } from '../../../../src/providers/aws/region.ts'
+import { FakeClock } from '../../../support/fake-clock.ts'
+
+const none = () => Promise.resolve(undefined)
+const offline: typeof fetch = () => Promise.reject(new Error('no route'))
+const onEc2: typeof fetch = (_, init) =>
+  Promise.resolve(new Response(init?.method === 'PUT' ? 'token' : 'eu-north-1'))
+
+function metadata(fetch: typeof globalThis.fetch, env: Record<string, string> = {}) {
+  return { fetch, env, clock: new FakeClock() }
+}
+
+describe('the region', () => {
+  it('is the one of the file, then of the SDK, then AWS_DEFAULT_REGION, then the one this machine is in', async () => {
+    const ofSdk = () => Promise.resolve('us-east-1')
+    const env = { AWS_DEFAULT_REGION: 'us-east-2' }
+    expect(await regionOf('us-west-2', ofSdk, metadata(onEc2, env))).toBe('us-west-2')
+    expect(await regionOf(undefined, ofSdk, metadata(onEc2, env))).toBe('us-east-1')
+    expect(await regionOf(undefined, none, metadata(onEc2, env))).toBe('us-east-2')
+    expect(await regionOf(undefined, none, metadata(onEc2))).toBe('eu-north-1')
+  })
+
+  it('has to come from somewhere', async () => {
+    await expect(regionOf(undefined, none, metadata(offline))).rejects.toMatchObject({
+      code: 'PROVIDER_CONFIG',
+    })
+  })
+})
