@@ -6,7 +6,7 @@ export interface Row {
   measured: string
   /** From the design; empty when there is none. */
   budget: string
-  met: boolean | undefined
+  met?: boolean | undefined
 }
 
 export interface Report {

@@ -1,25 +1,6 @@
 // The text of docs/errors.md: every code, grouped as in the source, with its meaning and remedy.
-import { configCodes } from '../src/model/codes/config.ts'
-import { fleetCodes } from '../src/model/codes/fleet.ts'
-import { generalCodes } from '../src/model/codes/general.ts'
-import { joinCodes } from '../src/model/codes/join.ts'
-import { preflightCodes } from '../src/model/codes/preflight.ts'
-import { providerCodes } from '../src/model/codes/provider.ts'
-import { tlsCodes } from '../src/model/codes/tls.ts'
-import { userDataCodes } from '../src/model/codes/userdata.ts'
-import type { CodeInfo } from '../src/model/problem-codes.ts'
+import { type CodeInfo, codeGroups } from '../src/model/problem-codes.ts'
 import { failureStages, progressStages } from '../src/model/stage.ts'
-
-const groups: [string, Record<string, CodeInfo>][] = [
-  ['General', generalCodes],
-  ['Configuration', configCodes],
-  ['TLS material and trust', tlsCodes],
-  ['Preflight', preflightCodes],
-  ['User data', userDataCodes],
-  ['Joining', joinCodes],
-  ['Clouds', providerCodes],
-  ['Fleet', fleetCodes],
-]
 
 const intro = `# Codes
 
@@ -60,5 +41,5 @@ ${rows.join('\n')}
 }
 
 export function errorsPage(): string {
-  return intro + groups.map(group).join('') + stages()
+  return intro + Object.entries(codeGroups).map(group).join('') + stages()
 }

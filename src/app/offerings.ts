@@ -4,23 +4,21 @@ import type { GcpConfig } from '../model/gcp-config.ts'
 import type { CapacityType, Offering } from '../model/instance.ts'
 import type { ProviderConfig } from '../model/provider-config.ts'
 
+type TypeWithSlots = AwsConfig['instance_types'][number]
+
 /** Spot before its on-demand fallback, then types in the file's order, then zones in the file's order. */
 export function offeringsOf(provider: ProviderConfig): Offering[] {
   switch (provider.type) {
     case 'aws':
-      return combine(provider.instance_types, subnetsOf(provider), capacityOf(provider))
+      return combine(typesOf(provider), subnetsOf(provider), capacityOf(provider))
     case 'gcp':
-      return combine(provider.instance_types, zonesOf(provider), capacityOf(provider))
+      return combine(typesOf(provider), zonesOf(provider), capacityOf(provider))
     case 'local':
       return [{ instanceType: 'local', zone: '', capacityType: 'on_demand', slots: provider.slots }]
   }
 }
 
-function combine(
-  types: { type: string; slots: number }[],
-  zones: string[],
-  capacity: CapacityType[],
-): Offering[] {
+function combine(types: TypeWithSlots[], zones: string[], capacity: CapacityType[]): Offering[] {
   return capacity.flatMap((capacityType) =>
     types.flatMap(({ type, slots }) =>
       zones.map((zone) => ({ instanceType: type, zone, capacityType, slots })),
@@ -39,4 +37,10 @@ function zonesOf({ zones, zone }: GcpConfig): string[] {
 function capacityOf({ spot }: AwsConfig | GcpConfig): CapacityType[] {
   if (!spot.enabled) return ['on_demand']
   return spot.fallback === 'on_demand' ? ['spot', 'on_demand'] : ['spot']
+}
+
+/** A machine without accelerators has one slot where its CPUs may be one (origin: aws_config.go). */
+function typesOf({ instance_types, cpu_slots_allowed }: AwsConfig | GcpConfig): TypeWithSlots[] {
+  const least = cpu_slots_allowed ? 1 : 0
+  return instance_types.map(({ type, slots }) => ({ type, slots: Math.max(slots, least) }))
 }

@@ -1,6 +1,7 @@
 // Where words go: data on standard out, words for people on standard error; colours only on a terminal.
 import { styleText } from 'node:util'
-import { type Problem, placeOf } from '../model/problem.ts'
+import { reportProblem } from '../config/report.ts'
+import type { Problem } from '../model/problem.ts'
 
 type Style = Parameters<typeof styleText>[0]
 
@@ -19,29 +20,22 @@ export interface Terminal {
 
 export function processTerminal(): Terminal {
   const { stdout, stderr, env } = process
-  const colours = stderr.isTTY && !env['NO_COLOR'] && env['TERM'] !== 'dumb'
+  const coloured = stderr.isTTY && !env['NO_COLOR'] && env['TERM'] !== 'dumb'
   return {
     out: (text) => void stdout.write(text),
     say: (line) => void stderr.write(`${line}\n`),
     write: (text) => void stderr.write(text),
-    style: (style, text) => (colours ? styleText(style, text, { validateStream: false }) : text),
+    style: (style, text) => (coloured ? styleText(style, text, { validateStream: false }) : text),
     interactive: Boolean(stderr.isTTY),
     columns: () => stderr.columns ?? 100,
   }
 }
 
-/** A problem as people read it: place, code and sentence; the lines of the file; what to do. */
-export function sayProblem(terminal: Terminal, p: Problem): void {
-  const colour = p.severity === 'error' ? 'red' : 'yellow'
-  const place = p.where ? `${terminal.style('bold', placeOf(p.where))} ` : ''
-  const word = p.severity === 'error' ? '' : `${terminal.style(colour, 'warning')} `
-  terminal.say(`${place}${word}${terminal.style(colour, p.code)} ${p.message}`)
-  if (p.where?.frame) terminal.say(p.where.frame)
-  terminal.say(`  ${terminal.style('cyan', 'remedy:')} ${p.remedy}`)
-}
+const colours = { place: 'bold', error: 'red', warning: 'yellow', remedy: 'cyan' } as const
 
 export function sayProblems(terminal: Terminal, problems: Problem[]): void {
-  for (const p of problems) sayProblem(terminal, p)
+  for (const p of problems)
+    terminal.say(reportProblem(p, (part, text) => terminal.style(colours[part], text)))
 }
 
 /** `2 errors, 1 warning`, or undefined when there is nothing to count. */

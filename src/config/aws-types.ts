@@ -1,7 +1,8 @@
 // The instance types of an AWS pool, each with its accelerators.
+
+import { nearest } from '../model/nearest.ts'
 import { awsAccelerators, knownGpuTypes } from './instance-slots.ts'
 import { type TypeWithSlots, typesOf } from './instance-types.ts'
-import { nearest } from './nearest.ts'
 import type { Partially } from './read-block.ts'
 import { type Block, given, note } from './reading.ts'
 import type { AwsKeys } from './schema-aws.ts'

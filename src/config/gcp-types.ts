@@ -1,8 +1,9 @@
 // The machine types of a GCP pool and their GPUs: built in, or attached to N1 machines.
+
+import { nearest } from '../model/nearest.ts'
 import { attachableGpus, builtInGpuTypes, type Machine, machineOf } from './gcp-machines.ts'
 import { type TypeWithSlots, typesOf } from './instance-types.ts'
 import { orList } from './issues.ts'
-import { nearest } from './nearest.ts'
 import { givenIn } from './provider-common.ts'
 import type { Partially } from './read-block.ts'
 import { type Block, given, inner, note } from './reading.ts'

@@ -1,9 +1,9 @@
 // What zod found wrong with one value, in the words of the configuration.
 import type * as z from 'zod/mini'
+import { nearest } from '../model/nearest.ts'
 import type { ProblemCode } from '../model/problem-codes.ts'
 import { kinds } from './fields.ts'
 import { shown } from './mask.ts'
-import { nearest } from './nearest.ts'
 import { nameOf } from './reading.ts'
 import type { YamlPath } from './yaml-reader.ts'
 

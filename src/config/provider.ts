@@ -1,8 +1,8 @@
 // One provider block, of whatever type.
 import * as z from 'zod/mini'
+import { nearest } from '../model/nearest.ts'
 import type { ProviderConfig } from '../model/provider-config.ts'
 import { described } from './issues.ts'
-import { nearest } from './nearest.ts'
 import { awsOf } from './provider-aws.ts'
 import { commonOf } from './provider-common.ts'
 import { gcpOf } from './provider-gcp.ts'

@@ -1,6 +1,6 @@
 // resource_manager: which one it is, and which pools work goes to when it names none.
 import type { MasterConfig } from '../model/master-config.ts'
-import { nearest } from './nearest.ts'
+import { nearest } from '../model/nearest.ts'
 import type { Partially } from './read-block.ts'
 import { type Block, inner, isMapping, note } from './reading.ts'
 

@@ -1,7 +1,7 @@
 // Keys a block does not have: errors in our own blocks, warnings where the master has keys of its own.
 import type * as z from 'zod/mini'
+import { nearest } from '../model/nearest.ts'
 import { foreign } from './fields.ts'
-import { nearest } from './nearest.ts'
 import { type Block, note } from './reading.ts'
 
 interface Options {

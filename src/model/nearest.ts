@@ -1,6 +1,9 @@
 // "Did you mean": the word that a misspelt one is nearest to.
 
-/** The nearest candidate within a third of the word's length (one change for short words), or undefined. */
+/**
+ * The nearest candidate within a quarter of the word's length (one change for short words), else one that goes on
+ * where the word ends or the other way round (`subnet`, `certificate`), or undefined.
+ */
 export function nearest(word: string, candidates: readonly string[]): string | undefined {
   const given = normal(word)
   let best: { candidate: string; distance: number } | undefined
@@ -10,7 +13,12 @@ export function nearest(word: string, candidates: readonly string[]): string | u
     const distance = distanceOf(given, wanted)
     if (distance <= allowed && (!best || distance < best.distance)) best = { candidate, distance }
   }
-  return best?.candidate
+  return best?.candidate ?? candidates.find((candidate) => continues(given, normal(candidate)))
+}
+
+function continues(a: string, b: string): boolean {
+  const [short, long] = a.length < b.length ? [a, b] : [b, a]
+  return short.length >= 4 && long.startsWith(short)
 }
 
 /** `maxInstances`, `max-instances` and `max_instances` are one word. */

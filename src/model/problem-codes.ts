@@ -21,6 +21,19 @@ export interface CodeInfo {
   remedy: string
 }
 
+/** As the documentation shows them: a title, and its codes. */
+export const codeGroups = {
+  General: generalCodes,
+  Configuration: configCodes,
+  'TLS material and trust': tlsCodes,
+  Preflight: preflightCodes,
+  'User data': userDataCodes,
+  'The master and who joins it': joinCodes,
+  'The built-in agent': agentCodes,
+  'Clouds and this machine': providerCodes,
+  'The fleet': fleetCodes,
+} as const satisfies Record<string, Record<string, CodeInfo>>
+
 export const problemCodes = {
   ...generalCodes,
   ...configCodes,

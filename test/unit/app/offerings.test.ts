@@ -62,6 +62,13 @@ describe('offerings', () => {
     ])
   })
 
+  it('have one slot where CPUs may be one, and none else, on machines without accelerators', () => {
+    const cpu = { ...aws, instance_types: [{ type: 'm5.large', slots: 0 }], subnet_ids: [] } as AwsConfig
+    const slots = (config: AwsConfig) => new Set(offeringsOf(config).map((offering) => offering.slots))
+    expect(slots({ ...cpu, cpu_slots_allowed: true })).toEqual(new Set([1]))
+    expect(slots({ ...cpu, cpu_slots_allowed: false })).toEqual(new Set([0]))
+  })
+
   it('are one for this machine', () => {
     expect(keys({ type: 'local', slots: 2 } as LocalConfig)).toEqual(['on_demand/local/any'])
   })
