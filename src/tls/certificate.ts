@@ -77,11 +77,6 @@ export function isSignedBy(certificate: Certificate, parent: Certificate): boole
   }
 }
 
-/** Valid at `now` (milliseconds since the epoch), ends included (RFC 5280 section 4.1.2.5). */
-export function isValidAt(certificate: Certificate, now: number): boolean {
-  return certificate.x509.validFromDate.getTime() <= now && now <= certificate.x509.validToDate.getTime()
-}
-
 export function certificateFacts(certificate: Certificate, role: CertificateRole): CertificateFacts {
   const { x509, fields, subject, issuer, sha256 } = certificate
   return {

@@ -31,11 +31,15 @@ export interface CertificateSpec {
   digest?: Digest
   /** Sign with RSA-PSS though the key is a plain RSA key; salt in bytes. */
   pssSalt?: number
+  /** Hash of the mask in RSA-PSS; undefined: the same as of the content. */
+  pssMask?: Digest
   version?: 1 | 3
   /** Content of the INTEGER. */
   serial?: Buffer
   spki?: Buffer
   extensions?: Buffer[]
+  /** DER of the signature algorithm inside the signed part, where it shall differ from the one outside. */
+  innerAlgorithm?: Buffer
 }
 
 export interface Issued {
@@ -75,7 +79,7 @@ export function issue(spec: CertificateSpec): Issued {
   const signed = sequence(
     ...((spec.version ?? 3) === 3 ? [tlv(0xa0, integer(2))] : []),
     spec.serial ? tlv(0x02, spec.serial) : integer(Buffer.concat([Buffer.from([1]), randomBytes(15)])),
-    algorithm,
+    spec.innerAlgorithm ?? algorithm,
     spec.issuerName ?? spec.issuer?.subject ?? subject,
     spec.validity ?? sequence(time(spec.notBefore ?? now - day), time(spec.notAfter ?? now + 365 * day)),
     subject,
@@ -91,7 +95,8 @@ export function pemOf(der: Buffer, label = 'CERTIFICATE'): string {
   return `-----BEGIN ${label}-----\n${lines}\n-----END ${label}-----\n`
 }
 
-function signatureAlgorithm(signer: TestKey, { digest = 'sha256', pssSalt }: CertificateSpec): Buffer {
+function signatureAlgorithm(signer: TestKey, spec: CertificateSpec): Buffer {
+  const { digest = 'sha256', pssSalt } = spec
   switch (signer.kind) {
     case 'ed25519':
       return sequence(oid('1.3.101.112'))
@@ -100,23 +105,23 @@ function signatureAlgorithm(signer: TestKey, { digest = 'sha256', pssSalt }: Cer
     case 'dsa':
       return sequence(oid('2.16.840.1.101.3.4.3.2'))
     case 'rsa-pss':
-      return pssAlgorithm(digest, pssSalt ?? 32)
+      return pssAlgorithm(spec)
     case 'rsa1024':
     case 'rsa2048':
     case 'rsa3072':
-      if (pssSalt !== undefined) return pssAlgorithm(digest, pssSalt)
+      if (pssSalt !== undefined) return pssAlgorithm(spec)
       return sequence(oid(`1.2.840.113549.1.1.${rsaOid[digest]}`), nothing())
     default:
       return sequence(oid(`1.2.840.10045.4.${ecdsaOid[digest]}`))
   }
 }
 
-function pssAlgorithm(digest: Digest, salt: number): Buffer {
-  const hash = sequence(oid(digestOid[digest]), nothing())
-  const mask = sequence(oid('1.2.840.113549.1.1.8'), hash)
+function pssAlgorithm({ digest = 'sha256', pssSalt = 32, pssMask = digest }: CertificateSpec): Buffer {
+  const hash = (name: Digest) => sequence(oid(digestOid[name]), nothing())
+  const mask = sequence(oid('1.2.840.113549.1.1.8'), hash(pssMask))
   return sequence(
     oid('1.2.840.113549.1.1.10'),
-    sequence(tlv(0xa0, hash), tlv(0xa1, mask), tlv(0xa2, integer(salt))),
+    sequence(tlv(0xa0, hash(digest)), tlv(0xa1, mask), tlv(0xa2, integer(pssSalt))),
   )
 }
 

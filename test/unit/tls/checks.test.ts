@@ -96,6 +96,20 @@ describe('RSA-PSS signatures', () => {
   })
 })
 
+test('an RSA-PSS signature whose mask has another hash is judged by what it says', () => {
+  const [leaf] = threeOf({
+    server: { pssSalt: 32, pssMask: 'sha1' },
+    intermediate: { key: testKey('rsa2048', 'intermediate') },
+  })
+  const path = { ...pathOf(leaf), complete: false }
+  expect(checkPath(path, now)).toEqual([
+    expect.objectContaining({
+      code: 'TLS_SIGNATURE_TYPE',
+      message: expect.stringContaining('RSA-PSS with SHA-256 and another hash in its mask'),
+    }),
+  ])
+})
+
 describe('Netscape certificate type, which OpenSSL still honours', () => {
   const type = (bits: number) => extension('2.16.840.1.113730.1.1', tlv(0x03, Buffer.from([6, bits])))
   test.each([
@@ -232,6 +246,11 @@ describe("Go's parser", () => {
       'a critical subject key identifier',
       { extensions: [extension('2.5.29.14', octets(Buffer.alloc(20)), true)] },
       'extension 2.5.29.14 as critical',
+    ],
+    [
+      'two signature algorithms',
+      { innerAlgorithm: sequence(oid('1.2.840.10045.4.3.3')) },
+      'two different signature algorithms',
     ],
     ['a URI without a host', { extensions: [subjectAltName(uri('urn:uuid:1'))] }, undefined],
     [
