@@ -5,7 +5,7 @@ export const trustCodes = {
   TLS_CERT_WITHOUT_HTTPS: {
     severity: 'error',
     exit: 3,
-    meaning: 'security.tls.cert is set, but agents are told to dial the master with plain http.',
+    meaning: '`security.tls.cert` is set, but agents are told to dial the master with plain http.',
     remedy: 'Write https in master_url, or `tls: {trust: off}` if agents really are to use plain text.',
   },
   TLS_PLAIN_HTTP: {
@@ -71,7 +71,7 @@ export const trustCodes = {
   AGENT_CONFIG_CONFLICT: {
     severity: 'error',
     exit: 3,
-    meaning: 'agent_config_file_contents contradicts how agents are to trust the master.',
+    meaning: '`agent_config_file_contents` contradicts how agents are to trust the master.',
     remedy: 'Remove the setting from agent_config_file_contents, or choose the matching tls.trust.',
   },
   AGENT_CONFIG_INVALID: {
