@@ -2,6 +2,7 @@
 import { writeFileSync } from 'node:fs'
 import { cpus, totalmem } from 'node:os'
 import { join } from 'node:path'
+import { agents } from './agents.ts'
 import { coldStart } from './cold-start.ts'
 import type { Report, Row } from './measure.ts'
 import { planTimes } from './plan.ts'
@@ -11,6 +12,7 @@ const benchmarks: Record<string, () => Promise<Report>> = {
   'cold-start': coldStart,
   'user-data': userData,
   plan: planTimes,
+  agents,
 }
 
 function line({ what, measured, budget, met }: Row): string {

@@ -42,6 +42,7 @@ export interface Master {
   upgrades: UpgradeHandler[]
   /** By id; those that are away included. */
   agents(): Agent[]
+  agent(id: string): Agent | undefined
   onAgent(listener: (event: AgentEvent) => void): () => void
   onRefused(listener: (refused: RefusedJoin) => void): () => void
   /** The instance is gone: its agent is not waited for. */
@@ -66,9 +67,13 @@ export function createMaster(options: MasterOptions): Master {
   const masterInfo = masterInfoOf(options)
   const refused = createListeners<RefusedJoin>(logger)
   const logs = createLogStore()
-  const store = createWorkStore((id) => {
-    logs.forget(id)
-    void keeper.keep({ at: clock.now(), kind: 'allocation_forgotten', id })
+  const demand = createDemandView({ clock, auxLimit, agents: () => registry.list(), store: () => store })
+  const store = createWorkStore({
+    onFree: demand.onFree,
+    onForget(id) {
+      logs.forget(id)
+      void keeper.keep({ at: clock.now(), kind: 'allocation_forgotten', id })
+    },
   })
 
   const registry = createRegistry({
@@ -95,7 +100,6 @@ export function createMaster(options: MasterOptions): Master {
     ready: () => keeper.fault() === undefined,
     environment: { clusterId: options.clusterId, certificate: options.taskCertificate ?? (() => undefined) },
   })
-  const demand = createDemandView({ clock, store, auxLimit, agents: registry.list })
   const door = agentSocket({
     registry,
     clock,
@@ -106,14 +110,14 @@ export function createMaster(options: MasterOptions): Master {
     },
   })
 
-  for (const agent of keeper.found.agents.values()) registry.restore(agent)
-  desk.restore([...keeper.found.allocations.values()])
   registry.onEvent((event) => {
     desk.onAgent(event)
+    demand.onAgent(event)
     void keepAgent(keeper, event)
   })
+  for (const agent of keeper.found.agents.values()) registry.restore(agent)
+  desk.restore([...keeper.found.allocations.values()])
   keeper.onMended(desk.wake)
-  desk.onChange(demand.observe)
 
   function order(id: string, wanted: { enabled: boolean; draining: boolean }): boolean {
     return registry.order(id, wanted) !== undefined
@@ -126,6 +130,7 @@ export function createMaster(options: MasterOptions): Master {
     ],
     upgrades: [door.upgrade],
     agents: registry.list,
+    agent: registry.get,
     onAgent: registry.onEvent,
     onRefused: refused.add,
     forget: registry.remove,

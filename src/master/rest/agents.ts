@@ -8,11 +8,11 @@ import { failure, ok, type Route } from './router.ts'
 export interface AgentRoutesOptions {
   list: () => Agent[]
   get: (id: string) => Agent | undefined
-  /** Containers of all sizes that have not ended, by agent. */
-  held: () => Map<string, Container[]>
+  /** Containers of all sizes that have not ended. */
+  heldOn: (agentId: string) => Container[]
 }
 
-export function agentRoutes({ list, get, held }: AgentRoutesOptions): Route[] {
+export function agentRoutes({ list, get, heldOn }: AgentRoutesOptions): Route[] {
   return [
     {
       method: 'GET',
@@ -24,8 +24,7 @@ export function agentRoutes({ list, get, held }: AgentRoutesOptions): Route[] {
           excludeSlots: isTrue(query.get('excludeSlots')),
           excludeContainers: isTrue(query.get('excludeContainers')),
         }
-        const containers = held()
-        const agents = cut.items.map((agent) => agentView(agent, containers.get(agent.id) ?? [], options))
+        const agents = cut.items.map((agent) => agentView(agent, heldOn(agent.id), options))
         return ok({ agents, pagination: cut.pagination })
       },
     },
@@ -35,7 +34,7 @@ export function agentRoutes({ list, get, held }: AgentRoutesOptions): Route[] {
       answer: ({ params }) => {
         const agent = get(params['id']!)
         if (!agent) return failure(404, `agent '${params['id']}' not found`)
-        return ok({ agent: agentView(agent, held().get(agent.id) ?? []) })
+        return ok({ agent: agentView(agent, heldOn(agent.id)) })
       },
     },
   ]

@@ -12,7 +12,7 @@ export interface PoolRoutesOptions {
   auxPool: string
   computePool: string
   agents: () => Agent[]
-  held: () => Map<string, Placed[]>
+  heldOn: (agentId: string) => Placed[]
 }
 
 export function poolRoutes(options: PoolRoutesOptions): Route[] {
@@ -23,8 +23,7 @@ export function poolRoutes(options: PoolRoutesOptions): Route[] {
       answer: ({ query }) => {
         const cut = page(options.pools, query)
         if (!cut.ok) return failure(400, cut.message)
-        const held = options.held()
-        const resourcePools = cut.items.map((pool) => poolView(pool, options, held))
+        const resourcePools = cut.items.map((pool) => poolView(pool, options))
         return ok({ resourcePools, pagination: cut.pagination })
       },
     },
@@ -36,12 +35,11 @@ const slotTypeNames = { cuda: 'TYPE_CUDA', rocm: 'TYPE_ROCM', cpu: 'TYPE_CPU' } 
 
 function poolView(
   pool: PoolConfig,
-  { agents, auxPool, computePool }: PoolRoutesOptions,
-  held: Map<string, Placed[]>,
+  { agents, auxPool, computePool, heldOn }: PoolRoutesOptions,
 ): Record<string, unknown> {
   const { pool_name, provider, max_aux_containers_per_agent: auxLimit } = pool
   const members = agents().filter((agent) => agent.pool === pool_name && hasJoined(agent))
-  const hosts = members.map((agent) => ({ agent, ...hostOf(agent, held.get(agent.id) ?? [], auxLimit) }))
+  const hosts = members.map((agent) => ({ agent, ...hostOf(agent, heldOn(agent.id), auxLimit) }))
   const used = sum(hosts, (host) => host.slots - host.free.length)
   // A disabled agent adds nothing but what is still running on it (origin: agentrm/agent_state.go).
   const available = sum(hosts, (host) => (takesWork(host.agent) ? host.slots : host.slots - host.free.length))

@@ -34,19 +34,19 @@ export function masterRoutes(options: MasterRoutesOptions): Route[] {
   const computePool = config.resource_manager.default_compute_resource_pool
   return [
     ...masterInfoRoutes(options.masterInfo),
-    ...agentRoutes({ list: registry.list, get: registry.get, held: store.held }),
+    ...agentRoutes({ list: registry.list, get: registry.get, heldOn: store.heldOn }),
     ...agentOrderRoutes({
       get: registry.get,
       order: registry.order,
       killOn: desk.killOn,
-      show: (agent) => ok({ agent: agentView(agent, store.held().get(agent.id) ?? []) }),
+      show: (agent) => ok({ agent: agentView(agent, store.heldOn(agent.id)) }),
     }),
     ...poolRoutes({
       pools: config.resource_pools,
       auxPool,
       computePool,
       agents: registry.list,
-      held: store.held,
+      heldOn: store.heldOn,
     }),
     ...taskRoutes(store),
     ...jobRoutes({ store, pools: () => pools, computePool }),

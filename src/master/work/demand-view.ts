@@ -2,60 +2,54 @@
 import type { AgentState, Demand } from '../../model/demand.ts'
 import type { Clock } from '../../model/ports.ts'
 import { type Agent, hasJoined, shownDraining, shownEnabled } from '../agents/agent.ts'
+import type { AgentEvent } from '../agents/events.ts'
 import { hostOf } from './hosts.ts'
 import type { WorkStore } from './store.ts'
 
 export interface DemandView {
   demandOf(pool: string): Demand
-  /** To be called whenever work or agents of the pool have changed: idle times count from then. */
-  observe(pool: string): void
+  /** An agent has nothing to do any more. */
+  onFree(agentId: string): void
+  onAgent(event: AgentEvent): void
 }
 
 export interface DemandViewOptions {
   clock: Clock
-  store: WorkStore
+  store: () => WorkStore
   agents: () => Agent[]
   auxLimit: (pool: string) => number
 }
 
 export function createDemandView({ clock, store, agents, auxLimit }: DemandViewOptions): DemandView {
-  const idle = new Map<string, number>()
+  /** Milliseconds since the epoch; what it says of an agent counts only while that is not busy. */
+  const idleSince = new Map<string, number>()
 
-  function demandOf(pool: string): Demand {
-    const now = clock.now()
-    const held = store.held()
-    const members = agents().filter((agent) => agent.pool === pool && hasJoined(agent))
-    const pending = store
-      .active()
-      .filter((allocation) => allocation.pool === pool && allocation.state === 'pending')
-      .map(({ id, slots, submittedAt: since }) => ({ id, slots, since }))
-    const states = members.map((agent): AgentState => {
-      const { slots, free, freeAux, busy } = hostOf(agent, held.get(agent.id) ?? [], auxLimit(pool))
-      const idleSince = idleSinceOf(agent.id, busy, now)
-      return {
-        ...{ id: agent.id, slots, freeSlots: free.length, freeAux, busy },
-        ...(idleSince !== undefined && { idleSince }),
-        connected: agent.phase !== 'away',
-        enabled: shownEnabled(agent),
-        draining: shownDraining(agent),
-      }
-    })
-    forgetStrangers()
-    return { pool, at: now, pending, agents: states }
+  function stateOf(agent: Agent, now: number): AgentState {
+    const { slots, free, freeAux, busy } = hostOf(agent, store().heldOn(agent.id), auxLimit(agent.pool))
+    return {
+      ...{ id: agent.id, slots, freeSlots: free.length, freeAux, busy },
+      ...(!busy && { idleSince: idleSince.get(agent.id) ?? now }),
+      connected: agent.phase !== 'away',
+      enabled: shownEnabled(agent),
+      draining: shownDraining(agent),
+    }
   }
 
-  function idleSinceOf(id: string, busy: boolean, now: number): number | undefined {
-    if (busy) idle.delete(id)
-    else if (!idle.has(id)) idle.set(id, now)
-    return idle.get(id)
+  return {
+    demandOf(pool) {
+      const now = clock.now()
+      const members = agents().filter((agent) => agent.pool === pool && hasJoined(agent))
+      const pending = store()
+        .active()
+        .filter((allocation) => allocation.pool === pool && allocation.state === 'pending')
+        .map(({ id, slots, submittedAt: since }) => ({ id, slots, since }))
+      return { pool, at: now, pending, agents: members.map((agent) => stateOf(agent, now)) }
+    },
+    onFree: (agentId) => void idleSince.set(agentId, clock.now()),
+    onAgent({ kind, agent, at }) {
+      if (kind === 'removed') idleSince.delete(agent.id)
+      // Also for one from before a restart, whose idle time nobody has written down.
+      else if (!idleSince.has(agent.id)) idleSince.set(agent.id, at)
+    },
   }
-
-  function forgetStrangers(): void {
-    const known = agents()
-    if (idle.size <= known.length) return
-    const ids = new Set(known.map((agent) => agent.id))
-    for (const id of idle.keys()) if (!ids.has(id)) idle.delete(id)
-  }
-
-  return { demandOf, observe: (pool) => void demandOf(pool) }
 }

@@ -79,7 +79,7 @@ export function createDesk(options: DeskOptions): Desk {
     const pending = store.active().filter((work) => work.pool === pool && work.state === 'pending')
     if (pending.length === 0) return
     const agents = options.agents().filter((agent) => agent.pool === pool)
-    const hosts = hostsOf(agents, store.held(), options.auxLimit(pool))
+    const hosts = hostsOf(agents, store.heldOn, options.auxLimit(pool))
     for (const { allocation, fits } of schedule(pending, hosts))
       void update(allocation, step.assigned(allocation, fits, options.newId, clock.now()))
   }
@@ -152,19 +152,18 @@ export function createDesk(options: DeskOptions): Desk {
     },
 
     killOn(agentId, reason) {
-      for (const { allocation } of store.heldOn(agentId))
+      for (const allocation of store.workOn(agentId))
         void update(allocation, step.killed(allocation, reason, clock.now()))
     },
 
     expectedOn: (agentId) =>
       store
         .heldOn(agentId)
-        .filter(({ allocation }) => allocation.work.kind === 'command')
-        .flatMap(({ containers }) => containers)
+        .filter(({ id }) => store.owner(id)?.work.kind === 'command')
         .map(({ id, state, devices, description }) => ({ id, state, devices, description })),
 
     onReattached(agent, acks) {
-      for (const { allocation } of store.heldOn(agent.id)) {
+      for (const allocation of store.workOn(agent.id)) {
         const { allocation: after, startAgain } = step.reattached(allocation, agent.id, acks, clock.now())
         void update(allocation, after)
         for (const container of startAgain) start(after, container)
@@ -185,7 +184,7 @@ export function createDesk(options: DeskOptions): Desk {
 
     onAgent({ kind, agent, reason }) {
       if (kind === 'removed')
-        for (const { allocation } of store.heldOn(agent.id))
+        for (const allocation of store.workOn(agent.id))
           void update(
             allocation,
             step.agentGone(allocation, agent.id, reason ?? 'its agent is gone', clock.now()),

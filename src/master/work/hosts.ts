@@ -4,9 +4,13 @@ import { type Agent, takesWork } from '../agents/agent.ts'
 import type { Placed } from './allocation.ts'
 import type { PoolHost } from './queue.ts'
 
-/** `held` are the containers on each agent that have not ended; `auxLimit` is the pool's, per agent. */
-export function hostsOf(agents: Agent[], held: Map<string, Placed[]>, auxLimit: number): PoolHost[] {
-  return agents.filter(takesWork).map((agent) => hostOf(agent, held.get(agent.id) ?? [], auxLimit))
+/** Those that take work. `heldOn` gives an agent's containers that have not ended; `auxLimit` is the pool's, per agent. */
+export function hostsOf(
+  agents: Agent[],
+  heldOn: (agentId: string) => Placed[],
+  auxLimit: number,
+): PoolHost[] {
+  return agents.filter(takesWork).map((agent) => hostOf(agent, heldOn(agent.id), auxLimit))
 }
 
 export function hostOf(agent: Agent, containers: Placed[], auxLimit: number): PoolHost {

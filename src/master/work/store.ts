@@ -4,6 +4,13 @@ import { type Allocation, isOver, live, type Placed } from './allocation.ts'
 /** What is over is remembered for those who ask how it went. */
 const mostOver = 1000
 
+export interface WorkStoreOptions {
+  /** What is over has been forgotten. */
+  onForget: (id: string) => void
+  /** The last container on an agent has ended. */
+  onFree: (agentId: string) => void
+}
+
 export interface WorkStore {
   get(id: string): Allocation | undefined
   /** Work of a task: the origin numbers a task's allocations, ours has one. */
@@ -13,25 +20,50 @@ export interface WorkStore {
   active(): Allocation[]
   /** Everything remembered, what is over first. */
   all(): Allocation[]
-  /** Containers that have not ended, by agent. */
-  held(): Map<string, Placed[]>
-  heldOn(agentId: string): { allocation: Allocation; containers: Placed[] }[]
-  /** The allocation a container belongs to, as long as the container has not ended. */
+  /** Containers on an agent that have not ended. */
+  heldOn(agentId: string): Placed[]
+  /** Work that has such containers there. */
+  workOn(agentId: string): Allocation[]
+  /** The work a container belongs to, as long as the container has not ended. */
   owner(containerId: string): Allocation | undefined
 }
 
-export function createWorkStore(onForget: (id: string) => void): WorkStore {
+export function createWorkStore({ onForget, onFree }: WorkStoreOptions): WorkStore {
   const active = new Map<string, Allocation>()
   const over = new Map<string, Allocation>()
+  /** By container. */
   const owners = new Map<string, string>()
+  /** By agent, then container: kept up to date, because it is asked for at every change of anything. */
+  const held = new Map<string, Map<string, Placed>>()
+
+  function place(container: Placed): void {
+    const there = held.get(container.agentId) ?? new Map<string, Placed>()
+    held.set(container.agentId, there.set(container.id, container))
+  }
+
+  function free({ id, agentId }: Placed): void {
+    const there = held.get(agentId)
+    if (!there?.delete(id) || there.size > 0) return
+    held.delete(agentId)
+    onFree(agentId)
+  }
 
   function put(allocation: Allocation): void {
-    for (const { id } of allocation.containers) owners.delete(id)
-    if (!isOver(allocation)) {
-      active.set(allocation.id, allocation)
-      for (const { id } of live(allocation)) owners.set(id, allocation.id)
-      return
+    const alive = isOver(allocation) ? [] : live(allocation)
+    for (const container of alive) {
+      owners.set(container.id, allocation.id)
+      place(container)
     }
+    for (const container of allocation.containers) {
+      if (alive.includes(container)) continue
+      owners.delete(container.id)
+      free(container)
+    }
+    if (isOver(allocation)) bury(allocation)
+    else active.set(allocation.id, allocation)
+  }
+
+  function bury(allocation: Allocation): void {
     active.delete(allocation.id)
     over.set(allocation.id, allocation)
     const [oldest] = over.keys()
@@ -41,27 +73,17 @@ export function createWorkStore(onForget: (id: string) => void): WorkStore {
   }
 
   const get = (id: string) => active.get(id) ?? over.get(id)
+  const owner = (containerId: string) => active.get(owners.get(containerId) ?? '')
+  const heldOn = (agentId: string) => [...(held.get(agentId)?.values() ?? [])]
   return {
     get,
     put,
+    owner,
+    heldOn,
     ofTask: (task) => get(`${task}.1`),
     active: () => [...active.values()],
     all: () => [...over.values(), ...active.values()],
-    held() {
-      const held = new Map<string, Placed[]>()
-      for (const allocation of active.values())
-        for (const container of live(allocation)) {
-          const list = held.get(container.agentId)
-          if (list) list.push(container)
-          else held.set(container.agentId, [container])
-        }
-      return held
-    },
-    heldOn: (agentId) =>
-      [...active.values()].flatMap((allocation) => {
-        const containers = live(allocation).filter((container) => container.agentId === agentId)
-        return containers.length ? [{ allocation, containers }] : []
-      }),
-    owner: (containerId) => active.get(owners.get(containerId) ?? ''),
+    workOn: (agentId) =>
+      [...new Set(heldOn(agentId).map(({ id }) => owner(id)))].filter((work) => work !== undefined),
   }
 }

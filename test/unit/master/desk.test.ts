@@ -18,6 +18,7 @@ let logs: LogStore
 let desk: Desk
 let sent: [string, Partial<AgentMessage>][]
 let ready: boolean
+let freed: string[]
 /** Writes that wait for the disk. */
 let disk: (() => void)[] | undefined
 
@@ -38,7 +39,8 @@ function agent(id: string): Agent {
 beforeEach(() => {
   clock = new FakeClock(0)
   logs = createLogStore()
-  store = createWorkStore(logs.forget)
+  freed = []
+  store = createWorkStore({ onForget: logs.forget, onFree: (id) => freed.push(id) })
   sent = []
   ready = true
   disk = undefined
@@ -188,9 +190,9 @@ describe('what is over', () => {
   it('holds no container and no agent', async () => {
     await desk.submit(lasting('t', 1))
     await turn()
-    expect([...store.held().keys()]).toEqual(['a'])
+    expect(store.heldOn('a')).toHaveLength(1)
     await clock.advance(1000)
-    expect([...store.held().keys()]).toEqual([])
+    expect([store.heldOn('a'), freed]).toEqual([[], ['a']])
     expect(store.owner('c1')).toBeUndefined()
   })
 })

@@ -1,0 +1,48 @@
+// A built-in master in a process of its own, for bench/agents.ts: says where it listens, and what it weighs when asked.
+import { createMaster } from '../src/master/master.ts'
+import type { Logger } from '../src/model/ports.ts'
+import { systemClock } from '../src/platform/clock.ts'
+import { listen } from '../src/server/listen.ts'
+import { createDevelopmentChain } from '../src/tls/development-ca.ts'
+
+const silent: Logger = { debug() {}, info() {}, warn() {}, error() {} }
+const chain = await createDevelopmentChain({ names: ['master.bench'], ips: [], days: 1, now: Date.now() })
+const master = createMaster({
+  config: {
+    cluster_name: 'bench',
+    resource_manager: {
+      require_authentication: false,
+      default_aux_resource_pool: 'default',
+      default_compute_resource_pool: 'default',
+    },
+    resource_pools: [
+      {
+        pool_name: 'default',
+        description: '',
+        max_aux_containers_per_agent: 100,
+        agent_reconnect_wait: 25_000,
+      },
+    ],
+  },
+  version: 'bench',
+  masterId: 'bench',
+  clusterId: 'bench',
+  clock: systemClock,
+  logger: silent,
+  mayJoin: () => true,
+})
+const listener = await listen({
+  address: '127.0.0.1',
+  port: 0,
+  tls: { cert: chain.chain, key: chain.leaf.key },
+  handlers: master.handlers,
+  upgrades: master.upgrades,
+  logger: silent,
+})
+
+process.on('message', () => {
+  globalThis.gc?.()
+  const joined = master.agents().filter((agent) => agent.phase === 'joined').length
+  process.send?.({ joined, rss: process.memoryUsage().rss })
+})
+process.send?.({ port: listener.port, ca: chain.root.certificate })
