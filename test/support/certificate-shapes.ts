@@ -3,6 +3,7 @@ import type { Problem } from '../../src/model/problem.ts'
 import type { TrustPlan } from '../../src/model/trust-plan.ts'
 import { parseMaterial } from '../../src/tls/material.ts'
 import { planTrust } from '../../src/tls/trust.ts'
+import { renderedTrust } from './rendered-trust.ts'
 import { chainShapes } from './shapes/chains.ts'
 import { fileShapes } from './shapes/files.ts'
 import { keyShapes } from './shapes/keys.ts'
@@ -36,12 +37,10 @@ export function judge(shape: Shape, files: Made = shape.make()): { plan?: TrustP
   return { ...planned, problems: [...problems, ...planned.problems] }
 }
 
-/** What a client is given to dial with: the plan's content, or what it would have been when there is none. */
-export function clientTrust(shape: Shape, files: Made, plan: TrustPlan | undefined) {
-  const embedded = plan?.chain.map((certificate) => certificate.pem).join('')
-  return {
-    anchorsPem: embedded || files.anchors,
-    /** Undefined: the dialled address itself. */
-    certificateName: plan ? plan.certificateName : (shape.dialName ?? masterName),
-  }
+/** What a client is given to dial with: the content of the user data, or what that would have been when there is none. */
+export async function clientTrust(shape: Shape, files: Made, plan: TrustPlan | undefined) {
+  if (!plan) return { anchorsPem: files.anchors, certificateName: shape.dialName ?? masterName }
+  const { anchorsPem, certificateName } = await renderedTrust(plan)
+  // Without a name in the user data agents verify the address they dial; with `system` they trust CAs of their own.
+  return { anchorsPem: plan.mode === 'embed' ? anchorsPem : files.anchors, certificateName }
 }

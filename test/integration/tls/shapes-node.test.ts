@@ -1,4 +1,4 @@
-// Every certificate shape behind a real TLS server, dialled by a real Node client with what the trust plan holds.
+// Every certificate shape behind a real TLS server, dialled by a real Node client with what the rendered user data holds.
 import { createSecureContext } from 'node:tls'
 import { describe, expect, test } from 'vitest'
 import { certificateShapes, clientTrust, judge } from '../../support/certificate-shapes.ts'
@@ -8,14 +8,14 @@ import { expectedOf, type Made } from '../../support/shapes/shape.ts'
 
 const cases = certificateShapes.map((shape) => ({ shape, name: shape.name, files: shape.make() }))
 
-describe('a Node client that trusts only what the plan holds', () => {
+describe('a Node client that trusts only what the user data holds', () => {
   const dialled = cases.filter(({ shape, files }) => files.served && !shape.notForNode)
 
   test.concurrent.each(dialled)('$name', async ({ shape, files }) => {
     const { plan } = judge(shape, files)
     const serving = await serve(files.served!)
     try {
-      const verdict = await dialWithNode(serving.port, clientTrust(shape, files, plan))
+      const verdict = await dialWithNode(serving.port, await clientTrust(shape, files, plan))
       expect(expectedOf(shape, 'node')).toContain(verdict)
     } finally {
       serving.close()

@@ -19,11 +19,13 @@ let saidOfRoot: Said
 
 beforeAll(async () => {
   servers = await Promise.all(cases.map(({ files }) => serve(files.served!)))
-  const jobs = cases.map(({ shape, files, plan }, index) => ({
-    id: shape.name,
-    port: servers[index]!.port,
-    ...clientTrust(shape, files, plan),
-  }))
+  const jobs = await Promise.all(
+    cases.map(async ({ shape, files, plan }, index) => ({
+      id: shape.name,
+      port: servers[index]!.port,
+      ...(await clientTrust(shape, files, plan)),
+    })),
+  )
   said = await dialAll(jobs)
   saidOfRoot = await dialAll(jobs.map((job) => ({ ...job, anchorsPem: lastOf(job.anchorsPem) })))
 }, 120_000)

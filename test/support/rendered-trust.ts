@@ -1,0 +1,23 @@
+// What an agent has to trust its master by: read out of the user data a VM would be given, and from nowhere else.
+import type { TrustPlan } from '../../src/model/trust-plan.ts'
+import { mergeAgentConfig } from '../../src/tls/agent-config.ts'
+import { packUserData } from '../../src/userdata/pack.ts'
+import { renderScript } from '../../src/userdata/render.ts'
+import { unpackUserData } from '../../src/userdata/unpack.ts'
+import { agentSetup } from './agent-setups.ts'
+
+const heredoc = /^write_file \/usr\/local\/determined\/master\.crt \d+ <<'(\S+)'\n([\s\S]*?)^\1$/m
+const name = /^export DET_SECURITY_TLS_MASTER_CERT_NAME='([^']*)'$/m
+
+/** Renders, packs and unpacks the user data of an EC2 agent with this plan, then reads the certificate file and name in it. */
+export async function renderedTrust(
+  trust: TrustPlan,
+): Promise<{ anchorsPem: string; certificateName?: string }> {
+  const { config } = mergeAgentConfig({}, trust)
+  const setup = agentSetup({ trust: { certificateName: undefined, ...trust }, agentConfig: config })
+  const { script, problems } = await renderScript(setup)
+  if (script === undefined) throw new Error(JSON.stringify(problems))
+  const { userData } = await packUserData(script, setup)
+  const received = await unpackUserData(userData!.packed)
+  return { anchorsPem: heredoc.exec(received)?.[2] ?? '', certificateName: name.exec(received)?.[1] }
+}
