@@ -12,6 +12,8 @@ const benchmarks: Record<string, () => Promise<Report>> = {
   'cold-start': coldStart,
   'user-data': userData,
   plan: planTimes,
+  // Loaded when it is wanted: an SDK is paid for by those who use it.
+  aws: async () => (await import('./aws.ts')).awsCosts(),
   agents,
 }
 

@@ -16,6 +16,7 @@ import {
   TerminateInstancesCommand,
 } from '@aws-sdk/client-ec2'
 import type { Ec2Api, Ec2Call } from './ec2-api.ts'
+import { readLean } from './lean-answers.ts'
 
 /** The SDK waits for ever by default. CreateFleet may take most of a minute, because it answers with the VMs. */
 const timeouts = { connectionTimeout: 5000, requestTimeout: 90_000, throwOnRequestTimeout: true }
@@ -24,6 +25,7 @@ export function ec2Client(region: string, more: EC2ClientConfig = {}): Ec2Api {
   const shared: EC2ClientConfig = { region, requestHandler: timeouts, ...more }
   // Adaptive: slows down by itself while EC2 throttles.
   const patient = new EC2Client({ maxAttempts: 5, ...shared, retryMode: 'adaptive' })
+  readLean(patient)
   const once = new EC2Client({ ...shared, maxAttempts: 1 })
 
   function call<Request, Result>(

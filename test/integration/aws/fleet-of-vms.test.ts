@@ -49,6 +49,18 @@ describe('list', () => {
     ])
   })
 
+  it('reads the same out of answers as long as the real ones', async () => {
+    const provider = await cloud.open({ spot: { enabled: true, fallback: 'none' } })
+    const offerings = bothTypes.map((each) => ({ ...each, capacityType: 'spot' as const }))
+    const { instances } = await provider.launch(cloud.order(3, offerings))
+    cloud.ec2.world.end(instances[0]!.id, 'Client.InstanceInitiatedShutdown: <by> itself & "so"')
+    cloud.ec2.world.interrupt(instances[1]!.id)
+    const short = await provider.list()
+    cloud.ec2.world.wholeVms = true
+    expect(await provider.list()).toEqual(short)
+    expect(short.instances[0]).toMatchObject({ stateReason: '<by> itself & "so"', capacityType: 'spot' })
+  })
+
   it('is not fooled by a pool name that is a pattern', async () => {
     const provider = await cloud.open()
     await (await cloud.open({}, { ...cloud.owner, pool: 'GPU pool 1' })).launch(

@@ -11,6 +11,7 @@ export function stateXml(state: FakeVm['state']): Xml {
 export function describeVm(world: World, vm: FakeVm): Xml {
   const [code, message] = (vm.reason ?? '').split(': ')
   return {
+    ...(world.wholeVms ? rest(vm) : {}),
     instanceId: vm.id,
     imageId: vm.imageId,
     instanceState: stateXml(vm.state),
@@ -22,5 +23,98 @@ export function describeVm(world: World, vm: FakeVm): Xml {
     spotInstanceRequestId: vm.spotRequestId,
     stateReason: vm.reason ? { code, message } : undefined,
     tagSet: tagSet(vm.tags),
+  }
+}
+
+/** What EC2 says besides: nothing we read, but as much to parse as from the real one (some 5 KB a VM). */
+function rest({ id, subnet, launchedAt }: FakeVm): { [name: string]: Xml } {
+  const attachTime = new Date(launchedAt).toISOString()
+  const number = id.slice(-8)
+  const privateIpAddress = '10.20.30.40'
+  const privateDnsName = 'ip-10-20-30-40.us-west-2.compute.internal'
+  const association = { publicIp: '203.0.113.7', publicDnsName: '', ipOwnerId: 'amazon' }
+  const groupSet = [{ groupId: `sg-0${number}aaaaaaaa`, groupName: 'determined-agents' }]
+  return {
+    amiLaunchIndex: 0,
+    architecture: 'x86_64',
+    blockDeviceMapping: [
+      {
+        deviceName: '/dev/sda1',
+        ebs: {
+          attachTime,
+          deleteOnTermination: true,
+          status: 'attached',
+          volumeId: `vol-0${number}aaaaaaaa`,
+        },
+      },
+    ],
+    bootMode: 'uefi-preferred',
+    capacityReservationSpecification: { capacityReservationPreference: 'open' },
+    clientToken: `7d1c9a60-52ce-4b0e-9a43-6a3f${number}`,
+    cpuOptions: { coreCount: 24, threadsPerCore: 2 },
+    currentInstanceBootMode: 'uefi',
+    dnsName: 'ec2-203-0-113-7.us-west-2.compute.amazonaws.com',
+    ebsOptimized: false,
+    enaSupport: true,
+    enclaveOptions: { enabled: false },
+    groupSet,
+    hibernationOptions: { configured: false },
+    hypervisor: 'xen',
+    iamInstanceProfile: {
+      arn: 'arn:aws:iam::123456789012:instance-profile/determined-agent',
+      id: 'AIPAEXAMPLE',
+    },
+    ipAddress: '203.0.113.7',
+    maintenanceOptions: { autoRecovery: 'default', rebootMigration: 'default' },
+    metadataOptions: {
+      httpEndpoint: 'enabled',
+      httpProtocolIpv6: 'disabled',
+      httpPutResponseHopLimit: 1,
+      httpTokens: 'required',
+      instanceMetadataTags: 'disabled',
+      state: 'applied',
+    },
+    monitoring: { state: 'disabled' },
+    networkInterfaceSet: [
+      {
+        association,
+        attachment: {
+          attachmentId: `eni-attach-0${number}aaaaaaaa`,
+          attachTime,
+          deleteOnTermination: true,
+          deviceIndex: 0,
+          networkCardIndex: 0,
+          status: 'attached',
+        },
+        groupSet,
+        interfaceType: 'interface',
+        macAddress: '02:11:22:33:44:55',
+        networkInterfaceId: `eni-0${number}aaaaaaaa`,
+        ownerId: '123456789012',
+        privateDnsName,
+        privateIpAddress,
+        privateIpAddressesSet: [{ association, primary: true, privateDnsName, privateIpAddress }],
+        sourceDestCheck: true,
+        status: 'in-use',
+        subnetId: subnet,
+        vpcId: 'vpc-0123456789abcdef0',
+      },
+    ],
+    networkPerformanceOptions: { bandwidthWeighting: 'default' },
+    platformDetails: 'Linux/UNIX',
+    privateDnsName,
+    privateDnsNameOptions: {
+      enableResourceNameDnsAAAARecord: false,
+      enableResourceNameDnsARecord: false,
+      hostnameType: 'ip-name',
+    },
+    privateIpAddress,
+    rootDeviceName: '/dev/sda1',
+    rootDeviceType: 'ebs',
+    sourceDestCheck: true,
+    usageOperation: 'RunInstances',
+    usageOperationUpdateTime: attachTime,
+    virtualizationType: 'hvm',
+    vpcId: 'vpc-0123456789abcdef0',
   }
 }

@@ -98,6 +98,8 @@ export function createWorld(now: () => number) {
     quota: {} as Partial<Record<Capacity, number>>,
     /** New VMs are in no answer but that of their launch. */
     hideNewVms: false,
+    /** VMs are described as verbosely as EC2 does. */
+    wholeVms: false,
     /** Instance types whose console EC2 shows late only. */
     oldConsole: new Set<string>(),
 
