@@ -5,12 +5,14 @@ import type { Clock, Logger } from '../model/ports.ts'
 import { ProvisionError } from '../model/problem.ts'
 import { mustRestart } from '../protocol/agent-message.ts'
 import type { Device } from '../protocol/device.ts'
+import { ownAgentVersion } from '../protocol/own-agent.ts'
 import { detectDevices } from './devices/detect.ts'
 import { explainDial } from './explain-dial.ts'
 import { runHook } from './hook.ts'
 import { type AgentOptions, masterOf } from './options.ts'
 import { holdSession, type SessionContext } from './session.ts'
-import { refuseTasks } from './tasks/refuse.ts'
+import { processTasks } from './tasks/process-tasks.ts'
+import { workFolder } from './tasks/work-folder.ts'
 
 export interface AgentRun {
   options: AgentOptions
@@ -31,7 +33,9 @@ const hastyMs = 1000
 export async function runAgent(run: AgentRun): Promise<0 | 1> {
   const { logger, signal } = run
   try {
-    return await live({ ...run, hostname: hostname(), devices: detectOnce(run), tasks: refuseTasks(logger) })
+    const devices = detectOnce(run)
+    const tasks = processTasks({ ...run, devices, folder: workFolder(run.options.agentId, run.env) })
+    return await live({ ...run, version: ownAgentVersion(run.version), hostname: hostname(), devices, tasks })
   } catch (error) {
     if (signal.aborted) return 0
     const problems = error instanceof ProvisionError ? error.problems : []

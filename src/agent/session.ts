@@ -59,7 +59,7 @@ export async function holdSession(reconnect: boolean, context: SessionContext): 
     return await serve(inbox, context, () => end?.message ?? 'the connection ended')
   } finally {
     context.signal.removeEventListener('abort', leave)
-    context.tasks.disconnected()
+    context.tasks.offline()
     await connection.close()
   }
 }
@@ -96,18 +96,16 @@ async function start(
   { devices, logger, options, tasks, version }: SessionContext,
 ): Promise<void> {
   const list = await devices()
+  const expected = ContainersToReattach.map((entry) => entry.Container)
   connection.send({
     AgentStarted: {
       Version: version,
       Devices: list,
-      ContainersReattached: await tasks.connected(
-        master,
-        connection.send,
-        ContainersToReattach.map((c) => c.Container),
-      ),
+      ContainersReattached: await tasks.reattach(master, expected),
       ResourcePoolName: options.resourcePool,
     },
   })
+  tasks.online(connection.send)
   logger.info('joined the master', {
     cluster: master.cluster_name || master.cluster_id,
     master_version: master.version,

@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { readAgentOptions } from '../../src/agent/read-options.ts'
 import { runAgent } from '../../src/agent/run-agent.ts'
 import { systemClock } from '../../src/platform/clock.ts'
+import { processesWith } from '../../src/platform/process-identity.ts'
 import { capturingLogger } from './capturing-logger.ts'
 
 export interface RunningAgent {
@@ -41,6 +42,7 @@ export function agentHome(): AgentHome {
       const env = {
         PATH: process.env['PATH'],
         DET_CONFIG_FILE: file('agent.yaml', yaml),
+        PROVISION_ROOT: dir,
         DET_MASTER_HOST: '127.0.0.1',
         DET_ARTIFICIAL_SLOTS: '2',
         DET_AGENT_RECONNECT_BACKOFF: '0',
@@ -72,7 +74,9 @@ export function agentHome(): AgentHome {
     },
     async dispose() {
       await Promise.all(running.map((agent) => agent.stop()))
-      rmSync(dir, { recursive: true, force: true })
+      // Tasks outlive their agent.
+      for (const pid of processesWith(`PROVISION_ROOT=${dir}`)) process.kill(pid, 'SIGKILL')
+      rmSync(dir, { recursive: true, force: true, maxRetries: 10 })
     },
   }
 }

@@ -7,10 +7,11 @@ import type { ContainerReattachAck, MasterMessage } from '../../protocol/master-
 export type Send = (message: Partial<MasterMessage>) => boolean
 
 export interface Tasks {
-  /** A connection begins. Answers what has become of the containers the master believes this agent has. */
-  connected(master: MasterInfo, send: Send, expected: Container[]): Promise<ContainerReattachAck[]>
-  /** The connection is over; nothing can be sent before the next begins. */
-  disconnected(): void
+  /** What has become of the containers the master believes this agent has; it goes with AgentStarted. */
+  reattach(master: MasterInfo, expected: Container[]): Promise<ContainerReattachAck[]>
+  /** AgentStarted is said: from here on the master may be told of containers. */
+  online(send: Send): void
+  offline(): void
   start(order: StartContainer): void
   signal(order: SignalContainer): void
 }

@@ -26,6 +26,12 @@ export const agentCodes = {
     meaning: 'The tool that lists the accelerators of this machine answered with something that is no list.',
     remedy: 'Run the tool by hand and mend the driver, or set slot_type to cpu or none.',
   },
+  AGENT_WORK_FOLDER: {
+    severity: 'error',
+    exit: 1,
+    meaning: 'The agent has no folder it can keep a task in.',
+    remedy: 'Remove what lies there, or set TMPDIR to a folder that only the user of the agent may write.',
+  },
   AGENT_CONNECTION_LOST: {
     severity: 'error',
     exit: 1,

@@ -44,7 +44,7 @@ describe('an agent that trusts its master', () => {
     expect(joined()).toMatchObject({
       id: 'agent-1',
       pool: 'default',
-      version: '0.1.0',
+      version: '0.1.0+provision',
       link: { tls: { version: 'TLSv1.3', serverName: 'master.test' } },
       devices: [
         { id: 0, brand: 'Artificial', type: 'cpu' },

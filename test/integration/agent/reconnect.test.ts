@@ -3,7 +3,6 @@ import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { pastReconnectPeriod } from '../../../src/protocol/agent-message.ts'
-import type { Container } from '../../../src/protocol/container.ts'
 import {
   type AgentHome,
   agentHome,
@@ -168,45 +167,5 @@ describe('a master that behaves oddly', () => {
     connection.send(options)
     await until(() => agent.said().includes('sent its options again'))
     expect(master.visits).toHaveLength(1)
-  })
-})
-
-describe('a container', () => {
-  const container: Container = { id: 'c-1', state: 'ASSIGNED', devices: [], description: 'd' }
-  const spec = {
-    TaskType: 'COMMAND',
-    RunSpec: {
-      ContainerConfig: { Cmd: ['true'], Env: [], WorkingDir: '', Image: '', Labels: {} },
-      Archives: [],
-    },
-  }
-
-  it('of a master that is not ours fails at once, with the reason', async () => {
-    start()
-    const { connection, heard } = await visit(0)
-    connection.send({ StartContainer: { Container: container, Spec: spec } })
-    await until(() => heard[1])
-    expect(heard[1]!.ContainerStateChanged).toMatchObject({
-      Container: { id: 'c-1', state: 'TERMINATED' },
-      ContainerStopped: { Failure: { ErrMsg: expect.stringContaining('runs no containers') } },
-    })
-  })
-
-  it('the master believes to run here is reported as gone', async () => {
-    master.greet = ({ connection }) =>
-      connection.send({
-        MasterSetAgentOptions: {
-          ...options.MasterSetAgentOptions!,
-          ContainersToReattach: [{ Container: { ...container, state: 'RUNNING' } }],
-        },
-      })
-    start()
-    const { heard } = await visit(0)
-    expect(heard[0]!.AgentStarted!.ContainersReattached).toMatchObject([
-      {
-        Container: { id: 'c-1', state: 'TERMINATED' },
-        Failure: { FailureType: expect.stringContaining('restore') },
-      },
-    ])
   })
 })

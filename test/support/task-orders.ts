@@ -1,0 +1,58 @@
+// Start orders as our own master sends them.
+import type { AgentMessage } from '../../src/protocol/agent-message.ts'
+import type { Container } from '../../src/protocol/container.ts'
+import { fileType } from '../../src/protocol/spec.ts'
+
+export interface OrderChange {
+  id?: string
+  Cmd?: string[]
+  Env?: string[]
+  WorkingDir?: string
+  Image?: string
+  /** Ids of the devices it is given. */
+  devices?: number[]
+  /** PEM for tasks. */
+  certificate?: string
+}
+
+export function container(id: string, devices: number[] = []): Container {
+  return {
+    id,
+    state: 'ASSIGNED',
+    devices: devices.map((each) => ({ id: each, brand: '', uuid: '', type: 'cpu' })),
+    description: 'a test',
+  }
+}
+
+/** `script` is run by bash unless `Cmd` says otherwise. */
+export function order(script: string, change: OrderChange = {}): Partial<AgentMessage> {
+  const { id = 'c-1', certificate, devices, ...config } = change
+  const file = {
+    path: '/run/determined/etc/ssl/master.crt',
+    type: fileType.file,
+    content: Buffer.from(certificate ?? '').toString('base64'),
+    mode: 0o644,
+    mtime: 0,
+    uid: 0,
+    gid: 0,
+  }
+  return {
+    StartContainer: {
+      Container: container(id, devices),
+      Spec: {
+        TaskType: 'COMMAND',
+        RunSpec: {
+          ContainerConfig: {
+            Cmd: ['bash', '-c', script],
+            Env: [],
+            WorkingDir: '',
+            Image: '',
+            Labels: {},
+            ...config,
+          },
+          Archives: certificate === undefined ? [] : [{ Path: '/', Archive: [file] }],
+        },
+      },
+    },
+  }
+}
