@@ -36,11 +36,6 @@ export interface Agent {
   draining: boolean
 }
 
-/** Has it a socket right now? */
-export function isConnected(agent: Agent): boolean {
-  return agent.phase !== 'away'
-}
-
 /** Has it ever said what it has? Until then there is nothing to schedule on and nothing to lose. */
 export function hasJoined(agent: Agent): boolean {
   return agent.phase !== 'connecting'

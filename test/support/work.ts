@@ -1,0 +1,28 @@
+// Work as a client of the REST API sees it.
+import { expect } from 'vitest'
+import { type Answer, type TestMaster, token } from './master.ts'
+
+export type Json = Record<string, unknown>
+
+export async function post(m: TestMaster, path: string, body: Json = {}): Promise<Answer> {
+  return m.ask(path, { method: 'POST', token, body })
+}
+
+/** Hands work in and returns its id. */
+export async function submit(m: TestMaster, body: Json): Promise<string> {
+  const { status, json } = await post(m, '/provision/v1/work', body)
+  expect([status, json]).toEqual([201, { work: expect.objectContaining({ state: 'pending' }) }])
+  return json.work.id
+}
+
+export const work = async (m: TestMaster, id: string) => (await m.ask(`/provision/v1/work/${id}`)).json.work
+
+/** Resolves with the work once it is in that state. */
+export async function becomes(m: TestMaster, id: string, state: string) {
+  for (let i = 0; i < 1000; i++) {
+    const now = await work(m, id)
+    if (now.state === state) return now
+    await new Promise((resolve) => setTimeout(resolve, 3))
+  }
+  throw new Error(`${id} is ${(await work(m, id)).state}, not ${state}`)
+}
