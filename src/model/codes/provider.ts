@@ -104,8 +104,8 @@ export const providerCodes = {
   PROVIDER_LAUNCH_SPENT: {
     severity: 'error',
     exit: 5,
-    meaning: 'A launch was sent again that had been carried out before, and its VMs have ended since.',
-    remedy: 'Nothing to do: a new launch is made for work that still waits.',
+    meaning: 'A launch was sent again that had been carried out before, and the cloud shows none of its VMs.',
+    remedy: 'Nothing to do: it is looked for again, and a new launch is made for work that still waits.',
   },
   PROVIDER_NOT_OURS: {
     severity: 'error',

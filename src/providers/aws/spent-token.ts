@@ -13,7 +13,8 @@ const betweenMs = 5000
 
 /**
  * The token was used with other parameters (an image has moved on since), or for VMs that have ended. Either way the
- * launch has happened, and asking again under another token could only make more.
+ * launch has happened, and asking again under another token could only make more: its VMs are the answer, ended ones
+ * too. While none is to be seen, nobody knows.
  */
 export async function spent(
   code: string,
@@ -34,7 +35,7 @@ export async function spent(
     const failure = ec2Failure(error, `look for the VMs of launch ${id}`)
     return { instances: [], failures: [{ ...failure, missing: 0 }] }
   }
-  const message = `launch ${id} was carried out before, and none of its VMs is there any more: ${code}`
+  const message = `launch ${id} was carried out before, and EC2 shows none of its VMs: ${code}`
   const spentProblem = problem('PROVIDER_LAUNCH_SPENT', message)
   return { instances: [], failures: [{ class: 'transient', missing: 0, problem: spentProblem }] }
 }
@@ -47,5 +48,5 @@ async function madeBy(
   const made: Instance[] = []
   const Filters = [...ownerFilters(owner), intentFilter(intent.id)]
   for await (const page of instancePages(api, { Filters }, signal)) made.push(...page.map(instanceOf))
-  return made.filter(({ state }) => state !== 'terminated')
+  return made
 }

@@ -86,17 +86,29 @@ describe.each([
 })
 
 describe('a launch', () => {
-  it('whose VMs have ended since is spent: none is there, none is made', async () => {
+  it('whose VMs have ended since gives those, and makes no others', async () => {
     const order = cloud.order(2, one)
     const provider = await cloud.open()
     await provider.launch(order)
     for (const { id } of vms()) cloud.ec2.world.end(id)
     const result = await provider.launch(order)
     expect(result).toMatchObject({
+      failures: [],
+      instances: [{ state: 'terminated' }, { state: 'terminated' }],
+    })
+    expect(vms()).toHaveLength(2)
+  })
+
+  it('that was carried out, and of which nothing is to be seen, has no known outcome', async () => {
+    const order = cloud.order(2, one)
+    await (await cloud.open()).launch(order)
+    for (const vm of vms()) vm.visible = false
+    const result = await (await cloud.open({ image: { id: 'ami-1' } })).launch(order)
+    expect(result).toMatchObject({
       instances: [],
       failures: [{ class: 'transient', missing: 2, problem: { code: 'PROVIDER_LAUNCH_SPENT' } }],
     })
-    expect(vms()).toHaveLength(2)
+    expect(cloud.clock.waited).toEqual([5000, 5000])
   })
 
   it('is left at once when it is aborted while EC2 says nothing', async () => {
