@@ -3,7 +3,7 @@ import { createMaster } from '../src/master/master.ts'
 import type { Logger } from '../src/model/ports.ts'
 import { systemClock } from '../src/platform/clock.ts'
 import { listen } from '../src/server/listen.ts'
-import { createDevelopmentChain } from '../src/tls/development-ca.ts'
+import { createDevelopmentChain } from '../src/tls/development/development-ca.ts'
 
 const silent: Logger = { debug() {}, info() {}, warn() {}, error() {} }
 const chain = await createDevelopmentChain({ names: ['master.bench'], ips: [], days: 1, now: Date.now() })

@@ -1,6 +1,6 @@
 // Why an agent got no connection, in words an operator can act on.
 import { type Problem, ProvisionError } from '../model/problem.ts'
-import { classify, type PreflightCode, rootFault } from '../tls/preflight-classify.ts'
+import { classify, type PreflightCode, rootFault } from '../tls/preflight/classify.ts'
 import type { AgentOptions } from './options.ts'
 
 export type DialFault = {

@@ -1,8 +1,8 @@
 // Why there is no connection, and where a certificate is the reason: which one the master presents.
 import { dialOptions } from '../tls/dial-options.ts'
-import { isCertificateCode } from '../tls/preflight-classify.ts'
-import { dialMaster } from '../tls/preflight-dial.ts'
-import { presentedFacts } from '../tls/preflight-presented.ts'
+import { isCertificateCode } from '../tls/preflight/classify.ts'
+import { dialMaster } from '../tls/preflight/dial.ts'
+import { presentedFacts } from '../tls/preflight/presented.ts'
 import { type DialFault, dialFault } from './dial-words.ts'
 import { masterOf } from './options.ts'
 import { proxyFor } from './proxy.ts'

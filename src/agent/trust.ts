@@ -5,8 +5,8 @@ import { readFileSync } from 'node:fs'
 import * as tls from 'node:tls'
 import type { Logger } from '../model/ports.ts'
 import { ProvisionError, problem } from '../model/problem.ts'
+import { decodeText, readPem } from '../tls/certificate/pem.ts'
 import { dialOptions } from '../tls/dial-options.ts'
-import { decodeText, readPem } from '../tls/pem.ts'
 import type { AgentOptions } from './options.ts'
 
 /**

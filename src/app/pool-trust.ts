@@ -6,8 +6,8 @@ import { isError, type Problem, type Where } from '../model/problem.ts'
 import type { ProviderConfig } from '../model/provider-config.ts'
 import type { TrustPlan } from '../model/trust-plan.ts'
 import type { TlsMaterial } from '../tls/material.ts'
-import { planTrust } from '../tls/trust.ts'
-import { loadTrustAnchors } from '../tls/trust-anchors.ts'
+import { planTrust } from '../tls/trust/trust.ts'
+import { loadTrustAnchors } from '../tls/trust/trust-anchors.ts'
 
 export interface ProvidedPool extends PoolConfig {
   provider: ProviderConfig

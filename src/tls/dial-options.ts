@@ -2,7 +2,7 @@
 import { X509Certificate } from 'node:crypto'
 import { isIP } from 'node:net'
 import { type ConnectionOptions, connect, type PeerCertificate, type TLSSocket } from 'node:tls'
-import { covers } from './names.ts'
+import { covers } from './certificate/names.ts'
 
 export interface DialTrust {
   /** The name to verify; also sent as SNI unless it is an IP address. */

@@ -1,7 +1,7 @@
 // Reading certificate and key files, each failure with its own words.
 import { readFileSync } from 'node:fs'
 import { type Problem, problem, type Where } from '../model/problem.ts'
-import { decodeText } from './pem.ts'
+import { decodeText } from './certificate/pem.ts'
 
 export type ReadFile = (file: string) => Uint8Array
 

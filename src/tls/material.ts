@@ -2,13 +2,13 @@
 import type { KeyObject } from 'node:crypto'
 import { isError, type Problem, problem, type Where } from '../model/problem.ts'
 import type { CertificateFacts } from '../model/trust-plan.ts'
-import { type Certificate, certificateFacts } from './certificate.ts'
-import { readCertificates } from './certificate-file.ts'
-import { allPaths, type ChainPath, dedupe, findIssuers, findLeaf, pickPath } from './chain.ts'
+import { type Certificate, certificateFacts } from './certificate/certificate.ts'
+import { readCertificates } from './certificate/certificate-file.ts'
+import { allPaths, type ChainPath, dedupe, findIssuers, findLeaf, pickPath } from './certificate/chain.ts'
+import { fits, mismatch, readKey } from './certificate/key.ts'
+import { checkExtras, checkPath } from './checks/checks.ts'
 import { linksOf } from './checks/link.ts'
-import { checkExtras, checkPath } from './checks.ts'
 import { type ReadFile, readTextFile } from './files.ts'
-import { fits, mismatch, readKey } from './key.ts'
 
 export interface TlsMaterial {
   /** The certificate file, for messages. */

@@ -2,7 +2,7 @@
 import type { Problem } from '../../src/model/problem.ts'
 import type { TrustPlan } from '../../src/model/trust-plan.ts'
 import { parseMaterial } from '../../src/tls/material.ts'
-import { planTrust } from '../../src/tls/trust.ts'
+import { planTrust } from '../../src/tls/trust/trust.ts'
 import { renderedTrust } from './rendered-trust.ts'
 import { chainShapes } from './shapes/chains.ts'
 import { fileShapes } from './shapes/files.ts'

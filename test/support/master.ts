@@ -11,7 +11,7 @@ import { type AgentConnection, connectAgentSocket, type DialOptions } from '../.
 import { accessHandler } from '../../src/server/access.ts'
 import { healthHandler } from '../../src/server/health.ts'
 import { type Listener, type ListenOptions, listen } from '../../src/server/listen.ts'
-import { createDevelopmentChain, type DevelopmentChain } from '../../src/tls/development-ca.ts'
+import { createDevelopmentChain, type DevelopmentChain } from '../../src/tls/development/development-ca.ts'
 import { dialOptions } from '../../src/tls/dial-options.ts'
 import { until } from './server.ts'
 import { silentLogger } from './silent-logger.ts'

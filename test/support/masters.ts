@@ -5,7 +5,7 @@ import http from 'node:http'
 import net, { type AddressInfo, type Socket } from 'node:net'
 import tls from 'node:tls'
 import type { CertificateRole, TrustPlan } from '../../src/model/trust-plan.ts'
-import { presentedFacts } from '../../src/tls/preflight-presented.ts'
+import { presentedFacts } from '../../src/tls/preflight/presented.ts'
 
 export const infoBody = JSON.stringify({
   version: '0.38.1',

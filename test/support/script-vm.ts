@@ -1,14 +1,17 @@
 // A scratch VM: a folder in the place of `/`, fakes in the place of the tools, and the rendered script run by bash.
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
+import { processGroup, processStart } from '../../src/platform/process-identity.ts'
 import { renderScript } from '../../src/userdata/render.ts'
 import { agentSetup, type SetupChanges } from './agent-setups.ts'
 import { type FakeTools, recording, type ToolBehaviour, writeFakeTools, writeTool } from './fake-tools.ts'
 
 export interface ScriptRun {
+  /** Of the script, which leads its process group. */
+  pid: number
   status: number | null
   /** Standard out and standard error, as the console of a local VM. */
   output: string
@@ -63,7 +66,7 @@ export class ScriptVm {
   async runScript(script: string, environment: Record<string, string> = {}): Promise<ScriptRun> {
     const started = this.start(script, environment)
     const [status] = (await once(started.child, 'close')) as [number | null]
-    return { status, ...started.soFar() }
+    return { pid: started.child.pid!, status, ...started.soFar() }
   }
 
   /** Starts the script as the leader of its own process group, as the local provider does. */
@@ -118,6 +121,18 @@ export async function rendered(changes: SetupChanges): Promise<string> {
 
 export function stagesIn(output: string): string[] {
   return Array.from(output.matchAll(/PROVISION_STAGE=([a-z_]+)/g), ([, code]) => code!)
+}
+
+/** Whether anything of a script still runs: its watch, or a local agent. What only waits to be reaped does not. */
+export function isRunning(pid: number): boolean {
+  try {
+    process.kill(-pid, 0)
+  } catch {
+    return false
+  }
+  if (process.platform !== 'linux') return true
+  const pids = readdirSync('/proc').map(Number).filter(Number.isInteger)
+  return pids.some((other) => processGroup(other) === pid && processStart(other) !== undefined)
 }
 
 export interface DockerRun {

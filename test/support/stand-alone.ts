@@ -11,7 +11,7 @@ import { type StandAlone, startStandAlone } from '../../src/app/stand-alone.ts'
 import { loadConfig } from '../../src/config/load.ts'
 import type { MasterConfig } from '../../src/model/master-config.ts'
 import { systemClock } from '../../src/platform/clock.ts'
-import { createDevelopmentChain, type DevelopmentChain } from '../../src/tls/development-ca.ts'
+import { createDevelopmentChain, type DevelopmentChain } from '../../src/tls/development/development-ca.ts'
 import { capturingLogger } from './capturing-logger.ts'
 
 export const localAgent = [process.execPath, inject('cli'), 'agent']

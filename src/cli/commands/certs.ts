@@ -2,7 +2,11 @@
 import { existsSync } from 'node:fs'
 import { relative, resolve } from 'node:path'
 import { ProvisionError, problem } from '../../model/problem.ts'
-import { createDevelopmentChain, developmentFiles, writeDevelopmentChain } from '../../tls/development-ca.ts'
+import {
+  createDevelopmentChain,
+  developmentFiles,
+  writeDevelopmentChain,
+} from '../../tls/development/development-ca.ts'
 import type { CommandContext } from '../command.ts'
 import type { ExitStatus } from '../exit.ts'
 

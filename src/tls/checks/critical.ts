@@ -1,6 +1,6 @@
 // Critical extensions: a verifier that does not know one has to refuse the certificate (RFC 5280 section 4.2).
 import type { Problem } from '../../model/problem.ts'
-import { extensionOid } from '../oids.ts'
+import { extensionOid } from '../certificate/oids.ts'
 import { fault, type Link } from './link.ts'
 
 /** Known to OpenSSL and to Go 1.22 alike, whatever their content. */

@@ -1,12 +1,12 @@
 // Faults that only Go notices (crypto/x509): it refuses the whole certificate, and with it the handshake it is sent in.
 import { isUtf8 } from 'node:buffer'
 import type { Problem } from '../../model/problem.ts'
-import type { Certificate } from '../certificate.ts'
-import type { CertificateFields } from '../certificate-fields.ts'
-import { derTag } from '../der.ts'
-import type { NameAttribute } from '../distinguished-name.ts'
-import { type GeneralName, showName } from '../general-name.ts'
-import { extensionOid } from '../oids.ts'
+import type { Certificate } from '../certificate/certificate.ts'
+import type { CertificateFields } from '../certificate/certificate-fields.ts'
+import { derTag } from '../certificate/der.ts'
+import type { NameAttribute } from '../certificate/distinguished-name.ts'
+import { type GeneralName, showName } from '../certificate/general-name.ts'
+import { extensionOid } from '../certificate/oids.ts'
 import { faultIn, type Link } from './link.ts'
 
 /** Judges every certificate of the file: a Go master sends them all. */

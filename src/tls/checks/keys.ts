@@ -1,7 +1,7 @@
 // Key types and sizes: what Go agents, Python tasks and Node itself can all use.
 import type { KeyObject } from 'node:crypto'
 import type { Problem } from '../../model/problem.ts'
-import type { Certificate } from '../certificate.ts'
+import type { Certificate } from '../certificate/certificate.ts'
 import { fault, type Link } from './link.ts'
 
 /** OpenSSL's security level 2 (Debian, Ubuntu, Node 24); Go accepts RSA from 1024 bits. */

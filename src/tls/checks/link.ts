@@ -3,8 +3,8 @@
 import { type Problem, type ProblemOptions, problem } from '../../model/problem.ts'
 import type { ProblemCode } from '../../model/problem-codes.ts'
 import type { CertificateRole } from '../../model/trust-plan.ts'
-import type { Certificate } from '../certificate.ts'
-import type { ChainPath } from '../chain.ts'
+import type { Certificate } from '../certificate/certificate.ts'
+import type { ChainPath } from '../certificate/chain.ts'
 
 export interface Link {
   certificate: Certificate

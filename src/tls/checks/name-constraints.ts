@@ -1,7 +1,7 @@
 // Name constraints (RFC 5280 section 4.2.1.10): every name below a constrained CA has to lie inside them.
 import { ipVersion } from '../../model/ip-address.ts'
 import type { Problem } from '../../model/problem.ts'
-import { type GeneralName, type NameKind, showName } from '../general-name.ts'
+import { type GeneralName, type NameKind, showName } from '../certificate/general-name.ts'
 import { fault, type Link } from './link.ts'
 
 const judged: NameKind[] = ['dns', 'ip', 'email', 'uri']

@@ -1,8 +1,8 @@
 // Signature algorithms. A root's own signature is checked by nobody; every other one has to suit OpenSSL and Go.
 import type { Problem } from '../../model/problem.ts'
-import type { CertificateFields } from '../certificate-fields.ts'
-import { goodSignatures, hashOids, weakSignatures } from '../oids.ts'
-import type { PssParameters } from '../pss.ts'
+import type { CertificateFields } from '../certificate/certificate-fields.ts'
+import { goodSignatures, hashOids, weakSignatures } from '../certificate/oids.ts'
+import type { PssParameters } from '../certificate/pss.ts'
 import { fault, type Link } from './link.ts'
 
 interface Judgement {

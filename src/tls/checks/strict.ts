@@ -1,8 +1,8 @@
 // Rules of RFC 5280 that Python enforces by default since 3.13 (VERIFY_X509_STRICT; OpenSSL, check_extensions).
 import type { Problem } from '../../model/problem.ts'
-import type { Certificate } from '../certificate.ts'
-import { type Extension, keyUsageBit } from '../certificate-extensions.ts'
-import { extensionOid } from '../oids.ts'
+import type { Certificate } from '../certificate/certificate.ts'
+import { type Extension, keyUsageBit } from '../certificate/certificate-extensions.ts'
+import { extensionOid } from '../certificate/oids.ts'
 import { fault, type Link } from './link.ts'
 
 export function checkStrict(links: Link[]): Problem[] {

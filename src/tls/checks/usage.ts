@@ -1,7 +1,7 @@
 // What certificates may be used for: the leaf in a TLS server, the ones above it to sign (OpenSSL's purpose checks).
 import type { Problem } from '../../model/problem.ts'
-import { keyUsageBit } from '../certificate-extensions.ts'
-import { serverAuth, usageName } from '../oids.ts'
+import { keyUsageBit } from '../certificate/certificate-extensions.ts'
+import { serverAuth, usageName } from '../certificate/oids.ts'
 import { fault, type Link } from './link.ts'
 
 export function checkUsage(links: Link[]): Problem[] {

@@ -2,7 +2,7 @@
 import { afterEach, describe, expect, it } from 'vitest'
 import type { ProvisionError } from '../../../src/model/problem.ts'
 import { pastReconnectPeriod } from '../../../src/protocol/agent-message.ts'
-import { createDevelopmentChain } from '../../../src/tls/development-ca.ts'
+import { createDevelopmentChain } from '../../../src/tls/development/development-ca.ts'
 import { dialOptions } from '../../../src/tls/dial-options.ts'
 import { gpu, masterConfig, startMaster, type TestMaster } from '../../support/master.ts'
 import { until } from '../../support/server.ts'

@@ -2,7 +2,7 @@
 import type { TlsOptions } from 'node:tls'
 import { afterEach, describe, expect, test } from 'vitest'
 import { systemClock } from '../../../src/platform/clock.ts'
-import { type PreflightOrder, type PreflightResult, preflight } from '../../../src/tls/preflight.ts'
+import { type PreflightOrder, type PreflightResult, preflight } from '../../../src/tls/preflight/preflight.ts'
 import { embed, Masters, plan } from '../../support/masters.ts'
 import { testKey } from '../../support/test-keys.ts'
 import { day, type Issued, now } from '../../support/x509.ts'

@@ -2,7 +2,7 @@
 import type { TlsOptions } from 'node:tls'
 import { afterEach, expect, test } from 'vitest'
 import { systemClock } from '../../../src/platform/clock.ts'
-import { type PreflightOrder, type PreflightResult, preflight } from '../../../src/tls/preflight.ts'
+import { type PreflightOrder, type PreflightResult, preflight } from '../../../src/tls/preflight/preflight.ts'
 import { FakeClock } from '../../support/fake-clock.ts'
 import { answerInfo, embed, infoBody, latch, Masters, plan } from '../../support/masters.ts'
 import { type KeyKind, testKey } from '../../support/test-keys.ts'

@@ -2,8 +2,8 @@
 import type { LookupFunction, Socket } from 'node:net'
 import { afterEach, beforeAll, expect, test } from 'vitest'
 import type { TrustPlan } from '../../../src/model/trust-plan.ts'
-import { createDevelopmentChain } from '../../../src/tls/development-ca.ts'
-import { type PreflightOrder, type PreflightResult, preflight } from '../../../src/tls/preflight.ts'
+import { createDevelopmentChain } from '../../../src/tls/development/development-ca.ts'
+import { type PreflightOrder, type PreflightResult, preflight } from '../../../src/tls/preflight/preflight.ts'
 import { FakeClock } from '../../support/fake-clock.ts'
 import { answerInfo, embed, latch, Masters, plan } from '../../support/masters.ts'
 

@@ -1,0 +1,18 @@
+// Whether an answer to GET /info is that of a master (origin: master/pkg/aproto/master_message.go, MasterInfo).
+import type { HttpAnswer } from './dial.ts'
+
+export interface MasterInfo {
+  version: string
+  clusterId: string
+}
+
+/** Undefined when it is not. */
+export function readInfo({ status, body }: HttpAnswer): MasterInfo | undefined {
+  if (status !== 200) return undefined
+  try {
+    const { version, cluster_id: clusterId } = JSON.parse(body)
+    return typeof version === 'string' && typeof clusterId === 'string' ? { version, clusterId } : undefined
+  } catch {
+    return undefined
+  }
+}
