@@ -1,0 +1,168 @@
+// Does the agent hold a connection to the master? The watch looks at real sockets, so these tests open real ones.
+import { type ChildProcess, spawn } from 'node:child_process'
+import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
+import { afterAll, describe, it } from 'vitest'
+import type { SetupChanges } from '../../support/agent-setups.ts'
+import type { ToolBehaviour } from '../../support/fake-tools.ts'
+import { isRunning, rendered, ScriptVm } from '../../support/script-vm.ts'
+import { until } from '../../support/server.ts'
+
+/** One VM, one master that takes connections, and what stands for the agent's container. */
+class Scene {
+  readonly vm: ScriptVm
+  readonly sockets: Socket[] = []
+  readonly #master: Server
+  readonly #agents: ChildProcess[] = []
+
+  static async open(behaviour?: ToolBehaviour): Promise<Scene> {
+    const master = createServer()
+    await new Promise<void>((resolve) => master.listen(0, '127.0.0.1', resolve))
+    return new Scene(new ScriptVm(behaviour), master)
+  }
+
+  private constructor(vm: ScriptVm, master: Server) {
+    this.vm = vm
+    this.#master = master.on('connection', (socket) => this.sockets.push(socket.on('error', () => {})))
+    scenes.push(this)
+  }
+
+  get port(): number {
+    return (this.#master.address() as AddressInfo).port
+  }
+
+  /** Bash that opens a connection to the master. */
+  get dial(): string {
+    return `exec 3<>/dev/tcp/127.0.0.1/${this.port}`
+  }
+
+  setup(changes: SetupChanges = {}): SetupChanges {
+    return { master: { port: this.port }, bootTimeoutSeconds: 2, ...changes }
+  }
+
+  /** A process in the place of the agent's container; docker gives its process id. */
+  container(code: string, env: Record<string, string> = {}): void {
+    const child = spawn('bash', ['-c', code], { stdio: ['pipe', 'ignore', 'ignore'], env })
+    this.#agents.push(child)
+    this.vm.write('fakes/agent-pid', `${child.pid}\n`)
+  }
+
+  console(): string {
+    return this.vm.read('dev/console')
+  }
+
+  heard(stage: string): Promise<void> {
+    return until(() => this.console().includes(`PROVISION_STAGE=${stage}`), stage)
+  }
+
+  async powerOff(): Promise<void> {
+    await this.heard('never_joined')
+    await until(() => this.vm.tools.calls('shutdown').length === 1, 'shutdown')
+  }
+
+  /** Runs the script and waits for the end of its watch; returns how often the machine was powered off. */
+  async watched(changes: SetupChanges = {}): Promise<number> {
+    const { pid } = await this.vm.run(this.setup(changes))
+    await until(() => !isRunning(pid), 'the end of the watch')
+    return this.vm.tools.calls('shutdown').length
+  }
+
+  close(): void {
+    for (const agent of this.#agents) agent.kill('SIGKILL')
+    for (const socket of this.sockets) socket.destroy()
+    this.#master.close()
+    this.vm.close()
+  }
+}
+
+const scenes: Scene[] = []
+afterAll(() => {
+  for (const scene of scenes) scene.close()
+})
+
+// Boot timeouts are whole seconds of bash's own count, whose first may be short: two, and the tests wait together.
+describe.runIf(process.platform === 'linux')('the watch over an agent', { concurrent: true }, () => {
+  it('says when it is connected, and lets the machine be', async ({ expect }) => {
+    const scene = await Scene.open()
+    scene.container(`${scene.dial}; read -r _`)
+    expect(await scene.watched({ bootTimeoutSeconds: 600 })).toBe(0)
+    expect(scene.console()).toContain('PROVISION_STAGE=agent_connected')
+  })
+
+  it('finds one that runs without docker, and behind a wrapper', async () => {
+    const scene = await Scene.open()
+    const command = ['bash', '-c', `bash -c '${scene.dial}; while :; do sleep 1; done'; exit`]
+    scene.vm.start(await rendered(scene.setup({ runtime: 'process', command, bootTimeoutSeconds: 600 })))
+    await scene.heard('agent_connected')
+  })
+
+  it('does not take the connection of another local VM for that of its own agent', async ({ expect }) => {
+    const scene = await Scene.open()
+    scene.container(`${scene.dial}; read -r _`)
+    const command = ['bash', '-c', 'while :; do sleep 1; done']
+    const { status } = await scene.vm.run(scene.setup({ cloud: 'local', runtime: 'process', command }), {
+      PROVISION_INSTANCE_ID: 'local-2',
+    })
+    expect(status).toBe(41)
+  })
+
+  it('powers off the machine of one that never connects', async () => {
+    const scene = await Scene.open()
+    scene.container('read -r _')
+    await scene.vm.run(scene.setup())
+    await scene.powerOff()
+  })
+
+  it('powers off the machine of one that docker starts again and again', async () => {
+    const scene = await Scene.open()
+    await scene.vm.run(scene.setup())
+    await scene.powerOff()
+  })
+
+  it('powers off when the boot itself hangs', async () => {
+    const scene = await Scene.open()
+    scene.vm.start(await rendered(scene.setup({ startupScript: `${scene.dial}; read -r _ <&3` })))
+    await scene.powerOff()
+  })
+
+  it('is not taken in by connections that do not last', async ({ expect }) => {
+    const scene = await Scene.open({ sleep: 'exec "$REAL_SLEEP" 0.2' })
+    scene.container(`while ${scene.dial}; do read -rt 0.1 _ <&3; done`)
+    await scene.vm.run(scene.setup())
+    await scene.powerOff()
+    expect(scene.sockets.length).toBeGreaterThan(5)
+    expect(scene.console()).not.toContain('agent_connected')
+  })
+
+  it('only says so where poweroff_if_never_joined is off', async ({ expect }) => {
+    const scene = await Scene.open()
+    scene.container('read -r _')
+    expect(await scene.watched({ poweroffIfNeverJoined: false })).toBe(0)
+    expect(scene.console()).toContain('PROVISION_STAGE=never_joined')
+  })
+
+  it('leaves an agent behind a proxy alone, whose connection it cannot know', async ({ expect }) => {
+    const scene = await Scene.open()
+    scene.container('read -r _', { https_proxy: 'http://proxy:3128' })
+    expect(await scene.watched()).toBe(0)
+    expect(scene.console()).not.toContain('never_joined')
+  })
+
+  it('leaves an agent alone whose process is out of sight, as on a remote docker', async ({ expect }) => {
+    const scene = await Scene.open()
+    scene.vm.write('fakes/agent-pid', '4194999\n')
+    expect(await scene.watched()).toBe(0)
+    expect(scene.console()).not.toContain('never_joined')
+  })
+
+  it('stands down when the script is started again', async ({ expect }) => {
+    const scene = await Scene.open()
+    scene.container('read -r _')
+    const setup = scene.setup({ bootTimeoutSeconds: 600 })
+    const first = await scene.vm.run(setup)
+    expect(isRunning(first.pid)).toBe(true)
+    const second = await scene.vm.run(setup)
+    await until(() => !isRunning(first.pid), 'the end of the first watch')
+    expect(isRunning(second.pid)).toBe(true)
+    expect(scene.console()).not.toContain('never_joined')
+  })
+})
