@@ -8,7 +8,7 @@ import type { HandshakeFailure } from '../../../src/server/handshake-failure.ts'
 import { healthHandler } from '../../../src/server/health.ts'
 import { type Listener, type ListenOptions, listen } from '../../../src/server/listen.ts'
 import { listenProblem } from '../../../src/server/listen-problem.ts'
-import { createDevelopmentChain, type DevelopmentChain } from '../../../src/tls/development-ca.ts'
+import { createDevelopmentChain, type DevelopmentChain } from '../../../src/tls/development/development-ca.ts'
 import { rawClient, rawTlsClient, until } from '../../support/server.ts'
 import { silentLogger } from '../../support/silent-logger.ts'
 
