@@ -1,9 +1,11 @@
 // The contract every cloud (and this machine) fulfils. test/contract/provider-contract.ts holds what it means.
 import type { AgentSetup } from '../model/agent-setup.ts'
+import type { Offering } from '../model/instance.ts'
 import type { LaunchOrder, LaunchRequest, LaunchResult, Listing, TerminateResult } from '../model/launch.ts'
 import type { MasterAddress } from '../model/master-address.ts'
 import type { Ownership } from '../model/ownership.ts'
 import type { Clock, Logger } from '../model/ports.ts'
+import type { Problem } from '../model/problem.ts'
 import type { ProviderConfig, ProviderKind } from '../model/provider-config.ts'
 import type { Stage } from '../model/stage.ts'
 
@@ -42,9 +44,18 @@ export interface ProviderContext {
   logger: Logger
 }
 
+/** One thing `provision check` has looked at. Without a problem it is as it should be. */
+export interface CheckItem {
+  what: string
+  problem?: Problem
+}
+
 /** What a provider folder exports; the registry loads it only when a pool needs it. */
 export interface ProviderModule {
   create(context: ProviderContext): Promise<Provider>
+
+  /** Asks the cloud whether a launch would go well, without launching: permissions, image, network, types. */
+  check?(context: ProviderContext, offerings: Offering[], signal?: AbortSignal): Promise<CheckItem[]>
 }
 
 /** What each cloud's `request.ts` builds from: shared by launch and dry-run, without SDK, network or credentials. */

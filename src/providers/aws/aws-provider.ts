@@ -18,6 +18,8 @@ import { slotsOf } from './slots.ts'
 import { launchTemplates } from './templates.ts'
 import { terminatePool } from './terminate.ts'
 
+export { check } from './aws-check.ts'
+
 /** EC2 shows new VMs within seconds, and within a minute at its worst. */
 const newMs = 300_000
 
@@ -29,7 +31,7 @@ export async function create(context: ProviderContext): Promise<Provider> {
   return awsProvider(context, ec2Client(region), region, metadata)
 }
 
-/** The same over any EC2. */
+/** The provider over any EC2. */
 export function awsProvider(
   context: ProviderContext,
   api: Ec2Api,

@@ -5,23 +5,28 @@ import {
   DeleteLaunchTemplateCommand,
   DescribeImagesCommand,
   DescribeInstancesCommand,
+  DescribeInstanceTypeOfferingsCommand,
   DescribeInstanceTypesCommand,
+  DescribeKeyPairsCommand,
   DescribeLaunchTemplatesCommand,
   DescribeLaunchTemplateVersionsCommand,
+  DescribeSecurityGroupsCommand,
   DescribeSpotInstanceRequestsCommand,
+  DescribeSubnetsCommand,
   EC2Client,
   type EC2ClientConfig,
   GetConsoleOutputCommand,
   RunInstancesCommand,
   TerminateInstancesCommand,
 } from '@aws-sdk/client-ec2'
-import type { Ec2Api, Ec2Call } from './ec2-api.ts'
+import type { Ec2CheckApi } from './check-api.ts'
+import type { Ec2Call } from './ec2-api.ts'
 import { readLean } from './lean-answers.ts'
 
 /** The SDK waits for ever by default. CreateFleet may take most of a minute, because it answers with the VMs. */
 const timeouts = { connectionTimeout: 5000, requestTimeout: 90_000, throwOnRequestTimeout: true }
 
-export function ec2Client(region: string, more: EC2ClientConfig = {}): Ec2Api {
+export function ec2Client(region: string, more: EC2ClientConfig = {}): Ec2CheckApi {
   const shared: EC2ClientConfig = { region, requestHandler: timeouts, ...more }
   // Adaptive: slows down by itself while EC2 throttles.
   const patient = new EC2Client({ maxAttempts: 5, ...shared, retryMode: 'adaptive' })
@@ -62,6 +67,13 @@ export function ec2Client(region: string, more: EC2ClientConfig = {}): Ec2Api {
     ),
     getConsoleOutput: call(patient, (request) => new GetConsoleOutputCommand(request)),
     terminateInstances: call(patient, (request) => new TerminateInstancesCommand(request)),
+    describeInstanceTypeOfferings: call(
+      patient,
+      (request) => new DescribeInstanceTypeOfferingsCommand(request),
+    ),
+    describeKeyPairs: call(patient, (request) => new DescribeKeyPairsCommand(request)),
+    describeSecurityGroups: call(patient, (request) => new DescribeSecurityGroupsCommand(request)),
+    describeSubnets: call(patient, (request) => new DescribeSubnetsCommand(request)),
     close() {
       patient.destroy()
       once.destroy()

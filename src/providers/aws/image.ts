@@ -2,12 +2,13 @@
 import type { Image } from '@aws-sdk/client-ec2'
 import type { AwsImage } from '../../model/aws-config.ts'
 import { derivedName } from '../../model/derived-id.ts'
-import type { Ownership } from '../../model/ownership.ts'
+import { type Ownership, ownerTags } from '../../model/ownership.ts'
 import { ProvisionError, problem } from '../../model/problem.ts'
 import type { Ec2Api } from './ec2-api.ts'
 import { codeOf } from './ec2-failure.ts'
 import { templatePrefix } from './launch-steps.ts'
 import { pages } from './pages.ts'
+import { tagSpecifications } from './tags.ts'
 
 export interface ResolvedImage {
   imageId: string
@@ -69,8 +70,16 @@ async function parameterValue(
 ): Promise<string> {
   const LaunchTemplateName = `${templatePrefix}-image-${derivedName(24, clusterId, pool, parameter)}`
   const ImageId = `resolve:ssm:${parameter}`
+  const Tags = [
+    { Key: ownerTags.cluster, Value: clusterId },
+    { Key: ownerTags.pool, Value: pool },
+  ]
+  const TagSpecifications = tagSpecifications(Tags, ['launch-template'])
   try {
-    await api.createLaunchTemplate({ LaunchTemplateName, LaunchTemplateData: { ImageId } }, signal)
+    await api.createLaunchTemplate(
+      { LaunchTemplateName, LaunchTemplateData: { ImageId }, TagSpecifications },
+      signal,
+    )
   } catch (error) {
     // Left over from a crash: it says the same.
     if (codeOf(error) !== 'InvalidLaunchTemplateName.AlreadyExistsException') throw error

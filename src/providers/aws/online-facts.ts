@@ -10,7 +10,7 @@ import type { AwsFacts } from './facts.ts'
 import { type ResolvedImage, resolveImage } from './image.ts'
 
 /** The origin's word for a master that is not on EC2 (origin: provconfig/aws_config.go). */
-const notOnEc2 = 'determined-ai-determined'
+export const notOnEc2 = 'determined-ai-determined'
 
 /** A newer image is used after this. */
 const imageKeptMs = 600_000

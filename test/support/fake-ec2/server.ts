@@ -2,8 +2,14 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { text } from 'node:stream/consumers'
+import {
+  describeInstanceTypeOfferings,
+  describeKeyPairs,
+  describeSecurityGroups,
+  describeSubnets,
+} from './account.ts'
 import { createFleet } from './fleets.ts'
-import { runInstances } from './launches.ts'
+import { checkMachine, runInstances } from './launches.ts'
 import { Ec2Error, type Params, parseQuery, toXml, type Xml } from './query.ts'
 import {
   describeImages,
@@ -28,10 +34,14 @@ const actions: Record<string, (world: World, params: Params) => Xml> = {
   DeleteLaunchTemplate: deleteLaunchTemplate,
   DescribeImages: describeImages,
   DescribeInstances: describeInstances,
+  DescribeInstanceTypeOfferings: describeInstanceTypeOfferings,
   DescribeInstanceTypes: describeInstanceTypes,
+  DescribeKeyPairs: describeKeyPairs,
   DescribeLaunchTemplates: describeLaunchTemplates,
   DescribeLaunchTemplateVersions: describeLaunchTemplateVersions,
+  DescribeSecurityGroups: describeSecurityGroups,
   DescribeSpotInstanceRequests: describeSpotInstanceRequests,
+  DescribeSubnets: describeSubnets,
   GetConsoleOutput: getConsoleOutput,
   RunInstances: runInstances,
   TerminateInstances: terminateInstances,
@@ -109,6 +119,12 @@ export async function fakeEc2(now: () => number = Date.now): Promise<FakeEc2> {
       const handle = actions[action]
       if (!handle)
         throw new Ec2Error('InvalidAction', `The action ${action} is not valid for this web service.`)
+      if (world.denied.has(action))
+        throw new Ec2Error('UnauthorizedOperation', `You are not authorized to perform: ec2:${action}`, 403)
+      if (params['DryRun'] === 'true') {
+        if (action === 'RunInstances') checkMachine(world, params)
+        throw new Ec2Error('DryRunOperation', 'Request would have succeeded, but DryRun flag is set.', 412)
+      }
       const body = toXml({
         [`${action}Response`]: { requestId: 'request', ...(handle(world, params) as object) },
       })

@@ -90,6 +90,15 @@ export function createWorld(now: () => number) {
     } as Record<string, { gpus?: number; manufacturer?: string }>,
     /** Zone by subnet; a launch that names none gets the first. */
     subnets: { 'subnet-a': 'us-west-2a', 'subnet-b': 'us-west-2b' } as Record<string, string>,
+    /** Actions the caller may not do. */
+    denied: new Set<string>(),
+    keyPairs: ['ops'],
+    /** VPC by security group; the subnets are of vpc-1. */
+    groups: { 'sg-1': 'vpc-1', 'sg-2': 'vpc-2' } as Record<string, string>,
+    /** Free addresses by subnet; 250 where nothing is said. */
+    freeAddresses: {} as Record<string, number>,
+    /** `type zone` that EC2 does not offer. */
+    notOffered: new Set<string>(),
     /** By `spot/g5.xlarge/subnet-a`; without an entry there is no end. */
     stock: new Map<string, number>(),
     /** Dollars an hour a spot VM costs. */

@@ -1,0 +1,89 @@
+// Which of the actions a pool needs EC2 would allow: each asked for with DryRun, which does nothing.
+// https://docs.aws.amazon.com/AWSEC2/latest/APIReference/CommonParameters.html (DryRun)
+import type { CheckItem } from '../provider.ts'
+import type { Ec2CheckApi } from './check-api.ts'
+import { codeOf, ec2Failure } from './ec2-failure.ts'
+import { changes, questions } from './iam-policy.ts'
+import type { AwsLaunch } from './request.ts'
+
+/** Shaped like a VM's id, and nobody's. */
+const nobody = 'i-00000000000000000'
+
+export async function checkPermissions(
+  api: Ec2CheckApi,
+  { steps }: AwsLaunch,
+  signal?: AbortSignal,
+): Promise<CheckItem[]> {
+  const DryRun = true
+  const LaunchTemplateName = 'agent-provisioner-check'
+  const asked: [name: string, why: string, ask: () => Promise<unknown>][] = [
+    ['DescribeInstances', questions.DescribeInstances, () => api.describeInstances({ DryRun }, signal)],
+    [
+      'DescribeInstanceTypes',
+      questions.DescribeInstanceTypes,
+      () => api.describeInstanceTypes({ DryRun }, signal),
+    ],
+    [
+      'DescribeLaunchTemplates',
+      questions.DescribeLaunchTemplates,
+      () => api.describeLaunchTemplates({ DryRun }, signal),
+    ],
+    [
+      'DescribeSpotInstanceRequests',
+      questions.DescribeSpotInstanceRequests,
+      () => api.describeSpotInstanceRequests({ DryRun }, signal),
+    ],
+    [
+      'TerminateInstances',
+      changes.TerminateInstances,
+      () => api.terminateInstances({ DryRun, InstanceIds: [nobody] }, signal),
+    ],
+    [
+      'GetConsoleOutput',
+      changes.GetConsoleOutput,
+      () => api.getConsoleOutput({ DryRun, InstanceId: nobody }, signal),
+    ],
+  ]
+  for (const step of steps) {
+    if (step.call === 'RunInstances')
+      asked.push([
+        'RunInstances',
+        changes.RunInstances,
+        () => api.runInstances({ ...step.request, DryRun }, signal),
+      ])
+    else
+      asked.push(
+        [
+          'CreateLaunchTemplate',
+          changes.CreateLaunchTemplate,
+          () => api.createLaunchTemplate({ ...step.template, DryRun }, signal),
+        ],
+        ['CreateFleet', changes.CreateFleet, () => api.createFleet({ ...step.request, DryRun }, signal)],
+        [
+          'DeleteLaunchTemplate',
+          changes.DeleteLaunchTemplate,
+          () => api.deleteLaunchTemplate({ DryRun, LaunchTemplateName }, signal),
+        ],
+      )
+  }
+  const once = new Map(asked.map((each) => [each[0], each]))
+  return Promise.all([...once.values()].map(([name, why, ask]) => allowed(`ec2:${name} ${why}`, ask, signal)))
+}
+
+/** EC2 looks at permission first: what it says about things that are not there means that permission is. */
+const good = [
+  'DryRunOperation',
+  'InvalidInstanceID.NotFound',
+  'InvalidInstanceID.Malformed',
+  'InvalidLaunchTemplateName.NotFoundException',
+]
+
+async function allowed(what: string, ask: () => Promise<unknown>, signal?: AbortSignal): Promise<CheckItem> {
+  try {
+    await ask()
+    return { what }
+  } catch (error) {
+    signal?.throwIfAborted()
+    return good.includes(codeOf(error)) ? { what } : { what, problem: ec2Failure(error, what).problem }
+  }
+}

@@ -1,0 +1,101 @@
+// `provision check` on EC2: everything a launch needs is looked at, everything wrong is told at once, nothing is launched.
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import type { AwsConfig } from '../../../src/model/aws-config.ts'
+import { check } from '../../../src/providers/aws/aws-provider.ts'
+import { type AwsCloud, awsCloud, bothTypes } from '../../support/aws-cloud.ts'
+import { awsConfig, master, offering } from '../../support/cloud-pools.ts'
+import { silentLogger } from '../../support/silent-logger.ts'
+
+let cloud: AwsCloud
+beforeEach(async () => {
+  cloud = await awsCloud()
+})
+afterEach(() => cloud.dispose())
+
+const good: Partial<AwsConfig> = {
+  image: { ssm: '/agent/image' },
+  instance_types: [
+    { type: 'g5.12xlarge', slots: 4 },
+    { type: 'g4dn.12xlarge', slots: 4 },
+  ],
+  subnet_ids: ['subnet-a', 'subnet-b'],
+  network_interface: { public_ip: false, subnet_id: '', security_group_id: 'sg-1' },
+  ssh_key_name: 'ops',
+}
+
+async function checked(more: Partial<AwsConfig> = {}, offerings = bothTypes) {
+  const config = awsConfig({ ...good, ...more })
+  const context = { config, owner: cloud.owner, master, stateDir: '/nowhere', env: {}, clock: cloud.clock }
+  const items = await check({ ...context, logger: silentLogger }, offerings)
+  return {
+    items,
+    faults: items.flatMap((item) => (item.problem ? [`${item.what}: ${item.problem.message}`] : [])),
+  }
+}
+
+describe('checking a pool', () => {
+  it('finds nothing wrong where nothing is, and launches nothing', async () => {
+    const { items, faults } = await checked()
+    expect(faults).toEqual([])
+    expect(items.map(({ what }) => what)).toEqual([
+      'region us-west-2',
+      'machine image',
+      'instance type g5.12xlarge',
+      'instance type g4dn.12xlarge',
+      'subnet subnet-a',
+      'subnet subnet-b',
+      'security group sg-1',
+      'key pair ops',
+      'ec2:DescribeInstances to list VMs',
+      'ec2:DescribeInstanceTypes to know the slots of a type',
+      'ec2:DescribeLaunchTemplates to tidy up launch templates',
+      'ec2:DescribeSpotInstanceRequests to see spot notices',
+      'ec2:TerminateInstances to end VMs',
+      'ec2:GetConsoleOutput to see how far a VM came that did not join',
+      'ec2:CreateLaunchTemplate to launch through a fleet',
+      'ec2:CreateFleet to launch VMs of several offerings, and spot VMs',
+      'ec2:DeleteLaunchTemplate to tidy up launch templates',
+    ])
+    expect(cloud.ec2.world.vms.size + cloud.ec2.world.templates.size).toBe(0)
+  })
+
+  it('asks for the calls the pool will make', async () => {
+    const { items } = await checked({}, [offering('g5.12xlarge', { zone: 'subnet-a' })])
+    expect(items.map(({ what }) => what)).toContain('ec2:RunInstances to launch VMs of one offering')
+    expect(items.map(({ what }) => what).join()).not.toContain('CreateFleet')
+  })
+
+  it('tells everything that is wrong at once', async () => {
+    const { world } = cloud.ec2
+    world.freeAddresses['subnet-b'] = 0
+    world.notOffered.add('g4dn.12xlarge us-west-2a')
+    world.denied.add('TerminateInstances').add('CreateFleet')
+    const { faults } = await checked({
+      instance_types: [
+        { type: 'g5.12xlarge', slots: 8 },
+        { type: 'g4dn.12xlarge', slots: 4 },
+        { type: 'g9.huge', slots: 1 },
+      ],
+      subnet_ids: ['subnet-a', 'subnet-b', 'subnet-c'],
+      network_interface: { public_ip: false, subnet_id: '', security_group_id: 'sg-2' },
+      ssh_key_name: 'gone',
+    })
+    expect(faults).toEqual([
+      'instance type g5.12xlarge: g5.12xlarge has 4 slots, but the pool counts on 8',
+      'instance type g9.huge: EC2 knows no instance type g9.huge in this region',
+      'subnet subnet-a: us-west-2a (subnet-a) does not offer g4dn.12xlarge, g9.huge',
+      'subnet subnet-b: subnet subnet-b has no free address',
+      expect.stringContaining('subnet subnet-c: could not find subnet subnet-c: InvalidSubnetID.NotFound'),
+      'security group sg-2: security group sg-2 is of vpc-2, but subnets are of vpc-1',
+      expect.stringContaining('key pair gone: could not find key pair gone: InvalidKeyPair.NotFound'),
+      expect.stringContaining('ec2:TerminateInstances'),
+      expect.stringContaining('ec2:CreateFleet'),
+    ])
+  })
+
+  it('goes on without an image, but for the launch itself', async () => {
+    const { items, faults } = await checked({ image: { ssm: '/nothing' } })
+    expect(faults).toEqual([expect.stringContaining('machine image')])
+    expect(items.map(({ what }) => what)).toContain('key pair ops')
+  })
+})

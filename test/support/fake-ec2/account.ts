@@ -1,0 +1,56 @@
+// What the account has besides VMs: subnets, security groups, key pairs, and which zone offers what.
+import { matching } from './filters.ts'
+import { Ec2Error, type Params, textsOf, type Xml } from './query.ts'
+import type { World } from './world.ts'
+
+export function describeSubnets(world: World, params: Params): Xml {
+  return {
+    subnetSet: textsOf(params['SubnetId']).map((id) => {
+      if (!(id in world.subnets))
+        throw new Ec2Error('InvalidSubnetID.NotFound', `The subnet ID '${id}' does not exist`)
+      return {
+        subnetId: id,
+        vpcId: 'vpc-1',
+        availabilityZone: world.subnets[id],
+        availableIpAddressCount: world.freeAddresses[id] ?? 250,
+      }
+    }),
+  }
+}
+
+export function describeSecurityGroups(world: World, params: Params): Xml {
+  return {
+    securityGroupInfo: textsOf(params['GroupId']).map((id) => {
+      if (!(id in world.groups))
+        throw new Ec2Error('InvalidGroup.NotFound', `The security group '${id}' does not exist`)
+      return { groupId: id, vpcId: world.groups[id] }
+    }),
+  }
+}
+
+export function describeKeyPairs(world: World, params: Params): Xml {
+  return {
+    keySet: textsOf(params['KeyName']).map((name) => {
+      if (!world.keyPairs.includes(name))
+        throw new Ec2Error('InvalidKeyPair.NotFound', `The key pair '${name}' does not exist`)
+      return { keyName: name }
+    }),
+  }
+}
+
+export function describeInstanceTypeOfferings(world: World, params: Params): Xml {
+  const zones = [...new Set(Object.values(world.subnets))]
+  const all = Object.keys(world.types).flatMap((type) => zones.map((zone) => ({ type, zone })))
+  const offered = all.filter(({ type, zone }) => !world.notOffered.has(`${type} ${zone}`))
+  const found = matching(offered, params, ({ type, zone }) => ({
+    tags: {},
+    values: { 'instance-type': type, location: zone },
+  }))
+  return {
+    instanceTypeOfferingSet: found.map(({ type, zone }) => ({
+      instanceType: type,
+      location: zone,
+      locationType: 'availability-zone',
+    })),
+  }
+}
