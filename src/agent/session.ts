@@ -59,7 +59,6 @@ export async function holdSession(reconnect: boolean, context: SessionContext): 
     return await serve(inbox, context, () => end?.message ?? 'the connection ended')
   } finally {
     context.signal.removeEventListener('abort', leave)
-    context.tasks.offline()
     await connection.close()
   }
 }

@@ -105,8 +105,9 @@ export function processTasks(context: TasksContext): Tasks {
       const { record, ended } = await beginTask(order, master!, context, () =>
         send?.(stateReport(container, 'STARTING')),
       )
-      add(record, ended)
+      // Before anything watches it: its end may come at once, and must not be told first.
       send?.(stateReport(container, 'RUNNING'))
+      add(record, ended)
       logger.info('a task has started', { container: container.id, pid: record.process.pid })
     } catch (error) {
       const reason = (error as Error).message
@@ -132,9 +133,6 @@ export function processTasks(context: TasksContext): Tasks {
     },
     online(sendNow) {
       send = sendNow
-    },
-    offline() {
-      send = undefined
     },
     start(order) {
       const { id } = order.Container

@@ -9,9 +9,8 @@ export type Send = (message: Partial<MasterMessage>) => boolean
 export interface Tasks {
   /** What has become of the containers the master believes this agent has; it goes with AgentStarted. */
   reattach(master: MasterInfo, expected: Container[]): Promise<ContainerReattachAck[]>
-  /** AgentStarted is said: from here on the master may be told of containers. */
+  /** AgentStarted is said: from here on the master may be told of containers, until the connection is over. */
   online(send: Send): void
-  offline(): void
   start(order: StartContainer): void
   signal(order: SignalContainer): void
 }

@@ -1,5 +1,5 @@
 // What the built-in agent does when its master goes away, comes back, or tells it to go.
-import { existsSync, readFileSync } from 'node:fs'
+import { chmodSync, existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { pastReconnectPeriod } from '../../../src/protocol/agent-message.ts'
@@ -57,6 +57,19 @@ describe('an agent whose connection breaks', () => {
     expect(second.heard[0]).toEqual(first.heard[0])
     expect(first.heard[0]!.AgentStarted!.Devices).toHaveLength(2)
     expect(agent.said()).toMatch(/warn lost the connection to the master .*without a goodbye/)
+  })
+
+  it('looks for its devices only once: the master compares them', async () => {
+    const tool = home.file(
+      'nvidia-smi',
+      '#!/bin/bash\necho x >> "$PROVISION_ROOT/calls"; echo "0, T4, GPU-$RANDOM$RANDOM"\n',
+    )
+    chmodSync(tool, 0o755)
+    start({ DET_ARTIFICIAL_SLOTS: 0, DET_SLOT_TYPE: 'cuda', PATH: `${home.dir}:${process.env['PATH']}` })
+    const first = await visit(0)
+    expect(first.heard[0]!.AgentStarted!.Devices).toMatchObject([{ brand: 'T4', type: 'cuda' }])
+    wire.cut()
+    expect((await visit(1)).heard[0]).toEqual(first.heard[0])
   })
 
   it('comes back too when the master says goodbye properly', async () => {

@@ -50,6 +50,7 @@ function news(id = 'c-1') {
     .filter((log) => log.ContainerID === id)
   return {
     states: changes.map((change) => change.Container.state),
+    failures: changes.flatMap((change) => change.ContainerStopped?.Failure ?? []),
     printed: (type: 1 | 2) =>
       logs.map((log) => (log.RunMessage?.StdType === type ? log.RunMessage.Value : '')).join(''),
     end: changes.find((change) => change.Container.state === 'TERMINATED')?.ContainerStopped,
@@ -140,6 +141,7 @@ describe('a command', () => {
     connection.send(twice)
     await until(() => news().states.filter((state) => state === 'TERMINATED').length > 1, 'its end once more')
     expect(marks()).toEqual(['ran'])
+    expect(news().failures).toEqual([])
   })
 
   it('runs beside others', async () => {
