@@ -12,7 +12,7 @@ import { decodeMasterMessage, type MasterMessage } from './master-message.ts'
 export type MasterConnection = Connection<AgentMessage>
 
 export interface AcceptHandlers {
-  onMessage: (message: MasterMessage) => void
+  onMessage: (message: MasterMessage, connection: MasterConnection) => void
   onEnd: (end: ConnectionEnd) => void
 }
 

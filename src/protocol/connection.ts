@@ -19,7 +19,8 @@ export interface ConnectionOptions<In, Out> {
   clock: Clock
   decode: (frame: string) => Decoded<In>
   encode: (message: Partial<Out>) => string
-  onMessage: (message: In) => void
+  /** The connection comes along, because the first message may be there before whoever dialled has it in hand. */
+  onMessage: (message: In, connection: Connection<Out>) => void
   /** Called exactly once, whatever ended it, and nothing is called after it. */
   onEnd: (end: ConnectionEnd) => void
   /** Bytes the peer may leave unread. */
@@ -74,7 +75,7 @@ export function openConnection<In, Out>(
     const decoded = decode(text)
     if (decoded.ok) {
       slowDown(text.length)
-      options.onMessage(decoded.message)
+      options.onMessage(decoded.message, connection)
     } else {
       finish({ kind: 'not_understood', message: `a frame was not understood: ${decoded.reason}` })
       socket.close(1007, 'frame not understood')
@@ -93,7 +94,7 @@ export function openConnection<In, Out>(
     )
   }
 
-  return {
+  const connection: Connection<Out> = {
     send(message) {
       if (end || socket.readyState !== WebSocket.OPEN) return false
       if (socket.bufferedAmount > (options.mostUnread ?? mostUnread)) {
@@ -112,6 +113,7 @@ export function openConnection<In, Out>(
       giveUp({ kind: 'ended', message })
     },
   }
+  return connection
 }
 
 function noop(): void {}

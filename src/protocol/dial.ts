@@ -25,7 +25,7 @@ export interface DialOptions {
   signal?: AbortSignal
   /** Milliseconds. */
   timeout?: number
-  onMessage: (message: AgentMessage) => void
+  onMessage: (message: AgentMessage, connection: AgentConnection) => void
   onEnd: (end: ConnectionEnd) => void
 }
 

@@ -35,9 +35,11 @@ class Peer {
   sent: Partial<AgentMessage>[] = []
   over = false
 
+  connection!: MasterConnection
+
   open = (handlers: AcceptHandlers): MasterConnection => {
     this.handlers = handlers
-    return {
+    this.connection = {
       send: (message) => {
         if (!this.over) this.sent.push(message)
         return !this.over
@@ -45,6 +47,7 @@ class Peer {
       close: async () => this.end('closed by this end'),
       terminate: (message = 'cut') => this.end(message),
     }
+    return this.connection
   }
 
   end(message = 'the network broke'): void {
@@ -54,7 +57,7 @@ class Peer {
   }
 
   say(message: MasterMessage): void {
-    this.handlers.onMessage(message)
+    this.handlers.onMessage(message, this.connection)
   }
 }
 

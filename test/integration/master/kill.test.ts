@@ -1,0 +1,148 @@
+// Kill -9 of the master at random moments under load: every piece of work that was answered is run, and run once.
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { request } from 'node:http'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, expect, it } from 'vitest'
+import { systemClock } from '../../../src/platform/clock.ts'
+import { type Container, failureTypes } from '../../../src/protocol/container.ts'
+import { type AgentConnection, connectAgentSocket } from '../../../src/protocol/dial.ts'
+import { ownAgentVersion } from '../../../src/protocol/own-agent.ts'
+import { type Answer, gpu } from '../../support/master.ts'
+
+const token = 'token-of-the-tests'
+const folder = mkdtempSync(join(tmpdir(), 'kill-'))
+const over = new AbortController()
+let master: ChildProcess | undefined
+let port = 0
+
+afterEach(() => {
+  over.abort()
+  master?.kill('SIGKILL')
+  rmSync(folder, { recursive: true, force: true })
+})
+
+async function startMaster(): Promise<void> {
+  const script = join(import.meta.dirname, '../../support/master-process.ts')
+  const args = [script, join(folder, 'journal'), String(port), token]
+  master = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] })
+  const [line] = await once(master.stdout!, 'data')
+  port = Number(line)
+}
+
+const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms))
+
+/** Like an agent of ours: it runs each container it is told of once, for a moment, and remembers all over reconnects. */
+async function agent(id: string, runs: Map<string, number>): Promise<void> {
+  const containers = new Map<string, Container>()
+  let connection: AgentConnection | undefined
+
+  function report(container: Container): void {
+    containers.set(container.id, container)
+    const ContainerStopped = container.state === 'TERMINATED' ? { Failure: null } : null
+    connection?.send({
+      ContainerStateChanged: { Container: container, ContainerStarted: null, ContainerStopped },
+    })
+  }
+
+  async function run(container: Container, task: string): Promise<void> {
+    if (containers.has(container.id)) return
+    runs.set(task, (runs.get(task) ?? 0) + 1)
+    report({ ...container, state: 'RUNNING' })
+    await pause(Math.random() * 60)
+    report({ ...container, state: 'TERMINATED' })
+  }
+
+  over.signal.addEventListener('abort', () => connection?.terminate())
+  const unknown = { FailureType: failureTypes.restoreError, ErrMsg: 'unknown', ExitCode: null }
+  while (!over.signal.aborted) {
+    await new Promise<void>((ended) => {
+      connectAgentSocket({
+        master: { scheme: 'http', host: '127.0.0.1', port },
+        join: { id, version: ownAgentVersion('1'), resourcePool: 'default', reconnect: false, hostname: id },
+        clock: systemClock,
+        signal: over.signal,
+        onEnd: () => ended(),
+        onMessage({ MasterSetAgentOptions: hello, StartContainer: order }, current) {
+          connection = current
+          if (order) void run(order.Container, order.Spec.RunSpec.ContainerConfig.Cmd[0]!)
+          if (!hello) return
+          current.send({
+            AgentStarted: {
+              Version: '1',
+              Devices: [gpu(0), gpu(1), gpu(2)],
+              ResourcePoolName: 'default',
+              ContainersReattached: hello.ContainersToReattach.map(({ Container }) => {
+                const mine = containers.get(Container.id)
+                return { Container: mine ?? Container, Failure: mine ? null : unknown }
+              }),
+            },
+          })
+        },
+      }).catch(() => ended())
+    })
+    await pause(10)
+  }
+}
+
+function ask(method: string, path: string, body?: unknown): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    const headers = { Authorization: `Bearer ${token}` }
+    const sent = request({ host: '127.0.0.1', port, method, path, headers, agent: false }, (response) => {
+      let text = ''
+      response.setEncoding('utf8').on('data', (chunk) => {
+        text += chunk
+      })
+      response.on('error', reject)
+      response.on('end', () => resolve({ status: response.statusCode!, json: JSON.parse(text) }))
+    })
+    sent.on('error', reject)
+    sent.end(body && JSON.stringify(body))
+  })
+}
+
+/** Until it is answered, as a careful client does; the id makes that safe. */
+async function submit(id: string, slots: number): Promise<void> {
+  for (;;) {
+    const answer = await ask('POST', '/provision/v1/work', { id, slots, command: [id] }).catch(
+      () => undefined,
+    )
+    if (answer && [200, 201].includes(answer.status)) return
+    await pause(20)
+  }
+}
+
+it('no work is lost and none is run twice', async () => {
+  await startMaster()
+  const runs = new Map<string, number>()
+  const agents = [agent('a', runs), agent('b', runs)]
+  const ids = Array.from({ length: 60 }, (_, i) => `task-${i}`)
+  const submitting = (async () => {
+    for (const [i, id] of ids.entries()) {
+      await submit(id, i % 4)
+      await pause(Math.random() * 30)
+    }
+  })()
+  for (let kill = 0; kill < 5; kill++) {
+    await pause(150 + Math.random() * 250)
+    const died = once(master!, 'exit')
+    master!.kill('SIGKILL')
+    await died
+    await startMaster()
+  }
+  await submitting
+
+  const finished = () => states.length === ids.length && states.every((state) => state === 'finished')
+  let states: string[] = []
+  for (let i = 0; i < 500 && !finished(); i++) {
+    await pause(20)
+    const { json } = await ask('GET', '/provision/v1/work')
+    states = json.work.map(({ state }: { state: string }) => state)
+  }
+  expect(states).toEqual(ids.map(() => 'finished'))
+  expect(Object.fromEntries(runs)).toEqual(Object.fromEntries(ids.map((id) => [id, 1])))
+  over.abort()
+  await Promise.all(agents)
+}, 60_000)

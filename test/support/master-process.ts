@@ -1,0 +1,42 @@
+// A master as a process of its own, to be killed: node master-process.ts <state file> <port> <token>. Says its port.
+
+import { createMaster } from '../../src/master/master.ts'
+import { openKeeper } from '../../src/master/state/keeper.ts'
+import { systemClock } from '../../src/platform/clock.ts'
+import { accessHandler } from '../../src/server/access.ts'
+import { listen } from '../../src/server/listen.ts'
+import { silentLogger } from './silent-logger.ts'
+
+const [file = '', port = '0', token = ''] = process.argv.slice(2)
+const pool = {
+  pool_name: 'default',
+  description: '',
+  max_aux_containers_per_agent: 2,
+  agent_reconnect_wait: 15_000,
+}
+const master = createMaster({
+  config: {
+    cluster_name: 'test',
+    resource_pools: [pool],
+    resource_manager: {
+      require_authentication: false,
+      default_aux_resource_pool: 'default',
+      default_compute_resource_pool: 'default',
+    },
+  },
+  version: '0.1.0',
+  masterId: String(process.pid),
+  clusterId: 'c',
+  clock: systemClock,
+  logger: silentLogger,
+  mayJoin: () => true,
+  keeper: await openKeeper({ file, clock: systemClock, logger: silentLogger }),
+})
+const listener = await listen({
+  address: '127.0.0.1',
+  port: Number(port),
+  handlers: [accessHandler({ token }), ...master.handlers],
+  upgrades: master.upgrades,
+  logger: silentLogger,
+})
+process.stdout.write(`${listener.port}\n`)
