@@ -28,16 +28,20 @@ export function startVm(options: StartOptions): Promise<GatedProcess> {
   })
 }
 
-/** Ids of what still runs of the VM: its script, or what its script left behind. */
-export function runningProcesses(record: VmRecord, root: string): number[] {
-  return leads(record) ? [record.process.pid] : processesWith(rootVariable(root))
+export function scriptRuns({ process }: VmRecord): boolean {
+  return processStart(process.pid) === process.start
+}
+
+/** Ids of what a script that has ended left behind. */
+export function leftBehind(root: string): number[] {
+  return processesWith(rootVariable(root))
 }
 
 /** To every process of the VM, once. Throws the errno error when this machine does not permit it. */
 export function signalVm(record: VmRecord, root: string, signal: 'SIGTERM' | 'SIGKILL'): void {
-  const group = leads(record) ? record.process.pid : undefined
+  const group = scriptRuns(record) ? record.process.pid : undefined
   // What left the group (setsid) ends with the VM too, as it would when a machine is powered off.
-  const others = processesWith(rootVariable(root)).filter((pid) => processGroup(pid) !== group)
+  const others = leftBehind(root).filter((pid) => processGroup(pid) !== group)
   for (const pid of group === undefined ? others : [-group, ...others]) sendSignal(pid, signal)
 }
 
@@ -46,8 +50,4 @@ export function reasonOf({ code, signal }: ProcessEnd): string {
   if (signal) return `ended by ${signal}`
   const stage = Object.entries(failureStages).find(([, info]) => info.exit === code)
   return `exit status ${code}${stage ? `: ${stage[0]}, ${stage[1].meaning}` : ''}`
-}
-
-function leads({ process }: VmRecord): boolean {
-  return processStart(process.pid) === process.start
 }

@@ -5,7 +5,7 @@ import type { ProviderContext } from '../provider.ts'
 import { localFailure } from './local-failure.ts'
 import { tooOld } from './retention.ts'
 import { openPoolFolder, type PoolFolder } from './vm-folder.ts'
-import { runningProcesses, signalVm } from './vm-process.ts'
+import { leftBehind, scriptRuns, signalVm } from './vm-process.ts'
 import { isOwnedBy, readRecord, type VmRecord, writeRecord } from './vm-record.ts'
 
 /** Between the request to end and the order, as systemd's DefaultTimeoutStopSec but for one small agent. */
@@ -34,9 +34,9 @@ export function openVms({ stateDir, owner, clock, logger }: ProviderContext): Vm
     return folder.exists(id) ? readRecord(folder.root(id)) : undefined
   }
 
-  function isRunning(record: VmRecord): boolean {
-    if (watched.has(record.id) && watched.get(record.id) === undefined) return true
-    return runningProcesses(record, folder.root(record.id)).length > 0
+  /** Its exit status may still be on the way to us. */
+  function runs(record: VmRecord): boolean {
+    return (watched.has(record.id) && watched.get(record.id) === undefined) || scriptRuns(record)
   }
 
   function save(record: VmRecord): VmRecord {
@@ -46,7 +46,12 @@ export function openVms({ stateDir, owner, clock, logger }: ProviderContext): Vm
   }
 
   function settle(record: VmRecord): VmRecord {
-    if (record.ended || isRunning(record)) return record
+    if (record.ended || runs(record)) return record
+    // The script is the VM: what it left behind goes with it.
+    if (leftBehind(folder.root(record.id)).length > 0) {
+      finish(record)
+      return record
+    }
     const reason = watched.get(record.id) ?? 'ended while no provisioner was watching'
     logger.info('local VM ended', { id: record.id, reason })
     return save({ ...record, ended: { at: clock.now(), reason } })
@@ -92,6 +97,7 @@ export function openVms({ stateDir, owner, clock, logger }: ProviderContext): Vm
   function finish(record: VmRecord): void {
     if (ending.has(record.id)) return
     signalVm(record, folder.root(record.id), 'SIGTERM')
+    ending.set(record.id, Promise.resolve())
     const done = seeToItsEnd(record.id)
       .catch((error: unknown) => logger.error('local VM could not be ended', { id: record.id, error }))
       .finally(() => ending.delete(record.id))

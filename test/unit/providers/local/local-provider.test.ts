@@ -142,17 +142,11 @@ describe('the end of a local VM', () => {
     expect(processesWith(variable)).toEqual([])
   })
 
-  it.runIf(process.platform === 'linux')(
-    'has not come while something its script left behind runs',
-    async () => {
-      const id = await launch('sleep 300 & echo up; exit 3')
-      await eventually(() => text(id, 'console.log')).toBe('up\n')
-      await eventually(() => processStart(pool.record(id).process.pid)).toBeUndefined()
-      expect(await stateOf(id)).toBe('running')
-      await provider.terminate([id])
-      await eventually(() => stateOf(id)).toBe('not listed')
-    },
-  )
+  it.runIf(process.platform === 'linux')('takes along what its script left behind', async () => {
+    const id = await launch('setsid sleep 300 & sleep 300 & exit 3')
+    await eventually(() => stateOf(id)).toMatch(/^stopped exit status 3/)
+    expect(processesWith(`PROVISION_INSTANCE_ID=${id}`)).toEqual([])
+  })
 
   it('is seen to by the next provisioner when the first one did not live to see it', async () => {
     const clock = new FakeClock()
