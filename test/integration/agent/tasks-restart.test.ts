@@ -102,6 +102,23 @@ describe('a command whose agent ends', () => {
     await until(() => readdirSync(path).length === 0, 'its folder to be removed')
   })
 
+  it('is not handed to the master of another cluster', async () => {
+    const first = home.run(env())
+    await startWaiting()
+    await first.stop()
+    const { MasterInfo, ...rest } = options.MasterSetAgentOptions!
+    const expected = { Container: { ...container('c-1'), state: 'RUNNING' as const } }
+    const other = {
+      ...rest,
+      MasterInfo: { ...MasterInfo, cluster_id: 'other' },
+      ContainersToReattach: [expected],
+    }
+    master.greet = ({ connection }) => connection.send({ MasterSetAgentOptions: other })
+    home.run(env())
+    expect(acksOf(await visit(1))).toMatchObject([['c-1', 'TERMINATED', expect.stringContaining('restore')]])
+    await until(() => processStart(Number(runs()[0])) === undefined, 'its end')
+  })
+
   it('is unknown to an agent of another name', async () => {
     const first = home.run(env())
     await startWaiting()
