@@ -17,6 +17,8 @@ export interface AwsCloud {
   ec2: FakeEc2
   owner: Ownership
   clock: Clock & { waited: number[] }
+  /** What the provider is told of the environment; the SDK reads the process's own. */
+  env: Record<string, string>
   open(config?: Partial<AwsConfig>, owner?: Ownership, logger?: Logger): Promise<Provider>
   order(count: number, offerings?: Offering[], owner?: Ownership): LaunchOrder
   dispose(): Promise<void>
@@ -29,19 +31,22 @@ export const bothTypes = [
 
 /** Endpoint and credentials come from AWS's own environment variables, as they would for a user. */
 export async function awsCloud(): Promise<AwsCloud> {
-  const ec2 = await fakeEc2()
   const owner = { clusterId: randomUUID(), pool: 'GPU pool *', writerId: randomUUID() }
   const opened: Provider[] = []
   const waited: number[] = []
+  let skipped = 0
+  // Waiting takes no time here, but time goes on, for the provider as for EC2.
   const clock = {
-    now: () => Date.now(),
+    now: () => Date.now() + skipped,
     waited,
     async sleep(ms: number, signal?: AbortSignal) {
       signal?.throwIfAborted()
       waited.push(ms)
+      skipped += ms
     },
   }
-  const env = {
+  const ec2 = await fakeEc2(() => clock.now())
+  const env: Record<string, string> = {
     AWS_ENDPOINT_URL_EC2: ec2.url,
     AWS_ACCESS_KEY_ID: 'key',
     AWS_SECRET_ACCESS_KEY: 'secret',
@@ -52,6 +57,7 @@ export async function awsCloud(): Promise<AwsCloud> {
     ec2,
     owner,
     clock,
+    env,
     async open(config = {}, by = owner, logger = silentLogger) {
       const provider = await create({
         config: awsConfig({ image: { id: 'ami-2' }, ...config }),

@@ -67,6 +67,8 @@ describe('list', () => {
       cloud.order(1, one, { ...cloud.owner, pool: 'GPU pool 1' }),
     )
     expect((await provider.list()).instances).toEqual([])
+    const asked = cloud.ec2.calls.find(({ action }) => action === 'DescribeInstances')!
+    expect(JSON.stringify(asked.params)).toContain(JSON.stringify('GPU pool \\*'))
   })
 })
 

@@ -86,6 +86,15 @@ describe.each([
 })
 
 describe('a launch', () => {
+  it('is not lost to EC2’s rate limits, however many come at once', async () => {
+    cloud.ec2.throttle()
+    const provider = await cloud.open()
+    const results = await Promise.all(Array.from({ length: 12 }, () => provider.launch(cloud.order(1, one))))
+    expect(results.flatMap(({ failures }) => failures)).toEqual([])
+    expect(vms()).toHaveLength(12)
+    expect(cloud.ec2.count('RunInstances')).toBeGreaterThan(12)
+  })
+
   it('whose VMs have ended since gives those, and makes no others', async () => {
     const order = cloud.order(2, one)
     const provider = await cloud.open()

@@ -5,6 +5,7 @@ import type { LaunchResult } from '../../../src/model/launch.ts'
 import { awsLaunch } from '../../../src/providers/aws/request.ts'
 import { type AwsCloud, awsCloud, bothTypes, userDataOf } from '../../support/aws-cloud.ts'
 import { awsConfig, master, offering } from '../../support/cloud-pools.ts'
+import { metadataServer } from '../../support/metadata-server.ts'
 
 let cloud: AwsCloud
 beforeEach(async () => {
@@ -41,6 +42,23 @@ describe('what arrives at EC2', () => {
       'agent-provisioner:intent': order.intent.id,
       'größe <&>': 'a=b&c "d"',
     })
+  })
+
+  it('is the tag the origin sets: the instance id of a master that is on EC2', async () => {
+    const off = await cloud.open({ tag_value: undefined })
+    await off.launch(cloud.order(1, one))
+    const metadata = await metadataServer({ 'instance-id': 'i-0master' })
+    Object.assign(cloud.env, metadata.env, { AWS_EC2_METADATA_DISABLED: 'false' })
+    const on = await cloud.open({ tag_value: undefined })
+    await on.launch(cloud.order(1, one))
+    await on.launch(cloud.order(1, one))
+    expect(vms().map(({ tags }) => tags['managed_by'])).toEqual([
+      'determined-ai-determined',
+      'i-0master',
+      'i-0master',
+    ])
+    expect(metadata.calls).toHaveLength(2)
+    await metadata.close()
   })
 
   it('is packed user data unchanged, through a fleet as well', async () => {

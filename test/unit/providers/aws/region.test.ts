@@ -1,5 +1,6 @@
 // Where a pool's VMs are, when the file does not say.
-import { describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it, vi } from 'vitest'
+import { regionOfSdk } from '../../../../src/providers/aws/ec2-client.ts'
 import { regionOf } from '../../../../src/providers/aws/region.ts'
 import { FakeClock } from '../../../support/fake-clock.ts'
 
@@ -13,6 +14,18 @@ function metadata(fetch: typeof globalThis.fetch, env: Record<string, string> = 
 }
 
 describe('the region', () => {
+  afterEach(() => {
+    vi.unstubAllEnvs()
+  })
+
+  it('of the SDK is that of AWS_REGION, and no error when there is none', async () => {
+    for (const name of ['AWS_CONFIG_FILE', 'AWS_SHARED_CREDENTIALS_FILE']) vi.stubEnv(name, '/nowhere')
+    vi.stubEnv('AWS_REGION', 'ap-south-1')
+    expect(await regionOfSdk()).toBe('ap-south-1')
+    vi.stubEnv('AWS_REGION', undefined)
+    expect(await regionOfSdk()).toBeUndefined()
+  })
+
   it('is the one of the file, then of the SDK, then AWS_DEFAULT_REGION, then the one this machine is in', async () => {
     const ofSdk = () => Promise.resolve('us-east-1')
     const env = { AWS_DEFAULT_REGION: 'us-east-2' }
