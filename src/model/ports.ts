@@ -40,8 +40,10 @@ export interface JournalRecord {
 export interface Journal {
   /** Resolves once the record is on the disk (fsync), not before. */
   append(record: JournalRecord): Promise<void>
-  /** Every record kept, oldest first. */
+  /** Every record kept, oldest first; empty when there is no journal yet. */
   read(): Promise<JournalRecord[]>
+  /** Puts these in the place of all that is kept, wholly or not at all. Resolves once they are on the disk. */
+  rewrite(records: JournalRecord[]): Promise<void>
 }
 
 /** Answers the request and returns true, or returns false to leave it to the next handler. */

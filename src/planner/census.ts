@@ -8,10 +8,10 @@ import type { KnownAgent, KnownInstance, Snapshot } from './snapshot.ts'
  * - `ready`: its agent can take work (also while it may still reconnect)
  * - `away`: lost its connection, or somebody else drained it
  * - `faulty`: to be removed, see `fault`
- * - `ending`: the cloud was told to end it
+ * - `leaving`: the cloud was told to end it, or shows it no more; it may still bill
  * - `gone`: no longer there, or on its way out by itself
  */
-type Phase = 'coming' | 'ready' | 'away' | 'faulty' | 'ending' | 'gone'
+type Phase = 'coming' | 'ready' | 'away' | 'faulty' | 'leaving' | 'gone'
 
 export interface Member {
   instance: KnownInstance
@@ -27,7 +27,7 @@ export interface Census {
   guests: KnownAgent[]
   /** VMs that can run and bill: what max_instances counts, with the launches in flight. */
   live: number
-  /** VMs that are neither faulty nor ending: what min_instances counts. */
+  /** VMs that are neither faulty nor leaving: what min_instances counts. */
   lasting: number
   coming: number
   inFlight: number
@@ -42,7 +42,7 @@ export function takeCensus(snapshot: Snapshot, policy: Policy, now: number): Cen
     census.members.push(member)
     if (member.instance.state !== 'stopped') census.live++
     if (member.phase === 'coming') census.coming++
-    if (member.phase !== 'faulty' && member.phase !== 'ending') census.lasting++
+    if (member.phase !== 'faulty' && member.phase !== 'leaving') census.lasting++
   }
   for (const agent of unpaired) if (agent.connected && isOpen(agent)) census.guests.push(agent)
   for (const launch of snapshot.inFlight) census.inFlight += launch.missing
@@ -70,7 +70,7 @@ function pair({ instances, agents }: Snapshot): { paired: Member[]; unpaired: It
 function judge(member: Member, policy: Policy, now: number): void {
   const { instance, agent } = member
   if (instance.state === 'terminated' || instance.state === 'stopping') return
-  if (instance.ending) member.phase = 'ending'
+  if (instance.ending || instance.missingSince !== undefined) member.phase = 'leaving'
   else if (instance.state === 'stopped') blame(member, 'STOPPED')
   else if (instance.ordered) blame(member, 'ORDERED')
   else if (instance.interruptedAt !== undefined) blame(member, 'SPOT_INTERRUPTED')

@@ -87,11 +87,11 @@ function buyTogether(placing: Placing, dividers: Size[], batch: Batch): void {
 
 function tooMany(placing: Placing, dividers: Size[], missing: (size: Size) => number, batch: Batch): void {
   const { slots } = batch
-  const best = [...dividers].sort((a, b) => missing(a) - missing(b))[0]!
-  const guests = placing.guests.filter((agent) => agent.slots === best.slots).length
-  const vms = slots / best.slots
-  const max = placing.policy.maxInstances
-  const never = vms > max + guests
-  if (!never) placing.placement.overflow.push({ slots, size: best, vms: missing(best) - placing.room })
-  unserve(placing.placement, never ? 'EXCEEDS_MAX' : 'MAX_REACHED', batch, { slots, vms, max })
+  const { maxInstances: max } = placing.policy
+  const guests = (size: Size) => placing.guests.filter((agent) => agent.slots === size.slots).length
+  const possible = dividers.filter((size) => slots / size.slots <= max + guests(size))
+  const best = [...possible].sort((a, b) => missing(a) - missing(b))[0]
+  if (best) placing.placement.overflow.push({ slots, size: best, vms: missing(best) - placing.room })
+  const vms = slots / (best ?? dividers[0]!).slots
+  unserve(placing.placement, best ? 'MAX_REACHED' : 'EXCEEDS_MAX', batch, { slots, vms, max })
 }

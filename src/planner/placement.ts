@@ -45,7 +45,8 @@ function fillMin(placing: Placing, present: number): void {
   const bought = placement.wanted.reduce((sum, wanted) => sum + wanted.forWork, 0)
   const short = policy.minInstances - present - bought
   if (short <= 0) return
-  const size = preferred(market)
+  // What is bought for min is of the size that work has no room for, or it would take that room again.
+  const size = placement.overflow.find((entry) => entry.size.free.length > 0)?.size ?? preferred(market)
   if (size) want(placing, size, short, 'forMin')
   else {
     const { code, numbers } = refusal(market)

@@ -15,10 +15,10 @@ export function chooseRemovals(census: Census, placement: Placement, policy: Pol
   for (const member of census.members) {
     const { id } = member.instance
     if (member.fault) removals.set(id, member.fault)
-    else if (member.phase !== 'ending' && placement.suspects.has(id)) {
+    else if (member.phase !== 'leaving' && placement.suspects.has(id)) {
       removals.set(id, 'UNPLACED_ON_FREE_AGENT')
       lasting--
-    } else if (member.phase !== 'ending') healthy.push(member)
+    } else if (member.phase !== 'leaving') healthy.push(member)
   }
   const needed = new Set(placement.kinds.flatMap(usedMembers))
   const idle = healthy.filter((m) => isIdle(m) && !needed.has(m))
@@ -31,8 +31,9 @@ export function chooseRemovals(census: Census, placement: Placement, policy: Pol
 
   for (const { slots, size, vms } of placement.overflow) {
     const useless = (m: Member) => m.agent!.slots < slots && m.agent!.slots !== size.slots
-    const settled = (m: Member) => m.agent!.settledSince + policy.placementGrace <= now
-    const inTheWay = () => idle.filter((m) => useless(m) && settled(m)).sort(leastWantedFirst)
+    // By its idle time, which our own drain does not change.
+    const rests = (m: Member) => m.agent!.idleSince! + policy.placementGrace <= now
+    const inTheWay = () => idle.filter((m) => useless(m) && rests(m)).sort(leastWantedFirst)
     if (size.free.length > 0) remove(inTheWay, vms, 'ROOM_FOR_OTHER_WORK')
   }
   return removals

@@ -18,6 +18,8 @@ export interface KnownInstance extends Instance {
   drainedAt?: number
   /** The cloud has been told to end it. */
   ending?: boolean
+  /** Start of the first complete listing of several in a row that did not show it any more. */
+  missingSince?: number
   /** A person told us to remove it; `even_if_busy` does not wait for its work. */
   ordered?: 'when_idle' | 'even_if_busy'
 }

@@ -68,5 +68,5 @@ function removalStep({ instance, agent }: Member, { demandAt = 0 }: Snapshot): S
 }
 
 function undrainStep({ instance, agent, phase }: Member): Step | undefined {
-  return instance.drainedAt !== undefined && agent?.connected && phase !== 'ending' ? 'undrain' : undefined
+  return instance.drainedAt !== undefined && agent?.connected && phase !== 'leaving' ? 'undrain' : undefined
 }

@@ -142,6 +142,62 @@ export const fleetCodes = {
     meaning: 'What the master wants is not known, so nothing is launched or ended.',
     remedy: 'Read why the master could not be asked; it is asked again.',
   },
+  PAUSED: {
+    severity: 'warning',
+    exit: 1,
+    meaning: 'The pool is paused: nothing is launched or ended.',
+    remedy: 'Resume it: `provision resume`.',
+  },
+  FOREIGN_WRITER: {
+    severity: 'error',
+    exit: 1,
+    meaning:
+      'VMs of this cluster and pool were launched by another provisioner, so this one touches nothing.',
+    remedy: 'Stop the other provisioner, or take its VMs over: `provision adopt`.',
+  },
+  JOURNAL_MISSING: {
+    severity: 'warning',
+    exit: 1,
+    meaning: 'Nothing is remembered of earlier launches, so listings must show first what there is.',
+    remedy: 'Wait about a minute. Keep `state_dir` on a disk that outlives the process.',
+  },
+  JOURNAL_FAILING: {
+    severity: 'error',
+    exit: 1,
+    meaning:
+      'The journal in state_dir cannot be written, and nothing is launched that is not written down first.',
+    remedy: 'Make room on the disk of state_dir, or give the process the right to write there.',
+  },
+  LAUNCH_ERROR: {
+    severity: 'error',
+    exit: 5,
+    meaning: 'More launches failed in a row than launch_error_retries allows.',
+    remedy: 'Read the last failure; launches go on after launch_error_timeout.',
+  },
+  LAUNCH_NOT_READY: {
+    severity: 'error',
+    exit: 4,
+    meaning: 'A VM launched now could not join, so none is launched.',
+    remedy: 'Read the problem beside it: the preflight of the master, or the user data.',
+  },
+  LAUNCH_UNSETTLED: {
+    severity: 'warning',
+    exit: 5,
+    meaning: 'The outcome of a launch is not known; its VMs count until it is.',
+    remedy: 'Nothing to do: it is asked again, or settled by listings.',
+  },
+  CALL_TIMED_OUT: {
+    severity: 'warning',
+    exit: 5,
+    meaning: 'A call was not answered in time, so its outcome is not known.',
+    remedy: 'Nothing to do: it is repeated.',
+  },
+  LOCK_HELD: {
+    severity: 'error',
+    exit: 1,
+    meaning: 'Another provisioner on this machine works with the same state_dir.',
+    remedy: 'Stop it, or give this one a state_dir and a cluster_id of its own.',
+  },
 } as const satisfies Record<string, CodeInfo>
 
 export type FleetCode = keyof typeof fleetCodes

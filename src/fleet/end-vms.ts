@@ -1,0 +1,79 @@
+// Ending VMs: looked at once more right before, then asked of the cloud in one call.
+import type { ReasonCode } from '../planner/reasons.ts'
+import { delayAfter } from './backoff.ts'
+import { withDeadline } from './deadline.ts'
+import type { Track } from './memory.ts'
+import { sayNeverJoined } from './never-joined.ts'
+import { readDemand } from './read-demand.ts'
+import { type PoolRun, problemOf, tell } from './run.ts'
+import { callDeadlines } from './settings.ts'
+
+const retryGrowth = { first: 2_000, most: 60_000 }
+
+/** Ends the VMs for which the plan gave these reasons; one call of this kind at a time. */
+export function endVms(run: PoolRun, reasons: ReadonlyMap<Track, ReasonCode>): void {
+  const tracks = [...reasons.keys()]
+  for (const track of tracks) track.busyWith = 'end'
+  run.background(async () => {
+    try {
+      await sayNeverJoined(
+        run,
+        tracks.filter((track) => reasons.get(track) === 'NEVER_JOINED'),
+      )
+      await readDemand(run)
+      const sure = tracks.filter((track) => mayEnd(run, track))
+      if (sure.length > 0 && isFresh(run) && !run.stopping) await end(run, sure)
+    } finally {
+      for (const track of tracks) delete track.busyWith
+    }
+    run.changed()
+  })
+}
+
+/** The last look: idle and drained by the newest word of the master, or unknown to it. */
+function mayEnd({ memory }: PoolRun, track: Track): boolean {
+  if (track.ordered === 'even_if_busy') return true
+  const agent = memory.agents.get(track.id)
+  if (agent?.busy) return false
+  if (!agent?.connected) return true
+  return track.drainedAt !== undefined && agent.draining && (memory.demandAt ?? 0) > track.drainedAt
+}
+
+function isFresh({ memory, settings, now }: PoolRun): boolean {
+  const oldest = now() - settings.policy.maxSnapshotAge
+  return (
+    memory.listing?.complete === true &&
+    memory.listing.completeAt >= oldest &&
+    (memory.demandAt ?? 0) >= oldest
+  )
+}
+
+async function end(run: PoolRun, tracks: Track[]): Promise<void> {
+  const { deps, memory } = run
+  const ids = tracks.map(({ id }) => id)
+  for (const track of tracks) track.ending = true
+  const refused = new Set(ids)
+  try {
+    const { terminated, failures } = await withDeadline(
+      deps.clock,
+      callDeadlines.terminate,
+      'a termination',
+      (signal) => deps.provider.terminate(ids, signal),
+    )
+    for (const id of terminated) refused.delete(id)
+    if (failures[0]) tell(run, 'terminate', failures[0].problem)
+    else memory.problems.delete('terminate')
+  } catch (error) {
+    tell(run, 'terminate', problemOf(error, 'INTERNAL', 'VMs could not be ended'))
+  }
+  const now = run.now()
+  for (const track of tracks) {
+    if (refused.has(track.id)) delete track.ending
+    else track.endedAt = now
+  }
+  const ended = ids.filter((id) => !refused.has(id))
+  if (ended.length > 0) run.emit({ kind: 'ended', ids: ended })
+  memory.terminateFailures = refused.size > 0 ? memory.terminateFailures + 1 : 0
+  memory.terminateRetryAt =
+    refused.size > 0 ? now + delayAfter(memory.terminateFailures, retryGrowth, deps.random) : now
+}

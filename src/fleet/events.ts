@@ -1,0 +1,18 @@
+// What happens to a pool, as data: for the log, the command line and the journal of decisions.
+import type { Problem } from '../model/problem.ts'
+import type { Reason } from '../planner/reasons.ts'
+
+export type FleetEvent = { at: number; pool: string } & (
+  | {
+      kind: 'decided'
+      move: 'launch' | 'drain' | 'undrain' | 'terminate' | 'mark'
+      ids: string[]
+      count: number
+      reason: Reason
+    }
+  | { kind: 'launched'; intentId: string; ids: string[]; missing: number }
+  | { kind: 'joined'; ids: string[] }
+  | { kind: 'ended'; ids: string[] }
+  /** Something went wrong that a person may want to know. */
+  | { kind: 'problem'; problem: Problem }
+)

@@ -1,0 +1,55 @@
+// What keeps a pool from acting, apart from what the plan sees itself.
+import type { Problem } from '../model/problem.ts'
+import type { Hold } from '../planner/snapshot.ts'
+import { launchErrorOf } from './launch-error.ts'
+import type { PoolMemory } from './memory.ts'
+import type { LaunchMaterial, PoolSettings } from './settings.ts'
+
+/** After a lost journal, two complete listings at least so far apart must show what there is. */
+export const settleApart = 60_000
+
+export function holdsOf(
+  memory: PoolMemory,
+  settings: PoolSettings,
+  material: LaunchMaterial,
+  now: number,
+): Hold[] {
+  const holds: Hold[] = []
+  const both = ['launch', 'remove'] as const
+  if (memory.paused) holds.push({ code: 'PAUSED', stops: both })
+  if (memory.foreign.size > 0)
+    holds.push({ code: 'FOREIGN_WRITER', stops: both, numbers: { vms: memory.foreign.size } })
+  if (memory.journalMissing) holds.push({ code: 'JOURNAL_MISSING', stops: ['launch'] })
+  if (memory.problems.has('journal')) holds.push({ code: 'JOURNAL_FAILING', stops: ['launch'] })
+  if (material.kind === 'refused') holds.push({ code: 'LAUNCH_NOT_READY', stops: ['launch'] })
+  const { failures } = memory.launchError
+  if (launchErrorOf(memory.launchError, settings.launchError, now))
+    holds.push({ code: 'LAUNCH_ERROR', stops: ['launch'], numbers: { failures } })
+  const unsettled = [...memory.intents.values()].filter((intent) => !intent.sending).length
+  if (unsettled > 0) holds.push({ code: 'LAUNCH_UNSETTLED', stops: [], numbers: { intents: unsettled } })
+  return holds
+}
+
+/** Ends the wait for a lost journal when listings have shown enough; tells whether it ended now. */
+export function settleJournal(memory: PoolMemory, visibility: number): boolean {
+  if (!memory.journalMissing || !memory.listing?.complete || memory.firstCompleteAt === undefined)
+    return false
+  const apart = visibility === 0 ? 0 : settleApart
+  if (memory.listing.completeAt - memory.firstCompleteAt < apart) return false
+  memory.journalMissing = false
+  return true
+}
+
+/** The problem behind a hold, when there is one that says more. */
+export function problemBehind(
+  code: Hold['code'],
+  memory: PoolMemory,
+  material: LaunchMaterial,
+): Problem | undefined {
+  if (code === 'LAUNCH_NOT_READY' && material.kind === 'refused') return material.problem
+  if (code === 'LAUNCH_ERROR') return memory.launchError.problem
+  if (code === 'JOURNAL_FAILING') return memory.problems.get('journal')
+  if (code === 'LISTING_MISSING' || code === 'LISTING_PARTIAL') return memory.problems.get('list')
+  if (code === 'DEMAND_MISSING') return memory.problems.get('master')
+  return undefined
+}

@@ -1,0 +1,49 @@
+// One listing of the cloud, and what it changes.
+import type { Instance, Offering } from '../model/instance.ts'
+import { problem } from '../model/problem.ts'
+import { withDeadline } from './deadline.ts'
+import type { Track } from './memory.ts'
+import { sayNeverJoined } from './never-joined.ts'
+import { observeListing } from './observe-listing.ts'
+import { type PoolRun, problemOf, tell } from './run.ts'
+import { callDeadlines } from './settings.ts'
+
+/** Throws nothing. Tells whether the listing was complete. */
+export async function listVms(run: PoolRun): Promise<boolean> {
+  const { deps, memory, settings } = run
+  const startedAt = run.now()
+  try {
+    const listing = await withDeadline(deps.clock, callDeadlines.list, 'a listing', (signal) =>
+      deps.provider.list(signal),
+    )
+    const lost = observeListing(memory, listing, startedAt, run.now(), {
+      writerId: deps.owner.writerId,
+      visibility: settings.visibility,
+      slotsOf: (instance) => slotsOf(instance, settings.offerings),
+    })
+    lament(run, lost)
+    if (listing.complete) memory.problems.delete('list')
+    else
+      tell(
+        run,
+        'list',
+        listing.problems[0] ?? problem('LISTING_PARTIAL', 'a listing of the VMs was not complete'),
+      )
+    return listing.complete
+  } catch (error) {
+    if (memory.listing) memory.listing = { ...memory.listing, complete: false }
+    tell(run, 'list', problemOf(error, 'INTERNAL', 'the VMs could not be listed'))
+    return false
+  }
+}
+
+function slotsOf({ instanceType }: Instance, offerings: readonly Offering[]): number | undefined {
+  return offerings.find((offering) => offering.instanceType === instanceType)?.slots
+}
+
+/** VMs that ended without our doing. Those that had not joined count as failures, unless the cloud took them back. */
+function lament(run: PoolRun, lost: Track[]): void {
+  const useless = lost.filter((track) => track.joinedAt === undefined && track.interruptedAt === undefined)
+  const fresh = useless.filter((track) => !track.judged)
+  if (fresh.length > 0) run.background(() => sayNeverJoined(run, fresh))
+}

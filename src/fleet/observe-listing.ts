@@ -1,0 +1,91 @@
+// What a listing of the cloud teaches. Listings show new VMs late, and now and then leave one out.
+import type { Instance } from '../model/instance.ts'
+import type { Listing } from '../model/launch.ts'
+import { isLive, type PoolMemory, type Track, unknownWriter } from './memory.ts'
+
+export interface ListingRules {
+  writerId: string
+  /** Milliseconds for which a VM may be missing although it exists. */
+  visibility: number
+  /** Slots of the offering it comes from, when they are known. */
+  slotsOf: (instance: Instance) => number | undefined
+}
+
+/** Looks at a listing that was begun at `startedAt`; returns the VMs that are gone, or going, without our doing. */
+export function observeListing(
+  memory: PoolMemory,
+  listing: Listing,
+  startedAt: number,
+  now: number,
+  rules: ListingRules,
+): Track[] {
+  const lost: Track[] = []
+  const shown = new Set<string>()
+  const foreign = new Map<string, string>()
+  for (const instance of listing.instances) {
+    shown.add(instance.id)
+    if (!isOurs(memory, instance, rules.writerId)) {
+      if (isLive(instance)) foreign.set(instance.id, instance.writerId ?? unknownWriter)
+      continue
+    }
+    const track = see(memory, instance, now, rules)
+    if (!isLive(track) && !track.ending) lost.push(track)
+  }
+  if (listing.complete) {
+    memory.foreign = foreign
+    lost.push(...forgetMissing(memory, shown, startedAt, now, rules.visibility))
+    memory.firstCompleteAt ??= startedAt
+  } else for (const [id, writer] of foreign) memory.foreign.set(id, writer)
+  const completeAt = listing.complete ? startedAt : memory.listing?.completeAt
+  memory.listing = completeAt === undefined ? undefined : { completeAt, complete: listing.complete }
+  return lost
+}
+
+/** Ours by tags is what the provider lists; ours to touch is what this writer launched, or a person gave us. */
+function isOurs(memory: PoolMemory, { writerId }: Instance, us: string): boolean {
+  return writerId === us || memory.adopted.has(writerId ?? unknownWriter)
+}
+
+function see(memory: PoolMemory, instance: Instance, now: number, { slotsOf }: ListingRules): Track {
+  const known = memory.tracks.get(instance.id)
+  const track: Track = Object.assign(
+    known ?? { ...instance, knownSince: now, slots: slotsOf(instance), listed: true },
+    instance,
+    { listed: true },
+  )
+  delete track.missingSince
+  delete track.recalled
+  memory.tracks.set(instance.id, track)
+  const intent = memory.intents.get(instance.intentId ?? '')
+  intent?.seen.add(instance.id)
+  track.sha256 ??= intent?.sha256
+  return track
+}
+
+/** Drops what complete listings no longer show: one that was never shown after `visibility`, else after two in a row. */
+function forgetMissing(
+  memory: PoolMemory,
+  shown: ReadonlySet<string>,
+  startedAt: number,
+  now: number,
+  visibility: number,
+): Track[] {
+  const gone: Track[] = []
+  for (const track of memory.tracks.values()) {
+    if (shown.has(track.id) || track.knownSince >= startedAt) continue
+    const isGone = track.listed
+      ? isMissingAgain(track, startedAt) || visibility === 0
+      : startedAt - track.knownSince >= visibility
+    if (!isGone) continue
+    memory.tracks.delete(track.id)
+    memory.ended.set(track.id, now)
+    if (!track.ending && !track.recalled && isLive(track)) gone.push(track)
+  }
+  return gone
+}
+
+/** True from the second listing in a row that does not show what earlier ones did. */
+function isMissingAgain(track: Track, startedAt: number): boolean {
+  track.missingSince ??= startedAt
+  return startedAt > track.missingSince
+}

@@ -1,0 +1,173 @@
+// The loop of one pool: it looks at the cloud and at the master, decides, and acts. No pool knows of another.
+import type { Problem } from '../model/problem.ts'
+import { createBell } from './bell.ts'
+import { listAgain, lookAgain } from './cadence.ts'
+import { type Turn, takeTurn } from './decide.ts'
+import { undrain } from './drain.ts'
+import { launchErrorOf } from './launch-error.ts'
+import { listVms } from './list-vms.ts'
+import { readDemand } from './read-demand.ts'
+import { checkpointOf, type PoolRecord, recall } from './records.ts'
+import { createRun, type PoolRun } from './run.ts'
+import type { PoolDeps, PoolSettings } from './settings.ts'
+import { type PoolStatus, statusOf } from './status.ts'
+
+export interface PoolFleet {
+  readonly pool: string
+  /** Reads the journal and begins. Resolves when it looks at the cloud and the master for the first time. */
+  start(): Promise<void>
+  /** Decides nothing more, waits a while for calls under way, gives back drained agents. VMs run on. */
+  stop(): Promise<void>
+  /** Until `resume`, also after a restart, nothing is launched or ended. */
+  pause(): Promise<void>
+  resume(): Promise<void>
+  /** Makes the VMs of other writers ours; returns those writers. */
+  adopt(): Promise<string[]>
+  /** Removes VMs on a person's order. Returns the ids that are ours. */
+  remove(ids: readonly string[], how: 'when_idle' | 'even_if_busy'): Promise<string[]>
+  /** New limits or offerings, from now on. */
+  reconfigure(settings: PoolSettings): void
+  /** The VM was launched by us, as far as is known. */
+  knows(id: string): boolean
+  /** The launch error while it sticks, for a master that fails work because of it. */
+  launchError(): Problem | undefined
+  status(): PoolStatus
+}
+
+const checkpointEvery = 60_000
+const stopTime = 10_000
+const journalRetry = 10_000
+
+export function createPoolFleet(deps: PoolDeps, settings: PoolSettings): PoolFleet {
+  const { clock, pool } = deps
+  const listBell = createBell(clock)
+  const demandBell = createBell(clock)
+  const checkpointBell = createBell(clock)
+  let lastTurn: Turn | undefined
+  let lastChangeAt = clock.now()
+  let loops: Promise<void>[] = []
+  let unsubscribe = () => {}
+  const run = createRun(deps, settings, turn)
+
+  function turn(): void {
+    if (run.stopping || loops.length === 0) return
+    try {
+      lastTurn = takeTurn(run)
+      if (lastTurn.decisions.some(({ kind }) => kind !== 'hold')) lastChangeAt = run.now()
+    } catch (error) {
+      // A fault of ours must not end the loop: the next look may not meet it.
+      deps.logger.error('a turn of the pool failed', { pool, error })
+    }
+  }
+
+  async function keepListing(): Promise<void> {
+    for (let failures = 0; !run.stopping; ) {
+      failures = (await listVms(run)) ? 0 : failures + 1
+      turn()
+      await listBell.wait(
+        failures > 0 ? listAgain(failures, deps.random) : lookAgain(run.memory, lastChangeAt, run.now()),
+      )
+    }
+  }
+
+  async function keepAsking(): Promise<void> {
+    while (!run.stopping) {
+      await readDemand(run)
+      turn()
+      await demandBell.wait(lookAgain(run.memory, lastChangeAt, run.now()))
+    }
+  }
+
+  async function keepCheckpoints(): Promise<void> {
+    while (!run.stopping) {
+      await checkpointBell.wait(checkpointEvery)
+      await checkpoint(run)
+    }
+  }
+
+  async function order(record: PoolRecord): Promise<void> {
+    turn()
+    await run.write(record)
+  }
+
+  return {
+    pool,
+    async start() {
+      await recallJournal(run)
+      if (run.stopping) return
+      await checkpoint(run)
+      unsubscribe = deps.demand.onChange((changed) => {
+        if (changed !== pool) return
+        lastChangeAt = run.now()
+        demandBell.ring()
+      })
+      loops = [keepListing(), keepAsking(), keepCheckpoints()]
+    },
+    async stop() {
+      run.stopping = true
+      unsubscribe()
+      for (const bell of [listBell, demandBell, checkpointBell]) bell.ring()
+      const drained = [...run.memory.tracks.values()].filter((t) => t.drainedAt !== undefined && !t.busyWith)
+      undrain(run, drained)
+      await within(run, stopTime, Promise.allSettled([...run.tasks, ...loops]))
+      await within(run, stopTime, checkpoint(run))
+    },
+    async pause() {
+      run.memory.paused = true
+      await order({ at: run.now(), kind: 'paused', paused: true })
+    },
+    async resume() {
+      run.memory.paused = false
+      await order({ at: run.now(), kind: 'paused', paused: false })
+    },
+    async adopt() {
+      const writers = [...new Set(run.memory.foreign.values())]
+      for (const writer of writers) run.memory.adopted.add(writer)
+      // The next listing shows them as ours; until then the pool stays as it is.
+      listBell.ring()
+      if (writers.length > 0) await run.write({ at: run.now(), kind: 'adopted', writers })
+      return writers
+    },
+    async remove(ids, how) {
+      const tracks = ids.flatMap((id) => run.memory.tracks.get(id) ?? [])
+      for (const track of tracks) track.ordered = how
+      const ours = tracks.map(({ id }) => id)
+      await order({ at: run.now(), kind: 'ordered', ids: ours, how })
+      return ours
+    },
+    reconfigure(changed) {
+      run.settings = changed
+      turn()
+    },
+    knows: (id) => run.memory.tracks.has(id),
+    launchError: () => launchErrorOf(run.memory.launchError, run.settings.launchError, run.now()),
+    status: () => statusOf(run, lastTurn),
+  }
+}
+
+/** Without its journal the loop must not begin: it would not know what it has launched. */
+async function recallJournal(run: PoolRun): Promise<void> {
+  const { journal, journalDamaged, clock, logger, pool } = run.deps
+  while (!run.stopping) {
+    try {
+      run.memory = recall(await journal.read(), run.now())
+      if (journalDamaged) run.memory.journalMissing = true
+      return
+    } catch (error) {
+      logger.error('the journal of the pool cannot be read', { pool, error })
+      await clock.sleep(journalRetry)
+    }
+  }
+}
+
+/** Shortens the journal to what is known now. A pool without one does not begin one before listings have settled it. */
+async function checkpoint(run: PoolRun): Promise<void> {
+  if (run.memory.journalMissing) return
+  await run.rewrite(() => checkpointOf(run.memory, run.now())).catch(() => {})
+}
+
+async function within(run: PoolRun, ms: number, task: Promise<unknown>): Promise<void> {
+  const timer = new AbortController()
+  await Promise.race([task, run.deps.clock.sleep(ms, timer.signal).catch(() => {})])
+  timer.abort()
+}

@@ -1,0 +1,57 @@
+// A pool as people and programs see it: what there is, what was decided last, and why nothing more.
+import type { Problem } from '../model/problem.ts'
+import type { Decision } from '../planner/decision.ts'
+import type { Reason } from '../planner/reasons.ts'
+import type { Snapshot } from '../planner/snapshot.ts'
+import { breakerView } from './breaker.ts'
+import type { Turn } from './decide.ts'
+import { problemBehind } from './holds.ts'
+import { isLive, type Track } from './memory.ts'
+import type { PoolRun } from './run.ts'
+
+export interface PoolStatus {
+  pool: string
+  at: number
+  paused: boolean
+  /** VMs that can run, and those of them whose agents have joined. */
+  live: number
+  joined: number
+  inFlight: number
+  pending: number
+  /** Why something that is wanted does not happen, with the problem behind it where there is one. */
+  holds: (Reason & { problem?: Problem })[]
+  breaker: Snapshot['breaker']
+  foreignWriters: string[]
+  problems: Problem[]
+  instances: Track[]
+  /** What the last turn saw and decided. */
+  snapshot?: Snapshot
+  decisions: Decision[]
+}
+
+export function statusOf(run: PoolRun, turn: Turn | undefined): PoolStatus {
+  const { memory, deps } = run
+  const instances = [...memory.tracks.values()].map((track) => ({ ...track }))
+  const live = instances.filter(isLive)
+  const decisions = turn?.decisions ?? []
+  return {
+    pool: deps.pool,
+    at: run.now(),
+    paused: memory.paused,
+    live: live.length,
+    joined: live.filter((track) => memory.agents.get(track.id)?.connected).length,
+    inFlight: turn?.snapshot.inFlight.reduce((sum, launch) => sum + launch.missing, 0) ?? 0,
+    pending: memory.pending.length,
+    holds: decisions.flatMap((decision) => {
+      if (decision.kind !== 'hold') return []
+      const problem = problemBehind(decision.reason.code, memory, turn!.material)
+      return [problem ? { ...decision.reason, problem } : decision.reason]
+    }),
+    breaker: breakerView(memory.breaker, run.now()),
+    foreignWriters: [...new Set(memory.foreign.values())],
+    problems: [...memory.problems.values()],
+    instances,
+    snapshot: turn?.snapshot,
+    decisions,
+  }
+}

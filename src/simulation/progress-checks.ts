@@ -1,0 +1,116 @@
+// Promises about time: 9 (work gets VMs), 12 (a reason for everything), and 8 at the end of a world (rest).
+import { clusterId, mainName } from './names.ts'
+import { slotsOfJob, type Work } from './scheduler.ts'
+import type { World } from './world.ts'
+
+const minute = 60_000
+/** Twice the largest pause with its spread, and the launch rate's hour where it may be spent. */
+const pauses = 2 * 37.5 * minute
+const rateHour = 60 * minute
+const sampleEvery = 30_000
+const restTime = 2 * minute
+
+export interface Progress {
+  /** Since when work that can run waits and nothing was placed. */
+  stalledSince: number | undefined
+  placements: number
+  sampledAt: number
+  /** Since when there is nothing left to do. */
+  restingSince: number | undefined
+  callsAtRest: number
+  /** When there was work for the last time. */
+  workedAt: number | undefined
+  done: boolean
+}
+
+export function createProgress(): Progress {
+  return {
+    stalledSince: undefined,
+    placements: 0,
+    sampledAt: 0,
+    restingSince: undefined,
+    callsAtRest: 0,
+    workedAt: undefined,
+    done: false,
+  }
+}
+
+export function checkProgress(world: World, progress: Progress): void {
+  const { clock, scenario, policy, master, invariants } = world
+  const now = clock.now()
+  if (now < scenario.calmAt) return
+  const waits = [...master.work.values()].some((work) => canRun(world, work))
+  const placements = [...master.work.values()].reduce((sum, work) => sum + work.starts, 0)
+  if (!waits || placements !== progress.placements) progress.stalledSince = undefined
+  progress.placements = placements
+  if (!waits) return
+  progress.stalledSince ??= now
+  const bound = policy.bootTimeout + pauses + (policy.launchRate < 500 ? rateHour : 0)
+  if (now - progress.stalledSince <= bound) return
+  const waiting = [...master.work.values()]
+    .filter((work) => canRun(world, work))
+    .map(({ id, slots }) => `${id}:${slots}`)
+  invariants.violated(9, `${waiting} wait and nothing is placed for ${Math.round(bound / minute)} minutes`)
+  progress.done = true
+}
+
+/** The pool as configured can run it, and its job allows it now. */
+export function canRun(world: World, work: Work): boolean {
+  const { policy, scenario, master } = world
+  if (work.state !== 'pending' || work.unplaceable) return false
+  if (work.slots === 0) return policy.maxAuxPerAgent > 0
+  const { job, maxSlots = Number.POSITIVE_INFINITY } = work
+  if (job !== undefined && slotsOfJob(master, job) + work.slots > maxSlots) return false
+  return scenario.offerings.some(
+    ({ slots }) =>
+      slots >= work.slots || (work.slots % slots === 0 && work.slots / slots <= policy.maxInstances),
+  )
+}
+
+/** Work waits, nothing is on its way and nobody says why. */
+export function checkSilence(world: World, progress: Progress): void {
+  const { clock, provisioners, invariants } = world
+  const now = clock.now()
+  if (now - progress.sampledAt < sampleEvery) return
+  progress.sampledAt = now
+  const main = provisioners.get(mainName)
+  const seen = invariants.seen.get(mainName)
+  if (!main?.life.alive || seen?.upSince === undefined || now - seen.upSince < 2 * minute) return
+  const { holds, pending, snapshot, instances, inFlight, decisions } = main.fleet.status()
+  if (pending === 0 || holds.length > 0 || inFlight > 0 || !snapshot) return
+  const acts = decisions.some(({ kind }) => kind !== 'hold')
+  const coming = instances.some((i) => i.joinedAt === undefined && i.state !== 'terminated')
+  const free = snapshot.agents.some((agent) => agent.freeSlots > 0 || (agent.freeAux ?? 1) > 0)
+  if (!acts && !coming && !free) invariants.violated(12, `${pending} pieces of work wait without a reason`)
+}
+
+/** True once a calm world has come to rest: no work that can run, no more VMs than min, and nothing happens. */
+export function isAtRest(world: World, progress: Progress): boolean {
+  const { clock, scenario, policy, master, cloud, invariants } = world
+  if (progress.done || invariants.violations.length > 0) return true
+  const now = clock.now()
+  if (now < scenario.calmAt + minute) return false
+  const works = [...master.work.values()].some((work) => work.state === 'running' || canRun(world, work))
+  if (works) progress.workedAt = now
+  const there = [...cloud.vms.values()].filter((vm) => vm.endedAt === undefined && vm.clusterId === clusterId)
+  const live = there.length
+  const isSound = there.every((vm) => master.agents.get(vm.instance.id)?.connected)
+  checkShrinks(world, progress, live)
+  const { launches, terminations } = invariants.seen.get(mainName)!
+  const calls = launches + terminations
+  if (works || live > policy.minInstances || !isSound) progress.restingSince = undefined
+  else if (progress.restingSince === undefined)
+    Object.assign(progress, { restingSince: now, callsAtRest: calls })
+  else if (calls > progress.callsAtRest && live === policy.minInstances) {
+    invariants.violated(8, 'VMs are launched or ended although there is nothing to do')
+  }
+  return progress.restingSince !== undefined && now - progress.restingSince > restTime
+}
+
+/** When the work is gone, idle VMs go too, whatever was wrong with them before. */
+function checkShrinks({ clock, policy, invariants }: World, progress: Progress, live: number): void {
+  const bound = Math.max(policy.maxIdle, policy.bootTimeout, policy.maxDisconnected) + 10 * minute
+  progress.workedAt ??= clock.now()
+  if (live <= policy.minInstances || clock.now() - progress.workedAt <= bound) return
+  invariants.violated(5, `${live} VMs live on, there is no work and min_instances is ${policy.minInstances}`)
+}

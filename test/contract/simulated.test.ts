@@ -1,0 +1,63 @@
+import { randomUUID } from 'node:crypto'
+import type { LaunchOrder } from '../../src/model/launch.ts'
+import type { Ownership } from '../../src/model/ownership.ts'
+import { systemClock } from '../../src/platform/clock.ts'
+import { createCloud, endVm, performLaunch } from '../../src/providers/simulated/cloud.ts'
+import { noFaults } from '../../src/providers/simulated/faults.ts'
+import { simulatedProvider } from '../../src/providers/simulated/provider.ts'
+import { userDataOf } from '../support/user-data.ts'
+import { describeProviderContract } from './provider-contract.ts'
+import { abilities, type ProviderHarness } from './provider-harness.ts'
+
+describeProviderContract('simulated', {
+  can: abilities,
+  open: async (): Promise<ProviderHarness> => {
+    const owner = { clusterId: randomUUID(), pool: 'default', writerId: randomUUID() }
+    const faults = { ...noFaults }
+    const cloud = createCloud({ clock: systemClock, faults, catalogue: { m4: 4, n4: 4 } })
+    const order = (count: number, forOwner: Ownership = owner): LaunchOrder => ({
+      intent: {
+        id: randomUUID(),
+        count,
+        offerings: ['m4', 'n4'].map((instanceType) => ({
+          instanceType,
+          zone: 'a',
+          capacityType: 'on_demand' as const,
+          slots: 4,
+        })),
+      },
+      owner: forOwner,
+      userData: userDataOf('#!/bin/bash\n', 16_384),
+    })
+    return {
+      provider: simulatedProvider(cloud, owner),
+      owner,
+      open: async (other) => simulatedProvider(cloud, other),
+      order,
+      knownType: { instanceType: 'm4', slots: 4 },
+      agentId: async (id) => id,
+      dispose: async () => {},
+      partialLaunch: (_, count) => {
+        faults.quota = () => count
+      },
+      outOfStock: ({ intent }, count) => {
+        faults.stock = ({ instanceType }) =>
+          instanceType === intent.offerings[0]?.instanceType ? count : 100
+      },
+      hideNewVms: () => {
+        faults.hiddenFor = () => 60_000
+      },
+      async foreignVm() {
+        const stranger = { clusterId: 'none', pool: 'none', writerId: 'none' }
+        return performLaunch(cloud, order(1, stranger)).instances[0]!.id
+      },
+      breakListing: () => {
+        faults.listing = () => ({ instances: [], complete: false })
+      },
+      endVm: async (id) => endVm(cloud, cloud.vms.get(id)!, 'its script failed', 'stopped'),
+      printOnConsole: async (id, text) => {
+        cloud.vms.get(id)!.console += text
+      },
+    }
+  },
+})
