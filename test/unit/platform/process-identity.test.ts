@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { afterEach, describe, expect, it } from 'vitest'
 import { processesWith, processStart } from '../../../src/platform/process-identity.ts'
 
@@ -42,12 +42,14 @@ describe('the start of a process', () => {
 
   it.runIf(onLinux)('is not known for a zombie', async () => {
     // The shell becomes a program that never asks for the end of the child it inherited.
-    const parent = spawn('bash', ['-c', 'sleep 0.05 & echo $!; exec sleep 60'], {
+    const parent = spawn('bash', ['-c', 'sleep 60 & echo $!; exec sleep 60'], {
       stdio: ['ignore', 'pipe', 'ignore'],
     })
     children.push(parent)
     const [chunk] = await once(parent.stdout, 'data')
     const pid = Number(String(chunk))
+    await expect.poll(() => readFileSync(`/proc/${parent.pid}/comm`, 'utf8')).toBe('sleep\n')
+    process.kill(pid, 'SIGKILL')
     await expect.poll(() => processStart(pid)).toBeUndefined()
     expect(existsSync(`/proc/${pid}/stat`)).toBe(true)
   })
