@@ -1,16 +1,37 @@
-// JSON for people: an object or a list without further ones inside stays on one line while it is short.
+// JSON for people, in the form Biome leaves alone: what holds only values stays on one line while it fits.
 
-export function readableJson(value: unknown, indent = '', width = 110): string {
+const width = 110
+
+/** `taken`: characters of the line before the value, and a comma after it. */
+export function readableJson(value: unknown, indent = '', taken = 1): string {
   if (typeof value !== 'object' || value === null) return JSON.stringify(value)
-  const flat = JSON.stringify(value, null, 1).replace(/\n */g, ' ')
-  const simple = Object.values(value).every((part) => typeof part !== 'object' || part === null)
-  if (simple && indent.length + flat.length <= width) return flat
+  const isList = Array.isArray(value)
+  const entries = Object.entries(value).filter(([, part]) => part !== undefined)
+  const short = isList ? value.every((item) => isPlain(item) || holdsOnlyPlain(item)) : holdsOnlyPlain(value)
+  const flat = onOneLine(value)
+  if (entries.length === 0 || (short && indent.length + taken + flat.length <= width)) return flat
   const inner = `${indent}  `
-  const [open, close] = Array.isArray(value) ? ['[', ']'] : ['{', '}']
-  const parts = Array.isArray(value)
-    ? value.map((part) => readableJson(part, inner, width))
-    : Object.entries(value)
-        .filter(([, part]) => part !== undefined)
-        .map(([key, part]) => `${JSON.stringify(key)}: ${readableJson(part, inner, width)}`)
-  return parts.length ? `${open}\n${inner}${parts.join(`,\n${inner}`)}\n${indent}${close}` : open + close
+  const parts = entries.map(([key, part]) => {
+    const name = isList ? '' : `${JSON.stringify(key)}: `
+    return name + readableJson(part, inner, name.length + 1)
+  })
+  const [open, close] = isList ? '[]' : '{}'
+  return `${open}\n${inner}${parts.join(`,\n${inner}`)}\n${indent}${close}`
+}
+
+function isPlain(value: unknown): boolean {
+  return typeof value !== 'object' || value === null
+}
+
+function holdsOnlyPlain(value: unknown): boolean {
+  return !Array.isArray(value) && Object.values(value as object).every(isPlain)
+}
+
+function onOneLine(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.map(onOneLine).join(', ')}]`
+  if (isPlain(value)) return JSON.stringify(value)
+  const parts = Object.entries(value as object).map(
+    ([key, part]) => `${JSON.stringify(key)}: ${onOneLine(part)}`,
+  )
+  return parts.length ? `{ ${parts.join(', ')} }` : '{}'
 }
