@@ -5,9 +5,14 @@ export interface SecretShape {
   pattern: RegExp
 }
 
-/** A token that stands alone: not a piece of a longer run of base64 or hex. */
+/** A token that stands alone, with a character in it that base64 does not have. */
 function token(what: string, shape: string): SecretShape {
-  return { what, pattern: new RegExp(`(?<![A-Za-z0-9+/_=-])(?:${shape})(?![A-Za-z0-9+/_-])`) }
+  return { what, pattern: new RegExp(`(?<![A-Za-z0-9_-])(?:${shape})(?![A-Za-z0-9_-])`) }
+}
+
+/** A token that might be found by chance in base64: there it is a piece of a longer run. */
+function plainToken(what: string, shape: string): SecretShape {
+  return { what, pattern: new RegExp(`(?<![A-Za-z0-9+/_-])(?:${shape})(?![A-Za-z0-9+/_-])`) }
 }
 
 /** A value that is written out; `$NAME`, `$(…)` and `<placeholder>` are not. */
@@ -17,7 +22,7 @@ export const secretShapes: SecretShape[] = [
   { what: 'a private key', pattern: /-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY(?: BLOCK)?-----/ },
   { what: 'a PuTTY private key', pattern: /^PuTTY-User-Key-File-\d/m },
   // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html#identifiers-unique-ids
-  token('an AWS access key', '(?:AKIA|ASIA)[A-Z2-7]{16}'),
+  plainToken('an AWS access key', '(?:AKIA|ASIA)[A-Z2-7]{16}'),
   {
     what: 'an AWS secret key',
     pattern: new RegExp(
@@ -25,7 +30,7 @@ export const secretShapes: SecretShape[] = [
       'i',
     ),
   },
-  token('a Google API key', 'AIza[\\w-]{35}'),
+  plainToken('a Google API key', 'AIza[\\w-]{35}'),
   token('a Google OAuth token', 'ya29\\.[\\w-]{20,}'),
   token('a Google OAuth client secret', 'GOCSPX-[\\w-]{28}'),
   // https://github.blog/engineering/behind-githubs-new-authentication-token-formats/
@@ -41,7 +46,7 @@ export const secretShapes: SecretShape[] = [
   token('a Hugging Face token', 'hf_[A-Za-z0-9]{30,}'),
   token('an API key', 'sk-(?:proj-|ant-|live-)?[\\w-]{32,}|[rs]k_live_[A-Za-z0-9]{20,}'),
   token('a SendGrid key', 'SG\\.[\\w-]{16,}\\.[\\w-]{16,}'),
-  token('a Databricks token', 'dapi[0-9a-f]{32}'),
+  plainToken('a Databricks token', 'dapi[0-9a-f]{32}'),
   token('a Vault token', 'hv[sb]\\.[\\w-]{24,}'),
   { what: 'an Azure storage key', pattern: /AccountKey=[A-Za-z0-9+/]{86}==/ },
   {

@@ -46,10 +46,11 @@ export function openPosition(report: Report): Position {
       settle('')
       const place = placeIn(state)
       const open = helper === 'list' && state.places.length === 1 && place === 'parentheses'
-      if (place && !open) report(node, `the value stands inside ${place}`)
+      const inside = place !== undefined && !open
+      if (inside) report(node, `the value stands inside ${place}`)
       else if (!rules[helper].before.test(state.line)) refuse(node, helper)
+      else waiting = { node, helper }
       state = scanShell(state, blank[helper])
-      waiting = { node, helper }
     },
     partial(node) {
       settle('')

@@ -38,7 +38,7 @@ const needed = [
 
 /** A VM on which everything goes well; pauses are short. */
 const healthy: ToolBehaviour = {
-  sleep: 'exec "$REAL_SLEEP" 0.02',
+  sleep: 'exec "$REAL_SLEEP" 0.05',
   timeout: 'shift && exec "$@"',
   setsid: 'exec "$@"',
   docker: `

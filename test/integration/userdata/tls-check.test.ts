@@ -135,7 +135,9 @@ describe('a fault of TLS has a name', () => {
     const vm = vms.create({ openssl: says(text, status) })
     const run = await vm.run(oneTry)
     expect([run.stages.at(-1), run.status], run.output).toEqual([stage, failureStages[stage].exit])
-    expect(vm.read('dev/console')).toContain(`PROVISION_STAGE=${stage} ${text.split('\n')[0]}`)
+    expect(vm.read('dev/console')).toContain(
+      `PROVISION_STAGE=${stage} 10.0.0.5:8443 as determined-master.example.com: ${text.split('\n')[0]}`,
+    )
     expect(vm.tools.calls('docker').map(({ args }) => args[0])).not.toContain('run')
     expect(vm.tools.calls('shutdown')).toHaveLength(1)
   })

@@ -1,0 +1,173 @@
+#!/bin/bash
+# Makes this machine an agent of a master, or powers it off. Written by `provision`; safe to run again.
+# Prints PROVISION_STAGE=<code> on the console; each failure has a code and an exit status of its own.
+set -Eeuo pipefail
+umask 022
+
+# What the agent reads from its environment.
+export DET_MASTER_HOST='10.0.0.5'
+export DET_MASTER_PORT='8443'
+export DET_RESOURCE_POOL='default'
+export DET_SLOT_TYPE='none'
+export DET_AGENT_RECONNECT_ATTEMPTS='5'
+export DET_AGENT_RECONNECT_BACKOFF='5'
+export DET_SECURITY_TLS_ENABLED=true
+export DET_SECURITY_TLS_SKIP_VERIFY=true
+export DET_SECURITY_TLS_MASTER_CERT_NAME='determined-master.example.com'
+
+# Seconds from here to a connection with the master.
+BOOT_TIMEOUT='600'
+# Empty on a VM; a local VM has every path below it.
+ROOT=${PROVISION_ROOT:-}
+
+log() { printf '%s %s\n' "$(date -u +%FT%TZ)" "$*"; }
+stage() { log "PROVISION_STAGE=$*"; }
+fail() { # '<code> <exit status>' <what happened>
+  trap - ERR
+  stage "${1% *}" "$2"
+  exit "${1#* }"
+}
+trap 'fail "internal_error 1" "line $LINENO: $BASH_COMMAND"' ERR
+again() { # <command>, six times at most
+  local n
+  for n in 1 2 3 4 5 6; do
+    if "$@"; then return; fi
+    sleep $((n * 5))
+  done
+  return 1
+}
+write_file() { # <path> <mode> < <content>
+  mkdir -p "$ROOT${1%/*}"
+  (umask 077 && cat >"$ROOT$1")
+  chmod "$2" "$ROOT$1"
+}
+
+# This VM is a process group below a folder, never the machine. Whatever ends the script ends the group.
+end_group() {
+  local n
+  set +e
+  trap '' TERM ERR
+  kill -TERM -- -$$ 2>/dev/null
+  for ((n = 0; n < 100; n++)); do
+    [ -n "$(jobs -pr)" ] || return
+    sleep 0.1
+  done
+  kill -KILL -- -$$
+}
+trap end_group EXIT
+trap 'exit 143' TERM INT HUP
+trap 'exit 41' USR1
+
+ROOT=$(cd "${ROOT:-/}" && pwd -P) || ROOT=/
+if [ "$ROOT" = / ]; then fail 'internal_error 1' 'PROVISION_ROOT must name a folder, and not /'; fi
+export DET_AGENT_ID=${PROVISION_INSTANCE_ID:-}
+if [ -z "$DET_AGENT_ID" ]; then fail 'internal_error 1' 'PROVISION_INSTANCE_ID is not set'; fi
+HOME=$ROOT
+
+export HOME=${HOME:-/root}
+cd "$ROOT/"
+stage started
+
+# Meanwhile: within the boot timeout, is a connection to the master's port there (01 in proc(5)) at two looks in a row?
+# An agent behind a proxy cannot be judged by that, and is left alone.
+RUN=$ROOT/run/determined/$$
+rm -rf "${RUN%/*}"
+mkdir -p "$RUN"
+watch_join() {
+  local pid now before=
+  trap - ERR
+  set +e
+  while ((SECONDS < BOOT_TIMEOUT)); do
+    sleep 5
+    [ -d "$RUN" ] || return # the script was started again
+    pid=$(cat "$RUN/agent")
+    # Other local VMs share the network: only sockets of this agent count.
+    now=$(sed -nE "s/.*:$(printf %04X "$DET_MASTER_PORT") 01 ([^ ]+ +){5}([0-9]+) .*/socket:[\2]/p" \
+      "/proc/${pid:-0}/net/"tcp{,6} | grep -F "$(readlink "/proc/${pid:-0}/fd/"*)")
+    if [ -n "$now" ] && [ "$now" = "$before" ]; then
+      stage agent_connected
+      return
+    fi
+    before=$now
+  done
+  [ "${pid:-0}" = 0 ] || [ "$(grep -ciz ^https_proxy=. "/proc/$pid/environ")" = 0 ] || return
+  fail 'never_joined 41' "no connection to the master in $BOOT_TIMEOUT s"
+}
+watch_join </dev/null 2>/dev/null &
+
+# The pool's startup_script comes first: it may install what the rest needs.
+write_file /usr/local/determined/startup_script 700 <<'END'
+touch ready
+END
+"$ROOT/usr/local/determined/startup_script" </dev/null || fail 'startup_script_failed 20' "its exit status is $?"
+stage startup_script_done
+
+write_file /etc/determined/agent.yaml 600 <<'END'
+{
+  "security": {
+    "tls": {
+      "enabled": true,
+      "skip_verify": true,
+      "master_cert_name": "determined-master.example.com"
+    }
+  }
+}
+END
+stage configuration_written
+
+# TLS is tried before the agent does, so that a fault has a name (num: OpenSSL's X509_V_ERR_*, from curl too).
+NAME='determined-master.example.com'
+try_tls() {
+  if [ -n "${HTTPS_PROXY:-${https_proxy:-}}" ]; then return 127; fi
+  if type openssl timeout >/dev/null 2>&1; then
+    printf 'GET /info HTTP/1.0\r\n\r\n' | timeout 10 openssl s_client -quiet \
+      -servername "$NAME" \
+      -connect "$DET_MASTER_HOST:$DET_MASTER_PORT"
+  else
+    curl -sSm 10 --noproxy '*' --tlsv1.2 -w 'num=%{ssl_verify_result}:' \
+      --insecure \
+      --connect-to "::$DET_MASTER_HOST:$DET_MASTER_PORT" \
+      "https://$NAME:$DET_MASTER_PORT/info"
+  fi 2>&1
+}
+while :; do
+  status=0
+  out=$(try_tls) || status=$?
+  case $status:$out in
+    127:*) log 'TLS was not tried: a proxy is used, or openssl and curl are missing' && break ;;
+    0:*) stage tls_checked && break ;;
+    *'not known'* | *'name resol'* | *'not resolve'* | *'No address'*) fault='tls_dns 30' ;;
+    *'onnection refused'*) fault='tls_refused 32' ;;
+    *'wrong version'* | *'packet length'*) fault='tls_not_tls 33' ;;
+    *'certificate required'*) fault='tls_client_certificate 40' ;;
+    *' alert '*) fault='tls_handshake_failed 39' ;;
+    *'verify return:1'*) stage tls_checked && break ;;
+    124:* | 28:* | 7:* | *errno=1[01][013]*) fault='tls_unreachable 31' ;;
+    *) fault='tls_handshake_failed 39' ;;
+  esac
+  # Clock and network come late at boot, and masters restart.
+  if [[ $fault != *3[01279] ]] || ((SECONDS + 15 >= BOOT_TIMEOUT)); then
+    fail "$fault" "$DET_MASTER_HOST:$DET_MASTER_PORT as $NAME: $out"
+  fi
+  log "${fault% *}, trying again"
+  sleep 5
+done
+
+# The agent is a process.
+COMMAND=('/usr/bin/node' '/opt/provision/cli.js' 'agent')
+type -P "${COMMAND[0]}" >/dev/null || fail 'no_agent_command 23' "${COMMAND[0]} is not on this machine"
+export DET_CONFIG_FILE=$ROOT/etc/determined/agent.yaml
+LOG=$ROOT/var/log/determined-agent.log
+mkdir -p "${LOG%/*}"
+"${COMMAND[@]}" </dev/null >>"$LOG" 2>&1 &
+echo $! >"$RUN/agent"
+sleep 5
+if ! kill -0 $! 2>/dev/null; then
+  tail -n 20 "$LOG"
+  fail 'agent_failed 26' 'it ran for less than 5 s'
+fi
+stage agent_started
+
+# The VM lives as long as its agent. No `wait` for that: bash may miss a signal that comes just before it.
+while kill -0 $! 2>/dev/null; do sleep 1; done
+wait $! || fail 'agent_failed 26' "its exit status is $?"

@@ -1,0 +1,65 @@
+// One setup per kind of script there is: cloud, trust mode, slot type and runtime, each value of each at least once.
+import { type SetupChanges, trustPlan } from './agent-setups.ts'
+
+const name = 'determined-master.example.com'
+
+export const scriptSamples: Record<string, SetupChanges> = {
+  'aws-docker-embed-cuda': {},
+  'aws-docker-system-cuda-scripts-and-logs': {
+    trust: trustPlan('system', name),
+    startupScript: '#!/bin/bash\nmount /data\n',
+    containerStartupScript: '#!/bin/bash\npip install extra\n',
+    docker: {
+      network: 'host',
+      logOptions: [
+        '--log-driver=awslogs',
+        '--log-opt=awslogs-group=agents',
+        '--log-opt=awslogs-stream=gpu pool',
+      ],
+    },
+  },
+  'aws-docker-skip-verify-cpu': { trust: trustPlan('skip_verify'), slotType: 'cpu' },
+  'aws-process-embed-none': {
+    runtime: 'process',
+    slotType: 'none',
+    command: ['determined-agent', 'run'],
+    poweroffIfNeverJoined: false,
+  },
+  'gcp-docker-embed-cuda': { cloud: 'gcp', docker: { logOptions: ['--log-driver=gcplogs'] } },
+  'gcp-docker-off-none': {
+    cloud: 'gcp',
+    slotType: 'none',
+    trust: trustPlan('off'),
+    master: { scheme: 'http', port: 8080 },
+  },
+  'gcp-docker-embed-rocm-by-address': {
+    cloud: 'gcp',
+    slotType: 'rocm',
+    trust: trustPlan('embed', 'fd00::5'),
+    master: { host: 'fd00::5' },
+  },
+  'gcp-process-system-cpu': {
+    cloud: 'gcp',
+    runtime: 'process',
+    slotType: 'cpu',
+    trust: trustPlan('system'),
+    master: { host: 'master.example.com', port: 443 },
+    command: ['determined-agent', 'run'],
+  },
+  'local-process-embed-auto': {
+    cloud: 'local',
+    runtime: 'process',
+    slotType: 'auto',
+    master: { host: '127.0.0.1' },
+    command: ['/usr/bin/node', '/opt/provision/cli.js', 'agent'],
+  },
+  'local-process-skip-verify-none': {
+    cloud: 'local',
+    runtime: 'process',
+    slotType: 'none',
+    trust: trustPlan('skip_verify', name),
+    command: ['/usr/bin/node', '/opt/provision/cli.js', 'agent'],
+    startupScript: 'touch ready\n',
+    poweroffIfNeverJoined: false,
+  },
+}
