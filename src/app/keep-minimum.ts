@@ -23,7 +23,7 @@ export interface KeepMinimumOptions {
   /** May a VM be launched now? Asked before each launch. */
   permission: (signal: AbortSignal) => Promise<Permission>
   hasJoined: (instanceId: string) => boolean
-  onListing: (instances: Instance[]) => void
+  onListing: (instances: Instance[], complete: boolean) => void
   clock: Clock
   logger: Logger
 }
@@ -42,7 +42,7 @@ export async function keepMinimum(options: KeepMinimumOptions, signal: AbortSign
 
   while (!signal.aborted) {
     const listing = await provider.list(signal)
-    onListing(listing.instances)
+    onListing(listing.instances, listing.complete)
     for (const p of listing.problems) logger.tell(p)
     const { ended, live } = split(listing.instances)
     for (const instance of ended) {
@@ -79,7 +79,7 @@ async function launch(
   const { pool, userData } = prepared()
   const intent = { id: randomUUID(), count, offerings: offeringsOf(pool.provider) }
   const { instances, failures } = await provider.launch({ intent, owner, userData }, signal)
-  onListing([...live, ...instances])
+  onListing([...live, ...instances], false)
   for (const failure of failures) logger.tell(failure.problem)
   if (instances.length > 0) logger.forget()
 }

@@ -15,6 +15,8 @@ export interface PoolLoopOptions {
   stateDir: string
   env: Readonly<Record<string, string | undefined>>
   hasJoined: (instanceId: string) => boolean
+  /** A VM that was there is not in a complete listing any more. */
+  onGone: (instanceId: string) => void
   onChange: () => void
   clock: Clock
   logger: Logger
@@ -51,7 +53,8 @@ export async function startPool(options: PoolLoopOptions): Promise<PoolLoop> {
       ...options,
       provider,
       permission: (signal) => permissionFor(prepared(), clock, signal),
-      onListing(instances) {
+      onListing(instances, complete) {
+        if (complete) for (const gone of missingFrom(instances, known)) options.onGone(gone)
         known = instances
         onChange()
       },
@@ -69,6 +72,11 @@ export async function startPool(options: PoolLoopOptions): Promise<PoolLoop> {
       await provider.close()
     },
   }
+}
+
+function missingFrom(instances: Instance[], before: Instance[] = []): string[] {
+  const there = new Set(instances.map(({ id }) => id))
+  return before.map(({ id }) => id).filter((id) => !there.has(id))
 }
 
 /** Dials the master as an agent of the pool would, unless the pool wants no preflight. */

@@ -1,15 +1,11 @@
 // The whole of it on one machine: the built-in master, its listener, and a loop for each pool with a provider.
-import { randomUUID } from 'node:crypto'
-import { createMaster, type Master } from '../master/master.ts'
+import type { Master } from '../master/master.ts'
 import type { FleetRow } from '../model/fleet-row.ts'
 import type { MasterConfig } from '../model/master-config.ts'
 import type { Clock, Logger } from '../model/ports.ts'
 import { isError, ProvisionError, problem } from '../model/problem.ts'
 import { contentsFingerprint } from '../platform/watched-file.ts'
-import { accessHandler } from '../server/access.ts'
-import { healthHandler } from '../server/health.ts'
-import { type Listener, listen } from '../server/listen.ts'
-import { servedPair, type TlsMaterial } from '../tls/material.ts'
+import { openBuiltInMaster } from './built-in-master.ts'
 import { fleetRows } from './fleet-rows.ts'
 import { ensureIdentity } from './identity.ts'
 import { loadMasterMaterial } from './material.ts'
@@ -51,39 +47,34 @@ export async function startStandAlone(options: StandAloneOptions): Promise<Stand
   if (!prepared.pools) throw new ProvisionError([...loaded.problems, ...prepared.problems])
   tellProblems(logger, [...loaded.problems, ...prepared.problems])
 
+  const { pools } = prepared
   const loops = new Map<string, PoolLoop>()
-  const master = createMaster({
-    config,
-    version: options.version,
-    masterId: randomUUID(),
-    clusterId: identity.clusterId,
-    clock,
-    logger,
+  const served = await openBuiltInMaster({
+    ...options,
+    identity,
+    material,
     mayJoin: (pool, id) => mayJoin(loops.get(pool), id),
   })
-  const listener = await serve(options, master, material)
-  const stopWatching = watchCertificate({ config, listener, pools: prepared.pools, clock, logger, since })
+  const stopWatching = watchCertificate({ config, served, pools, clock, logger, since })
+  async function stop(): Promise<void> {
+    stopWatching()
+    await Promise.all([...loops.values()].map((loop) => loop.stop()))
+    await served.close()
+  }
   try {
-    for (const name of prepared.pools.names)
-      loops.set(name, await startLoop(name, prepared.pools, master, options))
+    for (const name of pools.names) loops.set(name, await startLoop(name, pools, served.master, options))
   } catch (error) {
     await stop()
     throw error
   }
-  master.onAgent(options.onChange)
-
-  async function stop(): Promise<void> {
-    stopWatching()
-    await Promise.all([...loops.values()].map((loop) => loop.stop()))
-    await master.close()
-    await listener.close()
-  }
-  const { pools } = prepared
+  served.master.onAgent(options.onChange)
   return {
-    address: listener.address,
-    port: listener.port,
+    address: served.address,
+    port: served.port,
     rows: () =>
-      [...loops].flatMap(([name, loop]) => fleetRows(loop.instances(), master.agents(), pools.get(name))),
+      [...loops].flatMap(([name, loop]) =>
+        fleetRows(loop.instances(), served.master.agents(), pools.get(name)),
+      ),
     stop,
   }
 }
@@ -106,32 +97,9 @@ function startLoop(
     stateDir: config.state_dir,
     env,
     hasJoined: (id) => master.agents().some((agent) => agent.id === id && agent.joinedAt !== undefined),
+    onGone: (id) => master.forget(id, 'its instance is gone'),
     onChange,
     clock,
     logger,
   })
-}
-
-async function serve(
-  { config, logger }: StandAloneOptions,
-  master: Master,
-  material?: TlsMaterial,
-): Promise<Listener> {
-  const listener = await listen({
-    address: listenAddress(config),
-    port: config.port,
-    tls: material && servedPair(material),
-    handlers: [accessHandler({}), healthHandler(() => []), ...master.handlers],
-    upgrades: master.upgrades,
-    logger,
-    onHandshakeFailure: (failure) =>
-      logger.warn('a client did not get through the TLS handshake', { ...failure }),
-  })
-  logger.info('the master listens', { address: listener.address, port: listener.port, tls: listener.secure })
-  return listener
-}
-
-/** Where every agent is a process of this machine, nobody else has to reach the master. */
-function listenAddress({ resource_pools }: MasterConfig): string {
-  return resource_pools.every((pool) => pool.provider?.type === 'local') ? '127.0.0.1' : ''
 }

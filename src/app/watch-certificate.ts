@@ -2,16 +2,16 @@
 import type { MasterConfig } from '../model/master-config.ts'
 import type { Clock, Logger } from '../model/ports.ts'
 import { ProvisionError } from '../model/problem.ts'
-import type { Listener } from '../server/listen.ts'
-import { servedPair, type TlsMaterial } from '../tls/material.ts'
+import type { TlsMaterial } from '../tls/material.ts'
 import { watchMaterial } from '../tls/watch.ts'
+import type { BuiltInMaster } from './built-in-master.ts'
 import { loadMasterMaterial } from './material.ts'
 import type { PreparedPools } from './prepared-pools.ts'
 import { tellProblems } from './tell-problems.ts'
 
 export interface CertificateWatch {
   config: MasterConfig
-  listener: Listener
+  served: Pick<BuiltInMaster, 'renew'>
   pools: PreparedPools
   clock: Clock
   logger: Logger
@@ -29,7 +29,7 @@ export function certificateFiles({ security: { tls } }: MasterConfig): string[] 
 /** Looks until the returned function is called. Without TLS there is nothing to watch. */
 export function watchCertificate({
   config,
-  listener,
+  served,
   pools,
   clock,
   logger,
@@ -48,7 +48,7 @@ export function watchCertificate({
     clock,
     intervalMs: everyMs,
     onChange(material, warnings) {
-      const unusable = listener.useCertificate(servedPair(material))
+      const unusable = served.renew(material)
       if (unusable) throw new ProvisionError(unusable)
       tellProblems(logger, warnings)
       logger.info('serving the renewed certificate', {

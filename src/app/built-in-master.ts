@@ -1,0 +1,110 @@
+// The built-in master as a process runs it: its memory on the disk, its listener, its token, its certificate.
+import { randomUUID } from 'node:crypto'
+import { join } from 'node:path'
+import { createMaster, type Master } from '../master/master.ts'
+import { openKeeper } from '../master/state/keeper.ts'
+import type { MasterConfig } from '../model/master-config.ts'
+import type { Clock, Logger } from '../model/ports.ts'
+import { isError, type Problem, ProvisionError } from '../model/problem.ts'
+import { accessHandler } from '../server/access.ts'
+import { healthHandler } from '../server/health.ts'
+import { type Listener, listen } from '../server/listen.ts'
+import { loadToken } from '../server/token.ts'
+import { readTextFile } from '../tls/files.ts'
+import { pathFacts, servedPair, type TlsMaterial } from '../tls/material.ts'
+import type { Identity } from './identity.ts'
+import { tellProblems } from './tell-problems.ts'
+
+export interface BuiltInMasterOptions {
+  config: MasterConfig
+  version: string
+  identity: Identity
+  material?: TlsMaterial
+  mayJoin: (pool: string, id: string) => boolean
+  clock: Clock
+  logger: Logger
+}
+
+export interface BuiltInMaster {
+  master: Master
+  address: string
+  port: number
+  /** Serves the renewed certificate and gives it to tasks; the problem when it cannot be used. */
+  renew(material: TlsMaterial): Problem | undefined
+  close(): Promise<void>
+}
+
+/** Throws a ProvisionError when the port, the state folder or a file it needs cannot be had. */
+export async function openBuiltInMaster(options: BuiltInMasterOptions): Promise<BuiltInMaster> {
+  const { config, clock, logger } = options
+  let { material } = options
+  const clientCa = clientCaOf(config)
+  const token = loadToken(join(config.state_dir, 'token'))
+  const keeper = await openKeeper({ file: join(config.state_dir, 'master.journal'), clock, logger })
+  tellProblems(logger, keeper.problems)
+  const master = createMaster({
+    ...options,
+    masterId: randomUUID(),
+    clusterId: options.identity.clusterId,
+    keeper,
+    taskCertificate: () =>
+      material &&
+      pathFacts(material.path)
+        .map(({ pem }) => pem)
+        .join(''),
+  })
+  try {
+    const listener = await open(options, master, { token, clientCa })
+    return {
+      master,
+      address: listener.address,
+      port: listener.port,
+      renew(renewed) {
+        const unusable = listener.useCertificate(servedPair(renewed))
+        if (!unusable) material = renewed
+        return unusable
+      },
+      async close() {
+        await master.close()
+        await listener.close()
+      },
+    }
+  } catch (error) {
+    await master.close()
+    throw error
+  }
+}
+
+async function open(
+  { config, logger, material }: BuiltInMasterOptions,
+  master: Master,
+  { token, clientCa }: { token: string; clientCa?: string },
+): Promise<Listener> {
+  const faults = () => [master.fault()].flatMap((fault) => (fault ? [`${fault.code} ${fault.message}`] : []))
+  const listener = await listen({
+    address: listenAddress(config),
+    port: config.port,
+    tls: material && { ...servedPair(material), clientCa },
+    handlers: [accessHandler({ token }), healthHandler(faults), ...master.handlers],
+    upgrades: master.upgrades,
+    logger,
+    onHandshakeFailure: (failure) =>
+      logger.warn('a client did not get through the TLS handshake', { ...failure }),
+  })
+  logger.info('the master listens', { address: listener.address, port: listener.port, tls: listener.secure })
+  return listener
+}
+
+function clientCaOf({ file, resource_manager }: MasterConfig): string | undefined {
+  const path = resource_manager.client_ca
+  if (!path) return undefined
+  const where = { file, path: 'resource_manager.client_ca' }
+  const { text, problems } = readTextFile(path, 'client CA file', undefined, where)
+  if (problems.some(isError)) throw new ProvisionError(problems)
+  return text
+}
+
+/** Where every agent is a process of this machine, nobody else has to reach the master. */
+function listenAddress({ resource_pools }: MasterConfig): string {
+  return resource_pools.every((pool) => pool.provider?.type === 'local') ? '127.0.0.1' : ''
+}
