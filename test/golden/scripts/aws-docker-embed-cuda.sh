@@ -162,7 +162,7 @@ while :; do
     *num=2:* | *num=1[89]:* | *num=2[01]:*) fault='tls_unknown_ca 34' ;;
     *num=10:*) fault='tls_expired 36' ;;
     *num=9:*) fault='tls_not_yet_valid 37' ;;
-    *num=[1-9]* | 60:*) fault='tls_bad_certificate 38' ;;
+    *num=[2-9]* | *num=1[1-9]* | 60:*) fault='tls_bad_certificate 38' ;;
     *'not known'* | *'name resol'* | *'not resolve'* | *'No address'*) fault='tls_dns 30' ;;
     *'onnection refused'*) fault='tls_refused 32' ;;
     *'wrong version'* | *'packet length'*) fault='tls_not_tls 33' ;;

@@ -72,14 +72,14 @@ const opensslSays: [FailureStage, string, number][] = [
 
 const curlSays: [FailureStage, string, number][] = [
   ['tls_dns', 'curl: (6) Could not resolve host: 10.0.0.5\nnum=0:', 6],
-  ['tls_unreachable', 'curl: (28) Connection timed out after 10001 milliseconds\nnum=0:', 28],
+  ['tls_unreachable', 'curl: (28) Connection timed out after 10001 milliseconds\nnum=1:', 28],
   [
     'tls_unreachable',
     "curl: (7) Failed to connect to 10.0.0.5 port 8443: Couldn't connect to server\nnum=0:",
     7,
   ],
   ['tls_refused', 'curl: (7) Failed to connect to 10.0.0.5 port 8443: Connection refused\nnum=0:', 7],
-  ['tls_not_tls', 'curl: (35) error:0A00010B:SSL routines::wrong version number\nnum=0:', 35],
+  ['tls_not_tls', 'curl: (35) error:0A00010B:SSL routines::wrong version number\nnum=1:', 35],
   [
     'tls_unknown_ca',
     'curl: (60) SSL certificate problem: unable to get local issuer certificate\nnum=20:',
@@ -94,7 +94,7 @@ const curlSays: [FailureStage, string, number][] = [
   ['tls_not_yet_valid', 'curl: (60) SSL certificate problem: certificate is not yet valid\nnum=9:', 60],
   ['tls_bad_certificate', 'curl: (60) SSL certificate problem: unsuitable certificate purpose\nnum=26:', 60],
   ['tls_bad_certificate', 'curl: (60) SSL: verification failed in another library\nnum=0:', 60],
-  ['tls_handshake_failed', 'curl: (35) OpenSSL SSL_connect: SSL_ERROR_SYSCALL in connection\nnum=0:', 35],
+  ['tls_handshake_failed', 'curl: (35) OpenSSL SSL_connect: SSL_ERROR_SYSCALL in connection\nnum=1:', 35],
   [
     'tls_client_certificate',
     'curl: (56) error:0A00045C:tlsv13 alert certificate required, errno 0\nnum=0:',

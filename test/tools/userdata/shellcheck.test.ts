@@ -1,0 +1,28 @@
+// shellcheck has nothing to say about any script we render, not even on style.
+import { execFile } from 'node:child_process'
+import { promisify } from 'node:util'
+import { expect, it } from 'vitest'
+import { renderScript } from '../../../src/userdata/render.ts'
+import { agentSetup } from '../../support/agent-setups.ts'
+import { scriptSamples } from '../../support/script-samples.ts'
+
+it.each(Object.entries(scriptSamples))('%s', async (_, changes) => {
+  const { script } = await renderScript(agentSetup(changes))
+  expect(await shellcheck(script!)).toEqual([])
+})
+
+it('would say something about a script that is wrong', async () => {
+  expect(await shellcheck('#!/bin/bash\necho $1\n')).toEqual(['line 2 SC2086'])
+})
+
+async function shellcheck(script: string): Promise<string[]> {
+  const child = promisify(execFile)('shellcheck', ['--shell=bash', '--severity=style', '--format=json1', '-'])
+  child.child.stdin!.end(script)
+  // It ends with status 1 when it found something.
+  const { stdout } = await child.catch((error: { stdout?: string }) => {
+    if (!error.stdout) throw error
+    return { stdout: error.stdout }
+  })
+  const { comments } = JSON.parse(stdout) as { comments: { line: number; code: number }[] }
+  return comments.map(({ line, code }) => `line ${line} SC${code}`)
+}
