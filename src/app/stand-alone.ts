@@ -1,16 +1,18 @@
 // The whole of it on one machine: the built-in master, its listener, and a loop for each pool with a provider.
-import type { Master } from '../master/master.ts'
+import { builtInDemand } from '../demand/built-in/source.ts'
 import type { FleetRow } from '../model/fleet-row.ts'
 import type { MasterConfig } from '../model/master-config.ts'
 import type { Clock, Logger } from '../model/ports.ts'
 import { isError, ProvisionError, problem } from '../model/problem.ts'
 import { contentsFingerprint } from '../platform/watched-file.ts'
-import { openBuiltInMaster } from './built-in-master.ts'
+import { silentMetrics } from '../telemetry/silent-metrics.ts'
+import { type BuiltInMaster, openBuiltInMaster } from './built-in-master.ts'
 import { fleetRows } from './fleet-rows.ts'
 import { ensureIdentity } from './identity.ts'
 import { loadMasterMaterial } from './material.ts'
-import { type PoolLoop, startPool } from './pool-loop.ts'
 import { type PreparedPools, preparePools } from './prepared-pools.ts'
+import { type RunningPool, runPool } from './run-pool.ts'
+import { tellEvent } from './tell-event.ts'
 import { tellProblems } from './tell-problems.ts'
 import { certificateFiles, watchCertificate } from './watch-certificate.ts'
 
@@ -48,21 +50,29 @@ export async function startStandAlone(options: StandAloneOptions): Promise<Stand
   tellProblems(logger, [...loaded.problems, ...prepared.problems])
 
   const { pools } = prepared
-  const loops = new Map<string, PoolLoop>()
+  const running = new Map<string, RunningPool>()
   const served = await openBuiltInMaster({
     ...options,
     identity,
     material,
-    mayJoin: (pool, id) => mayJoin(loops.get(pool), id),
+    mayJoin: (pool, id) => mayJoin(running.get(pool), id),
   })
-  const stopWatching = watchCertificate({ config, served, pools, clock, logger, since })
+  const stopWatching = watchCertificate({
+    config,
+    served,
+    pools,
+    clock,
+    logger,
+    since,
+    onRenewed: () => renewAll(running),
+  })
   async function stop(): Promise<void> {
     stopWatching()
-    await Promise.all([...loops.values()].map((loop) => loop.stop()))
+    await Promise.all([...running.values()].map((pool) => pool.stop()))
     await served.close()
   }
   try {
-    for (const name of pools.names) loops.set(name, await startLoop(name, pools, served.master, options))
+    for (const name of pools.names) running.set(name, await startPool(name, pools, served, options))
   } catch (error) {
     await stop()
     throw error
@@ -72,34 +82,41 @@ export async function startStandAlone(options: StandAloneOptions): Promise<Stand
     address: served.address,
     port: served.port,
     rows: () =>
-      [...loops].flatMap(([name, loop]) =>
-        fleetRows(loop.instances(), served.master.agents(), pools.get(name)),
+      [...running].flatMap(([name, pool]) =>
+        fleetRows(pool.instances(), served.master.agents(), pools.get(name)),
       ),
     stop,
   }
 }
 
 /** An agent that outlived a restart of ours may knock before the first listing; then nobody can call it foreign. */
-function mayJoin(loop: PoolLoop | undefined, id: string): boolean {
-  if (!loop?.hasListed()) return true
-  return loop.instances().some((instance) => instance.id === id)
+function mayJoin(pool: RunningPool | undefined, id: string): boolean {
+  return !pool?.hasListed() || pool.fleet.knows(id)
 }
 
-function startLoop(
+function startPool(
   name: string,
   pools: PreparedPools,
-  master: Master,
+  { master }: BuiltInMaster,
   { config, env, clock, logger, onChange }: StandAloneOptions,
-): Promise<PoolLoop> {
-  return startPool({
+): Promise<RunningPool> {
+  return runPool({
     prepared: () => pools.get(name),
     owner: pools.ownerOf(name),
     stateDir: config.state_dir,
     env,
-    hasJoined: (id) => master.agents().some((agent) => agent.id === id && agent.joinedAt !== undefined),
-    onGone: (id) => master.forget(id, 'its instance is gone'),
-    onChange,
+    demand: builtInDemand(master),
+    onEvent(event) {
+      tellEvent(logger, event)
+      if (event.kind === 'ended') for (const id of event.ids) master.forget(id, 'its instance is gone')
+      onChange()
+    },
     clock,
     logger,
+    metrics: silentMetrics,
   })
+}
+
+function renewAll(running: Map<string, RunningPool>): void {
+  for (const pool of running.values()) pool.renewed()
 }

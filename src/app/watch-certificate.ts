@@ -17,6 +17,8 @@ export interface CertificateWatch {
   logger: Logger
   /** Of the files when they were first loaded, so that no change falls between that and the watch. */
   since: string
+  /** New VMs get it from now on. */
+  onRenewed: () => void
 }
 
 const everyMs = 2000
@@ -34,11 +36,13 @@ export function watchCertificate({
   clock,
   logger,
   since,
+  onRenewed,
 }: CertificateWatch): () => void {
   const files = certificateFiles(config)
   if (files.length === 0) return () => {}
   const renew = async (material: TlsMaterial) => {
     tellProblems(logger, await pools.renew(material))
+    onRenewed()
     logger.info('new VMs get the renewed certificate', { sha256: material.leaf.sha256 })
   }
   return watchMaterial<TlsMaterial>({

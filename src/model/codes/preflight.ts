@@ -141,4 +141,10 @@ export const preflightCodes = {
   ...wrongService,
   ...preflightCertificateCodes,
   ...doubts,
+  PREFLIGHT_PENDING: {
+    severity: 'warning',
+    exit: 4,
+    meaning: 'The master has not been dialled yet, so nothing is launched yet.',
+    remedy: 'Wait a few seconds.',
+  },
 } as const satisfies Record<string, CodeInfo>

@@ -1,0 +1,110 @@
+// Whether VMs may be launched now, and with what: the last answer of the preflight, and the user data that goes with it.
+import { createHash } from 'node:crypto'
+import type { LaunchMaterial } from '../fleet/settings.ts'
+import type { Clock, Logger } from '../model/ports.ts'
+import { type Problem, problem } from '../model/problem.ts'
+import { applyPreflight } from '../tls/preflight/policy.ts'
+import { preflight } from '../tls/preflight/preflight.ts'
+import type { PreparedPool } from './prepare-pool.ts'
+
+export interface LaunchGate {
+  /** Only looks; dials nothing. */
+  material(): LaunchMaterial
+  /** Dials now; resolves when the answer counts. */
+  ask(): Promise<void>
+  stop(): void
+}
+
+export interface LaunchGateOptions {
+  /** As it is now: a renewed certificate changes it. */
+  prepared: () => PreparedPool
+  clock: Clock
+  logger: Logger
+}
+
+const timeoutMs = 5000
+const againMs = { yes: 60_000, probe: 30_000, no: 10_000 }
+
+/** Asks again from time to time, sooner while the answer is no, until stopped. */
+export function launchGate({ prepared, clock, logger }: LaunchGateOptions): LaunchGate {
+  const { pool } = prepared()
+  const stopping = new AbortController()
+  let answer: Answer = {
+    launch: 'no',
+    problems: [problem('PREFLIGHT_PENDING', 'the preflight has not answered yet')],
+  }
+  let said = ''
+
+  async function ask(): Promise<void> {
+    answer = await dial(prepared(), clock, stopping.signal)
+    const words = answer.problems.map(({ code, message }) => `${code} ${message}`).join('\n')
+    if (words !== said)
+      for (const p of answer.problems)
+        logger.warn(p.message, { pool: pool.pool_name, code: p.code, remedy: p.remedy })
+    if (said && !words) logger.info('the master can be joined again', { pool: pool.pool_name })
+    said = words
+  }
+
+  async function keepAsking(): Promise<void> {
+    while (!stopping.signal.aborted) {
+      await clock.sleep(againMs[answer.launch], stopping.signal)
+      await ask()
+    }
+  }
+  keepAsking().catch((error: unknown) => {
+    if (!stopping.signal.aborted) logger.error('the preflight failed', { pool: pool.pool_name, error })
+  })
+
+  return {
+    material() {
+      if (answer.launch === 'no') return { kind: 'refused', problem: answer.problems.at(-1)! }
+      const { userData, setup } = prepared()
+      return {
+        kind: 'ready',
+        userData,
+        version: versionOf(pool.provider, setup.master),
+        probe: answer.launch === 'probe',
+      }
+    },
+    ask,
+    stop: () => stopping.abort(),
+  }
+}
+
+interface Answer {
+  launch: 'yes' | 'probe' | 'no'
+  /** What stands in the way comes last. */
+  problems: Problem[]
+}
+
+/** Dials the master as an agent of the pool would, unless the pool wants no preflight. */
+async function dial(
+  { pool, setup, hasClientCertificate }: PreparedPool,
+  clock: Clock,
+  signal: AbortSignal,
+): Promise<Answer> {
+  const { preflight: mode, preflight_address } = pool.provider
+  if (mode === 'off') return { launch: 'yes', problems: [] }
+  const result = await preflight({
+    address: setup.master,
+    dialAddress: preflight_address === undefined ? undefined : hostAndPort(preflight_address),
+    plan: setup.trust,
+    timeoutMs,
+    clock,
+    signal,
+    agentsHaveClientCertificate: hasClientCertificate,
+  })
+  const { launch, problem } = applyPreflight(mode, result)
+  return { launch, problems: [...result.warnings, ...(problem ? [problem] : [])] }
+}
+
+/** `host:port`, IPv6 in brackets, as the configuration has checked it. */
+function hostAndPort(address: string): { host: string; port: number } {
+  const colon = address.lastIndexOf(':')
+  return { host: address.slice(0, colon).replace(/^\[(.*)\]$/, '$1'), port: Number(address.slice(colon + 1)) }
+}
+
+/** The same as long as requests for the same user data would be the same. */
+function versionOf(...parts: unknown[]): string {
+  return createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 16)
+}

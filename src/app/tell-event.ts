@@ -1,0 +1,26 @@
+// What happens to a pool, in the log.
+import type { FleetEvent } from '../fleet/events.ts'
+import type { Logger } from '../model/ports.ts'
+
+export function tellEvent(logger: Logger, event: FleetEvent): void {
+  const { pool } = event
+  if (event.kind === 'problem') {
+    const { code, message, remedy, severity } = event.problem
+    const log = severity === 'error' ? logger.error : logger.warn
+    log(message, { pool, code, remedy })
+    return
+  }
+  const ids = listOf(event.ids)
+  if (event.kind === 'decided')
+    logger.info(`decided to ${event.move}`, { pool, ids, count: event.count, ...event.reason })
+  else
+    logger.info(event.kind, {
+      pool,
+      ids,
+      missing: event.kind === 'launched' ? event.missing || undefined : undefined,
+    })
+}
+
+function listOf(ids: string[]): string | undefined {
+  return ids.length ? ids.join(',') : undefined
+}
