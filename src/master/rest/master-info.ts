@@ -1,9 +1,7 @@
 // What anybody may know about this master: GET /info as agents and the origin's CLI read it, and GET /api/v1/master.
+import { productName } from '../../model/product.ts'
 import type { MasterInfo } from '../../protocol/agent-message.ts'
 import { ok, type Route } from './router.ts'
-
-/** Tells our own clients that they speak to one of ours (design 11: NOT_A_PROVISIONER). */
-export const productName = 'dynamic-agent-provisioner'
 
 export function masterInfoRoutes(info: MasterInfo): Route[] {
   return [

@@ -50,9 +50,12 @@ export function workRoutes({ desk, store, logs, defaults, fault }: WorkRoutesOpt
     {
       method: 'GET',
       path: '/provision/v1/work/:id/logs',
-      answer: ({ params: { id = '' } }) => {
+      answer: ({ params: { id = '' }, query }) => {
         const found = find(id)
-        return found ? ok({ logs: logs.read(found.id) }) : missing(id)
+        if (!found) return missing(id)
+        const after = Number(query.get('after') ?? 0)
+        if (!Number.isInteger(after) || after < 0) return failure(400, 'after must be a number of lines')
+        return ok({ logs: logs.read(found.id, after), count: logs.count(found.id) })
       },
     },
     {

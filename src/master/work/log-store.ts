@@ -15,23 +15,31 @@ const longestLine = 16 * 1024
 
 export interface LogStore {
   add(allocationId: string, log: ContainerLog): void
-  read(allocationId: string): LogLine[]
+  /** What is kept of it; `after` leaves out as many of its first lines, whether they are still kept or not. */
+  read(allocationId: string, after?: number): LogLine[]
+  /** Lines it has ever printed. */
+  count(allocationId: string): number
   forget(allocationId: string): void
 }
 
 export function createLogStore(): LogStore {
-  const logs = new Map<string, { lines: LogLine[]; characters: number }>()
+  const logs = new Map<string, { lines: LogLine[]; characters: number; count: number }>()
   return {
     add(allocationId, log) {
-      const entry = logs.get(allocationId) ?? { lines: [], characters: 0 }
+      const entry = logs.get(allocationId) ?? { lines: [], characters: 0, count: 0 }
       logs.set(allocationId, entry)
       const line = lineOf(log)
       entry.lines.push(line)
+      entry.count++
       entry.characters += line.text.length
       while (entry.lines.length > mostLines || entry.characters > mostCharacters)
         entry.characters -= entry.lines.shift()!.text.length
     },
-    read: (allocationId) => [...(logs.get(allocationId)?.lines ?? [])],
+    read(allocationId, after = 0) {
+      const { lines = [], count = 0 } = logs.get(allocationId) ?? {}
+      return lines.slice(Math.max(0, after - (count - lines.length)))
+    },
+    count: (allocationId) => logs.get(allocationId)?.count ?? 0,
     forget: (allocationId) => void logs.delete(allocationId),
   }
 }

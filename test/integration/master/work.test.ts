@@ -57,6 +57,8 @@ describe('a command', () => {
     expect((await m.ask(`/provision/v1/work/${id}/logs`)).json.logs).toMatchObject([
       { stream: 'stderr', text: 'epoch 1' },
     ])
+    expect((await m.ask(`/provision/v1/work/${id}/logs?after=1`)).json).toEqual({ logs: [], count: 1 })
+    expect((await m.ask(`/provision/v1/work/${id}/logs?after=x`)).status).toBe(400)
   })
 
   it('fails with its exit code, and its other containers are killed', async () => {

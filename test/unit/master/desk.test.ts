@@ -204,6 +204,15 @@ describe('the lines a command prints', () => {
     expect(logs.read('w').at(0)?.text).toBe('line 200')
   })
 
+  it('can be read on from where a reader was, whatever has been dropped since', () => {
+    for (let i = 0; i < 1200; i++) logs.add('w', line('c', `line ${i}`))
+    expect(logs.count('w')).toBe(1200)
+    expect(logs.read('w', 1198).map(({ text }) => text)).toEqual(['line 1198', 'line 1199'])
+    expect(logs.read('w', 1200)).toEqual([])
+    expect(logs.read('w', 5)).toHaveLength(1000)
+    expect([logs.read('never'), logs.count('never')]).toEqual([[], 0])
+  })
+
   it('are kept up to 256 Ki characters, each cut at 16 Ki', () => {
     for (let i = 0; i < 40; i++) logs.add('w', line('c', 'x'.repeat(100_000)))
     expect(logs.read('w')).toHaveLength(16)
