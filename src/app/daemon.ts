@@ -1,10 +1,12 @@
 // The process around a running provisioner: its log, its signals, its picture once a second.
 import type { FleetRow } from '../model/fleet-row.ts'
 import type { MasterConfig } from '../model/master-config.ts'
+import type { Logger } from '../model/ports.ts'
 import { systemClock } from '../platform/clock.ts'
 import { createLogger, type LogFormat, type LogLevel } from '../telemetry/log.ts'
+import { holdLock } from './hold-lock.ts'
 import { localAgentCommand } from './local-agent.ts'
-import { startStandAlone } from './stand-alone.ts'
+import { type StandAlone, startStandAlone } from './stand-alone.ts'
 
 export interface DaemonOptions {
   config: MasterConfig
@@ -17,41 +19,38 @@ export interface DaemonOptions {
   onChange: (rows: FleetRow[], now: number) => void
 }
 
-/** Throws a ProvisionError when it cannot start. `stopped` settles when SIGINT or SIGTERM has been carried out. */
-export async function startDaemon(options: DaemonOptions): Promise<{ stopped: Promise<void> }> {
+/** Runs until SIGINT, SIGTERM or the loss of the state folder. Throws a ProvisionError when it cannot start. */
+export async function runDaemon(options: DaemonOptions): Promise<void> {
   const clock = systemClock
-  const logger = createLogger({
-    format: options.logFormat,
-    level: options.logLevel,
-    clock,
-    write: options.write,
-  })
-  const picture = () => options.onChange(running?.rows() ?? [], clock.now())
-  let running: Awaited<ReturnType<typeof startStandAlone>> | undefined
-  running = await startStandAlone({
-    ...options,
-    localAgent: localAgentCommand(),
-    clock,
-    logger,
-    onChange: picture,
-  })
-  const ticking = setInterval(picture, 1000)
-
-  const { promise: stopped, resolve, reject } = Promise.withResolvers<void>()
-  let stopping = false
-  const stop = (signal: NodeJS.Signals) => {
-    if (stopping) return
-    stopping = true
+  const { logFormat: format, logLevel: level, write } = options
+  const logger = createLogger({ format, level, clock, write })
+  const asked = Promise.withResolvers<string>()
+  // Before anything is started: what a signal finds half started is ended, too.
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, asked.resolve)
+  const release = holdLock(options.config.state_dir, clock, logger, () => asked.resolve('the lock is lost'))
+  try {
+    const picture = () => options.onChange(running?.rows() ?? [], clock.now())
+    let running: StandAlone | undefined
+    running = await startStandAlone({
+      ...options,
+      localAgent: localAgentCommand(),
+      clock,
+      logger,
+      onChange: picture,
+    })
+    picture()
+    const ticking = setInterval(picture, 1000)
+    const reason = await asked.promise
     clearInterval(ticking)
-    const ends = running.rows().filter((row) => row.local && row.state === 'running').length
-    logger.info(`${signal}: ending the agents on this machine; VMs in a cloud go on`, { local: ends })
-    running
-      .stop()
-      .then(() => logger.info('stopped; no agent of ours runs on this machine', { ended: ends }))
-      .then(resolve, reject)
+    await end(running, reason, logger)
+  } finally {
+    release()
   }
-  process.on('SIGINT', stop)
-  process.on('SIGTERM', stop)
-  picture()
-  return { stopped }
+}
+
+async function end(running: StandAlone, reason: string, logger: Logger): Promise<void> {
+  const local = running.rows().filter((row) => row.local && row.state === 'running').length
+  logger.info(`${reason}: ending the agents on this machine; VMs in a cloud go on`, { local })
+  await running.stop()
+  logger.info('stopped; no agent of ours runs on this machine', { ended: local })
 }

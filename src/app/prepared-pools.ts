@@ -21,6 +21,8 @@ export interface PreparedPoolsInput {
   identity: Identity
   material?: TlsMaterial
   now: () => number
+  /** What agents dial, by pool. */
+  hosts: ReadonlyMap<string, string>
   localAgent: string[]
 }
 
@@ -28,7 +30,7 @@ export interface PreparedPoolsInput {
 export async function preparePools(
   input: PreparedPoolsInput,
 ): Promise<{ pools?: PreparedPools; problems: Problem[] }> {
-  const { config, identity, now, localAgent } = input
+  const { config, identity, now, localAgent, hosts } = input
   const provided = config.resource_pools.filter(isProvided)
   const current = new Map<string, PreparedPool>()
   const ownerOf = (pool: string): Ownership => ({ ...identity, pool })
@@ -45,6 +47,7 @@ export async function preparePools(
       owner,
       intent,
       localAgent,
+      masterHost: hosts.get(pool.pool_name),
     })
     if (prepared) current.set(pool.pool_name, prepared)
     return problems

@@ -7,6 +7,7 @@ import { isError, ProvisionError, problem } from '../model/problem.ts'
 import { contentsFingerprint } from '../platform/watched-file.ts'
 import { silentMetrics } from '../telemetry/silent-metrics.ts'
 import { type BuiltInMaster, openBuiltInMaster } from './built-in-master.ts'
+import { dialledHosts } from './dialled-hosts.ts'
 import { fleetRows } from './fleet-rows.ts'
 import { ensureIdentity } from './identity.ts'
 import { loadMasterMaterial } from './material.ts'
@@ -45,7 +46,8 @@ export async function startStandAlone(options: StandAloneOptions): Promise<Stand
   if (loaded.problems.some(isError)) throw new ProvisionError(loaded.problems)
   const { material } = loaded
   const identity = ensureIdentity(config)
-  const prepared = await preparePools({ ...options, identity, material, now: clock.now })
+  const hosts = await dialledHosts(options)
+  const prepared = await preparePools({ ...options, identity, material, hosts, now: clock.now })
   if (!prepared.pools) throw new ProvisionError([...loaded.problems, ...prepared.problems])
   tellProblems(logger, [...loaded.problems, ...prepared.problems])
 
@@ -71,12 +73,17 @@ export async function startStandAlone(options: StandAloneOptions): Promise<Stand
     await Promise.all([...running.values()].map((pool) => pool.stop()))
     await served.close()
   }
-  try {
-    for (const name of pools.names) running.set(name, await startPool(name, pools, served, options))
-  } catch (error) {
-    await stop()
-    throw error
-  }
+  for (const name of pools.names)
+    try {
+      running.set(name, await startPool(name, pools, served, options))
+    } catch (error) {
+      // One pool without credentials or region is its own affair; without any pool there is nothing to run.
+      if (running.size === 0 && name === pools.names.at(-1)) {
+        await stop()
+        throw error
+      }
+      logger.error('a pool cannot be run', { pool: name, error })
+    }
   served.master.onAgent(options.onChange)
   return {
     address: served.address,

@@ -19,9 +19,9 @@ export async function run(options: Options, { terminal, env }: CommandContext): 
     terminal.say(countOf(problems) ?? '')
     return exitStatusOf(problems)
   }
-  const { startDaemon } = await import('../../app/daemon.ts')
+  const { runDaemon } = await import('../../app/daemon.ts')
   const area = terminal.interactive ? liveArea(terminal.write, () => terminal.columns()) : undefined
-  const daemon = await startDaemon({
+  await runDaemon({
     config,
     version,
     env,
@@ -31,7 +31,6 @@ export async function run(options: Options, { terminal, env }: CommandContext): 
     onChange: (rows, now) =>
       area?.draw(['', ...liveView(rows, now), '', 'Ctrl-C ends the local agents and stops.']),
   })
-  await daemon.stopped
   area?.draw([])
   area?.close()
   return 0

@@ -52,6 +52,20 @@ describe.each(['SIGINT', 'SIGTERM'] as const)('provision, told to stop by %s', (
 })
 
 describe('provision that cannot start', () => {
+  it('says who has the state folder', async () => {
+    cluster = new Cluster()
+    await cluster.certificate()
+    await cluster.config('min_instances: 1')
+    const first = start()
+    const process = child!
+    await expect.poll(first.stderr, { timeout: 15_000 }).toContain('"agent joined"')
+    const { stderr, ended } = start()
+    expect(await ended).toBe(1)
+    expect(stderr()).toMatch(new RegExp(`LOCK_HELD process ${process.pid} .*[\\s\\S]*remedy:`))
+    process.kill('SIGTERM')
+    await first.ended
+  })
+
   it('names the port that is taken', async () => {
     cluster = new Cluster()
     await cluster.certificate()
