@@ -45,18 +45,40 @@ function sizes(encoding: string, { script, packed, limit }: DryRunPool['bytes'])
   return limit === undefined ? `${form}, no limit` : `${form} of ${number(limit)}`
 }
 
-/** The call, then a line for each field of its body. Calls before it and fallbacks are named. */
+/** The calls in the order they are made, each with a line for every field of its body; fallbacks are only named. */
 function requestLines({ call, body, region, before = [], fallbacks = [] }: DryRunPool['request']): string[] {
-  const fields = Object.entries(body).map(([name, value]) => `  ${name}: ${oneLine(value)}`)
-  const others = [
-    ...before.map((b) => `after ${b.call}`),
-    ...fallbacks.map((f) => `then ${f.call} for what is missing`),
+  const place = region ? ` in ${region}` : ''
+  const fallback = fallbacks.map((next) => `, then ${next.call} for what is missing`).join('')
+  return [
+    ...before.flatMap((first) => [`${first.call}${place}, unless it is there`, ...fieldLines(first.body)]),
+    `${call}${place}${fallback}`,
+    ...fieldLines(body),
   ]
-  const head = [region ? `${call} in ${region}` : call, ...others].join(', ')
-  return [head, ...fields]
+}
+
+/** A field that holds fields is taken apart once: the parts of a launch template are what people look for. */
+function fieldLines(body: Record<string, unknown>): string[] {
+  return Object.entries(body).flatMap(([name, value]) => {
+    const whole = `  ${name}: ${oneLine(value)}`
+    if (whole.length <= 120 || typeof value !== 'object' || value === null) return [whole]
+    const parts = Array.isArray(value)
+      ? value.map((item) => `- ${oneLine(item)}`)
+      : Object.entries(value).map(([key, part]) => `${key}: ${oneLine(part)}`)
+    return [`  ${name}:`, ...parts.map((part) => `    ${part}`)]
+  })
 }
 
 function oneLine(value: unknown): string {
   if (typeof value === 'string') return value
-  return inspect(value, { breakLength: Number.POSITIVE_INFINITY, compact: true, depth: 8 })
+  return inspect(tagsAsObject(value), { breakLength: Number.POSITIVE_INFINITY, compact: true, depth: 8 })
+}
+
+/** EC2's lists of `{Key, Value}` take half a screen; the same as one object can be read. */
+function tagsAsObject(value: unknown): unknown {
+  if (typeof value !== 'object' || value === null) return value
+  if (!Array.isArray(value))
+    return Object.fromEntries(Object.entries(value).map(([name, part]) => [name, tagsAsObject(part)]))
+  const isTags =
+    value.length > 0 && value.every((item) => item?.Key !== undefined && item?.Value !== undefined)
+  return isTags ? Object.fromEntries(value.map(({ Key, Value }) => [Key, Value])) : value.map(tagsAsObject)
 }
