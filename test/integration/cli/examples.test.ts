@@ -1,0 +1,45 @@
+// Every example does what its README says, with the very commands the README gives.
+import { execFileSync } from 'node:child_process'
+import { cpSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, describe, expect, it } from 'vitest'
+import { runCli } from '../../support/run-cli.ts'
+import { root } from '../../support/sources.ts'
+
+const dir = mkdtempSync(join(tmpdir(), 'examples-'))
+afterAll(() => rmSync(dir, { recursive: true, force: true }))
+
+/** A copy of the example with the certificates its README says how to make. */
+function prepared(name: string): string {
+  const folder = join(dir, name)
+  cpSync(join(root, 'examples', name), folder, {
+    recursive: true,
+    filter: (path) => !/\/certs$|\.provision$/.test(path),
+  })
+  const [, words = ''] =
+    /npx provision (certs .*)/.exec(readFileSync(join(folder, 'README.md'), 'utf8')) ?? []
+  const { status, stderr } = runCli(words.split(' '), { cwd: folder })
+  expect(status, stderr).toBe(0)
+  return folder
+}
+
+describe.each([
+  ['aws', ['gpu', 'aux']],
+  ['gcp', ['gpu', 'aux']],
+  ['local', ['default']],
+])('examples/%s', (name, pools) => {
+  it('renders without credentials, network or key', () => {
+    const cwd = prepared(name)
+    rmSync(join(cwd, 'certs/server.key'))
+    const { status, stdout, stderr } = runCli(['--dry-run', '--format', 'json'], { cwd, noOutside: true })
+    expect(status, stderr).toBe(0)
+    const made = JSON.parse(stdout).pools
+    expect(made.map((pool: { pool: string }) => pool.pool)).toEqual(pools)
+    for (const { userData, tls } of made) {
+      execFileSync('bash', ['-n'], { input: userData })
+      expect(tls).toMatchObject({ enabled: true, mode: 'embed' })
+      expect(userData).toContain(`export DET_SECURITY_TLS_MASTER_CERT_NAME='${tls.certificateName}'`)
+    }
+  })
+})
