@@ -33,9 +33,12 @@ export function processTerminal(): Terminal {
 
 const colours = { place: 'bold', error: 'red', warning: 'yellow', remedy: 'cyan' } as const
 
+/** All of them, a blank line between two. */
 export function sayProblems(terminal: Terminal, problems: Problem[]): void {
-  for (const p of problems)
+  for (const [n, p] of problems.entries()) {
+    if (n > 0) terminal.say('')
     terminal.say(reportProblem(p, (part, text) => terminal.style(colours[part], text)))
+  }
 }
 
 /** `2 errors, 1 warning`, or undefined when there is nothing to count. */
