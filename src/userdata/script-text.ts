@@ -8,7 +8,9 @@ import type { AgentConfig } from '../model/agent-setup.ts'
 export function normalizeScript(text: string): string {
   const lines = text.replace(/^\uFEFF/, '').replaceAll('\r\n', '\n')
   const trimmed = lines.replace(/^\s+(?=#!)/, '')
-  return trimmed.trim() === '' ? '' : trimmed.replace(/\n*$/, '\n')
+  let end = trimmed.length
+  while (trimmed[end - 1] === '\n') end--
+  return trimmed.trim() === '' ? '' : `${trimmed.slice(0, end)}\n`
 }
 
 /** JSON is YAML but for the characters YAML does not print or takes for line ends (YAML 1.1 §4.1, 1.2 §5.1): escaped. */

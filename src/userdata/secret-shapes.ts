@@ -51,11 +51,11 @@ export const secretShapes: SecretShape[] = [
   { what: 'an Azure storage key', pattern: /AccountKey=[A-Za-z0-9+/]{86}==/ },
   {
     what: 'a password in a URL',
-    pattern: new RegExp(`[a-z][a-z0-9+.-]*://[^\\s/:@'"]+:${literal}[^\\s/:@'"]+@`, 'i'),
+    pattern: new RegExp(`\\b[a-z][a-z0-9+.-]{0,15}://[^\\s/:@'"]+:${literal}[^\\s/:@'"]+@`, 'i'),
   },
   {
     what: 'a password of docker login',
-    pattern: new RegExp(`docker\\s+login\\b[^\\n]*\\s(?:-p\\s*|--password[=\\s])${literal}[^\\s"'-]`),
+    pattern: new RegExp(`docker\\s+login\\b[^\\n]{0,200}\\s(?:-p\\s*|--password[=\\s])${literal}[^\\s"'-]`),
   },
 ]
 

@@ -18,9 +18,9 @@ export function quote(value: string): string {
  */
 export function heredoc(value: string): string {
   refuseUnsafe(value)
-  const lines = value.split('\n')
+  const lines = new Set(value.split('\n'))
   let delimiter = 'END'
-  for (let n = 2; lines.includes(delimiter); n++) delimiter = `END${n}`
+  for (let n = 2; lines.has(delimiter); n++) delimiter = `END${n}`
   const body = value === '' || value.endsWith('\n') ? value : `${value}\n`
   return `<<'${delimiter}'\n${body}${delimiter}`
 }

@@ -20,20 +20,10 @@ export interface Call {
 /** Bash by tool: `$1` and on are the arguments; exit status and output are the tool's. `undefined`: not on the VM. */
 export type ToolBehaviour = Record<string, string | undefined>
 
-/** Everything else the script calls: what a machine image must have. */
+/** Everything else a script calls: what a machine image must have. The last line is for packed scripts on GCE. */
 const needed = [
-  'bash',
-  'cat',
-  'chmod',
-  'date',
-  'env',
-  'grep',
-  'mkdir',
-  'readlink',
-  'rm',
-  'sed',
-  'tail',
-  'tee',
+  ...['bash', 'cat', 'chmod', 'date', 'env', 'grep', 'mkdir', 'readlink', 'rm', 'sed', 'tail', 'tee'],
+  ...['base64', 'gunzip', 'gzip', 'mktemp'],
 ]
 
 /** A VM on which everything goes well; pauses are short. */

@@ -1,5 +1,3 @@
-import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { contextOf, type TemplateContext } from '../../../src/userdata/context.ts'
 import { contextNames, type NameKind } from '../../../src/userdata/context-names.ts'
@@ -17,14 +15,6 @@ describe('what a template is given', () => {
   it('is exactly what the table of names says', () => {
     const declared = Object.entries(contextNames).map(([name, { kind }]) => [name, kind])
     expect(kinds(contextOf(agentSetup()))).toEqual(declared)
-  })
-
-  it('stands in the documentation, name by name', () => {
-    const page = readFileSync(join(import.meta.dirname, '../../../docs/user-data.md'), 'utf8')
-    const rows = Object.entries(contextNames).map(
-      ([name, { kind, meaning }]) => `| \`${name}\` | ${kind} | ${meaning} |`,
-    )
-    expect(page.split('\n').filter((line) => /^\| `[a-z]/.test(line))).toEqual(rows)
   })
 
   it('has the name that is verified, in every form it is needed in', () => {

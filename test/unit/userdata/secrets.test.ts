@@ -133,4 +133,22 @@ describe('what only looks a little like a secret', () => {
       { numRuns: 200 },
     )
   })
+
+  it('and a megabyte of it takes no longer than reading it (the timeout of the test is the judge)', () => {
+    const runs = [
+      'a',
+      'a.',
+      'eyJ',
+      'x-',
+      '/',
+      '\n',
+      ' ',
+      'docker login ',
+      'https://a:',
+      'AKIA',
+      'LS0tLS1CRUdJTi',
+      '-----BEGIN A ',
+    ]
+    for (const run of runs) expect(inScript(run.repeat(Math.ceil(1_000_000 / run.length)))).toEqual([])
+  })
 })
