@@ -6,6 +6,8 @@ export interface CommandContext {
   terminal: Terminal
   env: NodeJS.ProcessEnv
   cwd: string
+  /** True when the option was given on the command line, not by a variable or by default. */
+  isFlag: (option: string) => boolean
 }
 
 export interface CommandModule {

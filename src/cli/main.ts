@@ -8,19 +8,30 @@ import { processTerminal, sayProblems } from './terminal.ts'
 import { version } from './version.ts'
 
 const terminal = processTerminal()
-const context: CommandContext = { terminal, env: process.env, cwd: process.cwd() }
 
 /** Only the command that was asked for is loaded: a dry run must not pay for the daemon. */
 function lazily(load: () => Promise<CommandModule>) {
   return async (...given: unknown[]) => {
     const [options, command] = given.slice(-2) as [object, Command]
     const { run } = await load()
+    const isFlag = (option: string) =>
+      [command, command.parent].some((said) => said?.getOptionValueSource(option) === 'cli')
+    const context: CommandContext = { terminal, env: process.env, cwd: process.cwd(), isFlag }
     process.exitCode = await run(
-      { ...command.optsWithGlobals(), ...options },
+      { ...command.optsWithGlobals(), ...flagsOf(command, options) },
       context,
       given.slice(0, -2).flat() as string[],
     )
   }
+}
+
+/** `provision -c FILE validate` means that file: what a command has by default gives way to what was said before it. */
+function flagsOf(command: Command, options: object): object {
+  const said = Object.entries(options).filter(
+    ([name]) =>
+      command.getOptionValueSource(name) === 'cli' || command.parent?.getOptionValueSource(name) !== 'cli',
+  )
+  return Object.fromEntries(said)
 }
 
 function configOption(): Option {
@@ -29,6 +40,19 @@ function configOption(): Option {
 
 function formatOption(...choices: string[]): Option {
   return new Option('--format <format>', 'how results are printed').choices(choices).default(choices[0])
+}
+
+function masterOption(): Option {
+  return new Option('-m, --master <url>', 'the master to talk to, in place of the one configured').env(
+    'DET_MASTER',
+  )
+}
+
+function tokenOption(): Option {
+  return new Option(
+    '--token-file <file>',
+    'where the token is (default: <state_dir>/token of the configuration)',
+  )
 }
 
 function noSuchCommand(word: string): ProvisionError {
@@ -101,6 +125,38 @@ program
   .description('print the startup script inside user data (packed bytes or base64)')
   .argument('[file]', 'where the user data is; standard input without it')
   .action(lazily(() => import('./commands/unpack.ts')))
+
+program
+  .command('submit')
+  .description('hand work in: a command to run, or slots to hold for a while')
+  .argument('[command...]', 'what to run, after --')
+  .option('--slots <n>', 'accelerators it needs (default: 1)')
+  .addOption(new Option('--aux', 'auxiliary work: it needs no slot').conflicts('slots'))
+  .option('--duration <time>', 'hold the slots for this long, such as 10m, instead of running a command')
+  .option('--pool <name>', "the resource pool (default: the master's)")
+  .option('--name <name>', 'shown in lists')
+  .option('--priority <n>', '1 first, 99 last (default: 42)')
+  .option('--env <KEY=VALUE>', 'a variable for the command (may be given again)', several)
+  .option('--workdir <dir>', 'where the command runs, on the agent')
+  .option('--id <id>', 'handed in again with the same id, it is still one piece of work')
+  .option('--wait', 'follow it until it ends, print what it prints; exit status 0 only when it finished')
+  .addOption(configOption())
+  .addOption(masterOption())
+  .addOption(tokenOption())
+  .addOption(formatOption('text', 'json'))
+  .action(lazily(() => import('./commands/submit.ts')))
+
+program
+  .command('work')
+  .description('list the work of the master, or show or end one piece')
+  .argument('[id]', 'of the work')
+  .option('--logs', 'print the last lines it printed')
+  .option('--kill', 'end it')
+  .addOption(configOption())
+  .addOption(masterOption())
+  .addOption(tokenOption())
+  .addOption(formatOption('text', 'json'))
+  .action(lazily(() => import('./commands/work.ts')))
 
 program
   .command('agent')

@@ -1,5 +1,6 @@
 // The one table of codes. docs/errors.md is generated from it; a code is never reused for another meaning.
 import { agentCodes } from './codes/agent.ts'
+import { clientCodes } from './codes/client.ts'
 import { configCodes } from './codes/config.ts'
 import { fleetCodes } from './codes/fleet.ts'
 import { generalCodes } from './codes/general.ts'
@@ -32,6 +33,7 @@ export const codeGroups = {
   'The built-in agent': agentCodes,
   'Clouds and this machine': providerCodes,
   'The fleet': fleetCodes,
+  'The command line as a client': clientCodes,
 } as const satisfies Record<string, Record<string, CodeInfo>>
 
 export const problemCodes = {
@@ -44,6 +46,7 @@ export const problemCodes = {
   ...agentCodes,
   ...providerCodes,
   ...fleetCodes,
+  ...clientCodes,
 } as const satisfies Record<string, CodeInfo>
 
 export type ProblemCode = keyof typeof problemCodes

@@ -1,0 +1,60 @@
+// Which master a command talks to: where it is, what is trusted there, and with which token.
+import { join } from 'node:path'
+import { type MasterAddress, masterUrl } from '../model/master-address.ts'
+import type { MasterConfig } from '../model/master-config.ts'
+import { problem } from '../model/problem.ts'
+import { parseClientUrl } from './master-url.ts'
+import { readToken, type TokenChoice } from './token.ts'
+import { type ClientTrust, type TrustVariables, trustByConfig, trustByVariables } from './trust.ts'
+
+export interface Target {
+  address: MasterAddress
+  /** What stands before the paths of the API. */
+  prefix: string
+  /** undefined: plain http. */
+  trust?: ClientTrust
+  access: TokenChoice
+}
+
+/** The master this configuration is of, on this machine. Throws what is wrong with its certificate. */
+export function targetByConfig(
+  config: MasterConfig,
+  { tokenFile = join(config.state_dir, 'token'), now }: { tokenFile?: string; now: number },
+): Target {
+  const cert = config.security.tls?.cert
+  return {
+    address: { scheme: cert ? 'https' : 'http', host: '127.0.0.1', port: config.port },
+    prefix: '',
+    ...(cert && { trust: trustByConfig(config, cert, now) }),
+    access: readToken(tokenFile),
+  }
+}
+
+/** A master anywhere. Throws CLIENT_MASTER_URL, and what is wrong with DET_MASTER_CERT_FILE. */
+export function targetByUrl(
+  text: string,
+  { tokenFile, env }: { tokenFile?: string; env: TrustVariables },
+): Target {
+  const { scheme, host, port, prefix, plainOnPurpose } = parseClientUrl(text)
+  const address = { scheme, host, port }
+  const exposed = scheme === 'http' && !plainOnPurpose && !isLoopback(host)
+  return {
+    address,
+    prefix,
+    ...(scheme === 'https' && { trust: trustByVariables(host, env) }),
+    access: exposed ? { missing: exposedAt(address) } : accessBy(tokenFile, address),
+  }
+}
+
+function accessBy(tokenFile: string | undefined, address: MasterAddress): TokenChoice {
+  if (tokenFile) return readToken(tokenFile)
+  return { missing: problem('CLIENT_TOKEN_MISSING', `no token was given for ${masterUrl(address)}`) }
+}
+
+function exposedAt(address: MasterAddress) {
+  return problem('CLIENT_TOKEN_EXPOSED', `${masterUrl(address)} would be sent the token in plain text`)
+}
+
+function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || /^127\.\d+\.\d+\.\d+$/.test(host)
+}
