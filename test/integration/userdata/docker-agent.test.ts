@@ -65,6 +65,17 @@ describe('an EC2 VM with GPUs and a private CA', () => {
     ])
   })
 
+  it('never shows a file to others, not even before its mode is set', async () => {
+    const vm = vms.create({ chmod: '/bin/ls -l "$2" >>"$FAKES/modes"; /bin/chmod "$@"' })
+    await vm.run({ startupScript: 'echo', containerStartupScript: 'echo' })
+    const modes = vm
+      .read('fakes/modes')
+      .trim()
+      .split('\n')
+      .map((line) => line.split(' ')[0])
+    expect(modes).toEqual(Array(4).fill(expect.stringMatching(/^-rw-------/)))
+  })
+
   it('repeats every stage on the serial console, where the cloud still shows it', async () => {
     const vm = vms.create()
     const { stages } = await vm.run({})
@@ -90,15 +101,16 @@ describe('an EC2 VM with GPUs and a private CA', () => {
     expect(vm.tools.calls('docker').map(({ args }) => args[0])).not.toContain('pull')
   })
 
-  it('tries again when docker and the registry are late', async () => {
+  it('tries again when metadata, docker and the registry are late', async () => {
     const late = (what: string) => `echo >>"$FAKES/${what}"; [ "$(grep -c '' "$FAKES/${what}")" -ge 3 ]`
     const vm = vms.create({
+      curl: `case "$*" in *api/token*) echo t ;; *) ${late('metadata')} && echo i-1 ;; esac`,
       docker: `case $1 in info) ${late('info')} ;; pull) ${late('pull')} ;; image) exit 1 ;; inspect) echo true 0 ;; esac`,
     })
     const { status, output } = await vm.run({})
-    expect({ status, output }).toMatchObject({ status: 0 })
+    expect(status, output).toBe(0)
     const pauses = vm.tools.calls('sleep').map(({ args }) => args[0])
-    expect(pauses.filter((pause) => pause === '10')).toHaveLength(2)
+    expect(pauses.filter((pause) => pause === '10')).toHaveLength(3)
   })
 })
 

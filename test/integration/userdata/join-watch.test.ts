@@ -124,6 +124,14 @@ describe.runIf(process.platform === 'linux')('the watch over an agent', { concur
     await scene.powerOff()
   })
 
+  it('does not take a connection of the machine for that of an agent that is not there', async () => {
+    const scene = await Scene.open({ docker: 'exit 1' })
+    scene.container(`${scene.dial}; read -r _`)
+    const hanging = scene.setup({ startupScript: 'while :; do sleep 1; done' })
+    scene.vm.start(await rendered(hanging))
+    await scene.powerOff()
+  })
+
   it('is not taken in by connections that do not last', async ({ expect }) => {
     const scene = await Scene.open({ sleep: 'exec "$REAL_SLEEP" 0.2' })
     scene.container(`while ${scene.dial}; do read -rt 0.1 _ <&3; done`)
