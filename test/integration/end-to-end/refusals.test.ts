@@ -99,7 +99,6 @@ function bareTools(): string {
     'readlink',
     'rm',
     'sed',
-    'sleep',
     'tail',
     'timeout',
   ])
@@ -107,8 +106,9 @@ function bareTools(): string {
       const path = execFileSync('bash', ['-c', `type -P ${tool} || true`], { encoding: 'utf8' }).trim()
       if (path) symlinkSync(path, join(folder, tool))
     }
-  // The script watches an agent for five seconds before it believes in it.
-  writeFileSync(join(folder, 'sleep'), '#!/bin/bash\nread -rt 0.5 <> <(:) || true\n', { mode: 0o755 })
+  // The script watches an agent for five seconds before it believes in it. `wx`: never through a link to the real one.
+  const shortSleep = '#!/bin/bash\nread -rt 0.5 <> <(:) || true\n'
+  writeFileSync(join(folder, 'sleep'), shortSleep, { mode: 0o755, flag: 'wx' })
   return folder
 }
 
