@@ -34,10 +34,12 @@ export class Cluster {
     writeFileSync(join(this.dir, 'server.key'), leaf.key, { mode: 0o600 })
   }
 
-  /** @param provider lines of the pool's provider block */
+  /** @param provider lines of the pool's provider block, in place of the usual ones where they have the same key */
   async config(...provider: string[]): Promise<MasterConfig> {
     this.port ||= await freePort()
-    const lines = ['type: local', 'max_instances: 4', 'boot_timeout: 30s', ...provider]
+    const usual = ['type: local', 'max_instances: 4', 'boot_timeout: 30s']
+    const isGiven = (line: string) => provider.some((own) => own.split(':')[0] === line.split(':')[0])
+    const lines = [...usual.filter((line) => !isGiven(line)), ...provider]
     const file = join(this.dir, 'master.yaml')
     writeFileSync(
       file,

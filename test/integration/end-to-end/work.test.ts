@@ -1,0 +1,192 @@
+// Work handed in on the command line, run by local agents of a stand-alone provisioner, over verified TLS throughout.
+import { delimiter, dirname, join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
+import { type CliRun, runCliAside } from '../../support/run-cli.ts'
+import { until } from '../../support/server.ts'
+import { Cluster } from '../../support/stand-alone.ts'
+
+let cluster: Cluster
+beforeAll(async () => {
+  cluster = new Cluster()
+  await cluster.certificate()
+  const running = await cluster.start(
+    await cluster.config('min_instances: 2', 'max_instances: 2', 'slots: 2'),
+  )
+  const joined = () => running.rows().filter((row) => row.agent === 'joined').length
+  await until(() => joined() === 2, 'two agents to join', 15)
+}, 30_000)
+afterAll(() => cluster.dispose())
+
+const provision = (...args: string[]): Promise<CliRun> => runCliAside(args, { cwd: cluster.dir })
+const submit = (...args: string[]): Promise<CliRun> => provision('submit', '--wait', ...args)
+
+/** Hands it in and returns its id. */
+async function begin(...args: string[]): Promise<string> {
+  const { status, stdout, stderr } = await provision('submit', ...args)
+  expect(status, stderr).toBe(0)
+  return stdout.trim()
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: the master's own JSON
+async function show(id: string): Promise<any> {
+  return JSON.parse((await provision('work', id, '--format', 'json')).stdout).work
+}
+
+async function becomes(id: string, state: string): Promise<void> {
+  await expect.poll(async () => (await show(id)).state, { timeout: 15_000, interval: 50 }).toBe(state)
+}
+
+function alive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0)
+  } catch {
+    return false
+  }
+}
+
+describe('a command', () => {
+  it('runs on an agent; what it prints goes where it was printed, and it exits with 0', async () => {
+    const run = await submit(
+      '--slots',
+      '2',
+      '--env',
+      'WHO=world',
+      '--',
+      'bash',
+      '-c',
+      'echo "hi $WHO"; echo oh >&2',
+    )
+    expect(run).toMatchObject({ status: 0, stdout: 'hi world\n' })
+    expect(run.stderr).toMatch(/^oh$/m)
+    expect(run.stderr).toMatch(/runs on local-\w+-\d\n[\s\S]*has finished/)
+  })
+
+  it('that fails makes --wait exit with 1, and says with which status and where', async () => {
+    const run = await submit('--', 'bash', '-c', 'echo last words; exit 7')
+    expect(run).toMatchObject({ status: 1, stdout: 'last words\n' })
+    expect(run.stderr).toMatch(/has failed: local-\w+-\d: .*\b7\b/)
+  })
+
+  it('that is not there fails, too', async () => {
+    const run = await submit('--', '/no/such/program')
+    expect(run.status).toBe(1)
+    expect(run.stderr).toMatch(/has failed/)
+  })
+
+  it('keeps its words and its own flags as they were given', async () => {
+    const run = await submit('--', 'printf', '%s|', '--pool', 'a b', '$HOME', '')
+    expect(run).toMatchObject({ status: 0, stdout: '--pool|a b|$HOME||\n' })
+  })
+
+  it('is ended by --kill, and whoever waits for it hears that', async () => {
+    const id = 'to-be-killed'
+    const waiting = submit('--id', id, '--', 'bash', '-c', 'echo $$; exec tail -f /dev/null')
+    const printed = async () => (await provision('work', id, '--logs')).stdout.trim()
+    await expect.poll(printed, { timeout: 15_000, interval: 50 }).toMatch(/^\d+$/)
+    const pid = Number(await printed())
+    expect(alive(pid)).toBe(true)
+    expect(await provision('work', id, '--kill')).toMatchObject({ status: 0, stdout: '' })
+    const { status, stderr } = await waiting
+    expect(stderr).toMatch(/was killed: killed on order/)
+    expect(status).toBe(1)
+    await until(() => !alive(pid), 'the end of the process')
+  })
+})
+
+describe('work that only lasts', () => {
+  it('holds slots of several agents for its time', async () => {
+    const run = await submit('--slots', '4', '--duration', '300ms', '--format', 'json')
+    expect(run.status, run.stderr).toBe(0)
+    const { work } = JSON.parse(run.stdout)
+    expect(work).toMatchObject({
+      state: 'finished',
+      slots: 4,
+      containers: [{ slots: [0, 1] }, { slots: [0, 1] }],
+    })
+    expect(Date.parse(work.endedAt) - Date.parse(work.startedAt)).toBeGreaterThanOrEqual(300)
+  })
+
+  it('keeps others waiting, but not auxiliary work', async () => {
+    const all = await begin('--slots', '4', '--duration', '10m', '--name', 'everything')
+    await becomes(all, 'running')
+    const next = await begin('--', 'true')
+    expect(await submit('--aux', '--', 'echo', 'beside it')).toMatchObject({
+      status: 0,
+      stdout: 'beside it\n',
+    })
+    expect((await show(next)).state).toBe('pending')
+    const { stdout } = await provision('work')
+    expect(stdout).toMatch(new RegExp(`^${all} +running +default +4 .* everything$`, 'm'))
+    expect(stdout).toMatch(new RegExp(`^${next} +pending +default +1 .* true$`, 'm'))
+    await provision('work', all, '--kill')
+    await becomes(next, 'finished')
+  })
+})
+
+describe('work handed in twice with the same id', () => {
+  it('runs once', async () => {
+    const file = join(cluster.dir, 'runs')
+    const order = ['--id', 'once', '--', 'bash', '-c', `echo run >> ${file}; echo done`]
+    expect(await submit(...order)).toMatchObject({ status: 0, stdout: 'done\n' })
+    expect(await submit(...order)).toMatchObject({ status: 0, stdout: 'done\n' })
+    expect((await submit('--', 'cat', file)).stdout).toBe('run\n')
+    const other = await submit('--id', 'once', '--', 'true')
+    expect(other.stderr).toMatch(/WORK_ID_TAKEN .*once/)
+    expect(other.status).toBe(1)
+  })
+})
+
+describe('a task that calls its master by HTTPS', () => {
+  const call =
+    "fetch(process.env.DET_MASTER + '/info').then((r) => r.json()).then((i) => console.log(i.product))"
+
+  it('verifies it in Node with nothing configured', async () => {
+    const run = await submit('--', process.execPath, '-e', call)
+    expect(run, run.stderr).toMatchObject({ status: 0, stdout: 'dynamic-agent-provisioner\n' })
+  })
+
+  it('would not without what its agent gives it', async () => {
+    const run = await submit('--', 'env', '-u', 'NODE_EXTRA_CA_CERTS', process.execPath, '-e', call)
+    expect(run.status).toBe(1)
+    expect(run.stderr).toMatch(/SELF_SIGNED_CERT|UNABLE_TO_VERIFY|certificate/)
+  })
+
+  it('finds it with this very command line, too', async () => {
+    const path = [dirname(process.execPath), process.env['PATH']].join(delimiter)
+    const words = [
+      '--env',
+      `PATH=${path}`,
+      '--id',
+      'itself',
+      '--',
+      process.execPath,
+      inject('cli'),
+      'work',
+      'itself',
+    ]
+    const run = await submit(...words)
+    expect(run.status, run.stderr).toBe(0)
+    expect(run.stdout).toMatch(/^state +running$/m)
+  })
+})
+
+describe('what the master does not take', () => {
+  it.each([
+    [
+      ['--pool', 'defualt', '--', 'true'],
+      /WORK_POOL_UNKNOWN .*defualt; there are: default[\s\S]*--pool default/,
+    ],
+    [['--priority', '100', '--', 'true'], /REQUEST_REFUSED priority must be a whole number from 1 to 99/],
+    [['--duration', 'soon'], /REQUEST_REFUSED duration must be .*"soon"/],
+  ])('is refused in its words: %j', async (args, words) => {
+    const run = await submit(...args)
+    expect(run.stderr).toMatch(words)
+    expect(run).toMatchObject({ status: 2, stdout: '' })
+  })
+
+  it('knows no work of another id', async () => {
+    const run = await provision('work', 'nobody')
+    expect(run.stderr).toMatch(/WORK_UNKNOWN .*nobody/)
+    expect(run.status).toBe(1)
+  })
+})
