@@ -66,12 +66,12 @@ function isEnding({ memory }: PoolRun): boolean {
   return false
 }
 
-function mark(run: PoolRun, { work, agents, reason }: MarkDecision): void {
+function mark(run: PoolRun, { work, agents, trial, reason }: MarkDecision): void {
   const { unplaced } = run.memory
   for (const id of work) {
     const all = [...new Set([...(unplaced.get(id)?.agents ?? []), ...agents])]
     const wait = all.length > 1 ? delayAfter(all.length - 1, unplaceableGrowth, run.deps.random) : 0
-    unplaced.set(id, { agents: all, until: run.now() + wait })
+    unplaced.set(id, { agents: all, until: run.now() + wait, ...(trial === undefined ? {} : { trial }) })
   }
   say(run, 'mark', agents, work.length, reason)
 }

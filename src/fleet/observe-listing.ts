@@ -62,7 +62,7 @@ function see(memory: PoolMemory, instance: Instance, now: number, { slotsOf }: L
   return track
 }
 
-/** Drops what complete listings no longer show: one that was never shown after `visibility`, else after two in a row. */
+/** Drops what two complete listings in a row do not show; one that was never shown has its time to appear first. */
 function forgetMissing(
   memory: PoolMemory,
   shown: ReadonlySet<string>,
@@ -73,10 +73,8 @@ function forgetMissing(
   const gone: Track[] = []
   for (const track of memory.tracks.values()) {
     if (shown.has(track.id) || track.knownSince >= startedAt) continue
-    const isGone = track.listed
-      ? isMissingAgain(track, startedAt) || visibility === 0
-      : startedAt - track.knownSince >= visibility
-    if (!isGone) continue
+    if (!track.listed && startedAt - track.knownSince < visibility) continue
+    if (!isMissingAgain(track, startedAt) && visibility > 0) continue
     memory.tracks.delete(track.id)
     memory.ended.set(track.id, now)
     if (!track.ending && !track.recalled && isLive(track)) gone.push(track)

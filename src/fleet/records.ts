@@ -89,7 +89,11 @@ export function recall(records: readonly JournalRecord[], now: number): PoolMemo
   const memory = emptyMemory()
   memory.journalMissing = !records.some(({ kind }) => kind === 'begun')
   for (const record of records as unknown as PoolRecord[]) apply(memory, record, now)
-  for (const track of memory.tracks.values()) track.recalled = true
+  for (const track of memory.tracks.values()) {
+    track.recalled = true
+    // Listings in a row are those of one life.
+    delete track.missingSince
+  }
   return memory
 }
 

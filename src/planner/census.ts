@@ -8,7 +8,7 @@ import type { KnownAgent, KnownInstance, Snapshot } from './snapshot.ts'
  * - `ready`: its agent can take work (also while it may still reconnect)
  * - `away`: lost its connection, or somebody else drained it
  * - `faulty`: to be removed, see `fault`
- * - `leaving`: the cloud was told to end it, or shows it no more; it may still bill
+ * - `leaving`: the cloud was told to end it; it may still bill
  * - `gone`: no longer there, or on its way out by itself
  */
 type Phase = 'coming' | 'ready' | 'away' | 'faulty' | 'leaving' | 'gone'
@@ -29,20 +29,25 @@ export interface Census {
   live: number
   /** VMs that are neither faulty nor leaving: what min_instances counts. */
   lasting: number
+  /** Others like them that the newest listing does not show: none is ended for them, and none bought in their place. */
+  doubtful: number
   coming: number
   inFlight: number
 }
 
 export function takeCensus(snapshot: Snapshot, policy: Policy, now: number): Census {
   const { paired, unpaired } = pair(snapshot)
-  const census: Census = { members: [], guests: [], live: 0, lasting: 0, coming: 0, inFlight: 0 }
+  const census: Census = { members: [], guests: [], live: 0, lasting: 0, doubtful: 0, coming: 0, inFlight: 0 }
   for (const member of paired) {
-    judge(member, policy, now)
+    // What the master has not told since is not held against a VM.
+    judge(member, policy, Math.min(now, snapshot.demandAt ?? now))
     if (member.phase === 'gone') continue
     census.members.push(member)
     if (member.instance.state !== 'stopped') census.live++
     if (member.phase === 'coming') census.coming++
-    if (member.phase !== 'faulty' && member.phase !== 'leaving') census.lasting++
+    if (member.phase === 'faulty' || member.phase === 'leaving') continue
+    if (member.instance.missingSince === undefined) census.lasting++
+    else if (member.phase !== 'away') census.doubtful++
   }
   for (const agent of unpaired) if (agent.connected && isOpen(agent)) census.guests.push(agent)
   for (const launch of snapshot.inFlight) census.inFlight += launch.missing
@@ -70,7 +75,7 @@ function pair({ instances, agents }: Snapshot): { paired: Member[]; unpaired: It
 function judge(member: Member, policy: Policy, now: number): void {
   const { instance, agent } = member
   if (instance.state === 'terminated' || instance.state === 'stopping') return
-  if (instance.ending || instance.missingSince !== undefined) member.phase = 'leaving'
+  if (instance.ending) member.phase = 'leaving'
   else if (instance.state === 'stopped') blame(member, 'STOPPED')
   else if (instance.ordered) blame(member, 'ORDERED')
   else if (instance.interruptedAt !== undefined) blame(member, 'SPOT_INTERRUPTED')

@@ -23,6 +23,8 @@ export interface MarkDecision {
   kind: 'mark'
   work: string[]
   agents: string[]
+  /** One of the agents remembered before, which is replaced now: the work gets another chance. */
+  trial?: string
   reason: Reason
 }
 

@@ -1,64 +1,84 @@
-// Work that free agents were not given: is the agent at fault, or the work? One refusal speaks against the agent,
-// refusals by several agents against the work. (The origin buys a VM at each arrival: scale_decider.go.)
+// Work that free agents were not given: is the agent at fault, or the work? One refusal speaks against the agent, which
+// is replaced; refusals by several agents against the work, which is left alone for a while. After that one of the
+// agents is replaced on trial, one in the whole pool at a time. (The origin buys a VM at each arrival: scale_decider.go.)
 import type { PendingAllocation } from '../model/demand.ts'
 import { idleLeft } from './capacity.ts'
+import type { MarkDecision } from './decision.ts'
 import { type Placing, unserve } from './placing.ts'
 import type { Kind } from './shelf.ts'
 import type { WorkGroup } from './work.ts'
 
-export interface Refusal {
-  /** At most two agents, by id, that could have been given the work long ago. */
-  agents: string[]
-  /** They could have taken it only together. */
-  together: boolean
-}
-
-export function refusalOf(kinds: readonly Kind[], slots: number): Refusal {
+/** Agents by id, not all of them, that could have been given work of this size long ago, alone or together. */
+export function refusersOf(kinds: readonly Kind[], slots: number): string[] {
   const alone = idleLeft(kinds, (kind) => kind.free >= slots)
-  if (alone.length > 0) return { agents: firstTwo(alone), together: false }
-  const sizes = new Set(kinds.map((kind) => kind.size))
-  for (const size of sizes) {
+  if (alone.length > 0) return firstFew(alone)
+  for (const size of new Set(kinds.map((kind) => kind.size))) {
     if (size === 0 || slots % size !== 0) continue
     const whole = idleLeft(kinds, (kind) => kind.size === size && kind.free === size)
-    if (whole.length >= slots / size) return { agents: firstTwo(whole), together: true }
+    if (whole.length >= slots / size) return firstFew(whole)
   }
-  return { agents: [], together: false }
+  return []
 }
 
-export function firstTwo(ids: readonly string[]): string[] {
-  let two: string[] = []
-  for (const id of ids) if (two.length < 2 || id < two[1]!) two = [...two, id].sort().slice(0, 2)
-  return two
+const few = 8
+
+export function firstFew(ids: readonly string[]): string[] {
+  let first: string[] = []
+  for (const id of ids)
+    if (first.length < few || id < first[few - 1]!) first = [...first, id].sort().slice(0, few)
+  return first
 }
 
-/** Marks what the refusal says, and returns the work that still counts as demand. */
+/** Judges work that was refused, marks what is new about it, and returns the work that still counts as demand. */
 export function withoutUnplaceable(
-  { placement, snapshot }: Placing,
-  { slots, work }: WorkGroup,
-  { agents, together }: Refusal,
+  placing: Placing,
+  group: WorkGroup,
+  refusers: string[],
 ): PendingAllocation[] {
-  if (agents.length === 0) return work
+  if (refusers.length === 0) return group.work
   const counted: PendingAllocation[] = []
   const unplaceable: PendingAllocation[] = []
-  const marks = new Map<string, { agents: string[]; work: string[] }>()
-  for (const each of work) {
-    const known = snapshot.unplaced.get(each.id)?.agents ?? []
-    const fresh = agents.filter((agent) => !known.includes(agent))
-    const refusals = known.length + fresh.length
-    const atFault = refusals > 1 && (fresh.length > 0 || together)
-    if (atFault) unplaceable.push(each)
-    else counted.push(each)
-    if (fresh.length === 0 && !atFault) continue
-    if (refusals === 1) placement.suspects.add(agents[0]!)
-    const told = fresh.length > 0 ? fresh : agents
-    const mark = marks.get(told.join()) ?? { agents: told, work: [] }
-    marks.set(told.join(), mark)
-    mark.work.push(each.id)
+  const marks = new Map<string, MarkDecision>()
+  for (const work of group.work) {
+    const verdict = judge(placing, work.id, refusers)
+    if (verdict.counts) counted.push(work)
+    else unplaceable.push(work)
+    const { agents = [], trial } = verdict
+    if (agents.length === 0 && trial === undefined) continue
+    const key = [...agents, trial].join()
+    const mark: MarkDecision = marks.get(key) ?? {
+      kind: 'mark',
+      work: [],
+      agents,
+      ...(trial === undefined ? {} : { trial }),
+      reason: { code: 'UNPLACED_ON_FREE_AGENT', numbers: { slots: group.slots, agents: agents.length } },
+    }
+    marks.set(key, mark)
+    mark.work.push(work.id)
   }
-  for (const { agents, work } of marks.values()) {
-    const reason = { code: 'UNPLACED_ON_FREE_AGENT', numbers: { work: work.length, slots } } as const
-    placement.marks.push({ kind: 'mark', work: work.sort(), agents, reason })
-  }
-  unserve(placement, 'WORK_UNPLACEABLE', { work: unplaceable, left: unplaceable.length })
+  for (const mark of marks.values()) placing.placement.marks.push({ ...mark, work: mark.work.sort() })
+  unserve(placing.placement, 'WORK_UNPLACEABLE', { work: unplaceable, left: unplaceable.length })
   return counted
+}
+
+interface Verdict {
+  counts: boolean
+  /** Agents that are new among those which were not given the work. */
+  agents?: string[]
+  trial?: string
+}
+
+function judge({ placement, snapshot, trial }: Placing, id: string, refusers: string[]): Verdict {
+  const known = snapshot.unplaced.get(id)
+  const fresh = refusers.filter((agent) => !known?.agents.includes(agent)).slice(0, 2)
+  const refusals = (known?.agents.length ?? 0) + fresh.length
+  if (fresh.length > 0) {
+    if (refusals === 1) placement.suspects.add(fresh[0]!)
+    return { counts: refusals === 1, agents: fresh }
+  }
+  // Its trial is under way; or that of other work is, and it has to wait.
+  if (trial.agent !== undefined) return { counts: known?.trial === trial.agent }
+  trial.agent = refusers[0]!
+  placement.suspects.add(trial.agent)
+  return { counts: true, trial: trial.agent }
 }

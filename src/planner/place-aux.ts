@@ -1,6 +1,6 @@
 // Auxiliary work: no slots, and only so many on one agent. VMs bought for slots take it as well.
 import { idleLeft } from './capacity.ts'
-import { firstTwo, type Refusal, withoutUnplaceable } from './evidence.ts'
+import { firstFew, withoutUnplaceable } from './evidence.ts'
 import { preferred } from './market.ts'
 import { freshRoom } from './place-group.ts'
 import { type Batch, type Placing, refusal, unserve, want } from './placing.ts'
@@ -9,14 +9,12 @@ import type { WorkGroup } from './work.ts'
 
 export function placeAux(placing: Placing, group: WorkGroup): void {
   const { slots, waited } = group
-  const work = waited ? withoutUnplaceable(placing, group, auxRefusal(placing)) : group.work
+  const work = waited
+    ? withoutUnplaceable(placing, group, firstFew(idleLeft(placing.placement.kinds, (kind) => kind.aux > 0)))
+    : group.work
   const batch: Batch = { slots, work, left: work.length }
   batch.left -= putAux(placing, batch.left, waited ? freshRoom : () => true)
   if (batch.left > 0) buyForAux(placing, batch)
-}
-
-function auxRefusal({ placement }: Placing): Refusal {
-  return { agents: firstTwo(idleLeft(placement.kinds, (kind) => kind.aux > 0)), together: false }
 }
 
 /** Fills the room for auxiliary work tier by tier; tells how much of it was placed. */

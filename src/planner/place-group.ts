@@ -1,5 +1,5 @@
 // Work of one size: on free agents, on what is coming, on whole agents together, or on VMs to be bought.
-import { refusalOf, withoutUnplaceable } from './evidence.ts'
+import { refusersOf, withoutUnplaceable } from './evidence.ts'
 import { dividing, holding, preferred, type Size } from './market.ts'
 import { type Batch, type Placing, refusal, unserve, want } from './placing.ts'
 import { type Kind, put, takeWhole, wholeBins } from './shelf.ts'
@@ -8,7 +8,7 @@ import type { WorkGroup } from './work.ts'
 export function placeGroup(placing: Placing, group: WorkGroup): void {
   const { slots, work, waited } = group
   const counted = waited
-    ? withoutUnplaceable(placing, group, refusalOf(placing.placement.kinds, slots))
+    ? withoutUnplaceable(placing, group, refusersOf(placing.placement.kinds, slots))
     : work
   const batch: Batch = { slots, work: counted, left: counted.length }
   batch.left -= put(placing.shelf, slots, batch.left, waited ? freshRoom : anyRoom)

@@ -17,8 +17,7 @@ export function placeWork(
   policy: Policy,
   now: number,
 ): Placement {
-  const suspects = new Set<string>()
-  for (const { agents } of snapshot.unplaced.values()) if (agents.length === 1) suspects.add(agents[0]!)
+  const { suspects, trial } = suspectsOf(snapshot, now)
   const sound = census.members.filter((member) => !suspects.has(member.instance.id))
   const kinds = capacityOf({ ...census, members: sound }, snapshot, policy, now)
   const placement: Placement = { kinds, wanted: [], unserved: [], overflow: [], marks: [], suspects }
@@ -28,16 +27,35 @@ export function placeWork(
     market: marketOf(snapshot.offerings, snapshot.inFlight, now),
     room: policy.maxInstances - census.live - census.inFlight,
     guests: census.guests,
+    trial: { agent: trial },
     snapshot,
     policy,
   }
   for (const group of work.groups) placeGroup(placing, group)
   for (const group of work.aux) placeAux(placing, group)
-  fillMin(placing, census.lasting - (census.members.length - sound.length) + census.inFlight)
+  fillMin(
+    placing,
+    census.lasting + census.doubtful + census.inFlight - (census.members.length - sound.length),
+  )
   unserve(placement, 'AUX_NOT_ALLOWED', { work: work.auxNotAllowed, left: work.auxNotAllowed.length })
   unserve(placement, 'JOB_AT_MAX_SLOTS', { work: work.atJobMax, left: work.atJobMax.length })
   unserve(placement, 'WORK_UNPLACEABLE', { work: work.unplaceable, left: work.unplaceable.length })
   return placement
+}
+
+/** Agents that alone were not given some work, and the one that is replaced on trial. */
+function suspectsOf(
+  { unplaced }: Snapshot,
+  now: number,
+): { suspects: Set<string>; trial: string | undefined } {
+  const suspects = new Set<string>()
+  let trial: string | undefined
+  for (const entry of unplaced.values()) {
+    if (entry.agents.length === 1) suspects.add(entry.agents[0]!)
+    if (entry.trial !== undefined && entry.until > now) trial = entry.trial
+  }
+  if (trial !== undefined) suspects.add(trial)
+  return { suspects, trial }
 }
 
 function fillMin(placing: Placing, present: number): void {

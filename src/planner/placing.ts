@@ -53,6 +53,8 @@ export interface Placing {
   /** VMs that may still be bought below max_instances. */
   room: number
   guests: KnownAgent[]
+  /** The agent that is replaced on trial, if one is. */
+  trial: { agent: string | undefined }
   snapshot: Snapshot
   policy: Policy
 }

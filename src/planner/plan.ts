@@ -18,7 +18,7 @@ import { sortWork } from './work.ts'
 export function plan(snapshot: Snapshot, policy: Policy, now: number): Decision[] {
   const holds = snapshot.holds.map(({ code, numbers = {} }) => hold(code, numbers))
   const { demandAt, listing } = snapshot
-  if (demandAt === undefined || now - demandAt > policy.maxListingAge)
+  if (demandAt === undefined || now - demandAt > policy.maxSnapshotAge)
     return [...holds, hold('DEMAND_MISSING', demandAt === undefined ? {} : { age: now - demandAt })]
   if (listing === undefined || now - listing.completeAt > policy.maxListingAge)
     return [...holds, hold('LISTING_MISSING', listing === undefined ? {} : { age: now - listing.completeAt })]

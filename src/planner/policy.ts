@@ -17,7 +17,7 @@ export interface Policy {
   maxAuxPerAgent: number
   /** VMs launched per hour. */
   launchRate: number
-  /** Listings and demand older than this end no VM. */
+  /** With demand older than this nothing is done, on the word of an older listing no VM is ended. */
   maxSnapshotAge: number
   /** With no complete listing for longer than this, nothing is launched either. */
   maxListingAge: number

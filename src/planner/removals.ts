@@ -18,7 +18,7 @@ export function chooseRemovals(census: Census, placement: Placement, policy: Pol
     else if (member.phase !== 'leaving' && placement.suspects.has(id)) {
       removals.set(id, 'UNPLACED_ON_FREE_AGENT')
       lasting--
-    } else if (member.phase !== 'leaving') healthy.push(member)
+    } else if (member.phase !== 'leaving' && member.instance.missingSince === undefined) healthy.push(member)
   }
   const needed = new Set(placement.kinds.flatMap(usedMembers))
   const idle = healthy.filter((m) => isIdle(m) && !needed.has(m))

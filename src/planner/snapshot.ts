@@ -54,8 +54,10 @@ export type Breaker =
 /** Work that free agents were not given, and which agents those were. */
 export interface Unplaced {
   agents: readonly string[]
-  /** Until then the work is taken to be unplaceable, and nothing is bought for it. */
+  /** Until then the work is taken to be unplaceable, and nothing is bought for it, unless there is a trial. */
   until: number
+  /** One of those agents that is replaced, to see whether it was at fault and not the work. */
+  trial?: string
 }
 
 /** Something outside the plan that forbids moves. */

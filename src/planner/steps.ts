@@ -48,13 +48,9 @@ export function stepsOf(
 
 const order: Record<Step, number> = { terminate: 0, undrain: 1, drain: 2 }
 
-/** Both views are whole and fresh: only then may a VM be ended on their word. */
-function isCertain({ listing, demandAt }: Snapshot, { maxSnapshotAge }: Policy, now: number): boolean {
-  return (
-    listing?.complete === true &&
-    now - listing.completeAt <= maxSnapshotAge &&
-    now - (demandAt ?? 0) <= maxSnapshotAge
-  )
+/** The view of the cloud is whole and fresh, as that of the master is anyway: only then may a VM be ended. */
+function isCertain({ listing }: Snapshot, { maxSnapshotAge }: Policy, now: number): boolean {
+  return listing?.complete === true && now - listing.completeAt <= maxSnapshotAge
 }
 
 function removalStep({ instance, agent }: Member, { demandAt = 0 }: Snapshot): Step | undefined {

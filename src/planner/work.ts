@@ -1,7 +1,7 @@
 // Waiting work, sorted: what counts as demand now, in groups of one size, and what does not, with the reason.
 import type { PendingAllocation } from '../model/demand.ts'
 import type { Policy } from './policy.ts'
-import type { Snapshot } from './snapshot.ts'
+import type { Snapshot, Unplaced } from './snapshot.ts'
 
 /** Work of one size. `waited`: longer than the scheduler needs to place it where it fits. */
 export interface WorkGroup {
@@ -34,7 +34,7 @@ export function sortWork(
       auxNotAllowed.push(work)
       continue
     }
-    if (unplaced.size > 0 && (unplaced.get(work.id)?.until ?? 0) > now) {
+    if (unplaced.size > 0 && isLeftAlone(unplaced.get(work.id), now)) {
       unplaceable.push(work)
       continue
     }
@@ -52,6 +52,10 @@ export function sortWork(
     atJobMax,
     unplaceable,
   }
+}
+
+function isLeftAlone(entry: Unplaced | undefined, now: number): boolean {
+  return entry !== undefined && entry.until > now && entry.trial === undefined
 }
 
 /** Leaves out what the scheduler may not start because of its job's `maxSlots`; small work of a job goes first. */

@@ -91,10 +91,11 @@ export function createInvariants(world: World): Invariants {
         }
       },
       onRead(demand) {
-        of(name).demand = demand
+        if (demand.at >= (of(name).demand?.at ?? 0)) of(name).demand = demand
       },
     }),
     onEvent(name, event) {
+      if (event.kind === 'joined') for (const id of event.ids) of(name).joined.add(id)
       if (event.kind === 'decided' && (event.move === 'terminate' || event.move === 'drain'))
         for (const id of event.ids) of(name).reasons.set(id, event.reason.code)
     },

@@ -6,7 +6,7 @@ import type { LaunchOrder, LaunchResult } from '../model/launch.ts'
 import type { JournalRecord } from '../model/ports.ts'
 import type { Vm } from '../providers/simulated/cloud.ts'
 import { isMet } from './met.ts'
-import type { Seen } from './seen.ts'
+import { isOf, type Seen } from './seen.ts'
 import { userDataOf, type World } from './world.ts'
 
 const hour = 3_600_000
@@ -35,7 +35,7 @@ export function checkLaunchCall(world: World, seen: Seen, { intent, userData }: 
 
 /** Work waits that has no room, or fewer VMs than min are there that may be of use. */
 function isNeeded(world: World, seen: Seen): boolean {
-  const { provisioners, policy, master } = world
+  const { provisioners, policy, master, invariants } = world
   const { name, demand } = seen
   if (!demand || !isMet(world, seen, demand)) return true
   if (policy.minInstances === 0) return false
@@ -43,7 +43,7 @@ function isNeeded(world: World, seen: Seen): boolean {
   const sound = instances.filter((i) => (i.state === 'running' || i.state === 'starting') && !i.ending)
   const isDoubtful = (id: string) => {
     const agent = master.agents.get(id)
-    return !agent?.connected || agent.draining || seen.reasons.has(id)
+    return !agent?.connected || agent.draining || seen.reasons.has(id) || invariants.orders.has(id)
   }
   return sound.filter(({ id }) => !isDoubtful(id)).length < policy.minInstances
 }
@@ -81,14 +81,8 @@ export function checkCreated({ cloud, invariants }: World, seen: Seen, { instanc
   }
   if (++sent.made > sent.count)
     invariants.violated(4, `${instance.intentId} gave more than ${sent.count} VMs`)
-  const live = [...cloud.vms.values()].filter(
-    (vm) => vm.endedAt === undefined && isOf(seen, vm.instance.writerId),
-  ).length
+  const live = [...cloud.vms.values()].filter((vm) => vm.endedAt === undefined && isOf(seen, vm)).length
   if (live > sent.max) invariants.violated(1, `${live} VMs live, max_instances is ${sent.max}`)
-}
-
-function isOf(seen: Seen, writer: string | undefined): boolean {
-  return writer === seen.name || seen.adopted.has(writer ?? '')
 }
 
 export function checkWritten({ invariants }: World, seen: Seen, record: JournalRecord): void {

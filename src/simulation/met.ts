@@ -1,6 +1,6 @@
 // Whether the demand a provisioner has read is met by what is there: a second opinion, simpler than the planner's.
 import type { Demand } from '../model/demand.ts'
-import type { Seen } from './seen.ts'
+import { isOf, type Seen } from './seen.ts'
 import type { World } from './world.ts'
 
 /** Work that waits for longer than this may have been refused by the agents that are free. */
@@ -19,22 +19,29 @@ export function isMet(world: World, seen: Seen, demand: Demand): boolean {
     free.splice(free.indexOf(fits), 1, fits - slots)
   }
   const aux = demand.pending.length - work.length
-  return aux === 0 || (world.policy.maxAuxPerAgent >= aux && free.length > 0)
+  return (
+    aux === 0 ||
+    demand.agents.some((agent) => agent.connected && !agent.draining && (agent.freeAux ?? 0) >= aux)
+  )
 }
 
 function roomOf({ cloud, clock, policy, invariants }: World, seen: Seen, demand: Demand): number[] {
   const now = clock.now()
   const room: number[] = []
   const agents = new Map(demand.agents.map((agent) => [agent.id, agent]))
-  for (const { instance, endedAt, createdAt, slots } of cloud.vms.values()) {
-    const isOurs = instance.writerId === seen.name || seen.adopted.has(instance.writerId ?? '')
+  for (const vm of cloud.vms.values()) {
+    const { instance, endedAt, createdAt, slots } = vm
     const isDoomed = instance.interruptedAt !== undefined || invariants.orders.has(instance.id)
-    if (!isOurs || endedAt !== undefined || isDoomed) continue
+    if (!isOf(seen, vm) || endedAt !== undefined || isDoomed) continue
     const agent = agents.get(instance.id)
     if (agent) {
       const isOpen = agent.connected && agent.enabled && !agent.draining && agent.slots === slots
       if (isOpen && !seen.reasons.has(instance.id)) room.push(agent.freeSlots)
-    } else if (seen.starts.length === 1 && createdAt + policy.bootTimeout - marginBeforeTimeout > now)
+    } else if (
+      seen.starts.length === 1 &&
+      !seen.joined.has(instance.id) &&
+      createdAt + policy.bootTimeout - marginBeforeTimeout > now
+    )
       room.push(slots)
   }
   return room

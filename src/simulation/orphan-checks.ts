@@ -1,7 +1,7 @@
 // Promise 5: every VM of ours joins or ends within its time, as long as its provisioner can do something about it.
 import type { Vm } from '../providers/simulated/cloud.ts'
 import { mainName } from './names.ts'
-import { ableSince } from './seen.ts'
+import { ableSince, isOf } from './seen.ts'
 import type { World } from './world.ts'
 
 const minute = 60_000
@@ -24,9 +24,8 @@ export function checkOrphans(world: World, { since }: Neglect): void {
   }
   const now = clock.now()
   for (const vm of cloud.vms.values()) {
-    const { id, writerId, state } = vm.instance
-    const isOurs = writerId === mainName || seen.adopted.has(writerId ?? '')
-    const useless = isOurs ? uselessness(world, vm) : undefined
+    const { id, state } = vm.instance
+    const useless = isOf(seen, vm) ? uselessness(world, vm) : undefined
     if (!useless) {
       since.delete(id)
       continue

@@ -1,6 +1,6 @@
 // Promises about ending VMs: 2, 3, 6, 13; and the rate of listings, 10.
 import { clusterId, poolName } from './names.ts'
-import type { Seen } from './seen.ts'
+import { isOf, type Seen } from './seen.ts'
 import type { World } from './world.ts'
 
 const maxAge = 15_000
@@ -51,8 +51,7 @@ function checkMin({ cloud, clock, policy, invariants }: World, seen: Seen, ids: 
   if (shrinks.length === 0) return
   const now = clock.now()
   const left = [...cloud.vms.values()].filter(
-    ({ instance, endedAt }) =>
-      instance.writerId === seen.name && !ids.includes(instance.id) && (endedAt ?? now) + seenWithin > now,
+    (vm) => isOf(seen, vm) && !shrinks.includes(vm.instance.id) && (vm.endedAt ?? now) + seenWithin > now,
   ).length
   if (left < policy.minInstances)
     invariants.violated(2, `${shrinks} are ended, ${left} VMs stay, min_instances is ${policy.minInstances}`)

@@ -1,5 +1,6 @@
 // What the invariants remember of one provisioner: what it has read, written, decided and asked for.
 import type { Demand } from '../model/demand.ts'
+import type { Vm } from '../providers/simulated/cloud.ts'
 import type { WeatherKind } from './fault-kinds.ts'
 import type { World } from './world.ts'
 
@@ -12,6 +13,8 @@ export interface Seen {
   starts: number[]
   listing?: { completeAt: number; complete: boolean }
   demand?: Demand
+  /** VMs it has seen join. */
+  joined: Set<string>
   /** Why a VM was last said to be drained or ended. */
   reasons: Map<string, string>
   /** Intents on the disk. */
@@ -34,6 +37,7 @@ export function createSeen(name: string): Seen {
   return {
     name,
     starts: [],
+    joined: new Set(),
     reasons: new Map(),
     written: new Set(),
     sent: new Map(),
@@ -44,6 +48,11 @@ export function createSeen(name: string): Seen {
     launches: 0,
     terminations: 0,
   }
+}
+
+/** The VM is this provisioner's to touch. */
+export function isOf({ name, adopted }: Seen, { instance }: Vm): boolean {
+  return instance.writerId === name || adopted.has(instance.writerId ?? '')
 }
 
 const mustWork: WeatherKind[] = [

@@ -1,7 +1,7 @@
 // What a VM of the world does, from its making to its end, by the life drawn for it.
 import { endVm, type Vm } from '../providers/simulated/cloud.ts'
 import { lifeOf, type VmLife } from './vm-life.ts'
-import { userDataOf, type World } from './world.ts'
+import { isCalm, userDataOf, type World } from './world.ts'
 
 const second = 1000
 
@@ -17,7 +17,8 @@ export function liveVm(world: World, vm: Vm): void {
       if (isUp()) join(world, vm, life)
     })
   clock.after(life.faultAfter, () => {
-    if (isUp()) strike()
+    // In a calm world only what was wrong from the beginning still shows.
+    if (isUp() && (!isCalm(world) || life.joinsAfter === undefined)) strike()
   })
 
   function strike(): void {

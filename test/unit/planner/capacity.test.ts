@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import type { Unplaced } from '../../../src/planner/snapshot.ts'
 import {
   briefly,
   busy,
@@ -7,6 +8,7 @@ import {
   idle,
   minute,
   now,
+  planned,
   second,
   vm,
   work,
@@ -58,6 +60,11 @@ describe('what counts as room for work', () => {
     ])
   })
 
+  it('is a VM on its way as long as the master was not asked after its boot time', () => {
+    const late = coming('i1', { knownSince: now - 10 * minute - second })
+    expect(briefly({ ...one, instances: [late], demandAt: now - 2 * second })).toEqual([])
+  })
+
   it('takes back an agent we drained before it buys another', () => {
     const instances = [vm('i1', { drainedAt: now - minute }), vm('i2', { drainedAt: now - minute })]
     const drained = { draining: true, enabled: false }
@@ -96,10 +103,48 @@ describe('what counts as room for work', () => {
     expect(briefly(given)).toEqual([])
   })
 
-  it('tries unplaceable work again on a new VM when its time has come', () => {
+  describe('work that several agents were not given', () => {
+    const instances = [vm('i1'), vm('i2')]
     const agents = [idle('i1', now - 2 * minute), idle('i2', now - 2 * minute)]
     const pending = [work('w', 4, { since: now - hour })]
-    const unplaced = new Map([['w', { agents: ['i1', 'i2'], until: now }]])
-    expect(briefly({ instances: [vm('i1'), vm('i2')], agents, pending, unplaced })).toEqual(['launch 1 m4/a'])
+    const known = (until: number, trial?: string) =>
+      new Map<string, Unplaced>([['w', { agents: ['i1', 'i2'], until, trial }]])
+
+    it('gets another chance when its time has come: one of the agents is replaced on trial', () => {
+      const given = { instances, agents, pending, unplaced: known(now) }
+      expect(planned(given)).toMatchObject([
+        { kind: 'drain', ids: ['i1'], reason: { code: 'UNPLACED_ON_FREE_AGENT' } },
+        { kind: 'mark', work: ['w'], agents: [], trial: 'i1' },
+        { kind: 'launch', count: 1 },
+      ])
+    })
+
+    it('counts as long as its trial lasts, also when the agent is gone', () => {
+      const given = {
+        instances: [vm('i2')],
+        agents: agents.slice(1),
+        pending,
+        unplaced: known(now + minute, 'i1'),
+      }
+      expect(briefly(given)).toEqual(['launch 1 m4/a'])
+      expect(briefly({ ...given, instances: [vm('i2'), coming('i3')] })).toEqual([])
+    })
+
+    it('is at fault again when the replacement is not given it either', () => {
+      const given = {
+        instances: [vm('i2'), vm('i3')],
+        agents: [agents[1]!, idle('i3', now - minute)],
+        pending,
+        unplaced: known(now + minute, 'i1'),
+      }
+      expect(briefly(given)).toEqual(['mark w i3', 'hold WORK_UNPLACEABLE'])
+    })
+
+    it('waits while other work has its trial', () => {
+      const two = [...pending, work('x', 4, { since: now - hour })]
+      const unplaced = known(now + minute, 'i1').set('x', { agents: ['i1', 'i2'], until: now })
+      const given = { instances: [vm('i2'), coming('i3')], agents: agents.slice(1), pending: two, unplaced }
+      expect(briefly(given)).toEqual(['hold WORK_UNPLACEABLE'])
+    })
   })
 })
