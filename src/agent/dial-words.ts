@@ -1,6 +1,6 @@
 // Why an agent got no connection, in words an operator can act on.
 import { type Problem, ProvisionError } from '../model/problem.ts'
-import { classify, type PreflightCode, rootFault } from '../tls/preflight/classify.ts'
+import { classify, type PreflightCode, rootFault, withTlsCode } from '../tls/preflight/classify.ts'
 import type { AgentOptions } from './options.ts'
 
 export type DialFault = {
@@ -54,7 +54,7 @@ export function dialFault(error: unknown, options: AgentOptions): DialFault & { 
   const [first] = error instanceof ProvisionError ? error.problems : []
   if (first && first.code !== 'AGENT_DIAL_FAILED') return { reason: refusal(first) }
   const cause = (first?.cause ?? error) as NodeJS.ErrnoException
-  const fault = withCode(rootFault(cause) ?? cause)
+  const fault = withTlsCode(rootFault(cause) ?? cause)
   const code = classify({ phase: 'handshake', fault, timedOut: false, presented: [] })
   if (code === 'PREFLIGHT_FAILED') return { reason: plain(fault) }
   return {
@@ -62,15 +62,6 @@ export function dialFault(error: unknown, options: AgentOptions): DialFault & { 
     kind: code.slice('PREFLIGHT_'.length),
     reason: words[code]?.(options, fault) ?? plain(fault),
   }
-}
-
-/** Two kinds of error come without a telling code: the WebSocket's timer, and TLS errors met while writing. */
-function withCode(fault: NodeJS.ErrnoException): NodeJS.ErrnoException {
-  const [, reason] = /:SSL routines:[^:]*:([^:]+)/.exec(fault.message) ?? []
-  const code = /timed out/i.test(fault.message)
-    ? 'ETIMEDOUT'
-    : `ERR_SSL_${reason?.toUpperCase().replaceAll(' ', '_')}`
-  return fault.code && fault.code !== 'EPROTO' ? fault : Object.assign(new Error(fault.message), { code })
 }
 
 /** The master's own words, where it answered. */

@@ -4,7 +4,13 @@ import { masterUrl } from '../model/master-address.ts'
 import { type Problem, problem } from '../model/problem.ts'
 import type { ProblemCode } from '../model/problem-codes.ts'
 import { dialOptions } from '../tls/dial-options.ts'
-import { classify, isCertificateCode, type PreflightCode, rootFault } from '../tls/preflight/classify.ts'
+import {
+  classify,
+  isCertificateCode,
+  type PreflightCode,
+  rootFault,
+  withTlsCode,
+} from '../tls/preflight/classify.ts'
 import { dialMaster } from '../tls/preflight/dial.ts'
 import { describe } from '../tls/preflight/explain.ts'
 import { presentedFacts } from '../tls/preflight/presented.ts'
@@ -36,7 +42,7 @@ const secondLook = 5000
 /** `error` is what `exchange` rejected with. Never rejects. */
 export async function connectionProblem(error: Error, target: Target): Promise<Problem> {
   const url = masterUrl(target.address)
-  const fault = rootFault(error) ?? error
+  const fault = withTlsCode(rootFault(error) ?? error)
   const code = classify({ phase: 'handshake', fault, timedOut: false, presented: [] })
   if (isCertificateCode(code)) return certificateProblem(code, fault, target)
   const told = (client: ClientCode, what: string) => problem(client, `${url}: ${what}`, { cause: error })

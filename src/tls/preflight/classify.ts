@@ -86,3 +86,12 @@ export function isCertificateCode(code: PreflightCode): boolean {
 export function rootFault(fault: NodeJS.ErrnoException | undefined): NodeJS.ErrnoException | undefined {
   return fault instanceof AggregateError ? (fault.errors[0] ?? fault) : fault
 }
+
+/** For `classify`: two kinds of error come without a telling code, a client's timer and TLS errors met while writing. */
+export function withTlsCode(fault: NodeJS.ErrnoException): NodeJS.ErrnoException {
+  const [, reason] = /:SSL routines:[^:]*:([^:]+)/.exec(fault.message) ?? []
+  const code = /timed out/i.test(fault.message)
+    ? 'ETIMEDOUT'
+    : `ERR_SSL_${reason?.toUpperCase().replaceAll(' ', '_')}`
+  return fault.code && fault.code !== 'EPROTO' ? fault : Object.assign(new Error(fault.message), { code })
+}
