@@ -53,7 +53,7 @@ export function createClient({ target, version, timeoutMs = 15_000 }: ClientOpti
         timeoutMs,
       })
     } catch (error) {
-      throw new ProvisionError(await connectionProblem(error as Error, target))
+      throw new ProvisionError(await connectionProblem(error as Error, target, isOurs))
     }
   }
 

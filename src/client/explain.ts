@@ -39,8 +39,8 @@ const untrusted: readonly PreflightCode[] = [
 /** Milliseconds for the second look at a refused certificate. */
 const secondLook = 5000
 
-/** `error` is what `exchange` rejected with. Never rejects. */
-export async function connectionProblem(error: Error, target: Target): Promise<Problem> {
+/** `error` is what `exchange` rejected with; `met`: this master has answered before. Never rejects. */
+export async function connectionProblem(error: Error, target: Target, met: boolean): Promise<Problem> {
   const url = masterUrl(target.address)
   const fault = withTlsCode(rootFault(error) ?? error)
   const code = classify({ phase: 'handshake', fault, timedOut: false, presented: [] })
@@ -48,7 +48,7 @@ export async function connectionProblem(error: Error, target: Target): Promise<P
   const told = (client: ClientCode, what: string) => problem(client, `${url}: ${what}`, { cause: error })
   if (code === 'PREFLIGHT_NOT_TLS') return told('CLIENT_SCHEME', 'the port does not speak TLS')
   // A TLS port answers plain text with an alert, which is no HTTP, or by hanging up.
-  if (!target.trust && /^(PREFLIGHT_NOT_HTTP|PREFLIGHT_CLOSED)/.test(code))
+  if (!met && !target.trust && /^(PREFLIGHT_NOT_HTTP|PREFLIGHT_CLOSED)/.test(code))
     return told('CLIENT_SCHEME', `plain http got no answer (${plain(fault)}); the port may speak TLS`)
   const why = unreachable[code]
   if (why) return told('CLIENT_UNREACHABLE', code === 'PREFLIGHT_UNREACHABLE' ? plain(fault) : why)

@@ -1,0 +1,200 @@
+// A client and real masters: right ones, wrong ones, and what it says about them.
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer, type IncomingMessage } from 'node:http'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { TLSSocket } from 'node:tls'
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { createClient } from '../../../src/client/client.ts'
+import { targetByUrl } from '../../../src/client/target.ts'
+import { listWork, sendWork } from '../../../src/client/work.ts'
+import { type Problem, ProvisionError } from '../../../src/model/problem.ts'
+import { createDevelopmentChain, type DevelopmentChain } from '../../../src/tls/development/development-ca.ts'
+import { startMaster, type TestMaster, token } from '../../support/master.ts'
+import { answerInfo, infoBody, Masters } from '../../support/masters.ts'
+import { day, now } from '../../support/x509.ts'
+import { authority, masterName, server } from '../../support/x509-profiles.ts'
+
+const dir = mkdtempSync(join(tmpdir(), 'client-'))
+const masters = new Masters()
+let chain: DevelopmentChain
+let m: TestMaster
+beforeAll(async () => {
+  chain = await createDevelopmentChain({ names: ['master.test'], ips: [], days: 30, now: Date.now() })
+  m = await startMaster({}, { tls: { cert: chain.chain, key: chain.leaf.key } })
+})
+afterEach(() => masters.close())
+afterAll(async () => {
+  await m.stop()
+  rmSync(dir, { recursive: true, force: true })
+})
+
+function file(name: string, text: string): string {
+  const path = join(dir, name)
+  writeFileSync(path, text)
+  return path
+}
+
+interface Given {
+  port?: number
+  scheme?: string
+  certificates?: string
+  name?: string
+  token?: string | null
+}
+
+/** Trusts the root and verifies `master.test`, unless told otherwise. */
+function clientOf(given: Given = {}) {
+  const {
+    port = m.listener.port,
+    scheme = 'https',
+    certificates = chain.root.certificate,
+    name = 'master.test',
+  } = given
+  const target = targetByUrl(`${scheme}://127.0.0.1:${port}`, {
+    env: {
+      ...(certificates && { DET_MASTER_CERT_FILE: file('certificates.crt', certificates) }),
+      DET_MASTER_CERT_NAME: name,
+    },
+    tokenFile: given.token === null ? undefined : file('token', given.token ?? token),
+  })
+  return createClient({ target, version: '0.0.0', timeoutMs: 400 })
+}
+
+async function refusal(asked: Promise<unknown>): Promise<Problem> {
+  const error = await asked.then(
+    () => undefined,
+    (error: unknown) => error,
+  )
+  expect(error).toBeInstanceOf(ProvisionError)
+  return (error as ProvisionError).problems[0]!
+}
+
+const order = { id: 'w', slots: 1, duration: '1h' }
+
+describe('a master that is trusted', () => {
+  it.each([
+    ['its root', () => chain.root.certificate],
+    ['its whole chain', () => chain.chain],
+    ['its intermediate alone', () => chain.intermediate.certificate],
+  ])('by %s answers', async (_, certificates) => {
+    expect(await listWork(clientOf({ certificates: certificates() }))).toEqual([])
+  })
+
+  it('is asked for by its host and verified by the other name', async () => {
+    let asked: string | false | null = null
+    const port = await masters.secure({ cert: chain.chain, key: chain.leaf.key }, (socket) => {
+      asked = (socket as TLSSocket).servername as string | false
+      answerInfo()(socket)
+    })
+    const env = {
+      DET_MASTER_CERT_FILE: file('root.crt', chain.root.certificate),
+      DET_MASTER_CERT_NAME: 'master.test',
+    }
+    const target = targetByUrl(`https://localhost:${port}`, { env })
+    expect((await refusal(listWork(createClient({ target, version: '0' })))).code).toBe('NOT_A_PROVISIONER')
+    expect(asked).toBe('localhost')
+  })
+})
+
+describe('a master that is not trusted', () => {
+  it('is refused without its CA, with its certificate and the variable that would help', async () => {
+    const { code, message, remedy } = await refusal(listWork(clientOf({ certificates: '' })))
+    expect(code).toBe('CLIENT_CERT_UNTRUSTED')
+    expect(message).toMatch(
+      /^https:\/\/127\.0\.0\.1:\d+ presents CN=master\.test.*DNS:master\.test.*SHA-256 [0-9a-f]{64}/,
+    )
+    expect(message).toContain('trusted: the well-known CAs')
+    expect(remedy).toContain('DET_MASTER_CERT_FILE')
+  })
+
+  it('is refused under another name, and its names are told', async () => {
+    const { code, message } = await refusal(listWork(clientOf({ name: 'other.test' })))
+    expect(code).toBe('CLIENT_CERT_NAME')
+    expect(message).toMatch(/DNS:master\.test.*not valid for other\.test/)
+  })
+
+  it('is refused when its certificate has expired', async () => {
+    const root = authority('Root')
+    const leaf = server(root, { notBefore: now - 20 * day, notAfter: now - day })
+    const port = await masters.secure({ cert: leaf.pem, key: leaf.key.pem })
+    const { code, message } = await refusal(
+      listWork(clientOf({ port, certificates: root.pem, name: masterName })),
+    )
+    expect(code).toBe('CLIENT_CERT_UNUSABLE')
+    expect(message).toMatch(/expired/)
+  })
+
+  it.each([
+    ['noverify', 'CLIENT_VERIFIES_ALWAYS'],
+    ['/no/such/file', 'TLS_FILE_MISSING'],
+  ])('is not dialled with DET_MASTER_CERT_FILE=%s', (DET_MASTER_CERT_FILE, code) => {
+    const open = () => targetByUrl('https://127.0.0.1:1', { env: { DET_MASTER_CERT_FILE } })
+    expect(open).toThrow(expect.objectContaining({ code }))
+  })
+})
+
+describe('an address where no master of ours is', () => {
+  it('is told: nothing listens', async () => {
+    const port = await masters.closedPort()
+    expect(await refusal(listWork(clientOf({ port })))).toMatchObject({
+      code: 'CLIENT_UNREACHABLE',
+      message: `https://127.0.0.1:${port}: nothing listens there`,
+    })
+  })
+
+  it('is told: it takes connections and says nothing', async () => {
+    const port = await masters.tcp(() => {})
+    expect(await refusal(listWork(clientOf({ port })))).toMatchObject({
+      code: 'CLIENT_UNREACHABLE',
+      message: expect.stringContaining('no answer within 0.4 s'),
+    })
+  })
+
+  it('is told: TLS to a port that speaks plain text, and the other way round', async () => {
+    const port = await masters.tcp(answerInfo())
+    expect((await refusal(listWork(clientOf({ port })))).code).toBe('CLIENT_SCHEME')
+    expect((await refusal(listWork(clientOf({ scheme: 'http' })))).code).toBe('CLIENT_SCHEME')
+  })
+
+  it.each([
+    ['a Determined master', infoBody, 200, /a Determined master of version 0\.38\.1/],
+    ['another web server', '<html>', 404, /something that answers GET \/info with status 404/],
+    ['another service with JSON', '{"version":"1"}', 200, /something that answers/],
+  ])('is told: %s; no token is shown to it', async (_, body, status, words) => {
+    const heard: IncomingMessage[] = []
+    const other = createServer((request, response) => {
+      heard.push(request)
+      response.writeHead(status).end(body)
+    })
+    const port = await masters.secure({ cert: chain.chain, key: chain.leaf.key }, (socket) =>
+      other.emit('connection', socket),
+    )
+    const problem = await refusal(sendWork(clientOf({ port }), order))
+    expect(problem.code).toBe('NOT_A_PROVISIONER')
+    expect(problem.message).toMatch(words)
+    expect(heard.map(({ method, url, headers }) => [method, url, headers.authorization])).toEqual([
+      ['GET', '/info', undefined],
+    ])
+  })
+})
+
+describe('a token', () => {
+  it('is not needed to read on this machine', async () => {
+    expect(await listWork(clientOf({ token: null }))).toEqual([])
+  })
+
+  it('is asked for before anything is sent that changes something', async () => {
+    const { code, remedy } = await refusal(sendWork(clientOf({ token: null }), order))
+    expect(code).toBe('CLIENT_TOKEN_MISSING')
+    expect(remedy).toContain('--token-file')
+  })
+
+  it('that is another one is refused, for reading too', async () => {
+    const client = clientOf({ token: 'of-another-master' })
+    expect((await refusal(sendWork(client, order))).code).toBe('CLIENT_TOKEN_REFUSED')
+    expect((await refusal(listWork(client))).code).toBe('CLIENT_TOKEN_REFUSED')
+    expect(m.master).toBeDefined()
+    expect(await listWork(clientOf())).toEqual([])
+  })
+})

@@ -1,0 +1,84 @@
+// Answers that get lost on their way: work is handed in once, and whoever asked is told what is known.
+import { once } from 'node:events'
+import { type AddressInfo, connect, createServer, type Server } from 'node:net'
+import { afterEach, beforeEach, expect, it } from 'vitest'
+import { type Client, createClient } from '../../../src/client/client.ts'
+import { submitWork } from '../../../src/client/submit.ts'
+import { listWork } from '../../../src/client/work.ts'
+import type { Clock } from '../../../src/model/ports.ts'
+import type { ProvisionError } from '../../../src/model/problem.ts'
+import { startMaster, type TestMaster, token } from '../../support/master.ts'
+
+let m: TestMaster
+let between: Server
+/** Answers to POST requests that are still to be lost. */
+let losses: number
+let posts: number
+beforeEach(async () => {
+  m = await startMaster({}, { tls: undefined })
+  losses = posts = 0
+  between = createServer((client) => {
+    const master = connect(m.listener.port, '127.0.0.1')
+    let isLost = false
+    client.on('data', (bytes) => {
+      if (bytes.toString().startsWith('POST')) {
+        posts++
+        isLost = losses-- > 0
+      }
+      master.write(bytes)
+    })
+    // The master has done what it was asked for by the time it answers.
+    master.on('data', (bytes) => (isLost ? client.destroy() : client.write(bytes)))
+    for (const socket of [client, master])
+      socket.on('error', () => {}).on('close', () => [client, master].map((s) => s.destroy()))
+  })
+  await once(between.listen(0, '127.0.0.1'), 'listening')
+})
+afterEach(async () => {
+  between.close()
+  await m.stop()
+})
+
+const waits: number[] = []
+/** Does not wait. */
+const clock: Clock = { now: () => 0, sleep: async (ms) => void waits.push(ms) }
+
+function client(): Client {
+  const { port } = between.address() as AddressInfo
+  const address = { scheme: 'http', host: '127.0.0.1', port } as const
+  return createClient({ target: { address, prefix: '', access: { token } }, version: '0', timeoutMs: 2000 })
+}
+
+const order = { id: 'once', slots: 1, duration: '1h' }
+const atTheMaster = () => listWork(client())
+
+it('work whose answers got lost is there once, and its sender hears of it in the end', async () => {
+  losses = 3
+  expect(await submitWork(client(), order, clock)).toMatchObject({ task: 'once', state: 'pending' })
+  expect(posts).toBe(4)
+  expect(waits).toEqual([500, 1000, 2000])
+  expect(await atTheMaster()).toHaveLength(1)
+})
+
+it('without any answer the sender is told that the master may have it', async () => {
+  losses = 100
+  const error = (await submitWork(client(), order, clock).catch((error: unknown) => error)) as ProvisionError
+  expect(error.problems[0]).toMatchObject({ code: 'WORK_NOT_CONFIRMED', details: { id: 'once' } })
+  expect(error.problems[0]!.remedy).toContain('--id once')
+  expect(posts).toBe(5)
+  expect(await atTheMaster()).toHaveLength(1)
+})
+
+it('nothing is sent twice that was refused', async () => {
+  const wrong = submitWork(client(), { ...order, slots: -1 }, clock)
+  await expect(wrong).rejects.toMatchObject({ code: 'REQUEST_REFUSED' })
+  expect(posts).toBe(1)
+})
+
+it('a master that was never there is not tried again', async () => {
+  const away = client()
+  between.close()
+  waits.length = 0
+  await expect(submitWork(away, order, clock)).rejects.toMatchObject({ code: 'CLIENT_UNREACHABLE' })
+  expect(waits).toEqual([])
+})
