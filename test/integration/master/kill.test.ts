@@ -1,34 +1,35 @@
 // Kill -9 of the master at random moments under load: every piece of work that was answered is run, and run once.
-import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
-import { request } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, expect, it } from 'vitest'
+import { createClient } from '../../../src/client/client.ts'
+import { listWork } from '../../../src/client/work.ts'
 import { systemClock } from '../../../src/platform/clock.ts'
 import { type Container, failureTypes } from '../../../src/protocol/container.ts'
 import { type AgentConnection, connectAgentSocket } from '../../../src/protocol/dial.ts'
 import { ownAgentVersion } from '../../../src/protocol/own-agent.ts'
-import { type Answer, gpu } from '../../support/master.ts'
+import { killable } from '../../support/killable.ts'
+import { gpu } from '../../support/master.ts'
+import { submitPatiently } from '../../support/patient-submit.ts'
 
 const token = 'token-of-the-tests'
 const folder = mkdtempSync(join(tmpdir(), 'kill-'))
 const over = new AbortController()
-let master: ChildProcess | undefined
+const master = killable({ stdio: ['ignore', 'pipe', 'inherit'] })
 let port = 0
 
-afterEach(() => {
+afterEach(async () => {
   over.abort()
-  master?.kill('SIGKILL')
+  await master.kill()
   rmSync(folder, { recursive: true, force: true })
 })
 
 async function startMaster(): Promise<void> {
   const script = join(import.meta.dirname, '../../support/master-process.ts')
-  const args = [script, join(folder, 'journal'), String(port), token]
-  master = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] })
-  const [line] = await once(master.stdout!, 'data')
+  const { stdout } = master.start([script, join(folder, 'journal'), String(port), token])
+  const [line] = await once(stdout!, 'data')
   port = Number(line)
 }
 
@@ -87,49 +88,22 @@ async function agent(id: string, runs: Map<string, number>): Promise<void> {
   }
 }
 
-function ask(method: string, path: string, body?: unknown): Promise<Answer> {
-  return new Promise((resolve, reject) => {
-    const headers = { Authorization: `Bearer ${token}` }
-    const sent = request({ host: '127.0.0.1', port, method, path, headers, agent: false }, (response) => {
-      let text = ''
-      response.setEncoding('utf8').on('data', (chunk) => {
-        text += chunk
-      })
-      response.on('error', reject)
-      response.on('end', () => resolve({ status: response.statusCode!, json: JSON.parse(text) }))
-    })
-    sent.on('error', reject)
-    sent.end(body && JSON.stringify(body))
-  })
-}
-
-/** Until it is answered, as a careful client does; the id makes that safe. */
-async function submit(id: string, slots: number): Promise<void> {
-  for (;;) {
-    const answer = await ask('POST', '/provision/v1/work', { id, slots, command: [id] }).catch(
-      () => undefined,
-    )
-    if (answer && [200, 201].includes(answer.status)) return
-    await pause(20)
-  }
-}
-
 it('no work is lost and none is run twice', async () => {
   await startMaster()
+  const address = { scheme: 'http', host: '127.0.0.1', port } as const
+  const client = createClient({ target: { address, prefix: '', access: { token } }, version: '1' })
   const runs = new Map<string, number>()
   const agents = [agent('a', runs), agent('b', runs)]
   const ids = Array.from({ length: 60 }, (_, i) => `task-${i}`)
   const submitting = (async () => {
     for (const [i, id] of ids.entries()) {
-      await submit(id, i % 4)
+      await submitPatiently(client, { id, slots: i % 4, command: [id] })
       await pause(Math.random() * 30)
     }
   })()
   for (let kill = 0; kill < 5; kill++) {
     await pause(150 + Math.random() * 250)
-    const died = once(master!, 'exit')
-    master!.kill('SIGKILL')
-    await died
+    await master.kill()
     await startMaster()
   }
   await submitting
@@ -138,8 +112,7 @@ it('no work is lost and none is run twice', async () => {
   let states: string[] = []
   for (let i = 0; i < 500 && !finished(); i++) {
     await pause(20)
-    const { json } = await ask('GET', '/provision/v1/work')
-    states = json.work.map(({ state }: { state: string }) => state)
+    states = (await listWork(client)).map(({ state }) => state)
   }
   expect(states).toEqual(ids.map(() => 'finished'))
   expect(Object.fromEntries(runs)).toEqual(Object.fromEntries(ids.map((id) => [id, 1])))

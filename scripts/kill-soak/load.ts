@@ -1,0 +1,92 @@
+// A steady load of short commands, each of which writes down that it began and that it came to its end.
+import { readFileSync, writeFileSync } from 'node:fs'
+import type { Client } from '../../src/client/client.ts'
+import { isNoAnswer } from '../../src/client/submit.ts'
+import { listWork, type WorkOrder } from '../../src/client/work.ts'
+import { isOver, type WorkView } from '../../src/client/work-view.ts'
+import { systemClock } from '../../src/platform/clock.ts'
+import { submitPatiently } from '../../test/support/patient-submit.ts'
+import type { Random } from './random.ts'
+import type { Trace } from './verdict.ts'
+
+export interface Load {
+  /** By task. */
+  accepted: Map<string, { fails: boolean }>
+  finals: Map<string, WorkView>
+  changed: string[]
+  /** Hands work in until the signal comes, and then what it has begun to hand in. */
+  submit(signal: AbortSignal): Promise<void>
+  /** Looks at the work of the master once; without a master, nothing is seen. */
+  look(): Promise<void>
+  traces(): Trace[]
+}
+
+/** Work at once: more would only wait. */
+const mostUnfinished = 30
+
+/** One write of one line each: lines of several processes do not mix (O_APPEND, write(2)). */
+const script = `printf 'began %s %s\\n' "$TASK" "$DET_CONTAINER_ID" >>"$TRACES"
+sleep "$1"
+printf 'ended %s %s\\n' "$TASK" "$DET_CONTAINER_ID" >>"$TRACES"
+exit "$2"`
+
+export function createLoad(client: Client, tracesFile: string, random: Random): Load {
+  const accepted: Load['accepted'] = new Map()
+  const finals: Load['finals'] = new Map()
+  const changed: string[] = []
+  writeFileSync(tracesFile, '')
+
+  function nextOrder(n: number): { order: WorkOrder; fails: boolean } {
+    const fails = random.chance(0.1)
+    const id = `soak-${n}`
+    const command = ['sh', '-c', script, 'soak', random.between(0, 1.5).toFixed(2), fails ? '7' : '0']
+    // 4 slots are two whole agents, 0 is auxiliary work.
+    const slots = random.one([0, 1, 1, 1, 1, 1, 2, 2, 4])
+    return { order: { id, slots, command, env: { TASK: id, TRACES: tracesFile } }, fails }
+  }
+
+  async function handIn(n: number): Promise<void> {
+    const { order, fails } = nextOrder(n)
+    // Some clients ask twice at once: that, too, is one piece of work.
+    const times = random.chance(0.2) ? 2 : 1
+    await Promise.any(Array.from({ length: times }, () => submitPatiently(client, order)))
+    accepted.set(order.id, { fails })
+  }
+
+  return {
+    accepted,
+    finals,
+    changed,
+    async submit(signal) {
+      const underWay = new Set<Promise<void>>()
+      for (let n = 1; !signal.aborted; n++) {
+        const one = handIn(n)
+        underWay.add(one)
+        one.finally(() => underWay.delete(one)).catch(() => {})
+        await systemClock.sleep(random.between(50, 350))
+        while (!signal.aborted && accepted.size - finals.size + underWay.size > mostUnfinished)
+          await systemClock.sleep(50)
+      }
+      await Promise.all(underWay)
+    },
+    async look() {
+      const seen = await listWork(client).catch((error: unknown) => {
+        if (isNoAnswer(error)) return []
+        throw error
+      })
+      for (const work of seen.filter(isOver)) {
+        const before = finals.get(work.task)
+        if (!before) finals.set(work.task, work)
+        else if (before.state !== work.state && !changed.includes(work.task)) changed.push(work.task)
+      }
+    },
+    traces: () =>
+      readFileSync(tracesFile, 'utf8')
+        .split('\n')
+        .filter(Boolean)
+        .map((line) => {
+          const [kind, task, container] = line.split(' ')
+          return { kind, task, container } as Trace
+        }),
+  }
+}

@@ -1,0 +1,21 @@
+// Hands work in as a careful client does: until it is answered; the id makes that safe.
+import type { Client } from '../../src/client/client.ts'
+import { isNoAnswer } from '../../src/client/submit.ts'
+import { sendWork, type WorkOrder } from '../../src/client/work.ts'
+import type { WorkView } from '../../src/client/work-view.ts'
+import { systemClock } from '../../src/platform/clock.ts'
+
+/** Rejects with what is wrong with the order, or with the signal's reason. */
+export async function submitPatiently(
+  client: Client,
+  order: WorkOrder,
+  signal?: AbortSignal,
+): Promise<WorkView> {
+  for (;;)
+    try {
+      return await sendWork(client, order)
+    } catch (error) {
+      if (!isNoAnswer(error)) throw error
+      await systemClock.sleep(20, signal)
+    }
+}
