@@ -77,16 +77,4 @@ export const joinCodes = {
     meaning: 'The file with the token that allows changes cannot be read or written, or holds none.',
     remedy: 'Mend the file or its folder, or delete it so that a new one is made.',
   },
-  AGENT_NEVER_JOINED: {
-    severity: 'error',
-    exit: 1,
-    meaning: 'A VM ended before its agent joined the master.',
-    remedy: "Read the VM's console; the stages in docs/errors.md say what each end means.",
-  },
-  AGENT_ENDED: {
-    severity: 'warning',
-    exit: 1,
-    meaning: 'A VM ended whose agent had joined.',
-    remedy: "Read the agent's last lines on the VM's console.",
-  },
 } as const satisfies Record<string, CodeInfo>
