@@ -1,14 +1,21 @@
 // shellcheck has nothing to say about any script we render, not even on style.
 import { execFile } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { expect, it } from 'vitest'
 import { renderScript } from '../../../src/userdata/render.ts'
 import { agentSetup } from '../../support/agent-setups.ts'
 import { scriptSamples } from '../../support/script-samples.ts'
+import { root } from '../../support/sources.ts'
 
 it.each(Object.entries(scriptSamples))('%s', async (_, changes) => {
   const { script } = await renderScript(agentSetup(changes))
   expect(await shellcheck(script!)).toEqual([])
+})
+
+it('the entrypoint of the agent image', async () => {
+  expect(await shellcheck(readFileSync(join(root, 'images/agent/entrypoint.sh'), 'utf8'))).toEqual([])
 })
 
 it('would say something about a script that is wrong', async () => {
