@@ -73,17 +73,11 @@ export async function startStandAlone(options: StandAloneOptions): Promise<Stand
     await Promise.all([...running.values()].map((pool) => pool.stop()))
     await served.close()
   }
-  for (const name of pools.names)
-    try {
-      running.set(name, await startPool(name, pools, served, options))
-    } catch (error) {
-      // One pool without credentials or region is its own affair; without any pool there is nothing to run.
-      if (running.size === 0 && name === pools.names.at(-1)) {
-        await stop()
-        throw error
-      }
-      logger.error('a pool cannot be run', { pool: name, error })
-    }
+  const failures = await startAll(pools, running, served, options)
+  if (failures.length > 0 && running.size === 0) {
+    await stop()
+    throw failures[0]
+  }
   served.master.onAgent(options.onChange)
   return {
     address: served.address,
@@ -99,6 +93,27 @@ export async function startStandAlone(options: StandAloneOptions): Promise<Stand
 /** An agent that outlived a restart of ours may knock before the first listing; then nobody can call it foreign. */
 function mayJoin(pool: RunningPool | undefined, id: string): boolean {
   return !pool?.hasListed() || pool.fleet.knows(id)
+}
+
+/** All at once: a pool whose cloud does not answer, or that has no credentials, is its own affair. Returns what failed. */
+async function startAll(
+  pools: PreparedPools,
+  running: Map<string, RunningPool>,
+  served: BuiltInMaster,
+  options: StandAloneOptions,
+): Promise<unknown[]> {
+  const failures: unknown[] = []
+  await Promise.all(
+    pools.names.map(async (name) => {
+      try {
+        running.set(name, await startPool(name, pools, served, options))
+      } catch (error) {
+        failures.push(error)
+        options.logger.error('a pool cannot be run', { pool: name, error })
+      }
+    }),
+  )
+  return failures
 }
 
 function startPool(
