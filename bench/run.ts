@@ -4,6 +4,7 @@ import { cpus, totalmem } from 'node:os'
 import { join } from 'node:path'
 import { agents } from './agents.ts'
 import { coldStart } from './cold-start.ts'
+import { localAgents } from './local-agents.ts'
 import type { Report, Row } from './measure.ts'
 import { planTimes } from './plan.ts'
 import { userData } from './user-data.ts'
@@ -15,6 +16,7 @@ const benchmarks: Record<string, () => Promise<Report>> = {
   // Loaded when it is wanted: an SDK is paid for by those who use it.
   aws: async () => (await import('./aws.ts')).awsCosts(),
   agents,
+  'local-agents': localAgents,
 }
 
 function line({ what, measured, budget, met }: Row): string {
