@@ -17,18 +17,16 @@ export interface BegunTask {
   ended: Promise<unknown>
 }
 
-/** `accepted` is called once it is clear that the agent will try. Throws for people: why it does not run. */
+/** Throws for people: why it does not run. */
 export async function beginTask(
   order: StartContainer,
   master: MasterInfo,
   context: Pick<TasksContext, 'options' | 'env' | 'devices' | 'folder'>,
-  accepted: () => void,
 ): Promise<BegunTask> {
   const { Container: container, Spec: spec } = order
   const { Cmd: command, Env: given, WorkingDir: cwd } = spec.RunSpec.ContainerConfig
   const refusal = refusalOf(order, await context.devices())
   if (refusal) throw new Error(refusal)
-  accepted()
   const folder = context.folder.make(container.id)
   let process: GatedProcess | undefined
   try {

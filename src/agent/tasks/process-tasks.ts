@@ -8,7 +8,7 @@ import type { AgentOptions } from '../options.ts'
 import { beginTask } from './begin-task.ts'
 import { createLogShipper, type LogShipper } from './log-shipper.ts'
 import { endReport, failure, failureOf, reattachAck, stateReport } from './reports.ts'
-import { exitCodeOf, isRunning, signalTask } from './task-process.ts'
+import { exitCodeOf, hasBegun, isRunning, signalTask } from './task-process.ts'
 import { readTask, type TaskRecord, writeTask } from './task-record.ts'
 import type { Send, Tasks } from './tasks.ts'
 import type { WorkFolder } from './work-folder.ts'
@@ -89,12 +89,12 @@ export function processTasks(context: TasksContext): Tasks {
     return send?.(message) ?? false
   }
 
-  function restore(): void {
+  async function restore(): Promise<void> {
     restored = true
     for (const id of folder.ids()) {
       const record = readTask(folder.task(id))
-      // Without a record nothing of it ever ran: its shell gave up when the agent died.
-      if (record) add(record)
+      // Nothing of another ever ran: its shell gave up when the agent died.
+      if (record && (await hasBegun(folder.task(id), record, clock))) add(record)
       else folder.remove(id)
     }
   }
@@ -102,9 +102,9 @@ export function processTasks(context: TasksContext): Tasks {
   async function begin(order: StartContainer): Promise<void> {
     const { Container: container } = order
     try {
-      const { record, ended } = await beginTask(order, master!, context, () =>
-        send?.(stateReport(container, 'STARTING')),
-      )
+      const { record, ended } = await beginTask(order, master!, context)
+      // Not before it runs: of what the master has heard nothing, it knows that it may order it once more.
+      send?.(stateReport(container, 'STARTING'))
       // Before anything watches it: its end may come at once, and must not be told first.
       send?.(stateReport(container, 'RUNNING'))
       add(record, ended)
@@ -120,7 +120,7 @@ export function processTasks(context: TasksContext): Tasks {
     async reattach(info, expected) {
       master = info
       await Promise.all(starting.values())
-      if (!restored) restore()
+      if (!restored) await restore()
       const wanted = new Set(expected.map((container) => container.id))
       for (const [id, task] of tasks) {
         if (wanted.has(id) && task.record.clusterId === info.cluster_id) continue

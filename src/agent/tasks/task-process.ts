@@ -1,16 +1,19 @@
 // The process of a task: a shell that waits for it, so that its exit status is known even when no agent saw the end.
-import { closeSync, openSync, readFileSync } from 'node:fs'
+import { closeSync, existsSync, openSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import type { Clock } from '../../model/ports.ts'
 import { type GatedProcess, sendSignal, startGated } from '../../platform/gated-process.ts'
 import { processStart } from '../../platform/process-identity.ts'
 import type { Environment } from './task-environment.ts'
 import type { TaskRecord } from './task-record.ts'
 
 /**
- * The shell outlives the signals its group is sent, writes down how the task ended, and takes what the task left behind
+ * The first thing it does is to leave a mark, so that a task which was never let go is told from one that was killed. The
+ * shell outlives the signals its group is sent, writes down how the task ended, and takes what the task left behind
  * with it, as the end of a container would.
  */
-const body = `trap : TERM INT HUP QUIT USR1 USR2
+const body = `: >"$1.begun"
+trap : TERM INT HUP QUIT USR1 USR2
 status=$1; shift
 "$@" </dev/null
 code=$?
@@ -39,6 +42,20 @@ export async function startTask(
 
 export function isRunning({ process }: TaskRecord): boolean {
   return processStart(process.pid) === process.start
+}
+
+/** Milliseconds a shell that is alive may take to leave its mark, or to end because its agent has. */
+const slowestShell = 5000
+
+/** Of a task that an earlier agent may have died over: was its command let go? */
+export async function hasBegun(folder: string, record: TaskRecord, clock: Clock): Promise<boolean> {
+  for (const deadline = clock.now() + slowestShell; clock.now() < deadline; ) {
+    const running = isRunning(record)
+    if (existsSync(join(folder, 'status.begun'))) return true
+    if (!running) return false
+    await clock.sleep(10)
+  }
+  return true
 }
 
 export function signalTask(record: TaskRecord, signal: number): void {

@@ -18,6 +18,7 @@ export interface WorkRoutesOptions {
 
 export function workRoutes({ desk, store, logs, defaults, fault }: WorkRoutesOptions): Route[] {
   const find = (id: string): Allocation | undefined => store.get(id) ?? store.ofTask(id)
+  const stopping = failure(503, 'this master is stopping')
   const missing = (id: string) => failure(404, `work '${id}' not found`)
 
   async function submit(body: Record<string, unknown>): Promise<Reply> {
@@ -26,14 +27,15 @@ export function workRoutes({ desk, store, logs, defaults, fault }: WorkRoutesOpt
     const { submission } = read
     const known = store.ofTask(submission.task)
     // Handed in again by someone who did not hear the answer: once is enough.
-    if (known && isSame(known, submission)) return ok({ work: workView(known) })
+    if (known && isSame(known, submission)) {
+      const kept = await desk.submitted(known.id)
+      return kept ? ok({ work: workView(kept) }) : stopping
+    }
     if (known) return failure(409, `work '${submission.task}' is there already, and differs`)
     const down = fault()
     if (down) return failure(503, down)
     const allocation = await desk.submit(submission)
-    return allocation
-      ? { status: 201, value: { work: workView(allocation) } }
-      : failure(503, 'this master is stopping')
+    return allocation ? { status: 201, value: { work: workView(allocation) } } : stopping
   }
 
   return [
@@ -65,7 +67,7 @@ export function workRoutes({ desk, store, logs, defaults, fault }: WorkRoutesOpt
         const found = find(id)
         if (!found) return missing(id)
         const killed = await desk.kill(found.id, 'killed on order')
-        return killed ? ok({ work: workView(killed) }) : failure(503, 'this master is stopping')
+        return killed ? ok({ work: workView(killed) }) : stopping
       },
     },
   ]

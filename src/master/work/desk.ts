@@ -36,6 +36,8 @@ export interface DeskOptions {
 export interface Desk {
   /** Resolves once the work is on the disk; with undefined when the master was closed first. */
   submit(submission: step.Submission): Promise<Allocation | undefined>
+  /** The same for work that was submitted before: whoever asks again is answered no sooner than who asked first. */
+  submitted(id: string): Promise<Allocation | undefined>
   /** Undefined also when there is no such work. What is over already stays as it is. */
   kill(id: string, reason: string): Promise<Allocation | undefined>
   killOn(agentId: string, reason: string): void
@@ -99,6 +101,11 @@ export function createDesk(options: DeskOptions): Desk {
     return after
   }
 
+  /** Writes it down once more: what came before it is then on the disk, too. */
+  async function confirmed(work: Allocation): Promise<Allocation | undefined> {
+    return (await options.keep(work)) ? work : undefined
+  }
+
   function begin(allocation: Allocation): void {
     if (allocation.work.kind === 'duration') void lastUntilOver(allocation)
     else for (const container of allocation.containers) start(allocation, container)
@@ -143,11 +150,17 @@ export function createDesk(options: DeskOptions): Desk {
   return {
     submit: (submission) => update(undefined, step.submitted(submission, clock.now())),
 
+    async submitted(id) {
+      const work = store.get(id)
+      return work && confirmed(work)
+    },
+
     async kill(id, reason) {
       const work = store.get(id)
-      if (!work || isOver(work)) return work
+      if (!work) return undefined
       // Once more, in case the first order got lost.
-      if (work.outcome) end(work)
+      if (work.outcome && !isOver(work)) end(work)
+      if (work.outcome) return confirmed(work)
       return update(work, step.killed(work, reason, clock.now()))
     },
 

@@ -4,6 +4,8 @@ import { once } from 'node:events'
 import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { startTask } from '../../../src/agent/tasks/task-process.ts'
+import { writeTask } from '../../../src/agent/tasks/task-record.ts'
 import { workFolder } from '../../../src/agent/tasks/work-folder.ts'
 import { processStart } from '../../../src/platform/process-identity.ts'
 import { type AgentHome, agentHome } from '../../support/running-agent.ts'
@@ -161,6 +163,26 @@ describe('an agent that is killed', () => {
     expect(runs()).toHaveLength(1)
     second.kill('SIGTERM')
     expect(await once(second, 'exit')).toEqual([0, null])
+  })
+
+  it('between writing a command down and letting it run leaves nothing that runs, and no failure', async () => {
+    const folder = workFolder('a', { PROVISION_ROOT: home.dir }).make('c-1')
+    // The shell that waits to be let go, and ends when its agent does.
+    const shell = await startTask(folder, ['true'], folder, {})
+    const { pid, start, ended } = shell
+    writeTask(folder, { container: container('c-1'), clusterId: 'c', process: { pid, start } })
+    expecting('c-1')
+    home.run(env())
+    await until(() => master.visits[0], 'the agent to dial')
+    shell.abandon()
+    await ended
+    const { connection, heard } = await visit(0)
+    expect(acksOf(master.visits[0]!)).toMatchObject([
+      ['c-1', 'TERMINATED', expect.stringContaining('restore')],
+    ])
+    connection.send(order('echo now'))
+    await until(() => heard.some((m) => m.ContainerStateChanged?.ContainerStopped), 'its end')
+    expect(printed()).toBe('now\n')
   })
 
   it('between writing a folder and starting leaves nothing that runs', async () => {

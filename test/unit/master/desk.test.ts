@@ -97,6 +97,21 @@ describe('what is being written down', () => {
     expect(sent).toMatchObject([['a', { StartContainer: { Container: { id: 'c1' } } }]])
   })
 
+  it('is not said to be accepted, or ended, before it is on the disk, however often that is asked', async () => {
+    disk = []
+    const answered: string[] = []
+    const note = (what: string) => () => void answered.push(what)
+    void desk.submit(command('t')).then(note('submitted'))
+    void desk.submitted('t.1').then(note('submitted again'))
+    void desk.kill('t.1', 'changed my mind').then(note('killed'))
+    void desk.kill('t.1', 'changed my mind').then(note('killed again'))
+    await turn()
+    expect(answered).toEqual([])
+    for (const done of disk) done()
+    await turn()
+    expect(answered).toEqual(['submitted', 'submitted again', 'killed', 'killed again'])
+  })
+
   it('is not carried out at all when it was ordered to end meanwhile', async () => {
     await desk.submit(command('t'))
     disk = []
