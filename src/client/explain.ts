@@ -1,5 +1,4 @@
 // Why there is no connection to a master, as a problem: what was dialled, what came back, what to do.
-import { isIP } from 'node:net'
 import { masterUrl } from '../model/master-address.ts'
 import { type Problem, problem } from '../model/problem.ts'
 import type { ProblemCode } from '../model/problem-codes.ts'
@@ -60,17 +59,18 @@ async function certificateProblem(
   fault: NodeJS.ErrnoException,
   target: Target,
 ): Promise<Problem> {
-  const { name, anchors } = target.trust!
+  const { name, anchors, remedy } = target.trust!
+  const options = { cause: fault, ...(remedy && { remedy }) }
   const shown = await presentedBy(target)
   const message = (what: string) => `${masterUrl(target.address)} presents ${shown}; ${what}`
   if (untrusted.includes(code))
     return problem(
       'CLIENT_CERT_UNTRUSTED',
-      message(`no CA that is trusted here issued it (trusted: ${anchors})`),
-      { cause: fault },
+      message(`no CA of those trusted here issued it: ${anchors}`),
+      options,
     )
   if (code === 'PREFLIGHT_WRONG_NAME')
-    return problem('CLIENT_CERT_NAME', message(`it is not valid for ${name}`), { cause: fault })
+    return problem('CLIENT_CERT_NAME', message(`it is not valid for ${name}`), options)
   return problem('CLIENT_CERT_UNUSABLE', message(plain(fault)), { cause: fault })
 }
 
@@ -80,7 +80,7 @@ async function presentedBy({ address: { host, port }, trust }: Target): Promise<
     host,
     port,
     authority: host,
-    tls: { ...dialOptions({ name: trust!.name, verify: false }), servername: isIP(host) ? '' : host },
+    tls: { ...dialOptions({ name: trust!.name, verify: false }), servername: trust!.options.servername },
     budgetMs: secondLook,
     signal: AbortSignal.timeout(secondLook),
   })

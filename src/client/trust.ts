@@ -15,6 +15,8 @@ export interface ClientTrust {
   name: string
   /** For messages: the anchors. */
   anchors: string
+  /** What helps when the certificate is not trusted or has another name; else the codes' own words do. */
+  remedy?: string
 }
 
 /** `DET_MASTER_CERT_FILE` adds to the well-known CAs; `DET_MASTER_CERT_NAME` is verified in place of the host. */
@@ -68,5 +70,6 @@ export function trustByConfig(config: MasterConfig, cert: string, now: number): 
     options: dialOptions({ name, ca }),
     name,
     anchors: plan.mode === 'embed' ? cert : 'the well-known CAs',
+    remedy: `What listens there does not serve ${cert}: start its master again after a renewal, or name another configuration with -c.`,
   }
 }

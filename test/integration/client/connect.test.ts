@@ -6,8 +6,9 @@ import { join } from 'node:path'
 import type { TLSSocket } from 'node:tls'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { createClient } from '../../../src/client/client.ts'
-import { targetByUrl } from '../../../src/client/target.ts'
+import { targetByConfig, targetByUrl } from '../../../src/client/target.ts'
 import { listWork, sendWork } from '../../../src/client/work.ts'
+import { parseConfig } from '../../../src/config/load.ts'
 import { type Problem, ProvisionError } from '../../../src/model/problem.ts'
 import { createDevelopmentChain, type DevelopmentChain } from '../../../src/tls/development/development-ca.ts'
 import { startMaster, type TestMaster, token } from '../../support/master.ts'
@@ -97,6 +98,29 @@ describe('a master that is trusted', () => {
   })
 })
 
+describe('the master of a configuration', () => {
+  const targetOf = ({ chain: cert }: DevelopmentChain) => {
+    const text = `port: ${m.listener.port}
+security: {tls: {cert: ${file('configured.crt', cert)}}}
+resource_pools: [{pool_name: default, provider: {type: local}}]
+`
+    const { config, problems } = parseConfig(text, join(dir, 'master.yaml'))
+    expect(problems).toEqual([])
+    return targetByConfig(config!, { now: Date.now() })
+  }
+
+  it('is trusted by its chain, under a name of it', async () => {
+    expect(await listWork(createClient({ target: targetOf(chain), version: '0' }))).toEqual([])
+  })
+
+  it('is refused when it serves another chain, and the advice is about the configuration', async () => {
+    const other = await createDevelopmentChain({ names: ['master.test'], ips: [], days: 30, now: Date.now() })
+    const { code, remedy } = await refusal(listWork(createClient({ target: targetOf(other), version: '0' })))
+    expect(code).toBe('CLIENT_CERT_UNTRUSTED')
+    expect(remedy).toMatch(/does not serve .*configured\.crt.* -c/)
+  })
+})
+
 describe('a master that is not trusted', () => {
   it('is refused without its CA, with its certificate and the variable that would help', async () => {
     const { code, message, remedy } = await refusal(listWork(clientOf({ certificates: '' })))
@@ -104,7 +128,7 @@ describe('a master that is not trusted', () => {
     expect(message).toMatch(
       /^https:\/\/127\.0\.0\.1:\d+ presents CN=master\.test.*DNS:master\.test.*SHA-256 [0-9a-f]{64}/,
     )
-    expect(message).toContain('trusted: the well-known CAs')
+    expect(message).toContain('no CA of those trusted here issued it: the well-known CAs')
     expect(remedy).toContain('DET_MASTER_CERT_FILE')
   })
 
