@@ -68,9 +68,16 @@ export async function startStandAlone(options: StandAloneOptions): Promise<Stand
     since,
     onRenewed: () => renewAll(running),
   })
+  const rows = () =>
+    [...running].flatMap(([name, pool]) =>
+      fleetRows(pool.instances(), served.master.agents(), pools.get(name)),
+    )
   async function stop(): Promise<void> {
     stopWatching()
+    const local = rows().filter((row) => row.local)
     await Promise.all([...running.values()].map((pool) => pool.stop()))
+    // Their processes have ended; the next start must not wait for them.
+    for (const { instance } of local) served.master.forget(instance, 'the provisioner stopped')
     await served.close()
   }
   const failures = await startAll(pools, running, served, options)
@@ -82,10 +89,7 @@ export async function startStandAlone(options: StandAloneOptions): Promise<Stand
   return {
     address: served.address,
     port: served.port,
-    rows: () =>
-      [...running].flatMap(([name, pool]) =>
-        fleetRows(pool.instances(), served.master.agents(), pools.get(name)),
-      ),
+    rows,
     stop,
   }
 }

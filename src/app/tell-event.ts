@@ -11,14 +11,15 @@ export function tellEvent(logger: Logger, event: FleetEvent): void {
     return
   }
   const ids = listOf(event.ids)
-  if (event.kind === 'decided')
-    logger.info(`decided to ${event.move}`, { pool, ids, count: event.count, ...event.reason })
-  else
-    logger.info(event.kind, {
-      pool,
-      ids,
-      missing: event.kind === 'launched' ? event.missing || undefined : undefined,
-    })
+  if (event.kind === 'decided') {
+    const { code, numbers } = event.reason
+    logger.info(`decided to ${event.move}`, { pool, ids, count: event.count, code, ...numbers })
+  } else if (event.kind === 'launched') {
+    logger.info('launched', { pool, ids, missing: event.missing || undefined })
+  } else {
+    // The master has said it already, by agent.
+    logger.debug(event.kind, { pool, ids })
+  }
 }
 
 function listOf(ids: string[]): string | undefined {
