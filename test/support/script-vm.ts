@@ -74,12 +74,14 @@ export class ScriptVm {
     const file = join(this.root, 'script')
     writeFileSync(file, script)
     const child = spawn('bash', [file], {
-      cwd: this.root,
+      cwd: tmpdir(),
       detached: true,
-      stdio: ['ignore', 'pipe', 'pipe'],
+      stdio: ['pipe', 'pipe', 'pipe'],
       env: { PATH: this.tools.path, PROVISION_ROOT: this.root, ...environment },
     })
     this.#running.add(child)
+    // Nothing of a script may wait for somebody to type.
+    child.stdin.on('error', () => {}).write('typed\n')
     let output = ''
     const keep = (chunk: Buffer) => {
       output += chunk.toString()

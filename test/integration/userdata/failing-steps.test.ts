@@ -3,7 +3,8 @@ import { afterEach, describe, expect, it } from 'vitest'
 import { type FailureStage, failureStages } from '../../../src/model/stage.ts'
 import type { SetupChanges } from '../../support/agent-setups.ts'
 import type { ToolBehaviour } from '../../support/fake-tools.ts'
-import { type ScriptVm, ScriptVms } from '../../support/script-vm.ts'
+import { isRunning, type ScriptVm, ScriptVms } from '../../support/script-vm.ts'
+import { until } from '../../support/server.ts'
 
 const vms = new ScriptVms()
 afterEach(() => vms.close())
@@ -121,9 +122,9 @@ describe('a step that fails', () => {
 
   it('leaves the machine running when poweroff_if_never_joined is off, with the failure as its last stage', async () => {
     const vm = vms.create({ docker: undefined })
-    const { status } = await vm.run({ poweroffIfNeverJoined: false, bootTimeoutSeconds: 1 })
+    const { pid, status } = await vm.run({ poweroffIfNeverJoined: false })
     expect(status).toBe(21)
-    await new Promise((resolve) => setTimeout(resolve, 1200))
+    await until(() => !isRunning(pid), 'the end of the watch')
     expect(vm.tools.calls('shutdown')).toEqual([])
     expect(vm.read('dev/console')).not.toContain('never_joined')
   })

@@ -7,6 +7,7 @@ describe("a user's script", () => {
   it.each([
     ['CRLF line ends', '#!/bin/bash\r\necho a\r\n', '#!/bin/bash\necho a\n'],
     ['a byte order mark', '\uFEFF#!/bin/bash\necho a\n', '#!/bin/bash\necho a\n'],
+    ['a byte order mark and no #!', '\uFEFFecho a\n', 'echo a\n'],
     ['blank lines before its #!', '\n  \n#!/bin/sh\n', '#!/bin/sh\n'],
     ['all of them', '\uFEFF\r\n\r\n#!/bin/sh\r\ntrue', '#!/bin/sh\ntrue\n'],
     ['no line end at its end', 'true', 'true\n'],
