@@ -7,6 +7,7 @@ import { type Client, createClient } from '../../src/client/client.ts'
 import { targetByConfig } from '../../src/client/target.ts'
 import { loadConfig } from '../../src/config/load.ts'
 import { systemClock } from '../../src/platform/clock.ts'
+import { sendSignal } from '../../src/platform/gated-process.ts'
 import { processesWith } from '../../src/platform/process-identity.ts'
 import { createDevelopmentChain } from '../../src/tls/development/development-ca.ts'
 import { type Killable, killable } from '../../test/support/killable.ts'
@@ -88,7 +89,7 @@ export async function startCluster(cli: string, agentNames: string[]): Promise<S
       closing.abort()
       await Promise.all(killables.map((each) => each.kill()))
       for (const { name } of agents)
-        for (const pid of processesWith(`PROVISION_ROOT=${join(folder, name)}`)) process.kill(pid, 'SIGKILL')
+        for (const pid of processesWith(`PROVISION_ROOT=${join(folder, name)}`)) sendSignal(pid, 'SIGKILL')
       if (!keepFolder) rmSync(folder, { recursive: true, force: true, maxRetries: 10 })
     },
   }

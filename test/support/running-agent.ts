@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { readAgentOptions } from '../../src/agent/read-options.ts'
 import { runAgent } from '../../src/agent/run-agent.ts'
 import { systemClock } from '../../src/platform/clock.ts'
+import { sendSignal } from '../../src/platform/gated-process.ts'
 import { processesWith } from '../../src/platform/process-identity.ts'
 import { capturingLogger } from './capturing-logger.ts'
 
@@ -75,7 +76,7 @@ export function agentHome(): AgentHome {
     async dispose() {
       await Promise.all(running.map((agent) => agent.stop()))
       // Tasks outlive their agent.
-      for (const pid of processesWith(`PROVISION_ROOT=${dir}`)) process.kill(pid, 'SIGKILL')
+      for (const pid of processesWith(`PROVISION_ROOT=${dir}`)) sendSignal(pid, 'SIGKILL')
       rmSync(dir, { recursive: true, force: true, maxRetries: 10 })
     },
   }
