@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { afterEach, expect, it } from 'vitest'
 import { createClient } from '../../../src/client/client.ts'
 import { listWork } from '../../../src/client/work.ts'
@@ -27,7 +28,7 @@ afterEach(async () => {
 })
 
 async function startMaster(): Promise<void> {
-  const script = join(import.meta.dirname, '../../support/master-process.ts')
+  const script = fileURLToPath(import.meta.resolve('../../support/master-process.ts'))
   const { stdout } = master.start([script, join(folder, 'journal'), String(port), token])
   const [line] = await once(stdout!, 'data')
   port = Number(line)
