@@ -1,6 +1,10 @@
 import { defineConfig } from 'vitest/config'
 
-const common = { environment: 'node', globalSetup: 'test/support/global-setup.ts', testTimeout: 20_000 } as const
+const common = {
+  environment: 'node',
+  globalSetup: 'test/support/global-setup.ts',
+  testTimeout: 20_000,
+} as const
 
 export default defineConfig({
   test: {

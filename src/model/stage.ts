@@ -23,7 +23,10 @@ export const failureStages = {
   no_agent_command: { exit: 23, meaning: "the agent's command is not on the machine image" },
   metadata_unreachable: { exit: 24, meaning: 'the metadata server did not give the instance id' },
   image_pull_failed: { exit: 25, meaning: 'the agent image could not be pulled' },
-  agent_failed: { exit: 26, meaning: 'the agent ended: within 5 seconds of its start, or later in a local VM' },
+  agent_failed: {
+    exit: 26,
+    meaning: 'the agent ended: within 5 seconds of its start, or later in a local VM',
+  },
   agent_not_started: { exit: 27, meaning: 'docker refused to start the agent container' },
   tls_dns: { exit: 30, meaning: "the master's name has no address here" },
   tls_unreachable: { exit: 31, meaning: 'no connection to the master: timeout, no route or a firewall' },
