@@ -4,15 +4,17 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { systemClock } from '../src/platform/clock.ts'
+import { createRandom } from '../src/simulation/random.ts'
 import { bundle } from './bundle.ts'
 import { type SoakCluster, startCluster } from './kill-soak/cluster.ts'
 import { createLoad, type Load } from './kill-soak/load.ts'
-import { type Random, seededRandom } from './kill-soak/random.ts'
 import { type Evidence, judge } from './kill-soak/verdict.ts'
 
 const { values } = parseArgs({ options: { seconds: { type: 'string' }, seed: { type: 'string' } } })
 const seconds = wholeNumber('seconds', values.seconds ?? '120')
 const seed = wholeNumber('seed', values.seed ?? String(Date.now() % 1_000_000))
+/** Chooses; what the choices meet is up to how fast the machine is. */
+const chance = createRandom(String(seed))
 const agentNames = ['agent-a', 'agent-b', 'agent-c', 'agent-d']
 /** Seconds in which everything must come to its end once the killing is over. */
 const patience = 90
@@ -21,18 +23,17 @@ const cache = resolve(import.meta.dirname, '../.cache')
 mkdirSync(cache, { recursive: true })
 // Below the repository, where node_modules is found.
 const built = mkdtempSync(join(cache, 'soak-'))
-try {
-  await bundle(built)
-  process.exitCode = await soak(join(built, 'cli.cjs'))
-} finally {
-  rmSync(built, { recursive: true, force: true })
-}
+process.on('exit', () => rmSync(built, { recursive: true, force: true }))
+await bundle(built)
+process.exitCode = await soak(join(built, 'cli.cjs'))
 
 async function soak(cli: string): Promise<0 | 1> {
   const cluster = await startCluster(cli, agentNames)
+  for (const signal of ['SIGINT', 'SIGTERM'] as const)
+    process.once(signal, () => void cluster.close(false).finally(() => process.exit(130)))
   let clean = false
   try {
-    const load = createLoad(cluster.client, join(cluster.folder, 'traces'), seededRandom(seed))
+    const load = createLoad(cluster.client, join(cluster.folder, 'traces'), chance.fork('load'))
     await runLoad(cluster, load)
     const evidence = evidenceOf(cluster, load)
     const { violations, ...counts } = judge(evidence)
@@ -49,38 +50,40 @@ async function soak(cli: string): Promise<0 | 1> {
 }
 
 async function runLoad(cluster: SoakCluster, load: Load): Promise<void> {
-  const over = AbortSignal.timeout(seconds * 1000)
   const done = new AbortController()
-  const watching = (async () => {
-    while (!done.signal.aborted) {
-      await load.look()
-      await systemClock.sleep(250)
-    }
-  })()
-  // Its own sequence: when the load is handed in must not change who is killed next.
-  await Promise.all([load.submit(over), strikeUntil(over, cluster, seededRandom(seed + 1))])
-  const deadline = Date.now() + patience * 1000
-  while (load.finals.size < load.accepted.size && Date.now() < deadline) await systemClock.sleep(250)
+  await Promise.all([watch(load, done.signal), drive(cluster, load).finally(() => done.abort())])
   // Once more, with nothing going on: what is over has to stay as it is.
-  await systemClock.sleep(1000)
   await load.look()
-  done.abort()
-  await watching
 }
 
-async function strikeUntil(
-  over: AbortSignal,
-  { master, agents }: SoakCluster,
-  random: Random,
-): Promise<void> {
+async function watch(load: Load, done: AbortSignal): Promise<void> {
+  while (!done.aborted) {
+    await load.look()
+    await systemClock.sleep(250)
+  }
+}
+
+async function drive(cluster: SoakCluster, load: Load): Promise<void> {
+  const over = AbortSignal.timeout(seconds * 1000)
+  const giveUp = AbortSignal.timeout((seconds + patience) * 1000)
+  await Promise.all([load.submit(over, giveUp), strikeUntil(over, cluster)])
+  while (load.finals.size < load.accepted.size && !giveUp.aborted) await systemClock.sleep(250)
+}
+
+async function strikeUntil(over: AbortSignal, { master, agents }: SoakCluster): Promise<void> {
+  const random = chance.fork('kills')
+  const choices = [
+    () => [master],
+    () => [random.pick(agents)],
+    () => [random.pick(agents)],
+    () => [master, ...agents.filter(() => random.chance(40))],
+    () => agents,
+  ]
   for (;;) {
-    await systemClock.sleep(random.between(100, 1500), over).catch(() => {})
+    await systemClock.sleep(random.whole(100, 1500), over).catch(() => {})
     if (over.aborted) return
-    const some = agents.filter(() => random.chance(0.4))
-    const kind = random.between(0, 1)
-    const targets =
-      kind < 0.25 ? [master] : kind < 0.7 ? [random.one(agents as [typeof master])] : [master, ...some]
-    await Promise.all((kind > 0.9 ? agents : targets).map((one) => one.strike(random.between(0, 1000))))
+    const targets = random.pick(choices)()
+    await Promise.all(targets.map((one) => one.strike(random.whole(0, 1000))))
   }
 }
 

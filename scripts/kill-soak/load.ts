@@ -5,8 +5,8 @@ import { isNoAnswer } from '../../src/client/submit.ts'
 import { listWork, type WorkOrder } from '../../src/client/work.ts'
 import { isOver, type WorkView } from '../../src/client/work-view.ts'
 import { systemClock } from '../../src/platform/clock.ts'
+import type { Random } from '../../src/simulation/random.ts'
 import { submitPatiently } from '../../test/support/patient-submit.ts'
-import type { Random } from './random.ts'
 import type { Trace } from './verdict.ts'
 
 export interface Load {
@@ -14,8 +14,8 @@ export interface Load {
   accepted: Map<string, { fails: boolean }>
   finals: Map<string, WorkView>
   changed: string[]
-  /** Hands work in until the signal comes, and then what it has begun to hand in. */
-  submit(signal: AbortSignal): Promise<void>
+  /** Hands work in until `over`; what it has begun to hand in then, until `giveUp`. */
+  submit(over: AbortSignal, giveUp: AbortSignal): Promise<void>
   /** Looks at the work of the master once; without a master, nothing is seen. */
   look(): Promise<void>
   traces(): Trace[]
@@ -37,19 +37,19 @@ export function createLoad(client: Client, tracesFile: string, random: Random): 
   writeFileSync(tracesFile, '')
 
   function nextOrder(n: number): { order: WorkOrder; fails: boolean } {
-    const fails = random.chance(0.1)
+    const fails = random.chance(10)
     const id = `soak-${n}`
-    const command = ['sh', '-c', script, 'soak', random.between(0, 1.5).toFixed(2), fails ? '7' : '0']
+    const command = ['sh', '-c', script, 'soak', (random.next() * 1.5).toFixed(2), fails ? '7' : '0']
     // 4 slots are two whole agents, 0 is auxiliary work.
-    const slots = random.one([0, 1, 1, 1, 1, 1, 2, 2, 4])
+    const slots = random.pick([0, 1, 1, 1, 1, 1, 2, 2, 4])
     return { order: { id, slots, command, env: { TASK: id, TRACES: tracesFile } }, fails }
   }
 
-  async function handIn(n: number): Promise<void> {
+  async function handIn(n: number, giveUp: AbortSignal): Promise<void> {
     const { order, fails } = nextOrder(n)
     // Some clients ask twice at once: that, too, is one piece of work.
-    const times = random.chance(0.2) ? 2 : 1
-    await Promise.any(Array.from({ length: times }, () => submitPatiently(client, order)))
+    const times = random.chance(20) ? 2 : 1
+    await Promise.any(Array.from({ length: times }, () => submitPatiently(client, order, giveUp)))
     accepted.set(order.id, { fails })
   }
 
@@ -57,14 +57,21 @@ export function createLoad(client: Client, tracesFile: string, random: Random): 
     accepted,
     finals,
     changed,
-    async submit(signal) {
+    async submit(over, giveUp) {
       const underWay = new Set<Promise<void>>()
-      for (let n = 1; !signal.aborted; n++) {
-        const one = handIn(n)
+      for (let n = 1; !over.aborted; n++) {
+        const one = handIn(n, giveUp).catch((error: unknown) => {
+          // Nobody has answered for it: it is not accepted.
+          if (!giveUp.aborted) throw error
+        })
         underWay.add(one)
-        one.finally(() => underWay.delete(one)).catch(() => {})
-        await systemClock.sleep(random.between(50, 350))
-        while (!signal.aborted && accepted.size - finals.size + underWay.size > mostUnfinished)
+        // One that fails stays, to be heard of at the end.
+        one.then(
+          () => underWay.delete(one),
+          () => {},
+        )
+        await systemClock.sleep(random.whole(50, 350))
+        while (!over.aborted && accepted.size - finals.size + underWay.size > mostUnfinished)
           await systemClock.sleep(50)
       }
       await Promise.all(underWay)
