@@ -212,6 +212,8 @@ describe('an order that cannot be carried out is answered with the reason', () =
       ExitCode: null,
     })
     expect(marks()).toEqual([])
+    // Of what never ran nothing may be heard but that.
+    expect(news(id).states).toEqual(['TERMINATED'])
     expect(agent.said()).toContain('a task could not be started')
   })
 })
