@@ -1,7 +1,5 @@
 // The stages an agent VM's script reports on its console as `PROVISION_STAGE=<code>`, and its exit status for each failure.
 
-export const consoleMarker = 'PROVISION_STAGE='
-
 /** Stages that say the boot goes on. The last one printed tells how far a VM came. */
 export const progressStages = [
   'started',
