@@ -14,12 +14,14 @@ export interface OptionSources {
   /** Arguments after the command's name. */
   argv: readonly string[]
   env: Readonly<Record<string, string | undefined>>
+  /** Read when it is there and no other file is named. */
+  defaultFile?: string
 }
 
-const defaultFile = '/etc/determined/agent.yaml'
+const usualFile = '/etc/determined/agent.yaml'
 
 /** Every problem at once; `options` only when none of them is an error. */
-export function readAgentOptions({ argv, env }: OptionSources): {
+export function readAgentOptions({ argv, env, defaultFile = usualFile }: OptionSources): {
   options?: AgentOptions
   problems: Problem[]
 } {

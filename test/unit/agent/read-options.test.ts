@@ -22,9 +22,9 @@ interface Given {
 
 function read({ argv = [], env = {}, yaml }: Given) {
   if (yaml !== undefined) writeFileSync(file, yaml)
-  // An absent file of that name: whether the machine has an /etc/determined/agent.yaml must not matter.
   const named = yaml === undefined ? {} : { DET_CONFIG_FILE: file }
-  return readAgentOptions({ argv, env: { ...named, ...env } })
+  // Whether the machine has an /etc/determined/agent.yaml must not matter.
+  return readAgentOptions({ argv, env: { ...named, ...env }, defaultFile: join(dir, 'absent') })
 }
 
 function good(given: Given): AgentOptions {

@@ -6,7 +6,7 @@ import type { Device } from '../../../src/protocol/device.ts'
 
 function options(env: Record<string, string> = {}): AgentOptions {
   const given = { DET_MASTER_HOST: 'master', DET_AGENT_ID: 'agent-1', ...env }
-  return readAgentOptions({ argv: [], env: given }).options!
+  return readAgentOptions({ argv: [], env: given, defaultFile: '/nonexistent' }).options!
 }
 
 function environment(change: Partial<TaskEnvironmentInput> = {}, devices: Device[] = []) {
