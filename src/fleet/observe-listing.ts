@@ -73,6 +73,8 @@ function forgetMissing(
   const gone: Track[] = []
   for (const track of memory.tracks.values()) {
     if (shown.has(track.id) || track.knownSince >= startedAt) continue
+    // The master sees its agent: whatever the listing says, the VM is there.
+    if (memory.agents.get(track.id)?.connected && !track.ending) continue
     if (!track.listed && startedAt - track.knownSince < visibility) continue
     if (!isMissingAgain(track, startedAt) && visibility > 0) continue
     memory.tracks.delete(track.id)

@@ -30,13 +30,18 @@ export function chooseRemovals(census: Census, placement: Placement, policy: Pol
   remove(() => aboveMaxOrder(healthy, idle), lasting - policy.maxInstances, 'ABOVE_MAX')
 
   for (const { slots, size, vms } of placement.overflow) {
-    const useless = (m: Member) => m.agent!.slots < slots && m.agent!.slots !== size.slots
-    // By its idle time, which our own drain does not change.
-    const rests = (m: Member) => m.agent!.idleSince! + policy.placementGrace <= now
-    const inTheWay = () => idle.filter((m) => useless(m) && rests(m)).sort(leastWantedFirst)
+    const inTheWay = () => idle.filter((m) => isInTheWay(m, slots, size.slots)).sort(leastWantedFirst)
     if (size.free.length > 0) remove(inTheWay, vms, 'ROOM_FOR_OTHER_WORK')
   }
   return removals
+
+  /** Of no use to such work: too small for it, or taken out of service by somebody and left so. */
+  function isInTheWay({ agent, phase }: Member, slots: number, wanted: number): boolean {
+    // By its idle time, which our own drain does not change.
+    const idleFor = now - agent!.idleSince!
+    if (phase === 'away') return idleFor > policy.maxIdle
+    return agent!.slots < slots && agent!.slots !== wanted && idleFor >= policy.placementGrace
+  }
 
   function remove(candidates: () => Member[], most: number, reason: ReasonCode): void {
     if (most <= 0) return

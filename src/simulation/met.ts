@@ -7,27 +7,29 @@ import type { World } from './world.ts'
 const freshFor = 25_000
 const marginBeforeTimeout = 60_000
 
+interface Room {
+  slots: number
+  aux: number
+}
+
 /** True only if it is certain: all of the work is fresh and has a place, each piece on one agent or VM to come. */
 export function isMet(world: World, seen: Seen, demand: Demand): boolean {
   const now = world.clock.now()
   if (demand.pending.some(({ since }) => now - since > freshFor)) return false
-  const free = roomOf(world, seen, demand)
+  const rooms = roomsOf(world, seen, demand)
   const work = demand.pending.filter(({ slots }) => slots > 0).sort((a, b) => b.slots - a.slots)
   for (const { slots } of work) {
-    const fits = free.filter((room) => room >= slots).sort((a, b) => a - b)[0]
-    if (fits === undefined) return false
-    free.splice(free.indexOf(fits), 1, fits - slots)
+    const room = rooms.filter((each) => each.slots >= slots).sort((a, b) => a.slots - b.slots)[0]
+    if (!room) return false
+    room.slots -= slots
   }
-  const aux = demand.pending.length - work.length
-  return (
-    aux === 0 ||
-    demand.agents.some((agent) => agent.connected && !agent.draining && (agent.freeAux ?? 0) >= aux)
-  )
+  return demand.pending.length - work.length <= rooms.reduce((sum, { aux }) => sum + aux, 0)
 }
 
-function roomOf({ cloud, clock, policy, invariants }: World, seen: Seen, demand: Demand): number[] {
+/** Sound agents by the master's word, and VMs that still have time to join. */
+function roomsOf({ cloud, clock, policy, invariants }: World, seen: Seen, demand: Demand): Room[] {
   const now = clock.now()
-  const room: number[] = []
+  const rooms: Room[] = []
   const agents = new Map(demand.agents.map((agent) => [agent.id, agent]))
   for (const vm of cloud.vms.values()) {
     const { instance, endedAt, createdAt, slots } = vm
@@ -36,13 +38,13 @@ function roomOf({ cloud, clock, policy, invariants }: World, seen: Seen, demand:
     const agent = agents.get(instance.id)
     if (agent) {
       const isOpen = agent.connected && agent.enabled && !agent.draining && agent.slots === slots
-      if (isOpen && !seen.reasons.has(instance.id)) room.push(agent.freeSlots)
-    } else if (
-      seen.starts.length === 1 &&
-      !seen.joined.has(instance.id) &&
-      createdAt + policy.bootTimeout - marginBeforeTimeout > now
-    )
-      room.push(slots)
+      if (isOpen && !seen.reasons.has(instance.id))
+        rooms.push({ slots: agent.freeSlots, aux: agent.freeAux ?? 0 })
+      continue
+    }
+    const mayJoin =
+      createdAt + policy.bootTimeout - marginBeforeTimeout > now && !seen.joined.has(instance.id)
+    if (mayJoin && seen.starts.length === 1) rooms.push({ slots, aux: policy.maxAuxPerAgent })
   }
-  return room
+  return rooms
 }

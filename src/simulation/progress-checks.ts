@@ -1,4 +1,5 @@
 // Promises about time: 9 (work gets VMs), 12 (a reason for everything), and 8 at the end of a world (rest).
+import type { Track } from '../fleet/memory.ts'
 import { clusterId, mainName } from './names.ts'
 import { slotsOfJob, type Work } from './scheduler.ts'
 import type { World } from './world.ts'
@@ -79,7 +80,8 @@ export function checkSilence(world: World, progress: Progress): void {
   const { holds, pending, snapshot, instances, inFlight, decisions } = main.fleet.status()
   if (pending === 0 || holds.length > 0 || inFlight > 0 || !snapshot) return
   const acts = decisions.some(({ kind }) => kind !== 'hold')
-  const coming = instances.some((i) => i.joinedAt === undefined && i.state !== 'terminated')
+  const isComing = (i: Track) => i.joinedAt === undefined || (i.lostSince ?? 0) > now - minute
+  const coming = instances.some((i) => i.state !== 'terminated' && isComing(i))
   const free = snapshot.agents.some((agent) => agent.freeSlots > 0 || (agent.freeAux ?? 1) > 0)
   if (!acts && !coming && !free) invariants.violated(12, `${pending} pieces of work wait without a reason`)
 }
@@ -94,7 +96,9 @@ export function isAtRest(world: World, progress: Progress): boolean {
   if (works) progress.workedAt = now
   const there = [...cloud.vms.values()].filter((vm) => vm.endedAt === undefined && vm.clusterId === clusterId)
   const live = there.length
-  const isSound = there.every((vm) => master.agents.get(vm.instance.id)?.connected)
+  const isSound = there.every(
+    ({ instance: { id } }) => master.agents.get(id)?.connected && !invariants.orders.has(id),
+  )
   checkShrinks(world, progress, live)
   const { launches, terminations } = invariants.seen.get(mainName)!
   const calls = launches + terminations

@@ -10,7 +10,7 @@ import { lifeOf } from './vm-life.ts'
 
 const second = 1000
 /** A VM is left out of at most one listing in such a time. */
-const flickerApart = 60 * second
+const flickerApart = 300 * second
 
 export interface WeatherStation {
   faults: Faults

@@ -1,0 +1,44 @@
+// `npm run simulate:soak -- --worlds 10000 [--seed text] [--faults a,b]`: many random worlds, one summary line, and the
+// whole story of the first that breaks a promise.
+import { parseArgs } from 'node:util'
+import { type FaultKind, faultKinds, someFaults } from '../src/simulation/fault-kinds.ts'
+import { printFailure, runWorld } from '../src/simulation/run-world.ts'
+
+const { values } = parseArgs({
+  options: {
+    worlds: { type: 'string', default: '10000' },
+    from: { type: 'string', default: '0' },
+    seed: { type: 'string', default: 'soak' },
+    faults: { type: 'string' },
+  },
+})
+const [worlds, from] = [Number(values.worlds), Number(values.from)]
+const chosen = values.faults
+  ?.split(',')
+  .filter((kind): kind is FaultKind => faultKinds.includes(kind as FaultKind))
+const brokenBy = new Map<number, number>()
+const total = { steps: 0, hours: 0, vms: 0, work: 0, broken: 0 }
+const began = performance.now()
+
+for (let n = from; n < from + worlds; n++) {
+  const seed = `${values.seed}-${n}`
+  const report = await runWorld(seed, chosen ?? someFaults(seed))
+  total.steps += report.steps
+  total.hours += report.lasted / 3_600_000
+  total.vms += report.vms
+  total.work += report.workDone
+  for (const { promise } of report.violations) brokenBy.set(promise, (brokenBy.get(promise) ?? 0) + 1)
+  if (report.violations.length > 0 && ++total.broken === 1) console.log(printFailure(report))
+  if (process.stderr.isTTY)
+    process.stderr.write(`\r${n - from + 1} of ${worlds} worlds, ${total.broken} broken`)
+}
+
+const list = [...brokenBy]
+  .sort((a, b) => a[0] - b[0])
+  .map(([promise, times]) => `promise ${promise}: ${times}`)
+console.log(
+  `${worlds} worlds, ${total.broken} broken${list.length > 0 ? ` (${list.join(', ')})` : ''}; ` +
+    `${total.steps} steps, ${Math.round(total.hours)} virtual hours, ${total.vms} VMs, ${total.work} pieces of work; ` +
+    `${Math.round((performance.now() - began) / 1000)} s`,
+)
+process.exitCode = total.broken > 0 ? 1 : 0
