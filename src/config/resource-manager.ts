@@ -1,4 +1,5 @@
 // resource_manager: which one it is, and which pools work goes to when it names none.
+import { resolve } from 'node:path'
 import type { MasterConfig } from '../model/master-config.ts'
 import { nearest } from '../model/nearest.ts'
 import type { Partially } from './read-block.ts'
@@ -42,7 +43,7 @@ export function resourceManagerOf(
     })
   return {
     require_authentication: keys.require_authentication ?? false,
-    client_ca: keys.client_ca,
+    client_ca: keys.client_ca && resolve(block.reading.folder, keys.client_ca),
     default_aux_resource_pool: poolFor('aux', 'cpu'),
     default_compute_resource_pool: poolFor('compute', 'gpu'),
   }
