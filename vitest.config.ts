@@ -8,6 +8,8 @@ const common = {
 
 export default defineConfig({
   test: {
+    // Many tests wait for processes and sockets: more of them at once than there are processors.
+    maxWorkers: 4,
     projects: [
       {
         test: {

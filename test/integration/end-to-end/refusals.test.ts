@@ -1,7 +1,7 @@
 // Masters an agent must not join. The startup script on the VM, the agent itself, and the preflight beforehand each tell
 // them apart, from nothing but what the rendered user data contains.
 import { execFileSync } from 'node:child_process'
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeAll, describe, expect, it } from 'vitest'
@@ -151,15 +151,17 @@ async function boot(
   return { stage: await provider.consoleStage(id), console: consoleText(id), state: 'stopped' }
 }
 
+/** The console, and the agent's own log: its last lines come to the console only when it ends at once. */
 function consoleText(id: string): string {
-  return execFileSync('cat', [pool.file(id, 'console.log')], { encoding: 'utf8' })
+  const files = ['console.log', 'var/log/determined-agent.log'].map((name) => pool.file(id, name))
+  return files.map((file) => (existsSync(file) ? readFileSync(file, 'utf8') : '')).join('\n')
 }
 
 describe.each(refusals)('a master $master', (refusal) => {
   const { port, stage, agent } = refusal
 
   it.skipIf(!has('openssl') && !has('curl'))(`ends the boot with ${stage}`, async () => {
-    const ended = await boot(await port(), process.env['PATH']!, 1)
+    const ended = await boot(await port(), process.env['PATH']!, 12)
     expect(ended.stage, ended.console).toBe(stage)
     expect(ended.console).toMatch(new RegExp(`PROVISION_STAGE=${stage} .*${masterName}`))
     expect(ended.console).not.toContain('agent_started')
