@@ -6,7 +6,6 @@ import { drain, undrain } from './drain.ts'
 import { endVms } from './end-vms.ts'
 import { openLaunch } from './launch.ts'
 import type { Track } from './memory.ts'
-import { blame } from './never-joined.ts'
 import type { PoolRun } from './run.ts'
 import type { LaunchMaterial } from './settings.ts'
 
@@ -26,8 +25,6 @@ export function act(run: PoolRun, decisions: readonly Decision[], material: Laun
         mark(run, decision)
         break
       case 'drain':
-        if (decision.reason.code === 'SHORT_OF_SLOTS')
-          for (const track of tracksOf(run, decision)) blame(run, track)
         move(run, decision, drain)
         break
       case 'undrain':

@@ -4,13 +4,14 @@ import { plan } from '../planner/plan.ts'
 import type { Snapshot } from '../planner/snapshot.ts'
 import { act } from './act.ts'
 import { settleJournal } from './holds.ts'
-import { isSettled, mayReplay } from './intents.ts'
+import { isDue, isReplayable, isShown, missingOf } from './intents.ts'
 import { send, settle } from './launch.ts'
 import { isLive } from './memory.ts'
 import { checkpointOf } from './records.ts'
 import { type PoolRun, problemOf } from './run.ts'
 import type { LaunchMaterial } from './settings.ts'
 import { snapshotOf } from './snapshot-of.ts'
+import { judgeVms } from './useless-vms.ts'
 
 /** How long a VM whose end the cloud accepted may still be shown as running before it is asked again. */
 const endingTime = 60_000
@@ -31,6 +32,7 @@ export function takeTurn(run: PoolRun): Turn {
       delete track.ending
       delete track.endedAt
     }
+  judgeVms(run)
   const material = materialOf(run)
   reviewIntents(run, material, now)
   const snapshot = snapshotOf(deps.pool, memory, settings, material, now)
@@ -42,17 +44,15 @@ export function takeTurn(run: PoolRun): Turn {
 /** Closes intents whose outcome is known by now, and asks again for those that may be and are still wanted. */
 function reviewIntents(run: PoolRun, material: LaunchMaterial, now: number): void {
   const { memory, settings } = run
+  const carried =
+    material.kind === 'ready' ? { version: material.version, sha256: material.userData.sha256 } : undefined
   for (const intent of [...memory.intents.values()]) {
-    const ready =
-      material.kind === 'ready' ? { version: material.version, sha256: material.userData.sha256 } : undefined
-    const sameRequest = ready?.version === intent.version && ready?.sha256 === intent.sha256
-    if (isSettled(intent, memory, now, sameRequest)) settle(run, intent)
-    else if (
-      ready &&
-      mayReplay(intent, memory, ready, settings.policy.maxInstances, now) &&
-      isWanted(run, intent.id)
-    )
-      run.background(() => send(run, intent))
+    if (intent.sending) continue
+    const mayReplay = isReplayable(intent, memory, carried, settings.policy.maxInstances, now)
+    if (missingOf(intent) === 0) settle(run, intent)
+    else if (mayReplay && !isDue(intent, memory, now)) continue
+    else if (mayReplay && isWanted(run, intent.id)) run.background(() => send(run, intent))
+    else if (isShown(intent, memory)) settle(run, intent)
   }
 }
 

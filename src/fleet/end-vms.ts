@@ -3,10 +3,10 @@ import type { ReasonCode } from '../planner/reasons.ts'
 import { delayAfter } from './backoff.ts'
 import { withDeadline } from './deadline.ts'
 import type { Track } from './memory.ts'
-import { sayNeverJoined } from './never-joined.ts'
 import { readDemand } from './read-demand.ts'
 import { type PoolRun, problemOf, tell } from './run.ts'
 import { callDeadlines } from './settings.ts'
+import { sayNeverJoined } from './useless-vms.ts'
 
 const retryGrowth = { first: 2_000, most: 60_000 }
 

@@ -3,10 +3,10 @@ import type { Instance, Offering } from '../model/instance.ts'
 import { problem } from '../model/problem.ts'
 import { withDeadline } from './deadline.ts'
 import type { Track } from './memory.ts'
-import { sayNeverJoined } from './never-joined.ts'
 import { observeListing } from './observe-listing.ts'
 import { type PoolRun, problemOf, tell } from './run.ts'
 import { callDeadlines } from './settings.ts'
+import { sayNeverJoined } from './useless-vms.ts'
 
 /** Throws nothing. Tells whether the listing was complete. */
 export async function listVms(run: PoolRun): Promise<boolean> {
@@ -44,6 +44,6 @@ function slotsOf({ instanceType }: Instance, offerings: readonly Offering[]): nu
 /** VMs that ended without our doing. Those that had not joined count as failures, unless the cloud took them back. */
 function lament(run: PoolRun, lost: Track[]): void {
   const useless = lost.filter((track) => track.joinedAt === undefined && track.interruptedAt === undefined)
-  const fresh = useless.filter((track) => !track.judged)
+  const fresh = useless.filter((track) => !track.told)
   if (fresh.length > 0) run.background(() => sayNeverJoined(run, fresh))
 }

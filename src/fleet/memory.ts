@@ -22,8 +22,9 @@ export interface Track extends KnownInstance {
   retryAt?: number
   /** The cloud accepted to end it. */
   endedAt?: number
-  /** Already counted by the breaker. */
+  /** Already counted by the breaker, and reported with its reason. */
   judged?: boolean
+  told?: boolean
   /** Known from the journal only, and not seen since. */
   recalled?: boolean
 }

@@ -95,7 +95,12 @@ export function createInvariants(world: World): Invariants {
       },
     }),
     onEvent(name, event) {
-      if (event.kind === 'joined') for (const id of event.ids) of(name).joined.add(id)
+      if (event.kind === 'joined')
+        for (const id of event.ids) {
+          of(name).joined.add(id)
+          const agent = world.master.agents.get(id)
+          if (agent && agent.slots >= (world.cloud.vms.get(id)?.slots ?? 0)) of(name).uselessMade = 0
+        }
       if (event.kind === 'decided' && (event.move === 'terminate' || event.move === 'drain'))
         for (const id of event.ids) of(name).reasons.set(id, event.reason.code)
     },

@@ -13,6 +13,7 @@ const hour = 3_600_000
 const callsPerHour = 10
 /** A launch decided just before the gate closed is on its way. */
 const onItsWay = 1_000
+const listedWithin = 15_000
 
 export function checkLaunchCall(world: World, seen: Seen, { intent, userData }: LaunchOrder): void {
   const { clock, invariants, policy, gateClosedAt, certificate } = world
@@ -73,15 +74,26 @@ export function checkLaunchResult(
   }
 }
 
-export function checkCreated({ cloud, invariants }: World, seen: Seen, { instance }: Vm): void {
+/** What another writer launched is known when listings show it. */
+function isKnowable({ name }: Seen, { instance, visibleAt }: Vm, now: number): boolean {
+  return instance.writerId === name || visibleAt + listedWithin < now
+}
+
+export function checkCreated({ cloud, clock, invariants }: World, seen: Seen, { instance }: Vm): void {
   const sent = seen.sent.get(instance.intentId!)
   if (!sent) {
     invariants.violated(4, `${instance.id} comes from an intent nobody sent`)
     return
   }
+  // A crash may forget a minute of what the breaker has learned.
+  const inVain = 3 * sent.max + 12 + 3 * seen.starts.length
+  if (++seen.uselessMade > inVain)
+    invariants.violated(10, `${seen.uselessMade} VMs in a row were launched in vain`)
   if (++sent.made > sent.count)
     invariants.violated(4, `${instance.intentId} gave more than ${sent.count} VMs`)
-  const live = [...cloud.vms.values()].filter((vm) => vm.endedAt === undefined && isOf(seen, vm)).length
+  const now = clock.now()
+  const counts = (vm: Vm) => vm.endedAt === undefined && isOf(seen, vm) && isKnowable(seen, vm, now)
+  const live = [...cloud.vms.values()].filter(counts).length
   if (live > sent.max) invariants.violated(1, `${live} VMs live, max_instances is ${sent.max}`)
 }
 

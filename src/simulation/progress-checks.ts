@@ -89,7 +89,7 @@ export function checkSilence(world: World, progress: Progress): void {
 /** True once a calm world has come to rest: no work that can run, no more VMs than min, and nothing happens. */
 export function isAtRest(world: World, progress: Progress): boolean {
   const { clock, scenario, policy, master, cloud, invariants } = world
-  if (progress.done || invariants.violations.length > 0) return true
+  if (progress.done) return true
   const now = clock.now()
   if (now < scenario.calmAt + minute) return false
   const works = [...master.work.values()].some((work) => work.state === 'running' || canRun(world, work))

@@ -31,8 +31,10 @@ export interface ProvisionerOptions {
 export interface Provisioner {
   readonly owner: Ownership
   readonly life: Life
-  readonly fleet: PoolFleet
+  readonly fleet: Pick<PoolFleet, 'stop' | 'pause' | 'resume' | 'adopt' | 'remove' | 'reconfigure' | 'status'>
 }
+
+export type StartProvisioner = (options: ProvisionerOptions) => Provisioner
 
 export function startProvisioner(options: ProvisionerOptions): Provisioner {
   const { owner, clock, provider, demand, disk, random, watcher, onEvent, onFault } = options

@@ -3,6 +3,7 @@ import { type FaultKind, faultKinds } from './fault-kinds.ts'
 import { scheduleIncidents } from './incidents.ts'
 import { promises, type Violation } from './invariants.ts'
 import { mainName } from './names.ts'
+import type { StartProvisioner } from './provisioner.ts'
 import { createScenario, type Scenario } from './scenario.ts'
 import { type Entry, printTimeline } from './timeline.ts'
 import { createWorld, startInWorld } from './world.ts'
@@ -19,16 +20,32 @@ export interface WorldReport {
   workDone: number
 }
 
+export interface WorldOptions {
+  /** What a provisioner is: ours unless told otherwise. */
+  start?: StartProvisioner
+  /** Goes on after a promise is broken, to see which others are. */
+  goesOn?: boolean
+}
+
+/** Even a world that does not come to rest ends, so long after it became calm. */
+const longest = 4 * 3_600_000
+
 /** The same seed and faults give the same world, step by step. */
 export async function runWorld(
   seed: string,
   faults: readonly FaultKind[] = faultKinds,
+  { start, goesOn = false }: WorldOptions = {},
 ): Promise<WorldReport> {
   const scenario = createScenario(seed, faults)
-  const world = createWorld(scenario)
+  const world = createWorld(scenario, start)
   startInWorld(world, mainName)
   scheduleIncidents(world)
-  await world.clock.run(() => world.invariants.check())
+  const { clock, invariants } = world
+  await clock.run(() => {
+    const rests = invariants.check()
+    const isBroken = invariants.violations.length > 0 && !goesOn
+    return rests || isBroken || clock.now() > scenario.calmAt + longest
+  })
   for (const { life } of world.provisioners.values()) life.kill()
   return {
     scenario,

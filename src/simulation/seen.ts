@@ -28,6 +28,8 @@ export interface Seen {
   unspread: number
   /** Writers it adopted. */
   adopted: Set<string>
+  /** VMs made for it since one last became a usable agent. */
+  uselessMade: number
   /** Calls so far. */
   launches: number
   terminations: number
@@ -45,6 +47,7 @@ export function createSeen(name: string): Seen {
     listCalls: [],
     unspread: 0,
     adopted: new Set(),
+    uselessMade: 0,
     launches: 0,
     terminations: 0,
   }

@@ -9,7 +9,7 @@ import { createDisk, type Disk } from './disk.ts'
 import { createInvariants, type Invariants } from './invariants.ts'
 import { createMaster, type Master } from './master.ts'
 import { clusterId, poolName } from './names.ts'
-import { type Provisioner, startProvisioner } from './provisioner.ts'
+import { type Provisioner, type StartProvisioner, startProvisioner } from './provisioner.ts'
 import { createRandom, type Random } from './random.ts'
 import { catalogue, type Scenario } from './scenario.ts'
 import { createTimeline, type Timeline } from './timeline.ts'
@@ -32,13 +32,15 @@ export interface World {
   certificate: number
   /** Set while a VM launched could not join, and since when. */
   gateClosedAt: number | undefined
+  /** What a provisioner is in this world: ours, or the origin's. */
+  readonly start: StartProvisioner
   /** Provisioners by name; a dead one is replaced when it is started again. */
   provisioners: Map<string, Provisioner>
   disks: Map<string, Disk>
   lives: number
 }
 
-export function createWorld(scenario: Scenario): World {
+export function createWorld(scenario: Scenario, start: StartProvisioner = startProvisioner): World {
   const random = createRandom(scenario.seed)
   const clock = createVirtualClock(scenario.startsAt)
   const timeline = createTimeline(
@@ -81,6 +83,7 @@ export function createWorld(scenario: Scenario): World {
     policy: scenario.policy,
     certificate: 1,
     gateClosedAt: undefined,
+    start,
     provisioners: new Map(),
     disks: new Map(),
     lives: 0,
@@ -103,7 +106,7 @@ export function startInWorld(world: World, name: string): Provisioner {
   const disk = diskOf(world, name)
   const life = ++world.lives
   timeline.add(name, 'starts')
-  const provisioner = startProvisioner({
+  const provisioner = world.start({
     owner,
     clock,
     disk,

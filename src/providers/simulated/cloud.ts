@@ -84,7 +84,8 @@ export function performLaunch(cloud: Cloud, order: LaunchOrder): LaunchResult {
   if (order.userData.packed.byteLength > cloud.userDataLimit)
     return refused(order, 'config', 'PROVIDER_CONFIG', 'the user data is too large')
   const result = fulfil(cloud, order)
-  cloud.tokens.set(order.intent.id, { request, result })
+  // A refusal is not remembered: the same request may be fulfilled later.
+  if (result.instances.length > 0) cloud.tokens.set(order.intent.id, { request, result })
   return result
 }
 

@@ -4,7 +4,7 @@ import { failureStages, isFailureStage, type Stage } from '../model/stage.ts'
 import { limit } from '../platform/limit.ts'
 import { recordUseless } from './breaker.ts'
 import { withDeadline } from './deadline.ts'
-import type { Track } from './memory.ts'
+import { isLive, type Track } from './memory.ts'
 import type { PoolRun } from './run.ts'
 import { callDeadlines } from './settings.ts'
 
@@ -14,8 +14,11 @@ const most = 8
 /** Reports the VMs, with the stage their script reached where the console can be read. Throws nothing. */
 export async function sayNeverJoined(run: PoolRun, tracks: Track[]): Promise<void> {
   const inTurn = limit(4)
-  const fresh = tracks.filter((track) => !track.judged)
-  for (const track of fresh) blame(run, track)
+  const fresh = tracks.filter((track) => !track.told)
+  for (const track of fresh) {
+    blame(run, track)
+    track.told = true
+  }
   await Promise.all(
     fresh.slice(0, most).map((track) =>
       inTurn(async () => {
@@ -28,8 +31,25 @@ export async function sayNeverJoined(run: PoolRun, tracks: Track[]): Promise<voi
   )
 }
 
+/** Counts VMs whose time to become usable is over by the newest word of the master, before anything is bought for them. */
+export function judgeVms(run: PoolRun): void {
+  const { memory, settings } = run
+  const { bootTimeout, placementGrace } = settings.policy
+  const { demandAt } = memory
+  if (demandAt === undefined) return
+  for (const track of memory.tracks.values()) {
+    if (track.judged || track.ending || !isLive(track)) continue
+    const { knownSince, joinedAt, slots = 0 } = track
+    const isLate = joinedAt === undefined && knownSince + bootTimeout <= demandAt
+    const agent = memory.agents.get(track.id)
+    const isShort =
+      joinedAt !== undefined && joinedAt + placementGrace <= demandAt && (agent?.slots ?? slots) < slots
+    if (isLate || isShort) blame(run, track)
+  }
+}
+
 /** Counts a VM that never became usable, once. */
-export function blame(run: PoolRun, track: Track): void {
+function blame(run: PoolRun, track: Track): void {
   if (track.judged) return
   track.judged = true
   const { memory, deps } = run

@@ -1,0 +1,36 @@
+// `npm run simulate:compare -- --worlds 1000`: our loop and the origin's in the same worlds, under the same checks. Prints the
+// table of docs/reliability.md: in how many worlds each promise is broken.
+import { parseArgs } from 'node:util'
+import { someFaults } from '../src/simulation/fault-kinds.ts'
+import { promises } from '../src/simulation/invariants.ts'
+import { startOriginProvisioner } from '../src/simulation/origin-provisioner.ts'
+import { runWorld, type WorldOptions } from '../src/simulation/run-world.ts'
+
+const { values } = parseArgs({
+  options: { worlds: { type: 'string', default: '1000' }, seed: { type: 'string', default: 'compare' } },
+})
+const worlds = Number(values.worlds)
+const loops: Record<string, WorldOptions> = { ours: {}, origin: { start: startOriginProvisioner } }
+const broken: Record<string, Map<number, number>> = {}
+const vms: Record<string, number> = {}
+
+for (const [name, options] of Object.entries(loops)) {
+  const counts = new Map<number, number>()
+  broken[name] = counts
+  vms[name] = 0
+  for (let n = 0; n < worlds; n++) {
+    const seed = `${values.seed}-${n}`
+    const report = await runWorld(seed, someFaults(seed), { ...options, goesOn: true })
+    vms[name] += report.vms
+    for (const promise of new Set(report.violations.map((v) => v.promise)))
+      counts.set(promise, (counts.get(promise) ?? 0) + 1)
+    if (process.stderr.isTTY) process.stderr.write(`\r${name}: ${n + 1} of ${worlds} worlds `)
+  }
+}
+
+console.log(`| | promise | origin | ours |\n|---|---|---|---|`)
+for (const [number, text] of Object.entries(promises)) {
+  const of = (name: string) => broken[name]!.get(Number(number)) ?? 0
+  console.log(`| ${number} | ${text} | ${of('origin')} | ${of('ours')} |`)
+}
+console.log(`\nVMs launched: origin ${vms['origin']}, ours ${vms['ours']}.`)

@@ -1,0 +1,198 @@
+// A pool's loop on the simulated cloud and a scripted master, in virtual time: what it is asked and what it does.
+import type { DemandSource } from '../../src/demand/demand.ts'
+import type { FleetEvent } from '../../src/fleet/events.ts'
+import { createPoolFleet, type PoolFleet } from '../../src/fleet/pool-fleet.ts'
+import type { LaunchMaterial, PoolDeps, PoolSettings } from '../../src/fleet/settings.ts'
+import type { AgentState, PendingAllocation } from '../../src/model/demand.ts'
+import type { LaunchOrder } from '../../src/model/launch.ts'
+import type { Policy } from '../../src/planner/policy.ts'
+import { type Cloud, createCloud } from '../../src/providers/simulated/cloud.ts'
+import { type Faults, noFaults } from '../../src/providers/simulated/faults.ts'
+import { simulatedProvider } from '../../src/providers/simulated/provider.ts'
+import { createDisk, type Disk } from '../../src/simulation/disk.ts'
+import { createLife, type Life } from '../../src/simulation/mortal.ts'
+import { createVirtualClock } from '../../src/simulation/virtual-clock.ts'
+import { policy, second, now as start } from './planner.ts'
+import { silentLogger } from './silent-logger.ts'
+import { userDataOf } from './user-data.ts'
+
+/** The scripted master: tests set its agents and its work. */
+export interface ScriptedDemand {
+  pending: PendingAllocation[]
+  agents: Map<string, AgentState>
+  down: boolean
+  /** Called with every agent that is drained, before the answer. */
+  onDrain: (id: string) => void
+}
+
+export interface PoolBench {
+  cloud: Cloud
+  faults: Faults
+  disk: Disk
+  master: ScriptedDemand
+  calls: { launches: LaunchOrder[]; terminated: string[][]; lists: number }
+  events: FleetEvent[]
+  settings: PoolSettings
+  material: LaunchMaterial
+  /** The loop that runs now. */
+  fleet: PoolFleet
+  life: Life
+  now(): number
+  /** Lets so many seconds pass. */
+  pass(seconds: number): Promise<void>
+  /** Starts the loop again, over the same disk and cloud: after a crash, or as somebody else. */
+  restart(changes?: Partial<PoolDeps>): void
+  /** Work waits, and the master tells of it. */
+  wants(...slots: number[]): void
+  /** The agents of these VMs join, idle. */
+  joins(...ids: string[]): void
+  ids(): string[]
+}
+
+export const owner = { clusterId: 'cluster', pool: 'default', writerId: 'writer' }
+
+export async function startBench(
+  rules: Partial<Policy> = {},
+  changes: Partial<PoolSettings> = {},
+): Promise<PoolBench> {
+  const clock = createVirtualClock(start)
+  const faults: Faults = { ...noFaults, latency: () => ({ there: 100, back: 100 }) }
+  const listeners = new Set<(pool: string) => void>()
+  let count = 0
+  const cloud = createCloud({ clock, faults, catalogue: { m4: 4 } })
+  const provider = simulatedProvider(cloud, owner)
+
+  const source: DemandSource = {
+    kind: 'built-in',
+    async read(pool) {
+      if (bench.master.down) throw new Error('the master is down')
+      const { pending, agents } = bench.master
+      return {
+        pool,
+        at: clock.now(),
+        pending: [...pending],
+        agents: [...agents.values()].map((a) => ({ ...a })),
+      }
+    },
+    onChange(listener) {
+      listeners.add(listener)
+      return () => listeners.delete(listener)
+    },
+    async drain(id) {
+      bench.master.onDrain(id)
+      const agent = bench.master.agents.get(id)
+      if (agent) Object.assign(agent, { draining: true, enabled: false })
+      await clock.sleep(1)
+      return agent !== undefined
+    },
+    async undrain(id) {
+      const agent = bench.master.agents.get(id)
+      if (agent) Object.assign(agent, { draining: false, enabled: true })
+      return agent !== undefined
+    },
+    close: async () => {},
+  }
+
+  const bench: PoolBench = {
+    cloud,
+    faults,
+    disk: createDisk(),
+    master: { pending: [], agents: new Map(), down: false, onDrain: () => {} },
+    calls: { launches: [], terminated: [], lists: 0 },
+    events: [],
+    settings: {
+      policy: policy(rules),
+      offerings: [{ instanceType: 'm4', zone: 'a', capacityType: 'on_demand', slots: 4, preference: 0 }],
+      launchError: { timeout: 0, retries: 0 },
+      visibility: 180 * second,
+      ...changes,
+    },
+    material: { kind: 'ready', userData: userDataOf('first'), version: '1', probe: false },
+    fleet: undefined as unknown as PoolFleet,
+    life: undefined as unknown as Life,
+    now: () => clock.now(),
+    async pass(seconds) {
+      let over = false
+      clock.after(seconds * second, () => {
+        over = true
+      })
+      await clock.run(() => over)
+    },
+    restart(deps = {}) {
+      const life = createLife(() => {})
+      const watched = {
+        ...provider,
+        list(signal?: AbortSignal) {
+          bench.calls.lists++
+          return provider.list(signal)
+        },
+        launch(order: LaunchOrder, signal?: AbortSignal) {
+          bench.calls.launches.push(order)
+          return provider.launch(order, signal)
+        },
+        terminate(ids: string[], signal?: AbortSignal) {
+          bench.calls.terminated.push(ids)
+          return provider.terminate(ids, signal)
+        },
+      }
+      bench.life = life
+      bench.fleet = createPoolFleet(
+        {
+          pool: owner.pool,
+          owner,
+          provider: life.mortal(watched),
+          demand: { ...life.mortal(source), onChange: source.onChange },
+          clock: life.mortal(clock),
+          journal: life.mortal(bench.disk),
+          random: () => 0,
+          newId: () => `intent-${++count}`,
+          material: () => bench.material,
+          logger: silentLogger,
+          metrics: { count() {}, gauge() {}, observe() {} },
+          onEvent: (event) => bench.events.push(event),
+          ...deps,
+        },
+        bench.settings,
+      )
+      void bench.fleet.start()
+    },
+    wants(...slots) {
+      bench.master.pending = slots.map((n, i) => ({ id: `work-${i}`, slots: n, since: clock.now() }))
+      for (const listener of listeners) listener(owner.pool)
+    },
+    joins(...ids) {
+      for (const id of ids)
+        bench.master.agents.set(id, {
+          id,
+          slots: 4,
+          freeSlots: 4,
+          busy: false,
+          connected: true,
+          enabled: true,
+          draining: false,
+        })
+      for (const listener of listeners) listener(owner.pool)
+    },
+    ids: () => [...cloud.vms.keys()],
+  }
+  bench.restart()
+  return bench
+}
+
+/** A bench whose journal exists already: it may launch at once. */
+export async function startSettled(
+  rules: Partial<Policy> = {},
+  changes: Partial<PoolSettings> = {},
+): Promise<PoolBench> {
+  const bench = await startBench(rules, changes)
+  await bench.pass(70)
+  return bench
+}
+
+export function codesOf(bench: PoolBench): string[] {
+  return bench.fleet.status().holds.map(({ code }) => code)
+}
+
+export function problemsOf(bench: PoolBench): string[] {
+  return bench.events.flatMap((event) => (event.kind === 'problem' ? [event.problem.code] : []))
+}

@@ -1,0 +1,202 @@
+// Lost replies, crashes and restarts: an intent gives its VMs once, whatever happens to whoever asked for them.
+import { describe, expect, it } from 'vitest'
+import type { Fate } from '../../../src/providers/simulated/faults.ts'
+import { minute, second } from '../../support/planner.ts'
+import { codesOf, type PoolBench, startSettled } from '../../support/pool-bench.ts'
+import { userDataOf } from '../../support/user-data.ts'
+
+/** The next launch call meets this fate, and all others are answered. */
+function once(bench: PoolBench, fate: Fate): void {
+  let met = false
+  bench.faults.fate = (call) => {
+    if (call !== 'launch' || met) return 'done'
+    met = true
+    return fate
+  }
+}
+
+const tokens = (bench: PoolBench) => bench.calls.launches.map(({ intent }) => intent.id)
+
+describe('a launch of unknown outcome', () => {
+  it('counts until it is known, and is asked again with the same bytes', async () => {
+    const bench = await startSettled({ maxInstances: 1 })
+    bench.faults.hiddenFor = () => 10 * minute
+    once(bench, 'reply_lost')
+    bench.wants(4, 4)
+    await bench.pass(31)
+    expect(codesOf(bench)).toContain('LAUNCH_UNSETTLED')
+    expect(bench.fleet.status().inFlight).toBe(1)
+    await bench.pass(20)
+    const [first, again, ...others] = bench.calls.launches
+    expect(again).toEqual(first)
+    expect(others).toEqual([])
+    expect(bench.ids()).toHaveLength(1)
+    expect(codesOf(bench)).toEqual(['MAX_REACHED'])
+  })
+
+  it('is settled when its VMs are seen, before anybody asks again', async () => {
+    const bench = await startSettled()
+    once(bench, 'reply_lost')
+    bench.wants(4)
+    await bench.pass(60)
+    expect(tokens(bench)).toEqual(['intent-1'])
+    expect(codesOf(bench)).toEqual([])
+  })
+
+  it('is not taken for over because a later attempt was refused', async () => {
+    const bench = await startSettled({ maxInstances: 1 })
+    bench.faults.lateness = () => 100 * second
+    once(bench, 'effect_late')
+    bench.wants(4)
+    await bench.pass(32)
+    bench.faults.stock = () => 0
+    await bench.pass(20)
+    expect(tokens(bench)).toEqual(['intent-1', 'intent-1'])
+    bench.faults.stock = () => 10
+    await bench.pass(600)
+    expect(bench.ids()).toHaveLength(1)
+    expect(new Set(tokens(bench)).size).toBe(1)
+  })
+
+  it('is asked again for 15 minutes at most, and then settled by two listings', async () => {
+    const bench = await startSettled({ bootTimeout: 60 * minute })
+    bench.faults.fate = (call) => (call === 'launch' ? 'silent' : 'done')
+    bench.wants(4)
+    await bench.pass(15 * 60)
+    expect(new Set(tokens(bench))).toEqual(new Set(['intent-1']))
+    await bench.pass(15 * 60)
+    bench.faults.fate = () => 'done'
+    await bench.pass(30 * 60)
+    expect(bench.ids()).toHaveLength(1)
+    expect(tokens(bench).at(-1)).not.toBe('intent-1')
+  })
+
+  it('is not asked again with other bytes: a renewed certificate makes a new launch', async () => {
+    const bench = await startSettled()
+    once(bench, 'silent')
+    bench.wants(4)
+    await bench.pass(1)
+    bench.material = { kind: 'ready', userData: userDataOf('renewed'), version: '1', probe: false }
+    await bench.pass(8 * 60)
+    const sent = bench.calls.launches.map(({ intent, userData }) => [intent.id, userData.script])
+    expect(sent).toEqual([
+      ['intent-1', 'first'],
+      ['intent-2', 'renewed'],
+    ])
+  })
+
+  it('is not asked again when nothing wants it any more', async () => {
+    const bench = await startSettled()
+    once(bench, 'silent')
+    bench.wants(4)
+    await bench.pass(1)
+    bench.wants()
+    await bench.pass(20 * 60)
+    expect(tokens(bench)).toEqual(['intent-1'])
+  })
+})
+
+describe('after a crash', () => {
+  it.each([
+    ['before the cloud got the call', 0.05],
+    ['after the cloud acted, before its answer', 0.15],
+    ['after the answer', 0.25],
+  ])('%s, there is one VM for one need', async (_, after) => {
+    const bench = await startSettled()
+    bench.wants(4)
+    await bench.pass(after)
+    bench.life.kill()
+    await bench.pass(5)
+    bench.restart()
+    await bench.pass(60)
+    expect(bench.ids()).toHaveLength(1)
+  })
+
+  it('between the journal and the call, the intent is sent then', async () => {
+    const bench = await startSettled()
+    const append = bench.disk.append.bind(bench.disk)
+    bench.disk.append = async (record) => {
+      await append(record)
+      if (record.kind === 'intent') bench.life.kill()
+    }
+    await bench.pass(10)
+    bench.wants(4)
+    await bench.pass(5)
+    expect(bench.calls.launches).toEqual([])
+    bench.disk.append = append
+    bench.restart()
+    await bench.pass(10)
+    expect(tokens(bench)).toEqual(['intent-1'])
+    expect(bench.ids()).toHaveLength(1)
+  })
+
+  it('an intent is not sent again before a listing has shown what it gave', async () => {
+    const bench = await startSettled()
+    once(bench, 'reply_lost')
+    bench.wants(4)
+    await bench.pass(1)
+    bench.life.kill()
+    bench.faults.fate = (call) => (call === 'list' ? 'failed' : 'done')
+    bench.restart()
+    await bench.pass(60)
+    expect(tokens(bench)).toEqual(['intent-1'])
+    bench.faults.fate = () => 'done'
+    await bench.pass(60)
+    expect(tokens(bench)).toEqual(['intent-1'])
+    expect(bench.ids()).toHaveLength(1)
+  })
+
+  it('an intent is not sent again above a lowered max_instances', async () => {
+    const bench = await startSettled({ maxInstances: 2 })
+    once(bench, 'silent')
+    bench.wants(4, 4)
+    await bench.pass(1)
+    bench.life.kill()
+    bench.settings = { ...bench.settings, policy: { ...bench.settings.policy, maxInstances: 1 } }
+    bench.restart()
+    await bench.pass(8 * 60)
+    expect(bench.calls.launches.map(({ intent }) => intent.count)).toEqual([2, 1])
+    expect(bench.ids()).toHaveLength(1)
+  })
+
+  it('idle clocks go on', async () => {
+    const bench = await startSettled({ maxIdle: 10 * minute })
+    bench.wants(4)
+    await bench.pass(5)
+    bench.wants()
+    bench.joins(...bench.ids())
+    await bench.pass(7 * 60)
+    bench.life.kill()
+    await bench.pass(60)
+    bench.restart()
+    await bench.pass(3 * 60)
+    expect(bench.calls.terminated).toEqual([bench.ids()])
+  })
+
+  it('a paused pool stays paused', async () => {
+    const bench = await startSettled()
+    await bench.fleet.pause()
+    bench.life.kill()
+    bench.restart()
+    bench.wants(4)
+    await bench.pass(60)
+    expect(bench.calls.launches).toEqual([])
+    expect(codesOf(bench)).toEqual(['PAUSED'])
+    await bench.fleet.resume()
+    await bench.pass(1)
+    expect(bench.calls.launches).toHaveLength(1)
+  })
+
+  it('the rate of launches is remembered', async () => {
+    const bench = await startSettled({ launchRate: 2 })
+    bench.wants(4, 4)
+    await bench.pass(5)
+    bench.life.kill()
+    bench.restart()
+    await bench.pass(10)
+    bench.wants(4, 4, 4)
+    await bench.pass(10)
+    expect(bench.ids()).toHaveLength(2)
+    expect(codesOf(bench)).toEqual(['LAUNCH_RATE_SPENT'])
+  })
+})

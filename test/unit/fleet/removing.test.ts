@@ -1,0 +1,252 @@
+import { describe, expect, it } from 'vitest'
+import { performLaunch } from '../../../src/providers/simulated/cloud.ts'
+import { minute, second } from '../../support/planner.ts'
+import { codesOf, owner, type PoolBench, problemsOf, startSettled } from '../../support/pool-bench.ts'
+import { userDataOf } from '../../support/user-data.ts'
+
+/** One VM whose agent has joined and has nothing to do. */
+async function idleVm(bench: PoolBench): Promise<string> {
+  bench.wants(4)
+  await bench.pass(5)
+  bench.wants()
+  bench.joins(...bench.ids())
+  await bench.pass(1)
+  return bench.ids()[0]!
+}
+
+function foreignVm(bench: PoolBench, writerId = 'somebody'): string {
+  const offering = { instanceType: 'm4', zone: 'a', capacityType: 'on_demand', slots: 4 } as const
+  const intent = { id: `foreign-${bench.ids().length}`, count: 1, offerings: [offering] }
+  return performLaunch(bench.cloud, { intent, owner: { ...owner, writerId }, userData: userDataOf('') })
+    .instances[0]!.id
+}
+
+describe('an idle VM', () => {
+  it('is drained, seen idle, and ended', async () => {
+    const bench = await startSettled({ maxIdle: 10 * minute })
+    const drained: string[] = []
+    bench.master.onDrain = (id) => drained.push(id)
+    const id = await idleVm(bench)
+    await bench.pass(10 * 60 - 20)
+    expect(drained).toEqual([])
+    await bench.pass(40)
+    expect(drained).toEqual([id])
+    expect(bench.calls.terminated).toEqual([[id]])
+    expect(bench.cloud.vms.get(id)?.endedAt).toBeDefined()
+  })
+
+  it('goes back to work when the scheduler was quicker than the drain', async () => {
+    const bench = await startSettled({ maxIdle: 10 * minute })
+    const id = await idleVm(bench)
+    bench.master.onDrain = () => Object.assign(bench.master.agents.get(id)!, { busy: true, freeSlots: 0 })
+    await bench.pass(11 * 60)
+    expect(bench.calls.terminated).toEqual([])
+    expect(bench.master.agents.get(id)).toMatchObject({ draining: false, enabled: true })
+  })
+
+  it('is spared when work shows at the last look before it is ended', async () => {
+    const bench = await startSettled({ maxIdle: 10 * minute })
+    const id = await idleVm(bench)
+    let reads = 0
+    const agent = bench.master.agents.get(id)!
+    Object.defineProperty(agent, 'busy', {
+      enumerable: true,
+      get: () => agent.draining && ++reads > 1,
+      set: () => {},
+    })
+    await bench.pass(11 * 60)
+    expect(reads).toBeGreaterThan(1)
+    expect(bench.calls.terminated).toEqual([])
+  })
+
+  it('is not ended while the master or the listing is out of reach', async () => {
+    const bench = await startSettled({ maxIdle: 10 * minute })
+    await idleVm(bench)
+    bench.faults.fate = (call) => (call === 'list' ? 'failed' : 'done')
+    await bench.pass(15 * 60)
+    expect(bench.calls.terminated).toEqual([])
+    bench.faults.fate = () => 'done'
+    bench.master.down = true
+    await bench.pass(5 * 60)
+    expect(bench.calls.terminated).toEqual([])
+    expect(codesOf(bench)).toEqual(['DEMAND_MISSING'])
+    bench.master.down = false
+    await bench.pass(60)
+    expect(bench.calls.terminated).toHaveLength(1)
+  })
+
+  it('is asked for again when the cloud did not take the call, with growing pauses', async () => {
+    const bench = await startSettled({ maxIdle: 10 * minute })
+    await idleVm(bench)
+    bench.faults.fate = (call) => (call === 'terminate' ? 'throttled' : 'done')
+    await bench.pass(20 * 60)
+    const calls = bench.calls.terminated.length
+    expect(calls).toBeGreaterThan(3)
+    expect(calls).toBeLessThan(16)
+    bench.faults.fate = () => 'done'
+    await bench.pass(2 * 60)
+    expect(bench.cloud.vms.get(bench.ids()[0]!)?.endedAt).toBeDefined()
+  })
+})
+
+describe('a VM that never joins', () => {
+  it('is ended after the boot timeout, with the last stage of its script as the reason', async () => {
+    const bench = await startSettled({ bootTimeout: 5 * minute })
+    bench.wants(4)
+    await bench.pass(5)
+    const [id] = bench.ids()
+    bench.cloud.vms.get(id!)!.console = 'PROVISION_STAGE=started\nPROVISION_STAGE=tls_wrong_name\n'
+    await bench.pass(5 * 60 + 10)
+    expect(bench.calls.terminated).toEqual([[id]])
+    const said = bench.events.flatMap((e) =>
+      e.kind === 'problem' && e.problem.code === 'NEVER_JOINED' ? [e.problem] : [],
+    )
+    expect(said).toMatchObject([{ details: { id, stage: 'tls_wrong_name' } }])
+    expect(said[0]?.message).toContain("the master's certificate is for another name")
+  })
+
+  it('opens the breaker when it is the third in a row', async () => {
+    const bench = await startSettled({ bootTimeout: 3 * minute })
+    bench.wants(4, 4, 4)
+    await bench.pass(3 * 60 + 20)
+    expect(problemsOf(bench).sort()).toEqual(['BREAKER_OPEN', 'NEVER_JOINED', 'NEVER_JOINED', 'NEVER_JOINED'])
+    expect(codesOf(bench)).toEqual(['BREAKER_OPEN'])
+    await bench.pass(65)
+    expect(bench.ids()).toHaveLength(4)
+    expect(codesOf(bench)).toEqual(['BREAKER_PROBING'])
+    bench.joins(bench.ids()[3]!)
+    bench.wants(4, 4, 4)
+    await bench.pass(10)
+    expect(bench.ids()).toHaveLength(6)
+  })
+
+  it('counts for the breaker also when it ended by itself', async () => {
+    const bench = await startSettled()
+    bench.wants(4, 4, 4)
+    await bench.pass(10)
+    for (const vm of bench.cloud.vms.values())
+      Object.assign(vm.instance, { state: 'stopped', stateReason: 'script failed' })
+    await bench.pass(10)
+    expect(bench.fleet.status().breaker).toMatchObject({ state: 'open', failures: 3 })
+    expect(bench.events).toContainEqual(
+      expect.objectContaining({
+        problem: expect.objectContaining({ message: expect.stringContaining('script failed') }),
+      }),
+    )
+  })
+})
+
+describe('VMs of another writer', () => {
+  it('stop the pool, in both directions, until they are adopted', async () => {
+    const bench = await startSettled({ maxIdle: 5 * minute })
+    const id = foreignVm(bench)
+    await bench.pass(10)
+    bench.joins(id)
+    bench.wants(4, 4)
+    await bench.pass(20)
+    expect(codesOf(bench)).toEqual(['FOREIGN_WRITER'])
+    expect(bench.calls.launches).toEqual([])
+    expect(await bench.fleet.adopt()).toEqual(['somebody'])
+    await bench.pass(10)
+    expect(codesOf(bench)).toEqual([])
+    expect(bench.calls.launches.map(({ intent }) => intent.count)).toEqual([1])
+  })
+
+  it('stay adopted after a restart, and are ended like our own', async () => {
+    const bench = await startSettled({ maxIdle: 5 * minute })
+    const id = foreignVm(bench)
+    await bench.pass(10)
+    await bench.fleet.adopt()
+    bench.life.kill()
+    bench.restart()
+    bench.joins(id)
+    await bench.pass(6 * 60)
+    expect(bench.calls.terminated).toEqual([[id]])
+  })
+
+  it('count as foreign also when their writer is not known', async () => {
+    const bench = await startSettled()
+    delete bench.cloud.vms.get(foreignVm(bench))!.instance.writerId
+    await bench.pass(10)
+    expect(codesOf(bench)).toEqual(['FOREIGN_WRITER'])
+    await bench.fleet.adopt()
+    await bench.pass(10)
+    expect(codesOf(bench)).toEqual([])
+  })
+})
+
+describe('a stop', () => {
+  it('and a start end no VM, and give drained agents back in between', async () => {
+    const bench = await startSettled({ maxInstances: 3 })
+    bench.wants(4, 4)
+    await bench.pass(5)
+    bench.joins(...bench.ids())
+    for (const agent of bench.master.agents.values()) Object.assign(agent, { busy: true, freeSlots: 0 })
+    bench.wants()
+    bench.fleet.reconfigure({ ...bench.settings, policy: { ...bench.settings.policy, maxInstances: 1 } })
+    await bench.pass(10)
+    expect([...bench.master.agents.values()].filter((agent) => agent.draining)).toHaveLength(1)
+    const stopped = bench.fleet.stop()
+    await bench.pass(10)
+    await stopped
+    expect([...bench.master.agents.values()].filter((agent) => agent.draining)).toEqual([])
+    bench.restart()
+    await bench.pass(60)
+    expect(bench.calls.terminated).toEqual([])
+  })
+
+  it('waits for a launch under way, and decides no other', async () => {
+    const bench = await startSettled()
+    bench.faults.latency = () => ({ there: 2 * second, back: 2 * second })
+    bench.wants(4)
+    await bench.pass(1)
+    const stopped = bench.fleet.stop()
+    bench.wants(4, 4, 4)
+    await bench.pass(5)
+    await stopped
+    expect(bench.ids()).toHaveLength(1)
+    expect(bench.calls.launches).toHaveLength(1)
+    bench.faults.latency = () => ({ there: 0, back: 0 })
+    bench.restart()
+    await bench.pass(10)
+    expect(bench.fleet.knows(bench.ids()[0]!)).toBe(true)
+  })
+
+  it('does not wait for ever for calls that are not answered', async () => {
+    const bench = await startSettled()
+    bench.faults.fate = () => 'silent'
+    bench.faults.clientTimeout = 60 * minute
+    bench.wants(4)
+    await bench.pass(1)
+    let isOver = false
+    void bench.fleet.stop().then(() => {
+      isOver = true
+    })
+    await bench.pass(21)
+    expect(isOver).toBe(true)
+  })
+})
+
+describe("a person's order", () => {
+  it('removes a VM when its work is done', async () => {
+    const bench = await startSettled()
+    const id = await idleVm(bench)
+    Object.assign(bench.master.agents.get(id)!, { busy: true, freeSlots: 0 })
+    await bench.pass(5)
+    expect(await bench.fleet.remove([id, 'unknown'], 'when_idle')).toEqual([id])
+    await bench.pass(60)
+    expect(bench.calls.terminated).toEqual([])
+    Object.assign(bench.master.agents.get(id)!, { busy: false, freeSlots: 4 })
+    await bench.pass(15)
+    expect(bench.calls.terminated).toEqual([[id]])
+  })
+
+  it('removes it at once if they say so', async () => {
+    const bench = await startSettled()
+    const id = await idleVm(bench)
+    Object.assign(bench.master.agents.get(id)!, { busy: true, freeSlots: 0 })
+    await bench.fleet.remove([id], 'even_if_busy')
+    await bench.pass(10)
+    expect(bench.calls.terminated).toEqual([[id]])
+  })
+})
