@@ -1,0 +1,146 @@
+// One broken pool, credential or cloud never stops another, and no call holds up what does not need it.
+import { describe, expect, it } from 'vitest'
+import { withDeadline } from '../../../src/fleet/deadline.ts'
+import { createFleet } from '../../../src/fleet/fleet.ts'
+import { createVirtualClock } from '../../../src/simulation/virtual-clock.ts'
+import { minute } from '../../support/planner.ts'
+import { codesOf, startSettled } from '../../support/pool-bench.ts'
+
+describe('a pool', () => {
+  it('reacts to demand while a listing hangs', async () => {
+    const bench = await startSettled()
+    const lists = bench.calls.lists
+    bench.faults.fate = (call) => (call === 'list' ? 'silent' : 'done')
+    bench.faults.clientTimeout = 60 * minute
+    await bench.pass(10)
+    expect(bench.calls.lists).toBeGreaterThan(lists)
+    bench.wants(4)
+    await bench.pass(0.05)
+    expect(bench.calls.launches).toHaveLength(1)
+  })
+
+  it('gives up a listing without an answer, and lists again', async () => {
+    const bench = await startSettled()
+    bench.faults.fate = (call) => (call === 'list' ? 'silent' : 'done')
+    bench.faults.clientTimeout = 60 * minute
+    await bench.pass(3 * 60)
+    bench.wants(4)
+    await bench.pass(10)
+    expect(codesOf(bench)).toEqual(['LISTING_MISSING'])
+    bench.faults.fate = () => 'done'
+    await bench.pass(2 * 60)
+    expect(codesOf(bench)).toEqual([])
+    expect(bench.ids()).toHaveLength(1)
+  })
+
+  it('looks at the cloud less often while nothing happens, and less and less while listings fail', async () => {
+    const bench = await startSettled()
+    await bench.pass(2 * 60)
+    const quiet = bench.calls.lists
+    await bench.pass(10 * 60)
+    expect(bench.calls.lists - quiet).toBeLessThanOrEqual(60)
+    bench.faults.fate = (call) => (call === 'list' ? 'failed' : 'done')
+    await bench.pass(10 * 60)
+    const failing = bench.calls.lists
+    await bench.pass(10 * 60)
+    expect(bench.calls.lists - failing).toBeLessThanOrEqual(10)
+  })
+
+  it('survives a fault of its own', async () => {
+    const bench = await startSettled()
+    const errors: unknown[] = []
+    bench.life.kill()
+    bench.restart({
+      logger: { debug() {}, info() {}, warn() {}, error: (message) => errors.push(message) },
+      onEvent: () => {
+        throw new Error('the listener failed')
+      },
+    })
+    await bench.pass(10)
+    bench.wants(4)
+    await bench.pass(10)
+    expect(bench.ids()).toHaveLength(1)
+    expect(errors).toContain('an event of the pool was not taken')
+  })
+
+  it('says so when what a launch would carry cannot be made', async () => {
+    const bench = await startSettled()
+    bench.life.kill()
+    bench.restart({
+      material: () => {
+        throw new Error('no template')
+      },
+    })
+    bench.wants(4)
+    await bench.pass(10)
+    expect(bench.fleet.status().holds).toMatchObject([
+      { code: 'LAUNCH_NOT_READY', problem: { message: expect.stringContaining('no template') } },
+    ])
+  })
+
+  it('begins when its journal can be read at last', async () => {
+    const bench = await startSettled()
+    bench.life.kill()
+    const read = bench.disk.read
+    bench.disk.read = () => Promise.reject(new Error('input/output error'))
+    bench.restart()
+    bench.wants(4)
+    await bench.pass(30)
+    expect(bench.calls.launches).toEqual([])
+    bench.disk.read = read
+    await bench.pass(20)
+    expect(bench.calls.launches).toHaveLength(1)
+  })
+})
+
+describe('the fleet', () => {
+  it('starts and stops every pool, whatever happens to the others', async () => {
+    const [good, bad] = [await startSettled(), await startSettled()]
+    const reported: string[] = []
+    const broken = {
+      ...bad.fleet,
+      pool: 'broken',
+      start: () => Promise.reject(new Error('no credentials')),
+      stop: () => Promise.reject(new Error('no credentials')),
+    }
+    good.life.kill()
+    good.restart()
+    const fleet = createFleet([broken, good.fleet], (pool) => reported.push(pool))
+    await good.pass(10)
+    good.wants(4)
+    await good.pass(10)
+    expect(good.ids()).toHaveLength(1)
+    expect(fleet.status().map(({ pool }) => pool)).toEqual(['default', 'default'])
+    const stopped = fleet.stop()
+    await good.pass(30)
+    await stopped
+    fleet.start()
+    await good.pass(1)
+    expect(reported).toEqual(['broken', 'broken'])
+  })
+})
+
+describe('a deadline', () => {
+  it('ends the wait and the call, whether it listens or not', async () => {
+    const clock = createVirtualClock(0)
+    let aborted = false
+    const call = withDeadline(clock, 1000, 'the call', (signal) => {
+      signal.addEventListener('abort', () => {
+        aborted = true
+      })
+      return new Promise(() => {})
+    })
+    const outcome = expect(call).rejects.toMatchObject({ code: 'CALL_TIMED_OUT' })
+    await clock.run(() => false)
+    await outcome
+    expect(aborted).toBe(true)
+    expect(clock.now()).toBe(1000)
+  })
+
+  it('leaves no wait behind when the call is over in time', async () => {
+    const clock = createVirtualClock(0)
+    expect(await withDeadline(clock, 1000, 'the call', async () => 'done')).toBe('done')
+    await clock.run(() => false)
+    expect(clock.now()).toBe(0)
+  })
+})
