@@ -1,0 +1,23 @@
+// Each fault of the menu alone, so that each is seen to be survived, and to happen at all.
+import { describe, expect, it } from 'vitest'
+import { faultKinds, vmFaults } from '../../src/simulation/fault-kinds.ts'
+import { soundWorld } from '../support/world.ts'
+
+describe('a world with one fault', () => {
+  it.each(faultKinds)('%s', { timeout: 60_000 }, async (fault) => {
+    const stories = []
+    for (const seed of ['one', 'two']) {
+      const { workDone, timeline } = await soundWorld(`${fault} ${seed}`, [fault])
+      expect(workDone).toBeGreaterThan(0)
+      stories.push(...timeline)
+    }
+    const isVmFault = vmFaults.some((kind) => kind === fault)
+    if (isVmFault) expect(stories.some(({ what }) => what.endsWith(`will be: ${fault}`))).toBe(true)
+  })
+
+  it('none at all', { timeout: 60_000 }, async () => {
+    const { workDone, scenario } = await soundWorld('nothing wrong', [])
+    expect(workDone).toBeGreaterThan(0)
+    expect(scenario.weather).toEqual([])
+  })
+})

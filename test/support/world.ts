@@ -1,0 +1,12 @@
+// Worlds for tests: a broken promise is an error that tells the whole story.
+import { type FaultKind, faultKinds } from '../../src/simulation/fault-kinds.ts'
+import { printFailure, runWorld, type WorldReport } from '../../src/simulation/run-world.ts'
+
+export async function soundWorld(
+  seed: string,
+  faults: readonly FaultKind[] = faultKinds,
+): Promise<WorldReport> {
+  const report = await runWorld(seed, faults)
+  if (report.violations.length > 0) throw new Error(printFailure(report))
+  return report
+}
