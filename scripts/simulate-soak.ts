@@ -1,4 +1,4 @@
-// `npm run simulate:soak -- --worlds 10000 [--seed text] [--faults a,b]`: many random worlds, one summary line, and the
+// `npm run simulate:soak -- --worlds 10000 [--seed text] [--faults a,b] [--until-broken]`: many random worlds, one summary line, and the
 // whole story of the first that breaks a promise.
 import { parseArgs } from 'node:util'
 import { type FaultKind, faultKinds, someFaults } from '../src/simulation/fault-kinds.ts'
@@ -10,6 +10,7 @@ const { values } = parseArgs({
     from: { type: 'string', default: '0' },
     seed: { type: 'string', default: 'soak' },
     faults: { type: 'string' },
+    'until-broken': { type: 'boolean', default: false },
   },
 })
 const [worlds, from] = [Number(values.worlds), Number(values.from)]
@@ -19,6 +20,7 @@ const chosen = values.faults
 const brokenBy = new Map<number, number>()
 const total = { steps: 0, hours: 0, vms: 0, work: 0, broken: 0 }
 const began = performance.now()
+let ran = 0
 
 for (let n = from; n < from + worlds; n++) {
   const seed = `${values.seed}-${n}`
@@ -29,6 +31,8 @@ for (let n = from; n < from + worlds; n++) {
   total.work += report.workDone
   for (const { promise } of report.violations) brokenBy.set(promise, (brokenBy.get(promise) ?? 0) + 1)
   if (report.violations.length > 0 && ++total.broken === 1) console.log(printFailure(report))
+  ran++
+  if (total.broken > 0 && values['until-broken']) break
   if (process.stderr.isTTY)
     process.stderr.write(`\r${n - from + 1} of ${worlds} worlds, ${total.broken} broken`)
 }
@@ -37,7 +41,7 @@ const list = [...brokenBy]
   .sort((a, b) => a[0] - b[0])
   .map(([promise, times]) => `promise ${promise}: ${times}`)
 console.log(
-  `${worlds} worlds, ${total.broken} broken${list.length > 0 ? ` (${list.join(', ')})` : ''}; ` +
+  `${ran} worlds, ${total.broken} broken${list.length > 0 ? ` (${list.join(', ')})` : ''}; ` +
     `${total.steps} steps, ${Math.round(total.hours)} virtual hours, ${total.vms} VMs, ${total.work} pieces of work; ` +
     `${Math.round((performance.now() - began) / 1000)} s`,
 )

@@ -12,6 +12,6 @@ export interface CommandContext {
 
 export interface CommandModule {
   /** Runs to the end; throws a ProvisionError for problems that leave nothing to print. */
-  // biome-ignore lint/suspicious/noExplicitAny: each command declares its own options beside their flags in main.ts
+  // biome-ignore lint/suspicious/noExplicitAny: each command declares its own options beside their flags in program/
   run(options: any, context: CommandContext, positional: string[]): Promise<ExitStatus>
 }
