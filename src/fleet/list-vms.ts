@@ -19,6 +19,7 @@ export async function listVms(run: PoolRun): Promise<boolean> {
     const lost = observeListing(memory, listing, startedAt, run.now(), {
       writerId: deps.owner.writerId,
       visibility: settings.visibility,
+      maxWordAge: settings.policy.maxSnapshotAge,
       slotsOf: (instance) => slotsOf(instance, settings.offerings),
     })
     lament(run, lost)

@@ -7,6 +7,8 @@ export interface ListingRules {
   writerId: string
   /** Milliseconds for which a VM may be missing although it exists. */
   visibility: number
+  /** Milliseconds for which the master's word counts that an agent is connected. */
+  maxWordAge: number
   /** Slots of the offering it comes from, when they are known. */
   slotsOf: (instance: Instance) => number | undefined
 }
@@ -33,7 +35,7 @@ export function observeListing(
   }
   if (listing.complete) {
     memory.foreign = foreign
-    lost.push(...forgetMissing(memory, shown, startedAt, now, rules.visibility))
+    lost.push(...forgetMissing(memory, shown, startedAt, now, rules))
     memory.firstCompleteAt ??= startedAt
   } else for (const [id, writer] of foreign) memory.foreign.set(id, writer)
   const completeAt = listing.complete ? startedAt : memory.listing?.completeAt
@@ -68,13 +70,14 @@ function forgetMissing(
   shown: ReadonlySet<string>,
   startedAt: number,
   now: number,
-  visibility: number,
+  { visibility, maxWordAge }: ListingRules,
 ): Track[] {
   const gone: Track[] = []
+  const isTold = (memory.demandAt ?? 0) >= startedAt - maxWordAge
   for (const track of memory.tracks.values()) {
     if (shown.has(track.id) || track.knownSince >= startedAt) continue
     // The master sees its agent: whatever the listing says, the VM is there.
-    if (memory.agents.get(track.id)?.connected && !track.ending) continue
+    if (isTold && memory.agents.get(track.id)?.connected && !track.ending) continue
     if (!track.listed && startedAt - track.knownSince < visibility) continue
     if (!isMissingAgain(track, startedAt) && visibility > 0) continue
     memory.tracks.delete(track.id)
