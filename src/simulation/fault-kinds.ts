@@ -63,6 +63,8 @@ export const oddities = [
   'unplaceable_work',
   'foreign_vms',
   'no_push',
+  /** No VM launched before the calm ever joins. */
+  'bad_image',
 ] as const
 export type Oddity = (typeof oddities)[number]
 

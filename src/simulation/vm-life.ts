@@ -30,8 +30,7 @@ export function lifeOf(scenario: Scenario, random: Random, ordinal: number, now:
     faultAfter: joinsAfter + draw.whole(5, 300) * second,
     stage: undefined,
   }
-  const isFaulty = now < scenario.calmAt && scenario.vmFaults.length > 0 && draw.chance(faultyPercent)
-  const fault = isFaulty ? draw.pick(scenario.vmFaults) : undefined
+  const fault = now < scenario.calmAt ? faultOf(scenario, draw) : undefined
   const { bootTimeout } = scenario.policy
   switch (fault) {
     case 'stuck_pending':
@@ -53,4 +52,9 @@ export function lifeOf(scenario: Scenario, random: Random, ordinal: number, now:
     default:
       return { ...life, fault }
   }
+}
+
+function faultOf({ vmFaults, oddities }: Scenario, draw: Random): VmFault | undefined {
+  if (oddities.has('bad_image')) return draw.pick(['never_boots', 'never_joins', 'script_fails'])
+  return vmFaults.length > 0 && draw.chance(faultyPercent) ? draw.pick(vmFaults) : undefined
 }

@@ -1,0 +1,271 @@
+// Faults to plant in a copy of the sources: each is a promise broken on purpose, which the simulation must notice.
+
+interface Edit {
+  file: string
+  /** Stands in the file exactly once. */
+  find: string
+  replace: string
+}
+
+export interface PlantedFault {
+  name: string
+  /** What the planted program does. */
+  does: string
+  edits: Edit[]
+}
+
+export const plantedFaults: PlantedFault[] = [
+  {
+    name: 'ignore the ledger',
+    does: 'forgets launches in flight, and VMs until a listing shows them',
+    edits: [
+      { file: 'fleet/snapshot-of.ts', find: 'missing: missingOf(intent),', replace: 'missing: 0,' },
+      {
+        file: 'fleet/launch.ts',
+        find: 'if (!memory.tracks.has(instance.id)) memory.tracks.set(instance.id, trackOf(instance, intent, now))',
+        replace: 'trackOf(instance, intent, now)',
+      },
+    ],
+  },
+  {
+    name: 'drop the re-check after the drain',
+    does: 'ends an agent as soon as its drain was answered, without a look at its work',
+    edits: [
+      {
+        file: 'planner/steps.ts',
+        find: "  if (agent.busy) return undefined\n  // Seen idle and drained, in a view of the master that is younger than its answer to the drain.\n  return agent.draining && demandAt > instance.drainedAt! ? 'terminate' : undefined",
+        replace: "  return demandAt > 0 ? 'terminate' : undefined",
+      },
+      {
+        file: 'fleet/end-vms.ts',
+        find: "  if (track.ordered === 'even_if_busy') return true\n  const agent",
+        replace: '  if (memory) return true\n  const agent',
+      },
+    ],
+  },
+  {
+    name: 'end without a drain',
+    does: 'ends idle agents at once, as the origin does',
+    edits: [
+      {
+        file: 'planner/steps.ts',
+        find: "if (!drained) return 'drain'",
+        replace: "if (!drained && !agent.busy) return 'terminate'\n  if (!drained) return 'drain'",
+      },
+      {
+        file: 'fleet/end-vms.ts',
+        find: 'return track.drainedAt !== undefined && agent.draining && (memory.demandAt ?? 0) > track.drainedAt',
+        replace: 'return true',
+      },
+    ],
+  },
+  {
+    name: 'count stopped instances',
+    does: 'takes a stopped VM for one that lasts: it counts for min_instances, and stays',
+    edits: [
+      {
+        file: 'planner/census.ts',
+        find: "  else if (instance.state === 'stopped') blame(member, 'STOPPED')\n",
+        replace: '',
+      },
+    ],
+  },
+  {
+    name: 'reuse a token',
+    does: 'derives the intent from the number of VMs instead of taking a new one',
+    edits: [{ file: 'fleet/launch.ts', find: 'id: deps.newId(),', replace: "id: 'intent-of-' + count," }],
+  },
+  {
+    name: 'forget the jitter',
+    does: 'waits exactly the doubled time after a refusal',
+    edits: [{ file: 'fleet/backoff.ts', find: '(1 + random() / 4)', replace: '(1 + 0 * random())' }],
+  },
+  {
+    name: 'do not back off',
+    does: 'asks a refused offering again after five seconds, for ever',
+    edits: [
+      {
+        file: 'fleet/offering-memory.ts',
+        find: 'const count = (memory.get(key)?.failures ?? 0) + 1',
+        replace: 'const count = 1',
+      },
+      {
+        file: 'fleet/backoff.ts',
+        find: 'capacity: { first: 30_000, most: 1_800_000 },',
+        replace: 'capacity: { first: 5_000, most: 5_000 },',
+      },
+    ],
+  },
+  {
+    name: 'replay a changed request',
+    does: 'asks again under the old token with the user data of now',
+    edits: [
+      {
+        file: 'fleet/intents.ts',
+        find: 'const isSame = carried?.version === intent.version && carried.sha256 === intent.sha256',
+        replace: 'const isSame = carried !== undefined',
+      },
+      {
+        file: 'fleet/launch.ts',
+        find: 'userData: memory.userData.get(sha256)!,',
+        replace:
+          "userData: ((ready) => (ready.kind === 'ready' ? ready.userData : memory.userData.get(sha256)!))(deps.material()),",
+      },
+    ],
+  },
+  {
+    name: 'ignore free slots',
+    does: 'buys for work that fits agents at hand, as the origin does',
+    edits: [
+      {
+        file: 'planner/capacity.ts',
+        find: 'agent.slots, agent.freeSlots, 1, aux)',
+        replace: 'agent.slots, 0, 1, aux)',
+      },
+    ],
+  },
+  {
+    name: 'send before writing down',
+    does: 'sends a launch first and writes its intent down after that',
+    edits: [
+      {
+        file: 'fleet/launch.ts',
+        find: "      await run.write({ at: now, kind: 'intent', intent: storedIntent(intent) })",
+        replace:
+          "      void send(run, intent)\n      await run.write({ at: now, kind: 'intent', intent: storedIntent(intent) })\n      return",
+      },
+    ],
+  },
+  {
+    name: 'trust partial listings',
+    does: 'ends VMs on the word of an old or partial listing',
+    edits: [
+      {
+        file: 'planner/steps.ts',
+        find: 'return listing?.complete === true && now - listing.completeAt <= maxSnapshotAge',
+        replace: 'return listing !== undefined || now > maxSnapshotAge',
+      },
+      {
+        file: 'fleet/end-vms.ts',
+        find: 'memory.listing?.complete === true &&\n    memory.listing.completeAt >= oldest &&',
+        replace: 'memory.listing !== undefined &&',
+      },
+    ],
+  },
+  {
+    name: 'trust one listing',
+    does: 'takes a VM for gone that a single listing leaves out',
+    edits: [
+      {
+        file: 'fleet/observe-listing.ts',
+        find: 'return startedAt > track.missingSince',
+        replace: 'return startedAt >= track.missingSince',
+      },
+      {
+        file: 'fleet/observe-listing.ts',
+        find: 'if (isTold && memory.agents.get(track.id)?.connected && !track.ending) continue',
+        replace: 'if (isTold && maxWordAge < 0) continue',
+      },
+    ],
+  },
+  {
+    name: 'touch what is not ours',
+    does: "takes another writer's VMs for its own",
+    edits: [
+      {
+        file: 'fleet/observe-listing.ts',
+        find: 'return writerId === us || memory.adopted.has(writerId ?? unknownWriter)',
+        replace: 'return writerId === us || memory.adopted.has(writerId ?? unknownWriter) || us !== writerId',
+      },
+    ],
+  },
+  {
+    name: 'launch without preflight',
+    does: 'launches with the last user data while the preflight fails',
+    edits: [
+      {
+        file: 'fleet/holds.ts',
+        find: "if (material.kind === 'refused') holds",
+        replace: "if (material.kind === 'refused' && memory.userData.size === 0) holds",
+      },
+      {
+        file: 'fleet/act.ts',
+        find: "if (material.kind !== 'ready') break",
+        replace: '',
+      },
+      {
+        file: 'fleet/act.ts',
+        find: 'openLaunch(run, decision, material)',
+        replace:
+          "openLaunch(run, decision, material.kind === 'ready' ? material : { kind: 'ready', version: 'simulated', probe: false, userData: [...run.memory.userData.values()].at(-1)! })",
+      },
+    ],
+  },
+  {
+    name: 'no breaker',
+    does: 'replaces VMs that never join for ever',
+    edits: [
+      {
+        file: 'fleet/breaker.ts',
+        find: "if (openings === 0) return { state: 'closed' }",
+        replace: "if (openings >= 0) return { state: 'closed' }",
+      },
+    ],
+  },
+  {
+    name: 'no boot timeout',
+    does: 'waits for ever for a VM to join',
+    edits: [
+      {
+        file: 'planner/census.ts',
+        find: 'if (knownSince + policy.bootTimeout > now)',
+        replace: 'if (knownSince + policy.bootTimeout > 0)',
+      },
+    ],
+  },
+  {
+    name: 'ignore min_instances when removing',
+    does: 'ends idle VMs below min_instances',
+    edits: [
+      {
+        file: 'planner/removals.ts',
+        find: "lasting - policy.minInstances, 'LONG_IDLE'",
+        replace: "lasting, 'LONG_IDLE'",
+      },
+    ],
+  },
+  {
+    name: 'buy above max_instances',
+    does: 'counts only joined VMs against max_instances',
+    edits: [
+      {
+        file: 'planner/placement.ts',
+        find: 'room: policy.maxInstances - census.live - census.inFlight,',
+        replace: 'room: policy.maxInstances - census.live + census.coming,',
+      },
+    ],
+  },
+  {
+    name: 'end VMs on stop',
+    does: 'ends idle VMs when it is told to stop',
+    edits: [
+      {
+        file: 'fleet/pool-fleet.ts',
+        find: 'undrain(run, drained)\n',
+        replace:
+          'undrain(run, drained)\n      await deps.provider.terminate([...run.memory.tracks.keys()]).catch(() => {})\n',
+      },
+    ],
+  },
+  {
+    name: 'say nothing',
+    does: 'gives no reason for work that gets nothing',
+    edits: [
+      {
+        file: 'planner/plan.ts',
+        find: '    ...placement.unserved.map(({ code, work, numbers }) => hold(code, numbers, work)),\n',
+        replace: '',
+      },
+    ],
+  },
+]
