@@ -14,7 +14,7 @@ export function capacityOf(census: Census, snapshot: Snapshot, policy: Policy, n
     const key = ((tiers[tier] * 2 + (settled ? 1 : 0)) * 4096 + size) * 4096 + free
     let kind = kinds.get(key)
     if (!kind) {
-      kind = { tier, settled, size, free, members: [], count: 0, used: 0, aux: 0 }
+      kind = { tier, settled, size, free, members: [], count: 0, used: 0, filled: 0, aux: 0, filledAux: 0 }
       kinds.set(key, kind)
     }
     kind.count += count

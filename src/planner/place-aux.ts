@@ -25,6 +25,7 @@ function putAux({ placement }: Placing, count: number, allowed: (kind: Kind) => 
     const placed = Math.min(left, kind.aux)
     const perMember = kind.aux / kind.count
     kind.aux -= placed
+    kind.filledAux += placed
     kind.used = Math.max(kind.used, Math.ceil(placed / perMember))
     left -= placed
   }

@@ -16,8 +16,11 @@ export interface Kind {
   members: Member[]
   count: number
   used: number
-  /** Auxiliary work they can take together. */
+  /** Slots of waiting work that were put on them. */
+  filled: number
+  /** Auxiliary work they can take together, and what was put on them. */
   aux: number
+  filledAux: number
 }
 
 interface Bin {
@@ -71,7 +74,7 @@ export function takeWhole(shelf: Shelf, size: number, count: number, allowed: (k
 
 /** Adds VMs to be bought, so that later work can share them. */
 export function buy(shelf: Shelf, size: number, count: number, auxEach: number): Kind {
-  const base = { tier: 'bought', settled: false, size, free: size, used: 0 } as const
+  const base = { tier: 'bought', settled: false, size, free: size, used: 0, filled: 0, filledAux: 0 } as const
   const kind: Kind = { ...base, members: [], count, aux: count * auxEach }
   insert(shelf, { kind, free: size, count, untouched: true })
   return kind
@@ -83,6 +86,7 @@ function isWhole(bin: Bin, size: number): boolean {
 
 function use(shelf: Shelf, bin: Bin, count: number, free: number): void {
   bin.count -= count
+  bin.kind.filled += count * (bin.free - free)
   if (bin.untouched) bin.kind.used += count
   insert(shelf, { kind: bin.kind, free, count, untouched: false })
 }

@@ -1,0 +1,113 @@
+// Tells how plan() comes to its decisions. The numbers are those of the plan itself: nothing is computed a second time.
+import { offeringKey } from '../model/instance.ts'
+import { codeInfo } from '../model/problem-codes.ts'
+import type { Census } from './census.ts'
+import type { Decision } from './decision.ts'
+import type { ExplainedDecision, Explanation, Room, VmCounts } from './explanation.ts'
+import type { Placement } from './placing.ts'
+import { deliberate } from './plan.ts'
+import type { Policy } from './policy.ts'
+import { type ActReason, actReasons, type ReasonCode } from './reasons.ts'
+import type { Tier } from './shelf.ts'
+import type { Snapshot } from './snapshot.ts'
+
+/** `now` is milliseconds since the epoch, by the clock of the snapshot. */
+export function explain(snapshot: Snapshot, policy: Policy, now: number): Explanation {
+  const { decisions, grounds } = deliberate(snapshot, policy, now)
+  const { pool, demandAt, listing } = snapshot
+  return {
+    pool,
+    at: now,
+    views: {
+      ...(demandAt === undefined ? {} : { demandAge: now - demandAt }),
+      ...(listing ? { listingAge: now - listing.completeAt, listingComplete: listing.complete } : {}),
+    },
+    demand: demandOf(snapshot, policy, now),
+    ...(grounds ? { vms: countVms(grounds.census, snapshot, policy), room: roomOf(grounds.placement) } : {}),
+    decisions: decisions.map(explained),
+  }
+}
+
+function demandOf({ pending }: Snapshot, { placementGrace }: Policy, now: number): Explanation['demand'] {
+  const sizes = new Map<number, { slots: number; work: number; fresh: number }>()
+  for (const { slots, since } of pending) {
+    const size = sizes.get(slots) ?? { slots, work: 0, fresh: 0 }
+    size.work++
+    if (now - since < placementGrace) size.fresh++
+    sizes.set(slots, size)
+  }
+  return {
+    work: pending.length,
+    slots: pending.reduce((sum, { slots }) => sum + slots, 0),
+    aux: sizes.get(0)?.work ?? 0,
+    sizes: [...sizes.values()].filter(({ slots }) => slots > 0).sort((a, b) => b.slots - a.slots),
+  }
+}
+
+function countVms(census: Census, snapshot: Snapshot, policy: Policy): VmCounts {
+  const counts: VmCounts = {
+    min: policy.minInstances,
+    max: policy.maxInstances,
+    live: census.live,
+    inFlight: census.inFlight,
+    coming: census.coming,
+    busy: 0,
+    idle: 0,
+    away: 0,
+    leaving: 0,
+    faulty: {},
+    guests: census.guests.length,
+  }
+  for (const { phase, agent, fault } of census.members) {
+    if (phase === 'ready') counts[agent?.busy ? 'busy' : 'idle']++
+    else if (phase === 'away' || phase === 'leaving') counts[phase]++
+    else if (fault) counts.faulty[fault] = (counts.faulty[fault] ?? 0) + 1
+  }
+  return counts
+}
+
+const rooms: [Tier, Room['where']][] = [
+  ['ready', 'free'],
+  ['drained', 'drained'],
+  ['coming', 'coming'],
+  ['bought', 'to_buy'],
+]
+
+function roomOf({ kinds }: Placement): Room[] {
+  return rooms.flatMap(([tier, where]) => {
+    const room: Room = { where, vms: 0, slots: 0, filled: 0, filledAux: 0 }
+    for (const kind of kinds) {
+      if (kind.tier !== tier || (kind.free === 0 && kind.aux + kind.filledAux === 0)) continue
+      room.vms += kind.count
+      room.slots += kind.count * kind.free
+      room.filled += kind.filled
+      room.filledAux += kind.filledAux
+    }
+    return room.vms > 0 ? [room] : []
+  })
+}
+
+function explained(decision: Decision): ExplainedDecision {
+  const { kind, reason } = decision
+  const ids = kind === 'launch' || kind === 'hold' ? [] : kind === 'mark' ? decision.agents : decision.ids
+  return {
+    kind,
+    count: kind === 'launch' ? decision.count : ids.length,
+    ids,
+    offerings: kind === 'launch' ? decision.offerings.map(offeringKey) : [],
+    work: reason.work ?? (kind === 'mark' ? decision.work.slice(0, 10) : []),
+    code: reason.code,
+    numbers: reason.numbers,
+    ...wordsOf(reason.code),
+  }
+}
+
+function wordsOf(code: ReasonCode): { meaning: string; remedy?: string } {
+  if (isActReason(code)) return { meaning: actReasons[code] }
+  const { meaning, remedy } = codeInfo(code)
+  return { meaning, remedy }
+}
+
+function isActReason(code: ReasonCode): code is ActReason {
+  return code in actReasons
+}
