@@ -2,7 +2,7 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type StandAlone, startStandAlone } from '../src/app/stand-alone.ts'
+import { composeProvisioner, type Provisioner } from '../src/app/provisioner.ts'
 import { loadConfig } from '../src/config/load.ts'
 import type { Logger } from '../src/model/ports.ts'
 import { systemClock } from '../src/platform/clock.ts'
@@ -19,19 +19,19 @@ const silent: Logger = { debug() {}, info() {}, warn() {}, error() {} }
 
 export async function localAgents(): Promise<Report> {
   const dir = mkdtempSync(join(tmpdir(), 'bench-local-'))
-  let running: StandAlone | undefined
+  let running: Provisioner | undefined
   try {
     const config = await configIn(dir)
     const start = performance.now()
-    running = await startStandAlone({
+    running = composeProvisioner({
       config,
       version: 'bench',
       env: { PATH: process.env['PATH'], NODE_NO_WARNINGS: '1' },
       localAgent: [process.execPath, join(import.meta.dirname, '../dist/cli.cjs'), 'agent'],
       clock: systemClock,
       logger: silent,
-      onChange: () => {},
     })
+    await running.start()
     const times = await joinTimes(running, start)
     const memory = weightOf(
       running.rows().map((row) => join(config.state_dir, 'local/default', row.instance)),
@@ -87,7 +87,7 @@ resource_pools:
 }
 
 /** Seconds from `start` at which each agent had joined, in order. */
-async function joinTimes(running: StandAlone, start: number): Promise<number[]> {
+async function joinTimes(running: Provisioner, start: number): Promise<number[]> {
   const times: number[] = []
   while (times.length < count) {
     const joined = running.rows().filter((row) => row.agent === 'joined').length

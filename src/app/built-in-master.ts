@@ -4,7 +4,6 @@ import { join } from 'node:path'
 import { createMaster, type Master } from '../master/master.ts'
 import { openKeeper } from '../master/state/keeper.ts'
 import type { MasterConfig } from '../model/master-config.ts'
-import type { Clock, Logger } from '../model/ports.ts'
 import { isError, type Problem, ProvisionError } from '../model/problem.ts'
 import { accessHandler } from '../server/access.ts'
 import { healthHandler } from '../server/health.ts'
@@ -12,18 +11,8 @@ import { type Listener, listen } from '../server/listen.ts'
 import { loadToken } from '../server/token.ts'
 import { readTextFile } from '../tls/files.ts'
 import { pathFacts, servedPair, type TlsMaterial } from '../tls/material.ts'
-import type { Identity } from './identity.ts'
+import type { DemandContext } from './demand-source.ts'
 import { tellProblems } from './tell-problems.ts'
-
-export interface BuiltInMasterOptions {
-  config: MasterConfig
-  version: string
-  identity: Identity
-  material?: TlsMaterial
-  mayJoin: (pool: string, id: string) => boolean
-  clock: Clock
-  logger: Logger
-}
 
 export interface BuiltInMaster {
   master: Master
@@ -35,7 +24,7 @@ export interface BuiltInMaster {
 }
 
 /** Throws a ProvisionError when the port, the state folder or a file it needs cannot be had. */
-export async function openBuiltInMaster(options: BuiltInMasterOptions): Promise<BuiltInMaster> {
+export async function openBuiltInMaster(options: DemandContext): Promise<BuiltInMaster> {
   const { config, clock, logger } = options
   let { material } = options
   const clientCa = clientCaOf(config)
@@ -76,7 +65,7 @@ export async function openBuiltInMaster(options: BuiltInMasterOptions): Promise<
 }
 
 async function open(
-  { config, logger, material }: BuiltInMasterOptions,
+  { config, logger, material }: DemandContext,
   master: Master,
   { token, clientCa }: { token: string; clientCa?: string },
 ): Promise<Listener> {

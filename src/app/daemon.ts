@@ -4,9 +4,8 @@ import type { MasterConfig } from '../model/master-config.ts'
 import type { Logger } from '../model/ports.ts'
 import { systemClock } from '../platform/clock.ts'
 import { createLogger, type LogFormat, type LogLevel } from '../telemetry/log.ts'
-import { holdLock } from './hold-lock.ts'
 import { localAgentCommand } from './local-agent.ts'
-import { type StandAlone, startStandAlone } from './stand-alone.ts'
+import { composeProvisioner, type Provisioner } from './provisioner.ts'
 
 export interface DaemonOptions {
   config: MasterConfig
@@ -27,30 +26,28 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
   const asked = Promise.withResolvers<string>()
   // Before anything is started: what a signal finds half started is ended, too.
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, asked.resolve)
-  const release = holdLock(options.config.state_dir, clock, logger, () => asked.resolve('the lock is lost'))
-  try {
-    const picture = () => options.onChange(running?.rows() ?? [], clock.now())
-    let running: StandAlone | undefined
-    running = await startStandAlone({
-      ...options,
-      localAgent: localAgentCommand(),
-      clock,
-      logger,
-      onChange: picture,
-    })
-    picture()
-    const ticking = setInterval(picture, 1000)
-    const reason = await asked.promise
-    clearInterval(ticking)
-    await end(running, reason, logger)
-  } finally {
-    release()
+  const provisioner = composeProvisioner({
+    ...options,
+    localAgent: localAgentCommand(),
+    clock,
+    logger,
+    onChange: picture,
+    onLockLost: () => asked.resolve('the lock is lost'),
+  })
+  function picture(): void {
+    options.onChange(provisioner.rows(), clock.now())
   }
+  await provisioner.start()
+  picture()
+  const ticking = setInterval(picture, 1000)
+  const reason = await asked.promise
+  clearInterval(ticking)
+  await end(provisioner, reason, logger)
 }
 
-async function end(running: StandAlone, reason: string, logger: Logger): Promise<void> {
-  const local = running.rows().filter((row) => row.local && row.state === 'running').length
+async function end(provisioner: Provisioner, reason: string, logger: Logger): Promise<void> {
+  const local = provisioner.rows().filter((row) => row.local && row.state === 'running').length
   logger.info(`${reason}: ending the agents on this machine; VMs in a cloud go on`, { local })
-  await running.stop()
+  await provisioner.stop()
   logger.info('stopped; no agent of ours runs on this machine', { ended: local })
 }

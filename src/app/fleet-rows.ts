@@ -1,12 +1,34 @@
 // Instances and agents side by side: what the live table shows.
-import type { Agent } from '../master/agents/agent.ts'
+import type { PoolStatus } from '../fleet/status.ts'
 import type { FleetRow } from '../model/fleet-row.ts'
 import type { Instance } from '../model/instance.ts'
 import type { TrustPlan } from '../model/trust-plan.ts'
 import type { PreparedPool } from './prepare-pool.ts'
 
+/** An agent that has joined at least once. */
+export interface AgentView {
+  id: string
+  state: 'joined' | 'lost'
+  slots: number
+  /** Of its connection, where the master tells. `name` is what it asked for; undefined when it dialled by address. */
+  tls?: { version: string; name?: string }
+}
+
+/** As far as demand tells of them. */
+export function agentViews({ snapshot }: PoolStatus): AgentView[] {
+  return (snapshot?.agents ?? []).map(({ id, connected, slots }) => ({
+    id,
+    state: connected ? 'joined' : 'lost',
+    slots,
+  }))
+}
+
 /** Rows of one pool, oldest VM first. */
-export function fleetRows(instances: Instance[], agents: Agent[], { pool, setup }: PreparedPool): FleetRow[] {
+export function fleetRows(
+  { instances }: PoolStatus,
+  agents: AgentView[],
+  { pool, setup }: PreparedPool,
+): FleetRow[] {
   const local = pool.provider.type === 'local'
   const byId = new Map(agents.map((agent) => [agent.id, agent]))
   return instances
@@ -14,16 +36,19 @@ export function fleetRows(instances: Instance[], agents: Agent[], { pool, setup 
     .map((instance) => ({ ...rowOf(instance, byId.get(instance.id), setup.trust), local }))
 }
 
-function rowOf(instance: Instance, agent: Agent | undefined, trust: TrustPlan): Omit<FleetRow, 'local'> {
-  const { id, pool, state, launchedAt } = instance
-  const row: Omit<FleetRow, 'local'> = { pool, instance: id, state, agent: 'waiting', launchedAt }
-  if (!agent || agent.phase === 'connecting') return row
+function rowOf(
+  { id, pool, state, launchedAt }: Instance,
+  agent: AgentView | undefined,
+  trust: TrustPlan,
+): Omit<FleetRow, 'local'> {
+  const row = { pool, instance: id, state, launchedAt }
+  if (!agent) return { ...row, agent: 'waiting' }
   return {
     ...row,
-    agent: agent.phase === 'away' ? 'lost' : 'joined',
-    slots: agent.devices.length,
-    tlsVersion: agent.link.tls?.version,
+    agent: agent.state,
+    slots: agent.slots,
+    tlsVersion: agent.tls?.version,
     // What it asked for, rather than what it was told: the two may differ after a renewal.
-    certificateName: agent.link.tls && (agent.link.tls.serverName ?? trust.certificateName),
+    certificateName: agent.tls && (agent.tls.name ?? trust.certificateName),
   }
 }

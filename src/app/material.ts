@@ -9,14 +9,14 @@ import type { UserTemplate } from '../userdata/user-template.ts'
 export interface MaterialOptions {
   /** Milliseconds since the epoch. */
   now: number
-  /** Only a process that serves with the key reads it. */
-  withKey: boolean
+  /** Only a process that serves with the key reads it; left out: the built-in master does. */
+  withKey?: boolean
 }
 
 /** `security.tls.cert`, with its key when asked for; nothing and no problem when TLS is not configured. */
 export function loadMasterMaterial(
-  { file, security }: MasterConfig,
-  { now, withKey }: MaterialOptions,
+  { file, security, demand }: MasterConfig,
+  { now, withKey = demand.type === 'built-in' }: MaterialOptions,
 ): { material?: TlsMaterial; problems: Problem[] } {
   const files = security.tls
   if (!files) return { problems: [] }

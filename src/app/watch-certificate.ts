@@ -1,17 +1,17 @@
 // A renewed certificate is served and handed to new VMs without a restart; a broken one is reported, and the last good one stays.
 import type { MasterConfig } from '../model/master-config.ts'
 import type { Clock, Logger } from '../model/ports.ts'
-import { ProvisionError } from '../model/problem.ts'
+import { type Problem, ProvisionError } from '../model/problem.ts'
 import type { TlsMaterial } from '../tls/material.ts'
 import { watchMaterial } from '../tls/watch.ts'
-import type { BuiltInMaster } from './built-in-master.ts'
 import { loadMasterMaterial } from './material.ts'
 import type { PreparedPools } from './prepared-pools.ts'
 import { tellProblems } from './tell-problems.ts'
 
 export interface CertificateWatch {
   config: MasterConfig
-  served: Pick<BuiltInMaster, 'renew'>
+  /** Serves it; the problem when it cannot be used. undefined where another process serves the master. */
+  serve: ((material: TlsMaterial) => Problem | undefined) | undefined
   pools: PreparedPools
   clock: Clock
   logger: Logger
@@ -24,14 +24,14 @@ export interface CertificateWatch {
 const everyMs = 2000
 
 /** The files to look at; none without TLS. */
-export function certificateFiles({ security: { tls } }: MasterConfig): string[] {
-  return tls ? [tls.cert, ...(tls.key ? [tls.key] : [])] : []
+export function certificateFiles({ security: { tls }, demand }: MasterConfig): string[] {
+  return tls ? [tls.cert, ...(tls.key && demand.type === 'built-in' ? [tls.key] : [])] : []
 }
 
 /** Looks until the returned function is called. Without TLS there is nothing to watch. */
 export function watchCertificate({
   config,
-  served,
+  serve,
   pools,
   clock,
   logger,
@@ -48,14 +48,14 @@ export function watchCertificate({
   return watchMaterial<TlsMaterial>({
     files,
     since,
-    load: () => loadMasterMaterial(config, { now: clock.now(), withKey: true }),
+    load: () => loadMasterMaterial(config, { now: clock.now() }),
     clock,
     intervalMs: everyMs,
     onChange(material, warnings) {
-      const unusable = served.renew(material)
+      const unusable = serve?.(material)
       if (unusable) throw new ProvisionError(unusable)
       tellProblems(logger, warnings)
-      logger.info('serving the renewed certificate', {
+      logger.info(serve ? 'serving the renewed certificate' : 'the certificate of the master is renewed', {
         file: files[0],
         notAfter: material.leaf.x509.validTo,
       })

@@ -2,6 +2,7 @@
 import { agentCodes } from './codes/agent.ts'
 import { clientCodes } from './codes/client.ts'
 import { configCodes } from './codes/config.ts'
+import { controlCodes } from './codes/control.ts'
 import { fleetCodes } from './codes/fleet.ts'
 import { generalCodes } from './codes/general.ts'
 import { joinCodes } from './codes/join.ts'
@@ -33,6 +34,7 @@ export const codeGroups = {
   'The built-in agent': agentCodes,
   'Clouds and this machine': providerCodes,
   'The fleet': fleetCodes,
+  'Orders to a running provisioner': controlCodes,
   'The command line as a client': clientCodes,
 } as const satisfies Record<string, Record<string, CodeInfo>>
 
@@ -46,6 +48,7 @@ export const problemCodes = {
   ...agentCodes,
   ...providerCodes,
   ...fleetCodes,
+  ...controlCodes,
   ...clientCodes,
 } as const satisfies Record<string, CodeInfo>
 

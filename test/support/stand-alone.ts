@@ -7,8 +7,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { connect } from 'node:tls'
 import { inject } from 'vitest'
-import { type StandAlone, startStandAlone } from '../../src/app/stand-alone.ts'
+import { composeProvisioner, type Provisioner } from '../../src/app/provisioner.ts'
 import { loadConfig } from '../../src/config/load.ts'
+import type { DemandSource } from '../../src/demand/demand.ts'
 import type { MasterConfig } from '../../src/model/master-config.ts'
 import { systemClock } from '../../src/platform/clock.ts'
 import { createDevelopmentChain, type DevelopmentChain } from '../../src/tls/development/development-ca.ts'
@@ -20,7 +21,7 @@ export class Cluster {
   readonly dir = realpathSync(mkdtempSync(join(tmpdir(), 'cluster-')))
   readonly log = capturingLogger()
   port = 0
-  #running: StandAlone | undefined
+  #running: Provisioner | undefined
 
   /** Writes a chain for `master.test` and 127.0.0.1 where the configuration expects it. */
   async certificate(now = Date.now()): Promise<DevelopmentChain> {
@@ -56,16 +57,17 @@ ${lines.map((line) => `      ${line}\n`).join('')}`,
     return config
   }
 
-  async start(config: MasterConfig): Promise<StandAlone> {
-    this.#running = await startStandAlone({
+  async start(config: MasterConfig, options: { demand?: DemandSource } = {}): Promise<Provisioner> {
+    this.#running = composeProvisioner({
+      ...options,
       config,
       version: '0.0.0-test',
       env: { PATH: process.env['PATH'], NODE_NO_WARNINGS: '1' },
       localAgent,
       clock: systemClock,
       logger: this.log,
-      onChange: () => {},
     })
+    await this.#running.start()
     return this.#running
   }
 

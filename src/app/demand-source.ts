@@ -1,0 +1,58 @@
+// From `demand.type` to the source of demand. Whatever it opens beside that is in the same hands until it is closed.
+import type { DemandSource } from '../demand/demand.ts'
+import type { DemandConfig, MasterConfig } from '../model/master-config.ts'
+import type { Clock, Handler, Logger } from '../model/ports.ts'
+import { type Problem, ProvisionError, problem } from '../model/problem.ts'
+import type { TlsMaterial } from '../tls/material.ts'
+import { openBuiltInDemand } from './built-in-demand.ts'
+import type { AgentView } from './fleet-rows.ts'
+import type { Identity } from './identity.ts'
+
+export interface DemandContext {
+  config: MasterConfig
+  version: string
+  env: Readonly<Record<string, string | undefined>>
+  identity: Identity
+  /** Of `security.tls`, with the key where this process serves with it. */
+  material?: TlsMaterial
+  /** For a master of ours: whether an agent of a pool with a provider is one of its VMs. */
+  mayJoin: (pool: string, id: string) => boolean
+  clock: Clock
+  logger: Logger
+}
+
+/** A source and, where there is one, the master of ours behind it. */
+export interface OpenedDemand {
+  source: DemandSource
+  /** What the master itself knows of agents; without it they are as demand shows them. */
+  agents?: () => AgentView[]
+  onAgent?: (listener: () => void) => () => void
+  /** These VMs are gone: their agents are not waited for. */
+  forget?: (ids: string[], reason: string) => void
+  /** Serves a renewed certificate; the problem when it cannot be used. */
+  renew?: (material: TlsMaterial) => Problem | undefined
+  /** Requests about it, for the listener of ours. */
+  handlers?: Handler[]
+  /** Where a master of ours listens. */
+  listener?: { address: string; port: number }
+  close(): Promise<void>
+}
+
+type Opener = (context: DemandContext) => Promise<OpenedDemand>
+
+/** One line for each way to get demand. */
+const openers: Record<DemandConfig['type'], Opener> = {
+  'built-in': openBuiltInDemand,
+  determined: unavailable,
+  push: unavailable,
+}
+
+/** `demand` in place of what the configuration names is left open at the end. Throws a ProvisionError. */
+export async function openDemand(context: DemandContext & { demand?: DemandSource }): Promise<OpenedDemand> {
+  if (context.demand) return { source: context.demand, close: async () => {} }
+  return openers[context.config.demand.type](context)
+}
+
+async function unavailable({ config }: DemandContext): Promise<never> {
+  throw new ProvisionError(problem('DEMAND_UNAVAILABLE', `demand.type is ${config.demand.type}`))
+}

@@ -1,0 +1,27 @@
+// What a person may tell a running provisioner, whichever door the word comes through.
+import type { RunningPools } from './running-pools.ts'
+
+export interface Orders {
+  /** Until `resume`, also after a restart, nothing is launched or ended in the pool. Throws POOL_UNKNOWN. */
+  pause(pool: string): Promise<void>
+  resume(pool: string): Promise<void>
+  /** Makes the VMs that other provisioners launched in the pool ours; returns the ids of those provisioners. */
+  adopt(pool: string): Promise<string[]>
+  /** Gives these VMs no more work and ends them when they have none. Returns the ids that are ours. */
+  drain(ids: readonly string[]): Promise<string[]>
+  /** Ends these VMs now, whatever they do: their work is lost. Returns the ids that are ours. */
+  terminate(ids: readonly string[]): Promise<string[]>
+}
+
+export function createOrders({ get, all }: RunningPools): Orders {
+  async function remove(ids: readonly string[], how: 'when_idle' | 'even_if_busy'): Promise<string[]> {
+    return (await Promise.all(all().map(({ fleet }) => fleet.remove(ids, how)))).flat()
+  }
+  return {
+    pause: async (pool) => get(pool).fleet.pause(),
+    resume: async (pool) => get(pool).fleet.resume(),
+    adopt: async (pool) => get(pool).fleet.adopt(),
+    drain: (ids) => remove(ids, 'when_idle'),
+    terminate: (ids) => remove(ids, 'even_if_busy'),
+  }
+}

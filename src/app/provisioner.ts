@@ -1,0 +1,144 @@
+// The whole of it, put together: what the configuration names is prepared, demand is opened, and each pool gets its loop.
+import type { DemandSource } from '../demand/demand.ts'
+import type { FleetEvent } from '../fleet/events.ts'
+import type { FleetRow } from '../model/fleet-row.ts'
+import type { MasterConfig } from '../model/master-config.ts'
+import type { Clock, Logger } from '../model/ports.ts'
+import { isError, ProvisionError } from '../model/problem.ts'
+import { contentsFingerprint } from '../platform/watched-file.ts'
+import { type OpenedDemand, openDemand } from './demand-source.ts'
+import { dialledHosts } from './dialled-hosts.ts'
+import { type AgentView, agentViews, fleetRows } from './fleet-rows.ts'
+import { holdLock } from './hold-lock.ts'
+import { ensureIdentity } from './identity.ts'
+import { loadMasterMaterial } from './material.ts'
+import { createOrders, type Orders } from './orders.ts'
+import { isProvided } from './prepare-all.ts'
+import { type PreparedPools, preparePools } from './prepared-pools.ts'
+import { createRunningPools, type PoolsStatus } from './running-pools.ts'
+import { tellEvent } from './tell-event.ts'
+import { tellProblems } from './tell-problems.ts'
+import { certificateFiles, watchCertificate } from './watch-certificate.ts'
+
+export interface ProvisionerOptions {
+  config: MasterConfig
+  /** In place of what `demand` in the configuration names. Whoever made it closes it. */
+  demand?: DemandSource
+  version: string
+  env: Readonly<Record<string, string | undefined>>
+  /** How a local VM starts its agent. */
+  localAgent: string[]
+  clock: Clock
+  logger: Logger
+  /** What happens to the pools. A listener that throws is reported, and ends nothing. */
+  onEvent?: (event: FleetEvent) => void
+  /** Something that `rows` shows has changed. */
+  onChange?: () => void
+  /** Another process has taken the state folder over: this one must stop. */
+  onLockLost?: () => void
+}
+
+export interface Provisioner extends Orders {
+  /** Throws a ProvisionError when it cannot start, or no pool can; nothing is left running then. Once only. */
+  start(): Promise<void>
+  /** Decides nothing more; ends local VMs and leaves cloud VMs running. May be called twice. */
+  stop(): Promise<void>
+  status(): PoolsStatus
+  /** One row for each VM, with its agent. */
+  rows(): FleetRow[]
+  /** Where the built-in master listens; undefined with another source of demand, and before the start. */
+  readonly master: { address: string; port: number } | undefined
+}
+
+/** Puts a provisioner together; nothing is opened before `start`. */
+export function composeProvisioner(given: ProvisionerOptions): Provisioner {
+  const options = { ...given, config: configOf(given) }
+  const { config, clock, logger, onChange = () => {} } = options
+  const running = createRunningPools(config.resource_pools.filter(isProvided), options)
+  const undo: (() => void | Promise<void>)[] = []
+  let demand: OpenedDemand | undefined
+  let pools: PreparedPools | undefined
+  let stopped: Promise<void> | undefined
+
+  function onEvent(event: FleetEvent): void {
+    tellEvent(logger, event)
+    if (event.kind === 'ended') demand?.forget?.(event.ids, 'its instance is gone')
+    options.onEvent?.(event)
+    onChange()
+  }
+
+  async function open(): Promise<void> {
+    undo.push(holdLock(config.state_dir, clock, logger, () => options.onLockLost?.()))
+    const since = contentsFingerprint(certificateFiles(config))
+    const loaded = loadMasterMaterial(config, { now: clock.now() })
+    if (loaded.problems.some(isError)) throw new ProvisionError(loaded.problems)
+    const { material } = loaded
+    const identity = ensureIdentity(config)
+    const hosts = await dialledHosts(options)
+    const prepared = await preparePools({ ...options, identity, material, hosts, now: clock.now })
+    if (!prepared.pools) throw new ProvisionError([...loaded.problems, ...prepared.problems])
+    tellProblems(logger, [...loaded.problems, ...prepared.problems])
+    pools = prepared.pools
+    const opened = await openDemand({ ...options, identity, material, mayJoin: running.mayJoin })
+    demand = opened
+    undo.push(() => opened.close())
+    undo.push(
+      watchCertificate({
+        config,
+        serve: opened.renew,
+        pools,
+        clock,
+        logger,
+        since,
+        onRenewed: running.renewed,
+      }),
+    )
+    undo.push(() => end(opened))
+    await running.start({ ...options, pools, demand: opened.source, onEvent })
+    undo.push(opened.onAgent?.(onChange) ?? (() => {}))
+  }
+
+  /** The processes of local VMs end with their pools; the next start must not wait for their agents. */
+  async function end(opened: OpenedDemand): Promise<void> {
+    const local = rows().filter((row) => row.local)
+    await running.stop()
+    opened.forget?.(
+      local.map(({ instance }) => instance),
+      'the provisioner stopped',
+    )
+  }
+
+  async function close(): Promise<void> {
+    for (const step of undo.splice(0).reverse()) await step()
+  }
+
+  function rows(): FleetRow[] {
+    const known: AgentView[] | undefined = demand?.agents?.()
+    return running
+      .status()
+      .pools.flatMap((status) => fleetRows(status, known ?? agentViews(status), pools!.get(status.pool)))
+  }
+
+  return {
+    async start() {
+      try {
+        await open()
+      } catch (error) {
+        await close()
+        throw error
+      }
+    },
+    stop: () => (stopped ??= close()),
+    status: running.status,
+    rows,
+    get master() {
+      return demand?.listener
+    },
+    ...createOrders(running),
+  }
+}
+
+/** A source that is given says by itself what kind it is, whatever the file says. */
+function configOf({ config, demand }: ProvisionerOptions): MasterConfig {
+  return demand ? { ...config, demand: { ...config.demand, type: demand.kind } } : config
+}

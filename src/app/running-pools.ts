@@ -1,0 +1,123 @@
+// The pools of one provisioner, each with its own loop: what goes wrong in one is its own affair.
+import type { DemandSource } from '../demand/demand.ts'
+import type { FleetEvent } from '../fleet/events.ts'
+import type { PoolStatus } from '../fleet/status.ts'
+import type { MasterConfig } from '../model/master-config.ts'
+import type { Clock, Logger } from '../model/ports.ts'
+import { type Problem, ProvisionError, problem } from '../model/problem.ts'
+import { silentMetrics } from '../telemetry/silent-metrics.ts'
+import type { ProvidedPool } from './pool-trust.ts'
+import type { PreparedPools } from './prepared-pools.ts'
+import { type RunningPool, runPool } from './run-pool.ts'
+
+/** A pool that could not be started, and why; the others run. */
+export interface FailedPool {
+  pool: string
+  problems: Problem[]
+}
+
+export interface PoolsStatus {
+  /** In the order of the configuration. */
+  pools: PoolStatus[]
+  failed: FailedPool[]
+}
+
+export interface RunningPools {
+  /** All at once. Throws the first failure when no pool could be started. */
+  start(options: StartPools): Promise<void>
+  /** Stops every pool, whatever happens to the others. */
+  stop(): Promise<void>
+  /** Throws POOL_UNKNOWN, or POOL_NOT_RUNNING with what kept it from starting. */
+  get(pool: string): RunningPool
+  all(): RunningPool[]
+  status(): PoolsStatus
+  /** Whether the agent of this id is one of a VM of the pool. */
+  mayJoin(pool: string, id: string): boolean
+  /** The certificate has changed. */
+  renewed(): void
+}
+
+export interface StartPools {
+  config: MasterConfig
+  pools: PreparedPools
+  demand: DemandSource
+  env: Readonly<Record<string, string | undefined>>
+  onEvent: (event: FleetEvent) => void
+  clock: Clock
+  logger: Logger
+}
+
+export function createRunningPools(provided: ProvidedPool[], { logger }: { logger: Logger }): RunningPools {
+  const names = provided.map((pool) => pool.pool_name)
+  const running = new Map<string, RunningPool>()
+  const failed = new Map<string, unknown>()
+  const all = () => names.flatMap((name) => running.get(name) ?? [])
+
+  async function startOne(name: string, { pools, config, ...rest }: StartPools): Promise<void> {
+    try {
+      const pool = await runPool({
+        ...rest,
+        prepared: () => pools.get(name),
+        owner: pools.ownerOf(name),
+        stateDir: config.state_dir,
+        metrics: silentMetrics,
+      })
+      running.set(name, pool)
+    } catch (error) {
+      failed.set(name, error)
+      logger.error('a pool cannot be run', { pool: name, error })
+    }
+  }
+
+  return {
+    all,
+    async start(options) {
+      await Promise.all(names.map((name) => startOne(name, options)))
+      if (running.size === 0 && failed.size > 0) throw [...failed.values()][0]
+    },
+    async stop() {
+      await Promise.all(
+        [...running].map(([pool, { stop }]) =>
+          stop().catch((error: unknown) => logger.error('a pool could not be stopped', { pool, error })),
+        ),
+      )
+    },
+    get(name) {
+      const pool = running.get(name)
+      if (pool) return pool
+      throw new ProvisionError(
+        names.includes(name) ? notRunning(name, failed.get(name)) : unknown(name, names),
+      )
+    },
+    status: () => ({
+      pools: all().map(({ fleet }) => fleet.status()),
+      failed: [...failed].map(([pool, error]) => ({ pool, problems: problemsOf(error) })),
+    }),
+    /** An agent that outlived a restart of ours may knock before the first listing; then nobody can call it foreign. */
+    mayJoin(name, id) {
+      const pool = running.get(name)
+      return !pool?.hasListed() || pool.fleet.knows(id)
+    },
+    renewed() {
+      for (const pool of running.values()) pool.renewed()
+    },
+  }
+}
+
+function unknown(name: string, names: string[]): Problem {
+  return problem('POOL_UNKNOWN', `no pool ${name} is run here; there are: ${names.join(', ')}`)
+}
+
+function notRunning(name: string, error: unknown): Problem {
+  const [first] = problemsOf(error)
+  return problem(
+    'POOL_NOT_RUNNING',
+    `pool ${name} does not run: ${first?.message ?? 'it is not started yet'}`,
+  )
+}
+
+function problemsOf(error: unknown): Problem[] {
+  if (error === undefined) return []
+  if (error instanceof ProvisionError) return error.problems
+  return [problem('INTERNAL', error instanceof Error ? error.message : String(error), { cause: error })]
+}
