@@ -23,7 +23,7 @@ export function explain(snapshot: Snapshot, policy: Policy, now: number): Explan
       ...(listing ? { listingAge: now - listing.completeAt, listingComplete: listing.complete } : {}),
     },
     demand: demandOf(snapshot, policy, now),
-    ...(grounds ? { vms: countVms(grounds.census, snapshot, policy), room: roomOf(grounds.placement) } : {}),
+    ...(grounds ? { vms: countVms(grounds.census, policy), room: roomOf(grounds.placement) } : {}),
     decisions: decisions.map(explained),
   }
 }
@@ -44,7 +44,7 @@ function demandOf({ pending }: Snapshot, { placementGrace }: Policy, now: number
   }
 }
 
-function countVms(census: Census, snapshot: Snapshot, policy: Policy): VmCounts {
+function countVms(census: Census, policy: Policy): VmCounts {
   const counts: VmCounts = {
     min: policy.minInstances,
     max: policy.maxInstances,

@@ -79,7 +79,8 @@ function isKnowable({ name }: Seen, { instance, visibleAt }: Vm, now: number): b
   return instance.writerId === name || visibleAt + listedWithin < now
 }
 
-export function checkCreated({ cloud, clock, invariants }: World, seen: Seen, { instance }: Vm): void {
+export function checkCreated(world: World, seen: Seen, { instance }: Vm): void {
+  const { cloud, clock, invariants, policy } = world
   const sent = seen.sent.get(instance.intentId!)
   if (!sent) {
     invariants.violated(4, `${instance.id} comes from an intent nobody sent`)
@@ -94,7 +95,9 @@ export function checkCreated({ cloud, clock, invariants }: World, seen: Seen, { 
   const now = clock.now()
   const counts = (vm: Vm) => vm.endedAt === undefined && isOf(seen, vm) && isKnowable(seen, vm, now)
   const live = [...cloud.vms.values()].filter(counts).length
-  if (live > sent.max) invariants.violated(1, `${live} VMs live, max_instances is ${sent.max}`)
+  // It was sent under the limit of that time; others may have been sent under a higher one since.
+  const max = Math.max(sent.max, policy.maxInstances)
+  if (live > max) invariants.violated(1, `${live} VMs live, max_instances is ${max}`)
 }
 
 export function checkWritten({ invariants }: World, seen: Seen, record: JournalRecord): void {
