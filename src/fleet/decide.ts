@@ -17,6 +17,7 @@ import { judgeVms } from './useless-vms.ts'
 const endingTime = 60_000
 
 export interface Turn {
+  at: number
   snapshot: Snapshot
   decisions: Decision[]
   material: LaunchMaterial
@@ -38,7 +39,7 @@ export function takeTurn(run: PoolRun): Turn {
   const snapshot = snapshotOf(deps.pool, memory, settings, material, now)
   const decisions = plan(snapshot, settings.policy, now)
   act(run, decisions, material)
-  return { snapshot, decisions, material }
+  return { at: now, snapshot, decisions, material }
 }
 
 /** Closes intents whose outcome is known by now, and asks again for those that may be and are still wanted. */

@@ -1,6 +1,7 @@
 // A pool as people and programs see it: what there is, what was decided last, and why nothing more.
 import type { Problem } from '../model/problem.ts'
 import type { Decision } from '../planner/decision.ts'
+import type { Policy } from '../planner/policy.ts'
 import type { Reason } from '../planner/reasons.ts'
 import type { Snapshot } from '../planner/snapshot.ts'
 import { breakerView } from './breaker.ts'
@@ -24,7 +25,10 @@ export interface PoolStatus {
   foreignWriters: string[]
   problems: Problem[]
   instances: Track[]
-  /** What the last turn saw and decided. */
+  /** The limits in force. */
+  policy: Policy
+  /** When the last turn was taken, what it saw and decided. */
+  decidedAt?: number
   snapshot?: Snapshot
   decisions: Decision[]
 }
@@ -51,6 +55,8 @@ export function statusOf(run: PoolRun, turn: Turn | undefined): PoolStatus {
     foreignWriters: [...new Set(memory.foreign.values())],
     problems: [...memory.problems.values()],
     instances,
+    policy: run.settings.policy,
+    decidedAt: turn?.at,
     snapshot: turn?.snapshot,
     decisions,
   }

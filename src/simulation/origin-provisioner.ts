@@ -7,6 +7,7 @@ import type { UserData } from '../model/user-data.ts'
 import type { Decision } from '../planner/decision.ts'
 import { noTimers, type OriginTimers } from '../planner/origin/classify.ts'
 import { originPlan } from '../planner/origin/plan.ts'
+import type { Policy } from '../planner/policy.ts'
 import type { KnownInstance } from '../planner/snapshot.ts'
 import { createLife, type Life } from './mortal.ts'
 import type { Provisioner, ProvisionerOptions } from './provisioner.ts'
@@ -39,7 +40,7 @@ export function startOriginProvisioner(options: ProvisionerOptions): Provisioner
       reconfigure(changed) {
         settings = changed
       },
-      status: () => emptyStatus(options.owner.pool, options.clock.now(), pending),
+      status: () => emptyStatus(options.owner.pool, options.clock.now(), pending, settings.policy),
     },
   }
 }
@@ -100,11 +101,12 @@ async function loop(
   }
 }
 
-function emptyStatus(pool: string, at: number, pending: number): PoolStatus {
+function emptyStatus(pool: string, at: number, pending: number, policy: Policy): PoolStatus {
   return {
     pool,
     at,
     pending,
+    policy,
     paused: false,
     live: 0,
     joined: 0,

@@ -192,6 +192,18 @@ export const fleetCodes = {
     meaning: 'A call was not answered in time, so its outcome is not known.',
     remedy: 'Nothing to do: it is repeated.',
   },
+  SNAPSHOT_INVALID: {
+    severity: 'error',
+    exit: 2,
+    meaning: 'A file given to `provision explain` is not a snapshot, or is damaged.',
+    remedy: 'Take a new one with `provision explain --save FILE`.',
+  },
+  SNAPSHOT_MISSING: {
+    severity: 'error',
+    exit: 1,
+    meaning: 'The pool has decided nothing yet, so there is nothing to explain.',
+    remedy: 'Ask again in a few seconds; `provision status` tells what the pool waits for.',
+  },
   LOCK_HELD: {
     severity: 'error',
     exit: 1,

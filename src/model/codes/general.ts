@@ -26,6 +26,12 @@ export const generalCodes = {
     meaning: 'This version cannot take its demand from the configured source.',
     remedy: 'Use `demand: {type: built-in}`, or a version whose CHANGELOG names the source.',
   },
+  FILE_UNREADABLE: {
+    severity: 'error',
+    exit: 2,
+    meaning: 'A file named on the command line cannot be read.',
+    remedy: 'Check its name and its permissions.',
+  },
   FILE_NOT_WRITTEN: {
     severity: 'error',
     exit: 1,

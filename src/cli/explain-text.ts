@@ -1,0 +1,120 @@
+// How a pool came to its decisions, for people: demand, VMs, room for the work, decisions with their reasons.
+import type { Explanation } from '../app/explain.ts'
+import { table } from './table.ts'
+
+type Decision = Explanation['decisions'][number]
+type Room = NonNullable<Explanation['room']>[number]
+
+export function explanationLines(explanation: Explanation): string[] {
+  const { pool, at, demand, vms, room = [], decisions } = explanation
+  return [
+    `pool ${pool} at ${clockTime(at)} (${viewWords(explanation.views)})`,
+    '',
+    ...part('demand', demandWords(demand)),
+    ...part('VMs', vms ? vmWords(vms) : ['not judged: a view is missing or too old']),
+    ...part('room', room.length > 0 ? roomRows(room) : ['none, and none to be bought']),
+    '',
+    ...part(
+      'decides',
+      decisions.length > 0 ? decisions.flatMap(decisionWords) : ['nothing: all is as it should be'],
+    ),
+  ]
+}
+
+function part(name: string, lines: string[]): string[] {
+  return lines.map((line, n) => `${(n === 0 ? name : '').padEnd(8)} ${line}`.trimEnd())
+}
+
+function viewWords({ demandAge, listingAge, listingComplete }: Explanation['views']): string {
+  const master =
+    demandAge === undefined
+      ? 'the master was never heard of'
+      : `the master's word is ${seconds(demandAge)} old`
+  if (listingAge === undefined) return `${master}, the VMs were never listed`
+  return `${master}, the listing of VMs ${seconds(listingAge)}${listingComplete ? '' : ', the newest one was not complete'}`
+}
+
+function demandWords({ work, slots, aux, sizes }: Explanation['demand']): string[] {
+  if (work === 0) return ['no work waits']
+  const bySize = sizes.map((size) => {
+    const fresh = size.fresh === size.work ? 'new' : `${size.fresh} new`
+    return `${size.work} × ${size.slots}${size.fresh > 0 ? ` (${fresh})` : ''}`
+  })
+  const inSlots = sizes.length > 0 ? [`${count(slots, 'slot')}: ${bySize.join(', ')}`] : []
+  const auxiliary = aux > 0 ? [`${aux} auxiliary`] : []
+  return [`${count(work, 'piece')} of work, ${[...inSlots, ...auxiliary].join('; ')}`]
+}
+
+function vmWords(vms: NonNullable<Explanation['vms']>): string[] {
+  const faults = Object.entries(vms.faulty).map(([code, n]) => `${n} to be removed (${code})`)
+  const states = (['busy', 'idle', 'coming', 'away', 'leaving'] as const).flatMap((state) =>
+    vms[state] > 0 ? [`${vms[state]} ${state}`] : [],
+  )
+  const all = [...states, ...faults]
+  const limits = `${vms.live} of at most ${vms.max}, at least ${vms.min}`
+  return [
+    `${limits}${all.length > 0 ? `: ${all.join(', ')}` : ''}`,
+    ...(vms.inFlight > 0
+      ? [`${vms.inFlight} more asked for and not known yet: they count as if they were there`]
+      : []),
+    ...(vms.guests > 0 ? [`${count(vms.guests, 'agent')} on machines that are not ours`] : []),
+  ]
+}
+
+const places: Record<Room['where'], string> = {
+  free: 'on free agents',
+  drained: 'on agents we drained, which are taken back',
+  coming: 'on VMs on their way',
+  to_buy: 'on VMs to be bought',
+}
+
+function roomRows(room: Room[]): string[] {
+  return table(
+    ['', 'VMS', 'SLOTS FREE', 'TAKEN BY WAITING WORK'],
+    room.map(({ where, vms, slots, filled, filledAux }) => [
+      places[where],
+      String(vms),
+      String(slots),
+      filledAux > 0 ? `${filled} and ${filledAux} auxiliary` : String(filled),
+    ]),
+  )
+}
+
+function decisionWords(decision: Decision): string[] {
+  const { kind, code, meaning, remedy, work } = decision
+  return [
+    `${kind}${objects(decision)} ${code}`,
+    `  ${meaning}`,
+    ...numbersOf(decision),
+    ...(work.length > 0 ? [`  work: ${work.join(', ')}${work.length === 10 ? ', …' : ''}`] : []),
+    ...(remedy ? [`  remedy: ${remedy}`] : []),
+  ]
+}
+
+function objects({ kind, count: n, ids, offerings }: Decision): string {
+  if (kind === 'hold') return ''
+  if (kind === 'launch') return ` ${count(n, 'VM')}: ${offerings.join(', then ')}`
+  return ` ${ids.slice(0, 10).join(', ')}${ids.length > 10 ? ` and ${ids.length - 10} more` : ''}`
+}
+
+function numbersOf({ numbers }: Decision): string[] {
+  const words = Object.entries(numbers).map(([name, value]) => `${name} ${numberWord(name, value)}`)
+  return words.length > 0 ? [`  ${words.join(', ')}`] : []
+}
+
+function numberWord(name: string, value: number): string {
+  if (name === 'retryAt') return clockTime(value)
+  return name === 'age' ? seconds(value) : String(value)
+}
+
+function clockTime(at: number): string {
+  return `${new Date(at).toISOString().slice(11, 19)} UTC`
+}
+
+function seconds(ms: number): string {
+  return `${(ms / 1000).toFixed(1)} s`
+}
+
+function count(n: number, word: string): string {
+  return `${n} ${word}${n === 1 ? '' : 's'}`
+}

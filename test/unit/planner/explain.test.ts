@@ -1,0 +1,96 @@
+// An explanation must tell what the plan did, and its numbers must add up.
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { explain } from '../../../src/planner/explain.ts'
+import type { Explanation } from '../../../src/planner/explanation.ts'
+import { plan } from '../../../src/planner/plan.ts'
+import type { Policy } from '../../../src/planner/policy.ts'
+import type { Snapshot } from '../../../src/planner/snapshot.ts'
+import {
+  busy,
+  coming,
+  idle,
+  now,
+  offering,
+  policy,
+  second,
+  snapshot,
+  vm,
+  work,
+} from '../../support/planner.ts'
+import { policies, snapshots } from '../../support/snapshots.ts'
+
+function explained(given: Partial<Snapshot>, rules: Partial<Policy> = {}): Explanation {
+  return explain(snapshot(given), policy(rules), now)
+}
+
+const sum = (numbers: number[]) => numbers.reduce((a, b) => a + b, 0)
+
+describe('an explanation', () => {
+  it('leads from the work over the room for it to what is bought', () => {
+    const { demand, vms, room, decisions } = explained({
+      instances: [vm('i1'), vm('i2'), coming('i3')],
+      agents: [busy('i1', { freeSlots: 1, freeAux: 0 }), idle('i2')],
+      pending: [work('a', 4), work('b', 4), work('c', 1), work('d', 4, { since: now - 60 * second })],
+    })
+    expect(demand).toMatchObject({ work: 4, slots: 13, aux: 0 })
+    expect(demand.sizes).toEqual([
+      { slots: 4, work: 3, fresh: 2 },
+      { slots: 1, work: 1, fresh: 1 },
+    ])
+    expect(vms).toMatchObject({ live: 3, busy: 1, idle: 1, coming: 1, faulty: {} })
+    expect(room).toEqual([
+      { where: 'free', vms: 2, slots: 5, filled: 5, filledAux: 0 },
+      { where: 'coming', vms: 1, slots: 4, filled: 4, filledAux: 0 },
+      { where: 'to_buy', vms: 1, slots: 4, filled: 4, filledAux: 0 },
+    ])
+    expect(decisions).toMatchObject([{ kind: 'launch', count: 1, code: 'WORK_WAITS', ids: [] }])
+    expect(decisions[0]!.offerings).toEqual(['on_demand/m4/a'])
+  })
+
+  it('names what is wrong with VMs, and what a person can do about what is held back', () => {
+    const { vms, decisions } = explained({
+      instances: [vm('i1', { state: 'stopped' })],
+      pending: [work('huge', 5)],
+      offerings: [offering('m4', 4)],
+    })
+    expect(vms).toMatchObject({ live: 0, faulty: { STOPPED: 1 } })
+    const never = decisions.find(({ code }) => code === 'NEVER_FITS')
+    expect(never).toMatchObject({ kind: 'hold', work: ['huge'], numbers: { slots: 5, largest: 4 } })
+    expect(never?.remedy).toMatch(/fewer slots/)
+  })
+
+  it('judges nothing on a view that is missing or too old', () => {
+    const { vms, room, views, decisions } = explained({ demandAt: now - 60 * second })
+    expect([vms, room]).toEqual([undefined, undefined])
+    expect(views).toMatchObject({ demandAge: 60_000, listingAge: 1000, listingComplete: true })
+    expect(decisions.map(({ code }) => code)).toEqual(['DEMAND_MISSING'])
+  })
+
+  it('tells the decisions of the plan, all of them, in their order', () => {
+    fc.assert(
+      fc.property(snapshots, policies, (given, rules) => {
+        const told = explain(given, rules, now).decisions.map(({ kind, code }) => [kind, code])
+        expect(told).toEqual(plan(given, rules, now).map(({ kind, reason }) => [kind, reason.code]))
+      }),
+    )
+  })
+
+  it('accounts for every slot of the waiting work: it has room, or it is said why not', () => {
+    fc.assert(
+      fc.property(snapshots, policies, (given, rules) => {
+        const { demand, room = [], decisions } = explain(given, rules, now)
+        const filled = sum(room.map((each) => each.filled))
+        const unserved = sum(
+          decisions
+            .filter(({ kind }) => kind === 'hold')
+            .map(({ numbers }) => (numbers['work'] ?? 0) * (numbers['slots'] ?? 0)),
+        )
+        for (const each of room) expect(each.filled).toBeLessThanOrEqual(each.slots)
+        if (decisions.some(({ code }) => code === 'WORK_UNPLACEABLE'))
+          expect(filled + unserved).toBeLessThanOrEqual(demand.slots)
+        else expect(filled + unserved).toBe(demand.slots)
+      }),
+    )
+  })
+})
