@@ -4,6 +4,7 @@ import { cpus, totalmem } from 'node:os'
 import { join } from 'node:path'
 import { agents } from './agents.ts'
 import { coldStart } from './cold-start.ts'
+import { fleetCosts } from './fleet.ts'
 import { localAgents } from './local-agents.ts'
 import type { Report, Row } from './measure.ts'
 import { planTimes } from './plan.ts'
@@ -13,6 +14,7 @@ const benchmarks: Record<string, () => Promise<Report>> = {
   'cold-start': coldStart,
   'user-data': userData,
   plan: planTimes,
+  fleet: fleetCosts,
   // Loaded when it is wanted: an SDK is paid for by those who use it.
   aws: async () => (await import('./aws.ts')).awsCosts(),
   agents,
