@@ -7,6 +7,7 @@ import type { TlsMaterial } from '../tls/material.ts'
 import { openBuiltInDemand } from './built-in-demand.ts'
 import type { AgentView } from './fleet-rows.ts'
 import type { Identity } from './identity.ts'
+import { openPushDemand } from './push-demand.ts'
 
 export interface DemandContext {
   config: MasterConfig
@@ -44,7 +45,7 @@ type Opener = (context: DemandContext) => Promise<OpenedDemand>
 const openers: Record<DemandConfig['type'], Opener> = {
   'built-in': openBuiltInDemand,
   determined: unavailable,
-  push: unavailable,
+  push: openPushDemand,
 }
 
 /** `demand` in place of what the configuration names is left open at the end. Throws a ProvisionError. */

@@ -1,5 +1,6 @@
 // What handlers of our own servers share: the parts of a request, bounded bodies, JSON answers.
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Problem } from '../model/problem.ts'
 
 /** The request's path without its query; still percent-encoded. */
 export function pathOf(request: IncomingMessage): string {
@@ -30,6 +31,16 @@ export function sendJson(
   })
   response.end(response.req.method === 'HEAD' ? undefined : body)
   return true
+}
+
+/** As our own doors say no: `{"error": {code, message, remedy, details?}}`. What caused it stays here. */
+export function sendProblem(
+  response: ServerResponse,
+  status: number,
+  { code, message, remedy, details }: Problem,
+  headers: Record<string, string> = {},
+): true {
+  return sendJson(response, status, { error: { code, message, remedy, details } }, headers)
 }
 
 export type Body = { ok: true; value: unknown } | { ok: false; status: 400 | 413; message: string }

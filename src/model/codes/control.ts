@@ -14,4 +14,22 @@ export const controlCodes = {
     meaning: 'The pool could not be started, and the others run without it.',
     remedy: 'Correct what the message names and start the provisioner again.',
   },
+  PUSH_MISSING: {
+    severity: 'warning',
+    exit: 1,
+    meaning: 'Demand is pushed, and nothing has come for the pool since the start.',
+    remedy: 'Push the demand of the pool: docs/push.md.',
+  },
+  PUSH_STALE: {
+    severity: 'warning',
+    exit: 1,
+    meaning: 'The newest push of the pool is too old to act on, so nothing is launched or ended.',
+    remedy: 'See that the master still pushes, at least every 5 s also when nothing has changed.',
+  },
+  PUSH_REFUSED: {
+    severity: 'error',
+    exit: 2,
+    meaning: 'Pushed demand is not of the form it should have; what was pushed before it stays.',
+    remedy: 'Correct the field that the message names: docs/push.md.',
+  },
 } as const satisfies Record<string, CodeInfo>

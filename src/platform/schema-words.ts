@@ -1,0 +1,45 @@
+// What zod found wrong with a body that came over the network, in plain words: its small edition has none of its own.
+
+/** The parts of zod's issues that are told. */
+interface Issue {
+  code?: string
+  path: PropertyKey[]
+  message: string
+  expected?: string
+  keys?: string[]
+  origin?: string
+  minimum?: number | bigint
+  maximum?: number | bigint
+}
+
+const types: Record<string, string> = {
+  string: 'a text',
+  int: 'a whole number',
+  number: 'a number',
+  boolean: 'true or false',
+  array: 'a list',
+  object: 'an object',
+}
+
+/** Of the first issue, such as `agents.0.slots must be a whole number`; `whole` names what was read. */
+export function firstWrong(issues: readonly Issue[], whole: string): string {
+  const [issue] = issues
+  if (!issue) return `${whole} is not as expected`
+  return `${issue.path.join('.') || whole} ${wordsOf(issue)}`
+}
+
+function wordsOf({ code, message, expected = '', keys = [], origin, minimum, maximum }: Issue): string {
+  const letters = origin === 'string' ? ' characters long' : origin === 'array' ? ' items long' : ''
+  switch (code) {
+    case 'invalid_type':
+      return `must be ${types[expected] ?? expected}`
+    case 'unrecognized_keys':
+      return `has a field that nobody knows: ${keys.join(', ').slice(0, 100)}`
+    case 'too_small':
+      return `must be at least ${minimum}${letters}`
+    case 'too_big':
+      return `must be at most ${maximum}${letters}`
+    default:
+      return message
+  }
+}
