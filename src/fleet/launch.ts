@@ -1,6 +1,6 @@
 // A launch: written down, sent, and learned from. Asking again for a launch of unknown outcome is the same call.
 import { type Instance, offeringKey } from '../model/instance.ts'
-import type { LaunchResult } from '../model/launch.ts'
+import type { LaunchFailure, LaunchResult } from '../model/launch.ts'
 import { problem } from '../model/problem.ts'
 import type { LaunchDecision } from '../planner/decision.ts'
 import { withDeadline } from './deadline.ts'
@@ -48,6 +48,8 @@ export function openLaunch(run: PoolRun, { count, offerings }: LaunchDecision, m
       correctRate(memory.launches, intent.id, 0)
       return
     }
+    const { demandAt = now } = memory
+    deps.metrics.observe('launch_reaction_seconds', (run.now() - demandAt) / 1000, { pool: deps.pool })
     await send(run, intent)
   })
 }
@@ -92,11 +94,11 @@ function take(run: PoolRun, intent: OpenIntent, result: LaunchResult): void {
     ...intent.offerings.map((o) => memory.offerings.get(offeringKey(o))?.until ?? now),
   )
   const failure = failures[0]
+  countResult(run, instances, failures)
   if (failure) {
     tell(run, 'launch', failure.problem)
     const offerings = [...memory.offerings]
     run.background(() => run.write({ at: now, kind: 'refused', offerings }).catch(() => {}))
-    deps.metrics.count('launch_failures', { pool: deps.pool, class: failure.class })
   } else memory.problems.delete('launch')
   if (instances.length > 0) forgetLaunchFailures(memory.launchError)
   else if (failure)
@@ -113,6 +115,17 @@ function take(run: PoolRun, intent: OpenIntent, result: LaunchResult): void {
   if (missingOf(intent) === 0 || (isAnswered && (instances.length > 0 || !intent.doubtful)))
     settle(run, intent)
   run.changed()
+}
+
+function countResult({ deps }: PoolRun, instances: Instance[], failures: LaunchFailure[]): void {
+  const { metrics, pool } = deps
+  for (const instance of instances) metrics.count('launched_vms', { pool, offering: offeringKey(instance) })
+  for (const { class: failureClass, offering } of failures)
+    metrics.count('launch_failures', {
+      pool,
+      class: failureClass,
+      offering: offering ? offeringKey(offering) : 'any',
+    })
 }
 
 /** Fewer VMs than asked for are no refusal, but none at all must not be asked for again at once. */

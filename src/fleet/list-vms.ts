@@ -16,6 +16,7 @@ export async function listVms(run: PoolRun): Promise<boolean> {
     const listing = await withDeadline(deps.clock, callDeadlines.list, 'a listing', (signal) =>
       deps.provider.list(signal),
     )
+    const starting = [...memory.tracks.values()].filter(({ state }) => state === 'starting')
     const lost = observeListing(memory, listing, startedAt, run.now(), {
       writerId: deps.owner.writerId,
       visibility: settings.visibility,
@@ -23,6 +24,7 @@ export async function listVms(run: PoolRun): Promise<boolean> {
       slotsOf: (instance) => slotsOf(instance, settings.offerings),
     })
     lament(run, lost)
+    countStarted(run, starting)
     if (listing.complete) memory.problems.delete('list')
     else
       tell(
@@ -36,6 +38,13 @@ export async function listVms(run: PoolRun): Promise<boolean> {
     tell(run, 'list', problemOf(error, 'INTERNAL', 'the VMs could not be listed'))
     return false
   }
+}
+
+/** `starting`: VMs that were starting before the listing. */
+function countStarted({ deps, now }: PoolRun, starting: Track[]): void {
+  for (const { state, knownSince } of starting)
+    if (state === 'running')
+      deps.metrics.observe('join_seconds', (now() - knownSince) / 1000, { pool: deps.pool, stage: 'running' })
 }
 
 function slotsOf({ instanceType }: Instance, offerings: readonly Offering[]): number | undefined {

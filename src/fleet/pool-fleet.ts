@@ -51,6 +51,7 @@ export function createPoolFleet(deps: PoolDeps, settings: PoolSettings): PoolFle
 
   function turn(): void {
     if (run.stopping || loops.length === 0) return
+    const from = run.now()
     try {
       lastTurn = takeTurn(run)
       if (lastTurn.decisions.some(({ kind }) => kind !== 'hold')) lastChangeAt = run.now()
@@ -58,6 +59,7 @@ export function createPoolFleet(deps: PoolDeps, settings: PoolSettings): PoolFle
       // A fault of ours must not end the loop: the next look may not meet it.
       deps.logger.error('a turn of the pool failed', { pool, error })
     }
+    deps.metrics.observe('turn_seconds', (run.now() - from) / 1000, { pool })
   }
 
   async function keepListing(): Promise<void> {

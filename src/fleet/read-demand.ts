@@ -28,7 +28,7 @@ export async function readDemand(run: PoolRun): Promise<boolean> {
 function welcome({ memory, deps }: PoolRun, track: Track): void {
   const { slots = 0 } = memory.agents.get(track.id) ?? {}
   const seconds = (track.joinedAt! - track.knownSince) / 1000
-  deps.metrics.observe('join_seconds', seconds, { pool: deps.pool })
+  deps.metrics.observe('join_seconds', seconds, { pool: deps.pool, stage: 'joined' })
   if (track.sha256) memory.proven.add(track.sha256)
   if (slots >= (track.slots ?? 0)) recordUsable(memory.breaker)
 }

@@ -35,6 +35,6 @@ export interface Offering {
   slots: number
 }
 
-export function offeringKey(offering: Offering): string {
+export function offeringKey(offering: Omit<Offering, 'slots'>): string {
   return `${offering.capacityType}/${offering.instanceType}/${offering.zone || 'any'}`
 }

@@ -85,6 +85,7 @@ const owners: Record<string, string[]> = {
   '@aws-sdk/client-ec2': ['src/providers/aws/'],
   '@google-cloud/compute': ['src/providers/gcp/'],
   '@peculiar/x509': ['src/tls/'],
+  'prom-client': ['src/telemetry/'],
   'reflect-metadata': ['src/tls/'],
 }
 
