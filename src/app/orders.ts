@@ -7,6 +7,11 @@ export interface Orders {
   resume(pool: string): Promise<void>
   /** Makes the VMs that other provisioners launched in the pool ours; returns the ids of those provisioners. */
   adopt(pool: string): Promise<string[]>
+  /**
+   * Launches VMs beside those work calls for, all or none; they are removed like any other when they are idle for too
+   * long. Returns the id of the intent. Throws what forbids it: MAX_REACHED, PAUSED, LAUNCH_NOT_READY and others.
+   */
+  launch(pool: string, count: number): Promise<string>
   /** Gives these VMs no more work and ends them when they have none. Returns the ids that are ours. */
   drain(ids: readonly string[]): Promise<string[]>
   /** Ends these VMs now, whatever they do: their work is lost. Returns the ids that are ours. */
@@ -21,6 +26,7 @@ export function createOrders({ get, all }: RunningPools): Orders {
     pause: async (pool) => get(pool).fleet.pause(),
     resume: async (pool) => get(pool).fleet.resume(),
     adopt: async (pool) => get(pool).fleet.adopt(),
+    launch: async (pool, count) => get(pool).fleet.launch(count),
     drain: (ids) => remove(ids, 'when_idle'),
     terminate: (ids) => remove(ids, 'even_if_busy'),
   }

@@ -73,7 +73,8 @@ function mark(run: PoolRun, { work, agents, trial, reason }: MarkDecision): void
   say(run, 'mark', agents, work.length, reason)
 }
 
-function say(
+/** Tells that something has been decided. */
+export function say(
   run: PoolRun,
   move: 'launch' | 'drain' | 'undrain' | 'terminate' | 'mark',
   ids: string[],

@@ -15,8 +15,11 @@ import { callDeadlines, type LaunchMaterial } from './settings.ts'
 
 type Ready = Extract<LaunchMaterial, { kind: 'ready' }>
 
-/** Opens an intent for the decision. The memory knows it at once; the call follows when it is on the disk. */
-export function openLaunch(run: PoolRun, { count, offerings }: LaunchDecision, material: Ready): void {
+/**
+ * Opens an intent for the decision; returns its id. The memory knows it at once; the call follows when it is on the
+ * disk.
+ */
+export function openLaunch(run: PoolRun, { count, offerings }: LaunchDecision, material: Ready): string {
   const { memory, deps } = run
   const now = run.now()
   const { userData, version } = material
@@ -52,6 +55,7 @@ export function openLaunch(run: PoolRun, { count, offerings }: LaunchDecision, m
     deps.metrics.observe('launch_reaction_seconds', (run.now() - demandAt) / 1000, { pool: deps.pool })
     await send(run, intent)
   })
+  return intent.id
 }
 
 /** Sends an intent that was written down, for the first time or again. */

@@ -1,11 +1,12 @@
 // The loop of one pool: it looks at the cloud and at the master, decides, and acts. No pool knows of another.
-import type { Problem } from '../model/problem.ts'
+import { type Problem, ProvisionError, problem } from '../model/problem.ts'
 import { createBell } from './bell.ts'
 import { listAgain, lookAgain } from './cadence.ts'
 import { type Turn, takeTurn } from './decide.ts'
 import { undrain } from './drain.ts'
 import { launchErrorOf } from './launch-error.ts'
 import { listVms } from './list-vms.ts'
+import { orderLaunch } from './order-launch.ts'
 import { readDemand } from './read-demand.ts'
 import { checkpointOf, type PoolRecord, recall } from './records.ts'
 import { createRun, type PoolRun } from './run.ts'
@@ -23,6 +24,8 @@ export interface PoolFleet {
   resume(): Promise<void>
   /** Makes the VMs of other writers ours; returns those writers. */
   adopt(): Promise<string[]>
+  /** Launches VMs on a person's order, beside those work calls for; returns the intent. Throws why it must not. */
+  launch(count: number): string
   /** Removes VMs on a person's order. Returns the ids that are ours. */
   remove(ids: readonly string[], how: 'when_idle' | 'even_if_busy'): Promise<string[]>
   /** New limits or offerings, from now on. */
@@ -129,6 +132,12 @@ export function createPoolFleet(deps: PoolDeps, settings: PoolSettings): PoolFle
       listBell.ring()
       if (writers.length > 0) await run.write({ at: run.now(), kind: 'adopted', writers })
       return writers
+    },
+    launch(count) {
+      turn()
+      if (!lastTurn || run.stopping)
+        throw new ProvisionError(problem('POOL_NOT_RUNNING', `pool ${pool} is stopped`))
+      return orderLaunch(run, lastTurn, count)
     },
     async remove(ids, how) {
       const tracks = ids.flatMap((id) => run.memory.tracks.get(id) ?? [])

@@ -3,6 +3,7 @@ import type { Client } from '../../src/client/client.ts'
 import { isNoAnswer } from '../../src/client/submit.ts'
 import { sendWork, type WorkOrder } from '../../src/client/work.ts'
 import type { WorkView } from '../../src/client/work-view.ts'
+import { ProvisionError } from '../../src/model/problem.ts'
 import { systemClock } from '../../src/platform/clock.ts'
 
 /** Rejects with what is wrong with the order, or with the signal's reason. */
@@ -15,7 +16,9 @@ export async function submitPatiently(
     try {
       return await sendWork(client, order)
     } catch (error) {
-      if (!isNoAnswer(error)) throw error
+      // A master that dies at the first word looks like a port of another protocol.
+      const isCut = error instanceof ProvisionError && error.code === 'CLIENT_SCHEME'
+      if (!isCut && !isNoAnswer(error)) throw error
       await systemClock.sleep(20, signal)
     }
 }

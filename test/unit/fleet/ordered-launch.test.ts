@@ -1,0 +1,81 @@
+// A person may launch what nobody needs, and never what is not safe.
+import { describe, expect, it } from 'vitest'
+import { type ProvisionError, problem } from '../../../src/model/problem.ts'
+import { minute } from '../../support/planner.ts'
+import { type PoolBench, startBench, startSettled } from '../../support/pool-bench.ts'
+
+function codeOf(bench: PoolBench, count: number): string | undefined {
+  try {
+    bench.fleet.launch(count)
+    return undefined
+  } catch (error) {
+    return (error as ProvisionError).code
+  }
+}
+
+describe('a launch on order', () => {
+  it('is one call, written down like any other, and says what it was for', async () => {
+    const bench = await startSettled({ maxInstances: 5 })
+    const intent = bench.fleet.launch(3)
+    await bench.pass(5)
+    expect(bench.calls.launches.map((order) => order.intent)).toMatchObject([{ id: intent, count: 3 }])
+    expect(bench.ids()).toHaveLength(3)
+    const decided = bench.events.find((event) => event.kind === 'decided')
+    expect(decided).toMatchObject({ move: 'launch', count: 3, reason: { code: 'ORDERED' } })
+  })
+
+  it('gives VMs that are removed like any other when they are idle for too long', async () => {
+    const bench = await startSettled({ maxIdle: 5 * minute })
+    bench.fleet.launch(1)
+    await bench.pass(30)
+    bench.joins(...bench.ids())
+    await bench.pass(4 * 60)
+    expect(bench.calls.terminated).toEqual([])
+    await bench.pass(2 * 60)
+    expect(bench.calls.terminated).toHaveLength(1)
+  })
+
+  it('never goes above max_instances, launches under way counted', async () => {
+    const bench = await startSettled({ maxInstances: 3 })
+    bench.fleet.launch(2)
+    expect(codeOf(bench, 2)).toBe('MAX_REACHED')
+    expect(codeOf(bench, 1)).toBeUndefined()
+    await bench.pass(30)
+    expect(codeOf(bench, 1)).toBe('MAX_REACHED')
+    expect(bench.ids()).toHaveLength(3)
+  })
+
+  it('is held by launch_rate', async () => {
+    const bench = await startSettled({ maxInstances: 100, launchRate: 4 })
+    expect(codeOf(bench, 5)).toBe('LAUNCH_RATE_SPENT')
+    expect(codeOf(bench, 4)).toBeUndefined()
+    expect(codeOf(bench, 1)).toBe('LAUNCH_RATE_SPENT')
+  })
+
+  it('is refused while the pool is paused', async () => {
+    const bench = await startSettled()
+    await bench.fleet.pause()
+    expect(codeOf(bench, 1)).toBe('PAUSED')
+  })
+
+  it('is refused with the reason why a VM could not join', async () => {
+    const bench = await startSettled()
+    bench.material = { kind: 'refused', problem: problem('PREFLIGHT_UNKNOWN_CA', 'no') }
+    await bench.pass(1)
+    expect(codeOf(bench, 1)).toBe('PREFLIGHT_UNKNOWN_CA')
+  })
+
+  it('is refused before anything is known of the cloud', async () => {
+    const bench = await startBench()
+    bench.faults.fate = (call) => (call === 'list' ? 'silent' : 'done')
+    await bench.pass(1)
+    expect(codeOf(bench, 1)).toBe('LISTING_MISSING')
+  })
+
+  it('is one VM at a time while nobody knows whether agents can join', async () => {
+    const bench = await startSettled()
+    bench.material = { ...bench.material, probe: true } as PoolBench['material']
+    expect(codeOf(bench, 2)).toBe('PROBE_FIRST')
+    expect(codeOf(bench, 1)).toBeUndefined()
+  })
+})
