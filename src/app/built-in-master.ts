@@ -4,13 +4,13 @@ import { join } from 'node:path'
 import { createMaster, type Master } from '../master/master.ts'
 import { openKeeper } from '../master/state/keeper.ts'
 import type { MasterConfig } from '../model/master-config.ts'
-import { isError, type Problem, ProvisionError } from '../model/problem.ts'
+import type { Problem } from '../model/problem.ts'
 import { accessHandler } from '../server/access.ts'
 import { healthHandler } from '../server/health.ts'
 import { type Listener, listen } from '../server/listen.ts'
 import { loadToken } from '../server/token.ts'
-import { readTextFile } from '../tls/files.ts'
 import { pathFacts, servedPair, type TlsMaterial } from '../tls/material.ts'
+import { readClientCa } from './client-ca.ts'
 import type { DemandContext } from './demand-source.ts'
 import { tellProblems } from './tell-problems.ts'
 
@@ -27,7 +27,9 @@ export interface BuiltInMaster {
 export async function openBuiltInMaster(options: DemandContext): Promise<BuiltInMaster> {
   const { config, clock, logger } = options
   let { material } = options
-  const clientCa = clientCaOf(config)
+  const { client_ca } = config.resource_manager
+  const clientCa =
+    client_ca && readClientCa(client_ca, { file: config.file, path: 'resource_manager.client_ca' })
   const token = loadToken(join(config.state_dir, 'token'))
   const keeper = await openKeeper({ file: join(config.state_dir, 'master.journal'), clock, logger })
   tellProblems(logger, keeper.problems)
@@ -65,7 +67,7 @@ export async function openBuiltInMaster(options: DemandContext): Promise<BuiltIn
 }
 
 async function open(
-  { config, logger, material }: DemandContext,
+  { config, logger, material, control }: DemandContext,
   master: Master,
   { token, clientCa }: { token: string; clientCa?: string },
 ): Promise<Listener> {
@@ -74,7 +76,7 @@ async function open(
     address: listenAddress(config),
     port: config.port,
     tls: material && { ...servedPair(material), clientCa },
-    handlers: [accessHandler({ token }), healthHandler(faults), ...master.handlers],
+    handlers: [accessHandler({ token }), healthHandler(faults), control, ...master.handlers],
     upgrades: master.upgrades,
     logger,
     onHandshakeFailure: (failure) =>
@@ -82,15 +84,6 @@ async function open(
   })
   logger.info('the master listens', { address: listener.address, port: listener.port, tls: listener.secure })
   return listener
-}
-
-function clientCaOf({ file, resource_manager }: MasterConfig): string | undefined {
-  const path = resource_manager.client_ca
-  if (!path) return undefined
-  const where = { file, path: 'resource_manager.client_ca' }
-  const { text, problems } = readTextFile(path, 'client CA file', undefined, where)
-  if (problems.some(isError)) throw new ProvisionError(problems)
-  return text
 }
 
 /** Where every agent is a process of this machine, nobody else has to reach the master. */

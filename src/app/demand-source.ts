@@ -18,6 +18,8 @@ export interface DemandContext {
   material?: TlsMaterial
   /** For a master of ours: whether an agent of a pool with a provider is one of its VMs. */
   mayJoin: (pool: string, id: string) => boolean
+  /** Orders and questions to us, for the listener of a master of ours. */
+  control: Handler
   clock: Clock
   logger: Logger
 }

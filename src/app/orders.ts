@@ -2,6 +2,8 @@
 import type { RunningPools } from './running-pools.ts'
 
 export interface Orders {
+  /** Throws POOL_UNKNOWN, or POOL_NOT_RUNNING with the reason, unless the pool runs. */
+  check(pool: string): void
   /** Until `resume`, also after a restart, nothing is launched or ended in the pool. Throws POOL_UNKNOWN. */
   pause(pool: string): Promise<void>
   resume(pool: string): Promise<void>
@@ -23,6 +25,7 @@ export function createOrders({ get, all }: RunningPools): Orders {
     return (await Promise.all(all().map(({ fleet }) => fleet.remove(ids, how)))).flat()
   }
   return {
+    check: (pool) => void get(pool),
     pause: async (pool) => get(pool).fleet.pause(),
     resume: async (pool) => get(pool).fleet.resume(),
     adopt: async (pool) => get(pool).fleet.adopt(),

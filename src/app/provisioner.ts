@@ -6,11 +6,14 @@ import type { MasterConfig } from '../model/master-config.ts'
 import type { Clock, Logger } from '../model/ports.ts'
 import { isError, ProvisionError } from '../model/problem.ts'
 import { contentsFingerprint } from '../platform/watched-file.ts'
+import type { Info } from '../server/info.ts'
+import { controlHandler } from './control/routes.ts'
 import { type OpenedDemand, openDemand } from './demand-source.ts'
 import { dialledHosts } from './dialled-hosts.ts'
+import { type Doors, openDoors } from './doors.ts'
 import { type AgentView, agentViews, fleetRows } from './fleet-rows.ts'
 import { holdLock } from './hold-lock.ts'
-import { ensureIdentity } from './identity.ts'
+import { ensureIdentity, type Identity } from './identity.ts'
 import { loadMasterMaterial } from './material.ts'
 import { createOrders, type Orders } from './orders.ts'
 import { isProvided } from './prepare-all.ts'
@@ -48,6 +51,8 @@ export interface Provisioner extends Orders {
   rows(): FleetRow[]
   /** Where the built-in master listens; undefined with another source of demand, and before the start. */
   readonly master: { address: string; port: number } | undefined
+  /** Where `listen` is; undefined when it is not configured, and before the start. */
+  readonly listener: { address: string; port: number } | undefined
 }
 
 /** Puts a provisioner together; nothing is opened before `start`. */
@@ -58,6 +63,9 @@ export function composeProvisioner(given: ProvisionerOptions): Provisioner {
   const undo: (() => void | Promise<void>)[] = []
   let demand: OpenedDemand | undefined
   let pools: PreparedPools | undefined
+  let doors: Doors | undefined
+  let identity: Identity | undefined
+  const startedAt = clock.now()
   let stopped: Promise<void> | undefined
 
   function onEvent(event: FleetEvent): void {
@@ -73,15 +81,22 @@ export function composeProvisioner(given: ProvisionerOptions): Provisioner {
     const loaded = loadMasterMaterial(config, { now: clock.now() })
     if (loaded.problems.some(isError)) throw new ProvisionError(loaded.problems)
     const { material } = loaded
-    const identity = ensureIdentity(config)
+    identity = ensureIdentity(config)
     const hosts = await dialledHosts(options)
     const prepared = await preparePools({ ...options, identity, material, hosts, now: clock.now })
     if (!prepared.pools) throw new ProvisionError([...loaded.problems, ...prepared.problems])
     tellProblems(logger, [...loaded.problems, ...prepared.problems])
     pools = prepared.pools
-    const opened = await openDemand({ ...options, identity, material, mayJoin: running.mayJoin })
+    const opened = await openDemand({ ...options, identity, material, mayJoin: running.mayJoin, control })
     demand = opened
     undo.push(() => opened.close())
+    doors = await openDoors({
+      ...options,
+      control,
+      info: infoOf(identity, options),
+      further: opened.handlers ?? [],
+    })
+    undo.push(doors.close)
     undo.push(
       watchCertificate({
         config,
@@ -96,6 +111,17 @@ export function composeProvisioner(given: ProvisionerOptions): Provisioner {
     undo.push(() => end(opened))
     await running.start({ ...options, pools, demand: opened.source, onEvent })
     undo.push(opened.onAgent?.(onChange) ?? (() => {}))
+  }
+
+  function about() {
+    return {
+      version: options.version,
+      clusterId: identity?.clusterId,
+      writerId: identity?.writerId,
+      demand: demand?.source.kind,
+      startedAt,
+      now: clock.now(),
+    }
   }
 
   /** The processes of local VMs end with their pools; the next start must not wait for their agents. */
@@ -119,7 +145,7 @@ export function composeProvisioner(given: ProvisionerOptions): Provisioner {
       .pools.flatMap((status) => fleetRows(status, known ?? agentViews(status), pools!.get(status.pool)))
   }
 
-  return {
+  const provisioner: Provisioner = {
     async start() {
       try {
         await open()
@@ -134,8 +160,17 @@ export function composeProvisioner(given: ProvisionerOptions): Provisioner {
     get master() {
       return demand?.listener
     },
+    get listener() {
+      return doors?.listener
+    },
     ...createOrders(running),
   }
+  const control = controlHandler({ provisioner, config, about })
+  return provisioner
+}
+
+function infoOf({ clusterId }: Identity, { config, version }: ProvisionerOptions): Info {
+  return { version, cluster_id: clusterId, cluster_name: config.cluster_name }
 }
 
 /** A source that is given says by itself what kind it is, whatever the file says. */

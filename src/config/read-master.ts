@@ -69,7 +69,7 @@ function tlsOf(block: Block, files: Files | undefined, overrides: Overrides): Tl
 
 function listenOf(
   block: Block,
-  listen: Partially<{ address: string; port: number; tls?: Files }> | undefined,
+  listen: Partially<{ address: string; port: number; tls?: Files; client_ca: string }> | undefined,
 ): Partially<ListenConfig> | undefined {
   if (!listen) return undefined
   const { cert, key } = listen.tls ?? {}
@@ -81,7 +81,8 @@ function listenOf(
     })
   }
   const tls = cert && { cert: pathOf(block, cert), ...(key && { key: pathOf(block, key) }) }
-  return { ...listen, tls: tls || undefined }
+  const client_ca = listen.client_ca && pathOf(block, listen.client_ca)
+  return { ...listen, tls: tls || undefined, client_ca }
 }
 
 function demandOf(block: Block, demand: Partially<DemandConfig> | undefined): DemandConfig {

@@ -87,6 +87,7 @@ const listenKeys = {
   address: keyOr(name, '0.0.0.0', 'Address to listen on.'),
   port: keyOr(port, 8444, 'Port to listen on.'),
   tls: key(z.strictObject(tlsFiles), 'Certificate and key of this listener.', 'those of `security.tls`'),
+  client_ca: key(name, 'CA certificates (PEM): whoever shows a certificate of theirs needs no token.'),
 }
 
 const resourceManagerKeys = {

@@ -29,6 +29,8 @@ export interface ListenConfig {
   address: string
   port: number
   tls?: TlsFiles
+  /** CA certificates of clients that need no token. */
+  client_ca?: string
 }
 
 export interface MasterConfig {

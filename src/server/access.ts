@@ -1,5 +1,6 @@
 // Who may ask what: changes need the token; reads are open on loopback only, elsewhere all but a few need it, too.
 import type { IncomingMessage } from 'node:http'
+import { TLSSocket } from 'node:tls'
 import type { Handler } from '../model/ports.ts'
 import { pathOf, sendJson } from '../platform/http-answers.ts'
 import { sameToken } from './token.ts'
@@ -10,13 +11,16 @@ export const openPaths: readonly string[] = ['/agents', '/info', '/api/v1/master
 export interface AccessOptions {
   /** undefined: nobody has one, so nothing can be changed and nothing more be read from elsewhere. */
   token?: string
+  /** Who shows a certificate of the listener's client CA may do what the token lets do. */
+  takesCertificates?: boolean
 }
 
 /** Put it first: it answers what is not allowed and leaves the rest to the handlers behind it. */
-export function accessHandler({ token }: AccessOptions): Handler {
+export function accessHandler({ token, takesCertificates = false }: AccessOptions): Handler {
   return (request, response) => {
     const reads = request.method === 'GET' || request.method === 'HEAD'
     if (reads && openPaths.includes(pathOf(request))) return false
+    if (takesCertificates && showsCertificate(request)) return false
     const offered = bearer(request)
     if (offered !== undefined) {
       if (token !== undefined && sameToken(offered, token)) return false
@@ -32,6 +36,11 @@ export function accessHandler({ token }: AccessOptions): Handler {
 
 function refuse(response: Parameters<Handler>[1], message: string): true {
   return sendJson(response, 401, { message }, { 'WWW-Authenticate': 'Bearer' })
+}
+
+/** `authorized`: Node has verified it against the CA. */
+function showsCertificate({ socket }: IncomingMessage): boolean {
+  return socket instanceof TLSSocket && socket.authorized
 }
 
 function bearer(request: IncomingMessage): string | undefined {

@@ -78,7 +78,15 @@ const table: { from: string; may: string[] }[] = [
 /** One owner per library; zod may also guard any other outer boundary. */
 const owners: Record<string, string[]> = {
   yaml: ['src/config/yaml-'],
-  zod: ['src/config/', 'src/master/', 'src/server/', 'src/demand/', 'src/client/', 'src/app/snapshot-file'],
+  zod: [
+    'src/config/',
+    'src/master/',
+    'src/server/',
+    'src/demand/',
+    'src/client/',
+    'src/app/snapshot-file',
+    'src/app/control/',
+  ],
   handlebars: ['src/userdata/'],
   ws: ['src/protocol/'],
   commander: ['src/cli/'],

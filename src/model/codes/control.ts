@@ -14,6 +14,31 @@ export const controlCodes = {
     meaning: 'The pool could not be started, and the others run without it.',
     remedy: 'Correct what the message names and start the provisioner again.',
   },
+  CONTROL_SOCKET_UNUSABLE: {
+    severity: 'warning',
+    exit: 1,
+    meaning:
+      'The control socket in state_dir cannot be made, so the command line on this machine finds nobody.',
+    remedy: 'Choose a shorter state_dir on a local file system, or configure `listen` and use -m.',
+  },
+  INSTANCE_UNKNOWN: {
+    severity: 'error',
+    exit: 2,
+    meaning: 'An order names VMs that are not VMs of this provisioner, so it was not carried out.',
+    remedy: '`provision instances` lists them.',
+  },
+  INSTANCE_BUSY: {
+    severity: 'error',
+    exit: 1,
+    meaning: 'A VM that is to be ended has work, so none of those named was touched.',
+    remedy: 'Let the work end first (`provision drain`), or lose it: `provision terminate --force`.',
+  },
+  ORDER_REFUSED: {
+    severity: 'error',
+    exit: 2,
+    meaning: 'An order to the provisioner is not of the form it should have.',
+    remedy: 'Correct what the message names: docs/control.md.',
+  },
   PUSH_MISSING: {
     severity: 'warning',
     exit: 1,

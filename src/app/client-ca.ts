@@ -1,0 +1,10 @@
+// CA certificates that clients are known by.
+import { isError, ProvisionError, type Where } from '../model/problem.ts'
+import { readTextFile } from '../tls/files.ts'
+
+/** PEM. Throws a ProvisionError when the file cannot be read. */
+export function readClientCa(path: string, where: Where): string | undefined {
+  const { text, problems } = readTextFile(path, 'client CA file', undefined, where)
+  if (problems.some(isError)) throw new ProvisionError(problems)
+  return text
+}
