@@ -14,7 +14,6 @@ export interface PoolStatus {
   pool: string
   at: number
   paused: boolean
-  policy: Policy
   /** VMs that can run, and those of them whose agents have joined. */
   live: number
   joined: number
@@ -43,7 +42,6 @@ export function statusOf(run: PoolRun, turn: Turn | undefined): PoolStatus {
     pool: deps.pool,
     at: run.now(),
     paused: memory.paused,
-    policy: run.settings.policy,
     live: live.length,
     joined: live.filter((track) => memory.agents.get(track.id)?.connected).length,
     inFlight: turn?.snapshot.inFlight.reduce((sum, launch) => sum + launch.missing, 0) ?? 0,

@@ -104,7 +104,6 @@ async function loop(
 function emptyStatus(pool: string, at: number, pending: number, policy: Policy): PoolStatus {
   return {
     pool,
-    policy,
     at,
     pending,
     policy,

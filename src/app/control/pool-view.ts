@@ -1,6 +1,7 @@
 // A pool for people and programs outside: in short for lists, and whole for whoever wants to know why.
 import type { PoolStatus } from '../../fleet/status.ts'
 import type { FailedPool } from '../running-pools.ts'
+import { snapshotFileOf } from '../snapshot-file.ts'
 import { decisionViews, problemView, reasonView } from './reason-view.ts'
 
 export type PoolState = 'ok' | 'held' | 'paused' | 'failed'
@@ -38,23 +39,13 @@ export function failedSummary({ pool, problems }: FailedPool, provider: string) 
   return { pool, provider, state: 'failed' as const, problems: problems.map(problemView) }
 }
 
+/** With what the last turn saw, in the form that is kept in files: `provision explain` reads both. */
 export function poolDetails(status: PoolStatus, provider: string) {
-  const { snapshot } = status
-  const { pending = [], instances = [], agents = [], inFlight = [], offerings = [] } = snapshot ?? {}
   return {
     ...poolSummary(status, provider),
     policy: status.policy,
     decisions: decisionViews(status),
-    snapshot: {
-      pending,
-      instances,
-      agents,
-      inFlight,
-      offerings,
-      unplaced: [...(snapshot?.unplaced ?? [])].map(([work, rest]) => ({ work, ...rest })),
-      probe: snapshot?.probe ?? false,
-      launchedLastHour: snapshot?.launchedLastHour ?? 0,
-    },
+    snapshot: snapshotFileOf(status),
   }
 }
 
