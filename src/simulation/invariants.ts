@@ -77,23 +77,25 @@ export function createInvariants(world: World): Invariants {
       world.timeline.add('INVARIANT', `${promise} is broken: ${message}`)
       violations.push({ promise, at: world.clock.now(), step: world.clock.steps, message })
     },
-    watcher: (name) => ({
-      onLaunchCall: (order) => checkLaunchCall(world, of(name), order),
-      onLaunched: (order, result) => checkLaunchResult(world, of(name), order, result),
-      onTerminateCall: (ids) => checkTerminateCall(world, of(name), ids),
-      onDrainCall: (id) => checkDrainCall(world, of(name), id),
-      onListCall: () => checkListCall(world, of(name)),
-      onListed(startedAt, listing) {
-        const { complete } = listing
-        of(name).listing = {
-          completeAt: complete ? startedAt : (of(name).listing?.completeAt ?? 0),
-          complete,
-        }
-      },
-      onRead(demand) {
-        if (demand.at >= (of(name).demand?.at ?? 0)) of(name).demand = demand
-      },
-    }),
+    watcher(name) {
+      // What comes back to a life that is over teaches the next one nothing.
+      const life = of(name).starts.length + 1
+      const isOver = () => of(name).starts.length > life
+      return {
+        onLaunchCall: (order) => checkLaunchCall(world, of(name), order),
+        onLaunched: (order, result) => checkLaunchResult(world, of(name), order, result),
+        onTerminateCall: (ids) => checkTerminateCall(world, of(name), ids),
+        onDrainCall: (id) => checkDrainCall(world, of(name), id),
+        onListCall: () => checkListCall(world, of(name)),
+        onListed(startedAt, { complete }) {
+          const before = of(name).listing?.completeAt ?? 0
+          if (!isOver()) of(name).listing = { completeAt: complete ? startedAt : before, complete }
+        },
+        onRead(demand) {
+          if (!isOver() && demand.at >= (of(name).demand?.at ?? 0)) of(name).demand = demand
+        },
+      }
+    },
     onEvent(name, event) {
       if (event.kind === 'joined')
         for (const id of event.ids) {
