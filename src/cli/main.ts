@@ -4,6 +4,7 @@ import { nearest } from '../model/nearest.ts'
 import { ProvisionError, problem } from '../model/problem.ts'
 import { exitStatusOf } from './exit.ts'
 import { declareConfiguration } from './program/configuration.ts'
+import { declareFleet } from './program/fleet.ts'
 import { lazily, terminal } from './program/lazily.ts'
 import { configOption, formatOption, several } from './program/options.ts'
 import { declareWork } from './program/work.ts'
@@ -51,6 +52,7 @@ const program = new Command('provision')
 
 declareConfiguration(program)
 declareWork(program)
+declareFleet(program)
 
 program.parseAsync().catch((error: unknown) => {
   process.exitCode = report(error)

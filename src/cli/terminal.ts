@@ -15,11 +15,14 @@ export interface Terminal {
   style(style: Style, text: string): string
   /** True when people are looking at standard error. */
   interactive: boolean
+  /** Their answer, without blanks around it; undefined when they end the input. Absent when nobody is there to ask. */
+  ask?: (question: string) => Promise<string | undefined>
   columns(): number
+  rows(): number
 }
 
 export function processTerminal(): Terminal {
-  const { stdout, stderr, env } = process
+  const { stdin, stdout, stderr, env } = process
   const coloured = stderr.isTTY && !env['NO_COLOR'] && env['TERM'] !== 'dumb'
   return {
     out: (text) => void stdout.write(text),
@@ -28,6 +31,22 @@ export function processTerminal(): Terminal {
     style: (style, text) => (coloured ? styleText(style, text, { validateStream: false }) : text),
     interactive: Boolean(stderr.isTTY),
     columns: () => stderr.columns ?? 100,
+    rows: () => stderr.rows ?? 24,
+    ...(stdin.isTTY && stderr.isTTY && { ask: askProcess }),
+  }
+}
+
+/** The terminal edits the line and turns Ctrl-C into a signal, as it does for a shell's `read`. */
+async function askProcess(question: string): Promise<string | undefined> {
+  const { createInterface } = await import('node:readline')
+  const lines = createInterface({ input: process.stdin, output: process.stderr, terminal: false })
+  try {
+    return await new Promise((resolve) => {
+      lines.once('close', () => resolve(undefined))
+      lines.question(question, (answer) => resolve(answer.trim()))
+    })
+  } finally {
+    lines.close()
   }
 }
 
@@ -38,6 +57,15 @@ export function sayProblems(terminal: Terminal, problems: Problem[]): void {
   for (const [n, p] of problems.entries()) {
     if (n > 0) terminal.say('')
     terminal.say(reportProblem(p, (part, text) => terminal.style(colours[part], text)))
+  }
+}
+
+/** True for y or yes, false for n, no or no answer; anything else is asked again. */
+export async function confirmed(ask: NonNullable<Terminal['ask']>, question: string): Promise<boolean> {
+  for (;;) {
+    const answer = (await ask(`${question} [y/n] `))?.toLowerCase()
+    if (answer === undefined || answer === 'n' || answer === 'no') return false
+    if (answer === 'y' || answer === 'yes') return true
   }
 }
 

@@ -5,6 +5,8 @@ import { type AgentDialOptions, connectAsAgent } from '../tls/dial-options.ts'
 export interface ExchangeOrder {
   host: string
   port: number
+  /** Of a socket in the file system, in place of host and port. */
+  socketPath?: string
   /** undefined: plain http. */
   tls?: AgentDialOptions
   method: 'GET' | 'POST'
@@ -33,7 +35,9 @@ export function exchange(order: ExchangeOrder): Promise<HttpAnswer> {
   return new Promise((resolve, reject) => {
     const fail = (error: Error) => reject(deadline.aborted ? timedOut(timeoutMs) : error)
     const headers = { ...order.headers, ...(body && { 'Content-Length': String(Buffer.byteLength(body)) }) }
-    const where = { host: order.host, port: order.port, autoSelectFamilyAttemptTimeout: perAddress }
+    const where = order.socketPath
+      ? { socketPath: order.socketPath }
+      : { host: order.host, port: order.port, autoSelectFamilyAttemptTimeout: perAddress }
     const createConnection = tls && (() => connectAsAgent({ ...where, ...tls }))
     const sent = request({ ...rest, ...where, headers, createConnection, signal: deadline }, (response) => {
       readAll(response).then((text) => resolve({ status: response.statusCode ?? 0, text }), fail)

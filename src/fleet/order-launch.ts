@@ -23,7 +23,8 @@ const passable: readonly ReasonCode[] = ['LAUNCH_ERROR']
  */
 export function orderLaunch(run: PoolRun, turn: Turn, count: number): string {
   const refused = refusal(run, turn, count)
-  if (refused) throw new ProvisionError(refused)
+  // Only a warning while nobody asks; whoever does gets no for an answer.
+  if (refused) throw new ProvisionError({ ...refused, severity: 'error' })
   const decision = decisionOf(run, count)
   if (turn.material.kind !== 'ready' || !decision) throw new ProvisionError(toldBy('NO_OFFERING'))
   say(run, 'launch', [], count, decision.reason)

@@ -75,6 +75,24 @@ export const clientCodes = {
     meaning: 'The token would cross a network unencrypted.',
     remedy: 'Write https:// before the host; http://, written out, sends it all the same.',
   },
+  NOT_RUNNING: {
+    severity: 'error',
+    exit: 1,
+    meaning: 'No provisioner runs with the state_dir of this configuration.',
+    remedy: 'Start it (`provision`), name its configuration with -c, or its address with -m.',
+  },
+  CONTROL_SOCKET_DENIED: {
+    severity: 'error',
+    exit: 1,
+    meaning: 'The control socket of the provisioner belongs to another user.',
+    remedy: 'Run the command as the user the provisioner runs as, such as with sudo -u.',
+  },
+  CONFIRMATION_NEEDED: {
+    severity: 'error',
+    exit: 2,
+    meaning: 'The command does what cannot be undone, and there is no terminal to ask whether it should.',
+    remedy: 'Give --yes.',
+  },
   REQUEST_REFUSED: {
     severity: 'error',
     exit: 2,

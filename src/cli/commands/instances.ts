@@ -1,0 +1,19 @@
+// `provision instances`: the VMs, what they are and what is done about them.
+import { listInstances } from '../../client/fleet.ts'
+import type { CommandContext } from '../command.ts'
+import type { ConnectOptions } from '../connect.ts'
+import { connectFleet } from '../connect-fleet.ts'
+import type { ExitStatus } from '../exit.ts'
+import { onePool, showPicture, type ViewOptions } from '../show-picture.ts'
+import { instanceLines } from '../vm-text.ts'
+
+export async function run(
+  options: ConnectOptions & ViewOptions,
+  context: CommandContext,
+): Promise<ExitStatus> {
+  const client = connectFleet(options, context)
+  return showPicture(options, context, async () => {
+    const instances = await listInstances(client, onePool(options))
+    return { lines: instanceLines(instances, Date.now()), value: { instances } }
+  })
+}

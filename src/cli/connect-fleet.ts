@@ -1,0 +1,19 @@
+// From options to a client of the provisioner they mean.
+import type { Client } from '../client/client.ts'
+import { createLocalClient } from '../client/local-client.ts'
+import { loadConfig } from '../config/load.ts'
+import { ProvisionError } from '../model/problem.ts'
+import type { CommandContext } from './command.ts'
+import { type ConnectOptions, connect } from './connect.ts'
+import { version } from './version.ts'
+
+/**
+ * The provisioner of this machine that runs with the configuration, by its control socket; with -m the one that listens
+ * there. DET_MASTER does not count: beside a Determined master it names that one, and not the provisioner.
+ */
+export function connectFleet(options: ConnectOptions, context: CommandContext): Client {
+  if (context.isFlag('master')) return connect(options, context)
+  const { config, problems } = loadConfig(options.config, { env: context.env })
+  if (!config) throw new ProvisionError(problems)
+  return createLocalClient({ stateDir: config.state_dir, version })
+}
