@@ -5,8 +5,10 @@ import type { FleetRow } from '../model/fleet-row.ts'
 import type { MasterConfig } from '../model/master-config.ts'
 import type { Clock, Logger } from '../model/ports.ts'
 import { isError, ProvisionError } from '../model/problem.ts'
+import { anyOf } from '../platform/http-routes.ts'
 import { contentsFingerprint } from '../platform/watched-file.ts'
 import type { Info } from '../server/info.ts'
+import type { TlsMaterial } from '../tls/material.ts'
 import { controlHandler } from './control/routes.ts'
 import { type OpenedDemand, openDemand } from './demand-source.ts'
 import { dialledHosts } from './dialled-hosts.ts'
@@ -19,6 +21,7 @@ import { createOrders, type Orders } from './orders.ts'
 import { isProvided } from './prepare-all.ts'
 import { type PreparedPools, preparePools } from './prepared-pools.ts'
 import { createRunningPools, type PoolsStatus } from './running-pools.ts'
+import { openTelemetry, type Telemetry } from './telemetry.ts'
 import { tellEvent } from './tell-event.ts'
 import { tellProblems } from './tell-problems.ts'
 import { certificateFiles, watchCertificate } from './watch-certificate.ts'
@@ -65,12 +68,15 @@ export function composeProvisioner(given: ProvisionerOptions): Provisioner {
   let pools: PreparedPools | undefined
   let doors: Doors | undefined
   let identity: Identity | undefined
+  let telemetry: Telemetry | undefined
+  let material: TlsMaterial | undefined
   const startedAt = clock.now()
   let stopped: Promise<void> | undefined
 
   function onEvent(event: FleetEvent): void {
     tellEvent(logger, event)
     if (event.kind === 'ended') demand?.forget?.(event.ids, 'its instance is gone')
+    telemetry?.onEvent(event)
     options.onEvent?.(event)
     onChange()
   }
@@ -80,19 +86,23 @@ export function composeProvisioner(given: ProvisionerOptions): Provisioner {
     const since = contentsFingerprint(certificateFiles(config))
     const loaded = loadMasterMaterial(config, { now: clock.now() })
     if (loaded.problems.some(isError)) throw new ProvisionError(loaded.problems)
-    const { material } = loaded
+    material = loaded.material
     identity = ensureIdentity(config)
     const hosts = await dialledHosts(options)
     const prepared = await preparePools({ ...options, identity, material, hosts, now: clock.now })
     if (!prepared.pools) throw new ProvisionError([...loaded.problems, ...prepared.problems])
     tellProblems(logger, [...loaded.problems, ...prepared.problems])
     pools = prepared.pools
-    const opened = await openDemand({ ...options, identity, material, mayJoin: running.mayJoin, control })
+    telemetry = openTelemetry({ ...options, status: running.status, certificateEnds: () => endOf(material) })
+    undo.push(telemetry.close)
+    const questions = anyOf([control, ...telemetry.handlers])
+    const { mayJoin } = running
+    const opened = await openDemand({ ...options, identity, material, mayJoin, control: questions })
     demand = opened
     undo.push(() => opened.close())
     doors = await openDoors({
       ...options,
-      control,
+      control: questions,
       info: infoOf(identity, options),
       further: opened.handlers ?? [],
     })
@@ -105,11 +115,14 @@ export function composeProvisioner(given: ProvisionerOptions): Provisioner {
         clock,
         logger,
         since,
-        onRenewed: running.renewed,
+        onRenewed(renewed) {
+          material = renewed
+          running.renewed()
+        },
       }),
     )
     undo.push(() => end(opened))
-    await running.start({ ...options, pools, demand: opened.source, onEvent })
+    await running.start({ ...options, pools, demand: opened.source, onEvent, metrics: telemetry.metrics })
     undo.push(opened.onAgent?.(onChange) ?? (() => {}))
   }
 
@@ -167,6 +180,11 @@ export function composeProvisioner(given: ProvisionerOptions): Provisioner {
   }
   const control = controlHandler({ provisioner, config, about })
   return provisioner
+}
+
+/** The first of the chain to end. */
+function endOf(material: TlsMaterial | undefined): number | undefined {
+  return material && Math.min(...material.path.certificates.map(({ x509 }) => x509.validToDate.getTime()))
 }
 
 function infoOf({ clusterId }: Identity, { config, version }: ProvisionerOptions): Info {

@@ -11,6 +11,7 @@ import { openJournal } from '../platform/journal-file.ts'
 import type { Provider } from '../providers/provider.ts'
 import { loadProvider } from '../providers/registry.ts'
 import { type LaunchGate, launchGate } from './launch-gate.ts'
+import { meteredDemand, meteredProvider } from './metered.ts'
 import { poolSettings } from './pool-settings.ts'
 import type { PreparedPool } from './prepare-pool.ts'
 import { tellProblems } from './tell-problems.ts'
@@ -45,9 +46,9 @@ export async function runPool(options: RunPoolOptions): Promise<RunningPool> {
   const { prepared, owner, stateDir, clock, logger } = options
   const { pool } = prepared()
   const name = encodeURIComponent(pool.pool_name)
-  const { provider, hasListed } = noticeListing(
-    await openProvider(options, join(stateDir, pool.provider.type, name)),
-  )
+  const meter = { ...options, pool: pool.pool_name }
+  const opening = await openProvider(options, join(stateDir, pool.provider.type, name))
+  const { provider, hasListed } = noticeListing(meteredProvider(opening, meter))
   const opened = await openJournal(join(stateDir, 'fleet', `${name}.journal`), journalKind, clock.now())
   tellProblems(logger, opened.problems)
   const gate = launchGate(options)
@@ -57,6 +58,7 @@ export async function runPool(options: RunPoolOptions): Promise<RunningPool> {
       pool: pool.pool_name,
       owner,
       provider,
+      demand: meteredDemand(options.demand, meter),
       journal: opened.journal,
       journalDamaged: opened.problems.length > 0,
       random: Math.random,

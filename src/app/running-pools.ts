@@ -3,9 +3,8 @@ import type { DemandSource } from '../demand/demand.ts'
 import type { FleetEvent } from '../fleet/events.ts'
 import type { PoolStatus } from '../fleet/status.ts'
 import type { MasterConfig } from '../model/master-config.ts'
-import type { Clock, Logger } from '../model/ports.ts'
+import type { Clock, Logger, Metrics } from '../model/ports.ts'
 import { type Problem, ProvisionError, problem } from '../model/problem.ts'
-import { silentMetrics } from '../telemetry/silent-metrics.ts'
 import type { ProvidedPool } from './pool-trust.ts'
 import type { PreparedPools } from './prepared-pools.ts'
 import { type RunningPool, runPool } from './run-pool.ts'
@@ -45,6 +44,7 @@ export interface StartPools {
   onEvent: (event: FleetEvent) => void
   clock: Clock
   logger: Logger
+  metrics: Metrics
 }
 
 export function createRunningPools(provided: ProvidedPool[], { logger }: { logger: Logger }): RunningPools {
@@ -60,7 +60,6 @@ export function createRunningPools(provided: ProvidedPool[], { logger }: { logge
         prepared: () => pools.get(name),
         owner: pools.ownerOf(name),
         stateDir: config.state_dir,
-        metrics: silentMetrics,
       })
       running.set(name, pool)
     } catch (error) {

@@ -10,6 +10,10 @@ export function tellEvent(logger: Logger, event: FleetEvent): void {
     log(message, { pool, code, remedy })
     return
   }
+  if (event.kind === 'held') {
+    for (const { code, numbers } of event.reasons) logger.info('holds back', { pool, code, ...numbers })
+    return
+  }
   const ids = listOf(event.ids)
   if (event.kind === 'decided') {
     const { code, numbers } = event.reason

@@ -18,7 +18,7 @@ export interface CertificateWatch {
   /** Of the files when they were first loaded, so that no change falls between that and the watch. */
   since: string
   /** New VMs get it from now on. */
-  onRenewed: () => void
+  onRenewed: (material: TlsMaterial) => void
 }
 
 const everyMs = 2000
@@ -42,7 +42,7 @@ export function watchCertificate({
   if (files.length === 0) return () => {}
   const renew = async (material: TlsMaterial) => {
     tellProblems(logger, await pools.renew(material))
-    onRenewed()
+    onRenewed(material)
     logger.info('new VMs get the renewed certificate', { sha256: material.leaf.sha256 })
   }
   return watchMaterial<TlsMaterial>({

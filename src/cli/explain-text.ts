@@ -1,5 +1,6 @@
 // How a pool came to its decisions, for people: demand, VMs, room for the work, decisions with their reasons.
 import type { Explanation } from '../app/explain.ts'
+import { clockTime } from './clock-time.ts'
 import { table } from './table.ts'
 
 type Decision = Explanation['decisions'][number]
@@ -12,7 +13,7 @@ export function explanationLines(explanation: Explanation): string[] {
     '',
     ...part('demand', demandWords(demand)),
     ...part('VMs', vms ? vmWords(vms) : ['not judged: a view is missing or too old']),
-    ...part('room', room.length > 0 ? roomRows(room) : ['none, and none to be bought']),
+    ...part('room', room.length > 0 ? roomRows(room) : ['none']),
     '',
     ...part(
       'decides',
@@ -105,10 +106,6 @@ function numbersOf({ numbers }: Decision): string[] {
 function numberWord(name: string, value: number): string {
   if (name === 'retryAt') return clockTime(value)
   return name === 'age' ? seconds(value) : String(value)
-}
-
-function clockTime(at: number): string {
-  return `${new Date(at).toISOString().slice(11, 19)} UTC`
 }
 
 function seconds(ms: number): string {

@@ -101,6 +101,10 @@ export const agentsSchema = z.looseObject({
   ),
 })
 
+export const eventsSchema = z.looseObject({
+  events: z.array(z.looseObject({ at: time, kind: z.string() })),
+})
+
 export const removedSchema = z.looseObject({
   ids: z.array(id),
   waits: z.array(z.looseObject({ ...reasonSchema.shape, pool: id })),
@@ -122,5 +126,6 @@ export type PoolOverview = z.infer<typeof poolSchema>
 export type PoolStatusView = z.infer<typeof poolStatusSchema>['pool']
 export type InstanceView = z.infer<typeof instancesSchema>['instances'][number]
 export type AgentView = z.infer<typeof agentsSchema>['agents'][number]
+export type LoggedEvent = z.infer<typeof eventsSchema>['events'][number]
 export type ReasonView = z.infer<typeof reasonSchema>
 export type Removed = z.infer<typeof removedSchema>

@@ -7,9 +7,11 @@ import {
   type AgentView,
   adoptedSchema,
   agentsSchema,
+  eventsSchema,
   type FleetStatus,
   type InstanceView,
   instancesSchema,
+  type LoggedEvent,
   launchedSchema,
   type PoolStatusView,
   poolStatusSchema,
@@ -36,6 +38,16 @@ export async function listInstances(client: Client, pool?: string): Promise<Inst
 
 export async function listAgents(client: Client, pool?: string): Promise<AgentView[]> {
   return (await get(client, `/v1/agents${ofPool(pool)}`, agentsSchema)).agents
+}
+
+/** What happened, oldest first: nothing older than `since` (milliseconds since the epoch), the newest `limit`. */
+export async function listEvents(
+  client: Client,
+  query: { pool?: string; since?: number; limit?: number },
+): Promise<LoggedEvent[]> {
+  const words = new URLSearchParams()
+  for (const [name, value] of Object.entries(query)) if (value !== undefined) words.set(name, String(value))
+  return (await get(client, `/v1/events?${words}`, eventsSchema)).events
 }
 
 export async function pausePool(client: Client, pool: string): Promise<void> {

@@ -10,6 +10,8 @@ export type FleetEvent = { at: number; pool: string } & (
       count: number
       reason: Reason
     }
+  /** What is wanted and not done has changed; an empty list: nothing is held back any more. */
+  | { kind: 'held'; reasons: Reason[] }
   | { kind: 'launched'; intentId: string; ids: string[]; missing: number }
   | { kind: 'joined'; ids: string[] }
   | { kind: 'ended'; ids: string[] }

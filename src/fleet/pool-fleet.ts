@@ -12,6 +12,7 @@ import { checkpointOf, type PoolRecord, recall } from './records.ts'
 import { createRun, type PoolRun } from './run.ts'
 import type { PoolDeps, PoolSettings } from './settings.ts'
 import { type PoolStatus, statusOf } from './status.ts'
+import { tellHolds } from './tell-holds.ts'
 
 export interface PoolFleet {
   readonly pool: string
@@ -47,6 +48,7 @@ export function createPoolFleet(deps: PoolDeps, settings: PoolSettings): PoolFle
   const demandBell = createBell(clock)
   const checkpointBell = createBell(clock)
   let lastTurn: Turn | undefined
+  let held = ''
   let lastChangeAt = clock.now()
   let loops: Promise<void>[] = []
   let unsubscribe = () => {}
@@ -57,6 +59,7 @@ export function createPoolFleet(deps: PoolDeps, settings: PoolSettings): PoolFle
     const from = run.now()
     try {
       lastTurn = takeTurn(run)
+      held = tellHolds(run, lastTurn.decisions, held)
       if (lastTurn.decisions.some(({ kind }) => kind !== 'hold')) lastChangeAt = run.now()
     } catch (error) {
       // A fault of ours must not end the loop: the next look may not meet it.

@@ -77,7 +77,7 @@ function roomOf({ kinds }: Placement): Room[] {
   return rooms.flatMap(([tier, where]) => {
     const room: Room = { where, vms: 0, slots: 0, filled: 0, filledAux: 0 }
     for (const kind of kinds) {
-      if (kind.tier !== tier || (kind.free === 0 && kind.aux + kind.filledAux === 0)) continue
+      if (kind.tier !== tier || (kind.free === 0 && kind.filledAux === 0)) continue
       room.vms += kind.count
       room.slots += kind.count * kind.free
       room.filled += kind.filled

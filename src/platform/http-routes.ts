@@ -26,6 +26,14 @@ export function ok(value: unknown): Reply {
   return { status: 200, value }
 }
 
+/** The first that answers. */
+export function anyOf(handlers: Handler[]): Handler {
+  return async (request, response) => {
+    for (const handler of handlers) if (await handler(request, response)) return true
+    return false
+  }
+}
+
 /**
  * A known path with another method is 405; an unknown path is left to others. `refuse` makes the answer to a request
  * that no route gets to see.

@@ -12,6 +12,16 @@ export const drainBody = z.strictObject({ ids })
 export const terminateBody = z.strictObject({ ids, force: z._default(z.boolean(), false) })
 export const emptyBody = z.strictObject({})
 
+const wholeNumber = z.optional(z.coerce.number().check(z.int(), z.gte(0), z.lte(1e15)))
+const eventWords = z.object({ pool: z.optional(z.string()), since: wholeNumber, limit: wholeNumber })
+const mostEvents = 10_000
+
+/** Of `GET /v1/events`. Throws ORDER_REFUSED. */
+export function eventQuery(query: URLSearchParams): { pool?: string; since?: number; limit: number } {
+  const { limit = 100, ...rest } = readBody(eventWords, Object.fromEntries(query))
+  return { ...rest, limit: Math.min(limit, mostEvents) }
+}
+
 /** Throws ORDER_REFUSED with the first thing that is wrong. */
 export function readBody<T>(schema: z.ZodMiniType<T>, body: unknown): T {
   const parsed = schema.safeParse(body)

@@ -7,7 +7,8 @@ import type { ProblemCode } from '../../model/problem-codes.ts'
 import { answerRoutes, type Call, ok, type Reply, type Route } from '../../platform/http-routes.ts'
 import { isProvided } from '../prepare-all.ts'
 import type { Provisioner } from '../provisioner.ts'
-import { drainBody, emptyBody, launchBody, readBody, terminateBody } from './order-bodies.ts'
+import { readDecisions } from '../read-decisions.ts'
+import { drainBody, emptyBody, eventQuery, launchBody, readBody, terminateBody } from './order-bodies.ts'
 import { failedSummary, poolDetails, poolSummary } from './pool-view.ts'
 import { problemView } from './reason-view.ts'
 import { drainVms, terminateVms } from './removals.ts'
@@ -15,7 +16,7 @@ import { agentViews, instanceViews } from './vm-views.ts'
 
 export interface ControlOptions {
   provisioner: Omit<Provisioner, 'start' | 'stop'>
-  config: Pick<MasterConfig, 'resource_pools'>
+  config: MasterConfig
   /** About this process: what `GET /v1/status` begins with. */
   about: () => Record<string, unknown>
 }
@@ -68,6 +69,7 @@ function routesOf({ provisioner, config, about }: ControlOptions): Route[] {
     }),
     get('/v1/instances', ({ query }) => ({ instances: instanceViews(inPool(query), provisioner.rows()) })),
     get('/v1/agents', ({ query }) => ({ agents: agentViews(inPool(query), provisioner.rows()) })),
+    get('/v1/events', ({ query }) => ({ events: readDecisions(config, eventQuery(query)) })),
     order('pause', provisioner.pause),
     order('resume', provisioner.resume),
     order('adopt', async (pool) => ({ writers: await provisioner.adopt(pool) })),

@@ -81,4 +81,19 @@ export function declareFleet(program: Command): void {
     .argument('[pool]', 'may be left out where there is one')
     .addOption(yes())
     .action(lazily(() => import('../commands/adopt.ts')))
+
+  addressed(program.command('explain'))
+    .description('tell why pools did what they did last, or do nothing: work, VMs, room, decisions, reasons')
+    .argument('[pools...]', 'all without it')
+    .option('--snapshot <file>', 'explain a kept snapshot (- is standard input) and ask nobody')
+    .option('--save <file>', 'keep what the pool saw, to explain it again elsewhere')
+    .action(lazily(() => import('../commands/explain.ts')))
+
+  addressed(program.command('logs'))
+    .description('print what was decided and what became of it, oldest first; of a stopped provisioner, too')
+    .option('--pool <name>', 'only this pool')
+    .option('--since <time>', 'only the last 10m, 2h …')
+    .option('-n, --limit <n>', 'the newest so many', '100')
+    .option('-f, --follow', 'go on with what happens now')
+    .action(lazily(() => import('../commands/logs.ts')))
 }

@@ -1,0 +1,81 @@
+// `provision logs`: what was decided and what became of it; also of a provisioner that does not run any more.
+import { setTimeout as wait } from 'node:timers/promises'
+import { listEvents } from '../../client/fleet.ts'
+import { loadConfig } from '../../config/load.ts'
+import { parseDuration } from '../../model/duration.ts'
+import { ProvisionError, problem } from '../../model/problem.ts'
+import type { CommandContext } from '../command.ts'
+import type { ConnectOptions } from '../connect.ts'
+import { connectFleet } from '../connect-fleet.ts'
+import { eventLine, type LoggedEvent } from '../event-text.ts'
+import type { ExitStatus } from '../exit.ts'
+import { onePool } from '../show-picture.ts'
+
+interface Options extends ConnectOptions {
+  pool?: string | string[]
+  since?: string
+  limit: string
+  follow?: boolean
+  format: 'text' | 'json'
+}
+
+interface Query {
+  pool?: string
+  since?: number
+  limit?: number
+}
+
+const everyMs = 1000
+
+export async function run(options: Options, context: CommandContext): Promise<ExitStatus> {
+  const { terminal } = context
+  const read = await reader(options, context)
+  const query = queryOf(options, Date.now())
+  let shown = await show(query)
+  if (shown === undefined) terminal.say('nothing is written down yet')
+  while (options.follow) {
+    await wait(everyMs)
+    shown = (await show({ pool: query.pool, since: (shown ?? 0) + 1 })) ?? shown
+  }
+  return 0
+
+  /** Returns the time of the newest. */
+  async function show(wanted: Query): Promise<number | undefined> {
+    const events = await read(wanted)
+    const width = Math.max(0, ...events.map(({ pool }) => String(pool).length))
+    for (const event of events)
+      terminal.out(`${options.format === 'json' ? JSON.stringify(event) : eventLine(event, width)}\n`)
+    return events.at(-1)?.at
+  }
+}
+
+/** From the file of the configuration's state folder, or from the provisioner that -m names. */
+async function reader(
+  options: Options,
+  context: CommandContext,
+): Promise<(query: Query) => LoggedEvent[] | Promise<LoggedEvent[]>> {
+  if (context.isFlag('master')) {
+    const client = connectFleet(options, context)
+    return (query) => listEvents(client, query)
+  }
+  const { config, problems } = loadConfig(options.config, { env: context.env })
+  if (!config) throw new ProvisionError(problems)
+  const { readDecisions } = await import('../../app/read-decisions.ts')
+  return (query) => readDecisions(config, query)
+}
+
+function queryOf(options: Options, now: number): Query {
+  const limit = Number(options.limit)
+  if (!Number.isInteger(limit) || limit < 1)
+    throw usage(`--limit must be a whole number above 0, but is ${options.limit}`)
+  const pool = onePool(options)
+  if (options.since === undefined) return { pool, limit }
+  const period = parseDuration(options.since)
+  if (period === undefined)
+    throw usage(`--since must be a duration such as 10m or 2h, but is ${options.since}`)
+  return { pool, since: now - period, limit }
+}
+
+function usage(message: string): ProvisionError {
+  return new ProvisionError(problem('USAGE', message, { remedy: 'See `provision logs --help`.' }))
+}
