@@ -1,11 +1,16 @@
 // The process around a running provisioner: its log, its signals, its picture once a second.
+
+import { loadConfig } from '../config/load.ts'
 import type { FleetRow } from '../model/fleet-row.ts'
 import type { MasterConfig } from '../model/master-config.ts'
-import type { Logger } from '../model/ports.ts'
+import type { Clock, Logger } from '../model/ports.ts'
 import { systemClock } from '../platform/clock.ts'
+import { contentsFingerprint } from '../platform/watched-file.ts'
 import { createLogger, type LogFormat, type LogLevel } from '../telemetry/log.ts'
 import { localAgentCommand } from './local-agent.ts'
 import { composeProvisioner, type Provisioner } from './provisioner.ts'
+import { tellProblems } from './tell-problems.ts'
+import { watchConfiguration } from './watch-configuration.ts'
 
 export interface DaemonOptions {
   config: MasterConfig
@@ -37,12 +42,45 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
   function picture(): void {
     options.onChange(provisioner.rows(), clock.now())
   }
+  const since = contentsFingerprint([options.config.file])
   await provisioner.start()
+  const stopReloading = keepReloading(provisioner, { ...options, clock, logger, since })
   picture()
   const ticking = setInterval(picture, 1000)
   const reason = await asked.promise
   clearInterval(ticking)
+  stopReloading()
   await end(provisioner, reason, logger)
+}
+
+/** SIGHUP has the file read at once, a changed file soon; whatever is wrong with it ends nothing. */
+function keepReloading(
+  provisioner: Provisioner,
+  {
+    config: { file },
+    env,
+    clock,
+    logger,
+    since,
+  }: DaemonOptions & { clock: Clock; logger: Logger; since: string },
+): () => void {
+  const take = (config: MasterConfig) => {
+    provisioner
+      .reload(config)
+      .catch((error: unknown) => logger.error('the configuration was not taken over', { file, error }))
+  }
+  const read = () => {
+    const { config, problems } = loadConfig(file, { env })
+    tellProblems(logger, problems)
+    if (config) take(config)
+    else logger.error('the configuration is not usable; the last good one stays', { file })
+  }
+  process.on('SIGHUP', read)
+  const stopWatching = watchConfiguration({ file, env, clock, logger, since, onChange: take })
+  return () => {
+    process.removeListener('SIGHUP', read)
+    stopWatching()
+  }
 }
 
 async function end(provisioner: Provisioner, reason: string, logger: Logger): Promise<void> {

@@ -14,6 +14,8 @@ export interface PreparedPools {
   ownerOf(pool: string): Ownership
   /** Uses the material for VMs launched from now on. A pool it does not fit keeps what it had; its problems tell why. */
   renew(material: TlsMaterial): Promise<Problem[]>
+  /** Makes new VMs by another configuration of the same pools; with an error among the problems all stays as it was. */
+  use(config: MasterConfig): Promise<Problem[]>
 }
 
 export interface PreparedPoolsInput {
@@ -30,17 +32,21 @@ export interface PreparedPoolsInput {
 export async function preparePools(
   input: PreparedPoolsInput,
 ): Promise<{ pools?: PreparedPools; problems: Problem[] }> {
-  const { config, identity, now, localAgent, hosts } = input
-  const provided = config.resource_pools.filter(isProvided)
+  const { identity, now, localAgent, hosts } = input
+  let { config, material } = input
   const current = new Map<string, PreparedPool>()
   const ownerOf = (pool: string): Ownership => ({ ...identity, pool })
 
-  async function prepare(pool: ProvidedPool, material: TlsMaterial | undefined): Promise<Problem[]> {
+  async function prepare(
+    pool: ProvidedPool,
+    by: MasterConfig,
+    into: Map<string, PreparedPool>,
+  ): Promise<Problem[]> {
     const owner = ownerOf(pool.pool_name)
     // Only a dry run shows the request; a launch makes its own, with its own intent.
     const intent = { id: 'none', count: 1 }
     const { prepared, problems } = await preparePool({
-      config,
+      config: by,
       pool,
       material,
       now: now(),
@@ -49,21 +55,32 @@ export async function preparePools(
       localAgent,
       masterHost: hosts.get(pool.pool_name),
     })
-    if (prepared) current.set(pool.pool_name, prepared)
+    if (prepared) into.set(pool.pool_name, prepared)
     return problems
   }
-  const prepareAll = async (material?: TlsMaterial) =>
-    (await Promise.all(provided.map((pool) => prepare(pool, material)))).flat()
+  const prepareAll = async (by: MasterConfig, into: Map<string, PreparedPool>) =>
+    (await Promise.all(by.resource_pools.filter(isProvided).map((pool) => prepare(pool, by, into)))).flat()
 
-  const problems = await prepareAll(input.material)
+  const problems = await prepareAll(config, current)
   if (problems.some(isError)) return { problems }
   return {
     problems,
     pools: {
-      names: provided.map((pool) => pool.pool_name),
+      names: config.resource_pools.filter(isProvided).map((pool) => pool.pool_name),
       get: (pool) => current.get(pool)!,
       ownerOf,
-      renew: prepareAll,
+      async renew(renewed) {
+        material = renewed
+        return prepareAll(config, current)
+      },
+      async use(changed) {
+        const prepared = new Map<string, PreparedPool>()
+        const problems = await prepareAll(changed, prepared)
+        if (problems.some(isError)) return problems
+        config = changed
+        for (const [name, pool] of prepared) current.set(name, pool)
+        return problems
+      },
     },
   }
 }

@@ -6,6 +6,7 @@ import type { MasterConfig } from '../model/master-config.ts'
 import type { Clock, Logger } from '../model/ports.ts'
 import { isError, ProvisionError } from '../model/problem.ts'
 import { anyOf } from '../platform/http-routes.ts'
+import { limit } from '../platform/limit.ts'
 import { contentsFingerprint } from '../platform/watched-file.ts'
 import type { Info } from '../server/info.ts'
 import type { TlsMaterial } from '../tls/material.ts'
@@ -20,6 +21,7 @@ import { loadMasterMaterial } from './material.ts'
 import { createOrders, type Orders } from './orders.ts'
 import { isProvided } from './prepare-all.ts'
 import { type PreparedPools, preparePools } from './prepared-pools.ts'
+import { type Reloaded, reload } from './reload.ts'
 import { createRunningPools, type PoolsStatus } from './running-pools.ts'
 import { openTelemetry, type Telemetry } from './telemetry.ts'
 import { tellEvent } from './tell-event.ts'
@@ -50,6 +52,11 @@ export interface Provisioner extends Orders {
   /** Decides nothing more; ends local VMs and leaves cloud VMs running. May be called twice. */
   stop(): Promise<void>
   status(): PoolsStatus
+  /**
+   * Takes another configuration over as far as that can be without a restart; each change says how. A configuration by
+   * which VMs could not be made changes nothing. Not before the start.
+   */
+  reload(config: MasterConfig): Promise<Reloaded>
   /** One row for each VM, with its agent. */
   rows(): FleetRow[]
   /** Where the built-in master listens; undefined with another source of demand, and before the start. */
@@ -72,6 +79,8 @@ export function composeProvisioner(given: ProvisionerOptions): Provisioner {
   let material: TlsMaterial | undefined
   const startedAt = clock.now()
   let stopped: Promise<void> | undefined
+  let inForce = config
+  const oneByOne = limit(1)
 
   function onEvent(event: FleetEvent): void {
     tellEvent(logger, event)
@@ -147,6 +156,13 @@ export function composeProvisioner(given: ProvisionerOptions): Provisioner {
     )
   }
 
+  async function takeOver(after: MasterConfig): Promise<Reloaded> {
+    if (!pools) throw new TypeError('a provisioner reloads only after it has started')
+    const reloaded = await reload({ before: inForce, after, pools, running, logger })
+    inForce = reloaded.config
+    return reloaded
+  }
+
   async function close(): Promise<void> {
     for (const step of undo.splice(0).reverse()) await step()
   }
@@ -169,6 +185,7 @@ export function composeProvisioner(given: ProvisionerOptions): Provisioner {
     },
     stop: () => (stopped ??= close()),
     status: running.status,
+    reload: (after) => oneByOne(() => takeOver(after)),
     rows,
     get master() {
       return demand?.listener

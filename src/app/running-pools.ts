@@ -5,6 +5,7 @@ import type { PoolStatus } from '../fleet/status.ts'
 import type { MasterConfig } from '../model/master-config.ts'
 import type { Clock, Logger, Metrics } from '../model/ports.ts'
 import { type Problem, ProvisionError, problem } from '../model/problem.ts'
+import { poolSettings } from './pool-settings.ts'
 import type { ProvidedPool } from './pool-trust.ts'
 import type { PreparedPools } from './prepared-pools.ts'
 import { type RunningPool, runPool } from './run-pool.ts'
@@ -34,6 +35,10 @@ export interface RunningPools {
   mayJoin(pool: string, id: string): boolean
   /** The certificate has changed. */
   renewed(): void
+  /** The limits of the pool have changed. */
+  reconfigure(pool: string): void
+  /** Lets the loop of the pool begin anew, or tries once more to start it; its VMs run on. */
+  restart(pool: string): Promise<void>
 }
 
 export interface StartPools {
@@ -51,6 +56,7 @@ export function createRunningPools(provided: ProvidedPool[], { logger }: { logge
   const names = provided.map((pool) => pool.pool_name)
   const running = new Map<string, RunningPool>()
   const failed = new Map<string, unknown>()
+  let started: StartPools | undefined
   const all = () => names.flatMap((name) => running.get(name) ?? [])
 
   async function startOne(name: string, { pools, config, ...rest }: StartPools): Promise<void> {
@@ -62,6 +68,7 @@ export function createRunningPools(provided: ProvidedPool[], { logger }: { logge
         stateDir: config.state_dir,
       })
       running.set(name, pool)
+      failed.delete(name)
     } catch (error) {
       failed.set(name, error)
       logger.error('a pool cannot be run', { pool: name, error })
@@ -71,6 +78,7 @@ export function createRunningPools(provided: ProvidedPool[], { logger }: { logge
   return {
     all,
     async start(options) {
+      started = options
       await Promise.all(names.map((name) => startOne(name, options)))
       if (running.size === 0 && failed.size > 0) throw [...failed.values()][0]
     },
@@ -99,6 +107,15 @@ export function createRunningPools(provided: ProvidedPool[], { logger }: { logge
     },
     renewed() {
       for (const pool of running.values()) pool.renewed()
+    },
+    reconfigure(name) {
+      running.get(name)?.fleet.reconfigure(poolSettings(started!.pools.get(name).pool))
+    },
+    async restart(name) {
+      const before = running.get(name)
+      running.delete(name)
+      await before?.stop()
+      await startOne(name, started!)
     },
   }
 }
