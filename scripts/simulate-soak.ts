@@ -30,7 +30,11 @@ for (let n = from; n < from + worlds; n++) {
   total.vms += report.vms
   total.work += report.workDone
   for (const { promise } of report.violations) brokenBy.set(promise, (brokenBy.get(promise) ?? 0) + 1)
-  if (report.violations.length > 0 && ++total.broken === 1) console.log(printFailure(report))
+  if (report.violations.length > 0) {
+    if (++total.broken === 1) console.log(printFailure(report))
+    else
+      console.log(`world ${n} is broken, too: ${report.violations.map(({ message }) => message).join('; ')}`)
+  }
   ran++
   if (total.broken > 0 && values['until-broken']) break
   if (process.stderr.isTTY)
