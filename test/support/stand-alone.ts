@@ -86,6 +86,11 @@ ${lines.map((line) => `      ${line}\n`).join('')}`,
     return JSON.parse(this.fileOf(instance, 'vm.json')).process.pid
   }
 
+  /** What lets a client change things. */
+  token(): string {
+    return readFileSync(join(this.dir, '.provision/token'), 'utf8').trim()
+  }
+
   /** SHA-256 of the certificate the master shows to a new client. */
   async presented(): Promise<string | undefined> {
     const socket = connect({ host: '127.0.0.1', port: this.port, rejectUnauthorized: false })
