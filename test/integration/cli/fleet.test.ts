@@ -1,0 +1,159 @@
+// Commands to a running provisioner, all of them processes of their own.
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, inject, it, vi } from 'vitest'
+import { type CliRun, runCliAside } from '../../support/run-cli.ts'
+import { Cluster } from '../../support/stand-alone.ts'
+
+let cluster: Cluster
+let daemon: ChildProcess
+let root: string
+
+beforeAll(async () => {
+  cluster = new Cluster()
+  const chain = await cluster.certificate()
+  root = join(cluster.dir, 'root.crt')
+  writeFileSync(root, chain.root.certificate)
+  await cluster.config('min_instances: 1', 'slots: 2')
+  daemon = spawn(process.execPath, ['--no-warnings', inject('cli'), '-c', 'master.yaml'], {
+    cwd: cluster.dir,
+    env: { PATH: process.env['PATH'] },
+    stdio: 'ignore',
+  })
+  await vi.waitFor(async () => expect((await provision('agents')).stdout).toContain('joined'), {
+    timeout: 20_000,
+    interval: 200,
+  })
+})
+afterAll(async () => {
+  if (daemon.exitCode === null) {
+    daemon.kill('SIGTERM')
+    await once(daemon, 'exit')
+  }
+  await cluster.dispose()
+})
+
+const provision = (...args: string[]) => runCliAside(args, { cwd: cluster.dir })
+const json = ({ stdout, stderr }: CliRun) => {
+  expect(stdout, stderr).not.toBe('')
+  return JSON.parse(stdout)
+}
+const firstId = async () => json(await provision('instances', '--format', 'json')).instances[0].id as string
+
+describe('status, instances and agents', () => {
+  it('are tables for people', async () => {
+    const { stdout, status } = await provision('status')
+    expect(status).toBe(0)
+    expect(stdout).toMatch(/^provisioner \S+, cluster \S+, demand built-in, up \d+s\n\nPOOL +PROVIDER +STATE/)
+    expect(stdout).toMatch(/^default +local +ok +1 +1 +1 +4 +0 +2 of 2$/m)
+    expect((await provision('instances')).stdout).toMatch(/^default +local-\S+ +running +joined +2 +local/m)
+    expect((await provision('agents')).stdout).toMatch(
+      /^default +local-\S+ +joined +2 of 2 +idle \d+s +TLSv1.3 +master.test$/m,
+    )
+  })
+
+  it('are JSON for programs', async () => {
+    expect(json(await provision('status', '--format', 'json'))).toMatchObject({
+      demand: 'built-in',
+      pools: [{ pool: 'default', state: 'ok', live: 1 }],
+    })
+    expect(json(await provision('agents', '--format', 'json')).agents).toMatchObject([
+      { slots: 2, ours: true },
+    ])
+  })
+
+  it('go on looking with --watch until they are ended', async () => {
+    const child = spawn(
+      process.execPath,
+      ['--no-warnings', inject('cli'), 'status', '--watch', '--format', 'json'],
+      { cwd: cluster.dir, env: { PATH: process.env['PATH'] }, stdio: ['ignore', 'pipe', 'inherit'] },
+    )
+    let text = ''
+    child.stdout.on('data', (part) => (text += part))
+    await expect.poll(() => text.trim().split('\n').length, { timeout: 10_000 }).toBe(2)
+    child.kill('SIGTERM')
+    await once(child, 'exit')
+    for (const line of text.trim().split('\n')) expect(JSON.parse(line)).toMatchObject({ demand: 'built-in' })
+  })
+
+  it('name a pool that is not there', async () => {
+    const { status, stderr } = await provision('instances', '--pool', 'nobody')
+    expect(status).toBe(2)
+    expect(stderr).toContain('POOL_UNKNOWN no pool nobody is run here; there are: default')
+  })
+})
+
+describe('orders', () => {
+  it('pause a pool and let it go on, and status says so', async () => {
+    expect((await provision('pause')).stderr).toContain('pool default is paused')
+    const { stdout } = await provision('status')
+    expect(stdout).toMatch(/^default +local +paused/m)
+    expect(stdout).toContain('default: PAUSED')
+    const refused = await provision('launch')
+    expect(refused.status).toBe(1)
+    expect(refused.stderr).toMatch(/^PAUSED .*\n +remedy: .*provision resume/)
+    expect((await provision('resume', '--all')).status).toBe(0)
+  })
+
+  it('ask before they end anything, and refuse where nobody can be asked', async () => {
+    const id = await firstId()
+    for (const command of ['drain', 'terminate']) {
+      const { status, stderr } = await provision(command, id)
+      expect(status).toBe(2)
+      expect(stderr).toMatch(/CONFIRMATION_NEEDED[\s\S]*remedy: Give --yes/)
+    }
+    expect((await provision('terminate', 'i-nobody', '--yes')).stderr).toContain('INSTANCE_UNKNOWN')
+  })
+
+  it('launch and end VMs', async () => {
+    const old = await firstId()
+    expect((await provision('launch', '9')).stderr).toContain(
+      'MAX_REACHED max_instances is 4: there is room for 3',
+    )
+    expect((await provision('launch', 'two')).status).toBe(2)
+    expect((await provision('launch', '1')).stderr).toContain('Launching a VM in pool default')
+    const { stderr, status } = await provision('terminate', old, '--force', '--yes')
+    expect(stderr).toBe(`${old} is ended\n`)
+    expect(status).toBe(0)
+    await expect.poll(firstId, { timeout: 15_000, interval: 500 }).not.toBe(old)
+  })
+
+  it('adopt nothing where there is nothing', async () => {
+    const { stderr, status } = await provision('adopt', 'default', '--yes')
+    expect(stderr).toContain('has no VMs of another provisioner')
+    expect(status).toBe(0)
+  })
+})
+
+describe('a provisioner that is not there', () => {
+  it('is named with what to do', async () => {
+    writeFileSync(join(cluster.dir, 'other.yaml'), 'state_dir: nowhere\nresource_pools: []\n')
+    const { status, stderr } = await provision('status', '-c', 'other.yaml')
+    expect(status).toBe(1)
+    expect(stderr).toMatch(/^NOT_RUNNING no provisioner runs with .*nowhere\n +remedy: /)
+  })
+})
+
+describe('-m', () => {
+  const remote = (...args: string[]) =>
+    runCliAside([...args, '-m', `https://127.0.0.1:${cluster.port}`], {
+      cwd: cluster.dir,
+      env: { DET_MASTER_CERT_FILE: root, DET_MASTER_CERT_NAME: 'master.test' },
+    })
+
+  it('talks to a provisioner by its listener, with a token for orders', async () => {
+    expect((await remote('status')).stdout).toContain('demand built-in')
+    expect((await remote('pause')).stderr).toContain('CLIENT_TOKEN_MISSING')
+    expect((await remote('resume', '--token-file', '.provision/token')).stderr).toContain('goes on')
+  })
+
+  it('alone decides: DET_MASTER names a master, and not the provisioner beside it', async () => {
+    const run = await runCliAside(['status'], {
+      cwd: cluster.dir,
+      env: { DET_MASTER: 'https://127.0.0.1:1' },
+    })
+    expect(run.stdout).toContain('demand built-in')
+  })
+})

@@ -1,0 +1,56 @@
+// A master that pushes over TLS: VMs come for its work, and idle ones go once it has drained them.
+import { readFileSync, writeFileSync } from 'node:fs'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import type { Provisioner } from '../../../src/app/provisioner.ts'
+import { loadConfig } from '../../../src/config/load.ts'
+import type { PushedDemand } from '../../../src/demand/push/pushed-demand.ts'
+import { type AskOptions, ask } from '../../support/ask.ts'
+import { Cluster } from '../../support/stand-alone.ts'
+
+let cluster: Cluster
+let running: Provisioner
+let door: AskOptions
+beforeEach(async () => {
+  cluster = new Cluster()
+  const { root } = await cluster.certificate()
+  const { file } = await cluster.config('preflight: off', 'max_idle_agent_period: 1s', 'slots: 2')
+  writeFileSync(file, `${readFileSync(file, 'utf8')}demand: {type: push}\nlisten: {port: 8444}\n`)
+  const { config } = loadConfig(file)
+  config!.listen!.port = 0
+  running = await cluster.start(config!)
+  door = { ca: root.certificate, port: running.listener!.port, token: cluster.token() }
+})
+afterEach(() => cluster.dispose())
+
+const path = '/v1/pools/default/demand'
+
+describe('a master that pushes', () => {
+  it('is refused without the token', async () => {
+    const demand = { pending: [], agents: [] }
+    expect((await ask('PUT', path, { ...door, token: undefined }, demand)).status).toBe(401)
+    expect((await ask('PUT', path, { ...door, token: 'not-the-token-at-all' }, demand)).status).toBe(401)
+  })
+
+  it('gets VMs for its work, and loses them when it has drained them', async () => {
+    expect(running.status().pools[0]!.problems).toMatchObject([{ code: 'PUSH_MISSING' }])
+    let demand: PushedDemand = { pending: [{ id: 'w', slots: 2 }], agents: [] }
+    const push = async () => {
+      const { status, value } = await ask('PUT', path, door, demand)
+      expect(status).toBe(200)
+      // As a master does it: what is drained is what the answer says.
+      const agents = demand.agents.map((agent) => ({ ...agent, draining: value.drain.includes(agent.id) }))
+      demand = { ...demand, agents, drainVersion: value.drainVersion }
+      return running.rows().map((row) => row.instance)
+    }
+    await expect.poll(push, { timeout: 10_000 }).toHaveLength(1)
+    const [id] = await push()
+    demand = { pending: [], agents: [{ id: id!, slots: 2, freeSlots: 0, busy: true }] }
+    await push()
+    await expect.poll(() => running.rows()[0]).toMatchObject({ agent: 'joined', slots: 2 })
+    demand = { pending: [], agents: [{ id: id!, slots: 2, freeSlots: 2, busy: false }] }
+    await expect.poll(push, { timeout: 20_000, interval: 200 }).toEqual([])
+    const said = cluster.log.lines.join('\n')
+    expect(said.indexOf('decided to drain')).toBeLessThan(said.indexOf('decided to terminate'))
+    expect(said).toContain('decided to drain')
+  })
+})
