@@ -1,0 +1,12 @@
+// The table of metrics in docs/operations.md.
+import { type MetricInfo, metricTable } from '../src/telemetry/metric-names.ts'
+
+export function metricsTable(): string {
+  const rows = Object.entries(metricTable as Record<string, MetricInfo>).map(
+    ([name, { kind, help, labels }]) => {
+      const full = `provisioner_${name}${kind === 'counter' ? '_total' : ''}`
+      return `| \`${full}\` | ${kind} | ${labels.join(', ')} | ${help} |`
+    },
+  )
+  return ['| metric | kind | labels | tells |', '|---|---|---|---|', ...rows].join('\n')
+}
