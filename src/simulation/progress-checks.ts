@@ -97,7 +97,8 @@ export function isAtRest(world: World, progress: Progress): boolean {
   const there = [...cloud.vms.values()].filter((vm) => vm.endedAt === undefined && vm.clusterId === clusterId)
   const live = there.length
   const isSound = there.every(
-    ({ instance: { id } }) => master.agents.get(id)?.connected && !invariants.orders.has(id),
+    ({ instance: { id, interruptedAt } }) =>
+      master.agents.get(id)?.connected && interruptedAt === undefined && !invariants.orders.has(id),
   )
   checkShrinks(world, progress, live)
   const { launches, terminations } = invariants.seen.get(mainName)!
