@@ -1,11 +1,12 @@
 // From options to a client of the master they mean.
 import { resolve } from 'node:path'
-import { type Client, createClient } from '../client/client.ts'
+import { createClient, type MasterClient } from '../client/client.ts'
 import { type Target, targetByConfig, targetByUrl } from '../client/target.ts'
 import { loadConfig } from '../config/load.ts'
 import type { MasterConfig } from '../model/master-config.ts'
 import { ProvisionError } from '../model/problem.ts'
 import type { CommandContext } from './command.ts'
+import { introduceOn, sayUnverified } from './introduce.ts'
 import { version } from './version.ts'
 
 export interface ConnectOptions {
@@ -15,8 +16,10 @@ export interface ConnectOptions {
 }
 
 /** -m wins over -c, and either over DET_MASTER, which wins over DET_CONFIG_FILE and `master.yaml`. */
-export function connect(options: ConnectOptions, context: CommandContext): Client {
-  return createClient({ target: targetOf(options, context), version })
+export function connect(options: ConnectOptions, context: CommandContext): MasterClient {
+  const target = targetOf(options, context)
+  sayUnverified(target, context.terminal)
+  return createClient({ target, version, introduce: introduceOn(target, context.terminal) })
 }
 
 function targetOf(options: ConnectOptions, context: CommandContext): Target {

@@ -4,13 +4,22 @@ import { masterUrl } from '../model/master-address.ts'
 import { type Problem, ProvisionError, problem } from '../model/problem.ts'
 import { productName } from '../model/product.ts'
 import { exchange, type HttpAnswer } from './exchange.ts'
-import { connectionProblem } from './explain.ts'
+import { explainConnection } from './explain.ts'
+import type { Stranger } from './stranger.ts'
 import type { Target } from './target.ts'
+import { remember } from './trust.ts'
 
 export interface Answer {
   status: number
   /** What the JSON says. */
   value: unknown
+}
+
+/** What `GET /info` says, of any master. */
+export interface MasterAbout {
+  version: string
+  /** Undefined: a master of another product. */
+  product?: string
 }
 
 export interface Client {
@@ -21,51 +30,84 @@ export interface Client {
   readonly url: string
 }
 
+export interface MasterClient extends Client {
+  /** Which master it is, of whatever product. Throws NOT_A_PROVISIONER where none answers. */
+  about(): Promise<MasterAbout>
+}
+
 export interface ClientOptions {
   target: Target
   version: string
+  /** Whether to trust a master that nobody vouches for from now on; without it, such a one is refused. */
+  introduce?: (stranger: Stranger) => Promise<boolean>
   /** Milliseconds for one request. */
   timeoutMs?: number
 }
 
 /** Opens no connection yet. */
-export function createClient({ target, version, timeoutMs = 15_000 }: ClientOptions): Client {
-  const { address, prefix, trust, access } = target
+export function createClient({
+  target,
+  version,
+  introduce,
+  timeoutMs = 15_000,
+}: ClientOptions): MasterClient {
+  const { address, prefix, access } = target
   const url = masterUrl(address) + prefix
   const token = 'token' in access ? access.token : undefined
-  let isOurs = false
+  // Another one after an introduction.
+  let { trust } = target
+  let info: HttpAnswer | undefined
 
-  async function send(method: 'GET' | 'POST', path: string, headers: Record<string, string>, body?: string) {
+  function exchanged(method: 'GET' | 'POST', path: string, headers: Record<string, string>, body?: string) {
+    return exchange({
+      host: address.host,
+      port: address.port,
+      tls: trust?.options,
+      method,
+      path: prefix + path,
+      headers: {
+        Host: authorityOf(address),
+        Accept: 'application/json',
+        'User-Agent': `provision/${version}`,
+        ...headers,
+      },
+      body,
+      timeoutMs,
+    })
+  }
+
+  async function firstAnswer(mayAsk = introduce): Promise<HttpAnswer> {
     try {
-      return await exchange({
-        host: address.host,
-        port: address.port,
-        tls: trust?.options,
-        method,
-        path: prefix + path,
-        headers: {
-          Host: authorityOf(address),
-          Accept: 'application/json',
-          'User-Agent': `provision/${version}`,
-          ...headers,
-        },
-        body,
-        timeoutMs,
-      })
+      return await exchanged('GET', '/info', {})
     } catch (error) {
-      throw new ProvisionError(await connectionProblem(error as Error, target, isOurs))
+      const { problem: fault, stranger } = await explainConnection(
+        error as Error,
+        { ...target, trust },
+        false,
+      )
+      // Who changed is refused: that is for `trust replace` to settle.
+      if (!stranger || stranger.stored || !(await mayAsk?.(stranger))) throw new ProvisionError(fault)
+      trust = await remember(trust!, stranger.pem)
     }
+    return firstAnswer(async () => false)
+  }
+
+  async function about(): Promise<MasterAbout> {
+    info ??= await firstAnswer()
+    return aboutOf(info, url)
   }
 
   async function meet(): Promise<void> {
-    if (isOurs) return
-    const fault = notOurs(await send('GET', '/info', {}), url)
-    if (fault) throw new ProvisionError(fault)
-    isOurs = true
+    const { product, version: theirs } = await about()
+    if (product !== productName)
+      throw new ProvisionError(
+        problem('NOT_A_PROVISIONER', `${url} is a Determined master of version ${theirs}`),
+      )
   }
 
   return {
     url,
+    about,
     meet,
     async ask(method, path, body) {
       if (method === 'POST' && 'missing' in access) throw new ProvisionError(access.missing)
@@ -74,7 +116,10 @@ export function createClient({ target, version, timeoutMs = 15_000 }: ClientOpti
         ...(token && { Authorization: `Bearer ${token}` }),
         ...(body !== undefined && { 'Content-Type': 'application/json' }),
       }
-      const answer = await send(method, path, headers, body === undefined ? undefined : JSON.stringify(body))
+      const text = body === undefined ? undefined : JSON.stringify(body)
+      const answer = await exchanged(method, path, headers, text).catch(async (error: Error) => {
+        throw new ProvisionError((await explainConnection(error, { ...target, trust }, true)).problem)
+      })
       if (answer.status === 401) throw new ProvisionError(refused(target, url))
       return { status: answer.status, value: parsed(answer, url) }
     },
@@ -89,16 +134,15 @@ function refused({ access }: Target, url: string): Problem {
   return 'missing' in access ? access.missing : problem('CLIENT_TOKEN_REFUSED', `${url} refuses the token`)
 }
 
-const infoSchema = z.looseObject({ product: z.optional(z.string()), version: z.optional(z.string()) })
+const infoSchema = z.looseObject({ product: z.optional(z.string()), version: z.string() })
 
-function notOurs({ status, text }: HttpAnswer, url: string): Problem | undefined {
+/** Throws NOT_A_PROVISIONER. A `cluster_id` tells a Determined master from other services that have a version. */
+function aboutOf({ status, text }: HttpAnswer, url: string): MasterAbout {
   const info = infoSchema.safeParse(jsonOf(text))
-  if (status === 200 && info.success && info.data.product === productName) return undefined
-  const isMaster = info.success && info.data.version !== undefined && 'cluster_id' in info.data
-  const what = isMaster
-    ? `a Determined master of version ${info.data.version}`
-    : `something that answers GET /info with status ${status}`
-  return problem('NOT_A_PROVISIONER', `${url} is ${what}`)
+  if (status === 200 && info.success && (info.data.product === productName || 'cluster_id' in info.data))
+    return { version: info.data.version, product: info.data.product }
+  const what = `something that answers GET /info with status ${status}`
+  throw new ProvisionError(problem('NOT_A_PROVISIONER', `${url} is ${what}`))
 }
 
 function parsed(answer: HttpAnswer, url: string): unknown {

@@ -2,7 +2,6 @@
 import { masterUrl } from '../model/master-address.ts'
 import { type Problem, problem } from '../model/problem.ts'
 import type { ProblemCode } from '../model/problem-codes.ts'
-import { dialOptions } from '../tls/dial-options.ts'
 import {
   classify,
   isCertificateCode,
@@ -10,12 +9,17 @@ import {
   rootFault,
   withTlsCode,
 } from '../tls/preflight/classify.ts'
-import { dialMaster } from '../tls/preflight/dial.ts'
 import { describe } from '../tls/preflight/explain.ts'
-import { presentedFacts } from '../tls/preflight/presented.ts'
+import { type Look, lookAt, type Stranger } from './stranger.ts'
 import type { Target } from './target.ts'
 
 type ClientCode = Extract<ProblemCode, `CLIENT_${string}`>
+
+export interface NoConnection {
+  problem: Problem
+  /** Set when trusting what the master presents would be all that is missing. */
+  stranger?: Stranger
+}
 
 const unreachable: Partial<Record<PreflightCode, string>> = {
   PREFLIGHT_DNS_NOT_FOUND: 'its host has no address here',
@@ -35,16 +39,15 @@ const untrusted: readonly PreflightCode[] = [
   'PREFLIGHT_BAD_SIGNATURE',
 ]
 
-/** Milliseconds for the second look at a refused certificate. */
-const secondLook = 5000
-
 /** `error` is what `exchange` rejected with; `met`: this master has answered before. Never rejects. */
-export async function connectionProblem(error: Error, target: Target, met: boolean): Promise<Problem> {
+export async function explainConnection(error: Error, target: Target, met: boolean): Promise<NoConnection> {
   const url = masterUrl(target.address)
   const fault = withTlsCode(rootFault(error) ?? error)
   const code = classify({ phase: 'handshake', fault, timedOut: false, presented: [] })
-  if (isCertificateCode(code)) return certificateProblem(code, fault, target)
-  const told = (client: ClientCode, what: string) => problem(client, `${url}: ${what}`, { cause: error })
+  if (isCertificateCode(code)) return explainCertificate(code, fault, target)
+  const told = (client: ClientCode, what: string) => ({
+    problem: problem(client, `${url}: ${what}`, { cause: error }),
+  })
   if (code === 'PREFLIGHT_NOT_TLS') return told('CLIENT_SCHEME', 'the port does not speak TLS')
   // A TLS port answers plain text with an alert, which is no HTTP, or by hanging up.
   if (!met && !target.trust && /^(PREFLIGHT_NOT_HTTP|PREFLIGHT_CLOSED)/.test(code))
@@ -54,14 +57,32 @@ export async function connectionProblem(error: Error, target: Target, met: boole
   return told(target.trust ? 'CLIENT_TLS_REFUSED' : 'CLIENT_UNREACHABLE', plain(fault))
 }
 
-async function certificateProblem(
+/** A verifier neither tells whose certificate it refused, nor what else is wrong with one that is not trusted. */
+async function explainCertificate(
+  first: PreflightCode,
+  fault: NodeJS.ErrnoException,
+  target: Target,
+): Promise<NoConnection> {
+  const look = await lookAt(target)
+  const isUntrusted = untrusted.includes(first)
+  if (!isUntrusted) return { problem: certificateProblem(first, fault, target, look) }
+  const { fault: trial, stranger } = look
+  const further = trial && classify(trial)
+  if (further && isCertificateCode(further) && !untrusted.includes(further))
+    return { problem: certificateProblem(further, rootFault(trial.fault) ?? fault, target, look) }
+  if (!stranger || !target.trust?.memory) return { problem: certificateProblem(first, fault, target, look) }
+  return { problem: strangerProblem(stranger), stranger }
+}
+
+function certificateProblem(
   code: PreflightCode,
   fault: NodeJS.ErrnoException,
   target: Target,
-): Promise<Problem> {
+  { presented }: Look,
+): Problem {
   const { name, anchors, remedy } = target.trust!
   const options = { cause: fault, ...(remedy && { remedy }) }
-  const shown = await presentedBy(target)
+  const shown = presented?.[0] ? describe(presented[0]) : 'a certificate'
   const message = (what: string) => `${masterUrl(target.address)} presents ${shown}; ${what}`
   if (untrusted.includes(code))
     return problem(
@@ -74,17 +95,29 @@ async function certificateProblem(
   return problem('CLIENT_CERT_UNUSABLE', message(plain(fault)), { cause: fault })
 }
 
-/** A verifier does not tell whose certificate it refused. */
-async function presentedBy({ address: { host, port }, trust }: Target): Promise<string> {
-  const { presented } = await dialMaster({
-    host,
-    port,
-    authority: host,
-    tls: { ...dialOptions({ name: trust!.name, verify: false }), servername: trust!.options.servername },
-    budgetMs: secondLook,
-    signal: AbortSignal.timeout(secondLook),
-  })
-  return presented[0] ? describe(presentedFacts(presented[0])) : 'a certificate'
+/** With the command that trusts it: whoever runs it has compared the SHA-256. */
+export function strangerProblem({ url, presented, signer, stored }: Stranger): Problem {
+  const [leaf] = presented
+  const fingerprint = `--fingerprint sha256:${leaf.sha256}`
+  const details = { url, sha256: leaf.sha256, issuer: leaf.issuer, stored: stored?.[0]?.sha256 }
+  if (!stored)
+    return problem(
+      'CLIENT_CERT_UNTRUSTED',
+      `${url} presents ${describe(leaf)}, ${signer}; neither a well-known CA nor you vouch for it so far`,
+      {
+        remedy: `If this is the SHA-256 of the master's own certificate: provision trust add ${url} ${fingerprint}`,
+        details,
+      },
+    )
+  const before = stored[0] ? describe(stored[0]) : 'something that cannot be read'
+  return problem(
+    'CLIENT_CERT_CHANGED',
+    `${url} presents another certificate than was trusted: now ${describe(leaf)}, ${signer}; stored is ${before}`,
+    {
+      remedy: `If the master was given this one: provision trust replace ${url} ${fingerprint}; if not, somebody stands in between.`,
+      details,
+    },
+  )
 }
 
 /** Without Node's advice about its own options. */

@@ -35,6 +35,11 @@ export function parseClientUrl(text: string): ClientUrl {
   }
 }
 
+/** The key of the trust store. IPv6 hosts are without brackets there, since Python's urlparse drops them. */
+export function canonicalUrl({ scheme, host, port, prefix }: ClientUrl): string {
+  return `${scheme}://${host}:${port}${prefix}`
+}
+
 /** From the text: `URL` drops a port that is its scheme's own, and `master:80` means 80, not 8080. */
 function portOf(given: string, schemed: boolean, scheme: MasterScheme): number {
   const authority = given.replace(/^[^/]*\/\//, '').replace(/\/.*$/, '')

@@ -2,10 +2,10 @@
 import { join } from 'node:path'
 import { type MasterAddress, masterUrl } from '../model/master-address.ts'
 import type { MasterConfig } from '../model/master-config.ts'
-import { problem } from '../model/problem.ts'
-import { parseClientUrl } from './master-url.ts'
+import { type Problem, problem } from '../model/problem.ts'
+import { type ClientUrl, parseClientUrl } from './master-url.ts'
 import { readToken, type TokenChoice } from './token.ts'
-import { type ClientTrust, type TrustVariables, trustByConfig, trustByVariables } from './trust.ts'
+import { type ClientTrust, type TrustVariables, trustByConfig, trustByUrl } from './trust.ts'
 
 export interface Target {
   address: MasterAddress
@@ -30,29 +30,31 @@ export function targetByConfig(
   }
 }
 
-/** A master anywhere. Throws CLIENT_MASTER_URL, and what is wrong with DET_MASTER_CERT_FILE. */
+/** A master anywhere. Throws CLIENT_MASTER_URL, and what is wrong with DET_MASTER_CERT_FILE or the trust store. */
 export function targetByUrl(
   text: string,
   { tokenFile, env }: { tokenFile?: string; env: TrustVariables },
 ): Target {
-  const { scheme, host, port, prefix, plainOnPurpose } = parseClientUrl(text)
+  const url = parseClientUrl(text)
+  const { scheme, host, port, prefix } = url
   const address = { scheme, host, port }
-  const exposed = scheme === 'http' && !plainOnPurpose && !isLoopback(host)
-  return {
-    address,
-    prefix,
-    ...(scheme === 'https' && { trust: trustByVariables(host, env) }),
-    access: exposed ? { missing: exposedAt(address) } : accessBy(tokenFile, address),
-  }
+  const trust = scheme === 'https' ? trustByUrl(url, env) : undefined
+  const withheld = withheldFrom(url, address, trust)
+  const access = withheld ? { missing: withheld } : accessBy(tokenFile, address)
+  return { address, prefix, ...(trust && { trust }), access }
+}
+
+/** Why a token must not be sent there, though there may be one. */
+function withheldFrom(url: ClientUrl, address: MasterAddress, trust?: ClientTrust): Problem | undefined {
+  if (trust?.unverified)
+    return problem('CLIENT_VERIFIES_ALWAYS', `${masterUrl(address)} is not verified and gets no token`)
+  if (trust || url.plainOnPurpose || isLoopback(url.host)) return undefined
+  return problem('CLIENT_TOKEN_EXPOSED', `${masterUrl(address)} would be sent the token in plain text`)
 }
 
 function accessBy(tokenFile: string | undefined, address: MasterAddress): TokenChoice {
   if (tokenFile) return readToken(tokenFile)
   return { missing: problem('CLIENT_TOKEN_MISSING', `no token was given for ${masterUrl(address)}`) }
-}
-
-function exposedAt(address: MasterAddress) {
-  return problem('CLIENT_TOKEN_EXPOSED', `${masterUrl(address)} would be sent the token in plain text`)
 }
 
 function isLoopback(host: string): boolean {

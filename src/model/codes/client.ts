@@ -1,5 +1,6 @@
 // Codes of the command line as a client: why a master was not reached, not trusted, or said no.
 import type { CodeInfo } from '../problem-codes.ts'
+import { clientTrustCodes } from './client-trust.ts'
 
 export const clientCodes = {
   CLIENT_MASTER_URL: {
@@ -26,30 +27,7 @@ export const clientCodes = {
     meaning: 'The TLS handshake failed for another reason than the certificate of the master.',
     remedy: 'See the message for what the TLS library said, and what stands before the master.',
   },
-  CLIENT_CERT_UNTRUSTED: {
-    severity: 'error',
-    exit: 3,
-    meaning: 'The certificate of the master is not from a CA this command trusts.',
-    remedy: "Set DET_MASTER_CERT_FILE to a file with the master's certificate chain (PEM).",
-  },
-  CLIENT_CERT_NAME: {
-    severity: 'error',
-    exit: 3,
-    meaning: 'The certificate of the master is for other names than the one that was verified.',
-    remedy: 'Use a host the certificate is for, or set DET_MASTER_CERT_NAME to one of its names.',
-  },
-  CLIENT_CERT_UNUSABLE: {
-    severity: 'error',
-    exit: 3,
-    meaning: 'The certificate of the master has expired, is not valid yet, or is not fit for a server.',
-    remedy: 'Give the master a good certificate; look at the clock of this machine first.',
-  },
-  CLIENT_VERIFIES_ALWAYS: {
-    severity: 'error',
-    exit: 3,
-    meaning: 'DET_MASTER_CERT_FILE is `noverify`, and this command never talks to an unverified master.',
-    remedy: "Set it to a file with the master's certificate chain (PEM).",
-  },
+  ...clientTrustCodes,
   NOT_A_PROVISIONER: {
     severity: 'error',
     exit: 1,

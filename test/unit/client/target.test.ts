@@ -8,9 +8,11 @@ import { parseConfig } from '../../../src/config/load.ts'
 
 let dir: string
 let tokenFile: string
+let env: Record<string, string>
 beforeEach(() => {
   dir = mkdtempSync(join(tmpdir(), 'target-'))
   tokenFile = join(dir, 'token')
+  env = { DET_DEBUG_CONFIG_PATH: dir }
   writeFileSync(tokenFile, 'a-token-of-the-tests\n')
 })
 afterEach(() => rmSync(dir, { recursive: true, force: true }))
@@ -51,13 +53,13 @@ describe('the master of a configuration', () => {
 
 describe('a master elsewhere', () => {
   it('gets a token only when one is named', () => {
-    expect(missing(targetByUrl('https://master.example.com', { env: {} }))).toBe('CLIENT_TOKEN_MISSING')
-    const { access } = targetByUrl('https://master.example.com', { tokenFile, env: {} })
+    expect(missing(targetByUrl('https://master.example.com', { env }))).toBe('CLIENT_TOKEN_MISSING')
+    const { access } = targetByUrl('https://master.example.com', { tokenFile, env })
     expect(access).toEqual({ token: 'a-token-of-the-tests' })
   })
 
   it('gets none in plain text over a network, unless http:// is written out', () => {
-    const to = (url: string) => missing(targetByUrl(url, { tokenFile, env: {} }))
+    const to = (url: string) => missing(targetByUrl(url, { tokenFile, env }))
     expect(to('master.example.com')).toBe('CLIENT_TOKEN_EXPOSED')
     expect([to('http://master.example.com'), to('localhost:8080'), to('127.0.0.1')]).toEqual([
       undefined,

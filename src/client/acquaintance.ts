@@ -1,0 +1,35 @@
+// Whether a master is trusted already, or could be: what `provision trust add` and `trust replace` ask.
+import { ProvisionError } from '../model/problem.ts'
+import { dialMaster } from '../tls/preflight/dial.ts'
+import { type PresentedCertificate, presentedFacts } from '../tls/preflight/presented.ts'
+import { explainConnection } from './explain.ts'
+import type { Stranger } from './stranger.ts'
+import type { Target } from './target.ts'
+
+export type Acquaintance =
+  | { stranger: Stranger }
+  /** By a well-known CA, or by what is stored. */
+  | { trusted: PresentedCertificate[]; pem: string }
+
+/** Milliseconds. */
+const budgetMs = 10_000
+
+/** Throws why trusting it would not be enough, or why it cannot be reached. The master may be of any product. */
+export async function acquaintance(target: Target): Promise<Acquaintance> {
+  const { host, port } = target.address
+  const { protocol, presented, fault } = await dialMaster({
+    host,
+    port,
+    authority: host,
+    tls: target.trust!.options,
+    budgetMs,
+    signal: AbortSignal.timeout(budgetMs),
+  })
+  // With a protocol agreed on, its certificate was taken, whatever came after.
+  if (protocol !== undefined)
+    return { trusted: presented.map(presentedFacts), pem: presented.map(String).join('') }
+  const silence = Object.assign(new Error(`no answer within ${budgetMs / 1000} s`), { code: 'ETIMEDOUT' })
+  const { problem, stranger } = await explainConnection(fault ?? silence, target, false)
+  if (!stranger) throw new ProvisionError(problem)
+  return { stranger }
+}
