@@ -21,10 +21,15 @@ export function ensureIdentity(config: MasterConfig): Identity {
   }
 }
 
-/** The same without writing anything. */
+/** undefined before the first start of a configuration without `cluster_id`. */
+export function knownClusterId(config: MasterConfig): string | undefined {
+  return config.cluster_id ?? read(config, 'cluster-id')
+}
+
+/** As `ensureIdentity`, without writing anything. */
 export function peekIdentity(config: MasterConfig): Identity {
   return {
-    clusterId: config.cluster_id ?? read(config, 'cluster-id') ?? notYet,
+    clusterId: knownClusterId(config) ?? notYet,
     writerId: read(config, 'writer-id') ?? notYet,
   }
 }

@@ -4,7 +4,7 @@ import type { LaunchMaterial } from '../fleet/settings.ts'
 import type { Clock, Logger } from '../model/ports.ts'
 import { type Problem, problem } from '../model/problem.ts'
 import { applyPreflight } from '../tls/preflight/policy.ts'
-import { preflight } from '../tls/preflight/preflight.ts'
+import { preflightPool } from './pool-preflight.ts'
 import type { PreparedPool } from './prepare-pool.ts'
 
 export interface LaunchGate {
@@ -22,7 +22,6 @@ export interface LaunchGateOptions {
   logger: Logger
 }
 
-const timeoutMs = 5000
 const againMs = { yes: 60_000, probe: 30_000, no: 10_000 }
 
 /** Asks again from time to time, sooner while the answer is no, until stopped. */
@@ -77,31 +76,13 @@ interface Answer {
   problems: Problem[]
 }
 
-/** Dials the master as an agent of the pool would, unless the pool wants no preflight. */
-async function dial(
-  { pool, setup, hasClientCertificate }: PreparedPool,
-  clock: Clock,
-  signal: AbortSignal,
-): Promise<Answer> {
-  const { preflight: mode, preflight_address } = pool.provider
+/** Nothing is dialled for a pool that wants no preflight. */
+async function dial(prepared: PreparedPool, clock: Clock, signal: AbortSignal): Promise<Answer> {
+  const { preflight: mode } = prepared.pool.provider
   if (mode === 'off') return { launch: 'yes', problems: [] }
-  const result = await preflight({
-    address: setup.master,
-    dialAddress: preflight_address === undefined ? undefined : hostAndPort(preflight_address),
-    plan: setup.trust,
-    timeoutMs,
-    clock,
-    signal,
-    agentsHaveClientCertificate: hasClientCertificate,
-  })
+  const result = await preflightPool(prepared, clock, signal)
   const { launch, problem } = applyPreflight(mode, result)
   return { launch, problems: [...result.warnings, ...(problem ? [problem] : [])] }
-}
-
-/** `host:port`, IPv6 in brackets, as the configuration has checked it. */
-function hostAndPort(address: string): { host: string; port: number } {
-  const colon = address.lastIndexOf(':')
-  return { host: address.slice(0, colon).replace(/^\[(.*)\]$/, '$1'), port: Number(address.slice(colon + 1)) }
 }
 
 /** The same as long as requests for the same user data would be the same. */

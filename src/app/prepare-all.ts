@@ -4,22 +4,21 @@ import { isError, type Problem, ProvisionError, problem } from '../model/problem
 import { peekIdentity } from './identity.ts'
 import { loadMasterMaterial } from './material.ts'
 import type { ProvidedPool } from './pool-trust.ts'
-import { type PreparedPool, preparePool } from './prepare-pool.ts'
+import { type PreparedOutcome, preparePool } from './prepare-pool.ts'
 
 export interface PrepareAllOptions {
   /** Names of the pools wanted; all without it. */
   pools?: string[]
   masterHost?: string
+  /** What agents dial, by pool; wins over `masterHost`. */
+  hosts?: ReadonlyMap<string, string>
   /** Milliseconds since the epoch. */
   now: number
   localAgent: string[]
 }
 
-export interface PoolOutcome {
+export interface PoolOutcome extends PreparedOutcome {
   pool: ProvidedPool
-  /** undefined when a problem is an error. */
-  prepared?: PreparedPool
-  problems: Problem[]
 }
 
 /** Stands for the intent that a real launch would write down first. */
@@ -31,17 +30,18 @@ const exampleIntent = { id: '00000000-0000-4000-8000-000000000000', count: 1 }
  */
 export async function prepareAll(
   config: MasterConfig,
-  { pools, masterHost, now, localAgent }: PrepareAllOptions,
+  { pools, masterHost, hosts, now, localAgent }: PrepareAllOptions,
 ): Promise<{ outcomes: PoolOutcome[]; problems: Problem[] }> {
-  const chosen = choose(config, pools)
+  const chosen = choosePools(config, pools)
   const { material, problems } = loadMasterMaterial(config, { now, withKey: false })
   if (problems.some(isError)) return { outcomes: [], problems }
   const { clusterId, writerId } = peekIdentity(config)
   const outcomes = await Promise.all(
     chosen.map(async (pool): Promise<PoolOutcome> => {
       const owner = { clusterId, writerId, pool: pool.pool_name }
-      const common = { config, pool, material, now, masterHost, owner, intent: exampleIntent, localAgent }
-      return { pool, ...(await preparePool(common)) }
+      const dialled = hosts?.get(pool.pool_name) ?? masterHost
+      const common = { config, pool, material, now, owner, intent: exampleIntent, localAgent }
+      return { pool, ...(await preparePool({ ...common, masterHost: dialled })) }
     }),
   )
   return { outcomes, problems }
@@ -51,7 +51,8 @@ export function isProvided(pool: { provider?: unknown }): pool is ProvidedPool {
   return pool.provider !== undefined
 }
 
-function choose(config: MasterConfig, names?: string[]): ProvidedPool[] {
+/** Those of these names, or all that are ours to launch. Throws USAGE and NO_PROVIDED_POOLS. */
+export function choosePools(config: MasterConfig, names?: string[]): ProvidedPool[] {
   const provided = config.resource_pools.filter(isProvided)
   const known = provided.map((pool) => pool.pool_name)
   for (const name of names ?? known)

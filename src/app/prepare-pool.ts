@@ -13,13 +13,25 @@ import { loadTemplate } from './material.ts'
 import { offeringsOf } from './offerings.ts'
 import { type PoolTrustInput, type ProvidedPool, placeOf, poolTrust } from './pool-trust.ts'
 
-export interface PreparedPool {
+/** What is enough to dial the master as an agent of the pool would. */
+export interface DialablePool {
   pool: ProvidedPool
   setup: AgentSetup
-  userData: UserData
-  request: LaunchRequest
   /** Agents show a certificate that lies on their machine image, not here. */
   hasClientCertificate: boolean
+}
+
+export interface PreparedPool extends DialablePool {
+  userData: UserData
+  request: LaunchRequest
+}
+
+export interface PreparedOutcome {
+  /** undefined when a problem is an error. */
+  prepared?: PreparedPool
+  /** Also when only the user data or the request is wrong. */
+  dialable?: DialablePool
+  problems: Problem[]
 }
 
 export interface PrepareInput extends PoolTrustInput {
@@ -31,9 +43,7 @@ export interface PrepareInput extends PoolTrustInput {
 }
 
 /** Takes every step whose input is there, and collects the problems of all. There is a result only without errors. */
-export async function preparePool(
-  input: PrepareInput,
-): Promise<{ prepared?: PreparedPool; problems: Problem[] }> {
+export async function preparePool(input: PrepareInput): Promise<PreparedOutcome> {
   const { config, pool, owner } = input
   const { provider } = pool
   const { master, trust, problems } = poolTrust(input)
@@ -45,15 +55,16 @@ export async function preparePool(
     requireAuthentication: config.resource_manager.require_authentication,
   })
   const setup = agentSetupOf({ ...input, master, trust, agentConfig: merged.config })
+  const hasClientCertificate = merged.clientCertificate !== undefined
+  const dialable = merged.problems.some(isError) ? undefined : { pool, setup, hasClientCertificate }
   const allowSecrets = provider.allow_secrets_in_user_data
   const rendered = await renderScript(setup, { template, allowSecrets })
   const intent = { ...input.intent, offerings: offeringsOf(provider) }
   const request = launchRequestOf({ config: provider, owner, setup, intent })
   problems.push(...merged.problems, ...rendered.problems, ...request.problems)
-  if (rendered.script === undefined) return { problems }
+  if (rendered.script === undefined) return { dialable, problems }
   const packed = await packUserData(rendered.script, setup)
   problems.push(...packed.problems)
-  if (!packed.userData || problems.some(isError)) return { problems }
-  const hasClientCertificate = merged.clientCertificate !== undefined
-  return { prepared: { pool, setup, userData: packed.userData, request, hasClientCertificate }, problems }
+  if (!packed.userData || !dialable || problems.some(isError)) return { dialable, problems }
+  return { prepared: { ...dialable, userData: packed.userData, request }, dialable, problems }
 }

@@ -3,10 +3,12 @@ import { Command, CommanderError, Option } from 'commander'
 import { nearest } from '../model/nearest.ts'
 import { ProvisionError, problem } from '../model/problem.ts'
 import { exitStatusOf } from './exit.ts'
+import { declareCheck } from './program/check.ts'
 import { declareConfiguration } from './program/configuration.ts'
 import { declareFleet } from './program/fleet.ts'
 import { lazily, terminal } from './program/lazily.ts'
 import { configOption, formatOption, several } from './program/options.ts'
+import { declareTrust } from './program/trust.ts'
 import { declareWork } from './program/work.ts'
 import { sayProblems } from './terminal.ts'
 import { version } from './version.ts'
@@ -53,6 +55,8 @@ const program = new Command('provision')
 declareConfiguration(program)
 declareWork(program)
 declareFleet(program)
+declareTrust(program)
+declareCheck(program)
 
 program.parseAsync().catch((error: unknown) => {
   process.exitCode = report(error)

@@ -32,6 +32,12 @@ export const generalCodes = {
     meaning: 'A file named on the command line cannot be read.',
     remedy: 'Check its name and its permissions.',
   },
+  CLUSTER_ID_UNKNOWN: {
+    severity: 'error',
+    exit: 3,
+    meaning: 'A policy has to name the cluster its VMs are marked with, and there is no name yet.',
+    remedy: 'Set `cluster_id` in the configuration, or start `provision` once where it will run.',
+  },
   FILE_NOT_WRITTEN: {
     severity: 'error',
     exit: 1,

@@ -128,6 +128,12 @@ const doubts = {
     meaning: 'Whether agents can join could not be proved from here; one VM is launched first to find out.',
     remedy: 'Nothing, if the VM joins; else see the reason in the message.',
   },
+  AGENT_VERSION_DIFFERS: {
+    severity: 'warning',
+    exit: 4,
+    meaning: 'Agents would be of another version than the master they join.',
+    remedy: 'Set `agent_docker_image` to the image of the version of the master.',
+  },
   PREFLIGHT_NOT_A_MASTER: {
     severity: 'warning',
     exit: 4,

@@ -25,6 +25,10 @@ export async function checkPool(input: CheckInput, signal?: AbortSignal): Promis
   const image = await attempt(items, 'machine image', () =>
     resolveImage(input.api, input.config.image, input.owner, signal),
   )
+  const refused = items[0]?.problem
+  // Nothing else can be asked then; the same words for each thing would hide that.
+  if (refused?.details?.['code'] === 'CredentialsProviderError')
+    return [{ what: 'credentials', problem: refused }]
   const [types, network, key] = await Promise.all([
     checkTypes(input, signal),
     checkNetwork(input, signal),

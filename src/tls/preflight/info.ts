@@ -4,14 +4,17 @@ import type { HttpAnswer } from './dial.ts'
 export interface MasterInfo {
   version: string
   clusterId: string
+  /** Set by masters of ours; Determined's have none. */
+  product?: string
 }
 
 /** Undefined when it is not. */
 export function readInfo({ status, body }: HttpAnswer): MasterInfo | undefined {
   if (status !== 200) return undefined
   try {
-    const { version, cluster_id: clusterId } = JSON.parse(body)
-    return typeof version === 'string' && typeof clusterId === 'string' ? { version, clusterId } : undefined
+    const { version, cluster_id: clusterId, product } = JSON.parse(body)
+    if (typeof version !== 'string' || typeof clusterId !== 'string') return undefined
+    return { version, clusterId, ...(typeof product === 'string' && { product }) }
   } catch {
     return undefined
   }

@@ -1,0 +1,71 @@
+// Rows about what the cloud says to each thing a launch of one pool would need.
+import { join } from 'node:path'
+import type { MasterAddress } from '../../model/master-address.ts'
+import type { MasterConfig } from '../../model/master-config.ts'
+import type { Clock, Logger } from '../../model/ports.ts'
+import { type Problem, ProvisionError, problem } from '../../model/problem.ts'
+import type { ProviderKind } from '../../model/provider-config.ts'
+import type { ProviderContext, ProviderModule } from '../../providers/provider.ts'
+import { loadProvider } from '../../providers/registry.ts'
+import { peekIdentity } from '../identity.ts'
+import { offeringsOf } from '../offerings.ts'
+import type { ProvidedPool } from '../pool-trust.ts'
+import { type CheckRow, rowsOf } from './row.ts'
+
+/** Milliseconds for all questions about a pool. */
+const budgetMs = 60_000
+
+export interface CloudCheckInput {
+  config: MasterConfig
+  env: Readonly<Record<string, string | undefined>>
+  clock: Clock
+  logger: Logger
+  load?: (kind: ProviderKind) => Promise<ProviderModule>
+}
+
+export async function checkCloud(
+  subject: string,
+  pool: ProvidedPool,
+  master: MasterAddress,
+  input: CloudCheckInput,
+): Promise<CheckRow[]> {
+  const { passed, notChecked, of } = rowsOf(subject)
+  const { type } = pool.provider
+  if (type === 'local') return [notChecked('cloud', 'VMs are processes of this machine')]
+  try {
+    const module = await (input.load ?? loadProvider)(type)
+    if (!module.check)
+      return [notChecked('cloud', `this version cannot ask ${type} anything before a launch`)]
+    const signal = AbortSignal.timeout(budgetMs)
+    const items = await module.check(contextOf(pool, master, input), offeringsOf(pool.provider), signal)
+    return items.map(({ what, problem: fault }) => (fault ? of(what, fault) : passed(what)))
+  } catch (error) {
+    return problemsOf(error, type).map((fault) =>
+      fault.code === 'PROVIDER_UNAVAILABLE' ? notChecked('cloud', fault.message) : of('cloud', fault),
+    )
+  }
+}
+
+function contextOf(
+  pool: ProvidedPool,
+  master: MasterAddress,
+  { config, env, clock, logger }: CloudCheckInput,
+): ProviderContext {
+  const { provider, pool_name } = pool
+  return {
+    config: provider,
+    owner: { ...peekIdentity(config), pool: pool_name },
+    master,
+    stateDir: join(config.state_dir, provider.type, encodeURIComponent(pool_name)),
+    env,
+    clock,
+    logger,
+  }
+}
+
+function problemsOf(error: unknown, type: string): Problem[] {
+  if (error instanceof ProvisionError) return error.problems
+  const { name, message } = error instanceof Error ? error : { name: '', message: String(error) }
+  const what = name === 'TimeoutError' ? `${type} gave no answer within ${budgetMs / 1000} s` : message
+  return [problem('PROVIDER_TRANSIENT', what, { cause: error })]
+}

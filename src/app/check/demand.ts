@@ -1,0 +1,33 @@
+// Rows about where demand would come from. Each source has its own questions; one without an entry has not been asked.
+import type { DemandConfig, MasterConfig } from '../../model/master-config.ts'
+import type { Clock } from '../../model/ports.ts'
+import { type Problem, problem } from '../../model/problem.ts'
+import { type CheckRow, rowsOf } from './row.ts'
+
+export interface DemandCheckInput {
+  config: MasterConfig
+  env: Readonly<Record<string, string | undefined>>
+  clock: Clock
+}
+
+/** What is wrong, or a note of what was found. */
+type DemandCheck = (input: DemandCheckInput) => Promise<{ note?: string; problems: Problem[] }>
+
+const checks: Partial<Record<DemandConfig['type'], DemandCheck>> = {
+  'built-in': async () => ({ note: 'the built-in master', problems: [] }),
+  determined: unavailable,
+}
+
+export async function checkDemand(input: DemandCheckInput): Promise<CheckRow[]> {
+  const { passed, notChecked, of } = rowsOf('demand')
+  const { type } = input.config.demand
+  const check = checks[type]
+  if (!check) return [notChecked(type, 'this version has no questions to ask of it')]
+  const { note, problems } = await check(input)
+  const faults = problems.map((fault) => of(type, fault))
+  return problems.some(({ severity }) => severity === 'error') ? faults : [passed(type, note), ...faults]
+}
+
+async function unavailable({ config }: DemandCheckInput): Promise<{ problems: Problem[] }> {
+  return { problems: [problem('DEMAND_UNAVAILABLE', `demand.type is ${config.demand.type}`)] }
+}

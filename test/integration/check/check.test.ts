@@ -1,0 +1,211 @@
+// `provision check` with real masters and the fake EC2: what is passed, what is wrong, and what nobody looked at.
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { type CheckOptions, checkAll } from '../../../src/app/check/check-all.ts'
+import { type CheckRow, exitOfRows } from '../../../src/app/check/row.ts'
+import { ProvisionError, problem } from '../../../src/model/problem.ts'
+import { systemClock } from '../../../src/platform/clock.ts'
+import type { ProviderModule } from '../../../src/providers/provider.ts'
+import { createDevelopmentChain, type DevelopmentChain } from '../../../src/tls/development/development-ca.ts'
+import { type AwsCloud, awsCloud } from '../../support/aws-cloud.ts'
+import { answerInfo, Masters } from '../../support/masters.ts'
+import { silentLogger } from '../../support/silent-logger.ts'
+
+const dir = mkdtempSync(join(tmpdir(), 'check-'))
+const file = join(dir, 'master.yaml')
+const masters = new Masters()
+let chain: DevelopmentChain
+let other: DevelopmentChain
+let cloud: AwsCloud
+beforeAll(async () => {
+  const make = () => createDevelopmentChain({ names: ['master.test'], ips: [], days: 90, now: Date.now() })
+  ;[chain, other, cloud] = await Promise.all([make(), make(), awsCloud()])
+  writeFileSync(join(dir, 'chain.crt'), chain.chain)
+  writeFileSync(join(dir, 'server.key'), chain.leaf.key)
+  writeFileSync(join(dir, 'other.key'), other.leaf.key)
+})
+afterEach(() => masters.close())
+afterAll(async () => {
+  await cloud.dispose()
+  rmSync(dir, { recursive: true, force: true })
+})
+
+const serve = ({ chain: cert, leaf }: DevelopmentChain, answer = answerInfo()) =>
+  masters.secure({ cert, key: leaf.key }, answer)
+
+const aws = `type: aws, region: us-west-2, image: {id: ami-2}, subnet_ids: [subnet-a], instance_types: [{type: g5.12xlarge}]`
+
+/** One pool, `gpu`, whose agents dial this port. */
+function config(port: number, { provider = aws, key = 'server.key', top = '' } = {}): void {
+  writeFileSync(
+    file,
+    `security: {tls: {cert: chain.crt, key: ${key}}}
+${top}
+resource_pools:
+  - {pool_name: gpu, provider: {master_url: "https://127.0.0.1:${port}", ${provider}}}
+`,
+  )
+}
+
+function check(change: Partial<CheckOptions> = {}): Promise<CheckRow[]> {
+  const env = cloud.env
+  return checkAll({ file, env, localAgent: ['agent'], clock: systemClock, logger: silentLogger, ...change })
+}
+
+const brief = (rows: CheckRow[], subject = 'pool gpu') =>
+  rows
+    .filter((row) => row.subject === subject)
+    .map(({ what, result, problem }) => [result, what, ...(problem ? [problem.code] : [])].join(' '))
+const rowOf = (rows: CheckRow[], what: string) => rows.find((row) => row.what === what)
+
+describe('where nothing is wrong', () => {
+  it('says so of each thing, and launches nothing', async () => {
+    config(await serve(chain))
+    const rows = await check()
+    expect(rows.filter(({ result }) => result !== 'passed').map(({ problem }) => problem?.code)).toEqual([
+      'REQUEST_METADATA_OPEN',
+    ])
+    expect(brief(rows).slice(0, 6)).toEqual([
+      'passed trust',
+      'passed user data',
+      'passed launch request',
+      'warning launch request REQUEST_METADATA_OPEN',
+      'passed preflight',
+      'passed agent version',
+    ])
+    expect(rowOf(rows, 'trust')?.note).toMatch(/^embed: .*the name master\.test$/)
+    expect(rowOf(rows, 'user data')?.note).toMatch(/^\d+ bytes of 16384.*no key or token in it$/)
+    expect(rowOf(rows, 'preflight')?.note).toMatch(/would join at 127\.0\.0\.1:\d+ \(TLSv1\.3\)/)
+    expect(rowOf(rows, 'machine image')?.result).toBe('passed')
+    expect(rowOf(rows, 'key')?.note).toMatch(/server\.key fits the certificate/)
+    expect(exitOfRows(rows)).toBe(0)
+    expect(cloud.ec2.world.vms.size).toBe(0)
+  })
+})
+
+describe('the live master', () => {
+  it('of another version is a warning', async () => {
+    const info = JSON.stringify({ version: '0.37.0', cluster_id: 'c' })
+    config(await serve(chain, answerInfo(info)))
+    const rows = await check()
+    expect(rowOf(rows, 'agent version')?.problem).toMatchObject({
+      code: 'AGENT_VERSION_DIFFERS',
+      message: expect.stringMatching(/0\.37\.0.*determined-agent:0\.38\.1/),
+    })
+    expect(exitOfRows(rows)).toBe(0)
+  })
+
+  it('with an image whose name has no version is not compared', async () => {
+    config(await serve(chain), { provider: `${aws}, agent_docker_image: "registry:5000/agent"` })
+    expect(rowOf(await check(), 'agent version')?.result).toBe('not_checked')
+  })
+
+  it('that agents would not trust fails with exit status 4', async () => {
+    config(await serve(other))
+    const rows = await check()
+    expect(brief(rows)).toContain('failed preflight PREFLIGHT_UNKNOWN_CA')
+    expect(exitOfRows(rows)).toBe(4)
+  })
+
+  it('that is our own and not started yet has not been looked at', async () => {
+    config(await masters.closedPort())
+    expect(rowOf(await check(), 'preflight')).toMatchObject({
+      result: 'not_checked',
+      note: expect.stringContaining('does not run now'),
+    })
+  })
+
+  it('that the pool does not want dialled has not been looked at', async () => {
+    config(await serve(other), { provider: `${aws}, preflight: off` })
+    expect(rowOf(await check(), 'preflight')?.result).toBe('not_checked')
+  })
+})
+
+describe('what is wrong before anything is dialled', () => {
+  it('a configuration: exit status 3, and nothing else is looked at', async () => {
+    writeFileSync(file, 'resource_pools: [{pool_name: gpu, provider: {type: azure}}]\n')
+    const rows = await check()
+    expect(rows.map(({ subject, result }) => [subject, result])).toEqual([
+      ['configuration', 'failed'],
+      ['configuration', 'not_checked'],
+    ])
+    expect(exitOfRows(rows)).toBe(3)
+  })
+
+  it('the key of another certificate: exit status 3, and the cloud is asked all the same', async () => {
+    config(await serve(chain), { key: 'other.key' })
+    const rows = await check()
+    expect(brief(rows, 'certificate')).toEqual(['failed key TLS_KEY_MISMATCH'])
+    expect(rowOf(rows, 'machine image')?.result).toBe('passed')
+    expect(exitOfRows(rows)).toBe(3)
+  })
+
+  it('a secret in the user data: what needs it is not called good, and the rest is looked at', async () => {
+    const token = `ghp_${'a1B2'.repeat(9)}`
+    config(await serve(chain), { provider: `${aws}, startup_script: "export TOKEN=${token}"` })
+    const rows = await check()
+    expect(brief(rows).slice(0, 5)).toEqual([
+      'passed trust',
+      'failed user data USER_DATA_SECRET',
+      'not_checked launch request',
+      'warning launch request REQUEST_METADATA_OPEN',
+      'passed preflight',
+    ])
+    expect(JSON.stringify(rows)).not.toContain(token)
+  })
+
+  it('a host that only a VM of the cloud knows is told, and --master-host stands in for it', async () => {
+    const port = await serve(chain)
+    config(port, { provider: aws })
+    const text = `security: {tls: {cert: chain.crt, key: server.key}}
+port: ${port}
+resource_pools: [{pool_name: gpu, provider: {${aws}}}]
+`
+    writeFileSync(file, text)
+    const outside = await check()
+    expect(rowOf(outside, 'master address')?.note).toContain('local-ipv4')
+    expect(rowOf(outside, 'preflight')?.problem?.code).toBe('PREFLIGHT_UNVERIFIED')
+    expect(rowOf(await check({ masterHost: '127.0.0.1' }), 'preflight')?.result).toBe('passed')
+  })
+})
+
+describe('the cloud', () => {
+  const load = (module: Partial<ProviderModule>) => async () => module as ProviderModule
+  const cloudOf = async (change: Partial<CheckOptions>) => rowOf(await check(change), 'cloud')
+
+  it('that cannot be asked is never called good', async () => {
+    config(await serve(chain))
+    expect(await cloudOf({ load: load({}) })).toMatchObject({ result: 'not_checked' })
+    const unavailable = async () => {
+      throw new ProvisionError(problem('PROVIDER_UNAVAILABLE', 'this version has no provider'))
+    }
+    expect(await cloudOf({ load: unavailable })).toMatchObject({ result: 'not_checked' })
+  })
+
+  it('that gives no answer has failed, with exit status 4', async () => {
+    config(await serve(chain))
+    const check = async () => {
+      throw new Error('socket hang up')
+    }
+    const row = await cloudOf({ load: load({ check }) })
+    expect(row).toMatchObject({ result: 'failed', problem: { message: 'socket hang up' } })
+    expect(exitOfRows([row!])).toBe(4)
+  })
+
+  it('that refuses something has failed there, and passed elsewhere', async () => {
+    config(await serve(chain), { provider: aws.replace('subnet-a', 'subnet-none') })
+    const rows = await check()
+    expect(rowOf(rows, 'subnet subnet-none')?.result).toBe('failed')
+    expect(rowOf(rows, 'machine image')?.result).toBe('passed')
+    expect(exitOfRows(rows)).toBe(4)
+  })
+})
+
+describe('which pools', () => {
+  it('are looked at is up to the caller; one that does not exist is a mistake', async () => {
+    config(await serve(chain))
+    await expect(check({ pools: ['cpu'] })).rejects.toThrow(/no pool cpu/)
+  })
+})
