@@ -46,7 +46,7 @@ export function certificateLines(leaf: PresentedCertificate): [name: string, tex
 
 export function strangerLines({ presented: [leaf], signer }: Stranger): string[] {
   const [subject, ...rest] = certificateLines(leaf)
-  return [subject!, ['signer', signer] as const, ...rest].map(([name, text]) => `  ${name.padEnd(8)} ${text}`)
+  return [subject!, ['signed', signer] as const, ...rest].map(([name, text]) => `  ${name.padEnd(8)} ${text}`)
 }
 
 /** What may surprise later, though it works here. */

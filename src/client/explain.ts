@@ -103,7 +103,7 @@ export function strangerProblem({ url, presented, signer, stored }: Stranger): P
   if (!stored)
     return problem(
       'CLIENT_CERT_UNTRUSTED',
-      `${url} presents ${describe(leaf)}, ${signer}; neither a well-known CA nor you vouch for it so far`,
+      `${url} presents ${describe(leaf)}, signed ${signer}; neither a well-known CA nor you vouch for it so far`,
       {
         remedy: `If this is the SHA-256 of the master's own certificate: provision trust add ${url} ${fingerprint}`,
         details,
@@ -112,7 +112,7 @@ export function strangerProblem({ url, presented, signer, stored }: Stranger): P
   const before = stored[0] ? describe(stored[0]) : 'something that cannot be read'
   return problem(
     'CLIENT_CERT_CHANGED',
-    `${url} presents another certificate than was trusted: now ${describe(leaf)}, ${signer}; stored is ${before}`,
+    `${url} presents another certificate than was trusted: now ${describe(leaf)}, signed ${signer}; stored is ${before}`,
     {
       remedy: `If the master was given this one: provision trust replace ${url} ${fingerprint}; if not, somebody stands in between.`,
       details,

@@ -14,7 +14,7 @@ export interface Stranger {
   pem: string
   /** A root is among them, without which Python before 3.13 trusts none of them. */
   hasRoot: boolean
-  /** Who signed it, in words. */
+  /** Who signed it, in words that go on after `signed`. */
   signer: string
   /** What was stored for this master; empty when that cannot be read. */
   stored?: PresentedCertificate[]
@@ -63,9 +63,9 @@ function dialWith({ address, trust }: Target, how: Omit<DialTrust, 'name'>): Pro
 }
 
 function signerOf(leaf: PresentedCertificate, stored: PresentedCertificate[] = []): string {
-  if (leaf.issuer === leaf.subject) return 'it signed itself'
+  if (leaf.issuer === leaf.subject) return 'by itself'
   const namesake = stored.some(({ subject }) => subject === leaf.issuer)
   return namesake
-    ? `signed by ${leaf.issuer}, which has the name of a CA that was stored, but another key`
-    : `signed by ${leaf.issuer}`
+    ? `by ${leaf.issuer}, which has the name of a CA that was stored, but another key`
+    : `by ${leaf.issuer}`
 }

@@ -50,7 +50,12 @@ export function nameKey(attributes: NameAttribute[]): string {
 function attributeText({ stringTag, bytes }: NameAttribute): string {
   const text =
     stringTag === bmpString ? decodeBmp(bytes) : bytes.toString(stringTag === 0x14 ? 'latin1' : 'utf8')
-  return text.replace(/[\x00-\x1f\x7f\u202a-\u202e\u2066-\u2069]/g, '\uFFFD')
+  return visible(text)
+}
+
+/** What a stranger put into a name must neither move a cursor nor hide or turn round what stands beside it. */
+export function visible(text: string): string {
+  return text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, '\uFFFD')
 }
 
 const bmpString = 0x1e

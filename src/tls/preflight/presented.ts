@@ -3,7 +3,7 @@ import type { X509Certificate } from 'node:crypto'
 import type { CertificateFacts, TrustPlan } from '../../model/trust-plan.ts'
 import { readCertificate } from '../certificate/certificate.ts'
 import { type CertificateFields, readCertificateFields } from '../certificate/certificate-fields.ts'
-import { showDistinguishedName } from '../certificate/distinguished-name.ts'
+import { showDistinguishedName, visible } from '../certificate/distinguished-name.ts'
 import { showName } from '../certificate/general-name.ts'
 import { checkForGo } from '../checks/go.ts'
 import { judgeKey } from '../checks/keys.ts'
@@ -87,5 +87,5 @@ function fieldsOf(x509: X509Certificate): CertificateFields | undefined {
 }
 
 function oneLine(name: string | undefined): string {
-  return name ? name.split('\n').reverse().join(', ') : '(empty name)'
+  return name ? visible(name.split('\n').reverse().join(', ')) : '(empty name)'
 }

@@ -72,7 +72,7 @@ describe('provision trust add', () => {
     const url = await serve(stranger)
     await store().set(url, joined([leaf, root]))
     const { status, stderr } = await trust('add', url, '--fingerprint', sha256(stranger))
-    expect(stderr).toMatch(/CLIENT_CERT_CHANGED .*it signed itself; stored is .*\n.*provision trust replace/)
+    expect(stderr).toMatch(/CLIENT_CERT_CHANGED .*signed by itself; stored is .*\n.*provision trust replace/)
     expect(status).toBe(3)
   })
 

@@ -114,6 +114,13 @@ describe('a master nobody vouches for', () => {
     expect(asked).toHaveLength(1)
   })
 
+  it('cannot write on the terminal with its names', async () => {
+    const hostile = server(intermediate, { subject: 'good\x1b[2J\u009b2J\u202e\u200b\r\nmaster' })
+    const { meet, asked } = visitor(await serve([hostile, intermediate]), true)
+    await meet()
+    expect(asked[0]?.presented[0].subject).toMatch(/^CN=good[^\p{C}]+master$/u)
+  })
+
   it('is not asked about while DET_MASTER_CERT_FILE decides', async () => {
     const port = await serve([leaf, intermediate])
     env['DET_MASTER_CERT_FILE'] = join(import.meta.dirname, '../../support/example-chain.pem')
@@ -212,7 +219,7 @@ describe('a master that was trusted and presents another certificate', () => {
   it('is told to have signed itself', async () => {
     const port = await serve([server(undefined, { key: testKey('p256', 'new') })])
     await remember(port, [server()])
-    expect((await refusal(visitor(port, true).meet())).message).toContain('it signed itself')
+    expect((await refusal(visitor(port, true).meet())).message).toContain('signed by itself')
   })
 
   it('is refused while what was stored cannot be read', async () => {

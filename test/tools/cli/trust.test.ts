@@ -67,7 +67,7 @@ describe('the first connection', () => {
       [question, 'yes\r'],
     ])
     expect(screen.toUpperCase()).toContain(await opensslFingerprint(leaf))
-    expect(screen).toMatch(/signer +signed by CN=Intermediate\n/)
+    expect(screen).toMatch(/signed +by CN=Intermediate\n/)
     expect(screen).toContain(`It is stored in ${store}`)
     expect(screen).toContain('0.1.0')
     expect(status).toBe(0)
