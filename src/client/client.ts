@@ -134,7 +134,9 @@ function refused({ access }: Target, url: string): Problem {
   return 'missing' in access ? access.missing : problem('CLIENT_TOKEN_REFUSED', `${url} refuses the token`)
 }
 
-const infoSchema = z.looseObject({ product: z.optional(z.string()), version: z.string() })
+/** Printable, since it is shown; nobody has vouched for a master that is dialled in plain text. */
+const shown = z.string().check(z.regex(/^[\x21-\x7e]{1,100}$/))
+const infoSchema = z.looseObject({ product: z.optional(shown), version: shown })
 
 /** Throws NOT_A_PROVISIONER. A `cluster_id` tells a Determined master from other services that have a version. */
 function aboutOf({ status, text }: HttpAnswer, url: string): MasterAbout {
