@@ -19,15 +19,18 @@ export function checkLines(rows: CheckRow[]): string[] {
   ])
 }
 
+/** What is longer, as the permissions of a cloud are, pushes only what stands beside it. */
+const widest = 30
+
 function blockOf(rows: CheckRow[]): string[] {
-  const width = Math.max(...rows.map(({ what }) => what.length))
+  const width = Math.min(widest, Math.max(...rows.map(({ what }) => what.length)))
   return rows.flatMap(({ what, result, note = '', problem }, n) => {
     const head = `  ${words[result].padEnd(9)}${what.padEnd(width)}  `
     if (!problem) return [`${head}${result === 'not_checked' ? 'not checked: ' : ''}${note}`.trimEnd()]
     const line = `${head}${problem.code} ${problem.message}`
     // A cloud that refuses everything has one remedy for it all.
     if (rows[n + 1]?.problem?.remedy === problem.remedy) return [line]
-    return [line, `${' '.repeat(head.length)}remedy: ${problem.remedy}`]
+    return [line, `${' '.repeat(2 + 9 + width + 2)}remedy: ${problem.remedy}`]
   })
 }
 

@@ -3,7 +3,7 @@ import { loadConfig } from '../../config/load.ts'
 import { masterAddressOf } from '../../config/master-address.ts'
 import type { MasterConfig } from '../../model/master-config.ts'
 import type { Clock, Logger } from '../../model/ports.ts'
-import { ProvisionError } from '../../model/problem.ts'
+import { ProvisionError, placeOf } from '../../model/problem.ts'
 import { resolveHost } from '../../platform/cloud-metadata.ts'
 import type { ProvidedPool } from '../pool-trust.ts'
 import { choosePools, type PoolOutcome, prepareAll } from '../prepare-all.ts'
@@ -34,7 +34,7 @@ export async function checkAll(options: CheckOptions): Promise<CheckRow[]> {
   const { file, env, clock } = options
   const { config, problems } = loadConfig(file, { env })
   const { passed, notChecked, of } = rowsOf('configuration')
-  const faults = problems.map((fault) => of(file, fault))
+  const faults = problems.map((fault) => of(fault.where ? placeOf(fault.where) : file, fault))
   if (!config) return [...faults, notChecked('all else', 'the configuration has to be right first')]
   const pools = choosePools(config, options.pools)
   const [demand, ...rows] = await Promise.all([

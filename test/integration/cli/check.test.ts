@@ -54,7 +54,7 @@ describe('provision check', () => {
   it('ends with 3 for a wrong configuration, and with 2 for a pool that does not exist', () => {
     configure('resource_pools: 1\n')
     const wrong = check()
-    expect(wrong.stdout).toMatch(/FAILED +master\.yaml +CONFIG_/)
+    expect(wrong.stdout).toMatch(/FAILED +master\.yaml:1:17 +CONFIG_/)
     expect(wrong.status).toBe(3)
     configure(local)
     expect(check('--pool', 'gpu').status).toBe(2)
