@@ -120,7 +120,9 @@ export function strangerProblem({ url, presented, signer, stored }: Stranger): P
   )
 }
 
-/** Without Node's advice about its own options. */
+/** Without OpenSSL's place in its own sources, and Node's advice about its own options. */
 function plain(fault: Error): string {
+  const [, reason] = /:SSL routines:[^:]*:([^:]+)/.exec(fault.message) ?? []
+  if (reason) return `the TLS library says: ${reason}`
   return fault.message.split(/[;\n]/)[0]?.trim() || fault.name
 }

@@ -170,6 +170,14 @@ describe('what trusting would not mend is told at once, and never asked about', 
     expect({ code: problem.code, asked }).toEqual({ code, asked: [] })
   })
 
+  it('a master with no cipher in common', async () => {
+    const old = { ciphers: 'ECDHE-ECDSA-AES256-SHA384', maxVersion: 'TLSv1.2' }
+    const { meet, asked } = visitor(await serve([leaf, intermediate], old), true)
+    const { code, message } = await refusal(meet())
+    expect({ code, asked }).toEqual({ code: 'CLIENT_TLS_REFUSED', asked: [] })
+    expect(message).toMatch(/the TLS library says: .*handshake failure$/)
+  })
+
   it('a port that speaks plain HTTP', async () => {
     const { meet, asked } = visitor(await masters.tcp(answerInfo()), true)
     expect((await refusal(meet())).code).toBe('CLIENT_SCHEME')

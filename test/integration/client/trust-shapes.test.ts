@@ -1,0 +1,59 @@
+// Every certificate shape as a stranger: whatever is asked about works after a yes, and whatever is not says why.
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, describe, expect, test } from 'vitest'
+import { acquaintance } from '../../../src/client/acquaintance.ts'
+import { type Target, targetByUrl } from '../../../src/client/target.ts'
+import { remember } from '../../../src/client/trust.ts'
+import { ProvisionError } from '../../../src/model/problem.ts'
+import { certificateShapes, judge } from '../../support/certificate-shapes.ts'
+import { serve } from '../../support/shapes/serve.ts'
+import { type Client, expectedOf, type Shape, type Verdict } from '../../support/shapes/shape.ts'
+import { masterName } from '../../support/x509-profiles.ts'
+
+const dir = mkdtempSync(join(tmpdir(), 'strangers-'))
+afterAll(() => rmSync(dir, { recursive: true, force: true }))
+
+const served = certificateShapes
+  .map((shape) => ({ shape, name: shape.name, files: shape.make() }))
+  .filter(({ files }) => files.served)
+
+describe('a stranger', () => {
+  test.concurrent.each(served)('$name', async ({ shape, files }) => {
+    const { plan } = judge(shape, files)
+    const name = plan ? (plan.certificateName ?? '127.0.0.1') : (shape.dialName ?? masterName)
+    const serving = await serve(files.served!)
+    const env = { DET_DEBUG_CONFIG_PATH: join(dir, String(serving.port)), DET_MASTER_CERT_NAME: name }
+    const target = () => targetByUrl(`https://127.0.0.1:${serving.port}`, { env })
+    try {
+      const met = await meeting(target())
+      expect(met.said).toBe(expectedFor(shape))
+      if (!met.pem) return
+      await remember(target().trust!, met.pem)
+      expect((await meeting(target())).said).toBe('trusted')
+    } finally {
+      serving.close()
+    }
+  })
+})
+
+/** `stranger`, `trusted` or the code of the refusal. */
+async function meeting(target: Target): Promise<{ said: string; pem?: string }> {
+  try {
+    const met = await acquaintance(target)
+    return 'trusted' in met ? { said: 'trusted' } : { said: 'stranger', pem: met.stranger.pem }
+  } catch (error) {
+    if (error instanceof ProvisionError) return { said: error.code ?? '' }
+    throw error
+  }
+}
+
+/** We offer what Go offers and compare names as Go and OpenSSL both do; the rest is up to Node. */
+function expectedFor(shape: Shape): string {
+  const says = (verdict: Verdict, ...whom: Client[]) =>
+    whom.some((client) => expectedOf(shape, client).join() === verdict)
+  if (says('handshake', 'node', 'go') || says('unreadable', 'node')) return 'CLIENT_TLS_REFUSED'
+  if (says('name', 'node', 'python', 'go')) return 'CLIENT_CERT_NAME'
+  return says('ok', 'node') || says('untrusted', 'node') ? 'stranger' : 'CLIENT_CERT_UNUSABLE'
+}
