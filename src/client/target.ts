@@ -47,7 +47,7 @@ export function targetByUrl(
 /** Why a token must not be sent there, though there may be one. */
 function withheldFrom(url: ClientUrl, address: MasterAddress, trust?: ClientTrust): Problem | undefined {
   if (trust?.unverified)
-    return problem('CLIENT_VERIFIES_ALWAYS', `${masterUrl(address)} is not verified and gets no token`)
+    return problem('CLIENT_TOKEN_UNVERIFIED', `${masterUrl(address)} is not verified and gets no token`)
   if (trust || url.plainOnPurpose || isLoopback(url.host)) return undefined
   return problem('CLIENT_TOKEN_EXPOSED', `${masterUrl(address)} would be sent the token in plain text`)
 }

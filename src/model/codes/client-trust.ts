@@ -33,7 +33,7 @@ export const clientTrustCodes = {
     meaning: 'The certificate of the master has expired, is not valid yet, or is not fit for a server.',
     remedy: 'Give the master a good certificate; look at the clock of this machine first.',
   },
-  CLIENT_VERIFIES_ALWAYS: {
+  CLIENT_TOKEN_UNVERIFIED: {
     severity: 'error',
     exit: 3,
     meaning: 'DET_MASTER_CERT_FILE is `noverify`, and an unverified master is never sent a token.',

@@ -162,7 +162,7 @@ describe('a master that is not trusted', () => {
     })
     const client = createClient({ target, version: '0' })
     expect(await listWork(client)).toEqual([])
-    expect((await refusal(sendWork(client, order))).code).toBe('CLIENT_VERIFIES_ALWAYS')
+    expect((await refusal(sendWork(client, order))).code).toBe('CLIENT_TOKEN_UNVERIFIED')
   })
 })
 
