@@ -9,32 +9,49 @@ import { preflightPool } from '../pool-preflight.ts'
 import type { DialablePool } from '../prepare-pool.ts'
 import { type CheckRow, rowsOf } from './row.ts'
 
-const what = 'preflight'
+const join = 'preflight'
+const versions = 'agent version'
 
-/** @param isOurs the master is the built-in one of this configuration, which may not have been started yet */
+export interface MasterCheckInput {
+  clock: Clock
+  /** The master is the built-in one of this configuration, which may not have been started yet. */
+  isOurs: boolean
+}
+
+/** @param dialable undefined when it is not known how agents would dial */
 export async function checkMaster(
   subject: string,
   dialable: DialablePool | undefined,
-  { clock, isOurs }: { clock: Clock; isOurs: boolean },
+  input: MasterCheckInput,
 ): Promise<CheckRow[]> {
+  const { notChecked } = rowsOf(subject)
+  const { rows, master } = await joinRows(subject, dialable, input)
+  if (master && dialable) return [...rows, ...versionRows(subject, dialable, master)]
+  return input.isOurs ? rows : [...rows, notChecked(versions, 'no master has told its own')]
+}
+
+async function joinRows(
+  subject: string,
+  dialable: DialablePool | undefined,
+  { clock, isOurs }: MasterCheckInput,
+): Promise<{ rows: CheckRow[]; master?: MasterInfo }> {
   const { passed, notChecked, of } = rowsOf(subject)
-  if (!dialable) return [notChecked(what, 'what failed has to be right first')]
+  if (!dialable) return { rows: [notChecked(join, 'what failed has to be right first')] }
   const { preflight: mode } = dialable.pool.provider
-  if (mode === 'off') return [notChecked(what, 'the pool says `preflight: off`')]
+  if (mode === 'off') return { rows: [notChecked(join, 'the pool says `preflight: off`')] }
   const result = await preflightPool(dialable, clock)
+  const place = placeOf(result)
   if (isOurs && result.problem?.code === 'PREFLIGHT_REFUSED')
-    return [
-      notChecked(
-        what,
-        `the built-in master does not run now (${placeOf(result)}); \`provision\` dials it again`,
-      ),
-    ]
+    return {
+      rows: [
+        notChecked(join, `the built-in master does not run now (${place}); \`provision\` dials it again`),
+      ],
+    }
   const { problem: fault } = applyPreflight(mode, result)
-  const warnings = result.warnings.map((doubt) => of(what, doubt))
-  if (fault) return [of(what, fault), ...warnings]
-  const { master, protocol = 'plain http' } = result
-  const rows = [passed(what, `agents would join at ${placeOf(result)} (${protocol})`), ...warnings]
-  return master ? [...rows, ...checkVersion(subject, dialable, master)] : rows
+  const warnings = result.warnings.map((doubt) => of(join, doubt))
+  if (fault) return { rows: [of(join, fault), ...warnings] }
+  const found = passed(join, `agents would join at ${place} (${result.protocol ?? 'plain http'})`)
+  return { rows: [found, ...warnings], master: result.master }
 }
 
 function placeOf({ dialled: { host, port } }: PreflightResult): string {
@@ -42,16 +59,15 @@ function placeOf({ dialled: { host, port } }: PreflightResult): string {
 }
 
 /** Determined's master and agents are released together; masters of ours speak to agents of that release. */
-function checkVersion(subject: string, { setup }: DialablePool, master: MasterInfo): CheckRow[] {
+function versionRows(subject: string, { setup }: DialablePool, master: MasterInfo): CheckRow[] {
   const { passed, notChecked, of } = rowsOf(subject)
   const { image } = setup.docker
-  const topic = 'agent version'
   if (master.product === productName || setup.runtime !== 'docker') return []
   const tag = versionIn(image)
-  if (tag === undefined) return [notChecked(topic, `the name of ${image} does not tell it`)]
-  if (tag === master.version) return [passed(topic, `${tag}, as the master's`)]
+  if (tag === undefined) return [notChecked(versions, `the name of ${image} does not tell it`)]
+  if (tag === master.version) return [passed(versions, `${tag}, as the master's`)]
   const message = `the master is of version ${master.version}, and agents would run ${image}`
-  return [of(topic, problem('AGENT_VERSION_DIFFERS', message))]
+  return [of(versions, problem('AGENT_VERSION_DIFFERS', message))]
 }
 
 /** Of the tag, which a digest may follow: `registry:5000/name:0.38.1@sha256:…`. */

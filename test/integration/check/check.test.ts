@@ -117,6 +117,13 @@ describe('the live master', () => {
     })
   })
 
+  it('that is not ours, and tells no version, leaves the agents uncompared', async () => {
+    config(await masters.closedPort(), { top: 'demand: {type: push}\nlisten: {port: 1}' })
+    const rows = await check()
+    expect(rowOf(rows, 'preflight')?.problem?.code).toBe('PREFLIGHT_UNVERIFIED')
+    expect(rowOf(rows, 'agent version')?.result).toBe('not_checked')
+  })
+
   it('that the pool does not want dialled has not been looked at', async () => {
     config(await serve(other), { provider: `${aws}, preflight: off` })
     expect(rowOf(await check(), 'preflight')?.result).toBe('not_checked')
