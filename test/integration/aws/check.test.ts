@@ -1,5 +1,5 @@
 // `provision check` on EC2: everything a launch needs is looked at, everything wrong is told at once, nothing is launched.
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { AwsConfig } from '../../../src/model/aws-config.ts'
 import { check } from '../../../src/providers/aws/aws-provider.ts'
 import { type AwsCloud, awsCloud, bothTypes } from '../../support/aws-cloud.ts'
@@ -97,5 +97,15 @@ describe('checking a pool', () => {
     const { items, faults } = await checked({ image: { ssm: '/nothing' } })
     expect(faults).toEqual([expect.stringContaining('machine image')])
     expect(items.map(({ what }) => what)).toContain('key pair ops')
+  })
+
+  it('without credentials says that once, and asks nothing else', async () => {
+    for (const name of ['AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY']) vi.stubEnv(name, undefined)
+    for (const name of ['AWS_SHARED_CREDENTIALS_FILE', 'AWS_CONFIG_FILE']) vi.stubEnv(name, '/nonexistent')
+    const { items } = await checked()
+    expect(items.map(({ what, problem }) => [what, problem?.code])).toEqual([
+      ['region us-west-2', undefined],
+      ['credentials', 'PROVIDER_AUTH'],
+    ])
   })
 })
