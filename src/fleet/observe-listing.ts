@@ -78,8 +78,8 @@ function forgetMissing(
     if (shown.has(track.id) || track.knownSince >= startedAt) continue
     // The master sees its agent: whatever the listing says, the VM is there.
     if (isTold && memory.agents.get(track.id)?.connected && !track.ending) continue
-    if (!track.listed && startedAt - track.knownSince < visibility) continue
-    if (!isMissingAgain(track, startedAt) && visibility > 0) continue
+    const isMissing = isMissingAgain(track, startedAt) || visibility === 0
+    if (!isMissing || (!track.listed && startedAt - track.knownSince < visibility)) continue
     memory.tracks.delete(track.id)
     memory.ended.set(track.id, now)
     if (!track.ending && !track.recalled && isLive(track)) gone.push(track)

@@ -41,3 +41,19 @@ describe('a VM that listings stop to show', () => {
     expect(bench.calls.launches).toHaveLength(1)
   })
 })
+
+describe('a VM that no listing has shown yet', () => {
+  it('is no reason to end another in its favour', async () => {
+    const bench = await startSettled({ minInstances: 2, maxIdle: minute })
+    await bench.pass(10)
+    bench.joins(...bench.ids())
+    await bench.pass(90)
+    bench.faults.hiddenFor = () => 2 * minute
+    bench.fleet.launch(1)
+    await bench.pass(90)
+    expect(bench.calls.terminated).toEqual([])
+    expect(bench.fleet.status().live).toBe(3)
+    await bench.pass(60)
+    expect(bench.calls.terminated).toHaveLength(1)
+  })
+})
