@@ -50,6 +50,8 @@ export interface Invariants {
   onCreated(vm: Vm): void
   /** Persons' orders by VM. */
   readonly orders: Map<string, 'when_idle' | 'even_if_busy'>
+  /** What can be told at any time; `check` looks at it, too. */
+  look(): void
   /** After every step. True once the world has come to rest, or is broken. */
   check(): boolean
 }
@@ -127,6 +129,10 @@ export function createInvariants(world: World): Invariants {
     },
     onWritten: (name, record) => checkWritten(world, of(name), record),
     onCreated: (vm) => checkCreated(world, of(vm.instance.writerId!), vm),
+    look() {
+      checkOrphans(world, neglect)
+      checkSilence(world, progress)
+    },
     check() {
       checkOrphans(world, neglect)
       checkProgress(world, progress)

@@ -11,8 +11,9 @@ import {
   freeSlots,
   placeAll,
   release,
-  slotsOfJob,
+  slotsOfJobs,
   type Work,
+  type WorkWatcher,
 } from './scheduler.ts'
 import type { Timeline } from './timeline.ts'
 import type { VirtualClock } from './virtual-clock.ts'
@@ -30,7 +31,7 @@ export interface Master extends Board {
   source(): DemandSource
 }
 
-const placesWithin = 10_000
+const placesWithinAtWorst = 10_000
 
 export function createMaster(
   scenario: Scenario,
@@ -38,12 +39,14 @@ export function createMaster(
   clock: VirtualClock,
   weather: WeatherStation,
   timeline: Timeline,
+  watcher?: WorkWatcher,
 ): Master {
   const draw = random.fork('master')
   const tasksFirst = random.fork('order').chance(50)
   const board: Board = { work: new Map(), agents: new Map(), maxAuxPerAgent: scenario.policy.maxAuxPerAgent }
   const listeners = new Set<(pool: string) => void>()
   const enabledByPersonAt = new Map<string, number>()
+  const placesWithin = scenario.given?.placesWithin ?? placesWithinAtWorst
   let isDue = false
 
   function changed(): void {
@@ -62,9 +65,12 @@ export function createMaster(
 
   function run(work: Work): void {
     timeline.add('master', `places ${work.id}`, { slots: work.slots, agents: work.agents })
+    watcher?.onStart(work)
     const { starts } = work
     clock.after(work.duration, () => {
       if (work.starts !== starts || work.state !== 'running') return
+      if (watcher && !work.agents.every((id) => watcher.isUp(id))) return
+      watcher?.onEnd(work, 'done')
       release(board, work)
       work.state = 'done'
       timeline.add('master', `${work.id} is done`)
@@ -75,6 +81,7 @@ export function createMaster(
   function remove(agent: Agent): void {
     for (const id of agent.work.keys()) {
       const work = board.work.get(id)!
+      watcher?.onEnd(work, 'lost')
       release(board, work)
       work.state = 'pending'
       work.since = clock.now()
@@ -188,11 +195,12 @@ export function createMaster(
 }
 
 function readTasks(board: Board, demand: Demand, busy: Set<string>): void {
+  const running = slotsOfJobs(board)
   for (const work of board.work.values()) {
     if (work.state === 'running') for (const id of work.agents) busy.add(id)
     if (work.state !== 'pending') continue
     const { id, slots, since, job, maxSlots } = work
-    const limit = job === undefined ? {} : { job, maxSlots, jobRunningSlots: slotsOfJob(board, job) }
+    const limit = job === undefined ? {} : { job, maxSlots, jobRunningSlots: running.get(job) ?? 0 }
     demand.pending.push({ id, slots, since, ...limit })
   }
 }

@@ -1,5 +1,6 @@
 // A world before it begins: everything that follows from the seed and the menu, as data.
 
+import type { PoolSettings } from '../fleet/settings.ts'
 import { fixedPeriods, type Policy } from '../planner/policy.ts'
 import type { KnownOffering } from '../planner/snapshot.ts'
 import {
@@ -55,12 +56,23 @@ export interface Scenario {
   incidents: Incident[]
   vmFaults: VmFault[]
   oddities: Set<Oddity>
+  /** Of a pool that is tried on a trace (trial/). Left out, these are drawn, or the worst. */
+  given?: Given
+}
+
+export interface Given extends Pick<PoolSettings, 'launchError' | 'visibility'> {
+  /** Milliseconds from the making of a VM until its agent joins, drawn evenly. */
+  boot: { least: number; most: number }
+  /** The scheduler places work within so many milliseconds. */
+  placesWithin: number
+  /** The master sees within so many milliseconds that an agent is gone with its VM. */
+  missedWithin: number
 }
 
 const second = 1000
 const minute = 60 * second
 const startsAt = Date.parse('2026-11-23T12:00:00Z')
-export const catalogue: Readonly<Record<string, number>> = { m1: 1, m4: 4, n4: 4, m8: 8 }
+const catalogue: Readonly<Record<string, number>> = { m1: 1, m4: 4, n4: 4, m8: 8 }
 
 /** The same seed and faults give the same scenario. `faults` in any order. */
 export function createScenario(seed: string, faults: readonly FaultKind[]): Scenario {

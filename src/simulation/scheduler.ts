@@ -34,6 +34,14 @@ export interface Board {
   maxAuxPerAgent: number
 }
 
+/** Hears of each start of work, and of its end: by itself, or because its agent was given up. */
+export interface WorkWatcher {
+  onStart(work: Work): void
+  onEnd(work: Work, how: 'done' | 'lost'): void
+  /** False once the VM of an agent has ended, whether the master knows or not: work on it does not get done. */
+  isUp(agent: string): boolean
+}
+
 export function freeSlots({ slots, work }: Agent): number {
   let free = slots
   for (const taken of work.values()) free -= taken
@@ -46,10 +54,17 @@ export function placeAll(board: Board, now: number): Work[] {
     .filter((w) => w.state === 'pending')
     .sort((a, b) => a.since - b.since)
   const placed: Work[] = []
+  const running = pending.some((work) => work.job !== undefined) ? slotsOfJobs(board) : new Map()
+  // Placing only takes room away: what did not fit once does not fit later in the same round.
+  const tooLarge = new Set<number>()
   for (const work of pending) {
-    if (work.unplaceable || !isWithinJob(board, work)) continue
+    if (work.unplaceable || tooLarge.has(work.slots) || !isWithinJob(running, work)) continue
     const agents = agentsFor(board, work)
-    if (agents.length === 0) continue
+    if (agents.length === 0) {
+      tooLarge.add(work.slots)
+      continue
+    }
+    if (work.job !== undefined) running.set(work.job, (running.get(work.job) ?? 0) + work.slots)
     work.state = 'running'
     work.placedAt = now
     work.starts++
@@ -60,8 +75,16 @@ export function placeAll(board: Board, now: number): Work[] {
   return placed
 }
 
-function isWithinJob(board: Board, { job, maxSlots, slots }: Work): boolean {
-  return job === undefined || maxSlots === undefined || slotsOfJob(board, job) + slots <= maxSlots
+function isWithinJob(running: ReadonlyMap<string, number>, { job, maxSlots, slots }: Work): boolean {
+  return job === undefined || maxSlots === undefined || (running.get(job) ?? 0) + slots <= maxSlots
+}
+
+/** Slots that running work of each job holds. */
+export function slotsOfJobs({ work }: Board): Map<string, number> {
+  const sums = new Map<string, number>()
+  for (const { job, state, slots } of work.values())
+    if (job !== undefined && state === 'running') sums.set(job, (sums.get(job) ?? 0) + slots)
+  return sums
 }
 
 export function slotsOfJob(board: Board, job: string): number {

@@ -22,8 +22,7 @@ const faultyPercent = 35
 /** `ordinal` counts the VMs of the world from 1; VMs made when all is calm are sound. */
 export function lifeOf(scenario: Scenario, random: Random, ordinal: number, now: number): VmLife {
   const draw = random.fork('vm', ordinal)
-  const startsAfter = draw.whole(3, 25) * second
-  const joinsAfter = startsAfter + draw.whole(10, 60) * second
+  const { startsAfter, joinsAfter } = bootOf(scenario, draw)
   const life = {
     startsAfter,
     joinsAfter,
@@ -52,6 +51,15 @@ export function lifeOf(scenario: Scenario, random: Random, ordinal: number, now:
     default:
       return { ...life, fault }
   }
+}
+
+function bootOf({ given }: Scenario, draw: Random): { startsAfter: number; joinsAfter: number } {
+  if (given) {
+    const joinsAfter = draw.whole(given.boot.least, given.boot.most)
+    return { startsAfter: Math.floor(joinsAfter / 4), joinsAfter }
+  }
+  const startsAfter = draw.whole(3, 25) * second
+  return { startsAfter, joinsAfter: startsAfter + draw.whole(10, 60) * second }
 }
 
 function faultOf({ vmFaults, oddities }: Scenario, draw: Random): VmFault | undefined {

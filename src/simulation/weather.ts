@@ -27,6 +27,7 @@ export function createWeather(
 ): WeatherStation {
   const draw = random.fork('fates')
   const flickered = new Map<string, number>()
+  const plenty = Math.max(1000, 2 * scenario.policy.maxInstances)
 
   function active(kind: WeatherKind): Weather | undefined {
     const time = now()
@@ -48,11 +49,12 @@ export function createWeather(
 
   function stock(offering: Offering): number {
     const weather = active('stock_out')
-    if (!weather) return 1000
+    if (!weather) return plenty
     // One zone, one type, or everything, with now and then a last VM.
     const left = draw.chance(20) ? 1 : 0
-    if (weather.draw < 0.3) return offering.zone === 'a' ? left : 1000
-    if (weather.draw < 0.6) return offeringKey(offering) === offeringKey(scenario.offerings[0]!) ? left : 1000
+    const first = scenario.offerings[0]!
+    if (weather.draw < 0.3) return offering.zone === first.zone ? left : plenty
+    if (weather.draw < 0.6) return offeringKey(offering) === offeringKey(first) ? left : plenty
     return left
   }
 
@@ -67,7 +69,7 @@ export function createWeather(
     stock,
     quota: () => {
       const weather = active('quota')
-      return weather ? Math.floor(weather.draw * scenario.policy.maxInstances) : 1000
+      return weather ? Math.floor(weather.draw * scenario.policy.maxInstances) : plenty
     },
     gives: (count) => (active('partial_launch') && count > 0 ? draw.whole(0, count) : count),
     hiddenFor: () =>

@@ -11,7 +11,8 @@ import { createMaster, type Master } from './master.ts'
 import { clusterId, poolName } from './names.ts'
 import { type Provisioner, type StartProvisioner, startProvisioner } from './provisioner.ts'
 import { createRandom, type Random } from './random.ts'
-import { catalogue, type Scenario } from './scenario.ts'
+import type { Scenario } from './scenario.ts'
+import type { WorkWatcher } from './scheduler.ts'
 import { createTimeline, type Timeline } from './timeline.ts'
 import { createVirtualClock, type VirtualClock } from './virtual-clock.ts'
 import { liveVm } from './vm-events.ts'
@@ -40,7 +41,12 @@ export interface World {
   lives: number
 }
 
-export function createWorld(scenario: Scenario, start: StartProvisioner = startProvisioner): World {
+/** `watcher` hears of all work that begins and ends. */
+export function createWorld(
+  scenario: Scenario,
+  start: StartProvisioner = startProvisioner,
+  watcher?: WorkWatcher,
+): World {
   const random = createRandom(scenario.seed)
   const clock = createVirtualClock(scenario.startsAt)
   const timeline = createTimeline(
@@ -62,7 +68,9 @@ export function createWorld(scenario: Scenario, start: StartProvisioner = startP
     cloud: createCloud({
       clock,
       faults: weather.faults,
-      catalogue,
+      catalogue: Object.fromEntries(
+        scenario.offerings.map(({ instanceType, slots }) => [instanceType, slots]),
+      ),
       events: {
         onLaunchRequest: (order, isRepeat) =>
           timeline.add('cloud', `gets ${order.intent.id}${isRepeat ? ' again' : ''}`, {
@@ -78,7 +86,7 @@ export function createWorld(scenario: Scenario, start: StartProvisioner = startP
           world.invariants.violated(4, `${intent.id} was sent again with another request`),
       },
     }),
-    master: createMaster(scenario, random, clock, weather, timeline),
+    master: createMaster(scenario, random, clock, weather, timeline, watcher),
     invariants: undefined as unknown as Invariants,
     policy: scenario.policy,
     certificate: 1,
@@ -96,7 +104,9 @@ export function createWorld(scenario: Scenario, start: StartProvisioner = startP
 function onEnded(world: World, vm: Vm): void {
   const { id, stateReason } = vm.instance
   world.timeline.add('cloud', `ends ${id}`, { reason: stateReason })
-  world.clock.after(world.random.fork('silence', id).whole(0, 60) * 1000, () => world.master.disconnect(id))
+  const { missedWithin = 60_000 } = world.scenario.given ?? {}
+  const silence = world.random.fork('silence', id).whole(0, missedWithin / 1000) * 1000
+  world.clock.after(silence, () => world.master.disconnect(id))
 }
 
 /** Starts a provisioner by this name, for the first time or again: the disk is what the last one left. */
@@ -143,8 +153,8 @@ export function settingsOf({ scenario, policy }: World): PoolSettings {
   return {
     policy,
     offerings: scenario.offerings,
-    launchError: { timeout: 0, retries: 0 },
-    visibility: 180_000,
+    launchError: scenario.given?.launchError ?? { timeout: 0, retries: 0 },
+    visibility: scenario.given?.visibility ?? 180_000,
   }
 }
 
@@ -154,7 +164,7 @@ export function materialOf({ certificate, gateClosedAt, scenario }: World): Laun
       kind: 'refused',
       problem: problem('LAUNCH_NOT_READY', 'the preflight of the simulated master fails'),
     }
-  const probe = scenario.seed.length % 4 === 0
+  const probe = !scenario.given && scenario.seed.length % 4 === 0
   return { kind: 'ready', userData: userDataOf(certificate), version: 'simulated', probe }
 }
 
