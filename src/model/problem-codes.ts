@@ -8,6 +8,7 @@ import { generalCodes } from './codes/general.ts'
 import { joinCodes } from './codes/join.ts'
 import { preflightCodes } from './codes/preflight.ts'
 import { providerCodes } from './codes/provider.ts'
+import { simulateCodes } from './codes/simulate.ts'
 import { tlsCodes } from './codes/tls.ts'
 import { userDataCodes } from './codes/userdata.ts'
 
@@ -36,6 +37,7 @@ export const codeGroups = {
   'The fleet': fleetCodes,
   'Orders to a running provisioner': controlCodes,
   'The command line as a client': clientCodes,
+  Simulation: simulateCodes,
 } as const satisfies Record<string, Record<string, CodeInfo>>
 
 export const problemCodes = {
@@ -50,6 +52,7 @@ export const problemCodes = {
   ...fleetCodes,
   ...controlCodes,
   ...clientCodes,
+  ...simulateCodes,
 } as const satisfies Record<string, CodeInfo>
 
 export type ProblemCode = keyof typeof problemCodes
