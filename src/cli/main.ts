@@ -8,6 +8,7 @@ import { declareConfiguration } from './program/configuration.ts'
 import { declareFleet } from './program/fleet.ts'
 import { lazily, terminal } from './program/lazily.ts'
 import { configOption, formatOption, several } from './program/options.ts'
+import { declareSimulate } from './program/simulate.ts'
 import { declareTrust } from './program/trust.ts'
 import { declareWork } from './program/work.ts'
 import { sayProblems } from './terminal.ts'
@@ -57,6 +58,7 @@ declareWork(program)
 declareFleet(program)
 declareTrust(program)
 declareCheck(program)
+declareSimulate(program)
 
 program.parseAsync().catch((error: unknown) => {
   process.exitCode = report(error)

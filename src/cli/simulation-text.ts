@@ -1,0 +1,137 @@
+// A simulation for people: both policies side by side, what it comes to in words, and what was assumed.
+import type { SimulationReport } from '../app/simulation-report.ts'
+import { formatDuration } from '../model/duration.ts'
+import { table } from './table.ts'
+
+type Outcome = SimulationReport['policies']['ours']
+
+export function simulationText(report: SimulationReport): string[] {
+  const { pool, config, trace, policies } = report
+  const { ours, origin } = policies
+  const span = time(trace.spanSeconds)
+  const rows = rowsOf(ours, origin)
+  return [
+    `Pool ${pool} of ${config}, ${count(trace.jobs, 'job')} of ${trace.file} handed in within ${span}`,
+    '',
+    ...table(['', 'this provisioner', "origin's policy"], rows),
+    '',
+    summary(ours, origin),
+    ...notesOf(report),
+    '',
+    ...assumptionsOf(report),
+  ]
+}
+
+function rowsOf(ours: Outcome, origin: Outcome): string[][] {
+  const row = (name: string, cell: (outcome: Outcome) => string) => [name, cell(ours), cell(origin)]
+  return [
+    row('work finished', ({ work }) => `${work.finished} of ${work.submitted}`),
+    row('starts lost with a VM', ({ work }) => String(work.lost)),
+    row('wait, p50', ({ waitSeconds }) => time(waitSeconds?.p50)),
+    row('wait, p95', ({ waitSeconds }) => time(waitSeconds?.p95)),
+    row('wait, max', ({ waitSeconds }) => time(waitSeconds?.max)),
+    row('VMs launched', ({ vms }) => String(vms.launched)),
+    row('VMs at once, most', ({ vms }) => String(vms.peak)),
+    row('instance-hours', ({ instanceHours }) => instanceHours.toFixed(1)),
+    row('idle share of them', ({ idleShare }) => percent(idleShare)),
+    row('slots in use', ({ slotUse }) => percent(slotUse)),
+    row('cost', ({ cost }) =>
+      cost ? `$${cost.dollars.toFixed(2)}${cost.unpriced.length ? ' *' : ''}` : '-',
+    ),
+  ]
+}
+
+/** The plain sentence a person would say after reading the table. */
+function summary(ours: Outcome, origin: Outcome): string {
+  const parts = [
+    difference(ours.instanceHours, origin.instanceHours, (n) => `${n.toFixed(1)} instance-hours`),
+  ]
+  if (isWhole(ours.cost) && isWhole(origin.cost))
+    parts.push(difference(ours.cost.dollars, origin.cost.dollars, (n) => `$${n.toFixed(2)}`))
+  if (ours.waitSeconds && origin.waitSeconds)
+    parts.push(
+      `95 % of the work waits ${time(ours.waitSeconds.p95)} at most, and ${time(origin.waitSeconds.p95)} there`,
+    )
+  return `Compared with the origin's policy: ${parts.join(', ')}.`
+}
+
+function isWhole(cost: Outcome['cost']): cost is NonNullable<Outcome['cost']> {
+  return cost !== null && cost.unpriced.length === 0
+}
+
+function difference(mine: number, theirs: number, words: (amount: number) => string): string {
+  const amount = Math.abs(mine - theirs)
+  if (words(amount) === words(0)) return `${words(theirs)} as well`
+  const share = theirs > 0 ? ` (${Math.round((100 * amount) / theirs) || '< 1'} %)` : ''
+  return `${words(amount)} ${mine < theirs ? 'less' : 'more'}${share}`
+}
+
+function notesOf({ policies, heldSeconds, brokenPromises, assumptions, policy }: SimulationReport): string[] {
+  const { ours, origin } = policies
+  const notes: string[] = []
+  for (const { code, slots, count: times, ids } of ours.work.neverFits)
+    notes.push(`Never fits (${code}): ${count(times, 'job')} of ${slots} slots: ${listed(ids, times)}`)
+  const refused = (outcome: Outcome) => outcome.work.neverFits.reduce((sum, group) => sum + group.count, 0)
+  if (refused(origin) > refused(ours))
+    notes.push(
+      `The origin's policy knows the first instance type only: ${count(refused(origin), 'job')} never fit there.`,
+    )
+  for (const [name, { work }] of Object.entries({ 'this provisioner': ours, "the origin's policy": origin }))
+    if (work.unfinished.count > 0)
+      notes.push(
+        `Not finished with ${name}: ${count(work.unfinished.count, 'job')}: ${listed(work.unfinished.ids, work.unfinished.count)}`,
+      )
+  const holds = Object.entries(heldSeconds).filter(([code]) => !saidAlready.includes(code))
+  if (holds.length > 0)
+    notes.push(
+      `Held back by: ${holds.map(([code, seconds]) => `${code} for ${time(seconds)}`).join(', ')} (docs/errors.md).`,
+    )
+  const unpriced = new Set(
+    [ours, origin].flatMap(({ cost }) => cost?.unpriced.map((one) => one.instanceType) ?? []),
+  )
+  if (unpriced.size > 0) notes.push(`* without ${[...unpriced].join(', ')}: \`prices\` does not name them.`)
+  if (!ours.cost) notes.push('No cost: `prices` in the configuration names none of the instance types.')
+  else if (policy.offerings.some(({ capacityType }) => capacityType === 'spot'))
+    notes.push('Spot VMs are counted at the price of their type in `prices`.')
+  if (assumptions.faults.length > 0) {
+    const words = brokenPromises.map(({ promise, text, times }) => `${promise} (${text}) ${times} times`)
+    notes.push(`Promises broken by this provisioner: ${words.length ? words.join(', ') : 'none'}.`)
+  }
+  return notes.length > 0 ? ['', ...notes] : []
+}
+
+/** Reasons for single pieces of work, which the notes name already. */
+const saidAlready = ['NEVER_FITS', 'EXCEEDS_MAX', 'AUX_NOT_ALLOWED']
+
+function assumptionsOf({ policy, assumptions }: SimulationReport): string[] {
+  const { bootSeconds, placementSeconds, demand, faults, seed } = assumptions
+  const { least, most } = bootSeconds
+  const boot = least === most ? time(least) : `${time(least)} to ${time(most)}`
+  const types = [
+    ...new Set(policy.offerings.map((offering) => `${offering.instanceType} (${offering.slots})`)),
+  ]
+  return [
+    `Pool: ${policy.minInstances} to ${policy.maxInstances} VMs of ${types.join(', ')} (slots), idle for ${time(policy.maxIdleSeconds)} at most, ` +
+      `${policy.launchRatePerHour} launches an hour.`,
+    `Assumed: agents join ${boot} after the launch (--boot), work is placed within ${time(placementSeconds)} (--placement), demand is ${demand},`,
+    `  the pool begins empty, ${faults.length ? `in every hour there is a spell of ${faults.join(', ')}` : 'nothing goes wrong (--faults)'}; seed ${seed}.`,
+  ]
+}
+
+/** Seconds as people say them; `-` for no wait at all, because nothing started. */
+function time(seconds: number | undefined): string {
+  if (seconds === undefined) return '-'
+  return formatDuration((seconds < 10 ? Math.round(seconds * 10) / 10 : Math.round(seconds)) * 1000)
+}
+
+function percent(share: number | null): string {
+  return share === null ? '-' : `${(100 * share).toFixed(1)} %`
+}
+
+function count(number: number, word: string): string {
+  return `${number} ${word}${number === 1 ? '' : 's'}`
+}
+
+function listed(ids: string[], times: number): string {
+  return ids.join(', ') + (times > ids.length ? ', …' : '')
+}
