@@ -94,17 +94,17 @@ export function createInvariants(world: World): Invariants {
           if (!isOver()) of(name).listing = { completeAt: complete ? startedAt : before, complete }
         },
         onRead(demand) {
-          if (!isOver() && demand.at >= (of(name).demand?.at ?? 0)) of(name).demand = demand
+          if (isOver() || demand.at < (of(name).demand?.at ?? 0)) return
+          of(name).demand = demand
+          for (const { id, slots } of demand.agents) {
+            if (of(name).joined.has(id)) continue
+            of(name).joined.add(id)
+            if (slots >= (world.cloud.vms.get(id)?.slots ?? 0)) of(name).uselessMade = 0
+          }
         },
       }
     },
     onEvent(name, event) {
-      if (event.kind === 'joined')
-        for (const id of event.ids) {
-          of(name).joined.add(id)
-          const agent = world.master.agents.get(id)
-          if (agent && agent.slots >= (world.cloud.vms.get(id)?.slots ?? 0)) of(name).uselessMade = 0
-        }
       if (event.kind === 'decided' && (event.move === 'terminate' || event.move === 'drain'))
         for (const id of event.ids) of(name).reasons.set(id, event.reason.code)
     },
