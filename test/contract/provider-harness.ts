@@ -5,6 +5,7 @@ import type { Provider } from '../../src/providers/provider.ts'
 
 /**
  * What the endpoint behind a provider can show. A clause whose needs are not met is skipped, and printed by name.
+ * - `max_count`: one launch gives as many VMs as it asks for
  * - `token_idempotency`: remembers the tokens or names of launches
  * - `partial_launch`: can give some of the VMs asked for and refuse the rest
  * - `capacity_errors`: can be out of stock for one offering
@@ -17,6 +18,7 @@ import type { Provider } from '../../src/providers/provider.ts'
  * - `vms_outlive_close`: VMs run on when the provider is closed; without it the opposite is the promise (`local`)
  */
 export const abilities = [
+  'max_count',
   'token_idempotency',
   'partial_launch',
   'capacity_errors',
