@@ -18,6 +18,16 @@ export default defineConfig({
           include: ['test/{unit,contract,simulation,integration,golden,architecture}/**/*.test.ts'],
         },
       },
+      {
+        test: {
+          ...common,
+          name: 'localstack',
+          include: ['test/localstack/**/*.test.ts'],
+          globalSetup: 'test/localstack/global-setup.ts',
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+        },
+      },
       { test: { ...common, name: 'tools', include: ['test/tools/**/*.test.ts'], testTimeout: 120_000 } },
     ],
   },

@@ -1,0 +1,44 @@
+// The provider contract on LocalStack, for both ways of launching, with what it cannot show declared.
+import { DescribeInstancesCommand, RunInstancesCommand, TerminateInstancesCommand } from '@aws-sdk/client-ec2'
+import { describeProviderContract } from '../contract/provider-contract.ts'
+import type { Ability, ProviderHarness } from '../contract/provider-harness.ts'
+import { localStackCloud } from './cloud.ts'
+
+/**
+ * LocalStack never runs out of anything, remembers no ClientToken, takes user data of any size, shows VMs at once and
+ * runs none of them, so that no console says anything.
+ */
+const can: Ability[] = ['foreign_vms', 'self_ending', 'vms_outlive_close']
+
+/** @param offerings how many a launch names: several make a fleet, one is RunInstances */
+async function openHarness(offerings: number): Promise<ProviderHarness> {
+  const cloud = await localStackCloud()
+  const { ec2, owner, image } = cloud
+  return {
+    provider: await cloud.open(),
+    owner,
+    open: (by) => cloud.open({}, by),
+    order: (count, by) => cloud.order(count, cloud.offerings.slice(0, offerings), by),
+    knownType: { instanceType: 'g5.12xlarge', slots: 4 },
+    async agentId(id) {
+      const { Reservations } = await ec2.send(new DescribeInstancesCommand({ InstanceIds: [id] }))
+      return Reservations![0]!.Instances![0]!.InstanceId!
+    },
+    async foreignVm() {
+      const request = { ImageId: image, InstanceType: 'm5.large', MinCount: 1, MaxCount: 1 } as const
+      return (await ec2.send(new RunInstancesCommand(request))).Instances![0]!.InstanceId!
+    },
+    async endVm(id) {
+      await ec2.send(new TerminateInstancesCommand({ InstanceIds: [id] }))
+    },
+    dispose: cloud.dispose,
+  }
+}
+
+describeProviderContract('aws, fleets on LocalStack', {
+  can: [...can, 'max_count'],
+  open: () => openHarness(2),
+})
+
+/** LocalStack's RunInstances gives MinCount VMs, which is one. */
+describeProviderContract('aws, RunInstances on LocalStack', { can, open: () => openHarness(1) })
