@@ -31,13 +31,16 @@ export function act(run: PoolRun, decisions: readonly Decision[], material: Laun
         move(run, decision, undrain)
         break
       case 'terminate':
-        for (const track of freeTracks(run, decision)) ending.set(track, decision.reason.code)
+        for (const track of freeTracks(run, decision))
+          if ((track.kept?.until ?? 0) <= run.now()) ending.set(track, decision.reason.code)
     }
   }
   if (ending.size === 0 || run.now() < run.memory.terminateRetryAt || isEnding(run)) return
   for (const decision of decisions)
-    if (decision.kind === 'terminate')
-      say(run, 'terminate', decision.ids, decision.ids.length, decision.reason)
+    if (decision.kind === 'terminate') {
+      const ids = tracksOf(run, decision).flatMap((track) => (ending.has(track) ? track.id : []))
+      if (ids.length > 0) say(run, 'terminate', ids, ids.length, decision.reason)
+    }
   endVms(run, ending)
 }
 

@@ -9,6 +9,8 @@ import { callDeadlines } from './settings.ts'
 import { sayNeverJoined } from './useless-vms.ts'
 
 const retryGrowth = { first: 2_000, most: 60_000 }
+/** For a VM that somebody has protected: only a person can change that. */
+const keptGrowth = { first: 60_000, most: 3_600_000 }
 
 /** Ends the VMs for which the plan gave these reasons; one call of this kind at a time. */
 export function endVms(run: PoolRun, reasons: ReadonlyMap<Track, ReasonCode>): void {
@@ -52,7 +54,8 @@ async function end(run: PoolRun, tracks: Track[]): Promise<void> {
   const { deps, memory } = run
   const ids = tracks.map(({ id }) => id)
   for (const track of tracks) track.ending = true
-  const refused = new Set(ids)
+  const open = new Set(ids)
+  const kept = new Set<string>()
   try {
     const { terminated, failures } = await withDeadline(
       deps.clock,
@@ -60,7 +63,8 @@ async function end(run: PoolRun, tracks: Track[]): Promise<void> {
       'a termination',
       (signal) => deps.provider.terminate(ids, signal),
     )
-    for (const id of terminated) refused.delete(id)
+    for (const id of terminated) open.delete(id)
+    for (const failure of failures) if (failure.class === 'config') kept.add(failure.id)
     if (failures[0]) tell(run, 'terminate', failures[0].problem)
     else memory.problems.delete('terminate')
   } catch (error) {
@@ -68,12 +72,22 @@ async function end(run: PoolRun, tracks: Track[]): Promise<void> {
   }
   const now = run.now()
   for (const track of tracks) {
-    if (refused.has(track.id)) delete track.ending
-    else track.endedAt = now
+    if (!open.has(track.id)) track.endedAt = now
+    else delete track.ending
+    if (kept.has(track.id)) keep(run, track)
+    else delete track.kept
   }
-  const ended = ids.filter((id) => !refused.has(id))
+  const ended = ids.filter((id) => !open.has(id))
   if (ended.length > 0) run.emit({ kind: 'ended', ids: ended })
-  memory.terminateFailures = refused.size > 0 ? memory.terminateFailures + 1 : 0
-  memory.terminateRetryAt =
-    refused.size > 0 ? now + delayAfter(memory.terminateFailures, retryGrowth, deps.random) : now
+  // A refusal about one VM says nothing about the next call; any other does.
+  const failed = ids.some((id) => open.has(id) && !kept.has(id))
+  memory.terminateFailures = failed ? memory.terminateFailures + 1 : 0
+  memory.terminateRetryAt = failed
+    ? now + delayAfter(memory.terminateFailures, retryGrowth, deps.random)
+    : now
+}
+
+function keep(run: PoolRun, track: Track): void {
+  const times = (track.kept?.times ?? 0) + 1
+  track.kept = { times, until: run.now() + delayAfter(times, keptGrowth, run.deps.random) }
 }

@@ -22,6 +22,8 @@ export interface Track extends KnownInstance {
   retryAt?: number
   /** The cloud accepted to end it. */
   endedAt?: number
+  /** The cloud refused to end this very VM, so many times in a row: not asked again before. */
+  kept?: { times: number; until: number }
   /** Already counted by the breaker, and reported with its reason. */
   judged?: boolean
   told?: boolean

@@ -50,7 +50,4 @@ describeProviderContract('aws, fleets on the fake EC2', launching(bothTypes, abi
 
 /** RunInstances gives fewer than asked for without a word, and has no second offering to go on with. */
 const ofOneOffering = abilities.filter((each) => each !== 'partial_launch' && each !== 'capacity_errors')
-describeProviderContract(
-  'aws, RunInstances on the fake EC2',
-  launching(bothTypes.slice(0, 1), ofOneOffering),
-)
+describeProviderContract('aws, RunInstances on the fake EC2', launching(bothTypes.slice(0, 1), ofOneOffering))

@@ -11,7 +11,15 @@ import type { ProviderHarness } from './provider-harness.ts'
 const script = 'echo -n "$PROVISION_INSTANCE_ID" > "$PROVISION_ROOT/agent-id"\nexec sleep 300\n'
 
 describeProviderContract('local', {
-  can: ['max_count', 'token_idempotency', 'partial_launch', 'foreign_vms', 'broken_listing', 'self_ending', 'console'],
+  can: [
+    'max_count',
+    'token_idempotency',
+    'partial_launch',
+    'foreign_vms',
+    'broken_listing',
+    'self_ending',
+    'console',
+  ],
   open: async (): Promise<ProviderHarness> => {
     const pool = localPool()
     const strangers: ChildProcess[] = []

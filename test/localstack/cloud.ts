@@ -53,7 +53,8 @@ export async function localStackCloud(): Promise<LocalStackCloud> {
   ]
   const owner = { clusterId: randomUUID(), pool: 'GPU pool *', writerId: randomUUID() }
   const opened: Provider[] = []
-  const config = (more: Partial<AwsConfig> = {}) => awsConfig({ region, image: { id: image.ImageId! }, ...more })
+  const config = (more: Partial<AwsConfig> = {}) =>
+    awsConfig({ region, image: { id: image.ImageId! }, ...more })
   return {
     ec2,
     env,

@@ -26,9 +26,12 @@ export async function installLocalStack(): Promise<string> {
   } catch (error) {
     rmSync(growing, { recursive: true, force: true })
     if (existsSync(python)) return python
-    throw new Error('LocalStack could not be installed; it needs python3 (3.10 or newer) with venv, and PyPI', {
-      cause: error,
-    })
+    throw new Error(
+      'LocalStack could not be installed; it needs python3 (3.10 or newer) with venv, and PyPI',
+      {
+        cause: error,
+      },
+    )
   }
   return python
 }

@@ -79,8 +79,9 @@ async function tagsOf(id: string): Promise<Record<string, string>> {
 describe('RunInstances', () => {
   it('asks for the disk, the metadata service and the shutdown that the pool wants', async () => {
     const volume = { type: 'gp3', size: 321, encrypted: true, iops: 4000 }
-    const [{ id }] = (await (await cloud.open({ volume })).launch(cloud.order(1, cloud.offerings.slice(0, 1))))
-      .instances as [Instance]
+    const [{ id }] = (
+      await (await cloud.open({ volume })).launch(cloud.order(1, cloud.offerings.slice(0, 1)))
+    ).instances as [Instance]
     const { Reservations } = await cloud.ec2.send(new DescribeInstancesCommand({ InstanceIds: [id] }))
     const vm = Reservations![0]!.Instances![0]!
     expect(vm.MetadataOptions).toMatchObject({ HttpTokens: 'required', HttpPutResponseHopLimit: 1 })

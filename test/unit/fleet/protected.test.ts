@@ -1,0 +1,58 @@
+// A VM that the cloud refuses to end (EC2's termination protection): reported, asked for ever more seldom, and no reason
+// to leave the others.
+import { expect, it } from 'vitest'
+import { problem } from '../../../src/model/problem.ts'
+import { simulatedProvider } from '../../../src/providers/simulated/provider.ts'
+import { minute } from '../../support/planner.ts'
+import { owner, type PoolBench, problemsOf, startSettled } from '../../support/pool-bench.ts'
+
+/** From now on the cloud refuses to end these VMs. Returns the ids of each termination asked for. */
+function protect(bench: PoolBench, guarded: Set<string>): string[][] {
+  const asked: string[][] = []
+  const provider = simulatedProvider(bench.cloud, owner)
+  bench.life.kill()
+  bench.restart({
+    provider: {
+      ...provider,
+      async terminate(ids, signal) {
+        asked.push(ids)
+        const result = await provider.terminate(
+          ids.filter((id) => !guarded.has(id)),
+          signal,
+        )
+        const refused = problem('PROVIDER_CONFIG', 'the VM is protected')
+        for (const id of ids)
+          if (guarded.has(id)) result.failures.push({ id, class: 'config', problem: refused })
+        return result
+      },
+    },
+  })
+  return asked
+}
+
+it('is asked for ever more seldom, and does not hold up the end of others', async () => {
+  const bench = await startSettled({ maxIdle: 10 * minute })
+  bench.wants(4, 4)
+  await bench.pass(5)
+  const [first, second] = bench.ids() as [string, string]
+  const guarded = new Set([first])
+  const asked = protect(bench, guarded)
+  bench.wants()
+  bench.joins(first)
+  await bench.pass(4 * 60)
+  bench.joins(second)
+  await bench.pass(7 * 60)
+  expect(asked.flat()).toContain(first)
+  expect(problemsOf(bench)).toContain('PROVIDER_CONFIG')
+
+  await bench.pass(4 * 60)
+  expect(bench.cloud.vms.get(second)?.endedAt).toBeDefined()
+  await bench.pass(6 * 60 * 60)
+  const calls = asked.filter((ids) => ids.includes(first)).length
+  expect(calls).toBeGreaterThan(8)
+  expect(calls).toBeLessThan(14)
+
+  guarded.clear()
+  await bench.pass(80 * 60)
+  expect(bench.cloud.vms.get(first)?.endedAt).toBeDefined()
+})
