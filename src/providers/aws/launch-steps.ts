@@ -48,7 +48,7 @@ function launchStep(input: StepInput, offerings: Offering[], index: number, coun
   const [only, ...others] = offerings
   if (only!.capacityType === 'on_demand' && !others.length)
     return { call: 'RunInstances', offerings, request: runInstances(input, only!, token, count) }
-  const template = launchTemplate(input)
+  const template = launchTemplate(input, only!.capacityType)
   return {
     call: 'CreateFleet',
     offerings,
@@ -110,7 +110,7 @@ function fleet(
         Overrides: offerings.map((offering, priority) => override(input.config, offering, priority)),
       },
     ],
-    TagSpecifications: tagSpecifications(vmTags(input), ['instance', 'volume', 'network-interface', 'fleet']),
+    TagSpecifications: tagSpecifications(vmTags(input), ['instance', 'volume', 'fleet']),
   }
 }
 
@@ -127,14 +127,22 @@ function override(
   }
 }
 
-/** Holds nothing of the intent: launches of the same VMs share it. Its name is the hash of what it says. */
-function launchTemplate(input: StepInput): CreateLaunchTemplateRequest {
+/**
+ * Holds nothing of the intent: launches of the same VMs share it. Its name is the hash of what it says. It tags what
+ * a fleet's own tags do not reach; tags for spot requests in it make EC2 refuse every on-demand VM.
+ */
+function launchTemplate(
+  input: StepInput,
+  capacityType: Offering['capacityType'],
+): CreateLaunchTemplateRequest {
   const tags = poolTags({ ...input, tagValue: input.facts.tagValue })
   const data = {
     ...machineOf(input.config, input.facts),
     NetworkInterfaces: [networkInterface(input.config)],
-    // Only a template can tag the spot requests of a fleet.
-    TagSpecifications: tagSpecifications(tags, ['spot-instances-request']),
+    TagSpecifications: tagSpecifications(tags, [
+      'network-interface',
+      ...(capacityType === 'spot' ? (['spot-instances-request'] as const) : []),
+    ]),
   } satisfies CreateLaunchTemplateRequest['LaunchTemplateData']
   return {
     LaunchTemplateName: templateName(input, JSON.stringify(data)),

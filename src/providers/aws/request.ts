@@ -30,15 +30,17 @@ export function awsLaunch(input: AwsRequestInput, known: AwsFacts = {}): AwsLaun
   }
 }
 
-/** The first call with its launch template, then those for VMs it cannot get. */
+/** The first call with the launch templates, then those for VMs it cannot get. */
 export function buildRequest(input: AwsRequestInput, known?: AwsFacts): LaunchRequest {
   const { region, steps, problems } = awsLaunch(input, known)
   const [first, ...others] = steps.map(callOf)
-  const template = steps.find((step) => step.call === 'CreateFleet')?.template
+  const templates = steps.flatMap((step) => (step.call === 'CreateFleet' ? [step.template] : []))
   return {
     ...first!,
     region,
-    ...(template ? { before: [{ call: 'CreateLaunchTemplate', body: { ...template } }] } : {}),
+    ...(templates.length
+      ? { before: templates.map((body) => ({ call: 'CreateLaunchTemplate', body: { ...body } })) }
+      : {}),
     ...(others.length ? { fallbacks: others } : {}),
     problems,
   }

@@ -25,28 +25,33 @@ export interface Templates {
 const keptMs = 3_600_000
 
 export function launchTemplates({ api, owner, clock, logger }: TemplateInput): Templates {
-  const existing = new Set<string>()
+  /** When each was last used; a pool with spot and on-demand VMs has one for each. */
+  const usedAt = new Map<string, number>()
   return {
     async ensure(template, signal) {
       const name = template.LaunchTemplateName ?? ''
-      if (existing.has(name)) return
-      try {
-        await api.createLaunchTemplate(template, signal)
-      } catch (error) {
-        if (codeOf(error) !== 'InvalidLaunchTemplateName.AlreadyExistsException') throw error
-      }
-      existing.add(name)
-      await removeOutdated(name, signal)
+      const isKnown = usedAt.has(name)
+      if (!isKnown) await make(template, signal)
+      usedAt.set(name, clock.now())
+      if (!isKnown) await removeOutdated(signal)
     },
-    forget: ({ LaunchTemplateName }) => void existing.delete(LaunchTemplateName ?? ''),
+    forget: ({ LaunchTemplateName }) => void usedAt.delete(LaunchTemplateName ?? ''),
+  }
+
+  async function make(template: CreateLaunchTemplateRequest, signal?: AbortSignal): Promise<void> {
+    try {
+      await api.createLaunchTemplate(template, signal)
+    } catch (error) {
+      if (codeOf(error) !== 'InvalidLaunchTemplateName.AlreadyExistsException') throw error
+    }
   }
 
   /** A template left over costs nothing, so that a failure here stops no launch. VMs do not need theirs any more. */
-  async function removeOutdated(current: string, signal?: AbortSignal): Promise<void> {
+  async function removeOutdated(signal?: AbortSignal): Promise<void> {
     try {
-      for (const name of await outdated(current, signal)) {
+      for (const name of await outdated(signal)) {
         await api.deleteLaunchTemplate({ LaunchTemplateName: name }, signal)
-        existing.delete(name)
+        usedAt.delete(name)
       }
     } catch (error) {
       signal?.throwIfAborted()
@@ -55,16 +60,16 @@ export function launchTemplates({ api, owner, clock, logger }: TemplateInput): T
     }
   }
 
-  async function outdated(current: string, signal?: AbortSignal): Promise<string[]> {
+  async function outdated(signal?: AbortSignal): Promise<string[]> {
     const names: string[] = []
     const Filters = ownerFilters(owner)
     const fetchPage = (token: string | undefined) =>
       api.describeLaunchTemplates({ Filters, ...(token ? { NextToken: token } : {}) }, signal)
     for await (const { LaunchTemplates = [] } of pages(fetchPage))
       for (const { LaunchTemplateName, CreateTime } of LaunchTemplates) {
-        const age = clock.now() - (CreateTime?.getTime() ?? clock.now())
-        if (LaunchTemplateName && LaunchTemplateName !== current && age > keptMs)
-          names.push(LaunchTemplateName)
+        const name = LaunchTemplateName ?? ''
+        const at = usedAt.get(name) ?? CreateTime?.getTime() ?? clock.now()
+        if (name && clock.now() - at > keptMs) names.push(name)
       }
     return names
   }

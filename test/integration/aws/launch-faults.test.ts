@@ -194,6 +194,19 @@ describe('launch templates', () => {
     expect(world.templates.has('someone-else')).toBe(true)
   })
 
+  it('are kept while they are used: one for spot VMs, one for those bought on demand', async () => {
+    const spot = bothTypes.map((each) => ({ ...each, capacityType: 'spot' as const }))
+    const provider = await cloud.open({ spot: { enabled: true, fallback: 'on_demand' } })
+    for (let hour = 0; hour < 3; hour++) {
+      cloud.clock.now = () => Date.now() + hour * 3_700_000
+      await provider.launch(cloud.order(1, spot))
+      await provider.launch(cloud.order(1))
+    }
+    expect(vms()).toHaveLength(6)
+    expect(cloud.ec2.world.templates.size).toBe(2)
+    expect(cloud.ec2.count('CreateLaunchTemplate')).toBe(2)
+  })
+
   it('that somebody removed are made again, without a second VM', async () => {
     const provider = await cloud.open()
     await provider.launch(cloud.order(1))

@@ -1,5 +1,5 @@
 // CreateFleet of type instant: several offerings in one call, each with its own refusal.
-import { make, quotaLeft, remember, subnetOf, taggedAs, usedToken } from './launches.ts'
+import { make, quotaLeft, remember, subnetOf, taggedAs, tagKinds, usedToken } from './launches.ts'
 import { at, Ec2Error, objectsOf, type Params, type Xml } from './query.ts'
 import type { Capacity, FakeVm, World } from './world.ts'
 
@@ -16,6 +16,8 @@ export function createFleet(world: World, params: Params): Xml {
   if (used) return used.answer as Xml
   if (at(params, 'Type') !== 'instant')
     throw new Ec2Error('InvalidParameterValue', 'only instant fleets are known here')
+  const strange = tagKinds(params).find((kind) => !['fleet', 'instance', 'volume'].includes(kind))
+  if (strange) throw new Ec2Error('InvalidParameterValue', `'${strange}' cannot be tagged by a fleet`)
   const config = objectsOf(params['LaunchTemplateConfigs'])[0]
   const name = at(config, 'LaunchTemplateSpecification', 'LaunchTemplateName') ?? ''
   const template = world.templates.get(name)
@@ -32,7 +34,7 @@ export function createFleet(world: World, params: Params): Xml {
   const errors: Xml[] = []
   let missing = wanted
   for (const override of inOrder(world, overrides, capacity)) {
-    const [code, message, limit] = room(world, override, capacity)
+    const [code, message, limit] = misfit(template.data, capacity) ?? room(world, override, capacity)
     const count = Math.min(missing, limit)
     if (count > 0) {
       const tags = { ...taggedAs(template.data, 'instance'), ...taggedAs(params, 'instance') }
@@ -80,6 +82,14 @@ function inOrder(world: World, overrides: Override[], capacity: Capacity): Overr
   const stock = ({ type, subnet }: Override) =>
     Math.min(world.inStock('spot', type, subnet), Number.MAX_SAFE_INTEGER)
   return overrides.toSorted((a, b) => stock(b) - stock(a))
+}
+
+/** An on-demand VM has no spot request that could be tagged; EC2 refuses it for each offering. */
+function misfit(template: Params, capacity: Capacity): [string, string, number] | undefined {
+  if (capacity === 'spot' || !tagKinds(template).includes('spot-instances-request')) return undefined
+  const message =
+    'You cannot specify tags for Spot instances requests if there are no Spot instances requests being created by the request.'
+  return ['InvalidParameterValue', message, 0]
 }
 
 /** Why there may be no more, and how many there can be. */

@@ -84,6 +84,10 @@ export function taggedAs(params: Params, kind: string): Record<string, string> {
   return tagsOf(specifications.find((one) => at(one, 'ResourceType') === kind)?.['Tag'])
 }
 
+export function tagKinds(params: Params): string[] {
+  return objectsOf(params['TagSpecification']).map((one) => at(one, 'ResourceType') ?? '')
+}
+
 export function subnetOf(world: World, named: string | undefined): string {
   const subnet = named ?? Object.keys(world.subnets)[0]!
   if (!(subnet in world.subnets))

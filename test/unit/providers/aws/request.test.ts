@@ -128,11 +128,18 @@ describe('the launch template of a fleet', () => {
     )
   })
 
-  it('tags the spot requests, which only it can', () => {
-    const kinds = fleet({}, spot).template.LaunchTemplateData?.TagSpecifications?.map(
-      (tags) => tags.ResourceType,
-    )
-    expect(kinds).toEqual(['spot-instances-request'])
+  it.each([
+    ['spot', spot, ['network-interface', 'spot-instances-request']],
+    ['on-demand', twoTypes, ['network-interface']],
+  ])('tags what a fleet of %s VMs cannot', (_, offerings, expected) => {
+    const { template, request } = fleet({}, offerings)
+    const kinds = template.LaunchTemplateData?.TagSpecifications?.map((tags) => tags.ResourceType)
+    expect(kinds).toEqual(expected)
+    expect(request.TagSpecifications?.map((tags) => tags.ResourceType)).toEqual([
+      'instance',
+      'volume',
+      'fleet',
+    ])
   })
 })
 
