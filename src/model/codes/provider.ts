@@ -89,6 +89,14 @@ export const providerCodes = {
     meaning: 'The cloud did not accept the credentials, or they may not do this.',
     remedy: 'Check the credentials the cloud client finds, and the permissions they have.',
   },
+  PROVIDER_PERMISSION_UNKNOWN: {
+    severity: 'warning',
+    exit: 5,
+    meaning:
+      'The cloud refused a trial on a thing that does not exist; a policy that is limited to our VMs gives the same answer.',
+    remedy:
+      'Nothing to do where the policy is the one `provision check --print-iam-policy` prints; else allow the action.',
+  },
   PROVIDER_TRANSIENT: {
     severity: 'error',
     exit: 5,

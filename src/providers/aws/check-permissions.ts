@@ -1,9 +1,12 @@
 // Which of the actions a pool needs EC2 would allow: each asked for with DryRun, which does nothing.
 // https://docs.aws.amazon.com/AWSEC2/latest/APIReference/CommonParameters.html (DryRun)
+
+import { problem } from '../../model/problem.ts'
 import type { CheckItem } from '../provider.ts'
 import type { Ec2CheckApi } from './check-api.ts'
 import { codeOf, ec2Failure } from './ec2-failure.ts'
 import { changes, questions } from './iam-policy.ts'
+import { runInstancesOf } from './launch-trial.ts'
 import type { AwsLaunch } from './request.ts'
 
 /** Shaped like a VM's id, and nobody's. */
@@ -45,13 +48,13 @@ export async function checkPermissions(
     ],
   ]
   for (const step of steps) {
-    if (step.call === 'RunInstances')
-      asked.push([
-        'RunInstances',
-        changes.RunInstances,
-        () => api.runInstances({ ...step.request, DryRun }, signal),
-      ])
-    else
+    // A fleet launches by RunInstances under the same credentials, and its own trial looks at neither profile nor key.
+    asked.push([
+      'RunInstances',
+      changes.RunInstances,
+      () => api.runInstances({ ...runInstancesOf(step), DryRun }, signal),
+    ])
+    if (step.call === 'CreateFleet')
       asked.push(
         [
           'CreateLaunchTemplate',
@@ -67,7 +70,7 @@ export async function checkPermissions(
       )
   }
   const once = new Map(asked.map((each) => [each[0], each]))
-  return Promise.all([...once.values()].map(([name, why, ask]) => allowed(`ec2:${name} ${why}`, ask, signal)))
+  return Promise.all([...once.values()].map(([name, why, ask]) => allowed(name, why, ask, signal)))
 }
 
 /** EC2 looks at permission first: what it says about things that are not there means that permission is. */
@@ -78,12 +81,26 @@ const good = [
   'InvalidLaunchTemplateName.NotFoundException',
 ]
 
-async function allowed(what: string, ask: () => Promise<unknown>, signal?: AbortSignal): Promise<CheckItem> {
+/** A policy may allow these for things with our tag only, and what is tried here does not exist. */
+const onOurs = ['TerminateInstances', 'GetConsoleOutput', 'DeleteLaunchTemplate']
+
+async function allowed(
+  name: string,
+  why: string,
+  ask: () => Promise<unknown>,
+  signal?: AbortSignal,
+): Promise<CheckItem> {
+  const what = `ec2:${name} ${why}`
   try {
     await ask()
     return { what }
   } catch (error) {
     signal?.throwIfAborted()
-    return good.includes(codeOf(error)) ? { what } : { what, problem: ec2Failure(error, what).problem }
+    const code = codeOf(error)
+    if (good.includes(code)) return { what }
+    if (code !== 'UnauthorizedOperation' || !onOurs.includes(name))
+      return { what, problem: ec2Failure(error, what).problem }
+    const message = `whether ec2:${name} is allowed for VMs and templates of ours cannot be told`
+    return { what, problem: problem('PROVIDER_PERMISSION_UNKNOWN', message) }
   }
 }

@@ -21,13 +21,17 @@ import {
 } from '@aws-sdk/client-ec2'
 import type { Ec2CheckApi } from './check-api.ts'
 import type { Ec2Call } from './ec2-api.ts'
+import { withFreshCredentials } from './fresh-credentials.ts'
 import { readLean } from './lean-answers.ts'
 
 /** The SDK waits for ever by default. CreateFleet may take most of a minute, because it answers with the VMs. */
 const timeouts = { connectionTimeout: 5000, requestTimeout: 90_000, throwOnRequestTimeout: true }
 
+/** Reaches the SDK's reader of profiles, which otherwise reads each file once in the life of a process. */
+const readsFilesAnew = { ignoreCache: true }
+
 export function ec2Client(region: string, more: EC2ClientConfig = {}): Ec2CheckApi {
-  const shared: EC2ClientConfig = { region, requestHandler: timeouts, ...more }
+  const shared: EC2ClientConfig = { region, requestHandler: timeouts, ...readsFilesAnew, ...more }
   // Adaptive: slows down by itself while EC2 throttles.
   const patient = new EC2Client({ maxAttempts: 5, ...shared, retryMode: 'adaptive' })
   readLean(patient)
@@ -41,7 +45,8 @@ export function ec2Client(region: string, more: EC2ClientConfig = {}): Ec2CheckA
       signal?.throwIfAborted()
       try {
         const options = signal ? { abortSignal: signal } : {}
-        return (await client.send(command(request) as never, options)) as Result
+        const send = () => client.send(command(request) as never, options)
+        return (await withFreshCredentials(client, send)) as Result
       } catch (error) {
         throw signal?.aborted ? signal.reason : error
       }

@@ -10,7 +10,7 @@ export interface FailureRow {
 
 const otherOfferings =
   'Name more instance_types or subnet_ids, or allow on-demand VMs where only spot is asked for.'
-const clock = "Set this machine's clock; AWS refuses requests that are minutes off."
+const clock = "set this machine's clock; AWS refuses requests that are minutes off."
 
 function quota(name: string): FailureRow {
   return { class: 'quota', remedy: `Raise the quota "${name}" in Service Quotas, or lower max_instances.` }
@@ -74,8 +74,8 @@ export const failureTable: Record<string, FailureRow> = {
   UnrecognizedClientException: { class: 'auth', remedy: 'Check the access key: AWS does not know it.' },
   MissingAuthenticationToken: { class: 'auth' },
   IncompleteSignature: { class: 'auth' },
-  SignatureDoesNotMatch: { class: 'auth', remedy: `Check the secret key. ${clock}` },
-  RequestExpired: { class: 'auth', remedy: clock },
+  SignatureDoesNotMatch: { class: 'auth', remedy: `Check the secret key. If it is right: ${clock}` },
+  RequestExpired: { class: 'auth', remedy: `Renew the session credentials. If they are fresh: ${clock}` },
   ExpiredToken: { class: 'auth', remedy: 'Renew the session credentials.' },
   ExpiredTokenException: { class: 'auth', remedy: 'Renew the session credentials.' },
   CredentialsProviderError: {

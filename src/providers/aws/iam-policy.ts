@@ -31,7 +31,7 @@ export const questions = {
 
 /** Actions on VMs and templates of our own. */
 export const changes = {
-  RunInstances: 'to launch VMs of one offering',
+  RunInstances: 'to launch VMs of one offering, and those of fleets',
   CreateFleet: 'to launch VMs of several offerings, and spot VMs',
   CreateLaunchTemplate: 'to launch through a fleet',
   DeleteLaunchTemplate: 'to tidy up launch templates',

@@ -52,6 +52,7 @@ describe('checking a pool', () => {
       'ec2:DescribeSpotInstanceRequests to see spot notices',
       'ec2:TerminateInstances to end VMs',
       'ec2:GetConsoleOutput to see how far a VM came that did not join',
+      'ec2:RunInstances to launch VMs of one offering, and those of fleets',
       'ec2:CreateLaunchTemplate to launch through a fleet',
       'ec2:CreateFleet to launch VMs of several offerings, and spot VMs',
       'ec2:DeleteLaunchTemplate to tidy up launch templates',
@@ -61,7 +62,9 @@ describe('checking a pool', () => {
 
   it('asks for the calls the pool will make', async () => {
     const { items } = await checked({}, [offering('g5.12xlarge', { zone: 'subnet-a' })])
-    expect(items.map(({ what }) => what)).toContain('ec2:RunInstances to launch VMs of one offering')
+    expect(items.map(({ what }) => what)).toContain(
+      'ec2:RunInstances to launch VMs of one offering, and those of fleets',
+    )
     expect(items.map(({ what }) => what).join()).not.toContain('CreateFleet')
   })
 
@@ -88,8 +91,30 @@ describe('checking a pool', () => {
       expect.stringContaining('subnet subnet-c: could not find subnet subnet-c: InvalidSubnetID.NotFound'),
       'security group sg-2: security group sg-2 is of vpc-2, but subnets are of vpc-1',
       expect.stringContaining('key pair gone: could not find key pair gone: InvalidKeyPair.NotFound'),
-      expect.stringContaining('ec2:TerminateInstances'),
+      'ec2:TerminateInstances to end VMs: whether ec2:TerminateInstances is allowed for VMs and templates of ours cannot be told',
       expect.stringContaining('ec2:CreateFleet'),
+    ])
+  })
+
+  it('tries the machine of a fleet, with its profile, in the market it would be bought in', async () => {
+    const spot = bothTypes.map((each) => ({ ...each, capacityType: 'spot' as const }))
+    const { faults } = await checked(
+      { iam_instance_profile_arn: 'arn:aws:iam::1:instance-profile/gone' },
+      spot,
+    )
+    expect(faults).toEqual([expect.stringContaining('parameter iamInstanceProfile.arn is invalid')])
+    const { params } = cloud.ec2.calls.find(({ action }) => action === 'RunInstances')!
+    expect(params).toMatchObject({ InstanceMarketOptions: { MarketType: 'spot' }, MaxCount: '1' })
+    expect(JSON.stringify(params)).not.toContain('"fleet"')
+  })
+
+  it('does not take a policy limited to our VMs for one that forbids to end them', async () => {
+    cloud.ec2.world.denied.add('GetConsoleOutput').add('DeleteLaunchTemplate')
+    const { items } = await checked()
+    const found = items.flatMap(({ problem }) => problem ?? [])
+    expect(found.map(({ code, severity }) => [code, severity])).toEqual([
+      ['PROVIDER_PERMISSION_UNKNOWN', 'warning'],
+      ['PROVIDER_PERMISSION_UNKNOWN', 'warning'],
     ])
   })
 

@@ -104,6 +104,12 @@ export function checkMachine(world: World, params: Params): void {
   const image = at(params, 'ImageId') ?? ''
   if (!image.startsWith('resolve:ssm:') && !world.images.some(({ id }) => id === image))
     throw new Ec2Error('InvalidAMIID.NotFound', `The image id '[${image}]' does not exist`)
+  const profile = at(params, 'IamInstanceProfile', 'Arn')
+  if (profile && !world.instanceProfiles.includes(profile))
+    throw new Ec2Error(
+      'InvalidParameterValue',
+      `Value (${profile}) for parameter iamInstanceProfile.arn is invalid`,
+    )
   const base64 = at(params, 'UserData') ?? ''
   if (!/^[A-Za-z0-9+/]*={0,2}$/.test(base64))
     throw new Ec2Error('InvalidUserData.Malformed', 'Invalid BASE64 encoding of user data.')

@@ -119,6 +119,8 @@ export async function fakeEc2(now: () => number = Date.now): Promise<FakeEc2> {
       const handle = actions[action]
       if (!handle)
         throw new Ec2Error('InvalidAction', `The action ${action} is not valid for this web service.`)
+      const key = /Credential=([^/]+)/.exec(request.headers.authorization ?? '')?.[1] ?? ''
+      if (world.expiredKeys.has(key)) throw new Ec2Error('RequestExpired', 'Request has expired.')
       if (world.denied.has(action))
         throw new Ec2Error('UnauthorizedOperation', `You are not authorized to perform: ec2:${action}`, 403)
       if (params['DryRun'] === 'true') {

@@ -90,9 +90,12 @@ export function createWorld(now: () => number) {
     } as Record<string, { gpus?: number; manufacturer?: string }>,
     /** Zone by subnet; a launch that names none gets the first. */
     subnets: { 'subnet-a': 'us-west-2a', 'subnet-b': 'us-west-2b' } as Record<string, string>,
+    /** Access keys of sessions that are over. */
+    expiredKeys: new Set<string>(),
     /** Actions the caller may not do. */
     denied: new Set<string>(),
     keyPairs: ['ops'],
+    instanceProfiles: ['arn:aws:iam::123456789012:instance-profile/agent'],
     /** VPC by security group; the subnets are of vpc-1. */
     groups: { 'sg-1': 'vpc-1', 'sg-2': 'vpc-2' } as Record<string, string>,
     /** Free addresses by subnet; 250 where nothing is said. */
