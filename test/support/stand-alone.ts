@@ -11,6 +11,7 @@ import { composeProvisioner, type Provisioner } from '../../src/app/provisioner.
 import { loadConfig } from '../../src/config/load.ts'
 import type { DemandSource } from '../../src/demand/demand.ts'
 import type { MasterConfig } from '../../src/model/master-config.ts'
+import type { Clock } from '../../src/model/ports.ts'
 import { systemClock } from '../../src/platform/clock.ts'
 import { createDevelopmentChain, type DevelopmentChain } from '../../src/tls/development/development-ca.ts'
 import { capturingLogger } from './capturing-logger.ts'
@@ -57,15 +58,18 @@ ${lines.map((line) => `      ${line}\n`).join('')}`,
     return config
   }
 
-  async start(config: MasterConfig, options: { demand?: DemandSource } = {}): Promise<Provisioner> {
+  async start(
+    config: MasterConfig,
+    options: { demand?: DemandSource; clock?: Clock } = {},
+  ): Promise<Provisioner> {
     this.#running = composeProvisioner({
-      ...options,
       config,
       version: '0.0.0-test',
       env: { PATH: process.env['PATH'], NODE_NO_WARNINGS: '1' },
       localAgent,
       clock: systemClock,
       logger: this.log,
+      ...options,
     })
     await this.#running.start()
     return this.#running

@@ -116,6 +116,13 @@ export function describeInstanceTypes(world: World, params: Params): Xml {
   }
 }
 
+export function describeInstanceAttribute(world: World, params: Params): Xml {
+  const vm = find(world, at(params, 'InstanceId') ?? '')
+  if (at(params, 'Attribute') !== 'userData')
+    throw new Ec2Error('InvalidParameterValue', 'only user data is known here')
+  return { instanceId: vm.id, userData: { value: vm.userData.toString('base64') } }
+}
+
 export function getConsoleOutput(world: World, params: Params): Xml {
   const vm = find(world, at(params, 'InstanceId') ?? '')
   if (at(params, 'Latest') === 'true' && world.oldConsole.has(vm.type))

@@ -13,6 +13,7 @@ import { checkMachine, runInstances } from './launches.ts'
 import { Ec2Error, type Params, parseQuery, toXml, type Xml } from './query.ts'
 import {
   describeImages,
+  describeInstanceAttribute,
   describeInstances,
   describeInstanceTypes,
   describeSpotInstanceRequests,
@@ -33,6 +34,7 @@ const actions: Record<string, (world: World, params: Params) => Xml> = {
   CreateLaunchTemplate: createLaunchTemplate,
   DeleteLaunchTemplate: deleteLaunchTemplate,
   DescribeImages: describeImages,
+  DescribeInstanceAttribute: describeInstanceAttribute,
   DescribeInstances: describeInstances,
   DescribeInstanceTypeOfferings: describeInstanceTypeOfferings,
   DescribeInstanceTypes: describeInstanceTypes,

@@ -1,0 +1,74 @@
+// A provisioner with a pool on EC2: it buys where there is stock, leaves its VMs alone when it stops, and knows them
+// again when it starts.
+import { EC2Client } from '@aws-sdk/client-ec2'
+import { afterEach, beforeEach, expect, inject, it } from 'vitest'
+import type { Provisioner } from '../../../src/app/provisioner.ts'
+import type { MasterConfig } from '../../../src/model/master-config.ts'
+import { systemClock } from '../../../src/platform/clock.ts'
+import { type AwsCloud, awsCloud } from '../../support/aws-cloud.ts'
+import { type Ec2Vms, runEc2Vms } from '../../support/ec2-vms.ts'
+import { runCliAside } from '../../support/run-cli.ts'
+import { Cluster } from '../../support/stand-alone.ts'
+
+let cloud: AwsCloud
+let cluster: Cluster
+let vms: Ec2Vms
+beforeEach(async () => {
+  cloud = await awsCloud()
+  cluster = new Cluster()
+  vms = runEc2Vms(new EC2Client({ region: 'us-west-2' }), inject('cli'))
+})
+afterEach(async () => {
+  await cluster.dispose()
+  await vms.close()
+  await cloud.dispose()
+})
+
+/** The machine's clock, which can be put forward. */
+let ahead = 0
+const clock = { ...systemClock, now: () => systemClock.now() + ahead }
+const patience = { timeout: 20_000 }
+
+async function start(config: MasterConfig): Promise<Provisioner> {
+  const listings = cloud.ec2.count('DescribeInstances')
+  const running = await cluster.start(config, { clock })
+  await expect.poll(() => cloud.ec2.count('DescribeInstances')).toBeGreaterThan(listings)
+  return running
+}
+
+it('buys in the zone that has stock, stops without ending a VM, and goes on with them', async () => {
+  await cluster.certificate()
+  const config = await cluster.config(
+    'type: aws',
+    'region: us-west-2',
+    'image: {id: ami-2}',
+    'instance_type: g5.12xlarge',
+    'subnet_ids: [subnet-a, subnet-b]',
+    'master_url: https://127.0.0.1',
+    'agent_runtime: process',
+    'agent_config_file_contents: {artificial_slots: 4}',
+    'agent_reconnect_backoff: 1',
+    'boot_timeout: 10m',
+    'min_instances: 0',
+  )
+  const first = await start(config)
+  // Of a cluster it has no memory of, it sees two listings a minute apart before it buys anything.
+  ahead = 61_000
+  const { world } = cloud.ec2
+  world.stock.set('on_demand/g5.12xlarge/subnet-a', 0)
+  for (let n = 0; n < 2; n++) {
+    const work = ['submit', '--slots', '4', '--duration', '30m']
+    expect((await runCliAside(work, { cwd: cluster.dir })).status).toBe(0)
+  }
+  const joined = (running: Provisioner) => running.rows().filter(({ agent }) => agent === 'joined').length
+  await expect.poll(() => joined(first), patience).toBe(2)
+  expect([...world.vms.values()].map(({ subnet }) => subnet)).toEqual(['subnet-b', 'subnet-b'])
+  expect(cluster.said('InsufficientInstanceCapacity')).toHaveLength(1)
+
+  await first.stop()
+  expect([...world.vms.values()].map(({ state }) => state)).toEqual(['running', 'running'])
+  const second = await start(config)
+  await expect.poll(() => joined(second), patience).toBe(2)
+  expect(world.vms.size).toBe(2)
+  expect(cloud.ec2.count('TerminateInstances')).toBe(0)
+}, 60_000)
