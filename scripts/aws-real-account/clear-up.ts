@@ -1,0 +1,25 @@
+// Ends everything a trial made, whatever became of it.
+import {
+  DeleteLaunchTemplateCommand,
+  DescribeLaunchTemplatesCommand,
+  paginateDescribeInstances,
+  TerminateInstancesCommand,
+} from '@aws-sdk/client-ec2'
+import { ownerTags } from '../../src/model/ownership.ts'
+import type { Account } from './trials.ts'
+
+/** By the cluster's tag and by the answers of launches: what only one of them shows is ended as well. */
+export async function clearUp({ ec2, owner, ids }: Account): Promise<void> {
+  const Filters = [{ Name: `tag:${ownerTags.cluster}`, Values: [owner.clusterId] }]
+  const live = new Set(ids)
+  for await (const { Reservations = [] } of paginateDescribeInstances({ client: ec2 }, { Filters }))
+    for (const { InstanceId = '', State } of Reservations.flatMap(({ Instances = [] }) => Instances))
+      if (State?.Name === 'terminated' || State?.Name === 'shutting-down') live.delete(InstanceId)
+      else live.add(InstanceId)
+  if (live.size) await ec2.send(new TerminateInstancesCommand({ InstanceIds: [...live] }))
+  const { LaunchTemplates = [] } = await ec2.send(new DescribeLaunchTemplatesCommand({ Filters }))
+  for (const { LaunchTemplateId } of LaunchTemplates)
+    await ec2.send(new DeleteLaunchTemplateCommand({ LaunchTemplateId }))
+  const ended = live.size ? `${live.size} VMs` : 'no VM'
+  console.log(`cleared up: ended ${ended}, removed ${LaunchTemplates.length} launch templates`)
+}
