@@ -89,6 +89,12 @@ export const providerCodes = {
     meaning: 'The cloud did not accept the credentials, or they may not do this.',
     remedy: 'Check the credentials the cloud client finds, and the permissions they have.',
   },
+  PROVIDER_NOT_OFFERED: {
+    severity: 'warning',
+    exit: 5,
+    meaning: 'A zone of the pool does not offer one of its instance types; it is bought in the others.',
+    remedy: 'Nothing to do; to save the tries, take the type or the subnet out of the pool.',
+  },
   PROVIDER_PERMISSION_UNKNOWN: {
     severity: 'warning',
     exit: 5,

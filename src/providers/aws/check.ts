@@ -65,15 +65,18 @@ async function checkNetwork(input: CheckInput, signal?: AbortSignal): Promise<Ch
   const ids = config.subnet_ids.length ? config.subnet_ids : subnet_id ? [subnet_id] : []
   const items: CheckItem[] = []
   const vpcs = new Set<string>()
+  const zones: string[] = []
   for (const id of ids)
     await attempt(items, `subnet ${id}`, async () => {
       const { Subnets: [subnet] = [] } = await api.describeSubnets({ SubnetIds: [id] }, signal)
       if (subnet?.VpcId) vpcs.add(subnet.VpcId)
+      if (subnet?.AvailabilityZone) zones.push(subnet.AvailabilityZone)
       const free = subnet?.AvailableIpAddressCount ?? 0
-      if (free < 1)
-        return fault(`subnet ${id} has no free address`, 'Use a larger subnet, or name more subnet_ids.')
-      return notOffered(input, id, subnet?.AvailabilityZone ?? '', signal)
+      return free < 1
+        ? fault(`subnet ${id} has no free address`, 'Use a larger subnet, or name more subnet_ids.')
+        : undefined
     })
+  if (zones.length) items.push(...(await checkZones(input, zones, signal)))
   if (security_group_id)
     await attempt(items, `security group ${security_group_id}`, async () => {
       const { SecurityGroups: [group] = [] } = await api.describeSecurityGroups(
@@ -91,23 +94,34 @@ async function checkNetwork(input: CheckInput, signal?: AbortSignal): Promise<Ch
 }
 
 /** A type no zone of the pool has is a mistake; one that some zones lack is used where it is. */
-async function notOffered({ api, config }: CheckInput, subnet: string, zone: string, signal?: AbortSignal) {
+async function checkZones(
+  { api, config }: CheckInput,
+  zones: string[],
+  signal?: AbortSignal,
+): Promise<CheckItem[]> {
+  const items: CheckItem[] = []
   const wanted = config.instance_types.map(({ type }) => type)
-  const Filters = [
-    { Name: 'instance-type', Values: wanted },
-    { Name: 'location', Values: [zone] },
-  ]
-  const request = { LocationType: 'availability-zone' as const, Filters }
-  const { InstanceTypeOfferings = [] } = await api.describeInstanceTypeOfferings(request, signal)
-  const missing = wanted.filter(
-    (type) => !InstanceTypeOfferings.some((offered) => offered.InstanceType === type),
-  )
-  return missing.length
-    ? fault(
-        `${zone} (${subnet}) does not offer ${missing.join(', ')}`,
-        'Take the type or the subnet out of the pool.',
-      )
-    : undefined
+  await attempt(items, `what ${zones.join(', ')} offer`, async () => {
+    const Filters = [
+      { Name: 'instance-type', Values: wanted },
+      { Name: 'location', Values: zones },
+    ]
+    const request = { LocationType: 'availability-zone' as const, Filters }
+    const { InstanceTypeOfferings = [] } = await api.describeInstanceTypeOfferings(request, signal)
+    for (const type of wanted) {
+      const has = InstanceTypeOfferings.flatMap((one) => (one.InstanceType === type ? one.Location : []))
+      const lacking = zones.filter((zone) => !has.includes(zone))
+      if (lacking.length) items.push({ what: `zones for ${type}`, problem: lack(type, lacking, zones) })
+    }
+  })
+  return items
+}
+
+function lack(type: string, lacking: string[], zones: string[]): Problem {
+  const message = `${lacking.join(', ')} ${lacking.length > 1 ? 'do' : 'does'} not offer ${type}`
+  return lacking.length < zones.length
+    ? problem('PROVIDER_NOT_OFFERED', message)
+    : fault(message, 'Take the type out of the pool, or name subnets of other zones.')
 }
 
 async function checkKey({ api, config }: CheckInput, signal?: AbortSignal): Promise<CheckItem[]> {
