@@ -58,7 +58,7 @@ const volumeKeys = {
 const maxPrice = key(price, 'Dollars an hour at most, as a quoted text.', 'the on-demand price')
 
 export const awsKeys = {
-  region: key(name, 'EC2 region.', 'instance metadata, else the AWS environment and profile'),
+  region: key(name, 'EC2 region.', 'the AWS environment and profile, else instance metadata'),
   image: key(
     z.strictObject(imageKeys),
     'The machine image: exactly one of `id`, `ssm`, or `owner` with `name`. It needs Docker, and the NVIDIA runtime for GPUs. There is no built-in image.',
