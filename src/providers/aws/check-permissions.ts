@@ -99,7 +99,7 @@ async function allowed(
     const code = codeOf(error)
     if (good.includes(code)) return { what }
     if (code !== 'UnauthorizedOperation' || !onOurs.includes(name))
-      return { what, problem: ec2Failure(error, what).problem }
+      return { what, problem: ec2Failure(error, `call ec2:${name}`).problem }
     const message = `whether ec2:${name} is allowed for VMs and templates of ours cannot be told`
     return { what, problem: problem('PROVIDER_PERMISSION_UNKNOWN', message) }
   }

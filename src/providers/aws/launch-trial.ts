@@ -4,11 +4,8 @@ import type { LaunchStep } from './launch-steps.ts'
 
 export function runInstancesOf(step: LaunchStep): RunInstancesRequest {
   if (step.call === 'RunInstances') return step.request
-  const {
-    TagSpecifications: _,
-    NetworkInterfaces: [network] = [],
-    ...machine
-  } = step.template.LaunchTemplateData as RunInstancesRequest
+  const machine = step.template.LaunchTemplateData as RunInstancesRequest
+  const { TagSpecifications: tags = [], NetworkInterfaces: [network] = [] } = machine
   const [{ instanceType, zone, capacityType }] = step.offerings as [LaunchStep['offerings'][number]]
   return {
     ...machine,
@@ -17,7 +14,8 @@ export function runInstancesOf(step: LaunchStep): RunInstancesRequest {
     InstanceType: instanceType as NonNullable<RunInstancesRequest['InstanceType']>,
     NetworkInterfaces: [{ ...network, ...(zone ? { SubnetId: zone } : {}) }],
     ...(capacityType === 'spot' ? { InstanceMarketOptions: { MarketType: 'spot' } } : {}),
-    TagSpecifications: (step.request.TagSpecifications ?? []).filter(
+    // All of them: a policy may demand our tag on each thing that a launch makes.
+    TagSpecifications: [...(step.request.TagSpecifications ?? []), ...tags].filter(
       ({ ResourceType }) => ResourceType !== 'fleet',
     ),
   }

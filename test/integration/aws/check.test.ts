@@ -4,6 +4,7 @@ import type { AwsConfig } from '../../../src/model/aws-config.ts'
 import { check } from '../../../src/providers/aws/aws-provider.ts'
 import { type AwsCloud, awsCloud, bothTypes } from '../../support/aws-cloud.ts'
 import { awsConfig, master, offering } from '../../support/cloud-pools.ts'
+import { tagKinds } from '../../support/fake-ec2/launches.ts'
 import { silentLogger } from '../../support/silent-logger.ts'
 
 let cloud: AwsCloud
@@ -107,7 +108,7 @@ describe('checking a pool', () => {
     expect(faults).toEqual([expect.stringContaining('parameter iamInstanceProfile.arn is invalid')])
     const { params } = cloud.ec2.calls.find(({ action }) => action === 'RunInstances')!
     expect(params).toMatchObject({ InstanceMarketOptions: { MarketType: 'spot' }, MaxCount: '1' })
-    expect(JSON.stringify(params)).not.toContain('"fleet"')
+    expect(tagKinds(params)).toEqual(['instance', 'volume', 'network-interface', 'spot-instances-request'])
   })
 
   it('does not take a policy limited to our VMs for one that forbids to end them', async () => {
