@@ -1,6 +1,5 @@
 // Which of the actions a pool needs EC2 would allow: each asked for with DryRun, which does nothing.
 // https://docs.aws.amazon.com/AWSEC2/latest/APIReference/CommonParameters.html (DryRun)
-
 import { problem } from '../../model/problem.ts'
 import type { CheckItem } from '../provider.ts'
 import type { Ec2CheckApi } from './check-api.ts'
@@ -51,7 +50,7 @@ export async function checkPermissions(
     // A fleet launches by RunInstances under the same credentials, and its own trial looks at neither profile nor key.
     asked.push([
       'RunInstances',
-      changes.RunInstances,
+      step.offerings[0]?.capacityType === 'spot' ? 'to launch spot VMs' : changes.RunInstances,
       () => api.runInstances({ ...runInstancesOf(step), DryRun }, signal),
     ])
     if (step.call === 'CreateFleet')
@@ -69,7 +68,7 @@ export async function checkPermissions(
         ],
       )
   }
-  const once = new Map(asked.map((each) => [each[0], each]))
+  const once = new Map(asked.map((each) => [`${each[0]} ${each[1]}`, each]))
   return Promise.all([...once.values()].map(([name, why, ask]) => allowed(name, why, ask, signal)))
 }
 

@@ -111,6 +111,16 @@ describe('checking a pool', () => {
     expect(tagKinds(params)).toEqual(['instance', 'volume', 'network-interface', 'spot-instances-request'])
   })
 
+  it('tries spot and its fallback, each for itself', async () => {
+    const spot = bothTypes.map((each) => ({ ...each, capacityType: 'spot' as const }))
+    const { items } = await checked({}, [...spot, ...bothTypes])
+    const tried = items.flatMap(({ what }) => (what.startsWith('ec2:RunInstances') ? what : []))
+    expect(tried).toEqual([
+      'ec2:RunInstances to launch spot VMs',
+      'ec2:RunInstances to launch VMs of one offering, and those of fleets',
+    ])
+  })
+
   it('does not take a policy limited to our VMs for one that forbids to end them', async () => {
     cloud.ec2.world.denied.add('GetConsoleOutput').add('DeleteLaunchTemplate')
     const { items } = await checked()
