@@ -27,7 +27,7 @@ afterEach(async () => {
 /** The machine's clock, which can be put forward. */
 let ahead = 0
 const clock = { ...systemClock, now: () => systemClock.now() + ahead }
-const patience = { timeout: 20_000 }
+const patience = { timeout: 30_000 }
 
 async function start(config: MasterConfig): Promise<Provisioner> {
   const listings = cloud.ec2.count('DescribeInstances')
@@ -36,9 +36,9 @@ async function start(config: MasterConfig): Promise<Provisioner> {
   return running
 }
 
-it('buys in the zone that has stock, stops without ending a VM, and goes on with them', async () => {
+async function configOf(...lines: string[]): Promise<MasterConfig> {
   await cluster.certificate()
-  const config = await cluster.config(
+  return cluster.config(
     'type: aws',
     'region: us-west-2',
     'image: {id: ami-2}',
@@ -50,17 +50,27 @@ it('buys in the zone that has stock, stops without ending a VM, and goes on with
     'agent_reconnect_backoff: 1',
     'boot_timeout: 10m',
     'min_instances: 0',
+    ...lines,
   )
+}
+
+async function submit(): Promise<void> {
+  const work = ['submit', '--slots', '4', '--duration', '30m']
+  const { status, stderr } = await runCliAside(work, { cwd: cluster.dir })
+  expect(status, stderr).toBe(0)
+}
+
+const joined = (running: Provisioner) => running.rows().filter(({ agent }) => agent === 'joined').length
+
+it('buys in the zone that has stock, stops without ending a VM, and goes on with them', async () => {
+  const config = await configOf()
   const first = await start(config)
   // Of a cluster it has no memory of, it sees two listings a minute apart before it buys anything.
-  ahead = 61_000
+  ahead += 61_000
   const { world } = cloud.ec2
   world.stock.set('on_demand/g5.12xlarge/subnet-a', 0)
-  for (let n = 0; n < 2; n++) {
-    const work = ['submit', '--slots', '4', '--duration', '30m']
-    expect((await runCliAside(work, { cwd: cluster.dir })).status).toBe(0)
-  }
-  const joined = (running: Provisioner) => running.rows().filter(({ agent }) => agent === 'joined').length
+  await submit()
+  await submit()
   await expect.poll(() => joined(first), patience).toBe(2)
   expect([...world.vms.values()].map(({ subnet }) => subnet)).toEqual(['subnet-b', 'subnet-b'])
   expect(cluster.said('InsufficientInstanceCapacity')).toHaveLength(1)
@@ -71,4 +81,18 @@ it('buys in the zone that has stock, stops without ending a VM, and goes on with
   await expect.poll(() => joined(second), patience).toBe(2)
   expect(world.vms.size).toBe(2)
   expect(cloud.ec2.count('TerminateInstances')).toBe(0)
-}, 60_000)
+}, 120_000)
+
+it('drains a spot VM that AWS takes back, and buys another for the work that comes', async () => {
+  const running = await start(await configOf('spot: true'))
+  ahead += 61_000
+  await submit()
+  await expect.poll(() => joined(running), patience).toBe(1)
+  const [taken] = cloud.ec2.world.vms.keys()
+  cloud.ec2.world.interrupt(taken!)
+  const drained = () => cluster.said('decided to drain').filter((line) => line.includes('SPOT_INTERRUPTED'))
+  await expect.poll(drained, patience).toHaveLength(1)
+  await submit()
+  await expect.poll(() => joined(running), patience).toBe(2)
+  expect([...cloud.ec2.world.vms.values()].map(({ capacity }) => capacity)).toEqual(['spot', 'spot'])
+}, 120_000)
