@@ -17,7 +17,7 @@ export async function listPool(api: Ec2Api, owner: Ownership, signal?: AbortSign
     for await (const page of instancePages(api, { Filters: ownerFilters(owner) }, signal))
       for (const instance of page) {
         if (!isOurs(instance, owner)) continue
-        // Only what is read is kept: the SDK's objects of 10,000 VMs would take 25 MB more.
+        // Only what is read is kept, not the SDK's objects: there may be 10,000.
         listing.instances.push(instanceOf(instance))
         if (isLive(instance) && instance.SpotInstanceRequestId)
           spotRequests.push(instance.SpotInstanceRequestId)
