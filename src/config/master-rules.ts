@@ -3,7 +3,15 @@ import type { DemandConfig, ListenConfig } from '../model/master-config.ts'
 import type { Partially } from './read-block.ts'
 import { type Block, given, inner, note } from './reading.ts'
 
-const determinedOnly = ['url', 'user', 'password_file', 'token_file', 'placeholder_agent']
+const determinedOnly = [
+  'url',
+  'user',
+  'password_file',
+  'token_file',
+  'ca_file',
+  'master_cert_name',
+  'placeholder_agent',
+]
 
 export function checkDemand(block: Block, demand: Partially<DemandConfig> | undefined): void {
   const written = inner(block, 'demand')
@@ -30,6 +38,11 @@ export function checkDemand(block: Block, demand: Partially<DemandConfig> | unde
     note(written, 'CONFIG_CONFLICT', 'demand.token_file and demand.user both say who logs in', {
       key: 'token_file',
       part: 'key',
+    })
+  if (!['user', 'password_file', 'token_file'].some((key) => given(written, key)))
+    note(written, 'CONFIG_NEEDS_KEY', 'a Determined master wants a login', {
+      key: 'type',
+      remedy: 'Set demand.user and demand.password_file, or demand.token_file.',
     })
 }
 

@@ -91,5 +91,6 @@ function demandOf(block: Block, demand: Partially<DemandConfig> | undefined): De
     ...demand,
     password_file: file(demand?.password_file),
     token_file: file(demand?.token_file),
+    ca_file: file(demand?.ca_file),
   } as DemandConfig
 }

@@ -76,6 +76,16 @@ const demandKeys = {
   user: key(name, 'User for the Determined master; with `password_file`.'),
   password_file: key(name, "File with that user's password."),
   token_file: key(name, 'File with an access token, instead of user and password.'),
+  ca_file: key(
+    name,
+    'CA certificates (PEM) of whoever ends TLS at that URL.',
+    'the chain in `security.tls.cert`, else the well-known CAs',
+  ),
+  master_cert_name: key(
+    name,
+    'Name to verify there in place of the host.',
+    'the host of the URL, or a name of `security.tls.cert` when that does not cover it',
+  ),
   placeholder_agent: keyOr(
     flag,
     false,

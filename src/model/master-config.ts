@@ -22,6 +22,10 @@ export interface DemandConfig {
   user?: string
   password_file?: string
   token_file?: string
+  /** CA certificates of whoever ends TLS there, in place of `security.tls.cert`. */
+  ca_file?: string
+  /** The name to verify; undefined: as for agents. */
+  master_cert_name?: string
   placeholder_agent: boolean
 }
 

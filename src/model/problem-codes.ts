@@ -3,6 +3,7 @@ import { agentCodes } from './codes/agent.ts'
 import { clientCodes } from './codes/client.ts'
 import { configCodes } from './codes/config.ts'
 import { controlCodes } from './codes/control.ts'
+import { determinedCodes } from './codes/determined.ts'
 import { fleetCodes } from './codes/fleet.ts'
 import { generalCodes } from './codes/general.ts'
 import { joinCodes } from './codes/join.ts'
@@ -32,6 +33,7 @@ export const codeGroups = {
   Preflight: preflightCodes,
   'User data': userDataCodes,
   'The master and who joins it': joinCodes,
+  'A Determined master': determinedCodes,
   'The built-in agent': agentCodes,
   'Clouds and this machine': providerCodes,
   'The fleet': fleetCodes,
@@ -47,6 +49,7 @@ export const problemCodes = {
   ...preflightCodes,
   ...userDataCodes,
   ...joinCodes,
+  ...determinedCodes,
   ...agentCodes,
   ...providerCodes,
   ...fleetCodes,

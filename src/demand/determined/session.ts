@@ -1,0 +1,160 @@
+// A session at the master: logs in when it has to, again when the master says that the session is over, and out at the end.
+import * as z from 'zod/mini'
+import { masterUrl } from '../../model/master-address.ts'
+import { ProvisionError, problem } from '../../model/problem.ts'
+import { type Connections, type HttpAnswer, type Order, openConnections } from './connections.ts'
+import type { Endpoint } from './endpoint.ts'
+import { connectionProblem, jsonOf, parsed, refusal, wordsOf } from './failures.ts'
+import { type Credentials, readCredentials } from './login.ts'
+
+export interface MasterFacts {
+  version: string
+  clusterId: string
+  clusterName: string
+  rbacEnabled: boolean
+}
+
+export interface Session {
+  /** What anybody may know. Throws DETERMINED_NOT_A_MASTER, and why there is no connection. */
+  facts(signal?: AbortSignal): Promise<MasterFacts>
+  /** As the user. Any status but 401 is an answer. Throws why there is no connection or no login. */
+  ask(order: Order): Promise<HttpAnswer>
+  /** The same, for what must be answered with 200 and such JSON. */
+  get<T>(path: string, schema: z.ZodMiniType<T>, signal?: AbortSignal): Promise<T>
+  /** For messages about what was answered. */
+  endpoint(): Endpoint
+  /** Ends the session the master gave us, if it answers within a second. Never rejects. */
+  close(): Promise<void>
+}
+
+export interface SessionOptions {
+  /** Reads the files that say whom to trust; asked again after a failure, when they may have been renewed. */
+  endpoint: () => Endpoint
+  login: Parameters<typeof readCredentials>[0]
+  userAgent: string
+  /** Milliseconds for one request. */
+  timeoutMs: number
+}
+
+const factsSchema = z.object({
+  version: z.string(),
+  clusterId: z.string(),
+  masterId: z.string(),
+  clusterName: z.optional(z.string()),
+  rbacEnabled: z.optional(z.boolean()),
+})
+const loginSchema = z.object({ token: z.string() })
+
+export function openSession({ endpoint: load, login, userAgent, timeoutMs }: SessionOptions): Session {
+  let line: { endpoint: Endpoint; connections: Connections } | undefined
+  let token: Promise<string> | undefined
+  /** The token in use is one that we were given for a password, so that it is ours to end. */
+  let isGiven = false
+
+  async function send(order: Order): Promise<HttpAnswer> {
+    const used = connected()
+    try {
+      return await used.connections.send(order)
+    } catch (error) {
+      if (order.signal?.aborted) throw error
+      if (line === used) line = undefined
+      used.connections.close()
+      throw new ProvisionError(connectionProblem(error as Error, used.endpoint))
+    }
+  }
+
+  function connected(): { endpoint: Endpoint; connections: Connections } {
+    if (line) return line
+    const endpoint = load()
+    line = { endpoint, connections: openConnections(endpoint, { timeoutMs, userAgent }) }
+    return line
+  }
+
+  function endpoint(): Endpoint {
+    return connected().endpoint
+  }
+
+  async function facts(signal?: AbortSignal): Promise<MasterFacts> {
+    const answer = await send({ method: 'GET', path: '/api/v1/master', signal })
+    const known = factsSchema.safeParse(jsonOf(answer.text))
+    if (answer.status === 200 && known.success) {
+      const { version, clusterId, clusterName = '', rbacEnabled = false } = known.data
+      return { version, clusterId, clusterName, rbacEnabled }
+    }
+    // A master that is not up yet has a proxy speak for it.
+    if (answer.status >= 500) throw refusal({ method: 'GET', path: '/api/v1/master' }, answer, endpoint())
+    const message = `${masterUrl(endpoint().address)} answers GET /api/v1/master with status ${answer.status}, and not as a Determined master`
+    throw new ProvisionError(problem('DETERMINED_NOT_A_MASTER', message))
+  }
+
+  async function logIn(): Promise<string> {
+    const credentials = readCredentials(login)
+    await facts()
+    isGiven = !('token' in credentials)
+    return 'token' in credentials ? credentials.token : await exchangePassword(credentials)
+  }
+
+  async function exchangePassword({
+    username,
+    password,
+  }: Exclude<Credentials, { token: string }>): Promise<string> {
+    const order: Order = {
+      method: 'POST',
+      path: '/api/v1/auth/login',
+      body: { username, password, isHashed: false },
+    }
+    const answer = await send(order)
+    if (answer.status === 200) return parsed(loginSchema, order, answer).token
+    if (answer.status >= 500) throw refusal(order, answer, endpoint())
+    throw refused(`the master does not let ${username} log in`, answer)
+  }
+
+  /** Parallel requests share one login. */
+  function current(): Promise<string> {
+    if (token) return token
+    const attempt = logIn()
+    token = attempt
+    attempt.catch(() => {
+      if (token === attempt) token = undefined
+    })
+    return attempt
+  }
+
+  async function ask(order: Order): Promise<HttpAnswer> {
+    const used = current()
+    const first = await send({ ...order, token: await used })
+    if (first.status !== 401) return first
+    if (token === used) token = undefined
+    const second = await send({ ...order, token: await current() })
+    if (second.status !== 401) return second
+    token = undefined
+    throw refused('the master does not take the token', second)
+  }
+
+  return {
+    facts,
+    ask,
+    async get(path, schema, signal) {
+      const order: Order = { method: 'GET', path, signal }
+      const answer = await ask(order)
+      if (answer.status !== 200) throw refusal(order, answer, endpoint())
+      return parsed(schema, order, answer)
+    },
+    endpoint,
+    async close() {
+      const given = isGiven ? await token?.catch(() => undefined) : undefined
+      token = undefined
+      if (given && line) {
+        const logout: Order = { method: 'POST', path: '/api/v1/auth/logout', body: {}, token: given }
+        await send({ ...logout, signal: AbortSignal.timeout(1000) }).catch(() => {})
+      }
+      line?.connections.close()
+      line = undefined
+    },
+  }
+}
+
+function refused(what: string, answer: HttpAnswer): ProvisionError {
+  const words = wordsOf(answer)
+  return new ProvisionError(problem('DETERMINED_LOGIN_REFUSED', words ? `${what}: ${words}` : what))
+}
