@@ -11,7 +11,7 @@ export const determinedCodes = {
   DETERMINED_SCHEME: {
     severity: 'error',
     exit: 3,
-    meaning: 'demand.url says https and the port does not speak TLS, or the other way round.',
+    meaning: 'The scheme of demand.url is https and the port does not speak TLS, or the other way round.',
     remedy: 'Write https:// or http:// in demand.url, as the master serves.',
   },
   DETERMINED_CERT_REFUSED: {

@@ -106,7 +106,11 @@ export const wrongKeys: WrongInput[] = [
     ['no agent image', local('agent_docker_image: ➤""'), 'name:tag'],
     ['a cluster id in capitals', 'cluster_id: ➤My-Cluster', 'lower case'],
     ['a preflight address without port', local('preflight_address: ➤master'), 'host:port'],
-    ['a demand URL with a password', 'demand: {type: determined, url: ➤"https://a:b@c"}', 'password_file'],
+    [
+      'a demand URL with a password',
+      'demand: {type: determined, token_file: t, url: ➤"https://a:b@c"}',
+      'password_file',
+    ],
     ['an agent configuration that is no YAML', local('agent_config_file_contents: ➤"a: ["'), 'as a mapping'],
     ['an agent configuration without keys', local('agent_config_file_contents: ➤hello'), 'agent.yaml'],
     ['a number for the agent configuration', local('agent_config_file_contents: ➤5'), 'agent.yaml'],

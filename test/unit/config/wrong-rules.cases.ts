@@ -43,6 +43,7 @@ export const wrongRules: WrongInput[] = [
     ['docker for local VMs', local('agent_runtime: ➤docker'), 'Remove agent_runtime'],
     ['a CA file that is not embedded', local('tls: {trust: system, ➤ca_file: ca.pem}'), '`trust: embed`'],
     ["a Determined master's address for our own", 'demand: {➤url: "http://m:8080"}', '`type: determined`'],
+    ['a CA file for our own master', 'demand: {➤ca_file: ca.pem}', '`type: determined`'],
     [
       'two ways to log in',
       'demand: {type: determined, user: u, password_file: p, ➤token_file: t}',
@@ -59,6 +60,7 @@ export const wrongRules: WrongInput[] = [
     ['a key without certificate', 'security: {tls: {➤key: k}}', 'security.tls.cert'],
     ['a listener without certificate', '➤listen: {}', 'provision certs'],
     ["half of a listener's certificate", 'listen: {tls: {➤cert: c}}', 'Add the key'],
+    ['no login for a Determined master', 'demand: {type: ➤determined}', 'token_file'],
     ['a user without password', 'demand: {type: determined, ➤user: u}', 'Add the key'],
   ]),
   ...cases('CONFIG_DUPLICATE', [

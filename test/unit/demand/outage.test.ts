@@ -1,0 +1,83 @@
+// How soon a master that does not answer is asked again, and what is said meanwhile.
+import { describe, expect, it } from 'vitest'
+import { watchOutage } from '../../../src/demand/determined/outage.ts'
+import { ProvisionError, problem } from '../../../src/model/problem.ts'
+import { capturingLogger } from '../../support/capturing-logger.ts'
+import { FakeClock } from '../../support/fake-clock.ts'
+
+function outage(random = () => 0) {
+  const clock = new FakeClock()
+  const logger = capturingLogger()
+  const signal = new AbortController().signal
+  const watched = watchOutage({ clock, random, logger, signal })
+  let asked = 0
+  const fail = (message = 'gone') =>
+    watched
+      .attempt(async () => {
+        asked++
+        throw new ProvisionError(problem('DETERMINED_UNREACHABLE', message))
+      })
+      .catch((error: ProvisionError) => error.code)
+  return { clock, logger, watched, fail, asked: () => asked }
+}
+
+describe('a master that fails', () => {
+  it('is asked again after one second, then after twice as long, up to half a minute', async () => {
+    const { clock, watched, fail } = outage()
+    const waits: number[] = []
+    for (let i = 0; i < 7; i++) {
+      await fail()
+      waits.push(watched.wait())
+      await clock.advance(watched.wait())
+    }
+    expect(waits).toEqual([1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000])
+  })
+
+  it('is asked up to a quarter later by chance, so that provisioners do not come together', async () => {
+    const { watched, fail } = outage(() => 0.999)
+    await fail()
+    expect(watched.wait()).toBeGreaterThan(1_200)
+    expect(watched.wait()).toBeLessThanOrEqual(1_250)
+  })
+
+  it('is not asked before that: the answer is the last failure', async () => {
+    const { clock, fail, asked } = outage()
+    await fail()
+    expect(await fail()).toBe('DETERMINED_UNREACHABLE')
+    expect(asked()).toBe(1)
+    await clock.advance(1_000)
+    await fail()
+    expect(asked()).toBe(2)
+  })
+
+  it('is told of once, again when it fails otherwise, and when it answers', async () => {
+    const { clock, logger, watched, fail } = outage()
+    await fail()
+    await clock.advance(1_000)
+    await fail()
+    await clock.advance(2_000)
+    await fail('another reason')
+    expect(watched.problem()).toMatchObject({ message: 'another reason' })
+    await clock.advance(4_000)
+    expect(await watched.attempt(async () => 'fine')).toBe('fine')
+    expect(watched.problem()).toBeUndefined()
+    expect(watched.wait()).toBe(0)
+    expect(logger.lines.map((line) => line.split(' {')[0])).toEqual([
+      'warn the Determined master cannot be used; nothing is launched or ended meanwhile',
+      'warn the Determined master cannot be used; nothing is launched or ended meanwhile',
+      'info the Determined master answers again',
+    ])
+    expect(logger.lines.at(-1)).toContain('{"seconds":7}')
+  })
+
+  it('begins anew with its waits once it has answered', async () => {
+    const { clock, watched, fail } = outage()
+    for (let i = 0; i < 4; i++) {
+      await fail()
+      await clock.advance(watched.wait())
+    }
+    await watched.attempt(async () => {})
+    await fail()
+    expect(watched.wait()).toBe(1_000)
+  })
+})
