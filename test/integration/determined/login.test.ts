@@ -1,0 +1,187 @@
+// Logging in at a Determined master: with what, when again, and what is never told to whom.
+import { chmodSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import { join as pathOf } from 'node:path'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import type { ProvisionError } from '../../../src/model/problem.ts'
+import { createDevelopmentChain, type DevelopmentChain } from '../../../src/tls/development/development-ca.ts'
+import { type Opened, openFake } from '../../support/fake-determined/opened.ts'
+import { join } from '../../support/fake-determined/world.ts'
+import { FastClock } from '../../support/fast-clock.ts'
+
+let opened: Opened
+beforeEach(async () => {
+  opened = await openFake()
+})
+afterEach(() => opened.dispose())
+
+const codeOf = (failing: Promise<unknown>): Promise<string | undefined> =>
+  failing.then(
+    () => 'no error',
+    (error: ProvisionError) => error.code,
+  )
+const login = '/api/v1/auth/login'
+
+describe('a user with a password', () => {
+  it('logs in once, for all questions at once and later ones', async () => {
+    const source = opened.open()
+    await Promise.all([source.read('default'), source.drain('nobody'), source.read('default')])
+    await source.read('default')
+    expect(opened.fake.count(login)).toBe(1)
+  })
+
+  it('logs in again, once, when the session is over', async () => {
+    const source = opened.open()
+    await source.read('default')
+    opened.world.sessions.clear()
+    await Promise.all([source.read('default'), source.drain('nobody')])
+    expect(opened.fake.count(login)).toBe(2)
+  })
+
+  it('is told that the password is wrong, by a message that does not hold it', async () => {
+    writeFileSync(pathOf(opened.dir, 'password'), 'a wrong one')
+    const source = opened.open()
+    const error: ProvisionError = (await source
+      .read('default')
+      .catch((caught: ProvisionError) => caught)) as never
+    expect(error).toMatchObject({ code: 'DETERMINED_LOGIN_REFUSED' })
+    expect(error.message).toMatch(/provisioner.*invalid credentials/)
+    expect(JSON.stringify(error.problems) + opened.log.lines).not.toContain('a wrong one')
+  })
+
+  it('gets in with a new password once the file holds it', async () => {
+    const clock = new FastClock(100)
+    const source = opened.open({ clock })
+    await source.read('default')
+    opened.world.users.get('provisioner')!.password = 'changed'
+    opened.world.sessions.clear()
+    expect(await codeOf(source.read('default'))).toBe('DETERMINED_LOGIN_REFUSED')
+    writeFileSync(pathOf(opened.dir, 'password'), 'changed\n')
+    await clock.sleep(1_500)
+    expect(await source.read('default')).toMatchObject({ pending: [] })
+  })
+
+  it('leaves no session behind', async () => {
+    const source = opened.open()
+    await source.read('default')
+    expect(opened.world.sessions.size).toBe(1)
+    await source.close()
+    expect(opened.world.sessions.size).toBe(0)
+  })
+
+  it('whose file is not there, or is open to everybody, is told so', async () => {
+    const none = opened.open({ demand: { password_file: pathOf(opened.dir, 'none') } })
+    expect(await codeOf(none.read('default'))).toBe('DETERMINED_LOGIN_FILE')
+    chmodSync(pathOf(opened.dir, 'password'), 0o644)
+    expect((await opened.open().check([])).map(({ code }) => code)).toEqual(['DETERMINED_LOGIN_FILE_OPEN'])
+  })
+})
+
+describe('a token', () => {
+  const token = () => ({ demand: { token_file: opened.write('token', 'token-of-a-year\n') } })
+
+  it('is used as it is, and its session is left alone', async () => {
+    opened.world.sessions.set('token-of-a-year', 'provisioner')
+    const source = opened.open(token())
+    await source.read('default')
+    await source.close()
+    expect(opened.fake.count('/auth/')).toBe(0)
+    expect(opened.world.sessions.size).toBe(1)
+  })
+
+  it('that is refused is read again: it may have been renewed', async () => {
+    opened.world.sessions.set('token-of-next-year', 'provisioner')
+    const source = opened.open(token())
+    opened.fake.onAnswer = () => opened.write('token', 'token-of-next-year')
+    expect(await source.read('default')).toMatchObject({ pending: [] })
+  })
+
+  it('that is refused again is an error', async () => {
+    expect(await codeOf(opened.open(token()).read('default'))).toBe('DETERMINED_LOGIN_REFUSED')
+  })
+})
+
+describe('a user without admin rights', () => {
+  const student = () => ({ demand: { user: 'student', password_file: opened.write('student', 'battery') } })
+
+  it('is warned of, and may not drain', async () => {
+    join(opened.world, 'i-1', 4)
+    const source = opened.open(student())
+    expect((await source.check(['default'])).map(({ code }) => code)).toEqual(['DETERMINED_NOT_ADMIN'])
+    expect(await codeOf(source.drain('i-1'))).toBe('DETERMINED_NOT_PERMITTED')
+  })
+})
+
+describe('who is no Determined master', () => {
+  it('gets neither password nor token', async () => {
+    const seen: string[] = []
+    const server = createServer((request, response) => {
+      seen.push(`${request.method} ${request.url} ${request.headers.authorization ?? ''}`)
+      response.writeHead(200).end('<html>welcome</html>')
+    })
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    const { port } = server.address() as { port: number }
+    const source = opened.open({ demand: { url: `http://127.0.0.1:${port}` } })
+    expect(await codeOf(source.read('default'))).toBe('DETERMINED_NOT_A_MASTER')
+    expect(seen).toEqual(['GET /api/v1/master '])
+    server.closeAllConnections()
+    server.close()
+  })
+
+  it('may be a gateway in front of a master that is not up yet', async () => {
+    opened.fake.faults = [{ kind: 502 }]
+    expect(await codeOf(opened.open().read('default'))).toBe('DETERMINED_FAULT')
+  })
+})
+
+describe('over TLS', () => {
+  let chain: DevelopmentChain
+  let secure: Opened
+  const make = (names: string[]) =>
+    createDevelopmentChain({ names, ips: ['127.0.0.1'], days: 30, now: Date.now() })
+  beforeEach(async () => {
+    chain = await make(['master.test'])
+    secure = await openFake({ tls: { cert: chain.chain, key: chain.leaf.key } })
+  })
+  afterEach(() => secure.dispose())
+
+  it('a master of a CA that is not trusted gets nothing', async () => {
+    expect(await codeOf(secure.open().read('default'))).toBe('DETERMINED_CERT_REFUSED')
+    expect(secure.fake.asked).toEqual([])
+  })
+
+  it('a master with another name gets nothing', async () => {
+    const ca_file = secure.write('ca.crt', chain.root.certificate)
+    const source = secure.open({ demand: { ca_file, master_cert_name: 'another.test' } })
+    const error: ProvisionError = (await source
+      .read('default')
+      .catch((caught: ProvisionError) => caught)) as never
+    expect(error.message).toMatch(/DETERMINED_CERT_REFUSED.*not valid for another\.test/)
+    expect(secure.fake.asked).toEqual([])
+  })
+
+  it('a master is trusted by a CA file', async () => {
+    const source = secure.open({ demand: { ca_file: secure.write('ca.crt', chain.root.certificate) } })
+    expect(await source.read('default')).toMatchObject({ pending: [] })
+  })
+
+  it('another certificate needs no restart once its file is here', async () => {
+    const clock = new FastClock(100)
+    const source = secure.open({ cert: secure.write('chain.crt', chain.chain), clock })
+    await source.read('default')
+    const renewed = await make(['master.test'])
+    await secure.fake.stop()
+    await secure.fake.start({ cert: renewed.chain, key: renewed.leaf.key })
+    expect(await codeOf(source.read('default'))).toBe('DETERMINED_CERT_REFUSED')
+    secure.write('chain.crt', renewed.chain)
+    await clock.sleep(2_000)
+    expect(await source.read('default')).toMatchObject({ pending: [] })
+  })
+
+  it('schemes that do not meet are told apart from a master that is away', async () => {
+    const https = { demand: { url: opened.fake.url.replace('http:', 'https:') } }
+    expect(await codeOf(opened.open(https).read('default'))).toBe('DETERMINED_SCHEME')
+    const http = { demand: { url: secure.fake.url.replace('https:', 'http:') } }
+    expect(await codeOf(secure.open(http).read('default'))).toMatch(/DETERMINED_(SCHEME|UNREACHABLE)/)
+  })
+})

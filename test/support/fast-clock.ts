@@ -1,0 +1,24 @@
+// A real clock that runs many times faster: minutes of a loop pass in seconds, with real sockets beside it.
+import { setTimeout as wait } from 'node:timers/promises'
+import type { Clock } from '../../src/model/ports.ts'
+
+export class FastClock implements Clock {
+  readonly #start = Date.now()
+  readonly #times: number
+
+  constructor(times: number) {
+    this.#times = times
+  }
+
+  now(): number {
+    return Math.round(this.#start + (Date.now() - this.#start) * this.#times)
+  }
+
+  async sleep(ms: number, signal?: AbortSignal): Promise<void> {
+    try {
+      await wait(ms / this.#times, undefined, { signal })
+    } catch (error) {
+      throw signal?.aborted ? signal.reason : error
+    }
+  }
+}
