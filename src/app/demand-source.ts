@@ -2,9 +2,10 @@
 import type { DemandSource } from '../demand/demand.ts'
 import type { DemandConfig, MasterConfig } from '../model/master-config.ts'
 import type { Clock, Handler, Logger } from '../model/ports.ts'
-import { type Problem, ProvisionError, problem } from '../model/problem.ts'
+import type { Problem } from '../model/problem.ts'
 import type { TlsMaterial } from '../tls/material.ts'
 import { openBuiltInDemand } from './built-in-demand.ts'
+import { openDeterminedDemand } from './determined-demand.ts'
 import type { AgentView } from './fleet-rows.ts'
 import type { Identity } from './identity.ts'
 import { openPushDemand } from './push-demand.ts'
@@ -46,7 +47,7 @@ type Opener = (context: DemandContext) => Promise<OpenedDemand>
 /** One line for each way to get demand. */
 const openers: Record<DemandConfig['type'], Opener> = {
   'built-in': openBuiltInDemand,
-  determined: unavailable,
+  determined: openDeterminedDemand,
   push: openPushDemand,
 }
 
@@ -54,8 +55,4 @@ const openers: Record<DemandConfig['type'], Opener> = {
 export async function openDemand(context: DemandContext & { demand?: DemandSource }): Promise<OpenedDemand> {
   if (context.demand) return { source: context.demand, close: async () => {} }
   return openers[context.config.demand.type](context)
-}
-
-async function unavailable({ config }: DemandContext): Promise<never> {
-  throw new ProvisionError(problem('DEMAND_UNAVAILABLE', `demand.type is ${config.demand.type}`))
 }

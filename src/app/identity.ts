@@ -13,10 +13,13 @@ export interface Identity {
 /** Shown by a dry run where a first start would make an id. */
 const notYet = 'made-on-first-start'
 
-/** From `cluster_id`, else what `state_dir` remembers, else new ones that it will remember. */
-export function ensureIdentity(config: MasterConfig): Identity {
+/**
+ * From `cluster_id`, else what `state_dir` remembers, else new ones that it will remember. `learned` is the cluster id
+ * of a master that has one.
+ */
+export function ensureIdentity(config: MasterConfig, learned?: string): Identity {
   return {
-    clusterId: config.cluster_id ?? remembered(config, 'cluster-id', randomUUID),
+    clusterId: config.cluster_id ?? remembered(config, 'cluster-id', () => learned ?? randomUUID()),
     writerId: remembered(config, 'writer-id', randomUUID),
   }
 }

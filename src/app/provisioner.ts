@@ -12,6 +12,7 @@ import type { Info } from '../server/info.ts'
 import type { TlsMaterial } from '../tls/material.ts'
 import { controlHandler } from './control/routes.ts'
 import { type OpenedDemand, openDemand } from './demand-source.ts'
+import { learnClusterId } from './determined-demand.ts'
 import { dialledHosts } from './dialled-hosts.ts'
 import { type Doors, openDoors } from './doors.ts'
 import { type AgentView, agentViews, fleetRows } from './fleet-rows.ts'
@@ -96,7 +97,7 @@ export function composeProvisioner(given: ProvisionerOptions): Provisioner {
     const loaded = loadMasterMaterial(config, { now: clock.now() })
     if (loaded.problems.some(isError)) throw new ProvisionError(loaded.problems)
     material = loaded.material
-    identity = ensureIdentity(config)
+    identity = ensureIdentity(config, given.demand ? undefined : await learnClusterId(options))
     const hosts = await dialledHosts(options)
     const prepared = await preparePools({ ...options, identity, material, hosts, now: clock.now })
     if (!prepared.pools) throw new ProvisionError([...loaded.problems, ...prepared.problems])

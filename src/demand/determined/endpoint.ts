@@ -12,6 +12,7 @@ export interface Endpoint {
   address: MasterAddress
   /** undefined: plain http. */
   trust?: EndpointTrust
+  /** About the way to the master alone. */
   warnings: Problem[]
 }
 
@@ -56,7 +57,8 @@ export function endpointOf(config: Wanted, now: number): Endpoint {
       name,
       anchors: embedded ? (demand.ca_file ?? cert ?? '') : 'the well-known CAs',
     },
-    warnings: [...problems, ...doubts],
+    // What is to say about `security.tls.cert` is said where agents get it.
+    warnings: ca?.problems ?? [],
   }
 }
 

@@ -13,6 +13,7 @@ export function poolRefusal(pool: string, { pools, jobs }: View): Problem | unde
       `the Determined master has no resource pool ${pool}; it has: ${names}`,
       {
         remedy: "Call the pool here as the master's own configuration does, or add it there.",
+        details: { pool },
       },
     )
   }

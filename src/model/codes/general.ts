@@ -20,12 +20,6 @@ export const generalCodes = {
     meaning: 'The configuration has no pool whose agents are to be launched.',
     remedy: 'Give a pool a `provider`, see docs/configuration.md.',
   },
-  DEMAND_UNAVAILABLE: {
-    severity: 'error',
-    exit: 3,
-    meaning: 'This version cannot take its demand from the configured source.',
-    remedy: 'Use `demand: {type: built-in}`, or a version whose CHANGELOG names the source.',
-  },
   FILE_UNREADABLE: {
     severity: 'error',
     exit: 2,

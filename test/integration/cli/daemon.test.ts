@@ -1,9 +1,7 @@
 // `provision` as a process: starts, is stopped by a signal, and says what it cannot do.
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { appendFileSync } from 'node:fs'
 import { createServer } from 'node:net'
-import { join } from 'node:path'
 import { afterEach, describe, expect, inject, it } from 'vitest'
 import { Cluster } from '../../support/stand-alone.ts'
 
@@ -83,15 +81,5 @@ describe('provision that cannot start', () => {
     const { stderr, ended } = start()
     expect(await ended).toBe(3)
     expect(stderr()).toMatch(/master\.yaml TLS_FILE_MISSING .*chain\.crt/)
-  })
-
-  it('says that it does not know a source of demand yet', async () => {
-    cluster = new Cluster()
-    await cluster.certificate()
-    await cluster.config('min_instances: 1')
-    appendFileSync(join(cluster.dir, 'master.yaml'), 'demand: {type: push}\nlisten: {port: 8444}\n')
-    const { stderr, ended } = start()
-    expect(await ended, stderr()).toBe(3)
-    expect(stderr()).toMatch(/DEMAND_UNAVAILABLE .*push/)
   })
 })

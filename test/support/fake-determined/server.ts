@@ -2,6 +2,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { createServer as createTlsServer } from 'node:https'
 import type { AddressInfo, Socket } from 'node:net'
+import { agentsDoor } from './agents-door.ts'
 import { type Asked, answer } from './routes.ts'
 import type { FakeWorld } from './world.ts'
 
@@ -60,6 +61,7 @@ export async function startFake(
     async start(renewed) {
       tls = renewed ?? tls
       server = tls ? createTlsServer(tls, handle) : createServer(handle)
+      server.on('upgrade', agentsDoor(world))
       server.on('connection', (socket: Socket) => {
         sockets.add(socket)
         socket.on('error', () => {}).on('close', () => sockets.delete(socket))

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, describe, expect, it } from 'vitest'
-import { ensureIdentity, peekIdentity } from '../../../src/app/identity.ts'
+import { ensureIdentity, knownClusterId, peekIdentity } from '../../../src/app/identity.ts'
 import type { MasterConfig } from '../../../src/model/master-config.ts'
 
 const state_dir = mkdtempSync(join(tmpdir(), 'identity-'))
@@ -20,6 +20,13 @@ describe('who we are', () => {
 
   it('takes the cluster id of the configuration', () => {
     expect(ensureIdentity({ ...config, cluster_id: 'prod' }).clusterId).toBe('prod')
+  })
+
+  it("is the master's cluster where it has one, and stays that", () => {
+    expect(knownClusterId(config)).toBeUndefined()
+    expect(ensureIdentity(config, 'of-the-master').clusterId).toBe('of-the-master')
+    expect(knownClusterId(config)).toBe('of-the-master')
+    expect(ensureIdentity(config, 'of-another').clusterId).toBe('of-the-master')
   })
 
   it('is not made by a dry run', () => {

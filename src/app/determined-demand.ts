@@ -1,0 +1,64 @@
+// Demand of a Determined master: looked at before the pools are run, so that what can never work is said at once.
+import { warningsFor } from '../demand/determined/refusals.ts'
+import { type DeterminedDemand, determinedDemand } from '../demand/determined/source.ts'
+import type { MasterConfig } from '../model/master-config.ts'
+import type { Clock, Logger } from '../model/ports.ts'
+import { isError, type Problem, ProvisionError } from '../model/problem.ts'
+import type { ProblemCode } from '../model/problem-codes.ts'
+import type { DemandContext, OpenedDemand } from './demand-source.ts'
+import { knownClusterId } from './identity.ts'
+import { isProvided } from './prepare-all.ts'
+import { tellProblems } from './tell-problems.ts'
+
+/** What passes by itself: the pools are held until it has. */
+const passing: readonly ProblemCode[] = ['DETERMINED_UNREACHABLE', 'DETERMINED_FAULT']
+
+/** Throws a ProvisionError when no pool could ever be run for this master. */
+export async function openDeterminedDemand(context: DemandContext): Promise<OpenedDemand> {
+  const provided = context.config.resource_pools.filter(isProvided)
+  const source = sourceOf(context)
+  const pools = provided.map((pool) => pool.pool_name)
+  const problems = [...provided.flatMap(warningsFor), ...(await source.check(pools))]
+  if (isHopeless(problems, pools)) {
+    await source.close()
+    throw new ProvisionError(problems)
+  }
+  tellProblems(context.logger, problems)
+  return { source, close: () => source.close() }
+}
+
+/** Something is wrong with the master or the login, or with each of the pools. */
+function isHopeless(problems: Problem[], pools: string[]): boolean {
+  const lasting = problems.filter((problem) => isError(problem) && !passing.includes(problem.code))
+  const refused = new Set(lasting.flatMap(({ details }) => (details?.['pool'] ? [details['pool']] : [])))
+  return (
+    lasting.some(({ details }) => !details?.['pool']) || (refused.size > 0 && refused.size === pools.length)
+  )
+}
+
+interface SourceContext {
+  config: MasterConfig
+  version: string
+  clock: Clock
+  logger: Logger
+}
+
+function sourceOf({ config, version, clock, logger }: SourceContext): DeterminedDemand {
+  return determinedDemand({ config, version, clock, random: Math.random, logger })
+}
+
+/**
+ * The master's own cluster id, so that every provisioner beside it knows the VMs of the others. Asked once, before the
+ * first start; undefined where an id is known already. Throws why the master does not answer.
+ */
+export async function learnClusterId(context: SourceContext): Promise<string | undefined> {
+  const { config } = context
+  if (config.demand.type !== 'determined' || knownClusterId(config)) return undefined
+  const source = sourceOf(context)
+  try {
+    const { clusterId } = await source.facts()
+    return /^[a-z0-9](?:[a-z0-9_-]{0,61}[a-z0-9])?$/.test(clusterId) ? clusterId : undefined
+  } finally {
+    await source.close()
+  }
+}
