@@ -1,4 +1,5 @@
 // Demand of a Determined master: looked at before the pools are run, so that what can never work is said at once.
+import { endpointOf } from '../demand/determined/endpoint.ts'
 import { warningsFor } from '../demand/determined/refusals.ts'
 import { type DeterminedDemand, determinedDemand } from '../demand/determined/source.ts'
 import type { MasterConfig } from '../model/master-config.ts'
@@ -7,6 +8,9 @@ import { isError, type Problem, ProvisionError } from '../model/problem.ts'
 import type { ProblemCode } from '../model/problem-codes.ts'
 import type { DemandContext, OpenedDemand } from './demand-source.ts'
 import { knownClusterId } from './identity.ts'
+import { offeringsOf } from './offerings.ts'
+import { holdPlaceholder } from './placeholder-agent.ts'
+import type { ProvidedPool } from './pool-trust.ts'
 import { isProvided } from './prepare-all.ts'
 import { tellProblems } from './tell-problems.ts'
 
@@ -18,13 +22,33 @@ export async function openDeterminedDemand(context: DemandContext): Promise<Open
   const provided = context.config.resource_pools.filter(isProvided)
   const source = sourceOf(context)
   const pools = provided.map((pool) => pool.pool_name)
-  const problems = [...provided.flatMap(warningsFor), ...(await source.check(pools))]
+  const { demand } = context.config
+  const problems = [...provided.flatMap((pool) => warningsFor(pool, demand)), ...(await source.check(pools))]
   if (isHopeless(problems, pools)) {
     await source.close()
     throw new ProvisionError(problems)
   }
   tellProblems(context.logger, problems)
-  return { source, close: () => source.close() }
+  const leave = demand.placeholder_agent ? provided.flatMap((pool) => holdOpen(pool, source, context)) : []
+  return {
+    source,
+    async close() {
+      await Promise.all(leave.map((stop) => stop()))
+      await source.close()
+    },
+  }
+}
+
+/** Nothing where the pool always has a VM, or none of its VMs has a slot. */
+function holdOpen(
+  { pool_name: pool, provider }: ProvidedPool,
+  source: DeterminedDemand,
+  { config, version, clock, logger }: DemandContext,
+): (() => Promise<void>)[] {
+  const slots = Math.max(...offeringsOf(provider).map((offering) => offering.slots))
+  if (provider.min_instances > 0 || slots === 0) return []
+  const endpoint = () => endpointOf(config, clock.now())
+  return [holdPlaceholder({ pool, slots, endpoint, source, version, clock, logger })]
 }
 
 /** Something is wrong with the master or the login, or with each of the pools. */

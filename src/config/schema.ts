@@ -89,7 +89,7 @@ const demandKeys = {
   placeholder_agent: keyOr(
     flag,
     false,
-    'Keep a disabled agent with slots at the master, so that it accepts work while no VM runs.',
+    'Experimental: keep a disabled agent with slots at the master, so that it accepts work while no VM runs.',
   ),
 }
 

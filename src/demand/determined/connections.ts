@@ -85,8 +85,9 @@ export function openConnections(
       } catch (error) {
         // A master that restarted, or a proxy, has closed the connection while it was idle: that says nothing of it now.
         const { reused, code } = error as NodeJS.ErrnoException & { reused?: boolean }
-        if (reused && (code === 'ECONNRESET' || code === 'EPIPE')) return await once(order)
-        throw error
+        if (!reused || (code !== 'ECONNRESET' && code !== 'EPIPE')) throw error
+        agent.dropIdle()
+        return await once(order)
       }
     },
     close: () => agent.destroy(),
@@ -99,6 +100,11 @@ class DiallingAgent extends Agent {
   constructor(dial: () => Duplex) {
     super({ keepAlive: true, maxSockets: 8, scheduling: 'lifo' })
     this.#dial = dial
+  }
+
+  /** Those that are idle for as long have been closed as well. */
+  dropIdle(): void {
+    for (const socket of Object.values(this.freeSockets).flat()) socket?.destroy()
   }
 
   override createConnection(_: ClientRequestArgs): Duplex {

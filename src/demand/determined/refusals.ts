@@ -1,5 +1,5 @@
 // Pools that must not be run for this master, and what is warned of before they are.
-import type { PoolConfig } from '../../model/master-config.ts'
+import type { DemandConfig, PoolConfig } from '../../model/master-config.ts'
 import { type Problem, problem } from '../../model/problem.ts'
 import type { View } from './view.ts'
 
@@ -29,15 +29,22 @@ export function poolRefusal(pool: string, { pools, jobs }: View): Problem | unde
 }
 
 /** What anybody should know before a pool is run beside a Determined master. Needs no master. */
-export function warningsFor({ pool_name, provider }: PoolConfig): Problem[] {
+export function warningsFor(
+  { pool_name, provider }: PoolConfig,
+  { placeholder_agent }: Pick<DemandConfig, 'placeholder_agent'>,
+): Problem[] {
   if (!provider || provider.min_instances > 0) return []
-  return [
-    problem(
-      'NO_SCALE_FROM_ZERO',
-      `pool ${pool_name} may shrink to no agent, and the master then refuses most work`,
-      {
-        details: { pool: pool_name },
-      },
-    ),
-  ]
+  const details = { pool: pool_name }
+  if (placeholder_agent)
+    return [
+      problem(
+        'PLACEHOLDER_EXPERIMENTAL',
+        `a placeholder agent keeps pool ${pool_name} open while it has no VM`,
+        {
+          details,
+        },
+      ),
+    ]
+  const message = `pool ${pool_name} may shrink to no agent, and the master then refuses most work`
+  return [problem('NO_SCALE_FROM_ZERO', message, { details })]
 }

@@ -2,6 +2,7 @@
 import type { AgentState, Demand, PendingAllocation } from '../../model/demand.ts'
 import { experimentOf } from './job-limits.ts'
 import { busyAgents, isPending, type Memory } from './memory.ts'
+import { isPlaceholder } from './placeholder-id.ts'
 import type { SeenAgent, SeenTask } from './seen.ts'
 import type { View } from './view.ts'
 
@@ -23,7 +24,8 @@ export function demandOf(pool: string, view: View, memory: Memory): Demand {
       .filter((task) => task.pool === pool && isPending(task, memory))
       .map((task) => pendingOf(task, view)),
     agents: view.agents
-      .filter((agent) => agent.pools.includes(pool) && hasStarted(agent, busy, view, memory))
+      .filter((agent) => agent.pools.includes(pool) && !isPlaceholder(agent.id))
+      .filter((agent) => hasStarted(agent, busy, view, memory))
       .map((agent) => stateOf(agent, held.get(agent.id) ?? nothing, busy.has(agent.id), memory, auxPerAgent)),
   }
 }

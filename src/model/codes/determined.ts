@@ -89,6 +89,13 @@ export const determinedCodes = {
     meaning: 'The password or token for the Determined master crosses a network in plain text.',
     remedy: 'Give the master a certificate, and write https:// in demand.url.',
   },
+  PLACEHOLDER_EXPERIMENTAL: {
+    severity: 'warning',
+    exit: 1,
+    meaning:
+      'A placeholder agent shows the master slots that are not there. It was never tried on a real master, and work given to it in the moment before it is disabled fails.',
+    remedy: 'Set min_instances: 1 and demand.placeholder_agent: false where that must not happen.',
+  },
   NO_SCALE_FROM_ZERO: {
     severity: 'warning',
     exit: 1,

@@ -3,11 +3,15 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, readFileSync } from 'node:fs'
 import { join as pathOf } from 'node:path'
-import { afterEach, beforeEach, describe, expect, inject, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, inject, it, vi } from 'vitest'
 import { createDevelopmentChain } from '../../../src/tls/development/development-ca.ts'
 import { type Opened, openFake } from '../../support/fake-determined/opened.ts'
+import { command } from '../../support/fake-determined/submissions.ts'
 import { finish, submit } from '../../support/fake-determined/world.ts'
 import { until } from '../../support/server.ts'
+
+// A process, a VM and a cadence of seconds each: slow machines need more than the usual time.
+vi.setConfig({ testTimeout: 60_000 })
 
 let opened: Opened
 let child: ChildProcess | undefined
@@ -32,18 +36,18 @@ afterEach(async () => {
 })
 
 /** Without the master's key: only the master has it. */
-function configure(more = ''): void {
+function configure(demand = ''): void {
   opened.write(
     'master.yaml',
     `port: ${opened.fake.port}
 security: {tls: {cert: chain.crt}}
-demand: {type: determined, user: provisioner, password_file: password}
+demand: {type: determined, user: provisioner, password_file: password${demand}}
 resource_pools:
   - pool_name: default
     agent_reconnect_wait: 2s
     provider:
       {type: local, slots: 2, max_instances: 2, max_idle_agent_period: 3s, boot_timeout: 30s, min_instances: 0}
-${more}`,
+`,
   )
 }
 
@@ -85,7 +89,7 @@ describe('provision beside a Determined master', () => {
     expect(await ended, stderr()).toBe(0)
     expect(opened.world.sessions.size).toBe(0)
     expect(stderr()).not.toContain('correct horse')
-  }, 60_000)
+  })
 
   it('waits for a master that is away, when it has met it before', async () => {
     configure()
@@ -102,7 +106,23 @@ describe('provision beside a Determined master', () => {
     const work = submit(opened.world, { slots: 1 })
     await until(() => placed(work), 'work on an agent', 40)
     expect(stderr()).toContain('the Determined master answers again')
-  }, 90_000)
+  })
+
+  it('keeps the pool open with a placeholder agent, which gets none of the work (experimental)', async () => {
+    configure(', placeholder_agent: true')
+    const { stderr, ended } = start()
+    const placeholder = 'provisioner-placeholder-default'
+    await until(() => opened.world.agents.get(placeholder)?.enabled === false, 'the placeholder', 15)
+    expect(stderr()).toContain('PLACEHOLDER_EXPERIMENTAL')
+    expect(command(opened.world, { slots: 3 })).toMatchObject({ status: 400 })
+    expect(command(opened.world, { slots: 2 })).toMatchObject({ status: 200 })
+    const [work] = opened.world.work.keys()
+    await until(() => placed(work!), 'work on an agent', 30)
+    expect(opened.world.work.get(work!)!.on.keys().next().value).toMatch(/^local-/)
+    child!.kill('SIGTERM')
+    expect(await ended, stderr()).toBe(0)
+    await until(() => !opened.world.agents.has(placeholder), 'the end of the placeholder', 15)
+  })
 
   it('does not start for a pool the master runs itself', async () => {
     configure()

@@ -2,7 +2,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { ProvisionError } from '../../../src/model/problem.ts'
 import { type Opened, openFake } from '../../support/fake-determined/opened.ts'
-import { giveUp, join, lose, place, submit } from '../../support/fake-determined/world.ts'
+import { finish, giveUp, join, lose, place, submit } from '../../support/fake-determined/world.ts'
 import { FastClock } from '../../support/fast-clock.ts'
 
 let opened: Opened
@@ -96,9 +96,12 @@ describe('a master that does not answer as it should', () => {
 
   it('that closed an idle connection is asked over a new one', async () => {
     const source = opened.open()
-    await source.read('default')
+    join(opened.world, 'i-1', 4)
+    // Several connections: the next one tried may be closed as well.
+    await Promise.all([source.read('default'), ...['a', 'b', 'c'].map((id) => source.drain(id))])
     await opened.fake.stop()
     await opened.fake.start()
+    expect(await source.drain('i-1')).toBe(true)
     expect(await source.read('default')).toMatchObject({ pending: [] })
   })
 })
@@ -125,6 +128,34 @@ describe('a pool is not run', () => {
       code: 'DETERMINED_WORK_HIDDEN',
     })
     expect((await opened.open().read('default')).pending).toHaveLength(1)
+  })
+})
+
+describe('what changes while the lists are read', () => {
+  beforeEach(() => join(opened.world, 'i-1', 4))
+  const once = (change: () => void) => {
+    let isDone = false
+    opened.fake.onAnswer = ({ path }) => {
+      if (path !== '/api/v1/agents' || isDone) return
+      isDone = true
+      change()
+    }
+  }
+
+  it('is not work that waits beside the agent it was given', async () => {
+    const work = submit(opened.world, { slots: 4 })
+    once(() => place(opened.world, work, 'i-1'))
+    const { agents, pending } = await opened.open().read('default')
+    expect([pending, agents[0]]).toMatchObject([[], { busy: true, freeSlots: 0 }])
+  })
+
+  it('is not an agent that is idle too early', async () => {
+    const work = submit(opened.world, { slots: 4 })
+    place(opened.world, work, 'i-1')
+    once(() => finish(opened.world, work))
+    const source = opened.open()
+    expect((await source.read('default')).agents).toMatchObject([{ busy: true }])
+    expect((await source.read('default')).agents).toMatchObject([{ busy: false, freeSlots: 4 }])
   })
 })
 

@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest'
 import type { JobLimits } from '../../../../src/demand/determined/job-limits.ts'
 import { emptyMemory, type Memory, remember } from '../../../../src/demand/determined/memory.ts'
+import { placeholderId } from '../../../../src/demand/determined/placeholder-id.ts'
 import { agentsSchema, seenAgent, seenTask, tasksSchema } from '../../../../src/demand/determined/seen.ts'
 import { demandOf } from '../../../../src/demand/determined/to-demand.ts'
 import type { View } from '../../../../src/demand/determined/view.ts'
@@ -174,6 +175,10 @@ describe('an agent', () => {
 
   it('of another pool is not shown', () => {
     expect(demandAfter({ agents: [agent({ resourcePools: ['other'] })] }).agents).toEqual([])
+  })
+
+  it('that only keeps the pool open is not shown: it is no capacity', () => {
+    expect(demandAfter({ agents: [agent({ id: placeholderId('default') })] }).agents).toEqual([])
   })
 
   it('is busy with a notebook without slots, which only the list of tasks shows', () => {
