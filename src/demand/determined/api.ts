@@ -35,7 +35,7 @@ export interface Api {
 }
 
 /** Small enough that reading one does not hold up the event loop. */
-const pageSize = 500
+const pageSize = 250
 /** How often a list that changes while it is read is begun anew. */
 const mostTries = 5
 

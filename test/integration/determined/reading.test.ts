@@ -27,8 +27,8 @@ describe('pages', () => {
     for (let n = 0; n < 501; n++) submit(opened.world, { slots: 1 })
     const { agents, pending } = await opened.open().read('default')
     expect([new Set(agents.map(({ id }) => id)).size, pending.length]).toEqual([1_201, 501])
-    expect(opened.fake.count('/agents')).toBe(3)
-    expect(opened.fake.count('/job-queues-v2')).toBe(2)
+    expect(opened.fake.count('/agents')).toBe(5)
+    expect(opened.fake.count('/job-queues-v2')).toBe(3)
   })
 
   it('are begun anew when somebody leaves between two of them: nobody may be overlooked', async () => {
