@@ -2,7 +2,7 @@
 import * as z from 'zod/mini'
 import { ProvisionError, problem } from '../../model/problem.ts'
 import type { Order } from './connections.ts'
-import { refusal, wordsOf } from './failures.ts'
+import { parsed, refusal, wordsOf } from './failures.ts'
 import {
   agentsSchema,
   experimentSchema,
@@ -28,7 +28,8 @@ export interface Api {
   jobs(pool: string, signal?: AbortSignal): Promise<SeenJob[]>
   /** undefined: no limit. */
   maxSlots(experiment: string, signal?: AbortSignal): Promise<number | undefined>
-  isAdmin(signal?: AbortSignal): Promise<boolean>
+  /** undefined when the master does not tell. */
+  isAdmin(signal?: AbortSignal): Promise<boolean | undefined>
   /** False when the master does not know the agent. Throws DETERMINED_AGENT_AWAY while it may still come back. */
   drain(agentId: string, signal?: AbortSignal): Promise<boolean>
   enable(agentId: string, signal?: AbortSignal): Promise<boolean>
@@ -111,8 +112,9 @@ export function createApi(session: Session): Api {
       return maxSlotsOf(await session.get(path, experimentSchema, signal))
     },
     async isAdmin(signal) {
-      const { user } = await session.get('/api/v1/me', me, signal)
-      return user.admin === true
+      const asked: Order = { method: 'GET', path: '/api/v1/auth/user', signal }
+      const answer = await session.ask(asked)
+      return answer.status === 200 ? parsed(me, asked, answer).user.admin : undefined
     },
     drain: (agentId, signal) => order(agentId, 'disable', signal),
     enable: (agentId, signal) => order(agentId, 'enable', signal),

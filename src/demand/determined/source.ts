@@ -77,7 +77,7 @@ export function determinedDemand(options: DeterminedDemandOptions): DeterminedDe
       const problems: Problem[] = []
       try {
         problems.push(...session.endpoint().warnings, ...fileWarnings(config.demand))
-        if (!(await api.isAdmin(signal)))
+        if ((await api.isAdmin(signal)) === false)
           problems.push(problem('DETERMINED_NOT_ADMIN', `${config.demand.user ?? 'the user'} is no admin`))
         for (const pool of pools) {
           const refusal = poolRefusal(pool, (await looker.look(pool, signal)).view)

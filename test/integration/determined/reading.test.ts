@@ -115,6 +115,14 @@ describe('a pool is not run', () => {
     expect((await source.check(['default'])).map(({ code }) => code)).toEqual(['DETERMINED_POOL_PROVIDED'])
   })
 
+  it('when the master launches its agents itself, also where it does not tell who we are', async () => {
+    opened.world.pools.set('default', { type: 'AWS' })
+    opened.fake.faults = [{ path: '/auth/user', kind: 404 }]
+    expect((await opened.open().check(['default'])).map(({ code }) => code)).toEqual([
+      'DETERMINED_POOL_PROVIDED',
+    ])
+  })
+
   it('when the master has no such pool; the others go on', async () => {
     const source = opened.open()
     expect((await errorOf(source.read('gpu'))).message).toMatch(/MASTER_POOL_UNKNOWN.*it has: default/)
@@ -156,6 +164,18 @@ describe('what changes while the lists are read', () => {
     const source = opened.open()
     expect((await source.read('default')).agents).toMatchObject([{ busy: true }])
     expect((await source.read('default')).agents).toMatchObject([{ busy: false, freeSlots: 4 }])
+  })
+})
+
+describe('several pools', () => {
+  it('share what is read of the whole master', async () => {
+    opened.world.pools.set('other', { type: 'STATIC' })
+    const source = opened.open()
+    await Promise.all([source.read('default'), source.read('other')])
+    const before = [opened.fake.count('/tasks'), opened.fake.count('/job-queues-v2')]
+    await Promise.all([source.read('default'), source.read('other'), source.read('default')])
+    const after = [opened.fake.count('/tasks'), opened.fake.count('/job-queues-v2')]
+    expect(after.map((count, i) => count - before[i]!)).toEqual([1, 2])
   })
 })
 

@@ -25,7 +25,8 @@ export function answer(world: FakeWorld, asked: Asked): Answer {
     world.sessions.delete(token!)
     return ok({})
   }
-  if (path === '/api/v1/me') return ok({ user: { id: 1, username: name, admin: user.admin, active: true } })
+  if (path === '/api/v1/auth/user')
+    return ok({ user: { id: 1, username: name, admin: user.admin, active: true } })
   return method === 'GET' ? show(world, asked, user) : change(world, asked, user)
 }
 
