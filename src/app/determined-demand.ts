@@ -82,6 +82,12 @@ export async function learnClusterId(context: SourceContext): Promise<string | u
   try {
     const { clusterId } = await source.facts()
     return /^[a-z0-9](?:[a-z0-9_-]{0,61}[a-z0-9])?$/.test(clusterId) ? clusterId : undefined
+  } catch (error) {
+    const [found] = error instanceof ProvisionError ? error.problems : []
+    if (!found || !passing.includes(found.code)) throw error
+    const remedy =
+      'The first start needs the master, for its cluster id. Start the master, or set cluster_id.'
+    throw new ProvisionError({ ...found, remedy })
   } finally {
     await source.close()
   }

@@ -3,8 +3,8 @@ import type { SeenTask } from './seen.ts'
 import type { View } from './view.ts'
 
 export interface Memory {
-  /** Allocations that were seen with resources. */
-  placed: ReadonlySet<string>
+  /** Allocations that were seen with resources, and when the master last knew them. */
+  placed: ReadonlyMap<string, number>
   agents: ReadonlyMap<string, RememberedAgent>
 }
 
@@ -15,15 +15,16 @@ interface RememberedAgent {
   idleSince?: number
 }
 
-export const emptyMemory: Memory = { placed: new Set(), agents: new Map() }
+export const emptyMemory: Memory = { placed: new Map(), agents: new Map() }
 
-/** The memory after a look: nothing is kept of agents and work that the master does not know any more. */
+/** Milliseconds: a master that was restarted may take a while until it knows its work again. */
+const placedFor = 5 * 60_000
+
+/** The memory after a look. Nothing is kept of agents that the master does not know any more. */
 export function remember(before: Memory, view: View): Memory {
   const busy = busyAgents(view)
   return {
-    placed: new Set(
-      view.tasks.filter(({ id, placed }) => placed || before.placed.has(id)).map(({ id }) => id),
-    ),
+    placed: placedAfter(before.placed, view),
     agents: new Map(
       view.agents.map((agent) => {
         const known = before.agents.get(agent.id)
@@ -37,6 +38,12 @@ export function remember(before: Memory, view: View): Memory {
       }),
     ),
   }
+}
+
+function placedAfter(before: Memory['placed'], { tasks, at }: View): Map<string, number> {
+  const placed = new Map([...before].filter(([, seenAt]) => at - seenAt < placedFor))
+  for (const task of tasks) if (task.placed || placed.has(task.id)) placed.set(task.id, at)
+  return placed
 }
 
 /**

@@ -132,6 +132,14 @@ describe('provision beside a Determined master', () => {
     expect(stderr()).toMatch(/DETERMINED_POOL_PROVIDED [\s\S]*remedy: Remove `provider`/)
   })
 
+  it('does not start for the first time without the master, whose cluster id it needs', async () => {
+    configure()
+    await opened.fake.stop()
+    const { stderr, ended } = start()
+    expect(await ended).toBe(1)
+    expect(stderr()).toMatch(/DETERMINED_UNREACHABLE [\s\S]*remedy: .*set cluster_id/)
+  })
+
   it('does not start with a wrong password', async () => {
     configure()
     opened.write('password', 'wrong')

@@ -117,6 +117,13 @@ describe('work', () => {
     ).toEqual([])
   })
 
+  it('that had its agent is no new work to a restarted master, which does not know it for a while', () => {
+    const placed = { tasks: [task({ resources: [onAgent('i-1', 0)] })] }
+    const restored = (minutes: number) => ({ tasks: [task()], at: at + minutes * 60 * second })
+    expect(demandAfter(placed, {}, restored(4)).pending).toEqual([])
+    expect(demandAfter(placed, {}, restored(6)).pending).toHaveLength(1)
+  })
+
   it('of the same task in a new run waits again', () => {
     const second = task({ allocationId: 't.2' })
     const demand = demandAfter({ tasks: [task({ resources: [onAgent('i-1', 0)] })] }, { tasks: [second] })
