@@ -1,9 +1,9 @@
 // `provision` as a process beside a fake Determined master: real TLS, real REST, real agents of local VMs on its socket.
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { join as pathOf } from 'node:path'
-import { afterEach, beforeEach, describe, expect, inject, it, vi } from 'vitest'
+import { describe, expect, inject, it, type TestContext, vi } from 'vitest'
 import { createDevelopmentChain } from '../../../src/tls/development/development-ca.ts'
 import { type Opened, openFake } from '../../support/fake-determined/opened.ts'
 import { command } from '../../support/fake-determined/submissions.ts'
@@ -13,136 +13,160 @@ import { until } from '../../support/server.ts'
 // A process, a VM and a cadence of seconds each: slow machines need more than the usual time.
 vi.setConfig({ testTimeout: 60_000 })
 
-let opened: Opened
-let child: ChildProcess | undefined
-beforeEach(async () => {
+interface Daemon extends Opened {
+  /** Starts `provision`; without the master's key, which only the master has. */
+  start(demand?: string): { stderr: () => string; stop: () => void; ended: Promise<number | null> }
+  agents(): string[]
+  placed(work: string): boolean
+  orders(verb: 'disable' | 'enable'): number
+}
+
+async function prepare({ onTestFinished }: TestContext): Promise<Daemon> {
+  const now = Date.now()
   const { chain, leaf } = await createDevelopmentChain({
     names: ['master.test'],
     ips: ['127.0.0.1'],
     days: 30,
-    now: Date.now(),
+    now,
   })
-  opened = await openFake({ tls: { cert: chain, key: leaf.key } })
-  opened.world.schedules = true
+  const opened = await openFake({ tls: { cert: chain, key: leaf.key } })
+  const { world, fake, dir } = opened
+  const running: { child: ChildProcess; ended: Promise<unknown> }[] = []
+  onTestFinished(async () => {
+    for (const { child } of running) child.kill('SIGTERM')
+    await Promise.all(running.map(({ ended }) => ended))
+    await opened.dispose()
+  })
+  world.schedules = true
   opened.write('chain.crt', chain)
-})
-afterEach(async () => {
-  if (child && child.exitCode === null) {
-    child.kill('SIGTERM')
-    await once(child, 'close')
-  }
-  child = undefined
-  await opened.dispose()
-})
 
-/** Without the master's key: only the master has it. */
-function configure(demand = ''): void {
-  opened.write(
-    'master.yaml',
-    `port: ${opened.fake.port}
+  function start(demand = '') {
+    opened.write(
+      'master.yaml',
+      `port: ${fake.port}
 security: {tls: {cert: chain.crt}}
 demand: {type: determined, user: provisioner, password_file: password${demand}}
 resource_pools:
   - pool_name: default
-    agent_reconnect_wait: 2s
+    agent_reconnect_wait: 6s
     provider:
-      {type: local, slots: 2, max_instances: 2, max_idle_agent_period: 3s, boot_timeout: 30s, min_instances: 0}
+      type: local
+      slots: 2
+      max_instances: 2
+      max_idle_agent_period: 3s
+      boot_timeout: 30s
+      agent_reconnect_backoff: 1
 `,
-  )
+    )
+    let text = ''
+    const child = spawn(process.execPath, ['--no-warnings', inject('cli'), '-c', 'master.yaml'], {
+      cwd: dir,
+      env: { PATH: process.env['PATH'] },
+      stdio: ['ignore', 'inherit', 'pipe'],
+    })
+    child.stderr.on('data', (part) => (text += part))
+    const ended = once(child, 'close').then(([status]) => status as number | null)
+    running.push({ child, ended })
+    return { stderr: () => text, stop: () => void child.kill('SIGTERM'), ended }
+  }
+
+  return {
+    ...opened,
+    start,
+    agents: () => [...world.agents.keys()],
+    placed: (id) => world.work.get(id)?.on.size === 1,
+    orders: (verb) => fake.asked.filter((line) => line.endsWith(`/${verb}`)).length,
+  }
 }
 
-function start(): { stderr: () => string; ended: Promise<number | null> } {
-  let text = ''
-  child = spawn(process.execPath, ['--no-warnings', inject('cli'), '-c', 'master.yaml'], {
-    cwd: opened.dir,
-    env: { PATH: process.env['PATH'] },
-    stdio: ['ignore', 'inherit', 'pipe'],
-  })
-  child.stderr!.on('data', (part) => (text += part))
-  return { stderr: () => text, ended: once(child, 'close').then(([status]) => status) }
-}
-
-const agents = () => [...opened.world.agents.keys()]
-const placed = (id: string) => opened.world.work.get(id)?.on.size === 1
-
-describe('provision beside a Determined master', () => {
-  it('takes up its cluster, launches for its work, and ends what is idle', async () => {
-    configure()
-    const { stderr, ended } = start()
+// Nearly all of their time is waiting.
+describe.concurrent('provision beside a Determined master', () => {
+  it('takes up its cluster, launches for its work, and ends what is idle', async (context) => {
+    const { world, dir, ...daemon } = await prepare(context)
+    const { stderr, stop, ended } = daemon.start()
     await until(() => stderr().includes('NO_SCALE_FROM_ZERO'), 'the warning', 15)
-    expect(readFileSync(pathOf(opened.dir, '.provision/cluster-id'), 'utf8').trim()).toBe(
-      opened.world.clusterId,
-    )
-    const work = submit(opened.world, { slots: 2 })
-    await until(() => placed(work), 'work on an agent', 30)
-    const [id] = agents()
-    expect(id).toMatch(/^local-/)
-    finish(opened.world, work)
-    await until(
-      () => stderr().includes('"move":"terminate"') || agents().length === 0,
-      'the end of the VM',
-      30,
-    )
-    await until(() => agents().length === 0, 'the end of its agent', 15)
-    expect(opened.fake.asked.filter((line) => line.endsWith('/disable'))).toHaveLength(1)
-    child!.kill('SIGTERM')
+    expect(readFileSync(pathOf(dir, '.provision/cluster-id'), 'utf8').trim()).toBe(world.clusterId)
+    const work = submit(world, { slots: 2 })
+    await until(() => daemon.placed(work), 'work on an agent', 30)
+    expect(daemon.agents()).toEqual([expect.stringMatching(/^local-/)])
+    finish(world, work)
+    await until(() => daemon.agents().length === 0, 'the end of the VM and its agent', 40)
+    expect(daemon.orders('disable')).toBe(1)
+    stop()
     expect(await ended, stderr()).toBe(0)
-    expect(opened.world.sessions.size).toBe(0)
+    expect(world.sessions.size).toBe(0)
     expect(stderr()).not.toContain('correct horse')
   })
 
-  it('waits for a master that is away, when it has met it before', async () => {
-    configure()
-    const first = start()
-    await until(() => existsSync(pathOf(opened.dir, '.provision/cluster-id')), 'the first start', 15)
+  it('keeps a notebook without slots through the end of its session and a restart of the master', async (context) => {
+    const { world, fake, ...daemon } = await prepare(context)
+    const { stderr } = daemon.start()
+    const notebook = submit(world, { slots: 0 })
+    await until(() => daemon.placed(notebook), 'the notebook on an agent', 30)
+    const [id] = daemon.agents()
+    world.sessions.clear()
+    await fake.stop()
+    await until(() => stderr().includes('nothing is launched or ended meanwhile'), 'the word of it', 15)
+    await fake.start()
+    await until(() => stderr().includes('the Determined master answers again'), 'its return', 15)
+    await until(() => world.agents.get(id!)?.away === undefined, 'the return of the agent', 15)
+    // Longer than an idle agent is left.
+    await new Promise((resolve) => setTimeout(resolve, 5_000))
+    expect([daemon.agents(), daemon.placed(notebook)]).toEqual([[id], true])
+    expect([daemon.orders('disable'), fake.count('/auth/login')]).toEqual([0, 2])
+  })
+
+  it('waits for a master that is away, when it has met it before', async (context) => {
+    const { world, fake, ...daemon } = await prepare(context)
+    const first = daemon.start()
     await until(() => first.stderr().includes('NO_SCALE_FROM_ZERO'), 'the first check', 15)
-    child!.kill('SIGTERM')
+    first.stop()
     expect(await first.ended, first.stderr()).toBe(0)
-    await opened.fake.stop()
-    const { stderr } = start()
+    await fake.stop()
+    const { stderr } = daemon.start()
     await until(() => stderr().includes('nothing is launched or ended meanwhile'), 'the word of it', 15)
     expect(stderr()).toContain('DETERMINED_UNREACHABLE')
-    await opened.fake.start()
-    const work = submit(opened.world, { slots: 1 })
-    await until(() => placed(work), 'work on an agent', 40)
+    await fake.start()
+    const work = submit(world, { slots: 1 })
+    await until(() => daemon.placed(work), 'work on an agent', 40)
     expect(stderr()).toContain('the Determined master answers again')
   })
 
-  it('keeps the pool open with a placeholder agent, which gets none of the work (experimental)', async () => {
-    configure(', placeholder_agent: true')
-    const { stderr, ended } = start()
+  it('keeps the pool open with a placeholder agent, which gets none of the work (experimental)', async (context) => {
+    const { world, ...daemon } = await prepare(context)
+    const { stderr, stop, ended } = daemon.start(', placeholder_agent: true')
     const placeholder = 'provisioner-placeholder-default'
-    await until(() => opened.world.agents.get(placeholder)?.enabled === false, 'the placeholder', 15)
+    await until(() => world.agents.get(placeholder)?.enabled === false, 'the placeholder', 15)
     expect(stderr()).toContain('PLACEHOLDER_EXPERIMENTAL')
-    expect(command(opened.world, { slots: 3 })).toMatchObject({ status: 400 })
-    expect(command(opened.world, { slots: 2 })).toMatchObject({ status: 200 })
-    const [work] = opened.world.work.keys()
-    await until(() => placed(work!), 'work on an agent', 30)
-    expect(opened.world.work.get(work!)!.on.keys().next().value).toMatch(/^local-/)
-    child!.kill('SIGTERM')
+    expect(command(world, { slots: 3 })).toMatchObject({ status: 400 })
+    expect(command(world, { slots: 2 })).toMatchObject({ status: 200 })
+    const [work] = world.work.keys()
+    await until(() => daemon.placed(work!), 'work on an agent', 30)
+    expect([...world.work.get(work!)!.on.keys()]).toEqual([expect.stringMatching(/^local-/)])
+    stop()
     expect(await ended, stderr()).toBe(0)
-    await until(() => !opened.world.agents.has(placeholder), 'the end of the placeholder', 15)
+    await until(() => !world.agents.has(placeholder), 'the end of the placeholder', 15)
   })
 
-  it('does not start for a pool the master runs itself', async () => {
-    configure()
-    opened.world.pools.set('default', { type: 'AWS' })
+  it('does not start for a pool the master runs itself', async (context) => {
+    const { world, start } = await prepare(context)
+    world.pools.set('default', { type: 'AWS' })
     const { stderr, ended } = start()
     expect(await ended).toBe(3)
     expect(stderr()).toMatch(/DETERMINED_POOL_PROVIDED [\s\S]*remedy: Remove `provider`/)
   })
 
-  it('does not start for the first time without the master, whose cluster id it needs', async () => {
-    configure()
-    await opened.fake.stop()
+  it('does not start for the first time without the master, whose cluster id it needs', async (context) => {
+    const { fake, start } = await prepare(context)
+    await fake.stop()
     const { stderr, ended } = start()
     expect(await ended).toBe(1)
     expect(stderr()).toMatch(/DETERMINED_UNREACHABLE [\s\S]*remedy: .*set cluster_id/)
   })
 
-  it('does not start with a wrong password', async () => {
-    configure()
-    opened.write('password', 'wrong')
+  it('does not start with a wrong password', async (context) => {
+    const { write, start } = await prepare(context)
+    write('password', 'wrong')
     const { stderr, ended } = start()
     expect(await ended).toBe(3)
     expect(stderr()).toMatch(/DETERMINED_LOGIN_REFUSED .*provisioner/)

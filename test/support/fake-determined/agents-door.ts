@@ -8,7 +8,7 @@ import { options } from '../scripted-master.ts'
 import { type FakeWorld, giveUp, join, lose } from './world.ts'
 
 /** Milliseconds; real masters wait 25 s. */
-const reconnectWait = 2_000
+const reconnectWait = 6_000
 
 export type Upgrade = (request: IncomingMessage, socket: Duplex, head: Buffer) => void
 
