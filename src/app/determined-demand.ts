@@ -60,9 +60,30 @@ function isHopeless(problems: Problem[], pools: string[]): boolean {
   )
 }
 
+/** The same questions without running anything, and which master answered them. */
+export async function checkDeterminedDemand(
+  context: SourceContext,
+): Promise<{ note?: string; problems: Problem[] }> {
+  const { config } = context
+  const provided = config.resource_pools.filter(isProvided)
+  const source = sourceOf(context)
+  try {
+    const problems = await source.check(provided.map((pool) => pool.pool_name))
+    problems.push(...provided.flatMap((pool) => warningsFor(pool, config.demand)))
+    if (problems.some(isError)) return { problems }
+    const { version, clusterName, clusterId } = await source.facts()
+    return { note: `Determined ${version}, cluster ${clusterName || clusterId}`, problems }
+  } catch (error) {
+    if (error instanceof ProvisionError) return { problems: error.problems }
+    throw error
+  } finally {
+    await source.close()
+  }
+}
+
 interface SourceContext {
   config: MasterConfig
-  version: string
+  version?: string
   clock: Clock
   logger: Logger
 }

@@ -38,7 +38,7 @@ export async function checkAll(options: CheckOptions): Promise<CheckRow[]> {
   if (!config) return [...faults, notChecked('all else', 'the configuration has to be right first')]
   const pools = choosePools(config, options.pools)
   const [demand, ...rows] = await Promise.all([
-    checkDemand({ config, env, clock }),
+    checkDemand({ config, env, clock, logger: options.logger }),
     checkPools(config, pools, options),
   ])
   const found = passed(file, `${pools.length} pool${pools.length === 1 ? '' : 's'} to launch`)

@@ -1,13 +1,15 @@
 // Rows about where demand would come from. Each source has its own questions; one without an entry has not been asked.
 import type { DemandConfig, MasterConfig } from '../../model/master-config.ts'
-import type { Clock } from '../../model/ports.ts'
-import { type Problem, problem } from '../../model/problem.ts'
+import type { Clock, Logger } from '../../model/ports.ts'
+import type { Problem } from '../../model/problem.ts'
+import { checkDeterminedDemand } from '../determined-demand.ts'
 import { type CheckRow, rowsOf } from './row.ts'
 
 export interface DemandCheckInput {
   config: MasterConfig
   env: Readonly<Record<string, string | undefined>>
   clock: Clock
+  logger: Logger
 }
 
 /** What is wrong, or a note of what was found. */
@@ -15,7 +17,7 @@ type DemandCheck = (input: DemandCheckInput) => Promise<{ note?: string; problem
 
 const checks: Partial<Record<DemandConfig['type'], DemandCheck>> = {
   'built-in': async () => ({ note: 'the built-in master', problems: [] }),
-  determined: unavailable,
+  determined: checkDeterminedDemand,
 }
 
 export async function checkDemand(input: DemandCheckInput): Promise<CheckRow[]> {
@@ -26,8 +28,4 @@ export async function checkDemand(input: DemandCheckInput): Promise<CheckRow[]> 
   const { note, problems } = await check(input)
   const faults = problems.map((fault) => of(type, fault))
   return problems.some(({ severity }) => severity === 'error') ? faults : [passed(type, note), ...faults]
-}
-
-async function unavailable({ config }: DemandCheckInput): Promise<{ problems: Problem[] }> {
-  return { problems: [problem('DEMAND_UNAVAILABLE', `demand.type is ${config.demand.type}`)] }
 }

@@ -18,7 +18,8 @@ import { demandOf } from './to-demand.ts'
 
 export interface DeterminedDemandOptions {
   config: Pick<MasterConfig, 'file' | 'port' | 'security' | 'demand'>
-  version: string
+  /** Ours, for the master's log. */
+  version?: string
   clock: Clock
   /** From 0 up to 1. */
   random: () => number
@@ -44,7 +45,7 @@ export function determinedDemand(options: DeterminedDemandOptions): DeterminedDe
   const session = openSession({
     endpoint: () => endpointOf(config, clock.now()),
     login: config.demand,
-    userAgent: `provision/${version}`,
+    userAgent: version === undefined ? 'provision' : `provision/${version}`,
     timeoutMs,
   })
   const api = createApi(session)

@@ -1,0 +1,48 @@
+// `provision check` beside a Determined master: what its REST API tells before anything is launched.
+import { afterEach, beforeEach, expect, it } from 'vitest'
+import { checkAll } from '../../../src/app/check/check-all.ts'
+import { systemClock } from '../../../src/platform/clock.ts'
+import { type Opened, openFake } from '../../support/fake-determined/opened.ts'
+import { silentLogger } from '../../support/silent-logger.ts'
+
+let opened: Opened
+beforeEach(async () => {
+  opened = await openFake()
+})
+afterEach(() => opened.dispose())
+
+async function rows(minInstances = 1): Promise<string[]> {
+  const file = opened.write(
+    'master.yaml',
+    `demand: {type: determined, url: "${opened.fake.url}", user: provisioner, password_file: password}
+resource_pools:
+  - pool_name: default
+    provider: {type: local, master_url: "${opened.fake.url}", min_instances: ${minInstances}}
+`,
+  )
+  const found = await checkAll({
+    ...{ file, env: {}, localAgent: ['agent'], clock: systemClock, logger: silentLogger },
+  })
+  return found
+    .filter(({ subject }) => subject === 'demand')
+    .map(({ result, note, problem }) => `${result} ${problem?.code ?? note}`)
+}
+
+it('names the master that answered, and leaves no session there', async () => {
+  expect(await rows()).toEqual(['passed Determined 0.38.1, cluster fake'])
+  expect(opened.world.sessions.size).toBe(0)
+})
+
+it('warns of a pool that may shrink to nothing', async () => {
+  expect(await rows(0)).toEqual(['passed Determined 0.38.1, cluster fake', 'warning NO_SCALE_FROM_ZERO'])
+})
+
+it('fails for a pool the master runs itself', async () => {
+  opened.world.pools.set('default', { type: 'AWS' })
+  expect(await rows()).toEqual(['failed DETERMINED_POOL_PROVIDED'])
+})
+
+it('fails when the master does not answer', async () => {
+  await opened.fake.stop()
+  expect(await rows()).toEqual(['failed DETERMINED_UNREACHABLE'])
+})
