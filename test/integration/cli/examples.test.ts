@@ -26,6 +26,7 @@ function prepared(name: string): string {
 
 describe.each([
   ['aws', ['gpu', 'aux']],
+  ['determined', ['gpu']],
   ['gcp', ['gpu', 'aux']],
   ['local', ['default']],
 ])('examples/%s', (name, pools) => {

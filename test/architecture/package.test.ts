@@ -1,0 +1,29 @@
+// What the package would hold: what users need, and nothing that lies about on the machine that packs it.
+import { execFileSync } from 'node:child_process'
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterAll, expect, it } from 'vitest'
+import { root } from '../support/sources.ts'
+
+const folders = ['certs', 'secrets', '.provision'].map((name) =>
+  join(root, 'examples/gcp', name, 'packed-by-mistake'),
+)
+afterAll(() => {
+  for (const folder of folders) rmSync(folder, { recursive: true, force: true })
+})
+
+it('holds no key, no secret and no state of the examples', { timeout: 60_000 }, () => {
+  for (const folder of folders) {
+    mkdirSync(folder, { recursive: true })
+    writeFileSync(join(folder, 'server.key'), 'not for others')
+  }
+  const told = execFileSync('npm', ['pack', '--dry-run', '--json', '--ignore-scripts'], {
+    cwd: root,
+    encoding: 'utf8',
+  })
+  const [{ files }] = JSON.parse(told) as [{ files: { path: string }[] }]
+  const paths = files.map(({ path }) => path)
+  expect(paths.filter((path) => /\.key$|\/(certs|secrets|\.provision)\//.test(path))).toEqual([])
+  for (const wanted of ['examples/gcp/master.yaml', 'docs/tls.md', 'templates/agent-setup.sh.hbs', 'LICENSE'])
+    expect(paths).toContain(wanted)
+})
