@@ -8,7 +8,7 @@ const root = resolve(import.meta.dirname, '..')
 
 /** Loaded from node_modules when first needed: too large, or never needed by a dry run. */
 const external =
-  /^(@aws-sdk\/.*|@google-cloud\/.*|@peculiar\/x509|prom-client|reflect-metadata|ws|handlebars)$/
+  /^(@aws-sdk\/.*|@google-cloud\/.*|google-gax|@peculiar\/x509|prom-client|reflect-metadata|ws|handlebars)$/
 
 /** Node before 22.12 must get a sentence, not a syntax error: this file has nothing newer than ES2020. */
 const launcher = `#!/usr/bin/env node

@@ -6,6 +6,7 @@ import type { ProviderModule } from './provider.ts'
 /** A kind without an entry can be configured and rendered, but not launched by this version. */
 const modules: Partial<Record<ProviderKind, () => Promise<ProviderModule>>> = {
   aws: () => import('./aws/aws-provider.ts'),
+  gcp: () => import('./gcp/gcp-provider.ts'),
   local: () => import('./local/local-provider.ts'),
 }
 

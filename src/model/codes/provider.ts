@@ -121,6 +121,13 @@ export const providerCodes = {
     meaning: 'A launch was sent again that had been carried out before, and the cloud shows none of its VMs.',
     remedy: 'Nothing to do: it is looked for again, and a new launch is made for work that still waits.',
   },
+  PROVIDER_TIME_UNREADABLE: {
+    severity: 'warning',
+    exit: 5,
+    meaning:
+      'The cloud gave a time for a VM that cannot be read; the VM counts as made when it was first seen.',
+    remedy: 'Nothing to do.',
+  },
   PROVIDER_NOT_OURS: {
     severity: 'error',
     exit: 5,

@@ -12,9 +12,9 @@ export type LaunchStep = { offerings: Offering[]; names: string[]; problems: Pro
 )
 
 /** What one call may create (https://cloud.google.com/compute/docs/instances/multiple/about-bulk-creation). */
-export const largestBulk = 5000
+const largestBulk = 5000
 
-/** Offerings that differ only in the zone of one region are one step: the cloud finds the zones that have capacity. */
+/** A launch of more VMs than one call may create is several. Offerings that differ only in the zone of one region are one step: the cloud finds the zones that have capacity. */
 export function launchSteps(input: PropertiesInput): LaunchStep[] {
   const groups = new Map<string, Offering[]>()
   for (const offering of input.intent.offerings) {
@@ -22,11 +22,27 @@ export function launchSteps(input: PropertiesInput): LaunchStep[] {
     const key = [offering.capacityType, offering.instanceType, regionOf(settled.zone)].join(' ')
     groups.set(key, [...(groups.get(key) ?? []), settled])
   }
-  return [...groups.values()].map((group, index) => bulkInsert(input, group, index, 0, input.intent.count))
+  const { count } = input.intent
+  const starts = Array.from({ length: Math.ceil(count / largestBulk) }, (_, batch) => batch * largestBulk)
+  return [...groups.values()].flatMap((group, index) =>
+    starts.map((from) => bulkInsert(input, group, index, from, count - from)),
+  )
 }
 
-/** The `index`-th step asked for `count` VMs, named from number `from` on. Request id and names are the intent's. */
-export function bulkInsert(
+/** The same step for fewer VMs: what an earlier step has already given is not asked for again. */
+export function withCount(step: LaunchStep, wanted: number): LaunchStep {
+  const names = step.names.slice(0, wanted)
+  const count = names.length
+  const perInstanceProperties = Object.fromEntries(names.map((name) => [name, {}]))
+  const resource = { ...step.request.bulkInsertInstanceResourceResource, count, perInstanceProperties }
+  // One branch for each call, so that each keeps its own type.
+  return step.call === 'instances.bulkInsert'
+    ? { ...step, names, request: { ...step.request, bulkInsertInstanceResourceResource: resource } }
+    : { ...step, names, request: { ...step.request, bulkInsertInstanceResourceResource: resource } }
+}
+
+/** The `index`-th group asked for `count` VMs, named from number `from` on. Request id and names are the intent's. */
+function bulkInsert(
   input: PropertiesInput,
   offerings: Offering[],
   index: number,

@@ -1,0 +1,32 @@
+// `provision check` of a pool on Compute Engine: with the project and zone a launch would have.
+import type { GcpConfig } from '../../model/gcp-config.ts'
+import type { Offering } from '../../model/instance.ts'
+import type { MetadataOptions } from '../../platform/metadata-server.ts'
+import type { CheckItem, ProviderContext } from '../provider.ts'
+import { checkPool } from './check.ts'
+import { googleAuth } from './compute-package.ts'
+import { applicationDefault } from './credentials.ts'
+import { endpointsOf } from './endpoint.ts'
+import { gceClient } from './gce-client.ts'
+import { placeOf } from './place.ts'
+import { transport } from './transport.ts'
+
+/** Throws PROVIDER_CONFIG when no project or zone is known. */
+export async function check(
+  context: ProviderContext,
+  offerings: Offering[],
+  signal?: AbortSignal,
+): Promise<CheckItem[]> {
+  const { clock, env } = context
+  const config = context.config as GcpConfig
+  const metadata: MetadataOptions = { fetch: globalThis.fetch, clock, env }
+  const place = await placeOf(config, metadata)
+  const endpoints = endpointsOf(env)
+  const send = transport({ credentials: applicationDefault(googleAuth()), fetch: globalThis.fetch })
+  const api = gceClient({ endpoints, send, clock })
+  try {
+    return await checkPool({ api, config, place, offerings, signal })
+  } finally {
+    api.close()
+  }
+}

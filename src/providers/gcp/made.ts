@@ -1,0 +1,120 @@
+// What became of a bulkInsert: the VMs there are, and why the others are not.
+import type { Instance, Offering } from '../../model/instance.ts'
+import type { LaunchFailure, LaunchOrder } from '../../model/launch.ts'
+import { problem } from '../../model/problem.ts'
+import { limit } from '../../platform/limit.ts'
+import type { GceApi, GceInstance, GceOperation } from './gce-api.ts'
+import { isNotFound, refusal } from './gce-failure.ts'
+import { instanceOf, intentFilter, isOurs, lastPart } from './instances.ts'
+import type { LaunchStep } from './launch-steps.ts'
+import { nameOf } from './offering-name.ts'
+import { allInstances, allOperations } from './pages.ts'
+
+export interface StepOutcome {
+  instances: Instance[]
+  failures: LaunchFailure[]
+}
+
+export interface MadeInput {
+  api: GceApi
+  order: LaunchOrder
+  step: LaunchStep
+  /** Undefined when the answer was that the names exist. */
+  operation: GceOperation | undefined
+  signal?: AbortSignal | undefined
+}
+
+/** By their label rather than by the operation's counts: a launch sent again finds what it made the first time. */
+export async function madeBy(input: MadeInput): Promise<StepOutcome> {
+  const { api, order, step, operation, signal } = input
+  const { project } = step.request
+  const request = { project, filter: intentFilter(order.owner, order.intent.id) }
+  const names = new Set(step.names)
+  const listed = (await allInstances(api, request, signal)).filter(({ name = '' }) => names.has(name))
+  if (listed.length >= step.names.length) return { instances: ours(listed, order), failures: [] }
+  const inserts = await insertsOf(input)
+  const instances = ours([...listed, ...(await notListed(input, listed, inserts))], order)
+  if (operation && operation.status !== 'DONE') return { instances, failures: [stillRunning(input)] }
+  const failures = failuresOf(input, inserts)
+  if (!failures.length && !instances.length) failures.push(spent(input))
+  return { instances, failures }
+}
+
+function ours(found: GceInstance[], { owner }: LaunchOrder): Instance[] {
+  return found.filter((instance) => isOurs(instance, owner)).map((instance) => instanceOf(instance, owner))
+}
+
+/** Each VM of a bulkInsert has an operation of its own, in its zone, under the same group id. */
+async function insertsOf({ api, step, operation, signal }: MadeInput): Promise<GceOperation[]> {
+  if (!operation?.operationGroupId) return []
+  const { project } = step.request
+  const filter = `(operationGroupId = "${operation.operationGroupId}")`
+  const zones = step.offerings.map(({ zone }) => zone)
+  const byZone = await Promise.all(zones.map((zone) => allOperations(api, { project, zone, filter }, signal)))
+  return byZone.flat().filter(({ operationType, targetLink }) => operationType !== 'bulkInsert' && targetLink)
+}
+
+/** Listings may lag behind; a VM asked for by its name does not. One that is gone is not found. */
+async function notListed(
+  { api, step, signal }: MadeInput,
+  listed: GceInstance[],
+  inserts: GceOperation[],
+): Promise<GceInstance[]> {
+  const known = new Set(listed.map(({ name }) => name))
+  const made = inserts.filter(({ targetLink, error }) => !error && !known.has(lastPart(targetLink)))
+  const few = limit(10)
+  const found = await Promise.all(
+    made.map(({ targetLink, zone }) =>
+      few(async () => {
+        const place = { project: step.request.project, zone: lastPart(zone), instance: lastPart(targetLink) }
+        try {
+          return await api.getInstance(place, signal)
+        } catch (error) {
+          if (isNotFound(error)) return undefined
+          throw error
+        }
+      }),
+    ),
+  )
+  return found.filter((instance) => instance !== undefined)
+}
+
+/** One for each zone and reason. What the whole operation says counts only when no VM says why. */
+function failuresOf({ step, operation }: MadeInput, inserts: GceOperation[]): LaunchFailure[] {
+  const failures = new Map<string, LaunchFailure>()
+  const add = (code: string, message: string, zone: string | undefined) => {
+    const offering = step.offerings.find((one) => one.zone === zone)
+    const doing = `launch ${offering ? nameOf(offering) : describe(step)}`
+    const failure = { ...refusal(code, message, doing), missing: 0, ...(offering ? { offering } : {}) }
+    failures.set(`${code} ${offering?.zone}`, failure)
+  }
+  for (const { zone, error } of inserts)
+    for (const { code = 'unknown', message = '' } of error?.errors ?? []) add(code, message, lastPart(zone))
+  if (failures.size) return [...failures.values()]
+  const errors = operation?.error?.errors ?? []
+  // The reason stands beside this summary, unless it is alone.
+  const reasons = errors.filter(({ code }) => code !== 'VM_MIN_COUNT_NOT_REACHED')
+  for (const { code = 'unknown', message = '' } of reasons.length ? reasons : errors)
+    add(code, message, zoneIn(message) ?? lastPart(operation?.zone))
+  return [...failures.values()]
+}
+
+function zoneIn(message: string): string | undefined {
+  return /\bzones\/([a-z0-9-]+)/.exec(message)?.[1]
+}
+
+function stillRunning({ step, operation }: MadeInput): LaunchFailure {
+  const message = `the operation ${operation?.name} was still running when operation_timeout_period was over`
+  return { ...refusal('timeout', message, `launch ${describe(step)}`), missing: 0 }
+}
+
+function spent({ order }: MadeInput): LaunchFailure {
+  const message = `launch ${order.intent.id} was carried out before, and Compute Engine shows none of its VMs`
+  return { class: 'transient', missing: 0, problem: problem('PROVIDER_LAUNCH_SPENT', message) }
+}
+
+export function describe({ offerings }: LaunchStep): string {
+  const [first, ...others] = offerings as [Offering, ...Offering[]]
+  if (!others.length) return nameOf(first)
+  return `${nameOf({ ...first, zone: '' })} in ${offerings.length} zones`
+}
