@@ -92,6 +92,7 @@ const owners: Record<string, string[]> = {
   commander: ['src/cli/'],
   '@aws-sdk/client-ec2': ['src/providers/aws/'],
   '@google-cloud/compute': ['src/providers/gcp/'],
+  'google-gax': ['src/providers/gcp/'],
   '@peculiar/x509': ['src/tls/'],
   'prom-client': ['src/telemetry/'],
   'reflect-metadata': ['src/tls/'],

@@ -46,7 +46,8 @@ export async function metadataServer(values: Record<string, string> = {}): Promi
     if (fault === 'foreign') return void response.writeHead(200).end('<html>Welcome</html>')
     if (fault) return void response.writeHead(fault).end()
     if (request.url === '/latest/api/token') return void giveToken(request, response)
-    const [, cloud, path] = /^\/(latest\/meta-data|computeMetadata\/v1)\/(.*)$/.exec(request.url ?? '') ?? []
+    const [, cloud, path] =
+      /^\/(latest\/meta-data|computeMetadata\/v1)\/([^?]*)/.exec(request.url ?? '') ?? []
     if (cloud === 'latest/meta-data') {
       const token = request.headers['x-aws-ec2-metadata-token']
       if (typeof token !== 'string' || !tokens.has(token)) return void response.writeHead(401).end()

@@ -1,0 +1,162 @@
+// What the fake Compute Engine knows: VMs, operations, what is in stock, and what the project has.
+import type { InstanceProperties } from '../../../src/providers/gcp/compute-types.ts'
+
+export type Capacity = 'on_demand' | 'spot'
+
+export interface FakeVm {
+  id: string
+  name: string
+  zone: string
+  type: string
+  capacity: Capacity
+  createdAt: number
+  status: string
+  stoppedAt?: number
+  /** What it was made from. */
+  properties: InstanceProperties
+  labels: Record<string, string>
+  metadata: Record<string, string>
+  visible: boolean
+  protected: boolean
+  serial: string
+}
+
+export interface FakeOperation {
+  id: string
+  name: string
+  type: string
+  group?: string
+  zone?: string
+  region?: string
+  target: string
+  status: 'RUNNING' | 'DONE'
+  insertedAt: number
+  errors: { code: string; message: string }[]
+  /** How often `wait` still answers before it is done. */
+  waits: number
+  perLocation?: Record<string, object>
+}
+
+export interface FakeMachineType {
+  cpus: number
+  gpus?: number
+  gpuType?: string
+}
+
+export const project = 'my-project'
+
+export function createWorld(now: () => number) {
+  let counter = 1000
+  const world = {
+    now,
+    /** By name: names are derived, and of one zone in practice. */
+    vms: new Map<string, FakeVm>(),
+    operations: new Map<string, FakeOperation>(),
+    /** Operation names by request id. */
+    requests: new Map<string, string>(),
+    regions: {
+      'us-central1': ['us-central1-a', 'us-central1-b', 'us-central1-c', 'us-central1-f'],
+    } as Record<string, string[]>,
+    types: {
+      'n1-standard-8': { cpus: 8 },
+      'e2-standard-8': { cpus: 8 },
+      'g2-standard-8': { cpus: 8, gpus: 1, gpuType: 'nvidia-l4' },
+      'g2-standard-48': { cpus: 48, gpus: 4, gpuType: 'nvidia-l4' },
+      'a2-highgpu-4g': { cpus: 48, gpus: 4, gpuType: 'nvidia-tesla-a100' },
+    } as Record<string, FakeMachineType>,
+    /** `type zone` that the zone does not have; `nvidia-tesla-t4 zone` too. */
+    notOffered: new Set<string>(),
+    /** Most in one machine, by accelerator type. */
+    accelerators: { 'nvidia-tesla-t4': 4, 'nvidia-l4': 8 } as Record<string, number>,
+    /** `agent` is an image and a family. */
+    images: { agent: { diskSizeGb: '50', status: 'READY' } } as Record<
+      string,
+      { diskSizeGb: string; status: string; deprecated?: { state: string } }
+    >,
+    networks: { default: ['default'], research: ['agents'] } as Record<string, string[]>,
+    quotas: [
+      { metric: 'CPUS', limit: 72, usage: 8 },
+      { metric: 'NVIDIA_T4_GPUS', limit: 4, usage: 1 },
+    ],
+    globalQuotas: [{ metric: 'GPUS_ALL_REGIONS', limit: 8, usage: 1 }],
+    /** Permissions the caller does not have. */
+    denied: new Set<string>(),
+    /** By `spot/g2-standard-8/us-central1-a`; without an entry there is no end. */
+    stock: new Map<string, number>(),
+    /** VMs of a kind the region may have; beyond it operations end with QUOTA_EXCEEDED. */
+    quota: {} as Partial<Record<Capacity, number>>,
+    /** New VMs are in no listing, but are found by their name. */
+    hideNewVms: false,
+    /** Zones that do not answer. */
+    silent: new Set<string>(),
+    /** How often `wait` answers before an operation is done, when it is a new one. */
+    waits: 1,
+    /** Operations that never end: `wait` holds its answer back for ever. */
+    stuck: false,
+
+    id: () => `${6_000_000_000_000_000_000n + BigInt(counter++)}`,
+    live: (capacity: Capacity): FakeVm[] => [...world.vms.values()].filter((vm) => vm.capacity === capacity),
+    inStock: (capacity: Capacity, type: string, zone: string): number =>
+      world.stock.get(`${capacity}/${type}/${zone}`) ?? Number.POSITIVE_INFINITY,
+    take(capacity: Capacity, type: string, zone: string, count: number): void {
+      const key = `${capacity}/${type}/${zone}`
+      const left = world.stock.get(key)
+      if (left !== undefined) world.stock.set(key, left - count)
+    },
+    /** The VM powers itself off: it stays, stopped, until somebody deletes it. */
+    end(name: string): void {
+      const vm = world.vms.get(name)!
+      vm.status = 'TERMINATED'
+      vm.stoppedAt = now()
+    },
+    /** Google takes a spot VM back: it is stopping, and deleted half a minute later. */
+    preempt(name: string, status = 'STOPPING'): void {
+      const vm = world.vms.get(name)!
+      vm.status = status
+      world.operation({ type: 'compute.instances.preempted', zone: vm.zone, target: vmPath(vm), waits: 0 })
+    },
+    operation(what: Pick<FakeOperation, 'type' | 'target'> & Partial<FakeOperation>): FakeOperation {
+      const id = world.id()
+      const waits = what.waits ?? world.waits
+      const status = waits > 0 || world.stuck ? 'RUNNING' : 'DONE'
+      const made: FakeOperation = {
+        id,
+        name: `operation-${id}`,
+        status,
+        insertedAt: now(),
+        errors: [],
+        ...what,
+        waits,
+      }
+      world.operations.set(made.name, made)
+      return made
+    },
+    /** A VM made by nobody's provisioner. */
+    foreignVm(labels: Record<string, string> = { app: 'database' }): string {
+      const name = `database-${counter++}`
+      world.vms.set(name, {
+        id: world.id(),
+        name,
+        zone: 'us-central1-a',
+        type: 'e2-standard-8',
+        capacity: 'on_demand',
+        createdAt: now(),
+        status: 'RUNNING',
+        properties: {},
+        labels,
+        metadata: {},
+        visible: true,
+        protected: false,
+        serial: '',
+      })
+      return name
+    },
+  }
+  return world
+}
+
+export type World = ReturnType<typeof createWorld>
+
+export function vmPath({ zone, name }: Pick<FakeVm, 'zone' | 'name'>): string {
+  return `projects/${project}/zones/${zone}/instances/${name}`
+}

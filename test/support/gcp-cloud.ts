@@ -1,0 +1,111 @@
+// The real provider and Google's real client over the fake Compute Engine.
+import { randomUUID } from 'node:crypto'
+import { vi } from 'vitest'
+import type { GcpConfig } from '../../src/model/gcp-config.ts'
+import type { Offering } from '../../src/model/instance.ts'
+import type { LaunchOrder } from '../../src/model/launch.ts'
+import type { Ownership } from '../../src/model/ownership.ts'
+import type { Clock } from '../../src/model/ports.ts'
+import { create } from '../../src/providers/gcp/gcp-provider.ts'
+import type { Provider, ProviderContext } from '../../src/providers/provider.ts'
+import { userDataOf } from './aws-cloud.ts'
+import { gcpConfig, master, offering } from './cloud-pools.ts'
+import { type FakeGce, fakeGce } from './fake-gce/server.ts'
+import { type MetadataServer, metadataServer } from './metadata-server.ts'
+import { silentLogger } from './silent-logger.ts'
+
+export interface GcpCloud {
+  gce: FakeGce
+  metadata: MetadataServer
+  owner: Ownership
+  clock: Clock & { waited: number[] }
+  /** What the provider is told of the environment; Google's library reads the process's own, which is the same. */
+  env: Record<string, string>
+  context(config?: Partial<GcpConfig>, owner?: Ownership): ProviderContext
+  open(config?: Partial<GcpConfig>, owner?: Ownership): Promise<Provider>
+  order(count: number, offerings?: Offering[], owner?: Ownership): LaunchOrder
+  dispose(): Promise<void>
+}
+
+export const zone = 'us-central1-a'
+export const bothTypes = [
+  offering('g2-standard-48', { slots: 4, zone }),
+  offering('a2-highgpu-4g', { slots: 4, zone }),
+]
+export const zones = ['us-central1-a', 'us-central1-b', 'us-central1-c']
+export const inZones = zones.map((each) => offering('g2-standard-8', { zone: each }))
+
+/** What the metadata server of a VM with a service account tells Google's library. */
+export const accountOfVm = {
+  instance: 'attributes/\n',
+  'instance/service-accounts/default/token': JSON.stringify({
+    access_token: 'token-of-the-vm',
+    expires_in: 3600,
+    token_type: 'Bearer',
+  }),
+}
+
+/** Endpoint and credentials come from Google's own environment variables, as they would for a user. */
+export async function gcpCloud(): Promise<GcpCloud> {
+  const owner = { clusterId: randomUUID(), pool: 'GPU pool', writerId: randomUUID() }
+  const opened: Provider[] = []
+  const waited: number[] = []
+  let skipped = 0
+  // Waiting takes no time here, but time goes on, for the provider as for Compute Engine.
+  const clock = {
+    now: () => Date.now() + skipped,
+    waited,
+    async sleep(ms: number, signal?: AbortSignal) {
+      signal?.throwIfAborted()
+      waited.push(ms)
+      skipped += ms
+    },
+  }
+  const gce = await fakeGce(() => clock.now())
+  const metadata = await metadataServer(accountOfVm)
+  const env: Record<string, string> = {
+    CLOUDSDK_API_ENDPOINT_OVERRIDES_COMPUTE: `${gce.url}/compute/v1/`,
+    CLOUDSDK_API_ENDPOINT_OVERRIDES_CLOUDRESOURCEMANAGER: gce.url,
+    GCE_METADATA_HOST: metadata.host,
+    GOOGLE_APPLICATION_CREDENTIALS: '',
+    HOME: '/nowhere',
+  }
+  for (const [name, value] of Object.entries(env)) vi.stubEnv(name, value)
+
+  const context = (config: Partial<GcpConfig> = {}, by = owner): ProviderContext => ({
+    config: gcpConfig(config),
+    owner: by,
+    master,
+    stateDir: '/nowhere',
+    env,
+    clock,
+    logger: silentLogger,
+  })
+  return {
+    gce,
+    metadata,
+    owner,
+    clock,
+    env,
+    context,
+    async open(config, by) {
+      const provider = await create(context(config, by))
+      opened.push(provider)
+      return provider
+    },
+    order: (count, offerings = bothTypes, by = owner) => ({
+      intent: { id: randomUUID(), count, offerings },
+      owner: by,
+      userData: {
+        ...userDataOf('#!/bin/bash\necho agent\n'),
+        bytes: { script: 0, packed: 0, limit: 262_144 },
+      },
+    }),
+    async dispose() {
+      for (const provider of opened) await provider.close()
+      await gce.close()
+      await metadata.close()
+      vi.unstubAllEnvs()
+    },
+  }
+}
