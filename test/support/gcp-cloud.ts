@@ -47,7 +47,7 @@ export const accountOfVm = {
 
 /** Endpoint and credentials come from Google's own environment variables, as they would for a user. */
 export async function gcpCloud(): Promise<GcpCloud> {
-  const owner = { clusterId: randomUUID(), pool: 'GPU pool', writerId: randomUUID() }
+  const owner: Ownership = { clusterId: randomUUID(), pool: 'GPU pool', writerId: randomUUID() }
   const opened: Provider[] = []
   const waited: number[] = []
   let skipped = 0

@@ -70,8 +70,9 @@ export function serviceClient(service: Service, endpoint: URL, send: Send): Serv
 }
 
 /** Google's own search for credentials: variables, files of gcloud, then the metadata server. */
-export function googleAuth(): GoogleAuthLike {
-  const auth = new GoogleAuth({ scopes: ['https://www.googleapis.com/auth/cloud-platform'] })
+export function googleAuth(projectId: string): GoogleAuthLike {
+  // Without a project it would run gcloud to find one.
+  const auth = new GoogleAuth({ projectId, scopes: ['https://www.googleapis.com/auth/cloud-platform'] })
   // A key file then signs its own tokens, as it does for the client itself.
   auth.useJWTAccessWithScope = true
   return auth

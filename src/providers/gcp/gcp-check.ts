@@ -22,7 +22,10 @@ export async function check(
   const metadata: MetadataOptions = { fetch: globalThis.fetch, clock, env }
   const place = await placeOf(config, metadata)
   const endpoints = endpointsOf(env)
-  const send = transport({ credentials: applicationDefault(googleAuth()), fetch: globalThis.fetch })
+  const send = transport({
+    credentials: applicationDefault(googleAuth(place.project)),
+    fetch: globalThis.fetch,
+  })
   const api = gceClient({ endpoints, send, clock })
   try {
     return await checkPool({ api, config, place, offerings, signal })

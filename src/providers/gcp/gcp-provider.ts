@@ -30,7 +30,10 @@ export async function create(context: ProviderContext): Promise<Provider> {
   const metadata: MetadataOptions = { fetch: globalThis.fetch, clock, env }
   const endpoints = endpointsOf(env)
   const place = await placeOf(context.config as GcpConfig, metadata)
-  const send = transport({ credentials: applicationDefault(googleAuth()), fetch: globalThis.fetch })
+  const send = transport({
+    credentials: applicationDefault(googleAuth(place.project)),
+    fetch: globalThis.fetch,
+  })
   return gcpProvider(context, gceClient({ endpoints, send, clock }), place, metadata)
 }
 

@@ -2,14 +2,14 @@
 // https://google.aip.dev/160
 import { GceFault } from './rest.ts'
 
-export type Matches = (valueOf: (field: string) => string | undefined) => boolean
+export type Matches = (read: (field: string) => string | undefined) => boolean
 
 export function filterOf(text: string | null): Matches {
   if (!text) return () => true
   const either = text.includes(') OR (')
   const terms = text.split(either ? ' OR ' : ' AND ').map(term)
-  return (valueOf) => {
-    const results = terms.map(({ field, value }) => valueOf(field) === value)
+  return (read) => {
+    const results = terms.map(({ field, value }) => read(field) === value)
     return either ? results.includes(true) : !results.includes(false)
   }
 }

@@ -51,7 +51,7 @@ function settle(world: World, vm: FakeVm): void {
 
 function find(world: World, { path }: Call): FakeVm {
   const vm = world.vms.get(path['instance']!)
-  if (vm?.zone === path['zone']) return vm
+  if (vm && vm.zone === path['zone']) return vm
   const name = vmPath({ zone: path['zone']!, name: path['instance']! })
   throw new GceFault(404, 'notFound', `The resource '${name}' was not found`)
 }
