@@ -62,7 +62,7 @@ export async function gcpCloud(): Promise<GcpCloud> {
     },
   }
   const gce = await fakeGce(() => clock.now())
-  const metadata = await metadataServer(accountOfVm)
+  const metadata = await metadataServer({ ...accountOfVm })
   const env: Record<string, string> = {
     CLOUDSDK_API_ENDPOINT_OVERRIDES_COMPUTE: `${gce.url}/compute/v1/`,
     CLOUDSDK_API_ENDPOINT_OVERRIDES_CLOUDRESOURCEMANAGER: gce.url,

@@ -25,7 +25,7 @@ function check(world: World, resource: BulkInsertResource): void {
   if (typo) throw new GceFault(400, 'badRequest', `Invalid JSON payload received. Unknown name: ${typo}`)
   const { count, minCount, perInstanceProperties, instanceProperties } = resource
   const names = Object.keys(perInstanceProperties)
-  if (!(Number(count) >= 1 && Number(count) <= 5000) || !(minCount <= count))
+  if (!(Number(count) >= 1 && Number(count) <= 5000) || !(Number(minCount) <= Number(count)))
     throw invalid('resource.count', String(count), 'Must be between 1 and 5000')
   if (names.length !== Number(count))
     throw invalid('resource.perInstanceProperties', String(names.length), 'count')

@@ -92,6 +92,13 @@ describe('the calls of a launch', () => {
     })
   })
 
+  it('are as many calls as it takes, each VM named once', () => {
+    const { steps } = launch({}, [n1], {}, 12_000)
+    expect(steps.map(({ names }) => names.length)).toEqual([5000, 5000, 2000])
+    expect(new Set(steps.flatMap(({ names }) => names)).size).toBe(12_000)
+    expect(new Set(steps.map(({ request }) => request.requestId)).size).toBe(3)
+  })
+
   it('give names of at most 63 characters, whatever the prefix', () => {
     const { names } = launch({ name_prefix: 'p'.repeat(100) }, [n1], {}, 5000).steps[0]!
     expect(Math.max(...names.map((name) => name.length))).toBeLessThanOrEqual(63)
