@@ -1,0 +1,124 @@
+// `provision check` on Compute Engine: everything a launch needs is looked at, everything wrong is told at once.
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import type { GcpConfig } from '../../../src/model/gcp-config.ts'
+import { check } from '../../../src/providers/gcp/gcp-provider.ts'
+import { offering } from '../../support/cloud-pools.ts'
+import { type GcpCloud, gcpCloud } from '../../support/gcp-cloud.ts'
+
+let cloud: GcpCloud
+beforeEach(async () => {
+  cloud = await gcpCloud()
+})
+afterEach(() => cloud.dispose())
+
+const good: Partial<GcpConfig> = {
+  zones: ['us-central1-a', 'us-central1-b'],
+  boot_disk_type: 'pd-balanced',
+  network_interface: { network: 'research', subnetwork: 'agents', external_ip: false },
+}
+
+async function checked(more: Partial<GcpConfig> = {}, types = ['n1-standard-8']) {
+  const offerings = types.map((type) => offering(type, { zone: 'us-central1-a' }))
+  const items = await check(cloud.context({ ...good, ...more }), offerings)
+  return {
+    what: items.map((item) => item.what),
+    faults: items.flatMap((item) => (item.problem ? [`${item.what}: ${item.problem.message}`] : [])),
+  }
+}
+
+describe('checking a pool', () => {
+  it('finds nothing wrong where nothing is, and launches nothing', async () => {
+    const { what, faults } = await checked()
+    expect(faults).toEqual([])
+    expect(what.filter((each) => !each.startsWith('compute.'))).toEqual([
+      'project my-project',
+      'region us-central1 with us-central1-a, us-central1-b',
+      'image projects/my-project/global/images/agent',
+      'network research',
+      'subnetwork agents in us-central1',
+      'machine type n1-standard-8 in us-central1-a',
+      'machine type n1-standard-8 in us-central1-b',
+      'GPU nvidia-tesla-t4 in us-central1-a',
+      'GPU nvidia-tesla-t4 in us-central1-b',
+      'quotas of project my-project',
+      'quota CPUS in us-central1: room for 8 more n1-standard-8',
+      'quota NVIDIA_T4_GPUS in us-central1: room for 3 more n1-standard-8',
+      'quota GPUS_ALL_REGIONS in all regions: room for 7 more n1-standard-8',
+    ])
+    expect(what).toContain('compute.instances.create to launch VMs')
+    expect(what).toContain('compute.regionOperations.get to follow a launch in several zones')
+    expect(cloud.gce.calls.filter(({ action }) => action === 'bulkInsert')).toEqual([])
+  })
+
+  it('tells everything that is wrong at once', async () => {
+    const { world } = cloud.gce
+    world.denied.add('compute.instances.create').add('compute.zoneOperations.get')
+    world.notOffered.add('n1-standard-8 us-central1-b').add('nvidia-tesla-t4 us-central1-b')
+    world.images['agent']!.diskSizeGb = '300'
+    world.quotas[1]!.usage = 4
+    const { faults } = await checked({
+      zones: ['us-central1-a', 'us-central1-b', 'us-central1-x'],
+      network_interface: { network: 'default', subnetwork: 'agents', external_ip: false },
+      instance_type: { machine_type: '', gpu_type: 'nvidia-tesla-t4', gpu_num: 8, preemptible: false },
+      instance_types: [{ type: 'n1-standard-8', slots: 4 }],
+    })
+    expect(faults).toEqual([
+      expect.stringContaining('region us-central1 has no us-central1-x'),
+      expect.stringContaining('has no compute.instances.create in project my-project'),
+      expect.stringContaining('has no compute.zoneOperations.get in project my-project'),
+      expect.stringContaining('needs a disk of 300 GB, but boot_disk_size is 200'),
+      expect.stringContaining('subnetwork agents is of network research, not of default'),
+      expect.stringContaining('n1-standard-8 has 8 GPUs, but the pool counts on 4 slots'),
+      expect.stringContaining('machine type n1-standard-8 in us-central1-b: could not find'),
+      expect.stringContaining('n1-standard-8 has 8 GPUs, but the pool counts on 4 slots'),
+      expect.stringContaining('a machine takes at most 4 nvidia-tesla-t4, and gpu_num is 8'),
+      expect.stringContaining('GPU nvidia-tesla-t4 in us-central1-b: could not find'),
+      expect.stringContaining('a machine takes at most 4 nvidia-tesla-t4, and gpu_num is 8'),
+      expect.stringContaining('quota NVIDIA_T4_GPUS in us-central1 has no room for a n1-standard-8'),
+      expect.stringContaining('quota GPUS_ALL_REGIONS in all regions has no room for a n1-standard-8'),
+    ])
+  })
+
+  it.each([
+    ['projects/my-project/global/images/family/agent', []],
+    ['https://www.googleapis.com/compute/v1/projects/my-project/global/images/agent', []],
+    ['global/images/agent', []],
+    ['agent', ['is not the path of an image']],
+    ['projects/my-project/global/images/gone', ['was not found']],
+  ])('reads the image %s as Compute Engine does', async (boot_disk_source_image, expected) => {
+    const { faults } = await checked({ boot_disk_source_image })
+    expect(faults).toEqual(expected.map((text) => expect.stringContaining(text)))
+  })
+
+  it('refuses an image that is obsolete', async () => {
+    cloud.gce.world.images['agent']!.deprecated = { state: 'OBSOLETE' }
+    expect((await checked()).faults).toEqual([expect.stringContaining('image agent is obsolete')])
+  })
+
+  it('counts spot VMs against their own quota where there is one', async () => {
+    const spot = [{ ...offering('n1-standard-8', { zone: 'us-central1-a' }), capacityType: 'spot' as const }]
+    const look = async () =>
+      (await check(cloud.context(good), spot))
+        .map(({ what }) => what)
+        .filter((what) => /GPUS in us/.test(what))
+    await expect(look()).resolves.toMatchObject([expect.stringContaining('NVIDIA_T4_GPUS')])
+    cloud.gce.world.quotas.push({ metric: 'PREEMPTIBLE_NVIDIA_T4_GPUS', limit: 16, usage: 0 })
+    await expect(look()).resolves.toEqual([
+      'quota PREEMPTIBLE_NVIDIA_T4_GPUS in us-central1: room for 16 more n1-standard-8',
+    ])
+  })
+
+  it('says once that the Resource Manager does not answer, and goes on', async () => {
+    const message = 'Cloud Resource Manager API has not been used in project 1 before or it is disabled.'
+    cloud.gce.faults.push({
+      action: 'testPermissions',
+      kind: 'error',
+      reason: 'accessNotConfigured',
+      status: 403,
+      message,
+    })
+    const { faults, what } = await checked()
+    expect(faults).toEqual([expect.stringContaining('Cloud Resource Manager API has not been used')])
+    expect(what).toContain('network research')
+  })
+})
