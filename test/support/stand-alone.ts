@@ -58,14 +58,15 @@ ${lines.map((line) => `      ${line}\n`).join('')}`,
     return config
   }
 
+  /** @param options `env` is laid over the provisioner's usual environment */
   async start(
     config: MasterConfig,
-    options: { demand?: DemandSource; clock?: Clock } = {},
+    { env, ...options }: { demand?: DemandSource; clock?: Clock; env?: Record<string, string> } = {},
   ): Promise<Provisioner> {
     this.#running = composeProvisioner({
       config,
       version: '0.0.0-test',
-      env: { PATH: process.env['PATH'], NODE_NO_WARNINGS: '1' },
+      env: { PATH: process.env['PATH'], NODE_NO_WARNINGS: '1', ...env },
       localAgent,
       clock: systemClock,
       logger: this.log,
