@@ -17,6 +17,7 @@ const benchmarks: Record<string, () => Promise<Report>> = {
   fleet: fleetCosts,
   // Loaded when it is wanted: an SDK is paid for by those who use it.
   aws: async () => (await import('./aws.ts')).awsCosts(),
+  gcp: async () => (await import('./gcp.ts')).gcpCosts(),
   agents,
   'local-agents': localAgents,
 }

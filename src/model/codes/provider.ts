@@ -109,12 +109,6 @@ export const providerCodes = {
     meaning: 'The cloud could not be reached, or failed for a reason of its own.',
     remedy: 'Nothing to do: the call is repeated later.',
   },
-  PROVIDER_UNAVAILABLE: {
-    severity: 'error',
-    exit: 3,
-    meaning: 'This version has no provider that launches VMs of the configured type.',
-    remedy: 'Use another provider type, or a version that has this one; `provision --dry-run` needs none.',
-  },
   PROVIDER_LAUNCH_SPENT: {
     severity: 'error',
     exit: 5,

@@ -7,10 +7,12 @@ import type { GceCheckApi, GceImage } from './check-api.ts'
 import { attempt, fault } from './check-items.ts'
 import { checkQuotas } from './check-quota.ts'
 import { checkTypes } from './check-types.ts'
+import { messages } from './compute-package.ts'
 import { permissionsOf } from './iam-role.ts'
 import { lastPart } from './instances.ts'
 import { regionOf } from './launch-steps.ts'
 import type { Place } from './place.ts'
+import { strangeFields } from './strange-fields.ts'
 
 export interface CheckInput {
   api: GceCheckApi
@@ -25,6 +27,7 @@ export async function checkPool(input: CheckInput): Promise<CheckItem[]> {
   const items: CheckItem[] = [{ what: `project ${input.place.project}` }]
   const region = await checkZones(items, input)
   await checkPermissions(items, input)
+  checkBase(items, input.config)
   await checkImage(items, input)
   await checkNetwork(items, input)
   const types = await checkTypes(items, input)
@@ -59,6 +62,12 @@ async function checkPermissions(items: CheckItem[], { api, config, place, signal
     const granted = found.permissions?.includes(permission)
     items.push(granted ? { what } : { what, problem: notGranted(permission, project) })
   }
+}
+
+function checkBase(items: CheckItem[], { base_config }: GcpConfig): void {
+  if (!Object.keys(base_config).length) return
+  const [strange] = strangeFields(base_config, messages())
+  items.push(strange ? { what: 'base_config', problem: strange } : { what: 'base_config' })
 }
 
 function notGranted(permission: string, project: string): Problem {

@@ -12,7 +12,7 @@ import { SubnetworksClient } from '@google-cloud/compute/build/src/v1/subnetwork
 import { ZoneOperationsClient } from '@google-cloud/compute/build/src/v1/zone_operations_client.js'
 import { fallback, GoogleAuth } from 'google-gax'
 import type { GoogleAuthLike } from './credentials.ts'
-import { type Descriptors, pruneDescriptors } from './prune-descriptors.ts'
+import { type Descriptors, type Namespace, pruneDescriptors } from './prune-descriptors.ts'
 import type { Send } from './transport.ts'
 
 /** Every call that is made, by service; the client drops what is not here. */
@@ -76,6 +76,12 @@ export function googleAuth(projectId: string): GoogleAuthLike {
   // A key file then signs its own tokens, as it does for the client itself.
   auth.useJWTAccessWithScope = true
   return auth
+}
+
+/** Messages of the API by name, as far as they are used here. */
+export function messages(): Namespace {
+  if (!pruned) serviceClient('Instances', new URL('https://compute.googleapis.com'), globalThis.fetch)
+  return pruned!.nested.google.nested.cloud.nested.compute.nested.v1.nested
 }
 
 let pruned: Descriptors | undefined

@@ -5,7 +5,7 @@ import { ProvisionError } from '../../model/problem.ts'
 import { limit } from '../../platform/limit.ts'
 import type { MetadataOptions } from '../../platform/metadata-server.ts'
 import type { Provider, ProviderContext } from '../provider.ts'
-import { googleAuth } from './compute-package.ts'
+import { googleAuth, messages } from './compute-package.ts'
 import { consoleStage } from './console-stage.ts'
 import { applicationDefault } from './credentials.ts'
 import { endpointsOf } from './endpoint.ts'
@@ -18,18 +18,22 @@ import { onlineFacts } from './online-facts.ts'
 import { type Place, placeOf } from './place.ts'
 import { gcpLaunch } from './request.ts'
 import { slotsOf } from './slots.ts'
+import { strangeFields } from './strange-fields.ts'
 import { terminatePool } from './terminate.ts'
 import { transport } from './transport.ts'
 import { whereabouts } from './whereabouts.ts'
 
 export { check } from './gcp-check.ts'
 
-/** Throws PROVIDER_CONFIG when no project or zone is known. Credentials are looked for at the first call. */
+/** Throws PROVIDER_CONFIG when no project or zone is known, REQUEST_BASE_CONFIG for fields the API does not have. Credentials are looked for at the first call. */
 export async function create(context: ProviderContext): Promise<Provider> {
   const { clock, env } = context
   const metadata: MetadataOptions = { fetch: globalThis.fetch, clock, env }
   const endpoints = endpointsOf(env)
-  const place = await placeOf(context.config as GcpConfig, metadata)
+  const config = context.config as GcpConfig
+  const place = await placeOf(config, metadata)
+  const strange = strangeFields(config.base_config, messages())
+  if (strange.length) throw new ProvisionError(strange)
   const send = transport({
     credentials: applicationDefault(googleAuth(place.project)),
     fetch: globalThis.fetch,

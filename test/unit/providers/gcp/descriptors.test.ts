@@ -1,0 +1,93 @@
+// What is cut out of the client's descriptors is enough for the calls made, and every field asked for is there.
+import { describe, expect, it } from 'vitest'
+import { messages } from '../../../../src/providers/gcp/compute-package.ts'
+import { leanUrl } from '../../../../src/providers/gcp/lean-url.ts'
+import { pruneDescriptors } from '../../../../src/providers/gcp/prune-descriptors.ts'
+import { fieldsOf } from '../../../support/compute-descriptor.ts'
+
+describe('pruning', () => {
+  const message = (...types: string[]) => ({
+    fields: Object.fromEntries(types.map((type, index) => [`f${index}`, { type }])),
+  })
+  const all = () => ({
+    nested: {
+      google: {
+        nested: {
+          api: { nested: {} },
+          cloud: {
+            nested: {
+              compute: {
+                nested: {
+                  v1: {
+                    nested: {
+                      Instances: {
+                        methods: {
+                          Get: { requestType: 'GetRequest', responseType: '.google.cloud.compute.v1.Vm' },
+                          Stop: { requestType: 'StopRequest', responseType: 'Vm' },
+                        },
+                      },
+                      Disks: { methods: {} },
+                      GetRequest: message('string'),
+                      StopRequest: message('string'),
+                      Vm: message('string', 'Disk', 'Vm'),
+                      Disk: message('int64'),
+                      Unused: message('Disk'),
+                    },
+                  },
+                  v1beta: { nested: { Vm: message() } },
+                },
+              },
+            },
+          },
+        },
+      },
+    },
+  })
+
+  it('keeps the calls asked for and all they are made of, and leaves the rest as it was', () => {
+    const whole = all()
+    const pruned = pruneDescriptors(whole, { Instances: ['Get'] })
+    const { nested } = pruned.nested.google.nested.cloud.nested.compute
+    expect(Object.keys(nested)).toEqual(['v1'])
+    expect(Object.keys(nested.v1.nested).sort()).toEqual(['Disk', 'GetRequest', 'Instances', 'Vm'])
+    expect(nested.v1.nested.Instances).toEqual({ methods: { Get: expect.anything() } })
+    expect(pruned.nested.google.nested.api).toBeDefined()
+    expect(whole).toEqual(all())
+  })
+
+  it('leaves less than a tenth of the API', () => {
+    expect(Object.keys(messages()).length).toBeLessThan(220)
+    expect(Object.keys(messages())).toContain('BulkInsertInstanceResource')
+  })
+})
+
+describe('partial answers', () => {
+  const asked = (path: string) =>
+    leanUrl(new URL(`https://compute.googleapis.com/compute/v1/projects/p/${path}`)).searchParams
+  const inside = (mask: string, name: string) =>
+    mask.slice(mask.indexOf(`${name}(`) + name.length + 1).match(/[a-zA-Z]+/g)!
+
+  it.each([
+    ['zones/z/instances/vm', 'Instance', (mask: string) => mask.replace(/\(.*?\)/g, '').split(',')],
+    [
+      'zones/z/operations',
+      'Operation',
+      (mask: string) => inside(mask, 'items').filter((name) => !['errors', 'code', 'message'].includes(name)),
+    ],
+    [
+      'aggregated/instances',
+      'Instance',
+      (mask: string) =>
+        inside(mask, 'instances').filter((name) => !['provisioningModel', 'preemptible'].includes(name)),
+    ],
+  ])('ask %s for fields there are', (path, message, names) => {
+    const fields = names(asked(path).get('fields')!)
+    expect(fields.length).toBeGreaterThan(5)
+    expect(fieldsOf(message)).toEqual(expect.arrayContaining(fields))
+  })
+
+  it('are not asked for where every field may be read', () => {
+    expect(asked('regions/us-central1').get('fields')).toBeNull()
+    expect(asked('zones/z/instances/vm/serialPort').get('fields')).toBeNull()
+  })
+})

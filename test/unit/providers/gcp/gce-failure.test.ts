@@ -1,0 +1,96 @@
+// Every way Google says no, at once or inside an operation, in our classes.
+import { describe, expect, it } from 'vitest'
+import { ProvisionError, problem } from '../../../../src/model/problem.ts'
+import { errorOfAnswer, GceError } from '../../../../src/providers/gcp/gce-error.ts'
+import { gceFailure, refusal } from '../../../../src/providers/gcp/gce-failure.ts'
+
+const answer = (status: number, reason: string, message = 'why', headers = {}) =>
+  errorOfAnswer(
+    status,
+    new Headers(headers),
+    JSON.stringify({ error: { code: status, message, errors: [{ reason, message }] } }),
+  )
+
+describe('an answer', () => {
+  it.each([
+    [403, 'quotaExceeded', "Quota 'CPUS' exceeded.  Limit: 24.0 in region us-central1.", 'quota'],
+    [403, 'rateLimitExceeded', 'Rate Limit Exceeded', 'throttle'],
+    [
+      403,
+      'rateLimitExceeded',
+      "Quota exceeded for quota metric 'Queries' and limit 'Queries per minute'",
+      'throttle',
+    ],
+    [429, 'somethingNew', 'Slow down', 'throttle'],
+    [403, 'forbidden', "Required 'compute.instances.create' permission", 'auth'],
+    [401, 'somethingNew', 'Invalid Credentials', 'auth'],
+    [403, 'accessNotConfigured', 'Compute Engine API has not been used', 'auth'],
+    [400, 'invalid', "Invalid value for field 'resource.machineType'", 'config'],
+    [404, 'notFound', "The resource 'projects/p/global/images/x' was not found", 'config'],
+    [400, 'somethingNew', 'Nonsense', 'config'],
+    [503, 'somethingNew', 'Try later', 'transient'],
+    [500, 'backendError', 'Oops', 'transient'],
+    [503, 'ZONE_RESOURCE_POOL_EXHAUSTED', 'stock', 'capacity'],
+    [
+      400,
+      'somethingNew',
+      "The zone 'projects/p/zones/z' does not have enough resources available",
+      'capacity',
+    ],
+  ])('%i %s: %s is %s', (status, reason, message, kind) => {
+    const failure = gceFailure(answer(status, reason, message), 'launch a VM')
+    expect(failure.class).toBe(kind)
+    expect(failure.problem.message).toBe(`could not launch a VM: ${reason}: ${message}`)
+    expect(failure.problem.remedy).toMatch(/\w/)
+  })
+
+  it('of a gateway is transient, whatever is on its page', () => {
+    const failure = gceFailure(errorOfAnswer(502, new Headers(), '<html>Bad Gateway</html>'), 'ask')
+    expect(failure).toMatchObject({
+      class: 'transient',
+      problem: { message: expect.stringContaining('HTTP 502') },
+    })
+  })
+
+  it('may say how long to wait', () => {
+    expect(answer(429, 'rateLimitExceeded', 'why', { 'retry-after': '7' }).retryAfterMs).toBe(7000)
+    expect(answer(429, 'rateLimitExceeded').retryAfterMs).toBeUndefined()
+  })
+})
+
+describe('an error inside an operation', () => {
+  it.each([
+    ['ZONE_RESOURCE_POOL_EXHAUSTED_WITH_DETAILS', 'capacity'],
+    ['VM_MIN_COUNT_NOT_REACHED', 'capacity'],
+    ['IP_SPACE_EXHAUSTED_WITH_DETAILS', 'capacity'],
+    ['QUOTA_EXCEEDED', 'quota'],
+    ['RESOURCE_OPERATION_RATE_EXCEEDED', 'throttle'],
+    ['PERMISSIONS_ERROR', 'auth'],
+    ['RESOURCE_NOT_FOUND', 'config'],
+    ['INTERNAL_ERROR', 'transient'],
+    ['SOMETHING_NEW', 'transient'],
+  ])('%s has the class it would have as an answer: %s', (code, kind) => {
+    expect(refusal(code, 'why', 'launch a VM').class).toBe(kind)
+  })
+})
+
+describe('what is thrown on the way', () => {
+  it('is found inside the error the client makes of it', () => {
+    const wrapped = new Error('14 UNAVAILABLE', {
+      cause: new Error('again', { cause: new GceError('credentials', 'none') }),
+    })
+    expect(gceFailure(wrapped, 'ask')).toMatchObject({
+      class: 'auth',
+      problem: { details: { code: 'credentials' } },
+    })
+  })
+
+  it('is transient when nobody knows it', () => {
+    expect(gceFailure(new TypeError('x is not a function'), 'ask').class).toBe('transient')
+  })
+
+  it('of ours stays what it is', () => {
+    const ours = problem('PROVIDER_CONFIG', 'wrong')
+    expect(gceFailure(new ProvisionError(ours), 'ask')).toEqual({ class: 'config', problem: ours })
+  })
+})
