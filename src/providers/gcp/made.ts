@@ -1,5 +1,5 @@
 // What became of a bulkInsert: the VMs there are, and why the others are not.
-import type { Instance, Offering } from '../../model/instance.ts'
+import type { Instance } from '../../model/instance.ts'
 import type { LaunchFailure, LaunchOrder } from '../../model/launch.ts'
 import { problem } from '../../model/problem.ts'
 import { limit } from '../../platform/limit.ts'
@@ -7,8 +7,8 @@ import type { GceApi, GceInstance, GceOperation } from './gce-api.ts'
 import { isNotFound, refusal } from './gce-failure.ts'
 import { instanceOf, intentFilter, isOurs, lastPart } from './instances.ts'
 import type { LaunchStep } from './launch-steps.ts'
-import { nameOf } from './offering-name.ts'
 import { allInstances, allOperations } from './pages.ts'
+import { launching, refusalsOf } from './refusals.ts'
 
 export interface StepOutcome {
   instances: Instance[]
@@ -79,42 +79,32 @@ async function notListed(
   return found.filter((instance) => instance !== undefined)
 }
 
-/** One for each zone and reason. What the whole operation says counts only when no VM says why. */
-function failuresOf({ step, operation }: MadeInput, inserts: GceOperation[]): LaunchFailure[] {
-  const failures = new Map<string, LaunchFailure>()
-  const add = (code: string, message: string, zone: string | undefined) => {
-    const offering = step.offerings.find((one) => one.zone === zone)
-    const doing = `launch ${offering ? nameOf(offering) : describe(step)}`
-    const failure = { ...refusal(code, message, doing), missing: 0, ...(offering ? { offering } : {}) }
-    failures.set(`${code} ${offering?.zone}`, failure)
-  }
-  for (const { zone, error } of inserts)
-    for (const { code = 'unknown', message = '' } of error?.errors ?? []) add(code, message, lastPart(zone))
-  if (failures.size) return [...failures.values()]
+/** One for each reason and offering. What the whole operation says counts only when no VM says why. */
+function failuresOf({ order, step, operation }: MadeInput, inserts: GceOperation[]): LaunchFailure[] {
+  const told = inserts.flatMap(({ zone, error }) =>
+    (error?.errors ?? []).map((one) => ({ ...one, zone: lastPart(zone) })),
+  )
   const errors = operation?.error?.errors ?? []
   // The reason stands beside this summary, unless it is alone.
   const reasons = errors.filter(({ code }) => code !== 'VM_MIN_COUNT_NOT_REACHED')
-  for (const { code = 'unknown', message = '' } of reasons.length ? reasons : errors)
-    add(code, message, zoneIn(message) ?? lastPart(operation?.zone))
-  return [...failures.values()]
+  const whole = (reasons.length ? reasons : errors).map((one) => ({ ...one, zone: zoneIn(one.message) }))
+  const found = new Map<string, LaunchFailure>()
+  for (const { code = 'unknown', message = '', zone } of told.length ? told : whole)
+    for (const failure of refusalsOf(step, order, refusal(code, message, launching(step)), zone))
+      found.set(`${code} ${failure.offering?.zone}`, failure)
+  return [...found.values()]
 }
 
-function zoneIn(message: string): string | undefined {
+function zoneIn(message = ''): string | undefined {
   return /\bzones\/([a-z0-9-]+)/.exec(message)?.[1]
 }
 
 function stillRunning({ step, operation }: MadeInput): LaunchFailure {
   const message = `the operation ${operation?.name} was still running when operation_timeout_period was over`
-  return { ...refusal('timeout', message, `launch ${describe(step)}`), missing: 0 }
+  return { ...refusal('timeout', message, launching(step)), missing: 0 }
 }
 
 function spent({ order }: MadeInput): LaunchFailure {
   const message = `launch ${order.intent.id} was carried out before, and Compute Engine shows none of its VMs`
   return { class: 'transient', missing: 0, problem: problem('PROVIDER_LAUNCH_SPENT', message) }
-}
-
-export function describe({ offerings }: LaunchStep): string {
-  const [first, ...others] = offerings as [Offering, ...Offering[]]
-  if (!others.length) return nameOf(first)
-  return `${nameOf({ ...first, zone: '' })} in ${offerings.length} zones`
 }

@@ -1,13 +1,14 @@
 // One launch call with patience for what passes by itself, followed until it is known what it made.
-import type { LaunchFailure, LaunchOrder } from '../../model/launch.ts'
+import type { LaunchOrder } from '../../model/launch.ts'
 import type { Clock } from '../../model/ports.ts'
 import type { GceApi, GceOperation } from './gce-api.ts'
 import { gceErrorIn } from './gce-error.ts'
 import { gceFailure } from './gce-failure.ts'
 import type { LaunchStep } from './launch-steps.ts'
-import { describe, madeBy, type StepOutcome } from './made.ts'
+import { madeBy, type StepOutcome } from './made.ts'
 import { follow } from './operation.ts'
 import { passes, pauseMs } from './patience.ts'
+import { launching, refusalsOf } from './refusals.ts'
 
 export interface StepContext {
   api: GceApi
@@ -29,7 +30,7 @@ export async function sendStep(
     accepted = await insert(step, context, signal)
   } catch (error) {
     signal?.throwIfAborted()
-    return { instances: [], failures: [refused(step, error, `launch ${describe(step)}`)] }
+    return { instances: [], failures: refusalsOf(step, order, gceFailure(error, launching(step))) }
   }
   try {
     const { project } = step.request
@@ -38,7 +39,8 @@ export async function sendStep(
   } catch (error) {
     signal?.throwIfAborted()
     // VMs may have been made: listings will show them.
-    return { instances: [], failures: [refused(step, error, `follow the launch of ${describe(step)}`)] }
+    const failure = gceFailure(error, `find out what became of it: ${launching(step)}`)
+    return { instances: [], failures: refusalsOf(step, order, failure) }
   }
 }
 
@@ -59,10 +61,4 @@ async function insert(
       if (attempt === attempts || !passes(error)) throw error
       await clock.sleep(pauseMs(error, attempt), signal)
     }
-}
-
-function refused({ offerings }: LaunchStep, error: unknown, doing: string): LaunchFailure {
-  const [only, ...others] = offerings
-  const failure = { ...gceFailure(error, doing), missing: 0 }
-  return others.length ? failure : { ...failure, offering: only! }
 }

@@ -212,6 +212,24 @@ describe('when something is short', () => {
     expect(result.failures[0]!.problem.message).toContain("Quota 'NVIDIA_L4_GPUS' exceeded")
   })
 
+  it('a quota is that of the region: every zone is left alone', async () => {
+    cloud.gce.world.quota = { on_demand: 1 }
+    const result = await (await cloud.open({ zones })).launch(cloud.order(3, inZones))
+    expect(result.instances).toHaveLength(1)
+    expect(result.failures.map(({ offering, missing }) => [offering, missing])).toEqual([
+      [inZones[0], 0],
+      [inZones[1], 0],
+      [inZones[2], 2],
+    ])
+  })
+
+  it('a refusal is remembered for the offering as the pool names it, without a zone', async () => {
+    cloud.gce.world.stock.set('on_demand/g2-standard-8/us-central1-a', 0)
+    const anywhere = offering('g2-standard-8')
+    const result = await (await cloud.open()).launch(cloud.order(1, [anywhere]))
+    expect(result.failures).toMatchObject([{ class: 'capacity', offering: anywhere }])
+  })
+
   it('a spot quota falls back as well', async () => {
     cloud.gce.world.quota = { spot: 0 }
     const result = await (await cloud.open({ spot })).launch(cloud.order(2, spotAndFallback))
