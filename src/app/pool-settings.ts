@@ -22,16 +22,9 @@ export function poolSettings(pool: ProvidedPool): PoolSettings {
       maxAuxPerAgent: pool.max_aux_containers_per_agent,
       launchRate: provider.launch_rate,
     },
-    // Each instance type is a preference of its own; its zones and capacity types share it.
-    offerings: offeringsOf(provider).map((offering, _, all) => ({
-      ...offering,
-      preference: preferenceOf(offering.instanceType, all),
-    })),
+    // In the order they are tried: nothing else keeps an on-demand fallback behind spot.
+    offerings: offeringsOf(provider).map((offering, preference) => ({ ...offering, preference })),
     launchError: { timeout: provider.launch_error_timeout, retries: provider.launch_error_retries },
     visibility: visibility[provider.type],
   }
-}
-
-function preferenceOf(instanceType: string, all: { instanceType: string }[]): number {
-  return [...new Set(all.map((offering) => offering.instanceType))].indexOf(instanceType)
 }

@@ -3,6 +3,7 @@ import { agentSetupOf } from '../../../src/app/agent-setup.ts'
 import { poolSettings } from '../../../src/app/pool-settings.ts'
 import { isProvided } from '../../../src/app/prepare-all.ts'
 import { parseConfig } from '../../../src/config/load.ts'
+import { marketOf } from '../../../src/planner/market.ts'
 import { trustPlan } from '../../support/agent-setups.ts'
 
 const image = {
@@ -91,18 +92,24 @@ describe('what a pool is run with', () => {
     })
   })
 
-  it('prefers types in the order of the file, whatever their zone and price', () => {
+  it('buys in the order of the file, and on demand only what spot does not give', () => {
     const pool = poolOf(
       'aws',
       'instance_types: [{type: g6.xlarge}, {type: g5.xlarge}]',
-      'subnet_ids: [subnet-a, subnet-b]',
+      'subnet_ids: [subnet-b, subnet-a]',
       'spot: {enabled: true, fallback: on_demand}',
     )
-    const { offerings } = poolSettings(pool)
-    expect(offerings).toHaveLength(8)
-    expect(new Set(offerings.map((o) => `${o.instanceType} ${o.preference}`))).toEqual(
-      new Set(['g6.xlarge 0', 'g5.xlarge 1']),
-    )
+    const [size] = marketOf(poolSettings(pool).offerings, [], 0)
+    expect(size!.free.map((one) => `${one.capacityType} ${one.instanceType} ${one.zone}`)).toEqual([
+      'spot g6.xlarge subnet-b',
+      'spot g6.xlarge subnet-a',
+      'spot g5.xlarge subnet-b',
+      'spot g5.xlarge subnet-a',
+      'on_demand g6.xlarge subnet-b',
+      'on_demand g6.xlarge subnet-a',
+      'on_demand g5.xlarge subnet-b',
+      'on_demand g5.xlarge subnet-a',
+    ])
   })
 
   it('trusts the listing of this machine at once', () => {
