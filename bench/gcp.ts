@@ -20,6 +20,7 @@ import { median, type Report, type Row } from './measure.ts'
 const rounds = 5
 const project = 'my-project'
 const zone = 'us-central1-a'
+const region = 'us-central1'
 
 function clientOf(url: string) {
   const headers = async () => [['authorization', 'Bearer token']] as [string, string][]
@@ -87,7 +88,7 @@ async function listing(count: number, budget: string, limits?: { ms: number; hol
     const delay = monitorEventLoopDelay({ resolution: 1 })
     delay.enable()
     const start = performance.now()
-    const { instances } = await listPool({ api, owner, project })
+    const { instances } = await listPool({ api, owner, project, region })
     delay.disable()
     if (instances.length !== count) throw new Error(`listed ${instances.length} of ${count}`)
     // The first round warms the compiler up.
@@ -124,7 +125,7 @@ async function callsFor(count: number): Promise<Row[]> {
   })
   const launched = callsOf(gce)
   const ids = instances.map(({ id }) => id)
-  await terminatePool({ api, owner, project, ids, zoneOfNew: () => undefined })
+  await terminatePool({ api, owner, project, region, ids, zoneOfNew: () => undefined })
   const ended = callsOf(gce)
   api.close()
   await gce.close()

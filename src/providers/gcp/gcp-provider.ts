@@ -13,6 +13,7 @@ import type { GceApi } from './gce-api.ts'
 import { gceClient } from './gce-client.ts'
 import { gceFailure } from './gce-failure.ts'
 import { launchVms } from './launch.ts'
+import { regionOf } from './launch-steps.ts'
 import { listPool } from './list.ts'
 import { onlineFacts } from './online-facts.ts'
 import { type Place, placeOf } from './place.ts'
@@ -51,6 +52,7 @@ export function gcpProvider(
   const { owner, clock, master } = context
   const config = context.config as GcpConfig
   const { project } = place
+  const pool = { api, owner, project, region: regionOf(place.zone) }
   const factsOf = onlineFacts({ api, config, place, clock, metadata })
   const known = whereabouts(clock)
   const slots = new Map<string, number>()
@@ -64,7 +66,7 @@ export function gcpProvider(
   }
 
   async function list(signal?: AbortSignal): Promise<Listing> {
-    const listing = await listPool({ api, owner, project, signal })
+    const listing = await listPool({ ...pool, signal })
     return { ...listing, instances: known.seen(listing) }
   }
 
@@ -90,8 +92,7 @@ export function gcpProvider(
     kind: 'gcp',
     list,
     launch,
-    terminate: (ids, signal) =>
-      terminatePool({ api, owner, project, ids, zoneOfNew: known.zoneOfNew, signal }),
+    terminate: (ids, signal) => terminatePool({ ...pool, ids, zoneOfNew: known.zoneOfNew, signal }),
     slotsOf: (type, signal) => orProblem(`describe ${type}`, () => slotsOfType(type, signal), signal),
     consoleStage: (id, signal) =>
       fewConsoles(() => orProblem(`read the console of ${id}`, () => stageOf(id, signal), signal)),

@@ -12,17 +12,18 @@ export interface ListInput {
   api: GceApi
   owner: Ownership
   project: string
+  region: string
   signal?: AbortSignal | undefined
 }
 
 /** A VM that was taken back is deleted, or stopped and then ended by the planner as any that has stopped. */
 export async function listPool(input: ListInput): Promise<Listing> {
-  const { api, owner, project, signal } = input
+  const { api, owner, project, region, signal } = input
   signal?.throwIfAborted()
   const listing: Listing = { instances: [], complete: true, problems: [] }
   const found: GceInstance[] = []
   try {
-    for await (const page of instancePages(api, { project, filter: ownerFilter(owner) }, signal))
+    for await (const page of instancePages(api, { project, region, filter: ownerFilter(owner) }, signal))
       found.push(...page.filter((instance) => isOurs(instance, owner)))
   } catch (error) {
     signal?.throwIfAborted()

@@ -6,7 +6,7 @@ import { limit } from '../../platform/limit.ts'
 import type { GceApi, GceInstance, GceOperation } from './gce-api.ts'
 import { isNotFound, refusal } from './gce-failure.ts'
 import { instanceOf, intentFilter, isOurs, lastPart } from './instances.ts'
-import type { LaunchStep } from './launch-steps.ts'
+import { type LaunchStep, regionOf } from './launch-steps.ts'
 import { allInstances, allOperations } from './pages.ts'
 import { launching, refusalsOf } from './refusals.ts'
 
@@ -28,7 +28,8 @@ export interface MadeInput {
 export async function madeBy(input: MadeInput): Promise<StepOutcome> {
   const { api, order, step, operation, signal } = input
   const { project } = step.request
-  const request = { project, filter: intentFilter(order.owner, order.intent.id) }
+  const region = regionOf(step.offerings[0]!.zone)
+  const request = { project, region, filter: intentFilter(order.owner, order.intent.id) }
   const names = new Set(step.names)
   const listed = (await allInstances(api, request, signal)).filter(({ name = '' }) => names.has(name))
   if (listed.length >= step.names.length) return { instances: ours(listed, order), failures: [] }

@@ -15,6 +15,8 @@ export interface FollowInput {
 
 /** `wait` is best effort, and may answer at once. */
 const leastMs = 1000
+/** Timers do not reach as far as an operation_timeout_period may. */
+const longestMs = 600_000
 
 /** The operation when it is done, or as it was when time was up. Rejects when it cannot be asked about. */
 export async function follow(operation: GceOperation, input: FollowInput): Promise<GceOperation> {
@@ -24,13 +26,13 @@ export async function follow(operation: GceOperation, input: FollowInput): Promi
   while (latest.status !== 'DONE') {
     const asked = clock.now()
     if (asked >= until) break
-    const cut = AbortSignal.timeout(until - asked)
+    const cut = AbortSignal.timeout(Math.min(until - asked, longestMs))
     const stop = signal ? AbortSignal.any([signal, cut]) : cut
     try {
       latest = await wait(latest, input, stop)
     } catch (error) {
       signal?.throwIfAborted()
-      if (cut.aborted) break
+      if (cut.aborted) continue
       // Operations are kept for two weeks: what is asked about has ended.
       if (isNotFound(error)) return { ...latest, status: 'DONE' }
       throw error

@@ -1,6 +1,7 @@
 // Compute Engine's pages, one after the other, and what a page of all zones says.
 import type { GceApi, GceInstance, GceOperation, InstancePage } from './gce-api.ts'
 import { GceError } from './gce-error.ts'
+import { lastPart } from './instances.ts'
 
 interface Page {
   nextPageToken?: string
@@ -18,21 +19,28 @@ async function* pages<P extends Page>(
   } while (token)
 }
 
-/** VMs of all zones, page by page. A zone that did not answer is thrown after the last page. */
+export interface InstanceQuestion {
+  project: string
+  filter: string
+  /** Of the pool. VMs of all regions are listed, but the outage of another must not hold this one up. */
+  region: string
+}
+
+/** VMs of all zones, page by page. A zone of the region that did not answer is thrown after the last page. */
 export async function* instancePages(
   api: GceApi,
-  request: { project: string; filter: string },
+  { region, ...request }: InstanceQuestion,
   signal?: AbortSignal,
 ): AsyncGenerator<GceInstance[]> {
   const silent = new Set<string>()
   for await (const page of pages((token) => api.listInstances({ ...request, ...token }, signal))) {
-    for (const place of silentZones(page)) silent.add(place)
+    for (const place of silentPlaces(page)) if (lastPart(place).startsWith(`${region}-`)) silent.add(place)
     yield Object.values(page.items ?? {}).flatMap(({ instances = [] }) => instances)
   }
   if (silent.size) throw new GceError('SERVICE_UNAVAILABLE', `no answer from ${[...silent].join(', ')}`)
 }
 
-function silentZones({ items = {}, unreachables = [] }: InstancePage): string[] {
+function silentPlaces({ items = {}, unreachables = [] }: InstancePage): string[] {
   const warned = Object.entries(items).filter(
     ([, { warning }]) => warning?.code && warning.code !== 'NO_RESULTS_ON_PAGE',
   )
@@ -41,7 +49,7 @@ function silentZones({ items = {}, unreachables = [] }: InstancePage): string[] 
 
 export async function allInstances(
   api: GceApi,
-  request: { project: string; filter: string },
+  request: InstanceQuestion,
   signal?: AbortSignal,
 ): Promise<GceInstance[]> {
   const found: GceInstance[] = []

@@ -18,6 +18,7 @@ export interface TerminateInput {
   api: GceApi
   owner: Ownership
   project: string
+  region: string
   ids: string[]
   /** Zone of a VM this provider launched a moment ago: ours, although a listing may not show it yet. */
   zoneOfNew: (id: string) => string | undefined
@@ -50,12 +51,18 @@ export async function terminatePool(input: TerminateInput): Promise<TerminateRes
   return result
 }
 
-async function look({ api, project, ids, signal }: TerminateInput): Promise<Map<string, GceInstance>> {
+async function look({
+  api,
+  project,
+  region,
+  ids,
+  signal,
+}: TerminateInput): Promise<Map<string, GceInstance>> {
   const names = ids.filter(isName)
   const known = new Map<string, GceInstance>()
   for (let from = 0; from < names.length; from += namesAtOnce) {
     const filter = namesFilter(names.slice(from, from + namesAtOnce))
-    for (const instance of await allInstances(api, { project, filter }, signal))
+    for (const instance of await allInstances(api, { project, region, filter }, signal))
       known.set(instance.name ?? '', instance)
   }
   return known

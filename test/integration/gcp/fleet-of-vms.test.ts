@@ -40,6 +40,14 @@ describe('list', () => {
     expect(listing.problems[0]!.message).toContain('zones/us-central1-b')
   })
 
+  it('is not held up by a zone of another region', async () => {
+    const provider = await cloud.open()
+    const { instances } = await provider.launch(cloud.order(2, one))
+    cloud.gce.world.silent.add('asia-east1-a')
+    expect(await provider.list()).toMatchObject({ complete: true, problems: [], instances: [{}, {}] })
+    expect((await provider.terminate(idsOf(instances))).failures).toEqual([])
+  })
+
   it.each([
     ['a page of a portal instead of an answer', { kind: 'html', status: 200 }],
     ['a gateway that fails', { kind: 'html' }],

@@ -56,6 +56,7 @@ export function createWorld(now: () => number) {
     requests: new Map<string, string>(),
     regions: {
       'us-central1': ['us-central1-a', 'us-central1-b', 'us-central1-c', 'us-central1-f'],
+      'asia-east1': ['asia-east1-a'],
     } as Record<string, string[]>,
     types: {
       'n1-standard-8': { cpus: 8 },
