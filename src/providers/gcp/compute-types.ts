@@ -1,5 +1,5 @@
-// The part of Compute Engine's v1 API that requests are made of, in its own words. Not taken from the client's types:
-// they are 33 MB, which lint and type checks would read each time. A test compares every field with its descriptor.
+// The part of Compute Engine's v1 API that requests are made of, in its own words. Not taken from the client's types, in
+// which anything may be null and a dry run would depend on the client. A test compares every field with its descriptor.
 
 /** Every field of `InstanceProperties` that is not named here is passed on as `base_config` has it. */
 export interface InstanceProperties {
