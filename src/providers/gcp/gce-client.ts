@@ -79,7 +79,7 @@ export function gceClient({ endpoints, send, clock }: GceClientInput): GceCheckA
     testPermissions: ({ project, permissions }, signal) =>
       patiently(() => testPermissions(project, permissions, signal), clock, signal),
     close() {
-      for (const client of made.values()) void client.close()
+      for (const client of made.values()) client.close().catch(() => {})
     },
   }
 

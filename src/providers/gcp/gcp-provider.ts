@@ -26,7 +26,10 @@ import { whereabouts } from './whereabouts.ts'
 
 export { check } from './gcp-check.ts'
 
-/** Throws PROVIDER_CONFIG when no project or zone is known, REQUEST_BASE_CONFIG for fields the API does not have. Credentials are looked for at the first call. */
+/**
+ * Throws PROVIDER_CONFIG when no project or zone is known, and REQUEST_BASE_CONFIG for fields the API does not have.
+ * Credentials are looked for at the first call.
+ */
 export async function create(context: ProviderContext): Promise<Provider> {
   const { clock, env } = context
   const metadata: MetadataOptions = { fetch: globalThis.fetch, clock, env }
