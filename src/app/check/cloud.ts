@@ -40,9 +40,7 @@ export async function checkCloud(
     const items = await module.check(contextOf(pool, master, input), offeringsOf(pool.provider), signal)
     return items.map(({ what, problem: fault }) => (fault ? of(what, fault) : passed(what)))
   } catch (error) {
-    return problemsOf(error, type).map((fault) =>
-      fault.code === 'PROVIDER_UNAVAILABLE' ? notChecked('cloud', fault.message) : of('cloud', fault),
-    )
+    return problemsOf(error, type).map((fault) => of('cloud', fault))
   }
 }
 

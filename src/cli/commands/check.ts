@@ -41,8 +41,9 @@ async function printPolicy(options: Options, { terminal, env }: CommandContext):
   const { config, problems } = loadConfig(options.config, { env })
   if (!config) throw new ProvisionError(problems)
   const { leastRights } = await import('../../app/iam-policy.ts')
-  const { aws, uncovered } = await leastRights(config, options.pool)
-  terminal.out(`${JSON.stringify(aws, undefined, 2)}\n`)
-  if (uncovered.length > 0) terminal.say(`not covered: what the pools on ${uncovered.join(', ')} need`)
+  const { rights, uncovered } = await leastRights(config, options.pool)
+  terminal.out(`${JSON.stringify(rights, undefined, 2)}\n`)
+  if (uncovered.length > 0)
+    terminal.say(`not covered: what the pools on ${uncovered.join(', ')} need; name them with --pool`)
   return 0
 }

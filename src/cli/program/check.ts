@@ -10,7 +10,7 @@ export function declareCheck(program: Command): void {
     .addOption(configOption())
     .option('--pool <name>', 'only this pool (may be given again)', several)
     .option('--master-host <host>', 'dial this host in place of an alias such as local-ipv4')
-    .option('--print-iam-policy', 'print the least an IAM policy has to allow for the pools on AWS')
+    .option('--print-iam-policy', 'print the least policy (AWS) or role (Google Cloud) for the pools')
     .addOption(formatOption('text', 'json'))
     .action(lazily(() => import('../commands/check.ts')))
 

@@ -5,7 +5,6 @@ import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { type CheckOptions, checkAll } from '../../../src/app/check/check-all.ts'
 import { type CheckRow, exitOfRows } from '../../../src/app/check/row.ts'
-import { ProvisionError, problem } from '../../../src/model/problem.ts'
 import { systemClock } from '../../../src/platform/clock.ts'
 import type { ProviderModule } from '../../../src/providers/provider.ts'
 import { createDevelopmentChain, type DevelopmentChain } from '../../../src/tls/development/development-ca.ts'
@@ -185,10 +184,6 @@ describe('the cloud', () => {
   it('that cannot be asked is never called good', async () => {
     config(await serve(chain))
     expect(await cloudOf({ load: load({}) })).toMatchObject({ result: 'not_checked' })
-    const unavailable = async () => {
-      throw new ProvisionError(problem('PROVIDER_UNAVAILABLE', 'this version has no provider'))
-    }
-    expect(await cloudOf({ load: unavailable })).toMatchObject({ result: 'not_checked' })
   })
 
   it('that gives no answer has failed, with exit status 4', async () => {

@@ -22,6 +22,8 @@ const local = 'port: 1\nresource_pools: [{pool_name: default, provider: {type: l
 const aws = `resource_pools:
   - {pool_name: gpu, provider: {type: aws, region: us-west-2, image: {id: ami-1}, instance_type: g5.xlarge}}
 `
+const gcp = `  - {pool_name: l4, provider: {type: gcp, project: p, zone: us-central1-a, boot_disk_source_image: projects/p/global/images/i, instance_type: {machine_type: g2-standard-8}}}
+`
 const check = (...args: string[]) => runCli(['check', ...args], { cwd: dir })
 
 describe('provision check', () => {
@@ -77,7 +79,15 @@ describe('provision check --print-iam-policy', () => {
     expect({ status, stdout }).toEqual({ status: 3, stdout: '' })
   })
 
-  it('prints none where no pool is on AWS', () => {
+  it('prints a role, as gcloud takes it, for pools on Google Cloud', () => {
+    configure(`cluster_id: prod\n${aws}${gcp}`)
+    const role = check('--print-iam-policy', '--pool', 'l4')
+    expect(JSON.parse(role.stdout)).toMatchObject({ stage: 'GA' })
+    expect(role.stdout).toContain('compute.instances.create')
+    expect(check('--print-iam-policy').stderr).toContain('not covered: what the pools on gcp need')
+  })
+
+  it('prints none where no pool is on a cloud', () => {
     configure(local)
     expect(check('--print-iam-policy')).toMatchObject({ status: 2, stdout: '' })
   })
