@@ -54,9 +54,9 @@ function headroom(quotas: Quotas, { metric: name, spot, perVm, vm, where }: Need
   if (!found || !perVm) return undefined
   const { metric, limit = 0, usage = 0 } = found
   const room = Math.max(0, Math.floor((limit - usage) / perVm))
-  const what = `quota ${metric} in ${where}: room for ${room} more ${vm}`
-  if (room) return { what }
-  const message = `quota ${metric} in ${where} has no room for a ${vm}, which needs ${perVm}: ${usage} of ${limit} are used`
+  const what = `quota ${metric} in ${where}`
+  if (room) return { what: `${what}: room for ${room} more ${vm}` }
+  const message = `${what} has no room for a ${vm}, which needs ${perVm}: ${usage} of ${limit} are used`
   const remedy = 'Ask for more of the quota (IAM & Admin, Quotas), or choose another type or region.'
   return { what, problem: problem('PROVIDER_QUOTA', message, { remedy }) }
 }

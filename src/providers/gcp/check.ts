@@ -26,6 +26,10 @@ export interface CheckInput {
 export async function checkPool(input: CheckInput): Promise<CheckItem[]> {
   const items: CheckItem[] = [{ what: `project ${input.place.project}` }]
   const region = await checkZones(items, input)
+  const refused = items.at(-1)?.problem
+  // Nothing else can be asked then; the same words for each thing would hide that.
+  if (refused?.details?.['code'] === 'credentials')
+    return [items[0]!, { what: 'credentials', problem: refused }]
   await checkPermissions(items, input)
   checkBase(items, input.config)
   await checkImage(items, input)

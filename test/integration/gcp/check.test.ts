@@ -1,5 +1,5 @@
 // `provision check` on Compute Engine: everything a launch needs is looked at, everything wrong is told at once.
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { GcpConfig } from '../../../src/model/gcp-config.ts'
 import { check } from '../../../src/providers/gcp/gcp-provider.ts'
 import { offering } from '../../support/cloud-pools.ts'
@@ -120,5 +120,20 @@ describe('checking a pool', () => {
     const { faults, what } = await checked()
     expect(faults).toEqual([expect.stringContaining('Cloud Resource Manager API has not been used')])
     expect(what).toContain('network research')
+  })
+
+  it('without credentials says that once, and asks nothing else', async () => {
+    vi.stubEnv('GOOGLE_APPLICATION_CREDENTIALS', '/nonexistent/key.json')
+    const items = await check(cloud.context(good), [])
+    expect(items.map(({ what, problem }) => [what, problem?.code])).toEqual([
+      ['project my-project', undefined],
+      ['credentials', 'PROVIDER_AUTH'],
+    ])
+    expect(cloud.gce.calls).toEqual([])
+  })
+
+  it('names a field of base_config that the API does not have', async () => {
+    const { faults } = await checked({ base_config: { shieldedInstanceConfig: { enableVTPM: true } } })
+    expect(faults).toEqual([expect.stringContaining('base_config.shieldedInstanceConfig.enableVTPM')])
   })
 })
