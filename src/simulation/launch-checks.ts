@@ -6,7 +6,7 @@ import type { LaunchOrder, LaunchResult } from '../model/launch.ts'
 import type { JournalRecord } from '../model/ports.ts'
 import type { Vm } from '../providers/simulated/cloud.ts'
 import { isMet } from './met.ts'
-import { isOf, type Seen } from './seen.ts'
+import type { Seen } from './seen.ts'
 import { userDataOf, type World } from './world.ts'
 
 const hour = 3_600_000
@@ -31,7 +31,8 @@ export function checkLaunchCall(world: World, seen: Seen, { intent, userData }: 
     invariants.violated(8, `${id} launches ${count} and nothing is wanted`)
   if (seen.stoppingAt !== undefined && !before) invariants.violated(8, `${id} is decided while it stops`)
   const max = Math.max(before?.max ?? 0, policy.maxInstances)
-  seen.sent.set(id, { max, count, sha256: userData.sha256, made: before?.made ?? 0 })
+  const adopted = new Set(seen.adopted)
+  seen.sent.set(id, { max, count, sha256: userData.sha256, made: before?.made ?? 0, adopted })
 }
 
 /** Work waits that has no room, or fewer VMs than min are there that may be of use. */
@@ -74,9 +75,15 @@ export function checkLaunchResult(
   }
 }
 
-/** What another writer launched is known when listings show it. */
-function isKnowable({ name }: Seen, { instance, visibleAt }: Vm, now: number): boolean {
-  return instance.writerId === name || visibleAt + listedWithin < now
+/** What another writer launched counts when it was adopted before the launch was sent, and listings show it. */
+function isKnowable(
+  name: string,
+  adopted: ReadonlySet<string>,
+  { instance, visibleAt }: Vm,
+  now: number,
+): boolean {
+  const { writerId = '' } = instance
+  return writerId === name || (adopted.has(writerId) && visibleAt + listedWithin < now)
 }
 
 export function checkCreated(world: World, seen: Seen, { instance }: Vm): void {
@@ -93,7 +100,7 @@ export function checkCreated(world: World, seen: Seen, { instance }: Vm): void {
   if (++sent.made > sent.count)
     invariants.violated(4, `${instance.intentId} gave more than ${sent.count} VMs`)
   const now = clock.now()
-  const counts = (vm: Vm) => vm.endedAt === undefined && isOf(seen, vm) && isKnowable(seen, vm, now)
+  const counts = (vm: Vm) => vm.endedAt === undefined && isKnowable(seen.name, sent.adopted, vm, now)
   const live = [...cloud.vms.values()].filter(counts).length
   // It was sent under the limit of that time; others may have been sent under a higher one since.
   const max = Math.max(sent.max, policy.maxInstances)

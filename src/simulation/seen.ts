@@ -19,8 +19,11 @@ export interface Seen {
   reasons: Map<string, string>
   /** Intents on the disk. */
   written: Set<string>
-  /** By intent: the largest limit in force when it was sent, what it asked for and carried. */
-  sent: Map<string, { max: number; count: number; sha256: string; made: number }>
+  /** By intent: the largest limit in force when it was sent, what it asked for and carried, and whose VMs were ours. */
+  sent: Map<
+    string,
+    { max: number; count: number; sha256: string; made: number; adopted: ReadonlySet<string> }
+  >
   /** When an offering was refused, since a call last brought no refusal of it. */
   refusals: Map<string, number[]>
   listCalls: number[]
