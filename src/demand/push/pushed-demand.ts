@@ -3,6 +3,48 @@ import * as z from 'zod/mini'
 import type { Demand } from '../../model/demand.ts'
 import { firstWrong } from '../../platform/schema-words.ts'
 
+export interface PushedWork {
+  id: string
+  /** Slots wanted; 0 is auxiliary work. */
+  slots: number
+  /** Allocations of one job share its `maxSlots`; left out when the scheduler does not hold jobs to it. */
+  job?: string
+  maxSlots?: number
+  /** Slots that allocations of the same job hold already: they count against `maxSlots` too. */
+  jobRunningSlots?: number
+  /** Milliseconds since the epoch; left out: since it was first pushed. */
+  since?: number
+}
+
+export interface PushedAgent {
+  /** Id of the VM it runs on: EC2 instance id, GCE instance name, PROVISION_INSTANCE_ID of a local VM. */
+  id: string
+  slots: number
+  freeSlots: number
+  /** Auxiliary work it can still take; left out when the master cannot tell. */
+  freeAux?: number
+  /** It has work of any size, auxiliary work too. */
+  busy: boolean
+  /** Milliseconds since the epoch; left out: since it was first pushed without work. */
+  idleSince?: number
+  /** Default: true. False while it may come back. */
+  connected?: boolean
+  /** Default: true. False when it gets no work, whoever decided that. */
+  enabled?: boolean
+  /** Default: false. It gets no more work, and keeps what it has. */
+  draining?: boolean
+}
+
+/** All of one pool at one moment: what is not in it is not there. */
+export interface PushedDemand {
+  pending: PushedWork[]
+  agents: PushedAgent[]
+  /** How long ago the master looked, in milliseconds. Default: 0. */
+  ageMs?: number
+  /** Over HTTP: version of the newest list of drains that was applied before the master looked. */
+  drainVersion?: string
+}
+
 const id = z.string().check(z.minLength(1), z.maxLength(256))
 const count = z.int().check(z.nonnegative(), z.maximum(1_000_000))
 /** Milliseconds since the epoch. */
@@ -48,9 +90,6 @@ const pushedSchema = z.strictObject({
   ageMs: z._default(z.number().check(z.nonnegative(), z.maximum(86_400_000)), 0),
   drainVersion: z.optional(z.string().check(z.maxLength(100))),
 })
-
-/** As a master writes it; docs/push.md says what each field means. */
-export type PushedDemand = z.input<typeof pushedSchema>
 
 export type ReadPush = { ok: true; pushed: z.output<typeof pushedSchema> } | { ok: false; message: string }
 
