@@ -1,0 +1,170 @@
+import { describe, expect, it } from 'vitest'
+import { statusLines } from '../../../src/cli/status-text.ts'
+import { agentLines, instanceLines } from '../../../src/cli/vm-text.ts'
+import type { AgentView, FleetStatus, InstanceView, PoolOverview } from '../../../src/client/fleet-view.ts'
+
+const plain = { style: (_: unknown, text: string) => text }
+
+const ok: PoolOverview = {
+  pool: 'default',
+  provider: 'aws',
+  state: 'ok',
+  minInstances: 0,
+  maxInstances: 8,
+  live: 2,
+  joined: 1,
+  inFlight: 1,
+  pending: 3,
+  slots: 8,
+  freeSlots: 4,
+  foreignWriters: [],
+  holds: [],
+  problems: [],
+}
+
+function statusOf(...pools: PoolOverview[]): FleetStatus {
+  return { version: '1.2.3', clusterId: 'c', demand: 'push', startedAt: 0, now: 65_000, pools }
+}
+
+describe('the status', () => {
+  it('is a row for each pool', () => {
+    expect(statusLines(statusOf(ok), plain)).toMatchInlineSnapshot(`
+      [
+        "provisioner 1.2.3, cluster c, demand push, up 65s",
+        "",
+        "POOL     PROVIDER  STATE  VMS  JOINED  MIN  MAX  WAITING  FREE SLOTS",
+        "default  aws       ok     2+1  1       0    8    3        4 of 8",
+      ]
+    `)
+  })
+
+  it('tells below the rows what holds a pool, what is behind it, and what to do, each once', () => {
+    const problem = {
+      code: 'PREFLIGHT_REFUSED',
+      severity: 'error',
+      message: 'nothing listens',
+      remedy: 'Start it.',
+    } as const
+    const held: PoolOverview = {
+      ...ok,
+      state: 'held',
+      holds: [
+        { code: 'LAUNCH_NOT_READY', meaning: 'No VM could join.', remedy: 'Read on.', numbers: {}, problem },
+        {
+          code: 'MAX_REACHED',
+          meaning: 'More are needed.',
+          remedy: 'Raise it.',
+          numbers: { vms: 2, retryAt: 1e12 },
+        },
+      ],
+      problems: [problem, { ...problem, code: 'PROVIDER_CAPACITY', message: 'none left', remedy: 'Wait.' }],
+    }
+    expect(statusLines(statusOf(held), plain).slice(4)).toEqual([
+      '',
+      'default: LAUNCH_NOT_READY No VM could join. PREFLIGHT_REFUSED nothing listens',
+      '  Start it.',
+      'default: MAX_REACHED More are needed. (vms 2)',
+      '  Raise it.',
+      'default: PROVIDER_CAPACITY none left',
+      '  Wait.',
+    ])
+  })
+
+  it('shows a pool that could not be started among the others', () => {
+    const problem = {
+      code: 'AWS_X',
+      severity: 'error',
+      message: 'no credentials',
+      remedy: 'Give some.',
+    } as const
+    const failed: PoolOverview = { pool: 'gpu', provider: 'aws', state: 'failed', problems: [problem] }
+    const lines = statusLines(statusOf(ok, failed), plain)
+    expect(lines[4]).toBe('gpu      aws       failed  -    -       -    -    -        -')
+    expect(lines.slice(6)).toEqual(['gpu: AWS_X no credentials', '  Give some.'])
+  })
+})
+
+const vm: InstanceView = {
+  id: 'i-1',
+  pool: 'default',
+  state: 'running',
+  instanceType: 'g5.xlarge',
+  zone: 'subnet-1',
+  capacityType: 'on_demand',
+  launchedAt: 0,
+  agent: 'joined',
+  slots: 1,
+  busy: false,
+}
+
+describe('VMs', () => {
+  it('are rows with what is done about them', () => {
+    const rows = [
+      vm,
+      { ...vm, id: 'i-2', agent: 'waiting', slots: undefined, zone: '', doing: 'ordered' },
+      {
+        ...vm,
+        id: 'i-3',
+        capacityType: 'spot',
+        doing: 'ending',
+        stateReason: 'Server.SpotInstanceTermination',
+      },
+    ] as InstanceView[]
+    expect(instanceLines(rows, 60_000)).toMatchInlineSnapshot(`
+      [
+        "POOL     INSTANCE  STATE    AGENT    SLOTS  TYPE       ZONE      CAPACITY   AGE  NOTE",
+        "default  i-1       running  joined   1      g5.xlarge  subnet-1  on-demand  60s",
+        "default  i-2       running  waiting  -      g5.xlarge  -         on-demand  60s  to be removed",
+        "default  i-3       running  -        1      g5.xlarge  subnet-1  spot       60s  being ended; Server.SpotInstanceTermination",
+      ]
+    `)
+  })
+
+  it('may be none', () => {
+    expect(instanceLines([], 0)).toEqual(['no instances'])
+    expect(agentLines([], 0)).toEqual(['no agents'])
+  })
+})
+
+describe('agents', () => {
+  it('are rows with their work and who they are of', () => {
+    const agent: AgentView = {
+      id: 'i-1',
+      pool: 'default',
+      state: 'joined',
+      slots: 4,
+      freeSlots: 1,
+      busy: true,
+      enabled: true,
+      draining: false,
+      ours: true,
+      tlsVersion: 'TLSv1.3',
+      certificateName: 'master.test',
+    }
+    const idle = {
+      ...agent,
+      id: 'i-2',
+      busy: false,
+      freeSlots: 4,
+      idleSince: 0,
+      draining: true,
+      enabled: false,
+    }
+    const guest = {
+      ...agent,
+      id: 'g',
+      ours: false,
+      enabled: false,
+      tlsVersion: undefined,
+      certificateName: undefined,
+    }
+    expect(agentLines([agent, idle, guest], 30_000)).toMatchInlineSnapshot(`
+      [
+        "POOL     AGENT  STATE   FREE SLOTS  WORK      TLS      CERTIFICATE NAME  NOTE",
+        "default  i-1    joined  1 of 4      busy      TLSv1.3  master.test",
+        "default  i-2    joined  4 of 4      idle 30s  TLSv1.3  master.test       draining",
+        "default  g      joined  1 of 4      busy      -        -                 disabled; not on a VM of this provisioner",
+      ]
+    `)
+  })
+})
