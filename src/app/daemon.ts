@@ -19,6 +19,8 @@ export interface DaemonOptions {
   logLevel: LogLevel
   logFormat: LogFormat
   write: (line: string) => void
+  /** Ends the VMs in clouds, too, when a signal stops it; a second signal ends the wait for that. */
+  terminateOnExit?: boolean
   /** Called when something has changed, and every second for the ages. `now` is milliseconds since the epoch. */
   onChange: (rows: FleetRow[], now: number) => void
 }
@@ -29,8 +31,15 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
   const { logFormat: format, logLevel: level, write } = options
   const logger = createLogger({ format, level, clock, write })
   const asked = Promise.withResolvers<string>()
+  const hurried = Promise.withResolvers<void>()
+  let isAsked = false
   // Before anything is started: what a signal finds half started is ended, too.
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, asked.resolve)
+  for (const signal of ['SIGINT', 'SIGTERM'] as const)
+    process.on(signal, () => {
+      if (isAsked) hurried.resolve()
+      isAsked = true
+      asked.resolve(signal)
+    })
   const provisioner = composeProvisioner({
     ...options,
     localAgent: localAgentCommand(),
@@ -50,7 +59,8 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
   const reason = await asked.promise
   clearInterval(ticking)
   stopReloading()
-  await end(provisioner, reason, logger)
+  if (options.terminateOnExit) await Promise.race([endAll(provisioner, logger), hurried.promise])
+  await end(provisioner, reason, options.terminateOnExit ? '' : '; VMs in a cloud go on', logger)
 }
 
 /** SIGHUP has the file read at once, a changed file soon; whatever is wrong with it ends nothing. */
@@ -83,9 +93,19 @@ function keepReloading(
   }
 }
 
-async function end(provisioner: Provisioner, reason: string, logger: Logger): Promise<void> {
+/** Milliseconds; clouds accept the end of a VM within seconds. */
+const endingTime = 120_000
+
+async function endAll(provisioner: Provisioner, logger: Logger): Promise<void> {
+  logger.info('ending every VM, as told by --terminate-on-exit', { vms: provisioner.rows().length })
+  const left = await provisioner.clear(endingTime)
+  if (left.length === 0) logger.info('every VM is ended')
+  else logger.error('some VMs could not be ended, and go on', { ids: left.join(',') })
+}
+
+async function end(provisioner: Provisioner, reason: string, clouds: string, logger: Logger): Promise<void> {
   const local = provisioner.rows().filter((row) => row.local && row.state === 'running').length
-  logger.info(`${reason}: ending the agents on this machine; VMs in a cloud go on`, { local })
+  logger.info(`${reason}: ending the agents on this machine${clouds}`, { local })
   await provisioner.stop()
   logger.info('stopped; no agent of ours runs on this machine', { ended: local })
 }

@@ -18,6 +18,11 @@ export interface Orders {
   drain(ids: readonly string[]): Promise<string[]>
   /** Ends these VMs now, whatever they do: their work is lost. Returns the ids that are ours. */
   terminate(ids: readonly string[]): Promise<string[]>
+  /**
+   * Launches nothing more and ends every VM, whatever it does; the next start launches again. Waits at most `patience`
+   * milliseconds until the clouds have accepted that; returns the ids of what is left.
+   */
+  clear(patience: number): Promise<string[]>
 }
 
 export function createOrders({ get, all }: RunningPools): Orders {
@@ -32,5 +37,6 @@ export function createOrders({ get, all }: RunningPools): Orders {
     launch: async (pool, count) => get(pool).fleet.launch(count),
     drain: (ids) => remove(ids, 'when_idle'),
     terminate: (ids) => remove(ids, 'even_if_busy'),
+    clear: async (patience) => (await Promise.all(all().map(({ fleet }) => fleet.clear(patience)))).flat(),
   }
 }

@@ -37,6 +37,8 @@ const program = new Command('provision')
   .option('--master-host <host>', 'with --dry-run: dial this host instead of an alias such as local-ipv4')
   .addOption(formatOption('text', 'json', 'raw'))
   .option('--out <dir>', 'with --dry-run: write files into this folder')
+  .option('--terminate-on-exit', 'end the VMs in clouds, too, when it is stopped; asks before it starts')
+  .option('-y, --yes', 'with --terminate-on-exit: do not ask')
   .addOption(new Option('--log-level <level>').choices(['debug', 'info', 'warn', 'error']).default('info'))
   .addHelpText(
     'after',

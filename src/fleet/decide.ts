@@ -3,6 +3,7 @@ import type { Decision } from '../planner/decision.ts'
 import { plan } from '../planner/plan.ts'
 import type { Snapshot } from '../planner/snapshot.ts'
 import { act } from './act.ts'
+import { orderAll } from './clear.ts'
 import { settleJournal } from './holds.ts'
 import { isDue, isReplayable, isShown, missingOf } from './intents.ts'
 import { send, settle } from './launch.ts'
@@ -33,6 +34,7 @@ export function takeTurn(run: PoolRun): Turn {
       delete track.ending
       delete track.endedAt
     }
+  if (memory.clearing) orderAll(memory)
   judgeVms(run)
   const material = materialOf(run)
   reviewIntents(run, material, now)

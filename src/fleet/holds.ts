@@ -17,6 +17,7 @@ export function holdsOf(
   const holds: Hold[] = []
   const both = ['launch', 'remove'] as const
   if (memory.paused) holds.push({ code: 'PAUSED', stops: both })
+  if (memory.clearing) holds.push({ code: 'CLEARING', stops: ['launch'] })
   if (memory.foreign.size > 0)
     holds.push({ code: 'FOREIGN_WRITER', stops: both, numbers: { vms: memory.foreign.size } })
   if (memory.journalMissing) holds.push({ code: 'JOURNAL_MISSING', stops: ['launch'] })

@@ -76,6 +76,8 @@ export interface PoolMemory {
   /** Writers of live VMs that are ours by tags and not by writer, by VM. */
   foreign: Map<string, string>
   paused: boolean
+  /** Every VM is to be ended and none launched, in this life only. */
+  clearing: boolean
   /** User data with which an agent has joined, by SHA-256. */
   proven: Set<string>
   /** Ids of VMs that ended lately: their agents are not counted while the master still shows them. */
@@ -108,6 +110,7 @@ export function emptyMemory(): PoolMemory {
     adopted: new Set(),
     foreign: new Map(),
     paused: false,
+    clearing: false,
     proven: new Set(),
     ended: new Map(),
     journalMissing: false,

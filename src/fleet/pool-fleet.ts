@@ -2,6 +2,7 @@
 import { type Problem, ProvisionError, problem } from '../model/problem.ts'
 import { createBell } from './bell.ts'
 import { listAgain, lookAgain } from './cadence.ts'
+import { cleared } from './clear.ts'
 import { type Turn, takeTurn } from './decide.ts'
 import { undrain } from './drain.ts'
 import { launchErrorOf } from './launch-error.ts'
@@ -29,6 +30,11 @@ export interface PoolFleet {
   launch(count: number): string
   /** Removes VMs on a person's order. Returns the ids that are ours. */
   remove(ids: readonly string[], how: 'when_idle' | 'even_if_busy'): Promise<string[]>
+  /**
+   * Launches nothing more and ends every VM, also busy ones; the next start launches again. Waits at most `patience`
+   * milliseconds for their ends to be accepted; returns the ids of what is left.
+   */
+  clear(patience: number): Promise<string[]>
   /** New limits or offerings, from now on. */
   reconfigure(settings: PoolSettings): void
   /** The VM was launched by us, as far as is known. */
@@ -148,6 +154,11 @@ export function createPoolFleet(deps: PoolDeps, settings: PoolSettings): PoolFle
       const ours = tracks.map(({ id }) => id)
       await order({ at: run.now(), kind: 'ordered', ids: ours, how })
       return ours
+    },
+    async clear(patience) {
+      run.memory.clearing = true
+      turn()
+      return cleared(run, patience)
     },
     reconfigure(changed) {
       run.settings = changed

@@ -148,6 +148,12 @@ export const fleetCodes = {
     meaning: 'The pool is paused: nothing is launched or ended.',
     remedy: 'Resume it: `provision resume`.',
   },
+  CLEARING: {
+    severity: 'warning',
+    exit: 1,
+    meaning: 'The provisioner ends every VM of the pool before it stops, as it was told, and launches none.',
+    remedy: 'Nothing to do. A second signal stops it with the VMs that are left.',
+  },
   FOREIGN_WRITER: {
     severity: 'error',
     exit: 1,
