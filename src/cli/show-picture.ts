@@ -2,6 +2,7 @@
 import { ProvisionError, problem } from '../model/problem.ts'
 import type { CommandContext } from './command.ts'
 import type { ExitStatus } from './exit.ts'
+import { waitingClock } from './follow-work.ts'
 import { type Picture, watchPicture } from './watch.ts'
 
 export interface ViewOptions {
@@ -16,7 +17,7 @@ export async function showPicture(
   { terminal }: CommandContext,
   look: () => Promise<Picture>,
 ): Promise<ExitStatus> {
-  if (watch) return watchPicture(look, format, terminal)
+  if (watch) return watchPicture(look, format, terminal, waitingClock)
   const { lines, value } = await look()
   terminal.out(format === 'json' ? `${JSON.stringify(value, undefined, 2)}\n` : `${lines.join('\n')}\n`)
   return 0

@@ -2,11 +2,10 @@
 import type { FleetStatus, PoolOverview, ReasonView } from '../client/fleet-view.ts'
 import { age } from './age.ts'
 import { table } from './table.ts'
-import type { Terminal } from './terminal.ts'
 
 const head = ['POOL', 'PROVIDER', 'STATE', 'VMS', 'JOINED', 'MIN', 'MAX', 'WAITING', 'FREE SLOTS']
 
-export function statusLines(status: FleetStatus, { style }: Pick<Terminal, 'style'>): string[] {
+export function statusLines(status: FleetStatus): string[] {
   const { version, clusterId, demand, startedAt, now, pools } = status
   const notes = pools.flatMap((pool) =>
     notesOf(pool).map(([words, remedy]) => [`${pool.pool}: ${words}`, remedy]),
@@ -16,7 +15,7 @@ export function statusLines(status: FleetStatus, { style }: Pick<Terminal, 'styl
     '',
     ...table(head, pools.map(rowOf)),
     ...(notes.length > 0 ? [''] : []),
-    ...notes.flatMap(([words, remedy]) => [words!, ...(remedy ? [`  ${style('cyan', remedy)}`] : [])]),
+    ...notes.flatMap(([words, remedy]) => [words!, ...(remedy ? [`  ${remedy}`] : [])]),
   ]
 }
 

@@ -30,8 +30,9 @@ export function processTerminal(): Terminal {
     write: (text) => void stderr.write(text),
     style: (style, text) => (coloured ? styleText(style, text, { validateStream: false }) : text),
     interactive: Boolean(stderr.isTTY),
-    columns: () => stderr.columns ?? 100,
-    rows: () => stderr.rows ?? 24,
+    // A terminal without a size says 0.
+    columns: () => stderr.columns || 100,
+    rows: () => stderr.rows || 24,
     ...(stdin.isTTY && stderr.isTTY && { ask: askProcess }),
   }
 }

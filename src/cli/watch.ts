@@ -1,6 +1,6 @@
 // A picture that is looked at for a while: redrawn in place on a terminal, one after the other elsewhere.
-import { setTimeout as wait } from 'node:timers/promises'
 import { isNoAnswer } from '../client/submit.ts'
+import type { Clock } from '../model/ports.ts'
 import { ProvisionError } from '../model/problem.ts'
 import { liveArea } from './live-area.ts'
 import type { Terminal } from './terminal.ts'
@@ -18,6 +18,7 @@ export async function watchPicture(
   look: () => Promise<Picture>,
   format: 'text' | 'json',
   terminal: Terminal,
+  clock: Clock,
 ): Promise<never> {
   const area = terminal.interactive ? liveArea(terminal.write, terminal.columns) : undefined
   let last = ''
@@ -31,7 +32,7 @@ export async function watchPicture(
   // The first look tells whether there is anybody at all.
   show(await look())
   for (;;) {
-    await wait(everyMs)
+    await clock.sleep(everyMs)
     await look().then(show, (error: unknown) => {
       if (!isAway(error)) throw error
       if (area) area.draw([`${(error as Error).message}; trying again`])

@@ -14,6 +14,6 @@ export async function run(
   const client = connectFleet(options, context)
   return showPicture(options, context, async () => {
     const status = await fleetStatus(client)
-    return { lines: statusLines(status, context.terminal), value: status }
+    return { lines: statusLines(status), value: status }
   })
 }

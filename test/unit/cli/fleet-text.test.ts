@@ -3,8 +3,6 @@ import { statusLines } from '../../../src/cli/status-text.ts'
 import { agentLines, instanceLines } from '../../../src/cli/vm-text.ts'
 import type { AgentView, FleetStatus, InstanceView, PoolOverview } from '../../../src/client/fleet-view.ts'
 
-const plain = { style: (_: unknown, text: string) => text }
-
 const ok: PoolOverview = {
   pool: 'default',
   provider: 'aws',
@@ -28,7 +26,7 @@ function statusOf(...pools: PoolOverview[]): FleetStatus {
 
 describe('the status', () => {
   it('is a row for each pool', () => {
-    expect(statusLines(statusOf(ok), plain)).toMatchInlineSnapshot(`
+    expect(statusLines(statusOf(ok))).toMatchInlineSnapshot(`
       [
         "provisioner 1.2.3, cluster c, demand push, up 65s",
         "",
@@ -59,7 +57,7 @@ describe('the status', () => {
       ],
       problems: [problem, { ...problem, code: 'PROVIDER_CAPACITY', message: 'none left', remedy: 'Wait.' }],
     }
-    expect(statusLines(statusOf(held), plain).slice(4)).toEqual([
+    expect(statusLines(statusOf(held)).slice(4)).toEqual([
       '',
       'default: LAUNCH_NOT_READY No VM could join. PREFLIGHT_REFUSED nothing listens',
       '  Start it.',
@@ -78,7 +76,7 @@ describe('the status', () => {
       remedy: 'Give some.',
     } as const
     const failed: PoolOverview = { pool: 'gpu', provider: 'aws', state: 'failed', problems: [problem] }
-    const lines = statusLines(statusOf(ok, failed), plain)
+    const lines = statusLines(statusOf(ok, failed))
     expect(lines[4]).toBe('gpu      aws       failed  -    -       -    -    -        -')
     expect(lines.slice(6)).toEqual(['gpu: AWS_X no credentials', '  Give some.'])
   })
