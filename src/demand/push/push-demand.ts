@@ -3,7 +3,7 @@ import type { Demand } from '../../model/demand.ts'
 import type { Clock } from '../../model/ports.ts'
 import { ProvisionError, problem } from '../../model/problem.ts'
 import type { DemandSource } from '../demand.ts'
-import { demandOf, type PushedDemand, readPush } from './pushed-demand.ts'
+import { demandOf, type PushedDemand, type ReadDemand, readPush } from './pushed-demand.ts'
 
 export interface PushDemandOptions {
   /**
@@ -25,7 +25,26 @@ export interface PushDemand extends DemandSource {
 /** Nothing is launched or ended on the word of an older push (planner: maxSnapshotAge). */
 const staleAfter = 15_000
 
-export function createPushDemand({ drain, undrain, clock }: PushDemandOptions): PushDemand {
+export function createPushDemand(options: PushDemandOptions): PushDemand {
+  const { source, take } = createPushSource(options)
+  return {
+    ...source,
+    kind: 'push',
+    push(pool, demand) {
+      const read = readPush(demand)
+      if (!read.ok) throw new ProvisionError(problem('PUSH_REFUSED', read.message))
+      take(pool, read.pushed)
+    },
+  }
+}
+
+export interface PushSource {
+  source: DemandSource
+  /** Takes over what has been read already. */
+  take(pool: string, pushed: ReadDemand): void
+}
+
+export function createPushSource({ drain, undrain, clock }: PushDemandOptions): PushSource {
   const newest = new Map<string, Demand>()
   const listeners = new Set<(pool: string) => void>()
 
@@ -42,14 +61,8 @@ export function createPushDemand({ drain, undrain, clock }: PushDemandOptions): 
       }
   }
 
-  return {
+  const source: DemandSource = {
     kind: 'push',
-    push(pool, demand) {
-      const read = readPush(demand)
-      if (!read.ok) throw new ProvisionError(problem('PUSH_REFUSED', read.message))
-      newest.set(pool, demandOf(pool, read.pushed, newest.get(pool), clock.now()))
-      tell(pool)
-    },
     async read(pool, signal) {
       signal?.throwIfAborted()
       const demand = newest.get(pool)
@@ -69,6 +82,17 @@ export function createPushDemand({ drain, undrain, clock }: PushDemandOptions): 
     undrain: async (agentId) => isKnown(agentId) && undrain(agentId),
     async close() {
       listeners.clear()
+    },
+  }
+  return {
+    source,
+    take(pool, pushed) {
+      const now = clock.now()
+      const before = newest.get(pool)
+      // Overtaken on the way; what seems to come from the future does not count, or a clock set back would deafen us.
+      if (before && before.at <= now && now - pushed.ageMs < before.at) return
+      newest.set(pool, demandOf(pool, pushed, before, now))
+      tell(pool)
     },
   }
 }

@@ -3,12 +3,13 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Clock, Handler, Logger } from '../../model/ports.ts'
 import { type Problem, problem } from '../../model/problem.ts'
 import { pathOf, readJson, sendJson, sendProblem } from '../../platform/http-answers.ts'
+import type { DemandSource } from '../demand.ts'
 import { createDrainList } from './drain-list.ts'
-import { createPushDemand, type PushDemand } from './push-demand.ts'
-import { type PushedDemand, readPush } from './pushed-demand.ts'
+import { createPushSource } from './push-demand.ts'
+import { type ReadDemand, readPush } from './pushed-demand.ts'
 
 export interface PushDoor {
-  source: PushDemand
+  source: DemandSource
   /** Who may knock is decided before it. */
   handler: Handler
 }
@@ -27,7 +28,7 @@ const largestBody = 16 * 1024 * 1024
 
 export function openPushDoor({ pools, life, clock, logger }: PushDoorOptions): PushDoor {
   const drains = createDrainList(life)
-  const source = createPushDemand({ ...drains, clock })
+  const push = createPushSource({ ...drains, clock })
   const agentsOf = new Map<string, Set<string>>()
   const silent = new Set<string>()
 
@@ -37,7 +38,7 @@ export function openPushDoor({ pools, life, clock, logger }: PushDoorOptions): P
   }
 
   /** `draining` counts when the master had heard of the drain before it looked; else somebody else took the agent out. */
-  function counted({ drainVersion, agents, ...rest }: PushedDemand): PushedDemand {
+  function counted({ drainVersion, agents, ...rest }: ReadDemand): ReadDemand {
     return {
       ...rest,
       agents: agents.map((agent) => ({
@@ -48,7 +49,7 @@ export function openPushDoor({ pools, life, clock, logger }: PushDoorOptions): P
     }
   }
 
-  function take(pool: string, pushed: PushedDemand): void {
+  function take(pool: string, pushed: ReadDemand): void {
     const now = new Set(pushed.agents.map(({ id }) => id))
     for (const id of agentsOf.get(pool) ?? []) if (!now.has(id)) drains.forget(id)
     agentsOf.set(pool, now)
@@ -58,7 +59,7 @@ export function openPushDoor({ pools, life, clock, logger }: PushDoorOptions): P
         pool,
       })
     }
-    source.push(pool, counted(pushed))
+    push.take(pool, counted(pushed))
   }
 
   async function put(pool: string, request: IncomingMessage, response: ServerResponse): Promise<true> {
@@ -71,7 +72,7 @@ export function openPushDoor({ pools, life, clock, logger }: PushDoorOptions): P
   }
 
   return {
-    source,
+    source: push.source,
     async handler(request, response) {
       const [, encoded = '', what] = /^\/v1\/pools\/([^/]+)\/(demand|drains)$/.exec(pathOf(request)) ?? []
       if (!what) return false

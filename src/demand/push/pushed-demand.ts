@@ -81,7 +81,9 @@ const agentSchema = z
 const twice = { error: 'holds the same id twice' }
 
 function isUnique(items: { id: string }[]): boolean {
-  return new Set(items.map((item) => item.id)).size === items.length
+  const seen = new Set<string>()
+  for (const item of items) seen.add(item.id)
+  return seen.size === items.length
 }
 
 const pushedSchema = z.strictObject({
@@ -91,7 +93,10 @@ const pushedSchema = z.strictObject({
   drainVersion: z.optional(z.string().check(z.maxLength(100))),
 })
 
-export type ReadPush = { ok: true; pushed: z.output<typeof pushedSchema> } | { ok: false; message: string }
+/** Checked, with its defaults. */
+export type ReadDemand = z.output<typeof pushedSchema>
+
+export type ReadPush = { ok: true; pushed: ReadDemand } | { ok: false; message: string }
 
 /** Checks what came; the message names the first field that is wrong. */
 export function readPush(value: unknown): ReadPush {
@@ -106,7 +111,7 @@ export function readPush(value: unknown): ReadPush {
  */
 export function demandOf(
   pool: string,
-  { pending, agents, ageMs }: z.output<typeof pushedSchema>,
+  { pending, agents, ageMs }: ReadDemand,
   before: Demand | undefined,
   now: number,
 ): Demand {
@@ -114,7 +119,7 @@ export function demandOf(
   const idle = new Map(before?.agents.map((agent) => [agent.id, agent.idleSince]))
   return {
     pool,
-    at: Math.max(now - ageMs, before?.at ?? 0),
+    at: now - ageMs,
     pending: pending.map((work) => ({ ...work, since: work.since ?? waiting.get(work.id) ?? now })),
     agents: agents.map(({ idleSince, ...agent }) =>
       agent.busy ? agent : { ...agent, idleSince: idleSince ?? idle.get(agent.id) ?? now },

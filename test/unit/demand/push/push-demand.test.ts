@@ -33,6 +33,21 @@ describe('pushed demand', () => {
     expect((await source.read('p')).at).toBe(996_000)
   })
 
+  it('is not replaced by what the master saw before it', async () => {
+    const { source } = open()
+    source.push('p', { pending: [{ id: 'new', slots: 1 }], agents: [] })
+    source.push('p', { pending: [{ id: 'old', slots: 1 }], agents: [], ageMs: 1 })
+    expect((await source.read('p')).pending.map(({ id }) => id)).toEqual(['new'])
+  })
+
+  it('is taken after the clock was set back', async () => {
+    const { clock, source } = open()
+    source.push('p', { pending: [], agents: [] })
+    await clock.advance(-600_000)
+    source.push('p', { pending: [{ id: 'w', slots: 1 }], agents: [] })
+    expect(await source.read('p')).toMatchObject({ at: 400_000, pending: [{ id: 'w' }] })
+  })
+
   it('remembers since when work waits and agents are idle, where the master does not say', async () => {
     const { clock, source } = open()
     const demand = { pending: [{ id: 'w', slots: 1 }], agents: [agent] }
