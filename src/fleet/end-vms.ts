@@ -22,9 +22,9 @@ export function endVms(run: PoolRun, reasons: ReadonlyMap<Track, ReasonCode>): v
         run,
         tracks.filter((track) => reasons.get(track) === 'NEVER_JOINED'),
       )
-      await readDemand(run)
-      const sure = tracks.filter((track) => mayEnd(run, track))
-      if (sure.length > 0 && isFresh(run) && !run.stopping) await end(run, sure)
+      if (!tracks.every(isForced)) await readDemand(run)
+      const sure = isShown(run) ? tracks.filter((track) => mayEnd(run, track)) : []
+      if (sure.length > 0 && !run.stopping) await end(run, sure)
     } finally {
       for (const track of tracks) delete track.busyWith
     }
@@ -33,21 +33,29 @@ export function endVms(run: PoolRun, reasons: ReadonlyMap<Track, ReasonCode>): v
 }
 
 /** The last look: idle and drained by the newest word of the master, or unknown to it. */
-function mayEnd({ memory }: PoolRun, track: Track): boolean {
-  if (track.ordered === 'even_if_busy') return true
+function mayEnd(run: PoolRun, track: Track): boolean {
+  if (isForced(track)) return true
+  const { memory } = run
+  if ((memory.demandAt ?? 0) < oldestView(run)) return false
   const agent = memory.agents.get(track.id)
   if (agent?.busy) return false
   if (!agent?.connected) return true
   return track.drainedAt !== undefined && agent.draining && (memory.demandAt ?? 0) > track.drainedAt
 }
 
-function isFresh({ memory, settings, now }: PoolRun): boolean {
-  const oldest = now() - settings.policy.maxSnapshotAge
-  return (
-    memory.listing?.complete === true &&
-    memory.listing.completeAt >= oldest &&
-    (memory.demandAt ?? 0) >= oldest
-  )
+/** A person wants it gone whatever it does: no word of the master is needed. */
+function isForced({ ordered }: Track): boolean {
+  return ordered === 'even_if_busy'
+}
+
+/** The newest listing is complete and fresh. */
+function isShown(run: PoolRun): boolean {
+  const { listing } = run.memory
+  return listing?.complete === true && listing.completeAt >= oldestView(run)
+}
+
+function oldestView({ settings, now }: PoolRun): number {
+  return now() - settings.policy.maxSnapshotAge
 }
 
 async function end(run: PoolRun, tracks: Track[]): Promise<void> {

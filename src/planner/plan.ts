@@ -9,7 +9,7 @@ import type { Policy } from './policy.ts'
 import type { ReasonCode } from './reasons.ts'
 import { chooseRemovals, type Removals } from './removals.ts'
 import type { Snapshot } from './snapshot.ts'
-import { stepsOf } from './steps.ts'
+import { forcedEnds, stepsOf } from './steps.ts'
 import { sortWork } from './work.ts'
 
 /**
@@ -30,9 +30,10 @@ export interface Deliberation {
 export function deliberate(snapshot: Snapshot, policy: Policy, now: number): Deliberation {
   const holds = snapshot.holds.map(({ code, numbers = {} }) => hold(code, numbers))
   const blind = blindness(snapshot, policy, now)
-  if (blind) return { decisions: [...holds, blind] }
-
   const stopped = (move: 'launch' | 'remove') => snapshot.holds.some(({ stops }) => stops.includes(move))
+  if (blind)
+    return { decisions: [...(stopped('remove') ? [] : forcedEnds(snapshot, policy, now)), ...holds, blind] }
+
   const census = takeCensus(snapshot, policy, now)
   const placement = placeWork(sortWork(snapshot, policy, now), census, snapshot, policy, now)
   const removals: Removals = stopped('remove') ? new Map() : chooseRemovals(census, placement, policy, now)

@@ -48,6 +48,19 @@ export function stepsOf(
 
 const order: Record<Step, number> = { terminate: 0, undrain: 1, drain: 2 }
 
+/** What a person ends by force needs no word of the master, who may be gone for good; the cloud must have shown it. */
+export function forcedEnds(snapshot: Snapshot, policy: Policy, now: number): Decision[] {
+  if (!isCertain(snapshot, policy, now)) return []
+  const ids = snapshot.instances.filter(isForced).map(({ id }) => id)
+  return ids.length > 0
+    ? [{ kind: 'terminate', ids: ids.sort(), reason: { code: 'ORDERED', numbers: {} } }]
+    : []
+}
+
+function isForced({ ordered, ending, state }: Member['instance']): boolean {
+  return ordered === 'even_if_busy' && !ending && state !== 'terminated' && state !== 'stopping'
+}
+
 /** The view of the cloud is whole and fresh, as that of the master is anyway: only then may a VM be ended. */
 function isCertain({ listing }: Snapshot, { maxSnapshotAge }: Policy, now: number): boolean {
   return listing?.complete === true && now - listing.completeAt <= maxSnapshotAge

@@ -9,7 +9,7 @@ type Fleet = Pick<Provisioner, 'status' | 'drain' | 'terminate'>
 /** Throws INSTANCE_UNKNOWN; nothing is done then. */
 export async function drainVms(fleet: Fleet, ids: string[]) {
   const pools = poolsOf(fleet, ids)
-  return { ids: await fleet.drain(ids), waits: waitsOf(fleet, pools) }
+  return { ids: await fleet.drain(ids), waits: waitsOf(fleet, pools, blind) }
 }
 
 /** Throws INSTANCE_UNKNOWN, or INSTANCE_BUSY without `force`; nothing is done then. */
@@ -19,7 +19,9 @@ export async function terminateVms(fleet: Fleet, ids: string[], force: boolean) 
   if (busy.length > 0) throw new ProvisionError(isBusy(busy))
   // Without force each is drained first and looked at again, so work that came this moment is not lost either.
   const ended = await (force ? fleet.terminate(ids) : fleet.drain(ids))
-  return { ids: ended, waits: waitsOf(fleet, pools) }
+  // By force no word of the master is needed.
+  const needs = force ? blind.filter((code) => code !== 'DEMAND_MISSING') : blind
+  return { ids: ended, waits: waitsOf(fleet, pools, needs) }
 }
 
 function poolsOf({ status }: Fleet, ids: string[]): Set<string> {
@@ -41,12 +43,12 @@ function busyOnes({ status }: Fleet, ids: string[]): string[] {
 }
 
 /** What keeps the pools from removing anything now: the order stands, and is carried out when that is over. */
-function waitsOf({ status }: Fleet, pools: Set<string>) {
+function waitsOf({ status }: Fleet, pools: Set<string>, blind: readonly string[]) {
   return status()
     .pools.filter(({ pool }) => pools.has(pool))
     .flatMap(({ pool, holds, snapshot }) =>
       holds
-        .filter(({ code }) => isStopping(code, snapshot?.holds ?? []))
+        .filter(({ code }) => blind.includes(code) || isStopping(code, snapshot?.holds ?? []))
         .map((hold) => ({ pool, ...reasonView(hold) })),
     )
 }
@@ -54,7 +56,7 @@ function waitsOf({ status }: Fleet, pools: Set<string>) {
 const blind: readonly string[] = ['DEMAND_MISSING', 'LISTING_MISSING', 'LISTING_PARTIAL']
 
 function isStopping(code: string, holds: readonly { code: string; stops: readonly string[] }[]): boolean {
-  return blind.includes(code) || holds.some((hold) => hold.code === code && hold.stops.includes('remove'))
+  return holds.some((hold) => hold.code === code && hold.stops.includes('remove'))
 }
 
 function isUnknown(ids: string[]): Problem {

@@ -249,4 +249,30 @@ describe("a person's order", () => {
     await bench.pass(10)
     expect(bench.calls.terminated).toEqual([[id]])
   })
+
+  it('is carried out by force while the master is out of reach, and only by force', async () => {
+    const bench = await startSettled()
+    const id = await idleVm(bench)
+    bench.master.down = true
+    await bench.pass(60)
+    await bench.fleet.remove([id], 'when_idle')
+    await bench.pass(60)
+    expect(bench.calls.terminated).toEqual([])
+    await bench.fleet.remove([id], 'even_if_busy')
+    await bench.pass(10)
+    expect(bench.calls.terminated).toEqual([[id]])
+  })
+
+  it('is not carried out while the cloud cannot show what there is', async () => {
+    const bench = await startSettled()
+    const id = await idleVm(bench)
+    bench.faults.fate = (call) => (call === 'list' ? 'silent' : 'done')
+    await bench.pass(60)
+    await bench.fleet.remove([id], 'even_if_busy')
+    await bench.pass(30)
+    expect(bench.calls.terminated).toEqual([])
+    bench.faults.fate = () => 'done'
+    await bench.pass(120)
+    expect(bench.calls.terminated).toEqual([[id]])
+  })
 })

@@ -57,6 +57,19 @@ describe('what is removed', () => {
     expect(briefly(one('even_if_busy'))).toEqual(['terminate i1 ORDERED'])
   })
 
+  it('is without a word of the master only what a person ends by force', () => {
+    const given = {
+      instances: [vm('i1', { ordered: 'even_if_busy' }), vm('i2', { ordered: 'when_idle' }), vm('i3')],
+      demandAt: undefined,
+    }
+    expect(briefly(given)).toEqual(['terminate i1 ORDERED', 'hold DEMAND_MISSING'])
+    const paused = [{ code: 'PAUSED', stops: ['launch', 'remove'] }] as const
+    expect(briefly({ ...given, holds: paused })).toEqual(['hold PAUSED', 'hold DEMAND_MISSING'])
+    expect(briefly({ ...given, listing: { completeAt: now, complete: false } })).toEqual([
+      'hold DEMAND_MISSING',
+    ])
+  })
+
   it('is a VM whose agent did not come back', () => {
     const lost = (ago: number) => ({ instances: [vm('i1', { lostSince: now - ago })], agents: [] })
     expect(briefly(lost(9 * minute))).toEqual([])
