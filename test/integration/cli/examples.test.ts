@@ -44,3 +44,15 @@ describe.each([
     }
   })
 })
+
+describe('examples/embed', () => {
+  it('gives its VMs an agent of its own, which trusts the master by its user data', () => {
+    const cwd = prepared('embed')
+    const { status, stdout, stderr } = runCli(['--dry-run'], { cwd })
+    expect(status, stderr).toBe(0)
+    execFileSync('bash', ['-n'], { input: stdout })
+    expect(stdout).toContain("NAME='master.local.example'")
+    expect(stdout.match(/BEGIN CERTIFICATE/g)).toHaveLength(3)
+    expect(stdout).not.toContain('DET_')
+  })
+})
