@@ -16,6 +16,8 @@ export interface Orders {
   launch(pool: string, count: number): Promise<string>
   /** Gives these VMs no more work and ends them when they have none. Returns the ids that are ours. */
   drain(ids: readonly string[]): Promise<string[]>
+  /** Takes `drain` back for VMs that are not ended yet; they get work again. Returns their ids. */
+  undrain(ids: readonly string[]): Promise<string[]>
   /** Ends these VMs now, whatever they do: their work is lost. Returns the ids that are ours. */
   terminate(ids: readonly string[]): Promise<string[]>
   /**
@@ -36,6 +38,7 @@ export function createOrders({ get, all }: RunningPools): Orders {
     adopt: async (pool) => get(pool).fleet.adopt(),
     launch: async (pool, count) => get(pool).fleet.launch(count),
     drain: (ids) => remove(ids, 'when_idle'),
+    undrain: async (ids) => (await Promise.all(all().map(({ fleet }) => fleet.keep(ids)))).flat(),
     terminate: (ids) => remove(ids, 'even_if_busy'),
     clear: async (patience) => (await Promise.all(all().map(({ fleet }) => fleet.clear(patience)))).flat(),
   }

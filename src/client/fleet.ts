@@ -72,6 +72,11 @@ export function drainVms(client: Client, ids: string[]): Promise<Removed> {
   return post(client, '/v1/instances/drain', removedSchema, { ids })
 }
 
+/** Of those in `ids` an order to remove them was taken back. */
+export function undrainVms(client: Client, ids: string[]): Promise<Removed> {
+  return post(client, '/v1/instances/undrain', removedSchema, { ids })
+}
+
 /** Throws INSTANCE_BUSY for VMs with work, unless `force`. */
 export function terminateVms(client: Client, ids: string[], force: boolean): Promise<Removed> {
   return post(client, '/v1/instances/terminate', removedSchema, { ids, force })

@@ -33,7 +33,9 @@ export function orderLaunch(run: PoolRun, turn: Turn, count: number): string {
 
 function refusal(run: PoolRun, { snapshot, material }: Turn, count: number): Problem | undefined {
   const { memory, settings, now } = run
-  if (!memory.listing) return problemBehind('LISTING_MISSING', memory, material) ?? toldBy('LISTING_MISSING')
+  const oldest = now() - settings.policy.maxListingAge
+  if (!memory.listing || memory.listing.completeAt < oldest)
+    return problemBehind('LISTING_MISSING', memory, material) ?? toldBy('LISTING_MISSING')
   const hold = snapshot.holds.find(({ code, stops }) => stops.includes('launch') && !passable.includes(code))
   if (hold) return problemBehind(hold.code, memory, material) ?? toldBy(hold.code)
   const { maxInstances, launchRate } = settings.policy

@@ -7,6 +7,7 @@ import { type Turn, takeTurn } from './decide.ts'
 import { undrain } from './drain.ts'
 import { launchErrorOf } from './launch-error.ts'
 import { listVms } from './list-vms.ts'
+import type { Track } from './memory.ts'
 import { orderLaunch } from './order-launch.ts'
 import { readDemand } from './read-demand.ts'
 import { checkpointOf, type PoolRecord, recall } from './records.ts'
@@ -30,6 +31,8 @@ export interface PoolFleet {
   launch(count: number): string
   /** Removes VMs on a person's order. Returns the ids that are ours. */
   remove(ids: readonly string[], how: 'when_idle' | 'even_if_busy'): Promise<string[]>
+  /** Takes orders to remove VMs back, where they are not ended yet. Returns the ids of those. */
+  keep(ids: readonly string[]): Promise<string[]>
   /**
    * Launches nothing more and ends every VM, also busy ones; the next start launches again. Waits at most `patience`
    * milliseconds for their ends to be accepted; returns the ids of what is left.
@@ -155,6 +158,13 @@ export function createPoolFleet(deps: PoolDeps, settings: PoolSettings): PoolFle
       await order({ at: run.now(), kind: 'ordered', ids: ours, how })
       return ours
     },
+    async keep(ids) {
+      const tracks = ids.flatMap((id) => run.memory.tracks.get(id) ?? []).filter(isKeepable)
+      for (const track of tracks) delete track.ordered
+      const kept = tracks.map(({ id }) => id)
+      await order({ at: run.now(), kind: 'kept', ids: kept })
+      return kept
+    },
     async clear(patience) {
       run.memory.clearing = true
       turn()
@@ -168,6 +178,10 @@ export function createPoolFleet(deps: PoolDeps, settings: PoolSettings): PoolFle
     launchError: () => launchErrorOf(run.memory.launchError, run.settings.launchError, run.now()),
     status: () => statusOf(run, lastTurn),
   }
+}
+
+function isKeepable({ ordered, ending, busyWith }: Track): boolean {
+  return ordered !== undefined && !ending && busyWith !== 'end'
 }
 
 /** Without its journal the loop must not begin: it would not know what it has launched. */

@@ -23,6 +23,7 @@ export type PoolRecord = {
   | { kind: 'paused'; paused: boolean }
   | { kind: 'adopted'; writers: string[] }
   | { kind: 'ordered'; ids: string[]; how: NonNullable<Track['ordered']> }
+  | { kind: 'kept'; ids: string[] }
   | { kind: 'checkpoint'; memory: StoredMemory }
 )
 
@@ -132,6 +133,9 @@ function apply(memory: PoolMemory, record: PoolRecord, now: number): void {
     case 'ordered':
       for (const id of record.ids)
         withTrack(memory, id, (track) => Object.assign(track, { ordered: record.how }))
+      break
+    case 'kept':
+      for (const id of record.ids) withTrack(memory, id, (track) => delete track.ordered)
       break
     case 'checkpoint':
       applyCheckpoint(memory, record.memory, now)

@@ -4,12 +4,18 @@ import { type Problem, ProvisionError, problem } from '../../model/problem.ts'
 import type { Provisioner } from '../provisioner.ts'
 import { reasonView } from './reason-view.ts'
 
-type Fleet = Pick<Provisioner, 'status' | 'drain' | 'terminate'>
+type Fleet = Pick<Provisioner, 'status' | 'drain' | 'undrain' | 'terminate'>
 
 /** Throws INSTANCE_UNKNOWN; nothing is done then. */
 export async function drainVms(fleet: Fleet, ids: string[]) {
   const pools = poolsOf(fleet, ids)
   return { ids: await fleet.drain(ids), waits: waitsOf(fleet, pools, blind) }
+}
+
+/** Throws INSTANCE_UNKNOWN; nothing is done then. `ids` are those that stay: others had no such order, or are ended already. */
+export async function undrainVms(fleet: Fleet, ids: string[]) {
+  poolsOf(fleet, ids)
+  return { ids: await fleet.undrain(ids), waits: [] }
 }
 
 /** Throws INSTANCE_UNKNOWN, or INSTANCE_BUSY without `force`; nothing is done then. */

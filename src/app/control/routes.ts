@@ -11,7 +11,7 @@ import { readDecisions } from '../read-decisions.ts'
 import { drainBody, emptyBody, eventQuery, launchBody, readBody, terminateBody } from './order-bodies.ts'
 import { failedSummary, poolDetails, poolSummary } from './pool-view.ts'
 import { problemView } from './reason-view.ts'
-import { drainVms, terminateVms } from './removals.ts'
+import { drainVms, terminateVms, undrainVms } from './removals.ts'
 import { agentViews, instanceViews } from './vm-views.ts'
 
 export interface ControlOptions {
@@ -78,6 +78,7 @@ function routesOf({ provisioner, config, about }: ControlOptions): Route[] {
       return { pool, count, intent: await provisioner.launch(pool, count) }
     }),
     post('/v1/instances/drain', ({ body }) => drainVms(provisioner, readBody(drainBody, body).ids)),
+    post('/v1/instances/undrain', ({ body }) => undrainVms(provisioner, readBody(drainBody, body).ids)),
     post('/v1/instances/terminate', ({ body }) => {
       const { ids, force } = readBody(terminateBody, body)
       return terminateVms(provisioner, ids, force)

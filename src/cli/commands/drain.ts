@@ -1,5 +1,5 @@
 // `provision drain`: VMs that get no more work, and are ended when they have none.
-import { drainVms } from '../../client/fleet.ts'
+import { drainVms, undrainVms } from '../../client/fleet.ts'
 import type { CommandContext } from '../command.ts'
 import { confirm } from '../confirm.ts'
 import type { ConnectOptions } from '../connect.ts'
@@ -8,6 +8,7 @@ import type { ExitStatus } from '../exit.ts'
 import { sayRemoved, theseVms } from '../removed-text.ts'
 
 interface Options extends ConnectOptions {
+  undo?: boolean
   yes?: boolean
   format: 'text' | 'json'
 }
@@ -15,9 +16,20 @@ interface Options extends ConnectOptions {
 export async function run(options: Options, context: CommandContext, given: string[]): Promise<ExitStatus> {
   const { terminal } = context
   const ids = [...new Set(given)]
+  if (options.undo) return undo(ids, options, context)
   const question = `Give ${theseVms(ids)} no more work, and end ${ids.length === 1 ? 'it' : 'them'} when idle?`
   if (!(await confirm(question, options.yes, terminal))) return 1
   const removed = await drainVms(connectFleet(options, context), ids)
   sayRemoved(removed, 'will be ended when idle', options.format, terminal)
   return 0
+}
+
+async function undo(ids: string[], options: Options, context: CommandContext): Promise<ExitStatus> {
+  const { terminal } = context
+  const kept = await undrainVms(connectFleet(options, context), ids)
+  sayRemoved(kept, 'stays', options.format, terminal)
+  const others = ids.filter((id) => !kept.ids.includes(id))
+  if (others.length === 0) return 0
+  terminal.say(`not to be removed before, or ended already: ${theseVms(others)}`)
+  return 1
 }

@@ -54,6 +54,7 @@ export function declareFleet(program: Command): void {
   addressed(program.command('drain'))
     .description('give VMs no more work, and end them when they have none')
     .argument('<ids...>', 'of the instances')
+    .option('--undo', 'take it back, for VMs that are not ended yet')
     .addOption(yes())
     .action(lazily(() => import('../commands/drain.ts')))
 

@@ -107,6 +107,16 @@ describe('orders', () => {
     expect((await provision('terminate', 'i-nobody', '--yes')).stderr).toContain('INSTANCE_UNKNOWN')
   })
 
+  it('to drain can be taken back', async () => {
+    const id = await firstId()
+    await provision('pause')
+    const drained = await provision('drain', id, '--yes')
+    expect(drained.stderr).toContain(`${id} will be ended when idle\npool default waits with it: PAUSED`)
+    expect((await provision('drain', id, '--undo')).stderr).toBe(`${id} stays\n`)
+    expect((await provision('drain', id, '--undo')).status).toBe(1)
+    await provision('resume')
+  })
+
   it('launch and end VMs', async () => {
     const old = await firstId()
     expect((await provision('launch', '9')).stderr).toContain(

@@ -74,4 +74,15 @@ describe('a person’s orders', () => {
     const { value } = await ask('POST', '/v1/instances/drain', socket, { ids: [id] })
     expect(value).toMatchObject({ ids: [id], waits: [{ pool: 'default', code: 'PAUSED' }] })
   })
+
+  it('to drain can be taken back', async () => {
+    const [{ id } = { id: '' }] = (await ask('GET', '/v1/instances', socket)).value.instances.filter(
+      (vm: { doing?: string }) => vm.doing === 'ordered',
+    )
+    const kept = { status: 200, value: { ids: [id], waits: [] } }
+    expect(await ask('POST', '/v1/instances/undrain', socket, { ids: [id] })).toEqual(kept)
+    await ask('POST', '/v1/pools/default/resume', socket)
+    const again = await ask('POST', '/v1/instances/undrain', socket, { ids: [id] })
+    expect(again.value.ids).toEqual([])
+  })
 })

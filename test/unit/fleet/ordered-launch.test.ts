@@ -72,6 +72,15 @@ describe('a launch on order', () => {
     expect(codeOf(bench, 1)).toBe('LISTING_MISSING')
   })
 
+  it('is refused when the newest listing is too old', async () => {
+    const bench = await startSettled()
+    bench.faults.fate = (call) => (call === 'list' ? 'silent' : 'done')
+    await bench.pass(150)
+    // The problem behind it.
+    expect(codeOf(bench, 1)).toBe('PROVIDER_TRANSIENT')
+    expect(bench.calls.launches).toEqual([])
+  })
+
   it('is one VM at a time while nobody knows whether agents can join', async () => {
     const bench = await startSettled()
     bench.material = { ...bench.material, probe: true } as PoolBench['material']
