@@ -31,9 +31,9 @@ export const clientCodes = {
   NOT_A_PROVISIONER: {
     severity: 'error',
     exit: 1,
-    meaning: 'What answers at that address is not a master of this product.',
+    meaning: 'What answers at that address is not a provisioner or master of this product.',
     remedy:
-      'Name the built-in master of a running `provision`; other masters have command lines of their own.',
+      'Name a running `provision`: its `listen` (8444), or its built-in master. Other masters have command lines of their own.',
   },
   CLIENT_TOKEN_MISSING: {
     severity: 'error',
