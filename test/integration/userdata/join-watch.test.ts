@@ -133,11 +133,12 @@ describe.runIf(process.platform === 'linux')('the watch over an agent', { concur
   })
 
   it('is not taken in by connections that do not last', async ({ expect }) => {
-    const scene = await Scene.open({ sleep: 'exec "$REAL_SLEEP" 0.2' })
+    const scene = await Scene.open({ sleep: 'exec "$REAL_SLEEP" 0.5' })
     scene.container(`while ${scene.dial}; do read -rt 0.1 _ <&3; done`)
     await scene.vm.run(scene.setup())
     await scene.powerOff()
-    expect(scene.sockets.length).toBeGreaterThan(5)
+    // A busy machine opens fewer of them; one alone would be one that lasts.
+    expect(scene.sockets.length).toBeGreaterThan(1)
     expect(scene.console()).not.toContain('agent_connected')
   })
 
