@@ -1,7 +1,6 @@
 // One broken pool, credential or cloud never stops another, and no call holds up what does not need it.
 import { describe, expect, it } from 'vitest'
 import { withDeadline } from '../../../src/fleet/deadline.ts'
-import { createFleet } from '../../../src/fleet/fleet.ts'
 import { createVirtualClock } from '../../../src/simulation/virtual-clock.ts'
 import { minute } from '../../support/planner.ts'
 import { codesOf, startSettled } from '../../support/pool-bench.ts'
@@ -90,33 +89,6 @@ describe('a pool', () => {
     bench.disk.read = read
     await bench.pass(20)
     expect(bench.calls.launches).toHaveLength(1)
-  })
-})
-
-describe('the fleet', () => {
-  it('starts and stops every pool, whatever happens to the others', async () => {
-    const [good, bad] = [await startSettled(), await startSettled()]
-    const reported: string[] = []
-    const broken = {
-      ...bad.fleet,
-      pool: 'broken',
-      start: () => Promise.reject(new Error('no credentials')),
-      stop: () => Promise.reject(new Error('no credentials')),
-    }
-    good.life.kill()
-    good.restart()
-    const fleet = createFleet([broken, good.fleet], (pool) => reported.push(pool))
-    await good.pass(10)
-    good.wants(4)
-    await good.pass(10)
-    expect(good.ids()).toHaveLength(1)
-    expect(fleet.status().map(({ pool }) => pool)).toEqual(['default', 'default'])
-    const stopped = fleet.stop()
-    await good.pass(30)
-    await stopped
-    fleet.start()
-    await good.pass(1)
-    expect(reported).toEqual(['broken', 'broken'])
   })
 })
 
