@@ -71,14 +71,16 @@ interface Verdict {
 function judge({ placement, snapshot, trial }: Placing, id: string, refusers: string[]): Verdict {
   const known = snapshot.unplaced.get(id)
   const fresh = refusers.filter((agent) => !known?.agents.includes(agent)).slice(0, 2)
+  // Its time has come, and these were at hand the last time too: of work on several VMs any of them may be at fault.
+  const again = refusers.find((agent) => known?.trial === undefined && known?.agents.includes(agent))
   const refusals = (known?.agents.length ?? 0) + fresh.length
-  if (fresh.length > 0) {
+  if (fresh.length > 0 && again === undefined) {
     if (refusals === 1) placement.suspects.add(fresh[0]!)
     return { counts: refusals === 1, agents: fresh }
   }
   // Its trial is under way; or that of other work is, and it has to wait.
   if (trial.agent !== undefined) return { counts: known?.trial === trial.agent }
-  trial.agent = refusers[0]!
+  trial.agent = again ?? refusers[0]!
   placement.suspects.add(trial.agent)
   return { counts: true, trial: trial.agent }
 }

@@ -119,6 +119,21 @@ describe('what counts as room for work', () => {
       ])
     })
 
+    it('gets that chance also beside agents that are new: one that was at hand both times is replaced', () => {
+      const three = [vm('i0'), ...instances]
+      const given = {
+        instances: three,
+        agents: [idle('i0', now - minute), ...agents],
+        pending,
+        unplaced: known(now),
+      }
+      expect(planned(given)).toMatchObject([
+        { kind: 'drain', ids: ['i1'], reason: { code: 'UNPLACED_ON_FREE_AGENT' } },
+        { kind: 'mark', work: ['w'], agents: [], trial: 'i1' },
+        { kind: 'launch', count: 1 },
+      ])
+    })
+
     it('counts as long as its trial lasts, also when the agent is gone', () => {
       const given = {
         instances: [vm('i2')],
