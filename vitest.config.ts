@@ -29,6 +29,16 @@ export default defineConfig({
         },
       },
       { test: { ...common, name: 'tools', include: ['test/tools/**/*.test.ts'], testTimeout: 120_000 } },
+      {
+        test: {
+          ...common,
+          name: 'boot',
+          include: ['test/boot/**/*.test.ts'],
+          globalSetup: 'test/boot/support/global-setup.ts',
+          testTimeout: 300_000,
+          hookTimeout: 60_000,
+        },
+      },
     ],
   },
 })

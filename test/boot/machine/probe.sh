@@ -1,0 +1,29 @@
+#!/usr/bin/env bash
+# Says whether machines can boot here, and if not, exactly why. Leaves nothing behind.
+# Status 77: not on this computer, or not by this user. 1: a tool has to be installed.
+set -euo pipefail
+
+refuse() { # <status> <why>
+  printf 'test:boot cannot run here: %s\n' "$2" >&2
+  exit "$1"
+}
+[ "$(uname -s)" = Linux ] || refuse 77 "it needs Linux, and this is $(uname -s)"
+[ "$(id -u)" = 0 ] || refuse 77 'mounts and namespaces need root; try: sudo test/boot/run.sh'
+for tool in unshare nsenter setpriv chroot pivot_root mount tar zstd sha256sum vitest; do
+  command -v "$tool" >/dev/null || refuse 1 "$tool is not on the PATH"
+done
+available=$(awk '$1 == "MemAvailable:" {print int($2 / 1024)}' /proc/meminfo)
+[ "$available" -ge 4000 ] || refuse 77 "it needs 4,000 MB of free memory, and there are $available MB"
+
+# Everything a machine is made of, tried once in namespaces of its own.
+try() { # <what it is> <command>
+  local said
+  said=$(unshare --mount --uts --ipc --net --pid --cgroup --fork --kill-child --propagation private -- \
+    bash -euc "mount -t tmpfs tmpfs /mnt; cd /mnt; $2" 2>&1) || refuse 77 "$1: $said"
+}
+try 'namespaces' true
+try 'overlay file systems' '
+  mkdir lower upper work merged
+  mount -t overlay overlay -o lowerdir=lower,upperdir=upper,workdir=work merged'
+try 'control groups, version 2' 'mkdir groups; mount -t cgroup2 cgroup2 groups'
+try 'device nodes' 'mknod null c 1 3; : >null'

@@ -1,0 +1,33 @@
+// An EC2 whose instances are machines: what RunInstances makes boots with the user data it was given, what
+// TerminateInstances ends is switched off, and GetConsoleOutput shows a console that was really written.
+import type { AwsCloud } from '../../support/aws-cloud.ts'
+import { type FakeVm, isGone } from '../../support/fake-ec2/world.ts'
+import type { Machine } from './machine.ts'
+import type { Site } from './site.ts'
+
+export interface BootingEc2 {
+  machines: Map<string, Machine>
+  stop(): void
+}
+
+export function bootingEc2({ ec2 }: AwsCloud, site: Site): BootingEc2 {
+  const machines = new Map<string, Machine>()
+
+  function look(vm: FakeVm): void {
+    const machine = machines.get(vm.id)
+    if (!machine) {
+      const started = site.launchEc2(vm.id, vm.userData)
+      machines.set(vm.id, started)
+      Object.defineProperty(vm, 'console', { get: () => started.console() })
+    } else if (isGone(vm)) {
+      void machine.dispose()
+    } else if (!machine.isOn()) {
+      ec2.world.end(vm.id)
+    }
+  }
+
+  const timer = setInterval(() => {
+    for (const vm of ec2.world.vms.values()) look(vm)
+  }, 100)
+  return { machines, stop: () => clearInterval(timer) }
+}

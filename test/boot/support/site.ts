@@ -1,0 +1,172 @@
+// A region of a cloud for one file of tests: metadata servers, machines, masters, and user data made from a master.yaml.
+import { randomBytes } from 'node:crypto'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { prepareAll } from '../../../src/app/prepare-all.ts'
+import { loadConfig } from '../../../src/config/load.ts'
+import type { Agent } from '../../../src/master/agents/agent.ts'
+import { lastStage } from '../../../src/model/stage.ts'
+import type { UserData } from '../../../src/model/user-data.ts'
+import type { ListenOptions } from '../../../src/server/listen.ts'
+import { startMaster, type TestMaster } from '../../support/master.ts'
+import { gateway, Machine, type MachineKind } from './machine.ts'
+import { type Instance, type Metadata, serveMetadata } from './metadata.ts'
+
+type CloudOfMachines = Exclude<MachineKind, 'image'>
+
+/** Milliseconds. Generous: a busy computer is no defect. */
+const patience = 120_000
+/** The agent's image as it lies on every machine. */
+export const agentImage = 'provision-agent:boot'
+
+export interface Pool {
+  cloud: CloudOfMachines
+  /** Where agents dial. */
+  port: number
+  /** Of the top-level `security.tls.cert`; without it there is none. */
+  certificates?: string
+  /** Keys of the provider block, beside what every pool needs. */
+  provider?: Record<string, unknown>
+}
+
+const clouds: Record<CloudOfMachines, Record<string, unknown>> = {
+  aws: {
+    region: 'us-west-2',
+    image: { id: 'ami-0123456789abcdef0' },
+    instance_type: 'm5.large',
+    cpu_slots_allowed: true,
+    network_interface: { public_ip: false, subnet_id: 'subnet-1', security_group_id: 'sg-1' },
+  },
+  gcp: {
+    project: 'my-project',
+    zone: 'us-west1-b',
+    boot_disk_source_image: 'projects/my-project/global/images/agent',
+    instance_type: { machine_type: 'e2-standard-2' },
+    cpu_slots_allowed: true,
+    network_interface: { network: 'default', subnetwork: 'default' },
+  },
+}
+
+export class Site {
+  readonly #folder = mkdtempSync(join(tmpdir(), 'site-'))
+  readonly #metadata: Metadata
+  readonly #machines: Machine[] = []
+  readonly #masters: TestMaster[] = []
+
+  private constructor(metadata: Metadata) {
+    this.#metadata = metadata
+  }
+
+  static async open(): Promise<Site> {
+    return new Site(await serveMetadata())
+  }
+
+  /** The built-in master where machines can reach it. */
+  async master(listening: Partial<ListenOptions> = {}): Promise<TestMaster> {
+    const master = await startMaster({}, { address: gateway, ...listening })
+    this.#masters.push(master)
+    return master
+  }
+
+  /** The path of a file with this text. */
+  file(text: string): string {
+    const path = join(this.#folder, randomBytes(6).toString('hex'))
+    writeFileSync(path, text, { mode: 0o600 })
+    return path
+  }
+
+  /** What `provision --dry-run` shows and a launch sends. */
+  async userData({ cloud, port, certificates, provider }: Pool): Promise<UserData> {
+    const yaml = {
+      cluster_id: 'boot',
+      state_dir: this.#folder,
+      ...(certificates && { security: { tls: { cert: this.file(certificates) } } }),
+      resource_pools: [
+        {
+          pool_name: 'default',
+          provider: {
+            type: cloud,
+            master_url: `https://master.test:${port}`,
+            agent_docker_image: agentImage,
+            boot_timeout: '120s',
+            ...clouds[cloud],
+            ...provider,
+          },
+        },
+      ],
+    }
+    // JSON is YAML.
+    const { config, problems } = loadConfig(this.file(JSON.stringify(yaml)))
+    if (!config) throw new Error(JSON.stringify(problems))
+    const { outcomes, problems: common } = await prepareAll(config, { now: Date.now(), localAgent: [] })
+    const prepared = outcomes[0]?.prepared
+    if (!prepared) throw new Error(JSON.stringify([...common, ...(outcomes[0]?.problems ?? [])]))
+    return prepared.userData
+  }
+
+  /** A new machine that is switched on, and its id in the cloud. */
+  launch(
+    cloud: CloudOfMachines,
+    { packed }: UserData,
+    files?: Record<string, string>,
+  ): { machine: Machine; id: string } {
+    const random = randomBytes(8).toString('hex')
+    if (cloud === 'aws') return { id: `i-0${random}`, machine: this.launchEc2(`i-0${random}`, packed, files) }
+    const id = `det-agent-${random}`
+    const attributes = { 'startup-script': Buffer.from(packed).toString() }
+    return { id, machine: this.#boot(new Machine('gcp', files), { cloud, id, attributes }) }
+  }
+
+  launchEc2(id: string, userData: Uint8Array, files?: Record<string, string>): Machine {
+    const machine = new Machine('aws', files)
+    const { address, mac } = machine
+    return this.#boot(machine, { cloud: 'aws', id, address, mac, userData })
+  }
+
+  #boot(machine: Machine, instance: Instance): Machine {
+    this.#machines.push(machine)
+    this.#metadata.instances.set(machine.address, instance)
+    machine.boot()
+    return machine
+  }
+
+  /** Waits for what a machine brings about; without it, tells all that is known of the machine. */
+  async until<T>(machine: Machine, what: string, look: () => T | undefined | false): Promise<T> {
+    for (const end = Date.now() + patience; ; ) {
+      const on = machine.isOn()
+      const seen = look()
+      if (seen) return seen
+      if (!on || Date.now() > end)
+        throw new Error(`${on ? 'in vain' : 'the machine is off'}: ${what}\n${machine.describe()}`)
+      await new Promise((resolve) => setTimeout(resolve, 50))
+    }
+  }
+
+  /** The agent, ready for work; `after` is a connection it had before. */
+  joined(machine: Machine, { master }: TestMaster, id: string, after = 0): Promise<Agent> {
+    const ready = (agent: Agent) => agent.id === id && agent.phase === 'joined' && agent.connection > after
+    return this.until(machine, `${id} joins`, () => master.agents().find(ready))
+  }
+
+  /** The machine's last word, once it has powered itself off. */
+  async lastStage(machine: Machine): Promise<string | undefined> {
+    const off = () => !machine.isOn()
+    await this.until(machine, 'it powers itself off', off)
+    return lastStage(machine.console())
+  }
+
+  /** What the machine has asked the metadata server, as `<method> <path> <status>`. */
+  asked({ address }: Machine): string[] {
+    return this.#metadata.calls
+      .filter((call) => call.startsWith(`${address} `))
+      .map((call) => call.slice(address.length + 1))
+  }
+
+  async dispose(): Promise<void> {
+    await Promise.all(this.#machines.map((machine) => machine.dispose()))
+    await Promise.all(this.#masters.map((master) => master.stop()))
+    await this.#metadata.close()
+    rmSync(this.#folder, { recursive: true, force: true })
+  }
+}
