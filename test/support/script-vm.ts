@@ -150,7 +150,8 @@ export interface DockerRun {
 export function dockerRun({ tools, root }: ScriptVm): DockerRun {
   const runs = tools.calls('docker').filter(({ args }) => args[0] === 'run')
   const args = runs.at(-1)?.args.slice(1) ?? []
-  const end = args.indexOf('--')
+  // The last but one: a value may be `--` as well.
+  const end = args.length - 2
   const run: DockerRun = { image: args.slice(end + 1).join(' '), environment: {}, mounts: {}, options: [] }
   for (let at = 0; at < end; at++) {
     const [option, value = ''] = [args[at]!, args[at + 1]]
