@@ -1,5 +1,6 @@
 // One HTTP request and its answer, with a deadline.
-import { type IncomingMessage, request } from 'node:http'
+import { request } from 'node:http'
+import { readAll, timedOut } from '../platform/http-client.ts'
 import { type AgentDialOptions, connectAsAgent } from '../tls/dial-options.ts'
 
 export interface ExchangeOrder {
@@ -40,24 +41,12 @@ export function exchange(order: ExchangeOrder): Promise<HttpAnswer> {
       : { host: order.host, port: order.port, autoSelectFamilyAttemptTimeout: perAddress }
     const createConnection = tls && (() => connectAsAgent({ ...where, ...tls }))
     const sent = request({ ...rest, ...where, headers, createConnection, signal: deadline }, (response) => {
-      readAll(response).then((text) => resolve({ status: response.statusCode ?? 0, text }), fail)
+      readAll(response, longestAnswer).then(
+        (text) => resolve({ status: response.statusCode ?? 0, text }),
+        fail,
+      )
     })
     sent.on('error', fail)
     sent.end(body)
   })
-}
-
-async function readAll(response: IncomingMessage): Promise<string> {
-  const chunks: Buffer[] = []
-  let size = 0
-  for await (const chunk of response as AsyncIterable<Buffer>) {
-    size += chunk.length
-    if (size > longestAnswer) throw new Error(`the answer is longer than ${longestAnswer} bytes`)
-    chunks.push(chunk)
-  }
-  return Buffer.concat(chunks).toString('utf8')
-}
-
-function timedOut(ms: number): NodeJS.ErrnoException {
-  return Object.assign(new Error(`no answer within ${ms / 1000} s`), { code: 'ETIMEDOUT' })
 }

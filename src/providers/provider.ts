@@ -48,6 +48,8 @@ export interface ProviderContext {
 export interface CheckItem {
   what: string
   problem?: Problem
+  /** Why nobody looked: never to be taken for passed. */
+  notChecked?: string
 }
 
 /** What a provider folder exports; the registry loads it only when a pool needs it. */

@@ -38,7 +38,10 @@ export async function checkCloud(
       return [notChecked('cloud', `this version cannot ask ${type} anything before a launch`)]
     const signal = AbortSignal.timeout(budgetMs)
     const items = await module.check(contextOf(pool, master, input), offeringsOf(pool.provider), signal)
-    return items.map(({ what, problem: fault }) => (fault ? of(what, fault) : passed(what)))
+    return items.map(({ what, problem: fault, notChecked: why }) => {
+      if (fault) return of(what, fault)
+      return why === undefined ? passed(what) : notChecked(what, why)
+    })
   } catch (error) {
     return problemsOf(error, type).map((fault) => of('cloud', fault))
   }

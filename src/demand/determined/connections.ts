@@ -1,7 +1,8 @@
 // Requests to one master over connections that stay open: each with a deadline, answers bounded, redirects never followed.
-import { Agent, type ClientRequestArgs, type IncomingMessage, request } from 'node:http'
+import { Agent, type ClientRequestArgs, request } from 'node:http'
 import { connect } from 'node:net'
 import type { Duplex } from 'node:stream'
+import { readAll, timedOut } from '../../platform/http-client.ts'
 import { connectAsAgent } from '../../tls/dial-options.ts'
 import type { Endpoint } from './endpoint.ts'
 
@@ -62,7 +63,7 @@ export function openConnections(
           signal: signal ? AbortSignal.any([signal, deadline]) : deadline,
         },
         (response) => {
-          readAll(response).then(
+          readAll(response, longestAnswer).then(
             (answer) => resolve({ status: response.statusCode ?? 0, text: answer }),
             fail,
           )
@@ -110,19 +111,4 @@ class DiallingAgent extends Agent {
   override createConnection(_: ClientRequestArgs): Duplex {
     return this.#dial()
   }
-}
-
-async function readAll(response: IncomingMessage): Promise<string> {
-  const chunks: Buffer[] = []
-  let size = 0
-  for await (const chunk of response as AsyncIterable<Buffer>) {
-    size += chunk.length
-    if (size > longestAnswer) throw new Error(`the answer is longer than ${longestAnswer} bytes`)
-    chunks.push(chunk)
-  }
-  return Buffer.concat(chunks).toString('utf8')
-}
-
-function timedOut(ms: number): NodeJS.ErrnoException {
-  return Object.assign(new Error(`no answer within ${ms / 1000} s`), { code: 'ETIMEDOUT' })
 }

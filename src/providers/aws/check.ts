@@ -35,7 +35,10 @@ export async function checkPool(input: CheckInput, signal?: AbortSignal): Promis
     checkKey(input, signal),
   ])
   items.push(...types, ...network, ...key)
-  // The quotas that matter are Service Quotas', which EC2's own API does not show.
+  items.push({
+    what: 'vCPU quotas',
+    notChecked: "EC2's own API does not tell them; see Service Quotas, Running On-Demand and Spot instances",
+  })
   if (image) items.push(...(await checkPermissions(input.api, input.prepare(image), signal)))
   return items
 }

@@ -1,6 +1,12 @@
 // Carries out a launch: the steps of the request in order, each once, the next only for what the one before had no room for.
 import type { Instance } from '../../model/instance.ts'
-import type { FailureClass, LaunchFailure, LaunchOrder, LaunchResult } from '../../model/launch.ts'
+import {
+  type FailureClass,
+  type LaunchFailure,
+  type LaunchOrder,
+  type LaunchResult,
+  withMissing,
+} from '../../model/launch.ts'
 import { isError, ProvisionError } from '../../model/problem.ts'
 import { ec2Failure } from './ec2-failure.ts'
 import { withCount } from './launch-steps.ts'
@@ -43,14 +49,6 @@ export async function launchVms(
     if (instances.length >= count || !mayGoOn(outcome.failures)) break
   }
   return { instances, failures: withMissing(failures, count - instances.length) }
-}
-
-/** Failures are about offerings, not VMs: what is missing in the end is the last one's, once. */
-function withMissing(failures: LaunchFailure[], missing: number): LaunchFailure[] {
-  return failures.map((failure, index) => ({
-    ...failure,
-    missing: index === failures.length - 1 ? Math.max(0, missing) : 0,
-  }))
 }
 
 function mayGoOn(failures: LaunchFailure[]): boolean {

@@ -48,6 +48,7 @@ describe('checking a pool', () => {
       'what us-west-2a, us-west-2b offer',
       'security group sg-1',
       'key pair ops',
+      'vCPU quotas',
       'ec2:DescribeInstances to list VMs',
       'ec2:DescribeInstanceTypes to know the slots of a type',
       'ec2:DescribeLaunchTemplates to tidy up launch templates',

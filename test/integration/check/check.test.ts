@@ -63,9 +63,10 @@ describe('where nothing is wrong', () => {
   it('says so of each thing, and launches nothing', async () => {
     config(await serve(chain))
     const rows = await check()
-    expect(rows.filter(({ result }) => result !== 'passed').map(({ problem }) => problem?.code)).toEqual([
-      'REQUEST_METADATA_OPEN',
-    ])
+    expect(
+      rows.filter(({ result }) => result !== 'passed').map(({ result, what }) => `${result} ${what}`),
+    ).toEqual(['warning launch request', 'not_checked vCPU quotas'])
+    expect(rowOf(rows, 'vCPU quotas')?.note).toContain('Service Quotas')
     expect(brief(rows).slice(0, 6)).toEqual([
       'passed trust',
       'passed user data',
