@@ -38,8 +38,8 @@ export const plantedFaults: PlantedFault[] = [
       },
       {
         file: 'fleet/end-vms.ts',
-        find: "  if (track.ordered === 'even_if_busy') return true\n  const agent",
-        replace: '  if (memory) return true\n  const agent',
+        find: '  if (isForced(track)) return true\n',
+        replace: '  if (isForced(track) || run) return true\n',
       },
     ],
   },
@@ -147,8 +147,8 @@ export const plantedFaults: PlantedFault[] = [
       },
       {
         file: 'fleet/end-vms.ts',
-        find: 'memory.listing?.complete === true &&\n    memory.listing.completeAt >= oldest &&',
-        replace: 'memory.listing !== undefined &&',
+        find: 'return listing?.complete === true && listing.completeAt >= oldestView(run)',
+        replace: 'return listing !== undefined || oldestView(run) < 0',
       },
     ],
   },
