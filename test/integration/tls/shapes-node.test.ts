@@ -1,10 +1,15 @@
 // Every certificate shape behind a real TLS server, dialled by a real Node client with what the rendered user data holds.
+import { isIPv6 } from 'node:net'
 import { createSecureContext } from 'node:tls'
 import { describe, expect, test } from 'vitest'
 import { certificateShapes, clientTrust, judge } from '../../support/certificate-shapes.ts'
 import { dialWithNode } from '../../support/shapes/node-client.ts'
 import { serve } from '../../support/shapes/serve.ts'
-import { expectedOf, type Made } from '../../support/shapes/shape.ts'
+import { expectedOf, type Made, type Verdict } from '../../support/shapes/shape.ts'
+
+/** A client of Node 22 does not know an IPv6 address again in a certificate. */
+const oddities = (name = ''): Verdict[] =>
+  Number(process.versions.node.split('.')[0]) < 24 && isIPv6(name) ? ['name'] : []
 
 const cases = certificateShapes.map((shape) => ({ shape, name: shape.name, files: shape.make() }))
 
@@ -16,7 +21,7 @@ describe('a Node client that trusts only what the user data holds', () => {
     const serving = await serve(files.served!)
     try {
       const verdict = await dialWithNode(serving.port, await clientTrust(shape, files, plan))
-      expect(expectedOf(shape, 'node')).toContain(verdict)
+      expect([...expectedOf(shape, 'node'), ...oddities(plan?.certificateName)]).toContain(verdict)
     } finally {
       serving.close()
     }
