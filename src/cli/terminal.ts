@@ -1,7 +1,7 @@
 // Where words go: data on standard out, words for people on standard error; colours only on a terminal.
 import { styleText } from 'node:util'
 import { reportProblem } from '../config/report.ts'
-import type { Problem } from '../model/problem.ts'
+import { type Problem, problem } from '../model/problem.ts'
 
 type Style = Parameters<typeof styleText>[0]
 
@@ -24,7 +24,7 @@ export interface Terminal {
 export function processTerminal(): Terminal {
   const { stdin, stdout, stderr, env } = process
   const coloured = stderr.isTTY && !env['NO_COLOR'] && env['TERM'] !== 'dumb'
-  return {
+  const terminal: Terminal = {
     out: (text) => void stdout.write(text),
     say: (line) => void stderr.write(`${line}\n`),
     write: (text) => void stderr.write(text),
@@ -35,6 +35,15 @@ export function processTerminal(): Terminal {
     rows: () => stderr.rows || 24,
     ...(stdin.isTTY && stderr.isTTY && { ask: askProcess }),
   }
+  stdout.once('error', (error: NodeJS.ErrnoException) => {
+    // `provision … | head`: who reads no more knows it.
+    if (error.code !== 'EPIPE')
+      sayProblems(terminal, [problem('FILE_NOT_WRITTEN', `standard out: ${error.message}`)])
+    process.exit(1)
+  })
+  // A log that nobody can read any more must not end the program that writes it.
+  stderr.on('error', () => {})
+  return terminal
 }
 
 /** The terminal edits the line and turns Ctrl-C into a signal, as it does for a shell's `read`. */
