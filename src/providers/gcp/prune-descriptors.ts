@@ -1,5 +1,5 @@
 // Cuts the client's descriptors down to the calls made here: building types for all of Compute Engine, in three
-// versions, takes most of two seconds and 200 MiB (npm run bench gcp).
+// versions, takes a second and 200 MiB (npm run bench gcp).
 
 interface Message {
   fields?: Record<string, { type: string; keyType?: string }>
