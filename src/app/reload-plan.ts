@@ -47,6 +47,7 @@ const limits: readonly string[] = [
   'max_instances',
   'max_idle_agent_period',
   'boot_timeout',
+  'max_agent_starting_period',
   'placement_grace',
   'launch_rate',
   'launch_error_timeout',

@@ -82,7 +82,7 @@ export const commonKeys = {
   max_agent_starting_period: keyOr(
     period,
     '20m',
-    'How long a VM may take to join. When it is set, it takes the place of `boot_timeout`.',
+    'How long a VM may take to join. When it is written, it takes the place of `boot_timeout`; its default counts for nothing.',
   ),
   min_instances: keyOr(count(0), 0, 'VMs kept even without work.'),
   max_instances: keyOr(count(1), 5, 'VMs there may ever be at once, those being launched included.'),

@@ -59,6 +59,19 @@ describe('a changed configuration', () => {
     expect(providerOf(config, 1).min_instances).toBe(1)
   })
 
+  it('takes the boot timeout over under the name Determined gives it, too', () => {
+    const { told, reconfigured, renewed, config } = reload([
+      'max_instances: 2',
+      'max_instances: 2, max_agent_starting_period: 7m',
+    ])
+    expect(told).toEqual([
+      'resource_pools/gpu.local/provider/boot_timeout now',
+      'resource_pools/gpu.local/provider/max_agent_starting_period now',
+    ])
+    expect([reconfigured, renewed]).toEqual([['gpu.local'], []])
+    expect(providerOf(config, 1).boot_timeout).toBe(420_000)
+  })
+
   it('with other VMs lets the loop of a cloud pool begin anew', () => {
     const { told, renewed, reconfigured, config } = reload(
       ['ami-0123456789abcdef0', 'ami-0fedcba9876543210'],
