@@ -6,6 +6,16 @@ import { root, sourcesBelow } from '../support/sources.ts'
 
 const pages = ['README.md', 'CHANGELOG.md', ...below('docs'), ...below('examples'), ...below('images')]
 const read = (page: string) => readFileSync(join(root, page), 'utf8')
+/** Everything but the pages, and this test. */
+const sources = ['src', 'scripts', 'templates', 'images', 'test']
+  .flatMap((folder) =>
+    readdirSync(join(root, folder), { recursive: true, withFileTypes: true }).filter(
+      (entry) => entry.isFile() && /\.(ts|sh|hbs)$|^Containerfile$/.test(entry.name),
+    ),
+  )
+  .filter(({ parentPath }) => parentPath !== import.meta.dirname)
+  .map(({ parentPath, name }) => readFileSync(join(parentPath, name), 'utf8'))
+  .join('\n')
 const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> }
 
 function below(folder: string): string[] {
@@ -45,12 +55,32 @@ function missingFiles(page: string): string[] {
   return named.map(([, path]) => path!).filter((path) => !/NAME/.test(path) && !existsSync(join(root, path)))
 }
 
+/** Codes, variables and the like; those of others are named in the sources too, but for one. */
+function unknownWords(page: string): string[] {
+  const words = [...read(page).matchAll(/\b[A-Z][A-Z0-9]+(?:_[A-Z0-9]+)+\b/g)].map(([word]) => word)
+  return [...new Set(words)].filter((word) => word !== 'AWS_PROFILE' && !sources.includes(word))
+}
+
+const declared = sourcesBelow('src/cli/program').filter(({ path }) => !path.endsWith('/trust.ts'))
+const commands = [
+  'trust',
+  ...declared.flatMap(({ text }) => [...text.matchAll(/\.command\('([a-z]+)'/g)].map(([, name]) => name!)),
+]
+
+/** After a backtick, or at the start of a line of a console. */
+function unknownCommands(page: string): string[] {
+  const named = read(page).matchAll(/(?:`|^ *\$ |^ *npx )(?:npx )?provision ([a-z]+)/gm)
+  return [...named].map(([, name]) => name!).filter((name) => name !== 'help' && !commands.includes(name))
+}
+
 describe.each(pages)('%s', (page) => {
   it('links to, and names, what is there', () => {
     const runs = [...read(page).matchAll(/npm run ([a-z:-]+)/g)].map(([, name]) => name!)
     expect([
       ...brokenLinks(page),
       ...missingFiles(page),
+      ...unknownWords(page),
+      ...unknownCommands(page),
       ...runs.filter((name) => !(name in scripts)),
     ]).toEqual([])
   })
@@ -63,15 +93,9 @@ describe('README.md', () => {
   })
 
   it('names every command in its table', () => {
-    const declared = sourcesBelow('src/cli/program').filter(({ path }) => !path.endsWith('/trust.ts'))
-    const commands = declared.flatMap(({ text }) =>
-      [...text.matchAll(/\.command\('([a-z]+)'/g)].map(([, name]) => name!),
-    )
     expect(commands.length).toBeGreaterThan(15)
     const [, table = ''] = /^## Commands\n(.*?)^## /ms.exec(read('README.md')) ?? []
-    const missing = [...commands, 'trust'].filter(
-      (name) => !new RegExp(`\`(provision )?${name}\``).test(table),
-    )
+    const missing = commands.filter((name) => !new RegExp(`\`(provision )?${name}\``).test(table))
     expect(missing).toEqual([])
   })
 })
