@@ -1,11 +1,11 @@
 // Commands outlive their agent: the next one of the same name takes them over, and none runs twice.
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { startTask } from '../../../src/agent/tasks/task-process.ts'
-import { writeTask } from '../../../src/agent/tasks/task-record.ts'
+import { isRunning, startTask } from '../../../src/agent/tasks/task-process.ts'
+import { readTask, writeTask } from '../../../src/agent/tasks/task-record.ts'
 import { workFolder } from '../../../src/agent/tasks/work-folder.ts'
 import { processStart } from '../../../src/platform/process-identity.ts'
 import { type AgentHome, agentHome } from '../../support/running-agent.ts'
@@ -86,7 +86,8 @@ describe('a command whose agent ends', () => {
     home.file('go', '')
     await until(() => processStart(Number(runs()[0])) === undefined, 'its end')
     const { path } = workFolder('a', { PROVISION_ROOT: home.dir })
-    await until(() => existsSync(join(path, 'c-1/status')), 'its status')
+    // The shell that writes the status down lives for a moment longer.
+    await until(() => !isRunning(readTask(join(path, 'c-1'))!), 'the end of its shell')
     expecting('c-1')
     home.run(env())
     expect(acksOf(await visit(1))).toEqual([['c-1', 'TERMINATED', 6]])
