@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import type { DemandSource } from '../demand/demand.ts'
 import type { FleetEvent } from '../fleet/events.ts'
 import { createPoolFleet, type PoolFleet } from '../fleet/pool-fleet.ts'
+import { fileNameOf } from '../model/file-name.ts'
 import type { Instance } from '../model/instance.ts'
 import type { Ownership } from '../model/ownership.ts'
 import type { Clock, Logger, Metrics } from '../model/ports.ts'
@@ -45,7 +46,7 @@ const journalKind = 'fleet 1'
 export async function runPool(options: RunPoolOptions): Promise<RunningPool> {
   const { prepared, owner, stateDir, clock, logger } = options
   const { pool } = prepared()
-  const name = encodeURIComponent(pool.pool_name)
+  const name = fileNameOf(pool.pool_name)
   const meter = { ...options, pool: pool.pool_name }
   const opening = await openProvider(options, join(stateDir, pool.provider.type, name))
   const { provider, hasListed } = noticeListing(meteredProvider(opening, meter))

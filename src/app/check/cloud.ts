@@ -1,5 +1,6 @@
 // Rows about what the cloud says to each thing a launch of one pool would need.
 import { join } from 'node:path'
+import { fileNameOf } from '../../model/file-name.ts'
 import type { MasterAddress } from '../../model/master-address.ts'
 import type { MasterConfig } from '../../model/master-config.ts'
 import type { Clock, Logger } from '../../model/ports.ts'
@@ -57,7 +58,7 @@ function contextOf(
     config: provider,
     owner: { ...peekIdentity(config), pool: pool_name },
     master,
-    stateDir: join(config.state_dir, provider.type, encodeURIComponent(pool_name)),
+    stateDir: join(config.state_dir, provider.type, fileNameOf(pool_name)),
     env,
     clock,
     logger,

@@ -2,6 +2,7 @@
 import { join, resolve } from 'node:path'
 import type { DryRunPool } from '../../app/dry-run.ts'
 import { loadConfig } from '../../config/load.ts'
+import { fileNameOf } from '../../model/file-name.ts'
 import { type Problem, ProvisionError, problem } from '../../model/problem.ts'
 import type { CommandContext } from '../command.ts'
 import { dryRunReport } from '../dry-run-report.ts'
@@ -98,8 +99,7 @@ function writeFiles(
 ): void {
   for (const pool of pools) {
     const { extension, data } = fileOf(pool, format)
-    // A pool's name may hold what a file's may not.
-    const file = join(folder, `${encodeURIComponent(pool.pool)}.${extension}`)
+    const file = join(folder, `${fileNameOf(pool.pool)}.${extension}`)
     writeOutput(file, data)
     say(`wrote ${file}`)
   }
