@@ -1,13 +1,14 @@
 // One provisioner per state folder on this host; the lock is kept fresh for those who share the folder from elsewhere.
 import { join } from 'node:path'
 import type { Clock, Logger } from '../model/ports.ts'
-import { takeLock } from '../platform/lock-file.ts'
+import { ProvisionError, problem } from '../model/problem.ts'
+import { type Lock, takeLock } from '../platform/lock-file.ts'
 
 const beatMs = 20_000
 
-/** Throws LOCK_HELD. `onLost` is called when another process has taken the folder over. Returns what gives it back. */
+/** Throws LOCK_HELD or STATE_DIR_UNUSABLE. `onLost` is called when another process has taken the folder over. Returns what gives it back. */
 export function holdLock(stateDir: string, clock: Clock, logger: Logger, onLost: () => void): () => void {
-  const lock = takeLock(join(stateDir, 'lock'), clock.now)
+  const lock = lockOf(stateDir, clock)
   const released = new AbortController()
   async function keepBeating(): Promise<void> {
     while (lock.isHeld()) {
@@ -24,5 +25,17 @@ export function holdLock(stateDir: string, clock: Clock, logger: Logger, onLost:
   return () => {
     released.abort()
     lock.release()
+  }
+}
+
+function lockOf(stateDir: string, clock: Clock): Lock {
+  try {
+    return takeLock(join(stateDir, 'lock'), clock.now)
+  } catch (error) {
+    if (error instanceof ProvisionError) throw error
+    const why = error instanceof Error ? error.message : String(error)
+    throw new ProvisionError(
+      problem('STATE_DIR_UNUSABLE', `state_dir ${stateDir} cannot be used: ${why}`, { cause: error }),
+    )
   }
 }

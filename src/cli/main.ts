@@ -28,12 +28,11 @@ const program = new Command('provision')
     'Launches agent VMs that join a TLS master by themselves, and removes them when the work is gone.',
   )
   .version(version, '-V, --version')
-  .showHelpAfterError('(see `provision --help`)')
   .enablePositionalOptions()
   .exitOverride()
   .addOption(configOption())
   .option('--dry-run', 'print the user data each pool would get; needs no credentials, network or key')
-  .option('--pool <name>', 'only this pool (may be given again)', several)
+  .option('--pool <name>', 'with --dry-run: only this pool (may be given again)', several)
   .option('--master-host <host>', 'with --dry-run: dial this host instead of an alias such as local-ipv4')
   .addOption(formatOption('text', 'json', 'raw'))
   .option('--out <dir>', 'with --dry-run: write files into this folder')
@@ -62,9 +61,17 @@ declareTrust(program)
 declareCheck(program)
 declareSimulate(program)
 
+sayWhereHelpIs(program, 'provision')
+
 program.parseAsync().catch((error: unknown) => {
   process.exitCode = report(error)
 })
+
+/** A wrong flag of a command is answered by that command's own help. */
+function sayWhereHelpIs(command: Command, words: string): void {
+  command.showHelpAfterError(`(see \`${words} --help\`)`)
+  for (const sub of command.commands) sayWhereHelpIs(sub, `${words} ${sub.name()}`)
+}
 
 function report(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2

@@ -1,6 +1,7 @@
 // `provision`: runs until it is told to stop; a live table for people, log lines for machines.
 import { loadConfig } from '../../config/load.ts'
 import type { MasterConfig } from '../../model/master-config.ts'
+import { ProvisionError, problem } from '../../model/problem.ts'
 import type { CommandContext } from '../command.ts'
 import { confirm } from '../confirm.ts'
 import { type ExitStatus, exitStatusOf } from '../exit.ts'
@@ -13,10 +14,17 @@ interface Options {
   config: string
   terminateOnExit?: boolean
   yes?: boolean
+  format: 'text' | 'json' | 'raw'
   logLevel: 'debug' | 'info' | 'warn' | 'error'
 }
 
-export async function run(options: Options, { terminal, env }: CommandContext): Promise<ExitStatus> {
+/** Flags of the program that mean nothing to what runs: left unsaid, someone would think that they did. */
+const ofDryRun = { pool: '--pool', out: '--out', masterHost: '--master-host' }
+
+export async function run(options: Options, { terminal, env, isFlag }: CommandContext): Promise<ExitStatus> {
+  const stray = Object.entries(ofDryRun).find(([option]) => isFlag(option))
+  if (stray) throw onlyDryRun(stray[1])
+  if (options.format === 'raw') throw onlyDryRun('--format raw')
   const { config, problems } = loadConfig(options.config, { env })
   sayProblems(terminal, problems)
   if (!config) {
@@ -28,7 +36,8 @@ export async function run(options: Options, { terminal, env }: CommandContext): 
   const stopping = options.terminateOnExit
     ? 'Ctrl-C ends every VM, also in clouds, and stops.'
     : 'Ctrl-C ends the local agents and stops.'
-  const area = terminal.interactive ? liveArea(terminal.write, () => terminal.columns()) : undefined
+  const watched = terminal.interactive && options.format === 'text'
+  const area = watched ? liveArea(terminal.write, () => terminal.columns()) : undefined
   await runDaemon({
     config,
     version,
@@ -42,6 +51,11 @@ export async function run(options: Options, { terminal, env }: CommandContext): 
   area?.draw([])
   area?.close()
   return 0
+}
+
+function onlyDryRun(flag: string): ProvisionError {
+  const remedy = `Add --dry-run, or leave ${flag} out.`
+  return new ProvisionError(problem('USAGE', `${flag} belongs to --dry-run or to a command`, { remedy }))
 }
 
 /** Local VMs end with the provisioner anyway. */

@@ -216,6 +216,12 @@ export const fleetCodes = {
     meaning: 'Another provisioner on this machine works with the same state_dir.',
     remedy: 'Stop it, or give this one a state_dir and a cluster_id of its own.',
   },
+  STATE_DIR_UNUSABLE: {
+    severity: 'error',
+    exit: 1,
+    meaning: 'The provisioner keeps what it must not forget in state_dir, and cannot make it or write there.',
+    remedy: 'Let state_dir name a folder that this user can make and write to, on a disk with room.',
+  },
 } as const satisfies Record<string, CodeInfo>
 
 export type FleetCode = keyof typeof fleetCodes

@@ -1,7 +1,9 @@
 // `provision` as a process: starts, is stopped by a signal, and says what it cannot do.
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { appendFileSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
+import { join } from 'node:path'
 import { afterEach, describe, expect, inject, it } from 'vitest'
 import { Cluster } from '../../support/stand-alone.ts'
 
@@ -13,9 +15,9 @@ afterEach(async () => {
 })
 
 /** Starts it and collects what it says. */
-function start(): { stderr: () => string; ended: Promise<number | null> } {
+function start(...flags: string[]): { stderr: () => string; ended: Promise<number | null> } {
   let text = ''
-  child = spawn(process.execPath, ['--no-warnings', inject('cli'), '-c', 'master.yaml'], {
+  child = spawn(process.execPath, ['--no-warnings', inject('cli'), '-c', 'master.yaml', ...flags], {
     cwd: cluster.dir,
     env: { PATH: process.env['PATH'] },
     stdio: ['ignore', 'inherit', 'pipe'],
@@ -73,6 +75,28 @@ describe('provision that cannot start', () => {
     expect(await ended).toBe(1)
     expect(stderr()).toMatch(new RegExp(`LISTEN_PORT_TAKEN .*${cluster.port}[\\s\\S]*remedy:`))
     other.close()
+  })
+
+  it('says what is wrong with the state folder', async () => {
+    cluster = new Cluster()
+    await cluster.certificate()
+    await cluster.config('min_instances: 1')
+    writeFileSync(join(cluster.dir, 'file'), '')
+    appendFileSync(join(cluster.dir, 'master.yaml'), 'state_dir: file/state\n')
+    const { stderr, ended } = start()
+    expect(await ended).toBe(1)
+    expect(stderr()).toMatch(/STATE_DIR_UNUSABLE .*file\/state.*ENOTDIR[\s\S]*remedy:/)
+  })
+
+  it.each([
+    ['--pool', 'default'],
+    ['--out', 'x'],
+    ['--format', 'raw'],
+  ])('takes no flag that only a dry run heeds: %s', async (...flags) => {
+    cluster = new Cluster()
+    const { stderr, ended } = start(...flags)
+    expect(await ended).toBe(2)
+    expect(stderr()).toMatch(new RegExp(`USAGE ${flags[0]}.*--dry-run`))
   })
 
   it('names the file of a certificate that is not there', async () => {

@@ -76,6 +76,16 @@ describe('provision', () => {
     expect(status).toBe(0)
   })
 
+  it.each([
+    [['--bogus'], 'provision'],
+    [['status', '--bogus'], 'provision status'],
+    [['trust', 'add', '--bogus'], 'provision trust add'],
+  ])('says whose help tells the flags: %j', (args, command) => {
+    const { status, stderr } = runCli(args)
+    expect(stderr).toContain(`(see \`${command} --help\`)`)
+    expect(status).toBe(2)
+  })
+
   it('prints its version', () => {
     expect(runCli(['--version']).stdout).toMatch(/^\d+\.\d+\.\d+\n$/)
   })
