@@ -133,5 +133,7 @@ function outcomeOf(failure: ContainerFailure): Outcome {
 
 function reasonOf({ agentId, failure }: Placed): string {
   const { FailureType, ErrMsg, ExitCode } = failure!
-  return `${agentId}: ${ErrMsg || FailureType}${ExitCode === null ? '' : ` (exit code ${ExitCode})`}`
+  const words = `${agentId}: ${ErrMsg || FailureType}`
+  // An agent's own words may end with it.
+  return ExitCode === null || words.endsWith(` ${ExitCode}`) ? words : `${words} (exit code ${ExitCode})`
 }

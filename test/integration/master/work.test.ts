@@ -68,7 +68,7 @@ describe('a command', () => {
     await until(() => agents.every((agent) => agent.containers.size))
     agents[1]!.finish(3)
     const failed = await becomes(m, id, 'failed')
-    expect(failed.reason).toBe('b: container exited with code 3 (exit code 3)')
+    expect(failed.reason).toBe('b: container exited with code 3')
     expect(agents[0]!.signals).toEqual([{ ContainerID: failed.containers[0].id, Signal: 9 }])
     expect(agents[1]!.signals).toEqual([])
   })
