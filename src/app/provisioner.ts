@@ -122,6 +122,7 @@ export function composeProvisioner(given: ProvisionerOptions): Provisioner {
         config,
         serve: opened.renew,
         pools,
+        current: () => material,
         clock,
         logger,
         since,

@@ -1,8 +1,9 @@
 // A renewed certificate is served and handed to new VMs without a restart; a broken one is reported, and the last good one stays.
 import type { MasterConfig } from '../model/master-config.ts'
 import type { Clock, Logger } from '../model/ports.ts'
-import { type Problem, ProvisionError } from '../model/problem.ts'
+import { type Problem, ProvisionError, problem } from '../model/problem.ts'
 import type { TlsMaterial } from '../tls/material.ts'
+import { keepsTrust } from '../tls/renewal.ts'
 import { watchMaterial } from '../tls/watch.ts'
 import { loadMasterMaterial } from './material.ts'
 import type { PreparedPools } from './prepared-pools.ts'
@@ -13,6 +14,8 @@ export interface CertificateWatch {
   /** Serves it; the problem when it cannot be used. undefined where another process serves the master. */
   serve: ((material: TlsMaterial) => Problem | undefined) | undefined
   pools: PreparedPools
+  /** What was served and handed out so far. */
+  current: () => TlsMaterial | undefined
   clock: Clock
   logger: Logger
   /** Of the files when they were first loaded, so that no change falls between that and the watch. */
@@ -33,6 +36,7 @@ export function watchCertificate({
   config,
   serve,
   pools,
+  current,
   clock,
   logger,
   since,
@@ -41,6 +45,7 @@ export function watchCertificate({
   const files = certificateFiles(config)
   if (files.length === 0) return () => {}
   const renew = async (material: TlsMaterial) => {
+    tellProblems(logger, strandedBy(material, current(), pools))
     tellProblems(logger, await pools.renew(material))
     onRenewed(material)
     logger.info('new VMs get the renewed certificate', { sha256: material.leaf.sha256 })
@@ -67,4 +72,16 @@ export function watchCertificate({
     },
     onRecovery: () => logger.info('the certificate is good again', { file: files[0] }),
   })
+}
+
+/** Agents hold what was embedded when they were launched; before the pools are prepared anew. */
+function strandedBy(after: TlsMaterial, before: TlsMaterial | undefined, pools: PreparedPools): Problem[] {
+  const stranded = pools.names.filter((pool) => pools.get(pool).setup.trust.mode === 'embed')
+  if (!before || stranded.length === 0 || keepsTrust(before, after)) return []
+  return [
+    problem(
+      'TLS_RENEWED_UNDER_OTHER_ROOT',
+      `no certificate that running agents hold vouches for the renewed one: agents of ${stranded.join(', ')} that run now cannot connect again`,
+    ),
+  ]
 }

@@ -112,6 +112,13 @@ export const certificateCodes = {
       'A lone self-signed certificate is embedded: renewing it strands every agent that runs with the old one.',
     remedy: 'Use a chain with a root of its own (`provision certs` makes one), or replace agents at renewal.',
   },
+  TLS_RENEWED_UNDER_OTHER_ROOT: {
+    severity: 'warning',
+    exit: 3,
+    meaning: 'The renewed certificate comes from a CA that agents launched before do not trust.',
+    remedy:
+      'Renew under the same CA; or drain these VMs, so that new ones with the new chain take their place.',
+  },
   TLS_CHAIN_ORDER: {
     severity: 'warning',
     exit: 3,

@@ -50,6 +50,7 @@ describe('stand-alone', () => {
     await expect
       .poll(() => cluster.said('new VMs get the renewed certificate'), { timeout: 15_000 })
       .toHaveLength(1)
+    expect(cluster.said('vouches for the renewed one')).toHaveLength(1)
     expect(running.rows()[0]).toMatchObject({ instance: old, agent: 'joined' })
     expect(await cluster.presented()).toBe(cluster.sha256(renewed.leaf.certificate))
 
