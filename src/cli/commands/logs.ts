@@ -3,6 +3,7 @@ import { setTimeout as wait } from 'node:timers/promises'
 import { listEvents } from '../../client/fleet.ts'
 import { loadConfig } from '../../config/load.ts'
 import { parseDuration } from '../../model/duration.ts'
+import type { MasterConfig } from '../../model/master-config.ts'
 import { ProvisionError, problem } from '../../model/problem.ts'
 import type { CommandContext } from '../command.ts'
 import type { ConnectOptions } from '../connect.ts'
@@ -32,7 +33,7 @@ export async function run(options: Options, context: CommandContext): Promise<Ex
   const read = await reader(options, context)
   const query = queryOf(options, Date.now())
   let shown = await show(query)
-  if (shown === undefined) terminal.say('nothing is written down yet')
+  if (shown === undefined) terminal.say(`nothing is written down ${options.since ? 'since then' : 'yet'}`)
   while (options.follow) {
     await wait(everyMs)
     shown = (await show({ pool: query.pool, since: (shown ?? 0) + 1 })) ?? shown
@@ -61,7 +62,20 @@ async function reader(
   const { config, problems } = loadConfig(options.config, { env: context.env })
   if (!config) throw new ProvisionError(problems)
   const { readDecisions } = await import('../../app/read-decisions.ts')
-  return (query) => readDecisions(config, query)
+  return (query) => {
+    const found = readDecisions(config, query)
+    if (found.length === 0) checkPool(config, query.pool)
+    return found
+  }
+}
+
+/** A pool that is no longer configured may have a past; one without either is most likely misspelt. */
+function checkPool({ resource_pools }: MasterConfig, pool: string | undefined): void {
+  const names = resource_pools.map(({ pool_name }) => pool_name)
+  if (pool === undefined || names.includes(pool)) return
+  throw new ProvisionError(
+    problem('POOL_UNKNOWN', `nothing is written down about a pool ${pool}; there are: ${names.join(', ')}`),
+  )
 }
 
 function queryOf(options: Options, now: number): Query {
