@@ -37,7 +37,7 @@ function jsonLine(level: LogLevel, time: string, message: string, fields: LogFie
 }
 
 function textLine(level: LogLevel, time: string, message: string, fields: LogFields): string {
-  const known = Object.entries(fields).filter(([, value]) => value !== undefined)
+  const known = Object.entries(fields).filter(([, value]) => value !== undefined && !isEmptyList(value))
   const words = known.map(([name, value]) => `${name}=${plain(value)}`)
   return [time.slice(11, 19), level === 'info' ? '' : level, message, ...words]
     .filter(Boolean)
@@ -45,7 +45,12 @@ function textLine(level: LogLevel, time: string, message: string, fields: LogFie
     .concat('\n')
 }
 
+function isEmptyList(value: unknown): boolean {
+  return Array.isArray(value) && value.length === 0
+}
+
 function plain(value: unknown): string {
+  if (Array.isArray(value) && value.every((one) => typeof one === 'string')) return plain(value.join(','))
   const text = typeof value === 'string' ? value : JSON.stringify(value)
   return /^[\w.:/@+-]+$/.test(text) ? text : JSON.stringify(text)
 }

@@ -65,7 +65,8 @@ export function createRegistry(options: RegistryOptions): Registry {
 
   function tell(kind: AgentEvent['kind'], agent: Agent, reason?: string): void {
     const event = { kind, agent, at: clock.now(), ...(reason === undefined ? {} : { reason }) }
-    logger.info(`agent ${kind}`, { agent: agent.id, pool: agent.pool, address: agent.link.address, reason })
+    const word = kind === 'ordered' ? orderWord(agent) : kind
+    logger.info(`agent ${word}`, { agent: agent.id, pool: agent.pool, address: agent.link.address, reason })
     listeners.tell(event)
   }
 
@@ -201,4 +202,9 @@ export function createRegistry(options: RegistryOptions): Registry {
       await Promise.all([...entries.values()].map((entry) => entry.connection?.close()))
     },
   }
+}
+
+function orderWord({ enabled, draining }: Agent): string {
+  if (draining) return 'draining'
+  return enabled ? 'enabled' : 'disabled'
 }

@@ -26,6 +26,12 @@ describe('the log', () => {
     expect(lines).toEqual(['12:00:00 agent joined id=i-1 name="a b"\n'])
   })
 
+  it('writes a list of texts as one word, and no empty one', () => {
+    const { lines, log } = logged('text')
+    log.info('work changed', { agents: ['i-1', 'i-2'], failed: [] })
+    expect(lines).toEqual(['12:00:00 work changed agents="i-1,i-2"\n'])
+  })
+
   it('leaves out what is below its level', () => {
     const { lines, log } = logged('text', 'warn')
     log.info('quiet')
