@@ -42,7 +42,11 @@ export function readSubmission(body: Record<string, unknown>, defaults: Submissi
     return wrong('id must be 1 to 64 letters, digits, `_`, `-` or `.`')
   const pool = body['resourcePool'] ?? (slots === 0 ? defaults.auxPool : defaults.computePool)
   if (typeof pool !== 'string' || !defaults.hasPool(pool))
-    return wrong(`there is no resource pool ${show(pool)}`)
+    return wrong(
+      body['resourcePool'] === undefined
+        ? `a resource pool must be named: there is none named ${show(pool)}, where work goes without a name`
+        : `there is no resource pool ${show(pool)}`,
+    )
   const work = readWork(body)
   if (typeof work === 'string') return wrong(work)
   const task = id ?? defaults.newId()
