@@ -30,6 +30,6 @@ async function undo(ids: string[], options: Options, context: CommandContext): P
   sayRemoved(kept, 'stays', options.format, terminal)
   const others = ids.filter((id) => !kept.ids.includes(id))
   if (others.length === 0) return 0
-  terminal.say(`not to be removed before, or ended already: ${theseVms(others)}`)
+  terminal.say(`nothing to take back: ${theseVms(others)} (no order to drain, or ended already)`)
   return 1
 }

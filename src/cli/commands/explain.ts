@@ -33,6 +33,10 @@ export async function run(
   const explanations = taken.map(({ name, text }) => explainSnapshot(text, name))
   if (save !== undefined) {
     if (taken.length !== 1) throw usage(`--save keeps one pool, and there are ${taken.length}: name one`)
+    if (save === '-') {
+      terminal.out(taken[0]!.text)
+      return 0
+    }
     writeOutput(resolve(cwd, save), taken[0]!.text)
     terminal.say(`kept in ${save}; \`provision explain --snapshot ${save}\` explains it again`)
   }

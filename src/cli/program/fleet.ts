@@ -87,7 +87,7 @@ export function declareFleet(program: Command): void {
     .description('tell why pools did what they did last, or do nothing: work, VMs, room, decisions, reasons')
     .argument('[pools...]', 'all without it')
     .option('--snapshot <file>', 'explain a kept snapshot (- is standard input) and ask nobody')
-    .option('--save <file>', 'keep what the pool saw, to explain it again elsewhere')
+    .option('--save <file>', 'keep what the pool saw, to explain it again elsewhere (- prints only that)')
     .action(lazily(() => import('../commands/explain.ts')))
 
   addressed(program.command('logs'))

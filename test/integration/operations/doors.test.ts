@@ -78,6 +78,8 @@ describe('provision explain', () => {
     expect(stdout).toContain('decides  nothing: all is as it should be')
     const again = await runCliAside(['explain', '--snapshot', 'kept.json'], { cwd: cluster.dir })
     expect(again.stdout).toBe(stdout)
+    const { stdout: snapshot } = await cli('explain', '--save', '-')
+    expect(JSON.parse(snapshot)).toMatchObject({ format: 'provision snapshot 1' })
   })
 
   it('refuses what makes no sense', async () => {
