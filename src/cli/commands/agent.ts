@@ -8,6 +8,11 @@ export async function run(
   { terminal, env }: CommandContext,
   argv: string[],
 ): Promise<ExitStatus> {
+  if (argv.some((word) => word === '--help' || word === '-h')) {
+    const { agentHelp } = await import('../../app/agent-help.ts')
+    terminal.out(agentHelp())
+    return 0
+  }
   const { runAgentProcess } = await import('../../app/agent-process.ts')
   // The real agent's command line begins with `run`.
   const flags = argv[0] === 'run' ? argv.slice(1) : argv

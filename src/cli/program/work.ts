@@ -39,7 +39,9 @@ export function declareWork(program: Command): void {
   program
     .command('agent')
     .description("run the built-in agent; flags, DET_* variables and agent.yaml are the real agent's")
-    .argument('[flags...]', 'such as --config-file, --master-host, --slot-type')
+    .argument('[flags...]', 'such as --config-file, --master-host, --slot-type; --help lists them')
+    // The agent lists its options itself.
+    .helpOption(false)
     .allowUnknownOption()
     .passThroughOptions()
     .action(lazily(() => import('../commands/agent.ts')))

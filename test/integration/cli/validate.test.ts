@@ -87,6 +87,13 @@ describe('provision', () => {
     expect(status).toBe(2)
   })
 
+  it.each([['--help'], ['run', '-h']])('lists the options of the agent: %s', (...args) => {
+    const { status, stdout } = runCli(['agent', ...args])
+    expect(stdout).toMatch(/^ {2}--master-host <text> +DET_MASTER_HOST$/m)
+    expect(stdout).toMatch(/^ {2}--security-tls-enabled\[=true\|false\] +DET_SECURITY_TLS_ENABLED$/m)
+    expect(status).toBe(0)
+  })
+
   it('ends without a word when the reader of a pipe has gone', () => {
     const pipe = 'set -o pipefail; "$0" --no-warnings "$1" schema | head -c 1'
     const { status, stdout, stderr } = spawnSync('bash', ['-c', pipe, process.execPath, inject('cli')])
