@@ -47,6 +47,8 @@ function notesOf(pool: PoolOverview): [words: string, remedy: string | undefined
 }
 
 function noteOf({ code, meaning, remedy, numbers, problem }: ReasonView): [string, string | undefined] {
+  // The problem of the same code says what its meaning says, and what happened this time.
+  if (problem?.code === code) return [`${code} ${problem.message}`, problem.remedy]
   const because = problem ? ` ${problem.code} ${problem.message}` : ''
   const counted = Object.entries(numbers)
     .filter(([name]) => !/At$/.test(name))

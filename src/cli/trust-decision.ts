@@ -40,7 +40,15 @@ export async function decide(
   if (stored) for (const line of [...storedLines(stored), '']) terminal.say(line)
   for (const line of howToCompare) terminal.say(line)
   const question = stored ? 'Trust it in place of the stored one?' : 'Trust this certificate from now on?'
-  if (!(await confirmed(ask, question))) throw new ProvisionError(strangerProblem(stranger))
+  if (!(await confirmed(ask, question))) throw notTrusted(stranger)
+}
+
+/** Without the certificate, which has just been shown. */
+function notTrusted({ url, stored }: Stranger): ProvisionError {
+  const remedy =
+    'Ask whoever runs the master for the SHA-256 of its certificate, and give it with --fingerprint.'
+  const code = stored ? 'CLIENT_CERT_CHANGED' : 'CLIENT_CERT_UNTRUSTED'
+  return new ProvisionError(problem(code, `told not to trust ${url}: nothing has changed`, { remedy }))
 }
 
 function storedLines([leaf]: PresentedCertificate[]): string[] {

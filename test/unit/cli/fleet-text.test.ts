@@ -68,6 +68,16 @@ describe('the status', () => {
     ])
   })
 
+  it('says once what a hold and the problem behind it have in common', () => {
+    const code = 'JOURNAL_FAILING'
+    const problem = { code, severity: 'error', message: 'no space left', remedy: 'Make room.' } as const
+    const hold = { code, meaning: 'It cannot be written.', remedy: 'Read on.', numbers: {}, problem }
+    expect(statusLines(statusOf({ ...ok, state: 'held', holds: [hold] })).slice(5)).toEqual([
+      'default: JOURNAL_FAILING no space left',
+      '  Make room.',
+    ])
+  })
+
   it('shows a pool that could not be started among the others', () => {
     const problem = {
       code: 'AWS_X',
