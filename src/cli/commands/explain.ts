@@ -28,7 +28,7 @@ export async function run(
   const taken =
     snapshot === undefined
       ? await take(connectFleet(options, context), named)
-      : [{ name: snapshot, text: readInput(snapshot, cwd).toString() }]
+      : [{ name: snapshot, text: (await readInput(snapshot, cwd)).toString() }]
   const { explainSnapshot } = await import('../../app/explain.ts')
   const explanations = taken.map(({ name, text }) => explainSnapshot(text, name))
   if (save !== undefined) {

@@ -9,6 +9,6 @@ export async function run(
   { terminal, cwd }: CommandContext,
   [file]: string[],
 ): Promise<ExitStatus> {
-  terminal.out(await unpackUserData(readInput(file ?? '-', cwd)))
+  terminal.out(await unpackUserData(await readInput(file ?? '-', cwd)))
   return 0
 }

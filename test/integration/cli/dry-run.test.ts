@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process'
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
 import { createDevelopmentChain } from '../../../src/tls/development/development-ca.ts'
 import { runCli } from '../../support/run-cli.ts'
 
@@ -108,6 +108,14 @@ describe('provision --dry-run', () => {
     const { stdout } = run('--pool', 'gpu', '--format', 'json')
     const { packedBase64, userData } = JSON.parse(stdout).pools[0]
     expect(runCli(['unpack'], { input: packedBase64 }).stdout).toBe(userData)
+  })
+
+  it('unpacks from a pipe that is slow to speak', () => {
+    // Nothing is in the pipe when the reader starts: the writer is another run of the program.
+    const pipe = '"$0" "$1" --dry-run --pool gpu --format raw | "$0" "$1" unpack'
+    const options = { cwd: dir, stdio: ['ignore', 'pipe', 'ignore'] as ['ignore', 'pipe', 'ignore'] }
+    const script = execFileSync('bash', ['-c', pipe, process.execPath, inject('cli')], options)
+    expect(script.toString()).toBe(run('--pool', 'gpu').stdout)
   })
 
   it.each([
