@@ -54,10 +54,6 @@ const program = new Command('provision')
     }),
   )
 
-process.stdout.on('error', endWithoutData)
-// A daemon goes on when nobody reads its words any more.
-process.stderr.on('error', () => {})
-
 declareConfiguration(program)
 declareWork(program)
 declareFleet(program)
@@ -75,13 +71,6 @@ program.parseAsync().catch((error: unknown) => {
 function sayWhereHelpIs(command: Command, words: string): void {
   command.showHelpAfterError(`(see \`${words} --help\`)`)
   for (const sub of command.commands) sayWhereHelpIs(sub, `${words} ${sub.name()}`)
-}
-
-/** A reader that has gone, as in `| head`, ends us as SIGPIPE would; a full disk is told. */
-function endWithoutData(error: NodeJS.ErrnoException): void {
-  if (error.code === 'EPIPE') process.exit(141)
-  sayProblems(terminal, [problem('FILE_NOT_WRITTEN', `standard out: ${error.message}`)])
-  process.exit(1)
 }
 
 function report(error: unknown): number {

@@ -63,7 +63,7 @@ function orderOf(options: Options, command: string[]): WorkOrder {
 
 function wholeNumber(flag: string, text: string | undefined): number | undefined {
   if (text === undefined || /^\d{1,9}$/.test(text)) return text === undefined ? undefined : Number(text)
-  throw usage(`${flag} must be a whole number that is not negative, and not ${JSON.stringify(text)}`)
+  throw usage(`${flag} must be a whole number without a sign, not ${JSON.stringify(text)}`)
 }
 
 function variables(given: string[] = []): Record<string, string> {

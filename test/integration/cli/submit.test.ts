@@ -23,8 +23,16 @@ describe('provision submit', () => {
   it.each([
     ['neither a command nor a duration', [], /either --duration or a command after --/],
     ['both', ['--duration', '1m', '--', 'true'], /either --duration or a command after --/],
-    ['slots in words', ['--slots', 'two', '--', 'true'], /--slots must be a whole number, not "two"/],
-    ['half a priority', ['--priority', '1.5', '--', 'true'], /--priority must be a whole number, not "1.5"/],
+    [
+      'slots in words',
+      ['--slots', 'two', '--', 'true'],
+      /--slots must be a whole number without a sign, not "two"/,
+    ],
+    [
+      'half a priority',
+      ['--priority', '1.5', '--', 'true'],
+      /--priority must be a whole number without a sign, not "1.5"/,
+    ],
     ['slots for auxiliary work', ['--aux', '--slots', '1', '--', 'true'], /--aux.*--slots/],
     ['variables for no command', ['--duration', '1m', '--env', 'A=b'], /--duration runs none/],
   ])('says what is wrong with %s', (_, args, words) => {
