@@ -29,8 +29,11 @@ export function meteredProvider(provider: Provider, meter: Meter): Provider {
 }
 
 export function meteredDemand(demand: DemandSource, meter: Meter): DemandSource {
+  // By name: whoever embeds us may hand in an instance of a class, whose methods a spread does not have.
   return {
-    ...demand,
+    kind: demand.kind,
+    onChange: (listener) => demand.onChange(listener),
+    close: () => demand.close(),
     read: (pool, signal) => timed(meter, 'demand', demand.read(pool, signal), () => 'done'),
     drain: (id, signal) => timed(meter, 'drain', demand.drain(id, signal), () => 'done'),
     undrain: (id, signal) => timed(meter, 'undrain', demand.undrain(id, signal), () => 'done'),

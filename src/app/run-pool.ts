@@ -68,8 +68,7 @@ export async function runPool(options: RunPoolOptions): Promise<RunningPool> {
     },
     poolSettings(pool),
   )
-  await begin(gate, fleet)
-  return {
+  const running: RunningPool = {
     fleet,
     instances: () => fleet.status().instances,
     hasListed,
@@ -81,6 +80,13 @@ export async function runPool(options: RunPoolOptions): Promise<RunningPool> {
       await opened.journal.close()
     },
   }
+  try {
+    await begin(gate, fleet)
+  } catch (error) {
+    await running.stop().catch(() => {})
+    throw error
+  }
+  return running
 }
 
 /** The first look of the loop should find the preflight answered, or it would wait for its next one. */

@@ -56,7 +56,9 @@ export function createRunningPools(provided: ProvidedPool[], { logger }: { logge
   const names = provided.map((pool) => pool.pool_name)
   const running = new Map<string, RunningPool>()
   const failed = new Map<string, unknown>()
+  const restarts = new Set<Promise<void>>()
   let started: StartPools | undefined
+  let isStopping = false
   const all = () => names.flatMap((name) => running.get(name) ?? [])
 
   async function startOne(name: string, { pools, config, ...rest }: StartPools): Promise<void> {
@@ -75,6 +77,17 @@ export function createRunningPools(provided: ProvidedPool[], { logger }: { logge
     }
   }
 
+  async function beginAnew(name: string): Promise<void> {
+    const before = running.get(name)
+    running.delete(name)
+    await before?.stop().catch((error: unknown) => notStopped(name, error))
+    if (!isStopping) await startOne(name, started!)
+  }
+
+  function notStopped(pool: string, error: unknown): void {
+    logger.error('a pool could not be stopped', { pool, error })
+  }
+
   return {
     all,
     async start(options) {
@@ -83,10 +96,11 @@ export function createRunningPools(provided: ProvidedPool[], { logger }: { logge
       if (running.size === 0 && failed.size > 0) throw [...failed.values()][0]
     },
     async stop() {
+      isStopping = true
+      // A pool that begins anew is not among those that run, and would do so once it has begun.
+      await Promise.all(restarts)
       await Promise.all(
-        [...running].map(([pool, { stop }]) =>
-          stop().catch((error: unknown) => logger.error('a pool could not be stopped', { pool, error })),
-        ),
+        [...running].map(([pool, { stop }]) => stop().catch((error: unknown) => notStopped(pool, error))),
       )
     },
     get(name) {
@@ -112,10 +126,10 @@ export function createRunningPools(provided: ProvidedPool[], { logger }: { logge
       running.get(name)?.fleet.reconfigure(poolSettings(started!.pools.get(name).pool))
     },
     async restart(name) {
-      const before = running.get(name)
-      running.delete(name)
-      await before?.stop()
-      await startOne(name, started!)
+      if (isStopping) return
+      const restart = beginAnew(name)
+      restarts.add(restart)
+      await restart.finally(() => restarts.delete(restart))
     },
   }
 }
