@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto'
 import type { LaunchMaterial } from '../fleet/settings.ts'
 import type { Clock, Logger } from '../model/ports.ts'
 import { type Problem, problem } from '../model/problem.ts'
+import { limit } from '../platform/limit.ts'
 import { applyPreflight } from '../tls/preflight/policy.ts'
 import { preflightPool } from './pool-preflight.ts'
 import type { PreparedPool } from './prepare-pool.ts'
@@ -28,14 +29,18 @@ const againMs = { yes: 60_000, probe: 30_000, no: 10_000 }
 export function launchGate({ prepared, clock, logger }: LaunchGateOptions): LaunchGate {
   const { pool } = prepared()
   const stopping = new AbortController()
-  let answer: Answer = {
-    launch: 'no',
-    problems: [problem('PREFLIGHT_PENDING', 'the preflight has not answered yet')],
-  }
+  // One dial after the other: the answer that stands is that of the newest user data.
+  const oneByOne = limit(1)
+  const pending = problem('PREFLIGHT_PENDING', 'the preflight has not answered yet')
+  let answer: Answer = { launch: 'no', problems: [pending] }
+  /** SHA-256 of the user data it is about. */
+  let answered: string | undefined
   let said = ''
 
-  async function ask(): Promise<void> {
-    answer = await dial(prepared(), clock, stopping.signal)
+  async function askNow(): Promise<void> {
+    const asked = prepared()
+    answer = await dial(asked, clock, stopping.signal)
+    answered = asked.userData.sha256
     const words = answer.problems.map(({ code, message }) => `${code} ${message}`).join('\n')
     if (words !== said)
       for (const p of answer.problems)
@@ -43,6 +48,7 @@ export function launchGate({ prepared, clock, logger }: LaunchGateOptions): Laun
     if (said && !words) logger.info('the master can be joined again', { pool: pool.pool_name })
     said = words
   }
+  const ask = () => oneByOne(askNow)
 
   async function keepAsking(): Promise<void> {
     while (!stopping.signal.aborted) {
@@ -58,6 +64,7 @@ export function launchGate({ prepared, clock, logger }: LaunchGateOptions): Laun
     material() {
       if (answer.launch === 'no') return { kind: 'refused', problem: answer.problems.at(-1)! }
       const { userData, setup } = prepared()
+      if (userData.sha256 !== answered) return { kind: 'refused', problem: pending }
       return {
         kind: 'ready',
         userData,

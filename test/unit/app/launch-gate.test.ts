@@ -28,7 +28,7 @@ function gate(port: number, preflight: string, preflight_address?: string) {
   } as unknown as PreparedPool
   const made = launchGate({ prepared: () => prepared, clock: systemClock, logger })
   gates.push(made)
-  return { ...made, logger }
+  return { ...made, logger, prepared }
 }
 const serving = (other = leaf) => masters.secure({ cert: other.pem, key: other.key.pem })
 
@@ -38,6 +38,17 @@ describe('the gate before launches', () => {
     expect(material()).toMatchObject({ kind: 'refused', problem: { code: 'PREFLIGHT_PENDING' } })
     await ask()
     expect(material()).toMatchObject({ kind: 'ready', probe: false, userData: { script: '#!/bin/bash\n' } })
+  })
+
+  it('is shut for user data that the preflight has not looked at yet: an answer is about what it was asked for', async () => {
+    const { material, ask, prepared } = gate(await serving(), 'tls')
+    await ask()
+    prepared.userData = userDataOf('renewed')
+    expect(material()).toMatchObject({ kind: 'refused', problem: { code: 'PREFLIGHT_PENDING' } })
+    const early = ask()
+    prepared.userData = userDataOf('renewed once more')
+    await Promise.all([early, ask()])
+    expect(material()).toMatchObject({ kind: 'ready', userData: { script: 'renewed once more' } })
   })
 
   it('stays shut for a master that agents could not join, and says why once', async () => {
