@@ -1,4 +1,5 @@
 // What of a changed configuration a running provisioner takes over at once, and what waits for the next start.
+import { isDeepStrictEqual } from 'node:util'
 import { type Change, changesBetween } from '../config/changes.ts'
 import type { MasterConfig, PoolConfig } from '../model/master-config.ts'
 import type { ProviderConfig } from '../model/provider-config.ts'
@@ -21,7 +22,7 @@ export interface ReloadPlan {
 export function planReload(before: MasterConfig, after: MasterConfig): ReloadPlan {
   const changes = changesBetween(before, after).map((change) => ({
     ...change,
-    takes: takes(change.path, before),
+    takes: takes(change.path, before, after),
   }))
   const has = (name: string, wanted: Takes) =>
     changes.some(({ path, takes }) => path[0] === 'resource_pools' && path[1] === name && takes === wanted)
@@ -32,7 +33,7 @@ export function planReload(before: MasterConfig, after: MasterConfig): ReloadPla
       ...before,
       prices: after.prices,
       resource_pools: before.resource_pools.map((pool) => {
-        const wanted = after.resource_pools.find(({ pool_name }) => pool_name === pool.pool_name)
+        const wanted = poolOf(after, pool.pool_name)
         return wanted ? poolInForce(pool, wanted) : pool
       }),
     },
@@ -56,29 +57,45 @@ const limits: readonly string[] = [
 /** Another place has other VMs: those in the old one would be forgotten. */
 const places: readonly string[] = ['type', 'region', 'project', 'zone', 'zones']
 
-function takes([top, name, key = '', providerKey = '']: readonly string[], before: MasterConfig): Takes {
+function takes(path: readonly string[], before: MasterConfig, after: MasterConfig): Takes {
+  const [top, name, key = '', providerKey = ''] = path
   if (top === 'prices') return 'now'
-  const pool = before.resource_pools.find(({ pool_name }) => pool_name === name)
+  const pool = poolOf(before, name)
   if (top !== 'resource_pools' || !pool) return 'next_start'
   if (poolLimits.includes(key)) return 'now'
-  if (key !== 'provider' || !pool.provider) return 'next_start'
-  return providerTakes(providerKey, pool.provider)
+  const wanted = poolOf(after, name)?.provider
+  if (key !== 'provider' || !pool.provider || !wanted) return 'next_start'
+  return providerTakes(providerKey, pool.provider, wanted)
+}
+
+function poolOf({ resource_pools }: MasterConfig, name: string | undefined): PoolConfig | undefined {
+  return resource_pools.find(({ pool_name }) => pool_name === name)
 }
 
 /** An empty key: the whole provider came or went. */
-function providerTakes(key: string, provider: ProviderConfig): Takes {
+function providerTakes(key: string, provider: ProviderConfig, wanted: ProviderConfig): Takes {
   if (limits.includes(key)) return 'now'
   // The loop of a pool on this machine cannot begin anew without its agents.
-  return key === '' || provider.type === 'local' || places.includes(key) ? 'next_start' : 'next_vms'
+  if (key === '' || provider.type === 'local') return 'next_start'
+  // Images and networks of the new place are not there in the old one.
+  return isMoved(provider, wanted) ? 'next_start' : 'next_vms'
+}
+
+function isMoved(provider: ProviderConfig, wanted: ProviderConfig): boolean {
+  const placeOf = (config: object) => Object.entries(config).filter(([key]) => places.includes(key))
+  return !isDeepStrictEqual(new Map(placeOf(provider)), new Map(placeOf(wanted)))
 }
 
 /** The pool with those of its keys that can be taken over. */
 function poolInForce(pool: PoolConfig, wanted: PoolConfig): PoolConfig {
   const merged = merge(pool, wanted, (key) => poolLimits.includes(key))
   const { provider } = pool
-  if (!provider || !wanted.provider) return merged
-  const merging = merge(provider, wanted.provider, (key) => providerTakes(key, provider) !== 'next_start')
-  return { ...merged, provider: merging }
+  const { provider: next } = wanted
+  if (!provider || !next) return merged
+  return {
+    ...merged,
+    provider: merge(provider, next, (key) => providerTakes(key, provider, next) !== 'next_start'),
+  }
 }
 
 /** The keys of `wanted` where `may` says so, and those of `old` elsewhere. */

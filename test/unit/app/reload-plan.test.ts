@@ -82,16 +82,19 @@ describe('a changed configuration', () => {
     expect(providerOf(config, 0)).toMatchObject({ image: { id: 'ami-0fedcba9876543210' }, max_instances: 5 })
   })
 
-  it('of another place waits for the next start; what can be taken over is', () => {
-    const { told, renewed, config } = reload(
+  it('of another place waits for the next start, with the images there; new limits do not', () => {
+    const { told, renewed, reconfigured, config } = reload(
       ['region: us-west-2', 'region: eu-west-1'],
-      ['g5.12xlarge', 'g6.12xlarge'],
+      ['ami-0123456789abcdef0', 'ami-0fedcba9876543210'],
+      ['max_instances: 4', 'max_instances: 5\n      launch_rate: 10'],
     )
     expect(told).toContain('resource_pools/gpu/provider/region next_start')
-    expect(renewed).toEqual(['gpu'])
+    expect(told).toContain('resource_pools/gpu/provider/image/id next_start')
+    expect([renewed, reconfigured]).toEqual([[], ['gpu']])
     expect(providerOf(config, 0)).toMatchObject({
       region: 'us-west-2',
-      instance_types: [{ type: 'g6.12xlarge' }],
+      image: { id: 'ami-0123456789abcdef0' },
+      max_instances: 5,
     })
   })
 
