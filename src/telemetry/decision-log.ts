@@ -33,13 +33,16 @@ export function openDecisionLog({
   let working: Promise<void> | undefined
 
   async function write(): Promise<void> {
+    // Not before `working` is set: what fails at once would end without being forgotten.
+    await null
     while (waiting !== '') {
       const text = waiting
       waiting = ''
       try {
         if (size > maxBytes) {
-          renameSync(file, `${file}.1`)
+          // First: a file that cannot be put aside, or is gone, is written to all the same the next time.
           size = 0
+          renameSync(file, `${file}.1`)
         }
         await appendFile(file, text, { mode: 0o600 })
         size += Buffer.byteLength(text)

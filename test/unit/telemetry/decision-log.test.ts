@@ -67,6 +67,19 @@ describe('the log of decisions', () => {
     expect(readFileSync(file, 'utf8')).not.toMatch(/abcdefgh|"x"/)
   })
 
+  it('goes on when the file it would put aside is gone', async () => {
+    const log = openDecisionLog({ file, maxBytes: 10, onFault })
+    log.add(decided(1))
+    await log.close()
+    rmSync(file)
+    log.add(decided(2))
+    await log.close()
+    log.add(decided(3))
+    await log.close()
+    expect(faults).toHaveLength(1)
+    expect(readDecisionLog(file).map(({ at }) => at)).toEqual([3])
+  })
+
   it('tells what it cannot write, and goes on', async () => {
     const log = openDecisionLog({ file, onFault })
     rmSync(join(folder, 'logs'), { recursive: true })
