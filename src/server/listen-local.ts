@@ -1,5 +1,5 @@
 // A socket in the file system: whoever may open the file may ask, so it is its owner's from the first moment on.
-import { chmodSync, mkdirSync, mkdtempSync, renameSync, rmSync } from 'node:fs'
+import { chmodSync, mkdirSync, mkdtempSync, renameSync, rmSync, statSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { Socket } from 'node:net'
 import { dirname, join } from 'node:path'
@@ -34,6 +34,7 @@ export async function listenLocally(
   })
   server.on('request', (request, response) => void dispatch(handlers, logger, request, response))
   let folder: string | undefined
+  let inode: number | undefined
   try {
     mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
     // Nobody else gets into this folder, so the socket's own mode is set before it can be reached.
@@ -45,6 +46,7 @@ export async function listenLocally(
     await new Promise<void>((resolve, reject) => server.once('error', reject).listen(made, resolve))
     server.removeAllListeners('error')
     chmodSync(made, 0o600)
+    inode = statSync(made).ino
     renameSync(made, path)
   } catch (cause) {
     server.close()
@@ -57,7 +59,8 @@ export async function listenLocally(
   server.on('error', (error) => logger.error('the control socket failed', { error }))
   return {
     async close() {
-      rmSync(path, { force: true })
+      // Whoever has taken the folder over has a socket of its own there.
+      if (statSync(path, { throwIfNoEntry: false })?.ino === inode) rmSync(path, { force: true })
       const closed = new Promise<void>((resolve) => server.close(() => resolve()))
       server.closeIdleConnections()
       const cut = setTimeout(() => {

@@ -49,6 +49,13 @@ describe('a control socket', () => {
     await expect(client().ask('GET', '/')).rejects.toMatchObject({ code: 'NOT_RUNNING' })
   })
 
+  it('leaves alone what another process has put in its place', async () => {
+    const first = await start()
+    await start()
+    await first.close()
+    expect(await client().ask('GET', '/')).toMatchObject({ status: 200 })
+  })
+
   it('says when its path is too long for the system', async () => {
     const path = join(dir, 'x'.repeat(100), 'control.sock')
     await expect(start(path)).rejects.toMatchObject({ code: 'CONTROL_SOCKET_UNUSABLE' })
