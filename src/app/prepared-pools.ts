@@ -2,6 +2,7 @@
 import type { MasterConfig } from '../model/master-config.ts'
 import type { Ownership } from '../model/ownership.ts'
 import { isError, type Problem } from '../model/problem.ts'
+import { limit } from '../platform/limit.ts'
 import type { TlsMaterial } from '../tls/material.ts'
 import type { Identity } from './identity.ts'
 import type { ProvidedPool } from './pool-trust.ts'
@@ -35,6 +36,8 @@ export async function preparePools(
   const { identity, now, localAgent, hosts } = input
   let { config, material } = input
   const current = new Map<string, PreparedPool>()
+  // A certificate and a configuration that change at once must not undo each other.
+  const oneByOne = limit(1)
   const ownerOf = (pool: string): Ownership => ({ ...identity, pool })
 
   async function prepare(
@@ -69,18 +72,20 @@ export async function preparePools(
       names: config.resource_pools.filter(isProvided).map((pool) => pool.pool_name),
       get: (pool) => current.get(pool)!,
       ownerOf,
-      async renew(renewed) {
-        material = renewed
-        return prepareAll(config, current)
-      },
-      async use(changed) {
-        const prepared = new Map<string, PreparedPool>()
-        const problems = await prepareAll(changed, prepared)
-        if (problems.some(isError)) return problems
-        config = changed
-        for (const [name, pool] of prepared) current.set(name, pool)
-        return problems
-      },
+      renew: (renewed) =>
+        oneByOne(() => {
+          material = renewed
+          return prepareAll(config, current)
+        }),
+      use: (changed) =>
+        oneByOne(async () => {
+          const prepared = new Map<string, PreparedPool>()
+          const problems = await prepareAll(changed, prepared)
+          if (problems.some(isError)) return problems
+          config = changed
+          for (const [name, pool] of prepared) current.set(name, pool)
+          return problems
+        }),
     },
   }
 }

@@ -64,7 +64,9 @@ export function watchCertificate({
         file: files[0],
         notAfter: material.leaf.x509.validTo,
       })
-      void renew(material)
+      renew(material).catch((error: unknown) =>
+        logger.error('new VMs could not be given the renewed certificate', { error }),
+      )
     },
     onProblem(problems) {
       tellProblems(logger, problems)
