@@ -79,6 +79,7 @@ export function composeProvisioner(given: ProvisionerOptions): Provisioner {
   let telemetry: Telemetry | undefined
   let material: TlsMaterial | undefined
   const startedAt = clock.now()
+  let starting: Promise<void> | undefined
   let stopped: Promise<void> | undefined
   let inForce = config
   const oneByOne = limit(1)
@@ -165,6 +166,12 @@ export function composeProvisioner(given: ProvisionerOptions): Provisioner {
     return reloaded
   }
 
+  /** What is half opened could not be closed. */
+  async function stop(): Promise<void> {
+    await starting?.catch(() => {})
+    await close()
+  }
+
   async function close(): Promise<void> {
     for (const step of undo.splice(0).reverse()) await step()
   }
@@ -178,14 +185,15 @@ export function composeProvisioner(given: ProvisionerOptions): Provisioner {
 
   const provisioner: Provisioner = {
     async start() {
+      if (stopped) throw new TypeError('a provisioner that was stopped is not started again')
       try {
-        await open()
+        await (starting = open())
       } catch (error) {
         await close()
         throw error
       }
     },
-    stop: () => (stopped ??= close()),
+    stop: () => (stopped ??= stop()),
     status: running.status,
     reload: (after) => oneByOne(() => takeOver(after)),
     rows,
