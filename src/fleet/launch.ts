@@ -38,7 +38,8 @@ export function openLaunch(run: PoolRun, { count, offerings }: LaunchDecision, m
     retryAt: now,
     listAfter: 0,
   }
-  const isNew = !memory.userData.has(sha256)
+  // A checkpoint keeps the user data of open intents only.
+  const isNew = ![...memory.intents.values()].some((open) => open.sha256 === sha256)
   memory.intents.set(intent.id, intent)
   memory.userData.set(sha256, userData)
   memory.launches.push({ at: now, intentId: intent.id, count })
@@ -72,7 +73,7 @@ export async function send(run: PoolRun, intent: OpenIntent): Promise<void> {
   let result: LaunchResult
   try {
     result = await withDeadline(deps.clock, callDeadlines.launch, 'a launch', (signal) =>
-      deps.provider.launch(order, signal),
+      deps.provider.launch(order, AbortSignal.any([signal, run.over.signal])),
     )
   } catch (error) {
     const failed = problemOf(error, 'INTERNAL', 'a launch failed')

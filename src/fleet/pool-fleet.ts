@@ -127,6 +127,7 @@ export function createPoolFleet(deps: PoolDeps, settings: PoolSettings): PoolFle
       const drained = [...run.memory.tracks.values()].filter((t) => t.drainedAt !== undefined && !t.busyWith)
       undrain(run, drained)
       await within(run, stopTime, Promise.allSettled([...run.tasks, ...loops]))
+      run.over.abort(new ProvisionError(problem('POOL_NOT_RUNNING', `pool ${pool} was stopped meanwhile`)))
       await within(run, stopTime, checkpoint(run))
     },
     async pause() {

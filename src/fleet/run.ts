@@ -14,6 +14,8 @@ export interface PoolRun {
   memory: PoolMemory
   /** Set when the loop is to decide nothing more. */
   stopping: boolean
+  /** Aborted when the loop is over: what is under way then must not go on behind the back of the next one. */
+  readonly over: AbortController
   now(): number
   emit(event: EventBody): void
   /** Resolves when the record is on the disk; throws what the journal throws, and keeps it as the pool's problem. */
@@ -36,6 +38,7 @@ export function createRun(deps: PoolDeps, settings: PoolSettings, changed: () =>
     settings,
     memory: emptyMemory(),
     stopping: false,
+    over: new AbortController(),
     tasks: new Set(),
     now: () => clock.now(),
     emit(event) {

@@ -1,9 +1,11 @@
 // One broken pool, credential or cloud never stops another, and no call holds up what does not need it.
 import { describe, expect, it } from 'vitest'
 import { withDeadline } from '../../../src/fleet/deadline.ts'
+import type { LaunchOrder } from '../../../src/model/launch.ts'
+import { simulatedProvider } from '../../../src/providers/simulated/provider.ts'
 import { createVirtualClock } from '../../../src/simulation/virtual-clock.ts'
 import { minute } from '../../support/planner.ts'
-import { codesOf, startSettled } from '../../support/pool-bench.ts'
+import { codesOf, owner, startSettled } from '../../support/pool-bench.ts'
 
 describe('a pool', () => {
   it('reacts to demand while a listing hangs', async () => {
@@ -43,6 +45,29 @@ describe('a pool', () => {
     const failing = bench.calls.lists
     await bench.pass(10 * 60)
     expect(bench.calls.lists - failing).toBeLessThanOrEqual(10)
+  })
+
+  it('ends a launch that lasts longer than its stop waits: it must not go on beside the loop that comes next', async () => {
+    const bench = await startSettled()
+    bench.life.kill()
+    let given: AbortSignal | undefined
+    const launch = (_: LaunchOrder, signal?: AbortSignal) => {
+      given = signal
+      return new Promise<never>(() => {})
+    }
+    bench.restart({ provider: { ...simulatedProvider(bench.cloud, owner), launch } })
+    await bench.pass(5)
+    bench.wants(4)
+    await bench.pass(1)
+    void bench.fleet.stop()
+    await bench.pass(5)
+    expect(given?.aborted).toBe(false)
+    await bench.pass(10)
+    expect(given?.aborted).toBe(true)
+    bench.restart()
+    await bench.pass(60)
+    expect(bench.calls.launches.map(({ intent }) => intent.id)).toEqual(['intent-1'])
+    expect(bench.ids()).toHaveLength(1)
   })
 
   it('survives a fault of its own', async () => {

@@ -130,6 +130,28 @@ describe('after a crash', () => {
     expect(bench.ids()).toHaveLength(1)
   })
 
+  it('the same bytes are sent again, also when a checkpoint came between two launches of them', async () => {
+    const bench = await startSettled()
+    bench.wants(4)
+    await bench.pass(5)
+    bench.wants()
+    bench.joins(...bench.ids())
+    for (const agent of bench.master.agents.values()) Object.assign(agent, { busy: true, freeSlots: 0 })
+    await bench.pass(70)
+    once(bench, 'silent')
+    bench.wants(4)
+    await bench.pass(1)
+    bench.life.kill()
+    bench.restart()
+    await bench.pass(30)
+    const sent = bench.calls.launches.map(({ intent, userData }) => [intent.id, userData?.script])
+    expect(sent).toEqual([
+      ['intent-1', 'first'],
+      ['intent-2', 'first'],
+      ['intent-2', 'first'],
+    ])
+  })
+
   it('an intent is not sent again before a listing has shown what it gave', async () => {
     const bench = await startSettled()
     once(bench, 'reply_lost')
