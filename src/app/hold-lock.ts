@@ -12,7 +12,12 @@ export function holdLock(stateDir: string, clock: Clock, logger: Logger, onLost:
   const released = new AbortController()
   async function keepBeating(): Promise<void> {
     while (lock.isHeld()) {
-      lock.beat()
+      try {
+        lock.beat()
+      } catch (error) {
+        // Who gave up here would never learn that another process has taken over what grew stale.
+        logger.error('the lock of the state folder could not be kept fresh', { stateDir, error })
+      }
       await clock.sleep(beatMs, released.signal)
     }
     logger.error('another process has taken the state folder over; this one stops', { stateDir })

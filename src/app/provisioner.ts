@@ -186,8 +186,9 @@ export function composeProvisioner(given: ProvisionerOptions): Provisioner {
   const provisioner: Provisioner = {
     async start() {
       if (stopped) throw new TypeError('a provisioner that was stopped is not started again')
+      starting = open()
       try {
-        await (starting = open())
+        await starting
       } catch (error) {
         await close()
         throw error

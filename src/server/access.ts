@@ -38,9 +38,9 @@ function refuse(response: Parameters<Handler>[1], message: string): true {
   return sendJson(response, 401, { message }, { 'WWW-Authenticate': 'Bearer' })
 }
 
-/** `authorized`: Node has verified it against the CA. */
+/** `authorized`: Node has verified it against the CA; alone it has meant a resumed session without a certificate, too. */
 function showsCertificate({ socket }: IncomingMessage): boolean {
-  return socket instanceof TLSSocket && socket.authorized
+  return socket instanceof TLSSocket && socket.authorized && socket.getPeerX509Certificate() !== undefined
 }
 
 function bearer(request: IncomingMessage): string | undefined {
