@@ -12,6 +12,12 @@ export function missingOf({ count, seen }: OpenIntent): number {
   return Math.max(0, count - seen.size)
 }
 
+/** Whether an open intent needs this user data. */
+export function isCarried({ intents }: PoolMemory, sha256: string): boolean {
+  for (const intent of intents.values()) if (intent.sha256 === sha256) return true
+  return false
+}
+
 /** Whether the same bytes may be sent again at all: nothing of the request has changed, and all of it fits below max. */
 export function isReplayable(
   intent: OpenIntent,

@@ -4,7 +4,7 @@ import type { LaunchFailure, LaunchResult } from '../model/launch.ts'
 import { problem } from '../model/problem.ts'
 import type { LaunchDecision } from '../planner/decision.ts'
 import { withDeadline } from './deadline.ts'
-import { missingOf } from './intents.ts'
+import { isCarried, missingOf } from './intents.ts'
 import { forgetLaunchFailures, recordLaunchFailure } from './launch-error.ts'
 import { correctRate } from './launch-rate.ts'
 import type { OpenIntent, Track } from './memory.ts'
@@ -39,7 +39,7 @@ export function openLaunch(run: PoolRun, { count, offerings }: LaunchDecision, m
     listAfter: 0,
   }
   // A checkpoint keeps the user data of open intents only.
-  const isNew = ![...memory.intents.values()].some((open) => open.sha256 === sha256)
+  const isNew = !isCarried(memory, sha256)
   memory.intents.set(intent.id, intent)
   memory.userData.set(sha256, userData)
   memory.launches.push({ at: now, intentId: intent.id, count })
@@ -148,6 +148,7 @@ function trackOf(instance: Instance, { offerings, sha256 }: OpenIntent, now: num
 export function settle(run: PoolRun, intent: OpenIntent): void {
   const { memory } = run
   memory.intents.delete(intent.id)
+  if (!isCarried(memory, intent.sha256)) memory.userData.delete(intent.sha256)
   correctRate(memory.launches, intent.id, intent.seen.size)
   const tracks = [...intent.seen].flatMap((id) => memory.tracks.get(id) ?? [])
   run.background(() => run.write({ at: run.now(), kind: 'settled', id: intent.id, tracks }).catch(() => {}))

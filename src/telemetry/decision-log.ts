@@ -75,16 +75,30 @@ export interface DecisionQuery {
 /** Oldest first. A line that a crash has torn is left out. */
 export function readDecisionLog(
   file: string,
-  { pool, since = 0, limit }: DecisionQuery = {},
+  { pool, since = 0, limit = Number.POSITIVE_INFINITY }: DecisionQuery = {},
 ): JournalRecord[] {
-  const text = [`${file}.1`, file]
-    .map((name) => (existsSync(name) ? readFileSync(name, 'utf8') : ''))
-    .join('')
-  const found = text
-    .split('\n')
-    .flatMap(parsed)
-    .filter((record) => record.at >= since && (pool === undefined || record['pool'] === pool))
-  return limit === undefined ? found : found.slice(Math.max(0, found.length - limit))
+  const found: JournalRecord[] = []
+  for (const line of newestFirst([file, `${file}.1`])) {
+    if (found.length >= limit) break
+    const [record] = parsed(line)
+    if (!record) continue
+    // Clocks are set back now and then, by less.
+    if (record.at < since - 60_000) break
+    if (record.at >= since && (pool === undefined || record['pool'] === pool)) found.push(record)
+  }
+  return found.reverse()
+}
+
+/** The last few lines are asked for again and again by a process that has other things to do: no more is looked at. */
+function* newestFirst(files: readonly string[]): Generator<string> {
+  for (const name of files) {
+    const text = existsSync(name) ? readFileSync(name, 'utf8') : ''
+    for (let end = text.length; end > 0; ) {
+      const before = text.lastIndexOf('\n', end - 1)
+      yield text.slice(before + 1, end)
+      end = before
+    }
+  }
 }
 
 function parsed(line: string): JournalRecord[] {

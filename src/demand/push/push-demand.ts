@@ -70,7 +70,8 @@ export function createPushSource({ drain, undrain, clock }: PushDemandOptions): 
         throw new ProvisionError(problem('PUSH_MISSING', `no demand has been pushed for pool ${pool} yet`))
       const age = clock.now() - demand.at
       if (age <= staleAfter) return demand
-      const message = `the newest demand of pool ${pool} is ${Math.round(age / 1000)} s old`
+      // The same words as long as it lasts: a problem is told again when its words change.
+      const message = `the newest demand of pool ${pool} is more than ${staleAfter / 1000} s old`
       throw new ProvisionError(problem('PUSH_STALE', message, { details: { age } }))
     },
     onChange(listener) {

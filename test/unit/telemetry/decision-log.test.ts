@@ -35,6 +35,16 @@ describe('the log of decisions', () => {
     expect(faults).toEqual([])
   })
 
+  it('is looked at no further back than it is asked for', async () => {
+    await keep([decided(1), decided(100_000), decided(200_000)])
+    writeFileSync(file, readFileSync(file, 'utf8').replace('"at":1,', '"at":300000,'))
+    const newer = (query: object) => readDecisionLog(file, query).map(({ at }) => at)
+    expect(newer({ limit: 1 })).toEqual([200_000])
+    expect(newer({ since: 190_000 })).toEqual([200_000])
+    expect(newer({ since: 150_000, limit: 0 })).toEqual([])
+    expect(newer({})).toEqual([300_000, 100_000, 200_000])
+  })
+
   it('is for its owner only, and empty where there is none', async () => {
     expect(readDecisionLog(file)).toEqual([])
     await keep([decided(1)])

@@ -24,7 +24,12 @@ describe('pushed demand', () => {
     await expect(source.read('p')).rejects.toMatchObject({
       code: 'PUSH_STALE',
       message: expect.stringContaining('15 s old'),
+      problems: [{ details: { age: 15_001 } }],
     })
+    const wordsNow = () => source.read('p').catch(({ message }) => message)
+    const words = await wordsNow()
+    await clock.advance(60_000)
+    expect(await wordsNow()).toBe(words)
   })
 
   it('is as old as the master says it is', async () => {
