@@ -34,7 +34,7 @@ export interface RunningPool {
   instances(): Instance[]
   /** False until the first complete listing: until then nobody can say that an instance is not ours. */
   hasListed(): boolean
-  /** The certificate has changed: the master is dialled again before anything more is launched. */
+  /** User data may have changed: the master is dialled again before anything more is launched. */
   renewed(): void
   /** Ends the loop, then what only this machine keeps running. */
   stop(): Promise<void>

@@ -123,7 +123,10 @@ export function createRunningPools(provided: ProvidedPool[], { logger }: { logge
       for (const pool of running.values()) pool.renewed()
     },
     reconfigure(name) {
-      running.get(name)?.fleet.reconfigure(poolSettings(started!.pools.get(name).pool))
+      const pool = running.get(name)
+      pool?.fleet.reconfigure(poolSettings(started!.pools.get(name).pool))
+      // Some limits are part of the user data.
+      pool?.renewed()
     },
     async restart(name) {
       if (isStopping) return

@@ -20,7 +20,7 @@ export function accessHandler({ token, takesCertificates = false }: AccessOption
   return (request, response) => {
     const reads = request.method === 'GET' || request.method === 'HEAD'
     if (reads && openPaths.includes(pathOf(request))) return false
-    if (takesCertificates && showsCertificate(request)) return false
+    if (takesCertificates && showsCertificate(request) && !isFromPage(request)) return false
     const offered = bearer(request)
     if (offered !== undefined) {
       if (token !== undefined && sameToken(offered, token)) return false
@@ -41,6 +41,11 @@ function refuse(response: Parameters<Handler>[1], message: string): true {
 /** `authorized`: Node has verified it against the CA; alone it has meant a resumed session without a certificate, too. */
 function showsCertificate({ socket }: IncomingMessage): boolean {
   return socket instanceof TLSSocket && socket.authorized && socket.getPeerX509Certificate() !== undefined
+}
+
+/** Browsers show a certificate to whatever address any page names, and say on whose behalf. */
+function isFromPage({ headers }: IncomingMessage): boolean {
+  return headers.origin !== undefined
 }
 
 function bearer(request: IncomingMessage): string | undefined {

@@ -94,6 +94,12 @@ describe('a client certificate', () => {
     expect((await ask('POST', '/v1/pools/default/resume', shown)).status).toBe(200)
   })
 
+  it('does not when a web page has the browser of its owner show it', async () => {
+    const headers = { Origin: 'https://evil.example.com' }
+    const shown = { ...remote, cert: member.pem, key: member.key.pem, headers }
+    expect((await ask('POST', '/v1/pools/default/pause', shown)).status).toBe(401)
+  })
+
   it('of another CA does not', async () => {
     const shown = { ...remote, cert: stranger.pem, key: stranger.key.pem }
     expect((await ask('POST', '/v1/pools/default/resume', shown)).status).toBe(401)

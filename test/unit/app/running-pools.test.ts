@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { isProvided } from '../../../src/app/prepare-all.ts'
 import { preparePools } from '../../../src/app/prepared-pools.ts'
 import { createRunningPools } from '../../../src/app/running-pools.ts'
@@ -73,7 +73,7 @@ async function started() {
     logger,
     metrics: { count() {}, gauge() {}, observe() {} },
   })
-  return { running, demand }
+  return { running, demand, config: config!, pools: prepared.pools }
 }
 
 describe('running pools', () => {
@@ -83,6 +83,23 @@ describe('running pools', () => {
     expect(demand.listeners.size).toBe(1)
     await running.stop()
     expect(demand.listeners.size).toBe(0)
+  })
+
+  it('may launch again at once after a limit has changed that is part of the user data', async () => {
+    const { running, demand, pools, config } = await started()
+    const codes = () => running.status().pools[0]!.holds.map(({ code }) => code)
+    const before = pools.get('here').userData.sha256
+    const [pool] = config.resource_pools.filter(isProvided)
+    const provider = { ...pool!.provider, boot_timeout: 77_000 }
+    await pools.use({ ...config, resource_pools: [{ ...pool!, provider }] })
+    expect(pools.get('here').userData.sha256).not.toBe(before)
+    running.reconfigure('here')
+    await vi.waitFor(() => {
+      for (const listener of demand.listeners) listener('here')
+      expect(codes()).toEqual([])
+    })
+    expect(running.get('here').fleet.status().policy.bootTimeout).toBe(77_000)
+    await running.stop()
   })
 
   it('that begin anew while all are stopped are stopped, too', async () => {
