@@ -40,6 +40,9 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
       isAsked = true
       asked.resolve(signal)
     })
+  let readAgain = () => {}
+  // Nobody listening would mean that it ends us, also while we start and while we stop.
+  process.on('SIGHUP', () => readAgain())
   const provisioner = composeProvisioner({
     ...options,
     localAgent: localAgentCommand(),
@@ -53,12 +56,14 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
   }
   const since = contentsFingerprint([options.config.file])
   await provisioner.start()
-  const stopReloading = keepReloading(provisioner, { ...options, clock, logger, since })
+  const reloading = keepReloading(provisioner, { ...options, clock, logger, since })
+  readAgain = reloading.readAgain
   picture()
   const ticking = setInterval(picture, 1000)
   const reason = await asked.promise
   clearInterval(ticking)
-  stopReloading()
+  readAgain = () => {}
+  reloading.stop()
   if (options.terminateOnExit) await Promise.race([endAll(provisioner, logger), hurried.promise])
   await end(provisioner, reason, options.terminateOnExit ? '' : '; VMs in a cloud go on', logger)
 }
@@ -73,23 +78,21 @@ function keepReloading(
     logger,
     since,
   }: DaemonOptions & { clock: Clock; logger: Logger; since: string },
-): () => void {
+): { readAgain: () => void; stop: () => void } {
   const take = (config: MasterConfig) => {
     provisioner
       .reload(config)
       .catch((error: unknown) => logger.error('the configuration was not taken over', { file, error }))
   }
-  const read = () => {
+  const readAgain = () => {
     const { config, problems } = loadConfig(file, { env })
     tellProblems(logger, problems)
     if (config) take(config)
     else logger.error('the configuration is not usable; the last good one stays', { file })
   }
-  process.on('SIGHUP', read)
-  const stopWatching = watchConfiguration({ file, env, clock, logger, since, onChange: take })
-  return () => {
-    process.removeListener('SIGHUP', read)
-    stopWatching()
+  return {
+    readAgain,
+    stop: watchConfiguration({ file, env, clock, logger, since, onChange: take }),
   }
 }
 
