@@ -79,6 +79,7 @@ describe('a renewed certificate and a changed configuration', () => {
     const stop = watchCertificate({
       config,
       serve: undefined,
+      current: () => undefined,
       pools: pools as unknown as PreparedPools,
       clock,
       logger,
