@@ -6,7 +6,8 @@ export const tlsFileCodes = {
     severity: 'error',
     exit: 3,
     meaning: 'A certificate or key file named in the configuration does not exist.',
-    remedy: 'Correct the path; relative paths are relative to the configuration file.',
+    remedy:
+      'Correct the path; relative paths are relative to the configuration file. To try things out, `provision certs` makes a certificate.',
   },
   TLS_FILE_UNREADABLE: {
     severity: 'error',
