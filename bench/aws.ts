@@ -3,7 +3,6 @@ import { type ChildProcess, fork } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { join } from 'node:path'
-import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { ownerTagsOf } from '../src/model/ownership.ts'
 import { systemClock } from '../src/platform/clock.ts'
 import { ec2Client } from '../src/providers/aws/ec2-client.ts'
@@ -16,10 +15,10 @@ import { userDataOf } from '../test/support/aws-cloud.ts'
 import { awsConfig, intentOf, master, offering, owner } from '../test/support/cloud-pools.ts'
 import { type FakeEc2, fakeEc2 } from '../test/support/fake-ec2/server.ts'
 import { silentLogger } from '../test/support/silent-logger.ts'
-import { median, type Report, type Row } from './measure.ts'
+import { budgetOf10000, type ListingBudget, measureListing } from './listing.ts'
+import type { Report, Row } from './measure.ts'
 
 const credentials = { accessKeyId: 'key', secretAccessKey: 'secret' }
-const rounds = 5
 
 async function serve(count: number): Promise<{ url: string; server: ChildProcess }> {
   const tags = {
@@ -34,32 +33,13 @@ async function serve(count: number): Promise<{ url: string; server: ChildProcess
   return { url, server }
 }
 
-async function listing(count: number, budget: string, limits?: { ms: number; hold: number }): Promise<Row> {
+async function listing(count: number, budget?: ListingBudget): Promise<Row> {
   const { url, server } = await serve(count)
   const api = ec2Client('us-west-2', { endpoint: url, credentials })
-  const times: number[] = []
-  const holds: number[] = []
-  for (let round = 0; round <= rounds; round++) {
-    const delay = monitorEventLoopDelay({ resolution: 1 })
-    delay.enable()
-    const start = performance.now()
-    const { instances } = await listPool(api, owner)
-    delay.disable()
-    if (instances.length !== count) throw new Error(`listed ${instances.length} of ${count}`)
-    // The first round warms the compiler up.
-    if (round === 0) continue
-    times.push(performance.now() - start)
-    holds.push(delay.max / 1e6)
-  }
+  const row = await measureListing(count, () => listPool(api, owner), budget)
   api.close()
   server.kill()
-  const [ms, hold] = [median(times), median(holds)]
-  return {
-    what: `list ${count.toLocaleString('en-US')} VMs`,
-    measured: `${Math.round(ms)} ms, event loop held ${Math.round(hold)} ms at most`,
-    budget,
-    met: limits && ms <= limits.ms && hold <= limits.hold,
-  }
+  return row
 }
 
 async function callsFor(count: number): Promise<Row[]> {
@@ -100,11 +80,7 @@ export async function awsCosts(): Promise<Report> {
   return {
     title: 'EC2',
     command: 'npm run bench aws',
-    rows: [
-      await listing(1000, ''),
-      await listing(10_000, '5 s, never held 50 ms', { ms: 5000, hold: 50 }),
-      ...(await callsFor(1000)),
-    ],
+    rows: [await listing(1000), await listing(10_000, budgetOf10000), ...(await callsFor(1000))],
     notes: [
       'The real SDK against the fake EC2 in another process, on loopback, with VMs described as verbosely as EC2 does. Pages of 100 follow each other, so that the real EC2 adds its answer time once for each hundred VMs.',
     ],
