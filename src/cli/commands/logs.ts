@@ -10,6 +10,7 @@ import type { ConnectOptions } from '../connect.ts'
 import { connectFleet } from '../connect-fleet.ts'
 import { eventLine, type LoggedEvent } from '../event-text.ts'
 import type { ExitStatus } from '../exit.ts'
+import { followEvents } from '../follow-events.ts'
 import { onePool } from '../show-picture.ts'
 
 interface Options extends ConnectOptions {
@@ -27,26 +28,28 @@ interface Query {
 }
 
 const everyMs = 1000
+/** As many as a provisioner answers at once. */
+const mostAtOnce = 10_000
 
 export async function run(options: Options, context: CommandContext): Promise<ExitStatus> {
   const { terminal } = context
   const read = await reader(options, context)
-  const query = queryOf(options, Date.now())
-  let shown = await show(query)
-  if (shown === undefined) terminal.say(`nothing is written down ${options.since ? 'since then' : 'yet'}`)
+  const { pool, since, limit } = queryOf(options, Date.now())
+  const follower = followEvents(since)
+  const look = async () => follower.take(await read({ pool, since: follower.since, limit: mostAtOnce }))
+  const first = await look()
+  if (first.length === 0) terminal.say(`nothing is written down ${options.since ? 'since then' : 'yet'}`)
+  show(first.slice(-limit))
   while (options.follow) {
     await wait(everyMs)
-    shown = (await show({ pool: query.pool, since: (shown ?? 0) + 1 })) ?? shown
+    show(await look())
   }
   return 0
 
-  /** Returns the time of the newest. */
-  async function show(wanted: Query): Promise<number | undefined> {
-    const events = await read(wanted)
-    const width = Math.max(0, ...events.map(({ pool }) => String(pool).length))
+  function show(events: LoggedEvent[]): void {
+    const width = Math.max(0, ...events.map((event) => String(event['pool']).length))
     for (const event of events)
       terminal.out(`${options.format === 'json' ? JSON.stringify(event) : eventLine(event, width)}\n`)
-    return events.at(-1)?.at
   }
 }
 
@@ -78,7 +81,7 @@ function checkPool({ resource_pools }: MasterConfig, pool: string | undefined): 
   )
 }
 
-function queryOf(options: Options, now: number): Query {
+function queryOf(options: Options, now: number): Query & { limit: number } {
   const limit = Number(options.limit)
   if (!Number.isInteger(limit) || limit < 1)
     throw usage(`--limit must be a whole number above 0, but is ${options.limit}`)
