@@ -12,7 +12,7 @@ export type Acquaintance =
   | { trusted: PresentedCertificate[]; pem: string }
 
 /** Milliseconds. */
-const budgetMs = 10_000
+const answerMs = 10_000
 
 /** Throws why trusting it would not be enough, or why it cannot be reached. The master may be of any product. */
 export async function acquaintance(target: Target): Promise<Acquaintance> {
@@ -22,13 +22,13 @@ export async function acquaintance(target: Target): Promise<Acquaintance> {
     port,
     authority: host,
     tls: target.trust!.options,
-    budgetMs,
-    signal: AbortSignal.timeout(budgetMs),
+    budgetMs: answerMs,
+    signal: AbortSignal.timeout(answerMs),
   })
   // With a protocol agreed on, its certificate was taken, whatever came after.
   if (protocol !== undefined)
     return { trusted: presented.map(presentedFacts), pem: presented.map(String).join('') }
-  const silence = Object.assign(new Error(`no answer within ${budgetMs / 1000} s`), { code: 'ETIMEDOUT' })
+  const silence = Object.assign(new Error(`no answer within ${answerMs / 1000} s`), { code: 'ETIMEDOUT' })
   const { problem, stranger } = await explainConnection(fault ?? silence, target, false)
   if (!stranger) throw new ProvisionError(problem)
   return { stranger }

@@ -24,7 +24,7 @@ export function createLocalClient({ stateDir, version, timeoutMs = 15_000 }: Loc
       const answer = await exchange(order).catch((error: NodeJS.ErrnoException) => {
         throw new ProvisionError(noAnswer(error, socketPath, stateDir))
       })
-      return { status: answer.status, value: parsed(answer.text, socketPath) }
+      return { status: answer.status, value: parsedAnswer(answer.text, socketPath) }
     },
   }
 }
@@ -42,7 +42,7 @@ function noAnswer(error: NodeJS.ErrnoException, socket: string, stateDir: string
   }
 }
 
-function parsed(text: string, socket: string): unknown {
+function parsedAnswer(text: string, socket: string): unknown {
   try {
     return JSON.parse(text)
   } catch (cause) {

@@ -30,7 +30,7 @@ export interface Look {
 }
 
 /** Milliseconds for each look at a refused certificate. */
-const budgetMs = 5000
+const dialMs = 5000
 
 /** Dials without verifying, and then once more with nothing but what was presented. Nothing is sent but GET /info. */
 export async function lookAt(target: Target): Promise<Look> {
@@ -59,7 +59,14 @@ function dialWith({ address, trust }: Target, how: Omit<DialTrust, 'name'>): Pro
   const { host, port } = address
   const { name, options } = trust!
   const tls = { ...dialOptions({ name, ...how }), servername: options.servername }
-  return dialMaster({ host, port, authority: host, tls, budgetMs, signal: AbortSignal.timeout(budgetMs) })
+  return dialMaster({
+    host,
+    port,
+    authority: host,
+    tls,
+    budgetMs: dialMs,
+    signal: AbortSignal.timeout(dialMs),
+  })
 }
 
 function signerOf(leaf: PresentedCertificate, stored: PresentedCertificate[] = []): string {

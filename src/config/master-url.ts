@@ -58,7 +58,7 @@ function hostAndPort(scheme: MasterScheme, authority: string): MasterUrlParts | 
     return fault(`master_url holds no host and port that can be told apart: ${shown(authority)}`, remedy)
   }
   const [, bracketed, plain = '', digits] = parts
-  const host = bracketed === undefined ? hostOf(plain) : ipv6Of(bracketed)
+  const host = bracketed === undefined ? plainHostOf(plain) : ipv6Of(bracketed)
   if (typeof host !== 'string') return host
   const port = digits ? Number(digits) : undefined
   if (port !== undefined && (port < 1 || port > 65_535))
@@ -80,7 +80,7 @@ function isIPv6(text: string): boolean {
 }
 
 /** IPv4 as text, an alias, or a DNS name as the certificate would carry it (punycode, no final dot). */
-function hostOf(text: string): string | MasterUrlFault {
+function plainHostOf(text: string): string | MasterUrlFault {
   if (text === '' || ipv4.test(text)) return text
   if (/^[\d.]+$/.test(text))
     return fault(

@@ -4,7 +4,7 @@ import { nearest } from '../model/nearest.ts'
 import { foreign } from './fields.ts'
 import { type Block, note } from './reading.ts'
 
-interface Options {
+interface UnknownKeyOptions {
   /** Our own block: an unknown key is an error. */
   strict: boolean
   /** What the block is called. */
@@ -16,7 +16,7 @@ interface Options {
 export function unknownKeys(
   block: Block,
   shape: Record<string, z.ZodMiniType>,
-  { strict, name, elsewhere }: Options,
+  { strict, name, elsewhere }: UnknownKeyOptions,
 ): void {
   const ours = Object.keys(shape).filter((key) => shape[key] !== foreign)
   for (const key of Object.keys(block.raw)) {

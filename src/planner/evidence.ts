@@ -40,7 +40,7 @@ export function withoutUnplaceable(
   const unplaceable: PendingAllocation[] = []
   const marks = new Map<string, MarkDecision>()
   for (const work of group.work) {
-    const verdict = judge(placing, work.id, refusers)
+    const verdict = verdictOn(placing, work.id, refusers)
     if (verdict.counts) counted.push(work)
     else unplaceable.push(work)
     const { agents = [], trial } = verdict
@@ -68,7 +68,7 @@ interface Verdict {
   trial?: string
 }
 
-function judge({ placement, snapshot, trial }: Placing, id: string, refusers: string[]): Verdict {
+function verdictOn({ placement, snapshot, trial }: Placing, id: string, refusers: string[]): Verdict {
   const known = snapshot.unplaced.get(id)
   const fresh = refusers.filter((agent) => !known?.agents.includes(agent)).slice(0, 2)
   // Its time has come, and these were at hand the last time too: of work on several VMs any of them may be at fault.

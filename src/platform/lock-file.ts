@@ -49,9 +49,9 @@ export function takeLock(file: string, now: () => number): Lock {
     // A link is made wholly or not at all, and only if the name is free (link(2)).
     if (!linked(mine, file)) {
       const other = ownerOf(file)
-      if (other && !isGone(other, file, now())) throw held(file, other)
+      if (other && !isGone(other, file, now())) throw heldBy(file, other)
       setAside(file, other, mine)
-      if (!linked(mine, file)) throw held(file, ownerOf(file))
+      if (!linked(mine, file)) throw heldBy(file, ownerOf(file))
     }
   } finally {
     rmSync(mine, { force: true })
@@ -104,7 +104,7 @@ function isGone({ pid, start, host }: Owner, file: string, now: number): boolean
   return processStart(pid) === undefined || processStart(pid) !== start
 }
 
-function held(file: string, owner: Owner | undefined): ProvisionError {
+function heldBy(file: string, owner: Owner | undefined): ProvisionError {
   const who = owner ? `process ${owner.pid} on ${owner.host}` : 'another process'
   return new ProvisionError(problem('LOCK_HELD', `${who} holds ${file}`, { details: { file, owner } }))
 }

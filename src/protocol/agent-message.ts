@@ -50,7 +50,7 @@ const telemetry = object<MasterInfo['telemetry']>({
   otel_endpoint: text(1024),
 })
 
-const members: Members<AgentMessage> = {
+const agentMembers: Members<AgentMessage> = {
   MasterSetAgentOptions: object<MasterSetAgentOptions>({
     MasterInfo: object<MasterInfo>({
       version: text(256),
@@ -68,11 +68,11 @@ const members: Members<AgentMessage> = {
 }
 
 export function encodeAgentMessage(message: Partial<AgentMessage>): string {
-  return encodeUnion(members, message)
+  return encodeUnion(agentMembers, message)
 }
 
 export function decodeAgentMessage(frame: string): Decoded<AgentMessage> {
-  return decodeUnion(members, frame)
+  return decodeUnion(agentMembers, frame)
 }
 
 /** The answer to an agent that came back too late or changed; agents look for these words (origin: aproto/agent_message.go). */

@@ -51,7 +51,7 @@ export interface MasterMessage {
 
 const longText = text(4 * 1024 * 1024)
 
-const members: Members<MasterMessage> = {
+const masterMembers: Members<MasterMessage> = {
   AgentStarted: object<AgentStarted>({
     Version: text(256),
     Devices: readDevices,
@@ -82,9 +82,9 @@ const members: Members<MasterMessage> = {
 }
 
 export function encodeMasterMessage(message: Partial<MasterMessage>): string {
-  return encodeUnion(members, message)
+  return encodeUnion(masterMembers, message)
 }
 
 export function decodeMasterMessage(frame: string): Decoded<MasterMessage> {
-  return decodeUnion(members, frame)
+  return decodeUnion(masterMembers, frame)
 }

@@ -1,6 +1,6 @@
 // A socket in the file system: whoever may open the file may ask, so it is its owner's from the first moment on.
 import { chmodSync, mkdirSync, mkdtempSync, renameSync, rmSync, statSync } from 'node:fs'
-import { createServer } from 'node:http'
+import { createServer as createPlainServer } from 'node:http'
 import type { Socket } from 'node:net'
 import { dirname, join } from 'node:path'
 import type { Handler, Logger } from '../model/ports.ts'
@@ -22,7 +22,7 @@ export async function listenLocally(
   logger: Logger,
 ): Promise<LocalListener> {
   const sockets = new Set<Socket>()
-  const server = createServer({
+  const server = createPlainServer({
     headersTimeout: defaultLimits.headers,
     requestTimeout: defaultLimits.request,
     keepAliveTimeout: defaultLimits.keepAlive,

@@ -44,7 +44,7 @@ export async function listen(options: ListenOptions): Promise<Listener> {
   let tls = options.tls
   const unusable = tls && unusablePair(tls)
   if (unusable) throw new ProvisionError(unusable)
-  const server = createServer(options)
+  const server = serverFor(options)
   const sockets = new Set<Socket>()
   server.on('connection', (socket: Socket) => {
     sockets.add(socket)
@@ -81,7 +81,7 @@ export async function listen(options: ListenOptions): Promise<Listener> {
   }
 }
 
-function createServer({ tls, limits: given, onHandshakeFailure }: ListenOptions): Server | TlsServer {
+function serverFor({ tls, limits: given, onHandshakeFailure }: ListenOptions): Server | TlsServer {
   const limits = { ...defaultLimits, ...given }
   const common = {
     headersTimeout: limits.headers,

@@ -45,7 +45,7 @@ const closer: Partial<Record<ShellPlace, string>> = {
   'double quotes': '"',
   backquotes: '`',
 }
-const heredoc = /^<<(-?)[ \t]*\\?(['"]?)([\w.-]+)\2/
+const heredocStart = /^<<(-?)[ \t]*\\?(['"]?)([\w.-]+)\2/
 
 export function startOfScript(): ShellState {
   return { places: [], heredocs: [], line: '' }
@@ -83,7 +83,7 @@ function step(state: ShellState, rest: string): string {
   }
   if (place === 'double quotes' || place === 'an expansion' || place === 'arithmetic') return rest[0]!
   if (rest.startsWith('<<<')) return '<<<'
-  const document = heredoc.exec(rest)
+  const document = heredocStart.exec(rest)
   if (document) {
     state.heredocs.push({ delimiter: document[3]!, indented: document[1] === '-' })
     return document[0]

@@ -11,7 +11,7 @@ const rules: Record<HelperName, { before: RegExp; after: string; form: string }>
 }
 const blank: Record<HelperName, string> = { sh: "''", list: "''", text: '' }
 
-type Report = (node: hbs.AST.Node, message: string) => void
+type ReportAt = (node: hbs.AST.Node, message: string) => void
 
 /** Follows a template from its beginning to its end. */
 export interface Position {
@@ -23,7 +23,7 @@ export interface Position {
   end(node: hbs.AST.Program): void
 }
 
-export function openPosition(report: Report): Position {
+export function openPosition(report: ReportAt): Position {
   let state: ShellState = startOfScript()
   /** The value whose line must end with the next text. */
   let waiting: { node: hbs.AST.Node; helper: HelperName } | undefined

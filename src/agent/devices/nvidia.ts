@@ -5,7 +5,7 @@ import type { Device } from '../../protocol/device.ts'
 import { allocated } from './allocated.ts'
 import { askTool, type Environment } from './tool.ts'
 
-const command = 'nvidia-smi'
+const nvidiaSmi = 'nvidia-smi'
 
 /** Such as `  MIG 1g.5gb  Device  0: (UUID: MIG-c6d4f1ef-…)`, a line of `nvidia-smi -L`. */
 const migLine = /(MIG \S+).+\(UUID.+(MIG.+)\)/
@@ -47,7 +47,7 @@ function readLine(line: string): Device {
 }
 
 async function ask(args: string[], env: Environment, logger: Logger): Promise<string | undefined> {
-  const answer = await askTool(command, args, env)
+  const answer = await askTool(nvidiaSmi, args, env)
   if (answer.kind === 'failed')
     logger.warn('nvidia-smi failed', { args: args.join(' '), reason: answer.reason })
   return answer.kind === 'answered' ? answer.text : undefined

@@ -4,17 +4,17 @@ import type { Device } from '../../protocol/device.ts'
 import { allocated } from './allocated.ts'
 import { askTool, type Environment } from './tool.ts'
 
-const command = 'rocm-smi'
+const rocmSmi = 'rocm-smi'
 
 /** A machine without rocm-smi, or with one that fails or babbles, has no AMD GPUs. */
 export async function rocmDevices(visible: string, env: Environment, logger: Logger): Promise<Device[]> {
   const only = visible ? ['-d', ...visible.split(',')] : []
   const names = ['--showuniqueid', '--showproductname', '--showbus', '--json', ...only]
-  let answer = await askTool(command, names, env)
+  let answer = await askTool(rocmSmi, names, env)
   // Cards without a product name make --showproductname fail; all we need of it is the vendor.
   if (answer.kind === 'failed')
     answer = await askTool(
-      command,
+      rocmSmi,
       names.filter((name) => name !== '--showproductname'),
       env,
     )

@@ -9,7 +9,7 @@ import { preflightPool } from '../pool-preflight.ts'
 import type { DialablePool } from '../prepare-pool.ts'
 import { type CheckRow, rowsOf } from './row.ts'
 
-const join = 'preflight'
+const joining = 'preflight'
 const versions = 'agent version'
 
 export interface MasterCheckInput {
@@ -36,21 +36,21 @@ async function joinRows(
   { clock, isOurs }: MasterCheckInput,
 ): Promise<{ rows: CheckRow[]; master?: MasterInfo }> {
   const { passed, notChecked, of } = rowsOf(subject)
-  if (!dialable) return { rows: [notChecked(join, 'what failed has to be right first')] }
+  if (!dialable) return { rows: [notChecked(joining, 'what failed has to be right first')] }
   const { preflight: mode } = dialable.pool.provider
-  if (mode === 'off') return { rows: [notChecked(join, 'the pool says `preflight: off`')] }
+  if (mode === 'off') return { rows: [notChecked(joining, 'the pool says `preflight: off`')] }
   const result = await preflightPool(dialable, clock)
   const place = placeOf(result)
   if (isOurs && result.problem?.code === 'PREFLIGHT_REFUSED')
     return {
       rows: [
-        notChecked(join, `the built-in master does not run now (${place}); \`provision\` dials it again`),
+        notChecked(joining, `the built-in master does not run now (${place}); \`provision\` dials it again`),
       ],
     }
   const { problem: fault } = applyPreflight(mode, result)
-  const warnings = result.warnings.map((doubt) => of(join, doubt))
-  if (fault) return { rows: [of(join, fault), ...warnings] }
-  const found = passed(join, `agents would join at ${place} (${result.protocol ?? 'plain http'})`)
+  const warnings = result.warnings.map((doubt) => of(joining, doubt))
+  if (fault) return { rows: [of(joining, fault), ...warnings] }
+  const found = passed(joining, `agents would join at ${place} (${result.protocol ?? 'plain http'})`)
   return { rows: [found, ...warnings], master: result.master }
 }
 

@@ -12,7 +12,7 @@ import { drainBody, emptyBody, eventQuery, launchBody, readBody, terminateBody }
 import { failedSummary, poolDetails, poolSummary } from './pool-view.ts'
 import { problemView } from './reason-view.ts'
 import { drainVms, terminateVms, undrainVms } from './removals.ts'
-import { agentViews, instanceViews } from './vm-views.ts'
+import { agentRows, instanceViews } from './vm-views.ts'
 
 export interface ControlOptions {
   provisioner: Omit<Provisioner, 'start' | 'stop'>
@@ -68,7 +68,7 @@ function routesOf({ provisioner, config, about }: ControlOptions): Route[] {
       return { pool: poolDetails(status, providerOf(pool)) }
     }),
     get('/v1/instances', ({ query }) => ({ instances: instanceViews(inPool(query), provisioner.rows()) })),
-    get('/v1/agents', ({ query }) => ({ agents: agentViews(inPool(query), provisioner.rows()) })),
+    get('/v1/agents', ({ query }) => ({ agents: agentRows(inPool(query), provisioner.rows()) })),
     get('/v1/events', ({ query }) => ({ events: readDecisions(config, eventQuery(query)) })),
     order('pause', provisioner.pause),
     order('resume', provisioner.resume),

@@ -51,7 +51,7 @@ function doingOf({ ending, drainedAt, ordered, busyWith }: Track): Doing {
 }
 
 /** Agents the master shows, by pool and id; also those that do not run on a VM of ours. */
-export function agentViews(statuses: readonly PoolStatus[], rows: readonly FleetRow[]) {
+export function agentRows(statuses: readonly PoolStatus[], rows: readonly FleetRow[]) {
   const known = new Map(rows.map((row) => [`${row.pool} ${row.instance}`, row]))
   return statuses.flatMap(({ pool, snapshot }) =>
     (snapshot?.agents ?? [])

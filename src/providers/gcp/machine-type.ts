@@ -12,7 +12,7 @@ export interface MachineFamily {
   bootDisks?: string[]
 }
 
-const standard = ['pd-standard', 'pd-balanced', 'pd-ssd']
+const standardDisks = ['pd-standard', 'pd-balanced', 'pd-ssd']
 const persistent = ['pd-balanced', 'pd-ssd']
 const hyperdisk = ['hyperdisk-balanced', 'hyperdisk-balanced-high-availability']
 
@@ -27,13 +27,13 @@ export function familyOf(machineType: string): MachineFamily {
   const metal = /-metal$/.test(type)
   return {
     name,
-    gpus: gpusOf(name),
+    gpus: familyGpus(name),
     migrates: /^[cemnt]\d/.test(name) && !metal,
     ...bootDisksOf(name, type, metal),
   }
 }
 
-function gpusOf(family: string): MachineFamily['gpus'] {
+function familyGpus(family: string): MachineFamily['gpus'] {
   if (family === 'n1') return 'attached'
   if (/^[ag]\d/.test(family)) return 'built_in'
   return /^[cehmntxz]\d/.test(family) ? 'none' : 'unknown'
@@ -45,5 +45,5 @@ function bootDisksOf(family: string, type: string, metal: boolean): { bootDisks?
   if (Number.isNaN(generation)) return {}
   if (generation >= 4 || metal || type.startsWith('a3-ultragpu')) return { bootDisks: hyperdisk }
   if (generation === 3 || family === 'g2') return { bootDisks: [...persistent, ...hyperdisk] }
-  return { bootDisks: standard }
+  return { bootDisks: standardDisks }
 }

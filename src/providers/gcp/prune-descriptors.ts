@@ -5,12 +5,12 @@ interface Message {
   fields?: Record<string, { type: string; keyType?: string }>
 }
 
-interface Service {
+interface ServiceDescriptor {
   options?: object
   methods: Record<string, { requestType: string; responseType: string }>
 }
 
-export type Namespace = Record<string, Message | Service>
+export type Namespace = Record<string, Message | ServiceDescriptor>
 
 /** The part of protobuf.js's JSON descriptor (https://protobufjs.github.io/protobuf.js/) that is walked here. */
 export interface Descriptors {
@@ -29,7 +29,7 @@ export function pruneDescriptors<D extends Descriptors>(descriptors: D, calls: R
   const all = cloud.nested.compute.nested.v1.nested
   const kept: Namespace = {}
   for (const [name, wanted] of Object.entries(calls)) {
-    const service = all[name] as Service
+    const service = all[name] as ServiceDescriptor
     const methods = Object.entries(service.methods).filter(([method]) => wanted.includes(method))
     kept[name] = { ...service, methods: Object.fromEntries(methods) }
     for (const [, { requestType, responseType }] of methods) {
