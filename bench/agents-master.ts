@@ -1,9 +1,10 @@
 // A built-in master in a process of its own, for bench/agents.ts: says where it listens, and what it weighs when asked.
-import { createMaster } from '../src/master/master.ts'
-import type { Logger } from '../src/model/ports.ts'
+
+import { listen } from '../src/http/listen.ts'
+import { createDevelopmentChain } from '../src/pki/development-ca.ts'
 import { systemClock } from '../src/platform/clock.ts'
-import { listen } from '../src/server/listen.ts'
-import { createDevelopmentChain } from '../src/tls/development/development-ca.ts'
+import type { Logger } from '../src/platform/ports.ts'
+import { createMaster } from '../src/standalone/master/master.ts'
 
 const silent: Logger = { debug() {}, info() {}, warn() {}, error() {} }
 const chain = await createDevelopmentChain({ names: ['master.bench'], ips: [], days: 1, now: Date.now() })

@@ -2,9 +2,9 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
+import { dialOptions } from '../src/pki/dial-options.ts'
 import { systemClock } from '../src/platform/clock.ts'
-import { type AgentConnection, connectAgentSocket } from '../src/protocol/dial.ts'
-import { dialOptions } from '../src/tls/dial-options.ts'
+import { type AgentConnection, connectAgentSocket } from '../src/standalone/protocol/dial.ts'
 import type { Report } from './measure.ts'
 
 const count = 1000

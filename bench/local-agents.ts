@@ -2,12 +2,12 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { composeProvisioner, type Provisioner } from '../src/app/provisioner.ts'
 import { loadConfig } from '../src/config/load.ts'
-import type { Logger } from '../src/model/ports.ts'
+import { createDevelopmentChain } from '../src/pki/development-ca.ts'
 import { systemClock } from '../src/platform/clock.ts'
+import type { Logger } from '../src/platform/ports.ts'
 import { processesWith } from '../src/platform/process-identity.ts'
-import { createDevelopmentChain } from '../src/tls/development/development-ca.ts'
+import { composeProvisioner, type Provisioner } from '../src/provisioner/provisioner.ts'
 import type { Report } from './measure.ts'
 
 const count = 50

@@ -4,7 +4,7 @@
 import { randomUUID } from 'node:crypto'
 import { EC2Client } from '@aws-sdk/client-ec2'
 import { systemClock } from '../src/platform/clock.ts'
-import { create } from '../src/providers/aws/aws-provider.ts'
+import { create } from '../src/providers/aws/provider.ts'
 import { clearUp } from './aws-real-account/clear-up.ts'
 import { accountOptions, RefusedOptions } from './aws-real-account/options.ts'
 import { type Account, trials } from './aws-real-account/trials.ts'

@@ -1,11 +1,11 @@
-// Turns templates/ into src/userdata/templates.generated.ts, so that printing user data loads no template compiler.
+// Turns templates/ into src/agent-setup/templates.generated.ts, so that printing user data loads no template compiler.
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import Handlebars from 'handlebars'
-import { compileOptions } from '../src/userdata/template-options.ts'
+import { compileOptions } from '../src/agent-setup/template-options.ts'
 
 const root = join(import.meta.dirname, '..')
-const target = join(root, 'src/userdata/templates.generated.ts')
+const target = join(root, 'src/agent-setup/templates.generated.ts')
 
 function compileFolder(folder: string): string[] {
   return readdirSync(join(root, folder))
@@ -28,5 +28,5 @@ const text = [
   '}',
   '',
 ].join('\n')
-mkdirSync(join(root, 'src/userdata'), { recursive: true })
+mkdirSync(join(root, 'src/agent-setup'), { recursive: true })
 writeFileSync(target, text)

@@ -1,11 +1,12 @@
 // The text of docs/errors.md: every code, grouped as in the source, with its meaning and remedy.
-import { type CodeInfo, codeGroups } from '../src/model/problem-codes.ts'
-import { failureStages, progressStages } from '../src/model/stage.ts'
+
+import { failureStages, progressStages } from '../src/agent-setup/stages.ts'
+import { type CodeInfo, codeGroups } from '../src/problems/codes.ts'
 
 const intro = `# Codes
 
 Every error and warning has a stable code. Programs may rely on it; the sentence after it may change.
-This page is generated from the table in \`src/model/codes\` (\`npm run docs\`); a code is never used again for something else.
+This page is generated from the table in \`src/problems\` (\`npm run docs\`); a code is never used again for something else.
 
 Exit status: 0 done, 1 failed, 2 usage, 3 configuration or certificate refused, 4 preflight failed, 5 cloud refused.
 `

@@ -1,5 +1,18 @@
 // The public library: docs/library.md.
-export { type DryRunPool, dryRunPool } from './app/dry-run.ts'
+
+export type { UserData } from './agent-setup/user-data.ts'
+export type { MasterConfig } from './config/master-config.ts'
+export type { DemandSource } from './demand/source.ts'
+export type { FleetRow } from './http/fleet-row.ts'
+export type { TrustPlan } from './pki/trust-plan.ts'
+export type { AgentState, Demand, PendingAllocation } from './planner/demand.ts'
+export type { Instance, Offering } from './planner/instance.ts'
+export type { Logger } from './platform/ports.ts'
+export { problemCodes } from './problems/codes.ts'
+export { type Problem, ProvisionError } from './problems/problem.ts'
+export type { Provider } from './providers/contract.ts'
+export type { LaunchOrder, LaunchResult, Listing, TerminateResult } from './providers/launch.ts'
+export { type DryRunPool, dryRunPool } from './provisioner/dry-run.ts'
 export {
   type CreateProvisionerOptions,
   type CreatePushDemandOptions,
@@ -14,17 +27,5 @@ export {
   type PushedAgent,
   type PushedDemand,
   type PushedWork,
-} from './app/library.ts'
-export { prepareAll } from './app/prepare-all.ts'
-export type { DemandSource } from './demand/demand.ts'
-export type { AgentState, Demand, PendingAllocation } from './model/demand.ts'
-export type { FleetRow } from './model/fleet-row.ts'
-export type { Instance, Offering } from './model/instance.ts'
-export type { LaunchOrder, LaunchResult, Listing, TerminateResult } from './model/launch.ts'
-export type { MasterConfig } from './model/master-config.ts'
-export type { Logger } from './model/ports.ts'
-export { type Problem, ProvisionError } from './model/problem.ts'
-export { problemCodes } from './model/problem-codes.ts'
-export type { TrustPlan } from './model/trust-plan.ts'
-export type { UserData } from './model/user-data.ts'
-export type { Provider } from './providers/provider.ts'
+} from './provisioner/library.ts'
+export { prepareAll } from './provisioner/prepare.ts'

@@ -1,9 +1,9 @@
 // What the trial in a real account may do: which pool, for how long, and how much money it may cost at worst.
 import { parseArgs } from 'node:util'
-import { offeringsOf } from '../../src/app/offerings.ts'
 import { loadConfig } from '../../src/config/load.ts'
-import type { AwsConfig } from '../../src/model/aws-config.ts'
-import type { Offering } from '../../src/model/instance.ts'
+import type { Offering } from '../../src/planner/instance.ts'
+import type { AwsConfig } from '../../src/providers/aws/aws-config.ts'
+import { offeringsOf } from '../../src/providers/offerings.ts'
 
 /** VMs that exist at once when every trial gets all it asks for. */
 const most = 4

@@ -1,13 +1,13 @@
 // What a real EC2 has to show, in order: each trial says what was not as it should be, or nothing.
 import { randomUUID } from 'node:crypto'
 import { DescribeInstanceAttributeCommand, DescribeTagsCommand, type EC2Client } from '@aws-sdk/client-ec2'
-import type { AwsConfig } from '../../src/model/aws-config.ts'
-import type { CapacityType, Instance, Offering } from '../../src/model/instance.ts'
-import type { LaunchOrder } from '../../src/model/launch.ts'
-import { type Ownership, ownerTags } from '../../src/model/ownership.ts'
-import { isError } from '../../src/model/problem.ts'
-import { check } from '../../src/providers/aws/aws-provider.ts'
-import type { Provider, ProviderContext } from '../../src/providers/provider.ts'
+import type { CapacityType, Instance, Offering } from '../../src/planner/instance.ts'
+import { isError } from '../../src/problems/problem.ts'
+import type { AwsConfig } from '../../src/providers/aws/aws-config.ts'
+import { check } from '../../src/providers/aws/provider.ts'
+import type { Provider, ProviderContext } from '../../src/providers/contract.ts'
+import type { LaunchOrder } from '../../src/providers/launch.ts'
+import { type Ownership, ownerTags } from '../../src/providers/ownership.ts'
 
 export interface Account {
   ec2: EC2Client

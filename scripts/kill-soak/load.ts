@@ -1,11 +1,11 @@
 // A steady load of short commands, each of which writes down that it began and that it came to its end.
 import { readFileSync, writeFileSync } from 'node:fs'
-import type { Client } from '../../src/client/client.ts'
-import { isNoAnswer } from '../../src/client/submit.ts'
-import { listWork, type WorkOrder } from '../../src/client/work.ts'
-import { isOver, type WorkView } from '../../src/client/work-view.ts'
+import type { Client } from '../../src/http/client.ts'
+import { isNoAnswer } from '../../src/http/submit.ts'
+import { listWork, type WorkOrder } from '../../src/http/work-client.ts'
+import { isOver, type WorkView } from '../../src/http/work-view.ts'
 import { systemClock } from '../../src/platform/clock.ts'
-import type { Random } from '../../src/simulation/random.ts'
+import type { Random } from '../../src/simulator/random.ts'
 import { submitPatiently } from '../../test/support/patient-submit.ts'
 import type { Trace } from './verdict.ts'
 

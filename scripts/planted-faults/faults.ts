@@ -37,7 +37,7 @@ export const plantedFaults: PlantedFault[] = [
         replace: "  return demandAt > 0 ? 'terminate' : undefined",
       },
       {
-        file: 'fleet/end-vms.ts',
+        file: 'fleet/removal.ts',
         find: '  if (isForced(track)) return true\n',
         replace: '  if (isForced(track) || run) return true\n',
       },
@@ -53,7 +53,7 @@ export const plantedFaults: PlantedFault[] = [
         replace: "if (!drained && !agent.busy) return 'terminate'\n  if (!drained) return 'drain'",
       },
       {
-        file: 'fleet/end-vms.ts',
+        file: 'fleet/removal.ts',
         find: 'return track.drainedAt !== undefined && agent.draining && (memory.demandAt ?? 0) > track.drainedAt',
         replace: 'return true',
       },
@@ -64,7 +64,7 @@ export const plantedFaults: PlantedFault[] = [
     does: 'takes a stopped VM for one that lasts: it counts for min_instances, and stays',
     edits: [
       {
-        file: 'planner/census.ts',
+        file: 'planner/inventory.ts',
         find: "  else if (instance.state === 'stopped') blame(member, 'STOPPED')\n",
         replace: '',
       },
@@ -146,7 +146,7 @@ export const plantedFaults: PlantedFault[] = [
         replace: 'return listing !== undefined || now > maxSnapshotAge',
       },
       {
-        file: 'fleet/end-vms.ts',
+        file: 'fleet/removal.ts',
         find: 'return listing?.complete === true && listing.completeAt >= oldestView(run)',
         replace: 'return listing !== undefined || oldestView(run) < 0',
       },
@@ -217,7 +217,7 @@ export const plantedFaults: PlantedFault[] = [
     does: 'waits for ever for a VM to join',
     edits: [
       {
-        file: 'planner/census.ts',
+        file: 'planner/inventory.ts',
         find: 'if (knownSince + policy.bootTimeout > now)',
         replace: 'if (knownSince + policy.bootTimeout > 0)',
       },

@@ -1,5 +1,5 @@
 // Before what cannot be undone: a question on a terminal, --yes elsewhere.
-import { ProvisionError, problem } from '../model/problem.ts'
+import { ProvisionError, problem } from '../problems/problem.ts'
 import { confirmed, type Terminal } from './terminal.ts'
 
 /** `what` is a question. False when the answer is no; throws CONFIRMATION_NEEDED where nobody can be asked. */

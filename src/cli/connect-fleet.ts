@@ -1,8 +1,9 @@
 // From options to a client of the provisioner they mean.
-import type { Client } from '../client/client.ts'
-import { createLocalClient } from '../client/local-client.ts'
+
 import { loadConfig } from '../config/load.ts'
-import { ProvisionError } from '../model/problem.ts'
+import type { Client } from '../http/client.ts'
+import { createLocalClient } from '../http/local-client.ts'
+import { ProvisionError } from '../problems/problem.ts'
 import type { CommandContext } from './command.ts'
 import { type ConnectOptions, connect } from './connect.ts'
 import { version } from './version.ts'

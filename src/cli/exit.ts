@@ -1,7 +1,7 @@
 // From problems to the process's exit status.
 
-import type { Problem } from '../model/problem.ts'
-import { codeInfo } from '../model/problem-codes.ts'
+import { codeInfo } from '../problems/codes.ts'
+import type { Problem } from '../problems/problem.ts'
 
 /** 0 done, 1 failed, 2 usage, 3 configuration or certificate refused, 4 preflight failed, 5 cloud refused. */
 export type ExitStatus = 0 | 1 | 2 | 3 | 4 | 5

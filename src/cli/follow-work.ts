@@ -1,9 +1,9 @@
 // Work followed on a terminal: what it prints where it belongs, what becomes of it for people.
 import { setTimeout as wait } from 'node:timers/promises'
-import type { Client } from '../client/client.ts'
-import { followWork } from '../client/follow.ts'
-import type { LogLine, WorkView } from '../client/work-view.ts'
-import type { Clock } from '../model/ports.ts'
+import type { Client } from '../http/client.ts'
+import { followWork } from '../http/follow.ts'
+import type { LogLine, WorkView } from '../http/work-view.ts'
+import type { Clock } from '../platform/ports.ts'
 import type { Terminal } from './terminal.ts'
 import { stateSentence } from './work-text.ts'
 

@@ -1,10 +1,11 @@
 // The question about a master that nobody vouches for yet, and what to say once it is answered.
-import type { Stranger } from '../client/stranger.ts'
-import type { Target } from '../client/target.ts'
-import { masterUrl } from '../model/master-address.ts'
-import { type Problem, problem } from '../model/problem.ts'
-import type { PresentedCertificate } from '../tls/preflight/presented.ts'
-import { pairs } from '../tls/trust-store/fingerprint.ts'
+
+import type { Stranger } from '../http/stranger.ts'
+import type { Target } from '../http/target.ts'
+import { pairs } from '../pki/fingerprint.ts'
+import { masterUrl } from '../pki/master-address.ts'
+import type { PresentedCertificate } from '../pki/presented.ts'
+import { type Problem, problem } from '../problems/problem.ts'
 import { confirmed, sayProblems, type Terminal } from './terminal.ts'
 
 /** undefined where nobody is there to ask, or where the store is not what decides. */

@@ -1,7 +1,7 @@
 // The command line: words in, the right command loaded, problems out.
 import { Command, CommanderError, Option } from 'commander'
-import { nearest } from '../model/nearest.ts'
-import { ProvisionError, problem } from '../model/problem.ts'
+import { nearest } from '../platform/nearest.ts'
+import { ProvisionError, problem } from '../problems/problem.ts'
 import { exitStatusOf } from './exit.ts'
 import { declareCheck } from './program/check.ts'
 import { declareConfiguration } from './program/configuration.ts'

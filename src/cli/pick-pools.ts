@@ -1,7 +1,7 @@
 // Which pools a command means.
-import type { Client } from '../client/client.ts'
-import { fleetStatus } from '../client/fleet.ts'
-import { ProvisionError, problem } from '../model/problem.ts'
+import type { Client } from '../http/client.ts'
+import { fleetStatus } from '../http/fleet-client.ts'
+import { ProvisionError, problem } from '../problems/problem.ts'
 
 /** Those named, all with --all, or the only one there is. Throws USAGE where that is not clear. */
 export async function pickPools(

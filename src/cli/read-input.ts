@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { buffer } from 'node:stream/consumers'
-import { ProvisionError, problem } from '../model/problem.ts'
+import { ProvisionError, problem } from '../problems/problem.ts'
 
 /** `-` is standard input. Throws FILE_UNREADABLE. */
 export async function readInput(file: string, cwd: string): Promise<Buffer> {

@@ -1,5 +1,5 @@
 // A table once, or for as long as somebody looks at it.
-import { ProvisionError, problem } from '../model/problem.ts'
+import { ProvisionError, problem } from '../problems/problem.ts'
 import type { CommandContext } from './command.ts'
 import type { ExitStatus } from './exit.ts'
 import { waitingClock } from './follow-work.ts'

@@ -1,5 +1,5 @@
 // How far a simulation is: one line that is drawn anew, on a terminal only.
-import { formatDuration } from '../model/duration.ts'
+import { formatDuration } from '../platform/duration.ts'
 import { liveArea } from './live-area.ts'
 import type { Terminal } from './terminal.ts'
 

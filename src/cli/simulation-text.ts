@@ -1,6 +1,7 @@
 // A simulation for people: both policies side by side, what it comes to in words, and what was assumed.
-import type { SimulationReport } from '../app/simulation-report.ts'
-import { formatDuration } from '../model/duration.ts'
+
+import { formatDuration } from '../platform/duration.ts'
+import type { SimulationReport } from '../simulator/simulation-report.ts'
 import { table } from './table.ts'
 
 type Outcome = SimulationReport['policies']['ours']

@@ -1,5 +1,5 @@
 // The state of a provisioner for people: a row for each pool, and below it what keeps a pool from doing more.
-import type { FleetStatus, PoolOverview, ReasonView } from '../client/fleet-view.ts'
+import type { FleetStatus, PoolOverview, ReasonView } from '../http/client-views.ts'
 import { age } from './age.ts'
 import { table } from './table.ts'
 

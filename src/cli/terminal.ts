@@ -1,7 +1,7 @@
 // Where words go: data on standard out, words for people on standard error; colours only on a terminal.
 import { styleText } from 'node:util'
 import { reportProblem } from '../config/report.ts'
-import { type Problem, problem } from '../model/problem.ts'
+import { type Problem, problem } from '../problems/problem.ts'
 
 type Style = Parameters<typeof styleText>[0]
 

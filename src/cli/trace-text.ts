@@ -1,7 +1,7 @@
 // The text of a trace, from a file or standard input, before anybody looks what is in it.
 import { createReadStream } from 'node:fs'
 import { resolve } from 'node:path'
-import { ProvisionError, problem } from '../model/problem.ts'
+import { ProvisionError, problem } from '../problems/problem.ts'
 
 const largestFile = 64 * 1024 * 1024
 

@@ -1,7 +1,8 @@
 // Which master a `provision trust` command means.
-import { type Target, targetByUrl } from '../client/target.ts'
-import type { TrustMemory } from '../client/trust.ts'
-import { ProvisionError, problem } from '../model/problem.ts'
+
+import type { TrustMemory } from '../http/client-trust.ts'
+import { type Target, targetByUrl } from '../http/target.ts'
+import { ProvisionError, problem } from '../problems/problem.ts'
 import type { CommandContext } from './command.ts'
 import { sayProblems } from './terminal.ts'
 

@@ -1,5 +1,5 @@
 // VMs and agents for people, a row each.
-import type { AgentView, InstanceView } from '../client/fleet-view.ts'
+import type { AgentView, InstanceView } from '../http/client-views.ts'
 import { age } from './age.ts'
 import { table } from './table.ts'
 

@@ -1,7 +1,7 @@
 // A picture that is looked at for a while: redrawn in place on a terminal, one after the other elsewhere.
-import { isNoAnswer } from '../client/submit.ts'
-import type { Clock } from '../model/ports.ts'
-import { ProvisionError } from '../model/problem.ts'
+import { isNoAnswer } from '../http/submit.ts'
+import type { Clock } from '../platform/ports.ts'
+import { ProvisionError } from '../problems/problem.ts'
 import { liveArea } from './live-area.ts'
 import type { Terminal } from './terminal.ts'
 

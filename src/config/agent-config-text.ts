@@ -1,6 +1,6 @@
 // agent_config_file_contents: a mapping, or a text that holds one as YAML or JSON.
 import { type Block, given, isAbsent, isMapping, note } from './reading.ts'
-import { readYaml } from './yaml-reader.ts'
+import { readYaml } from './yaml.ts'
 
 const key = 'agent_config_file_contents'
 

@@ -1,6 +1,6 @@
 // What is different between two configurations, key by key, in the words of the file.
 import { isDeepStrictEqual } from 'node:util'
-import type { MasterConfig } from '../model/master-config.ts'
+import type { MasterConfig } from './master-config.ts'
 
 export interface Change {
   /** Such as resource_pools, gpu, provider, max_instances: pools go by their names. */

@@ -1,8 +1,8 @@
 // Environment variables that win over the file (origin: determined-master/init.go).
 import { resolve } from 'node:path'
-import { type Problem, problem } from '../model/problem.ts'
+import { type Problem, problem } from '../problems/problem.ts'
 import { shown } from './mask.ts'
-import type { Overrides } from './read-master.ts'
+import type { Overrides } from './master.ts'
 
 /** Empty variables count as unset. Relative paths start from the working directory: they are not the file's. */
 export function overridesOf(env: Record<string, string | undefined>): Overrides & { problems: Problem[] } {

@@ -1,7 +1,7 @@
 // The kinds of values a configuration key can hold, and how a key is declared: once, with its default and its meaning.
 import * as z from 'zod/mini'
-import { parseDuration } from '../model/duration.ts'
-import type { ProblemCode } from '../model/problem-codes.ts'
+import { parseDuration } from '../platform/duration.ts'
+import type { ProblemCode } from '../problems/codes.ts'
 
 /** What the documentation and editors say about a key. */
 interface About {

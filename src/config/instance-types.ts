@@ -1,7 +1,7 @@
 // `instance_types`: the list form both clouds share.
 import { checkDuplicates } from './provider-common.ts'
 import { type Block, note } from './reading.ts'
-import type { YamlPath } from './yaml-reader.ts'
+import type { YamlPath } from './yaml.ts'
 
 export interface TypeWithSlots {
   type: string

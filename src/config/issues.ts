@@ -1,11 +1,11 @@
 // What zod found wrong with one value, in the words of the configuration.
 import type * as z from 'zod/mini'
-import { nearest } from '../model/nearest.ts'
-import type { ProblemCode } from '../model/problem-codes.ts'
+import { nearest } from '../platform/nearest.ts'
+import type { ProblemCode } from '../problems/codes.ts'
 import { kinds } from './fields.ts'
 import { shown } from './mask.ts'
 import { nameOf } from './reading.ts'
-import type { YamlPath } from './yaml-reader.ts'
+import type { YamlPath } from './yaml.ts'
 
 interface Told {
   code: ProblemCode

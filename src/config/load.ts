@@ -2,12 +2,12 @@
 import { isUtf8 } from 'node:buffer'
 import { readFileSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
-import type { MasterConfig } from '../model/master-config.ts'
-import { isError, type Problem, problem } from '../model/problem.ts'
+import { isError, type Problem, problem } from '../problems/problem.ts'
 import { overridesOf } from './environment.ts'
-import { readMaster } from './read-master.ts'
+import { readMaster } from './master.ts'
+import type { MasterConfig } from './master-config.ts'
 import { isAbsent, isMapping, type Reading } from './reading.ts'
-import { readYaml } from './yaml-reader.ts'
+import { readYaml } from './yaml.ts'
 
 export interface LoadOptions {
   readFile?: (path: string) => Uint8Array

@@ -1,7 +1,8 @@
 // Where agents of a pool dial the master (origin: provconfig/config.go, with the corrections of docs/configuration.md).
-import { hostAliases, isHostAlias, type MasterAddress, type MasterScheme } from '../model/master-address.ts'
-import type { MasterConfig, PoolConfig } from '../model/master-config.ts'
-import { type Problem, ProvisionError, problem } from '../model/problem.ts'
+
+import { hostAliases, isHostAlias, type MasterAddress, type MasterScheme } from '../pki/master-address.ts'
+import { type Problem, ProvisionError, problem } from '../problems/problem.ts'
+import type { MasterConfig, PoolConfig } from './master-config.ts'
 import { type MasterUrlParts, parseMasterUrl } from './master-url.ts'
 
 /** https without a port, where a proxy ends TLS: the port of https itself. */

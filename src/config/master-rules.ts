@@ -1,5 +1,5 @@
 // Rules between the top-level keys that are ours alone: where demand comes from, and the listener.
-import type { DemandConfig, ListenConfig } from '../model/master-config.ts'
+import type { DemandConfig, ListenConfig } from './master-config.ts'
 import type { Partially } from './read-block.ts'
 import { type Block, given, inner, note } from './reading.ts'
 

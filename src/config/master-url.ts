@@ -1,6 +1,6 @@
 // The parts of master_url, taken from its text: `new URL` would turn 010.0.0.5 into 8.0.0.5.
 import { domainToASCII } from 'node:url'
-import type { MasterScheme } from '../model/master-address.ts'
+import type { MasterScheme } from '../pki/master-address.ts'
 import { shown } from './mask.ts'
 
 export interface MasterUrlParts {

@@ -1,13 +1,14 @@
 // The pools of the file, in its old form (one provisioner block) and its new one (resource_pools).
-import type { PoolConfig } from '../model/master-config.ts'
+
+import { awsKeys } from '../providers/aws/schema.ts'
+import { gcpKeys } from '../providers/gcp/schema.ts'
 import { described } from './issues.ts'
+import type { PoolConfig } from './master-config.ts'
 import { readProvider } from './provider.ts'
+import { commonKeys } from './provider-keys.ts'
 import { type Partially, readBlock } from './read-block.ts'
 import { type Block, given, inner, isAbsent, isMapping, note } from './reading.ts'
 import { poolBlock } from './schema.ts'
-import { awsKeys } from './schema-aws.ts'
-import { commonKeys } from './schema-common.ts'
-import { gcpKeys } from './schema-gcp.ts'
 
 type Pool = Partially<PoolConfig>
 

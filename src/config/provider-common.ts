@@ -1,12 +1,12 @@
 // The keys every provider has: rules between them, and the values that depend on others.
 import { resolve } from 'node:path'
 import type * as z from 'zod/mini'
-import type { CommonProviderConfig } from '../model/provider-config.ts'
 import { agentConfigOf } from './agent-config-text.ts'
 import { parseMasterUrl } from './master-url.ts'
+import type { CommonProviderConfig } from './provider-config.ts'
+import type { commonKeys } from './provider-keys.ts'
 import type { Partially } from './read-block.ts'
 import { type Block, given, inner, note } from './reading.ts'
-import type { commonKeys } from './schema-common.ts'
 
 export type CommonKeys = { [Key in keyof typeof commonKeys]: z.output<(typeof commonKeys)[Key]> }
 

@@ -1,17 +1,17 @@
 // One provider block, of whatever type.
 import * as z from 'zod/mini'
-import { nearest } from '../model/nearest.ts'
-import type { ProviderConfig } from '../model/provider-config.ts'
+import { nearest } from '../platform/nearest.ts'
+import { awsOf } from '../providers/aws/provider-aws.ts'
+import { awsKeys, awsProvider } from '../providers/aws/schema.ts'
+import { gcpOf } from '../providers/gcp/provider-gcp.ts'
+import { gcpKeys, gcpProvider } from '../providers/gcp/schema.ts'
+import { type LocalKeys, localKeys, localProvider } from '../providers/local/schema.ts'
 import { described } from './issues.ts'
-import { awsOf } from './provider-aws.ts'
 import { commonOf } from './provider-common.ts'
-import { gcpOf } from './provider-gcp.ts'
+import type { ProviderConfig } from './provider-config.ts'
+import { commonKeys } from './provider-keys.ts'
 import { type Partially, readBlock } from './read-block.ts'
 import { type Block, errorCount, given, note } from './reading.ts'
-import { awsKeys, awsProvider } from './schema-aws.ts'
-import { commonKeys } from './schema-common.ts'
-import { gcpKeys, gcpProvider } from './schema-gcp.ts'
-import { type LocalKeys, localKeys, localProvider } from './schema-local.ts'
 
 const ownKeys = { aws: awsKeys, gcp: gcpKeys, local: localKeys }
 type Type = keyof typeof ownKeys

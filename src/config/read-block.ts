@@ -4,7 +4,7 @@ import { foreign, kinds } from './fields.ts'
 import { described, tell } from './issues.ts'
 import { type Block, isAbsent, isMapping, nameOf, note, type Reading } from './reading.ts'
 import { unknownKeys } from './unknown-keys.ts'
-import type { YamlPath } from './yaml-reader.ts'
+import type { YamlPath } from './yaml.ts'
 
 /** What could be read: wrong and missing values are left out at any depth. */
 export type Partially<T> = T extends readonly (infer Item)[]

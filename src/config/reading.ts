@@ -1,7 +1,8 @@
 // What is being read and where: the block of the file at hand, and how problems with it are noted.
-import { type Problem, type ProblemOptions, problem } from '../model/problem.ts'
-import type { ProblemCode } from '../model/problem-codes.ts'
-import type { YamlPath, YamlText } from './yaml-reader.ts'
+
+import type { ProblemCode } from '../problems/codes.ts'
+import { type Problem, type ProblemOptions, problem } from '../problems/problem.ts'
+import type { YamlPath, YamlText } from './yaml.ts'
 
 export interface Reading {
   yaml: Pick<YamlText, 'locate' | 'textOf'>

@@ -1,8 +1,9 @@
 // docs/configuration.md, made from the schema: one table for each block.
+
+import { publicAwsImage } from '../providers/aws/provider-aws.ts'
+import { publicGcpImage } from '../providers/gcp/provider-gcp.ts'
 import { type JsonSchema, rawSchema } from './json-schema.ts'
-import { publicAwsImage } from './provider-aws.ts'
-import { publicGcpImage } from './provider-gcp.ts'
-import { commonKeys } from './schema-common.ts'
+import { commonKeys } from './provider-keys.ts'
 
 /** The page as Markdown. Same schema, same bytes. */
 export function referencePage(): string {

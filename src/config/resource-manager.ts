@@ -1,7 +1,7 @@
 // resource_manager: which one it is, and which pools work goes to when it names none.
 import { resolve } from 'node:path'
-import type { MasterConfig } from '../model/master-config.ts'
-import { nearest } from '../model/nearest.ts'
+import { nearest } from '../platform/nearest.ts'
+import type { MasterConfig } from './master-config.ts'
 import type { Partially } from './read-block.ts'
 import { type Block, inner, isMapping, note } from './reading.ts'
 

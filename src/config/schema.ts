@@ -1,5 +1,8 @@
 // The whole of master.yaml, as far as it is ours. Keys of the master that are none of ours are named and let through.
 import * as z from 'zod/mini'
+import { awsProvider } from '../providers/aws/schema.ts'
+import { gcpProvider } from '../providers/gcp/schema.ts'
+import { localProvider } from '../providers/local/schema.ts'
 import {
   block,
   choice,
@@ -22,9 +25,6 @@ import {
   shaped,
   text,
 } from './fields.ts'
-import { awsProvider } from './schema-aws.ts'
-import { gcpProvider } from './schema-gcp.ts'
-import { localProvider } from './schema-local.ts'
 
 /** Told apart by `type`; read by provider.ts. */
 export const anyProvider = z.discriminatedUnion('type', [awsProvider, gcpProvider, localProvider])

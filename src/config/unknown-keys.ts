@@ -1,6 +1,6 @@
 // Keys a block does not have: errors in our own blocks, warnings where the master has keys of its own.
 import type * as z from 'zod/mini'
-import { nearest } from '../model/nearest.ts'
+import { nearest } from '../platform/nearest.ts'
 import { foreign } from './fields.ts'
 import { type Block, note } from './reading.ts'
 

@@ -10,7 +10,7 @@ import {
   type ParsedNode,
   visit,
 } from 'yaml'
-import type { Where } from '../model/problem.ts'
+import type { Where } from '../problems/problem.ts'
 import { codeFrame } from './code-frame.ts'
 import { isMergeKey, keyText } from './yaml-tree.ts'
 

@@ -1,6 +1,6 @@
 // The parser's complaints in words that say what to do.
 import { type Document, type ErrorCode, isCollection, isScalar, visit, type YAMLParseError } from 'yaml'
-import type { ProblemCode } from '../model/problem-codes.ts'
+import type { ProblemCode } from '../problems/codes.ts'
 import type { YamlFault } from './yaml-tree.ts'
 
 interface Wording {

@@ -9,7 +9,7 @@ import {
   type ParsedNode,
   type Scalar,
 } from 'yaml'
-import type { ProblemCode } from '../model/problem-codes.ts'
+import type { ProblemCode } from '../problems/codes.ts'
 
 /** Something wrong between two offsets of the text. */
 export interface YamlFault {

@@ -3,9 +3,9 @@ import type { AgentDecision, Decision, MarkDecision } from '../planner/decision.
 import type { ReasonCode } from '../planner/reasons.ts'
 import { delayAfter } from './backoff.ts'
 import { drain, undrain } from './drain.ts'
-import { endVms } from './end-vms.ts'
 import { openLaunch } from './launch.ts'
 import type { Track } from './memory.ts'
+import { endVms } from './removal.ts'
 import type { PoolRun } from './run.ts'
 import type { LaunchMaterial } from './settings.ts'
 

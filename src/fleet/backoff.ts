@@ -1,5 +1,5 @@
 // How long a refusal is remembered: growing with each one in a row, spread so that pools do not come back together.
-import type { FailureClass } from '../model/launch.ts'
+import type { FailureClass } from '../planner/instance.ts'
 
 interface Growth {
   /** Milliseconds after the first refusal; doubled by each further one. */

@@ -1,6 +1,7 @@
 // Taking agents out of the scheduler's hands, and giving them back.
+
+import { withDeadline } from '../platform/deadline.ts'
 import { limit } from '../platform/limit.ts'
-import { withDeadline } from './deadline.ts'
 import type { Track } from './memory.ts'
 import { type PoolRun, problemOf, tell } from './run.ts'
 import { callDeadlines } from './settings.ts'

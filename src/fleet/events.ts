@@ -1,6 +1,7 @@
 // What happens to a pool, as data: for the log, the command line and the journal of decisions.
-import type { Problem } from '../model/problem.ts'
+
 import type { Reason } from '../planner/reasons.ts'
+import type { Problem } from '../problems/problem.ts'
 
 export type FleetEvent = { at: number; pool: string } & (
   | {

@@ -1,6 +1,7 @@
 // What keeps a pool from acting, apart from what the plan sees itself.
-import type { Problem } from '../model/problem.ts'
+
 import type { Hold } from '../planner/snapshot.ts'
+import type { Problem } from '../problems/problem.ts'
 import { launchErrorOf } from './launch-error.ts'
 import type { PoolMemory } from './memory.ts'
 import type { LaunchMaterial, PoolSettings } from './settings.ts'

@@ -1,5 +1,5 @@
 // `launch_error_timeout` and `launch_error_retries`: when failed launches become an error others may act on.
-import type { Problem } from '../model/problem.ts'
+import type { Problem } from '../problems/problem.ts'
 
 export interface LaunchErrorRules {
   /** Milliseconds; 0: never. */

@@ -1,9 +1,10 @@
 // A launch: written down, sent, and learned from. Asking again for a launch of unknown outcome is the same call.
-import { type Instance, offeringKey } from '../model/instance.ts'
-import type { LaunchFailure, LaunchResult } from '../model/launch.ts'
-import { problem } from '../model/problem.ts'
+
 import type { LaunchDecision } from '../planner/decision.ts'
-import { withDeadline } from './deadline.ts'
+import { type Instance, offeringKey } from '../planner/instance.ts'
+import { withDeadline } from '../platform/deadline.ts'
+import { problem } from '../problems/problem.ts'
+import type { LaunchFailure, LaunchResult } from '../providers/launch.ts'
 import { isCarried, missingOf } from './intents.ts'
 import { forgetLaunchFailures, recordLaunchFailure } from './launch-error.ts'
 import { correctRate } from './launch-rate.ts'

@@ -1,12 +1,12 @@
 // One listing of the cloud, and what it changes.
-import type { Instance, Offering } from '../model/instance.ts'
-import { problem } from '../model/problem.ts'
-import { withDeadline } from './deadline.ts'
+import type { Instance, Offering } from '../planner/instance.ts'
+import { withDeadline } from '../platform/deadline.ts'
+import { problem } from '../problems/problem.ts'
+import { sayNeverJoined } from './failures.ts'
 import type { Track } from './memory.ts'
 import { observeListing } from './observe-listing.ts'
 import { type PoolRun, problemOf, tell } from './run.ts'
 import { callDeadlines } from './settings.ts'
-import { sayNeverJoined } from './useless-vms.ts'
 
 /** Throws nothing. Tells whether the listing was complete. */
 export async function listVms(run: PoolRun): Promise<boolean> {

@@ -1,10 +1,10 @@
 // What a pool's loop remembers. Everything that must survive a restart can be written down (records.ts).
 
-import type { PendingAllocation } from '../model/demand.ts'
-import type { Offering } from '../model/instance.ts'
-import type { Problem } from '../model/problem.ts'
-import type { UserData } from '../model/user-data.ts'
+import type { UserData } from '../agent-setup/user-data.ts'
+import type { PendingAllocation } from '../planner/demand.ts'
+import type { Offering } from '../planner/instance.ts'
 import type { KnownAgent, KnownInstance, Unplaced } from '../planner/snapshot.ts'
+import type { Problem } from '../problems/problem.ts'
 import { type BreakerMemory, closedBreaker } from './breaker.ts'
 import { type LaunchErrorMemory, noLaunchError } from './launch-error.ts'
 import type { Launched } from './launch-rate.ts'

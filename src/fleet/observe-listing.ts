@@ -1,6 +1,6 @@
 // What a listing of the cloud teaches. Listings show new VMs late, and now and then leave one out.
-import type { Instance } from '../model/instance.ts'
-import type { Listing } from '../model/launch.ts'
+import type { Instance } from '../planner/instance.ts'
+import type { Listing } from '../providers/launch.ts'
 import { isLive, type PoolMemory, type Track, unknownWriter } from './memory.ts'
 
 export interface ListingRules {

@@ -1,8 +1,8 @@
 // What is remembered of offerings the cloud refused, and for how long.
 
-import type { Instance } from '../model/instance.ts'
-import { type Offering, offeringKey } from '../model/instance.ts'
-import type { FailureClass, LaunchFailure } from '../model/launch.ts'
+import type { FailureClass, Instance } from '../planner/instance.ts'
+import { type Offering, offeringKey } from '../planner/instance.ts'
+import type { LaunchFailure } from '../providers/launch.ts'
 import { delayAfter, refusalGrowth } from './backoff.ts'
 
 export interface Refusal {

@@ -1,9 +1,10 @@
 // A launch on a person's order. What the plan would not do for lack of need, a person may; what is not safe, nobody.
-import { offeringKey } from '../model/instance.ts'
-import { type Problem, ProvisionError, problem } from '../model/problem.ts'
-import { codeInfo } from '../model/problem-codes.ts'
+
 import type { LaunchDecision } from '../planner/decision.ts'
+import { offeringKey } from '../planner/instance.ts'
 import type { ReasonCode } from '../planner/reasons.ts'
+import { codeInfo } from '../problems/codes.ts'
+import { type Problem, ProvisionError, problem } from '../problems/problem.ts'
 import { say } from './act.ts'
 import { breakerView } from './breaker.ts'
 import type { Turn } from './decide.ts'

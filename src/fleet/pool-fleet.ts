@@ -1,6 +1,7 @@
 // The loop of one pool: it looks at the cloud and at the master, decides, and acts. No pool knows of another.
-import { type Problem, ProvisionError, problem } from '../model/problem.ts'
-import { createBell } from './bell.ts'
+
+import { createBell } from '../platform/bell.ts'
+import { type Problem, ProvisionError, problem } from '../problems/problem.ts'
 import { listAgain, lookAgain } from './cadence.ts'
 import { cleared } from './clear.ts'
 import { type Turn, takeTurn } from './decide.ts'

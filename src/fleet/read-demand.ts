@@ -1,8 +1,9 @@
 // One question to the master, and what its answer changes.
+
+import { withDeadline } from '../platform/deadline.ts'
 import { recordUsable } from './breaker.ts'
-import { withDeadline } from './deadline.ts'
 import type { Track } from './memory.ts'
-import { observeDemand } from './observe-demand.ts'
+import { observeDemand } from './observe.ts'
 import { type PoolRun, problemOf, tell } from './run.ts'
 import { callDeadlines } from './settings.ts'
 

@@ -1,7 +1,8 @@
 // What is written to the pool's journal, and how the memory is read back from it.
-import type { JournalRecord } from '../model/ports.ts'
-import type { UserData } from '../model/user-data.ts'
+
+import type { UserData } from '../agent-setup/user-data.ts'
 import type { KnownAgent, Unplaced } from '../planner/snapshot.ts'
+import type { JournalRecord } from '../platform/ports.ts'
 import { emptyMemory, type OpenIntent, type PoolMemory, type Track } from './memory.ts'
 import type { Refusal } from './offering-memory.ts'
 

@@ -1,6 +1,7 @@
 // A pool's loop in the hands of its parts: what they read, what they write, and how they tell that something changed.
-import { type Problem, ProvisionError, problem } from '../model/problem.ts'
+
 import { limit } from '../platform/limit.ts'
+import { type Problem, ProvisionError, problem } from '../problems/problem.ts'
 import type { FleetEvent } from './events.ts'
 import { emptyMemory, type PoolMemory } from './memory.ts'
 import type { PoolRecord } from './records.ts'

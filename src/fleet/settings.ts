@@ -1,12 +1,13 @@
 // What a pool is run by, and what it is run with. Settings may change while it runs; the rest may not.
-import type { DemandSource } from '../demand/demand.ts'
-import type { Ownership } from '../model/ownership.ts'
-import type { Clock, Journal, Logger, Metrics } from '../model/ports.ts'
-import type { Problem } from '../model/problem.ts'
-import type { UserData } from '../model/user-data.ts'
+
+import type { UserData } from '../agent-setup/user-data.ts'
+import type { DemandSource } from '../demand/source.ts'
 import type { Policy } from '../planner/policy.ts'
 import type { KnownOffering } from '../planner/snapshot.ts'
-import type { Provider } from '../providers/provider.ts'
+import type { Clock, Journal, Logger, Metrics } from '../platform/ports.ts'
+import type { Problem } from '../problems/problem.ts'
+import type { Provider } from '../providers/contract.ts'
+import type { Ownership } from '../providers/ownership.ts'
 import type { FleetEvent } from './events.ts'
 import type { LaunchErrorRules } from './launch-error.ts'
 

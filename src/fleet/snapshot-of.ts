@@ -1,5 +1,5 @@
 // The memory as the planner sees it.
-import { offeringKey } from '../model/instance.ts'
+import { offeringKey } from '../planner/instance.ts'
 import type { KnownOffering, Snapshot } from '../planner/snapshot.ts'
 import { breakerView } from './breaker.ts'
 import { holdsOf } from './holds.ts'

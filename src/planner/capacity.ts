@@ -1,7 +1,8 @@
 // The census as room for work: agents at hand, agents we drained, VMs on their way.
-import { type Census, isOpen, type Member } from './census.ts'
+
+import { type Kind, type Tier, tiers } from './bins.ts'
+import { type Census, isOpen, type Member } from './inventory.ts'
 import type { Policy } from './policy.ts'
-import { type Kind, type Tier, tiers } from './shelf.ts'
 import type { KnownAgent, Snapshot } from './snapshot.ts'
 
 export function capacityOf(census: Census, snapshot: Snapshot, policy: Policy, now: number): Kind[] {

@@ -1,5 +1,5 @@
 // What plan() answers. Ids are sorted; the order of decisions is the order to act in.
-import type { Offering } from '../model/instance.ts'
+import type { Offering } from './instance.ts'
 import type { Reason } from './reasons.ts'
 
 export type Decision = LaunchDecision | AgentDecision | MarkDecision | HoldDecision

@@ -1,11 +1,12 @@
 // Work that free agents were not given: is the agent at fault, or the work? One refusal speaks against the agent, which
 // is replaced; refusals by several agents against the work, which is left alone for a while. After that one of the
 // agents is replaced on trial, one in the whole pool at a time. (The origin buys a VM at each arrival: scale_decider.go.)
-import type { PendingAllocation } from '../model/demand.ts'
+
+import type { Kind } from './bins.ts'
 import { idleLeft } from './capacity.ts'
 import type { MarkDecision } from './decision.ts'
+import type { PendingAllocation } from './demand.ts'
 import { type Placing, unserve } from './placing.ts'
-import type { Kind } from './shelf.ts'
 import type { WorkGroup } from './work.ts'
 
 /** Agents by id, not all of them, that could have been given work of this size long ago, alone or together. */

@@ -1,14 +1,15 @@
 // Tells how plan() comes to its decisions. The numbers are those of the plan itself: nothing is computed a second time.
-import { offeringKey } from '../model/instance.ts'
-import { codeInfo } from '../model/problem-codes.ts'
-import type { Census } from './census.ts'
+
+import { codeInfo } from '../problems/codes.ts'
+import type { Tier } from './bins.ts'
 import type { Decision } from './decision.ts'
 import type { ExplainedDecision, Explanation, Room, VmCounts } from './explanation.ts'
+import { offeringKey } from './instance.ts'
+import type { Census } from './inventory.ts'
 import type { Placement } from './placing.ts'
 import { deliberate } from './plan.ts'
 import type { Policy } from './policy.ts'
 import { type ActReason, actReasons, type ReasonCode } from './reasons.ts'
-import type { Tier } from './shelf.ts'
 import type { Snapshot } from './snapshot.ts'
 
 /** `now` is milliseconds since the epoch, by the clock of the snapshot. */

@@ -1,6 +1,7 @@
 // From the VMs that are wanted to the launches that are allowed now, and what holds back the rest.
-import type { Census } from './census.ts'
+
 import type { Decision, LaunchDecision } from './decision.ts'
+import type { Census } from './inventory.ts'
 import type { Placement, Wanted } from './placing.ts'
 import type { Policy } from './policy.ts'
 import type { ReasonCode } from './reasons.ts'

@@ -1,6 +1,6 @@
 // What can be bought: offerings in groups of one size, and which group suits a piece of work.
 
-import { offeringKey } from '../model/instance.ts'
+import { offeringKey } from './instance.ts'
 import type { KnownOffering, LaunchInFlight } from './snapshot.ts'
 
 /** All offerings with the same slots. */

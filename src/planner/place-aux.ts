@@ -1,10 +1,11 @@
 // Auxiliary work: no slots, and only so many on one agent. VMs bought for slots take it as well.
+
+import { type Kind, tiers } from './bins.ts'
 import { idleLeft } from './capacity.ts'
 import { firstFew, withoutUnplaceable } from './evidence.ts'
 import { preferred } from './market.ts'
 import { freshRoom } from './place-group.ts'
 import { type Batch, type Placing, refusal, unserve, want } from './placing.ts'
-import { type Kind, tiers } from './shelf.ts'
 import type { WorkGroup } from './work.ts'
 
 export function placeAux(placing: Placing, group: WorkGroup): void {

@@ -1,8 +1,9 @@
 // Work of one size: on free agents, on what is coming, on whole agents together, or on VMs to be bought.
+
+import { type Kind, put, takeWhole, wholeBins } from './bins.ts'
 import { refusersOf, withoutUnplaceable } from './evidence.ts'
 import { dividing, holding, preferred, type Size } from './market.ts'
 import { type Batch, type Placing, refusal, unserve, want } from './placing.ts'
-import { type Kind, put, takeWhole, wholeBins } from './shelf.ts'
 import type { WorkGroup } from './work.ts'
 
 export function placeGroup(placing: Placing, group: WorkGroup): void {

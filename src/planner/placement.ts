@@ -1,12 +1,13 @@
 // Which waiting work fits what is there or coming, and what has to be bought for the rest.
+
+import { shelve } from './bins.ts'
 import { capacityOf } from './capacity.ts'
-import type { Census } from './census.ts'
+import type { Census } from './inventory.ts'
 import { marketOf, preferred } from './market.ts'
 import { placeAux } from './place-aux.ts'
 import { placeGroup } from './place-group.ts'
 import { type Placement, type Placing, refusal, unserve, want } from './placing.ts'
 import type { Policy } from './policy.ts'
-import { shelve } from './shelf.ts'
 import type { Snapshot } from './snapshot.ts'
 import type { Work } from './work.ts'
 

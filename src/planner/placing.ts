@@ -1,10 +1,11 @@
 // What the steps of a placement share: the result so far, the room that is left, and the ways to add to it.
-import type { PendingAllocation } from '../model/demand.ts'
+
+import { buy, type Kind, type Shelf } from './bins.ts'
 import type { MarkDecision } from './decision.ts'
+import type { PendingAllocation } from './demand.ts'
 import type { Size } from './market.ts'
 import type { Policy } from './policy.ts'
 import { type ReasonCode, refusalReasons, sampleOf } from './reasons.ts'
-import { buy, type Kind, type Shelf } from './shelf.ts'
 import type { KnownAgent, Snapshot } from './snapshot.ts'
 
 /** VMs of one size that are wanted, and for what. */

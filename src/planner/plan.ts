@@ -1,7 +1,7 @@
 // The pure decision: from what is known at one moment to what should be done, each step with its reason.
 
-import { type Census, takeCensus } from './census.ts'
 import type { Decision } from './decision.ts'
+import { type Census, takeCensus } from './inventory.ts'
 import { launches } from './launches.ts'
 import { placeWork } from './placement.ts'
 import type { Placement } from './placing.ts'

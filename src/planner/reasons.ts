@@ -1,7 +1,7 @@
-// Why something is decided. What stops us is in model/codes/fleet.ts, with a remedy; the rest needs none and is here.
-import type { FleetCode } from '../model/codes/fleet.ts'
-import type { PendingAllocation } from '../model/demand.ts'
-import type { FailureClass } from '../model/launch.ts'
+// Why something is decided. What stops us is in problems/fleet-codes.ts, with a remedy; the rest needs none and is here.
+import type { FleetCode } from '../problems/fleet-codes.ts'
+import type { PendingAllocation } from './demand.ts'
+import type { FailureClass } from './instance.ts'
 
 /** Reasons to act that are nobody's fault, and what each says to people. */
 export const actReasons = {

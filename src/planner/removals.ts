@@ -1,6 +1,6 @@
 // Which VMs should not be there any more, and why. Computed from scratch each time; how is plan()'s next step.
 import { keepOrder, usedMembers } from './capacity.ts'
-import type { Census, Member } from './census.ts'
+import type { Census, Member } from './inventory.ts'
 import type { Placement } from './placing.ts'
 import type { Policy } from './policy.ts'
 import type { ReasonCode } from './reasons.ts'

@@ -1,7 +1,6 @@
 // Everything plan() knows: the cloud, the master and our own memory at one moment. All times are by our clock.
-import type { AgentState, PendingAllocation } from '../model/demand.ts'
-import type { Instance, Offering } from '../model/instance.ts'
-import type { FailureClass } from '../model/launch.ts'
+import type { AgentState, PendingAllocation } from './demand.ts'
+import type { FailureClass, Instance, Offering } from './instance.ts'
 import type { ReasonCode } from './reasons.ts'
 
 /** A VM of ours, listed or launched a moment ago, with what is remembered of it. */

@@ -1,6 +1,7 @@
 // How a VM is removed: drained, seen idle after that, ended. And how a drain of ours is taken back.
-import type { Census, Member } from './census.ts'
+
 import type { AgentDecision, Decision } from './decision.ts'
+import type { Census, Member } from './inventory.ts'
 import type { Policy } from './policy.ts'
 import type { ReasonCode } from './reasons.ts'
 import type { Removals } from './removals.ts'

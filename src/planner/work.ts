@@ -1,5 +1,5 @@
 // Waiting work, sorted: what counts as demand now, in groups of one size, and what does not, with the reason.
-import type { PendingAllocation } from '../model/demand.ts'
+import type { PendingAllocation } from './demand.ts'
 import type { Policy } from './policy.ts'
 import type { Snapshot, Unplaced } from './snapshot.ts'
 

@@ -1,6 +1,6 @@
 // The machine's clock, made steady: what is measured by it must not be undone when somebody sets it.
 import { setTimeout as wait } from 'node:timers/promises'
-import type { Clock } from '../model/ports.ts'
+import type { Clock } from './ports.ts'
 
 /** More than this behind the time of day, and it is caught up with: the machine slept, or its clock was set forward. */
 const catchUpAfter = 1000

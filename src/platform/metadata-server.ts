@@ -1,7 +1,8 @@
 // What the metadata servers of both clouds have in common: answers, refusals, patience, and how their silence is told.
-import type { Clock } from '../model/ports.ts'
-import { type Problem, ProvisionError, problem } from '../model/problem.ts'
+
+import { type Problem, ProvisionError, problem } from '../problems/problem.ts'
 import { type Fetch, fetchText, reasonOf, type TextAnswer } from './http-text.ts'
+import type { Clock } from './ports.ts'
 
 export interface MetadataOptions {
   fetch: Fetch

@@ -102,7 +102,7 @@ describe('README.md', () => {
 
 describe('the doors', () => {
   it('of a running provisioner are in docs/control.md', () => {
-    const [routes] = sourcesBelow('src/app/control').filter(({ path }) => path.endsWith('/routes.ts'))
+    const [routes] = sourcesBelow('src/http').filter(({ path }) => path.endsWith('/fleet-endpoints.ts'))
     const paths = [...routes!.text.matchAll(/'(\/v1\/[^']+)'/g)].map(([, path]) =>
       path!.replace(/:(\w+)/g, '{$1}'),
     )
@@ -111,8 +111,8 @@ describe('the doors', () => {
   })
 
   it('of the built-in master are in docs/master.md', () => {
-    const paths = sourcesBelow('src/master/rest').flatMap(({ text }) =>
-      [...text.matchAll(/path: '([^']+)'/g)].map(([, path]) => path!.replace(/:\w+/g, 'ID')),
+    const paths = sourcesBelow('src/standalone/master').flatMap(({ text }) =>
+      [...text.matchAll(/path: '(\/[^']+)'/g)].map(([, path]) => path!.replace(/:\w+/g, 'ID')),
     )
     expect(paths.length).toBeGreaterThan(12)
     expect(paths.filter((path) => !read('docs/master.md').includes(path))).toEqual([])

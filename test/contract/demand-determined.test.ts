@@ -1,5 +1,5 @@
 // The demand contract on the source for a Determined master, over a fake one on real TLS.
-import { createDevelopmentChain } from '../../src/tls/development/development-ca.ts'
+import { createDevelopmentChain } from '../../src/pki/development-ca.ts'
 import { openFake } from '../support/fake-determined/opened.ts'
 import { finish, giveUp, join, place, submit } from '../support/fake-determined/world.ts'
 import { describeDemandContract } from './demand-contract.ts'

@@ -1,5 +1,5 @@
 // What a source of demand has to bring so that the contract can be run on it: a master behind it that tests can play with.
-import type { DemandSource } from '../../src/demand/demand.ts'
+import type { DemandSource } from '../../src/demand/source.ts'
 
 /**
  * - `tells_changes`: the source hears of changes by itself, and does not have to be asked

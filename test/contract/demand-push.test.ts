@@ -1,8 +1,8 @@
 // The demand contract on pushed demand: in process, and over HTTP to a real socket.
 import { expect } from 'vitest'
-import { createPushDemand } from '../../src/demand/push/push-demand.ts'
-import { openPushDoor } from '../../src/demand/push/push-door.ts'
-import { listen } from '../../src/server/listen.ts'
+import { createPushDemand } from '../../src/demand/push.ts'
+import { listen } from '../../src/http/listen.ts'
+import { openPushDoor } from '../../src/http/push-endpoint.ts'
 import { pushingMaster } from '../support/pushing-master.ts'
 import { silentLogger } from '../support/silent-logger.ts'
 import { describeDemandContract } from './demand-contract.ts'

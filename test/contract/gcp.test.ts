@@ -1,4 +1,4 @@
-import type { Offering } from '../../src/model/instance.ts'
+import type { Offering } from '../../src/planner/instance.ts'
 import { gcpCloud } from '../support/gcp-cloud.ts'
 import { describeProviderContract } from './provider-contract.ts'
 import { abilities, type ProviderHarness } from './provider-harness.ts'

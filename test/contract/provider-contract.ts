@@ -1,9 +1,9 @@
-// What every provider promises, written once and run on each of them: see src/providers/provider.ts.
+// What every provider promises, written once and run on each of them: see src/providers/contract.ts.
 import { randomUUID } from 'node:crypto'
 import { afterEach, beforeEach, describe, expect } from 'vitest'
-import type { Instance } from '../../src/model/instance.ts'
-import { codeInfo } from '../../src/model/problem-codes.ts'
-import type { Provider } from '../../src/providers/provider.ts'
+import type { Instance } from '../../src/planner/instance.ts'
+import { codeInfo } from '../../src/problems/codes.ts'
+import type { Provider } from '../../src/providers/contract.ts'
 import { clausesFor, eventually } from './clauses.ts'
 import type { ProviderHarness, ProviderSubject } from './provider-harness.ts'
 

@@ -4,7 +4,7 @@ import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { describe, expect, it } from 'vitest'
-import { renderScript } from '../../src/userdata/render.ts'
+import { renderScript } from '../../src/agent-setup/render.ts'
 import { agentSetup } from '../support/agent-setups.ts'
 import { scriptSamples } from '../support/script-samples.ts'
 

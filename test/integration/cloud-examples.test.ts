@@ -2,11 +2,11 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { offeringsOf } from '../../src/app/offerings.ts'
 import { loadConfig } from '../../src/config/load.ts'
-import type { LaunchRequest } from '../../src/model/launch.ts'
 import { buildRequest as buildAws } from '../../src/providers/aws/request.ts'
 import { buildRequest as buildGcp } from '../../src/providers/gcp/request.ts'
+import type { LaunchRequest } from '../../src/providers/launch.ts'
+import { offeringsOf } from '../../src/providers/offerings.ts'
 import { intentOf, master, owner } from '../support/cloud-pools.ts'
 import { root } from '../support/sources.ts'
 

@@ -1,7 +1,7 @@
 // The door for pushed demand over a real socket: what is let in, what is refused, and what is answered.
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { openPushDoor, type PushDoor } from '../../src/demand/push/push-door.ts'
-import { type Listener, listen } from '../../src/server/listen.ts'
+import { type Listener, listen } from '../../src/http/listen.ts'
+import { openPushDoor, type PushDoor } from '../../src/http/push-endpoint.ts'
 import { capturingLogger } from '../support/capturing-logger.ts'
 import { FakeClock } from '../support/fake-clock.ts'
 

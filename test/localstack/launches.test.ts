@@ -10,10 +10,10 @@ import {
   DescribeVolumesCommand,
 } from '@aws-sdk/client-ec2'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import type { CapacityType, Instance } from '../../src/model/instance.ts'
+import type { CapacityType, Instance } from '../../src/planner/instance.ts'
 import { systemClock } from '../../src/platform/clock.ts'
 import { limit } from '../../src/platform/limit.ts'
-import { check } from '../../src/providers/aws/aws-provider.ts'
+import { check } from '../../src/providers/aws/provider.ts'
 import { userDataOf } from '../support/aws-cloud.ts'
 import { master } from '../support/cloud-pools.ts'
 import { silentLogger } from '../support/silent-logger.ts'

@@ -1,5 +1,5 @@
 // A logger that keeps what was said, as `level message {fields}`.
-import type { LogFields, Logger } from '../../src/model/ports.ts'
+import type { LogFields, Logger } from '../../src/platform/ports.ts'
 
 export interface CapturingLogger extends Logger {
   lines: string[]

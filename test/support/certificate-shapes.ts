@@ -1,8 +1,9 @@
 // Every certificate shape we know users to have, with our verdict and that of real TLS clients.
-import type { Problem } from '../../src/model/problem.ts'
-import type { TrustPlan } from '../../src/model/trust-plan.ts'
-import { parseMaterial } from '../../src/tls/material.ts'
-import { planTrust } from '../../src/tls/trust/trust.ts'
+
+import { planTrust } from '../../src/agent-setup/trust.ts'
+import type { TrustPlan } from '../../src/pki/trust-plan.ts'
+import { parseMaterial } from '../../src/pki/credentials.ts'
+import type { Problem } from '../../src/problems/problem.ts'
 import { renderedTrust } from './rendered-trust.ts'
 import { chainShapes } from './shapes/chains.ts'
 import { fileShapes } from './shapes/files.ts'

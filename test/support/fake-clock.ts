@@ -1,5 +1,5 @@
 // A clock that stands still until a test moves it.
-import type { Clock } from '../../src/model/ports.ts'
+import type { Clock } from '../../src/platform/ports.ts'
 
 interface Sleeper {
   at: number

@@ -1,6 +1,6 @@
 // A real clock that runs many times faster: minutes of a loop pass in seconds, with real sockets beside it.
 import { setTimeout as wait } from 'node:timers/promises'
-import type { Clock } from '../../src/model/ports.ts'
+import type { Clock } from '../../src/platform/ports.ts'
 
 export class FastClock implements Clock {
   readonly #start = Date.now()

@@ -1,7 +1,8 @@
 // Machines behind the VMs of the fake Compute Engine: each runs its startup script, and then the agent that docker would.
-import { readAgentOptions } from '../../src/agent/read-options.ts'
-import { runAgent } from '../../src/agent/run-agent.ts'
+
 import { systemClock } from '../../src/platform/clock.ts'
+import { readAgentOptions } from '../../src/standalone/agent/read-options.ts'
+import { runAgent } from '../../src/standalone/agent/run-agent.ts'
 import type { FakeVm, World } from './fake-gce/world.ts'
 import { dockerRun, ScriptVm } from './script-vm.ts'
 import { silentLogger } from './silent-logger.ts'

@@ -1,10 +1,10 @@
 // A master as a process of its own, to be killed: node master-process.ts <state file> <port> <token>. Says its port.
 
-import { createMaster } from '../../src/master/master.ts'
-import { openKeeper } from '../../src/master/state/keeper.ts'
+import { accessHandler } from '../../src/http/access.ts'
+import { listen } from '../../src/http/listen.ts'
 import { systemClock } from '../../src/platform/clock.ts'
-import { accessHandler } from '../../src/server/access.ts'
-import { listen } from '../../src/server/listen.ts'
+import { createMaster } from '../../src/standalone/master/master.ts'
+import { openKeeper } from '../../src/standalone/master/state.ts'
 import { silentLogger } from './silent-logger.ts'
 
 const [file = '', port = '0', token = ''] = process.argv.slice(2)

@@ -1,18 +1,22 @@
 // A whole built-in master on a real TLS listener, and agents that speak to it.
 import { type RequestOptions, request } from 'node:https'
-import type { AgentEvent, RefusedJoin } from '../../src/master/agents/events.ts'
-import { createMaster, type Master, type MasterOptions } from '../../src/master/master.ts'
-import type { MasterConfig } from '../../src/model/master-config.ts'
+import type { MasterConfig } from '../../src/config/master-config.ts'
+import { accessHandler } from '../../src/http/access.ts'
+import { type Listener, type ListenOptions, listen } from '../../src/http/listen.ts'
+import { healthHandler } from '../../src/http/status-endpoints.ts'
+import { createDevelopmentChain, type DevelopmentChain } from '../../src/pki/development-ca.ts'
+import { dialOptions } from '../../src/pki/dial-options.ts'
 import { systemClock } from '../../src/platform/clock.ts'
-import type { AgentMessage } from '../../src/protocol/agent-message.ts'
-import type { ConnectionEnd } from '../../src/protocol/connection.ts'
-import type { Device } from '../../src/protocol/device.ts'
-import { type AgentConnection, connectAgentSocket, type DialOptions } from '../../src/protocol/dial.ts'
-import { accessHandler } from '../../src/server/access.ts'
-import { healthHandler } from '../../src/server/health.ts'
-import { type Listener, type ListenOptions, listen } from '../../src/server/listen.ts'
-import { createDevelopmentChain, type DevelopmentChain } from '../../src/tls/development/development-ca.ts'
-import { dialOptions } from '../../src/tls/dial-options.ts'
+import type { AgentEvent, RefusedJoin } from '../../src/standalone/master/events.ts'
+import { createMaster, type Master, type MasterOptions } from '../../src/standalone/master/master.ts'
+import type { AgentMessage } from '../../src/standalone/protocol/agent-message.ts'
+import type { ConnectionEnd } from '../../src/standalone/protocol/connection.ts'
+import type { Device } from '../../src/standalone/protocol/device.ts'
+import {
+  type AgentConnection,
+  connectAgentSocket,
+  type DialOptions,
+} from '../../src/standalone/protocol/dial.ts'
 import { until } from './server.ts'
 import { silentLogger } from './silent-logger.ts'
 

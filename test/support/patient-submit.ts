@@ -1,10 +1,10 @@
 // Hands work in as a careful client does: until it is answered; the id makes that safe.
-import type { Client } from '../../src/client/client.ts'
-import { isNoAnswer } from '../../src/client/submit.ts'
-import { sendWork, type WorkOrder } from '../../src/client/work.ts'
-import type { WorkView } from '../../src/client/work-view.ts'
-import { ProvisionError } from '../../src/model/problem.ts'
+import type { Client } from '../../src/http/client.ts'
+import { isNoAnswer } from '../../src/http/submit.ts'
+import { sendWork, type WorkOrder } from '../../src/http/work-client.ts'
+import type { WorkView } from '../../src/http/work-view.ts'
 import { systemClock } from '../../src/platform/clock.ts'
+import { ProvisionError } from '../../src/problems/problem.ts'
 
 /** Rejects with what is wrong with the order, or with the signal's reason. */
 export async function submitPatiently(

@@ -1,6 +1,7 @@
 // Short ways to write down what the planner sees.
-import type { PendingAllocation } from '../../src/model/demand.ts'
+
 import type { Decision } from '../../src/planner/decision.ts'
+import type { PendingAllocation } from '../../src/planner/demand.ts'
 import { plan } from '../../src/planner/plan.ts'
 import { fixedPeriods, type Policy } from '../../src/planner/policy.ts'
 import type { KnownAgent, KnownInstance, KnownOffering, Snapshot } from '../../src/planner/snapshot.ts'

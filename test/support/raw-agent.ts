@@ -1,7 +1,7 @@
 // An agent that writes its WebSocket frames by hand, so that it can write wrong ones.
 import { randomBytes } from 'node:crypto'
 import type { SecureVersion, TLSSocket } from 'node:tls'
-import type { DevelopmentChain } from '../../src/tls/development/development-ca.ts'
+import type { DevelopmentChain } from '../../src/pki/development-ca.ts'
 import { rawTlsClient } from './server.ts'
 
 export interface Frame {

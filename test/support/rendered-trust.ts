@@ -1,9 +1,10 @@
 // What an agent has to trust its master by: read out of the user data a VM would be given, and from nowhere else.
-import type { TrustPlan } from '../../src/model/trust-plan.ts'
-import { mergeAgentConfig } from '../../src/tls/agent-config.ts'
-import { packUserData } from '../../src/userdata/pack.ts'
-import { renderScript } from '../../src/userdata/render.ts'
-import { unpackUserData } from '../../src/userdata/unpack.ts'
+
+import { mergeAgentConfig } from '../../src/agent-setup/agent-config.ts'
+import { packUserData } from '../../src/agent-setup/pack.ts'
+import { renderScript } from '../../src/agent-setup/render.ts'
+import type { TrustPlan } from '../../src/pki/trust-plan.ts'
+import { unpackUserData } from '../../src/agent-setup/unpack.ts'
 import { agentSetup } from './agent-setups.ts'
 
 const heredoc = /^write_file \/usr\/local\/determined\/master\.crt \d+ <<'(\S+)'\n([\s\S]*?)^\1$/m

@@ -1,5 +1,5 @@
 // A logger for tests that do not look at what is said.
-import type { Logger } from '../../src/model/ports.ts'
+import type { Logger } from '../../src/platform/ports.ts'
 
 const nothing = () => {}
 

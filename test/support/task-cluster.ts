@@ -1,6 +1,6 @@
 // A master and an agent of ours over TLS, and commands that run on it.
 import { request } from 'node:https'
-import { createDevelopmentChain, type DevelopmentChain } from '../../src/tls/development/development-ca.ts'
+import { createDevelopmentChain, type DevelopmentChain } from '../../src/pki/development-ca.ts'
 import { startMaster, type TestMaster, token } from './master.ts'
 import { type AgentHome, agentHome, type RunningAgent } from './running-agent.ts'
 import { until } from './server.ts'

@@ -1,9 +1,9 @@
 // A small pool to simulate traces on.
 import type { PoolSettings } from '../../src/fleet/settings.ts'
 import { fixedPeriods } from '../../src/planner/policy.ts'
-import type { TraceJob } from '../../src/simulation/trace/trace.ts'
-import type { Assumptions } from '../../src/simulation/trial/assumptions.ts'
-import { type Comparison, compare } from '../../src/simulation/trial/compare.ts'
+import type { Assumptions } from '../../src/simulator/assumptions.ts'
+import { type Comparison, compare } from '../../src/simulator/compare.ts'
+import type { TraceJob } from '../../src/simulator/trace-trace.ts'
 
 const minute = 60_000
 

@@ -1,10 +1,10 @@
 // A protocol-level agent of ours: it keeps its containers over reconnects and does with them what a test says.
-import type { AgentMessage, StartContainer } from '../../src/protocol/agent-message.ts'
-import type { Container, ContainerState } from '../../src/protocol/container.ts'
-import { failureTypes } from '../../src/protocol/container.ts'
-import type { Device } from '../../src/protocol/device.ts'
-import type { ContainerReattachAck } from '../../src/protocol/master-message.ts'
-import { ownAgentVersion } from '../../src/protocol/own-agent.ts'
+import type { AgentMessage, StartContainer } from '../../src/standalone/protocol/agent-message.ts'
+import type { Container, ContainerState } from '../../src/standalone/protocol/container.ts'
+import { failureTypes } from '../../src/standalone/protocol/container.ts'
+import type { Device } from '../../src/standalone/protocol/device.ts'
+import type { ContainerReattachAck } from '../../src/standalone/protocol/messages.ts'
+import { ownAgentVersion } from '../../src/standalone/protocol/own-agent.ts'
 import { gpu, type TestAgent, type TestMaster } from './master.ts'
 import { until } from './server.ts'
 

@@ -1,6 +1,6 @@
 // Worlds for tests: a broken promise is an error that tells the whole story.
-import { type FaultKind, faultKinds } from '../../src/simulation/fault-kinds.ts'
-import { printFailure, runWorld, type WorldReport } from '../../src/simulation/run-world.ts'
+import { type FaultKind, faultKinds } from '../../src/simulator/fault-kinds.ts'
+import { printFailure, runWorld, type WorldReport } from '../../src/simulator/run-world.ts'
 
 export async function soundWorld(
   seed: string,

@@ -1,5 +1,5 @@
 // `provision adopt`: the VMs that another provisioner launched in a pool become those of this one.
-import { adoptPool, poolStatus } from '../../client/fleet.ts'
+import { adoptPool, poolStatus } from '../../http/fleet-client.ts'
 import type { CommandContext } from '../command.ts'
 import { confirm } from '../confirm.ts'
 import type { ConnectOptions } from '../connect.ts'

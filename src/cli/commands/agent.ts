@@ -9,11 +9,11 @@ export async function run(
   argv: string[],
 ): Promise<ExitStatus> {
   if (argv.some((word) => word === '--help' || word === '-h')) {
-    const { agentHelp } = await import('../../app/agent-help.ts')
+    const { agentHelp } = await import('../../standalone/agent/agent-help.ts')
     terminal.out(agentHelp())
     return 0
   }
-  const { runAgentProcess } = await import('../../app/agent-process.ts')
+  const { runAgentProcess } = await import('../../standalone/agent/process.ts')
   // The real agent's command line begins with `run`.
   const flags = argv[0] === 'run' ? argv.slice(1) : argv
   return runAgentProcess({ argv: flags, env, version, write: terminal.write })

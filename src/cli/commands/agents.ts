@@ -1,5 +1,5 @@
 // `provision agents`: the agents the master shows, with their slots and their work.
-import { listAgents } from '../../client/fleet.ts'
+import { listAgents } from '../../http/fleet-client.ts'
 import type { CommandContext } from '../command.ts'
 import type { ConnectOptions } from '../connect.ts'
 import { connectFleet } from '../connect-fleet.ts'

@@ -1,7 +1,8 @@
 // `provision check`: everything that can be known before a launch, in a table with remedies.
-import type { CheckRow } from '../../app/check/row.ts'
+
 import { loadConfig } from '../../config/load.ts'
-import { ProvisionError } from '../../model/problem.ts'
+import { ProvisionError } from '../../problems/problem.ts'
+import type { CheckRow } from '../../provisioner/row.ts'
 import { checkLines, countLine, countsOf } from '../check-text.ts'
 import type { CommandContext } from '../command.ts'
 import type { ExitStatus } from '../exit.ts'
@@ -19,9 +20,9 @@ export async function run(options: Options, context: CommandContext): Promise<Ex
   if (options.printIamPolicy) return printPolicy(options, context)
   const { terminal, env } = context
   const { config: file, pool: pools, masterHost } = options
-  const { checkAll } = await import('../../app/check/check-all.ts')
-  const { exitOfRows } = await import('../../app/check/row.ts')
-  const { checkSurroundings } = await import('../../app/check/surroundings.ts')
+  const { checkAll } = await import('../../provisioner/check.ts')
+  const { exitOfRows } = await import('../../provisioner/row.ts')
+  const { checkSurroundings } = await import('../../provisioner/surroundings.ts')
   if (terminal.interactive) terminal.say(`looking at ${file}, its master and its clouds …\n`)
   const rows = await checkAll({ file, pools, masterHost, env, ...checkSurroundings(terminal.write) })
   if (options.format === 'json') terminal.out(`${JSON.stringify(asJson(file, rows), undefined, 2)}\n`)
@@ -40,7 +41,7 @@ function asJson(file: string, rows: CheckRow[]) {
 async function printPolicy(options: Options, { terminal, env }: CommandContext): Promise<ExitStatus> {
   const { config, problems } = loadConfig(options.config, { env })
   if (!config) throw new ProvisionError(problems)
-  const { leastRights } = await import('../../app/iam-policy.ts')
+  const { leastRights } = await import('../../provisioner/iam-policy.ts')
   const { rights, uncovered } = await leastRights(config, options.pool)
   terminal.out(`${JSON.stringify(rights, undefined, 2)}\n`)
   if (uncovered.length > 0)

@@ -1,5 +1,5 @@
 // `provision drain`: VMs that get no more work, and are ended when they have none.
-import { drainVms, undrainVms } from '../../client/fleet.ts'
+import { drainVms, undrainVms } from '../../http/fleet-client.ts'
 import type { CommandContext } from '../command.ts'
 import { confirm } from '../confirm.ts'
 import type { ConnectOptions } from '../connect.ts'

@@ -1,9 +1,9 @@
 // `provision --dry-run`: the exact user data of each pool, without credentials, network or key.
 import { join, resolve } from 'node:path'
-import type { DryRunPool } from '../../app/dry-run.ts'
 import { loadConfig } from '../../config/load.ts'
-import { fileNameOf } from '../../model/file-name.ts'
-import { type Problem, ProvisionError, problem } from '../../model/problem.ts'
+import { fileNameOf } from '../../platform/file-name.ts'
+import { type Problem, ProvisionError, problem } from '../../problems/problem.ts'
+import type { DryRunPool } from '../../provisioner/dry-run.ts'
 import type { CommandContext } from '../command.ts'
 import { dryRunReport } from '../dry-run-report.ts'
 import { type ExitStatus, exitStatusOf } from '../exit.ts'
@@ -20,9 +20,9 @@ interface Options {
 
 export async function run(options: Options, context: CommandContext): Promise<ExitStatus> {
   const { terminal, env } = context
-  const { prepareAll } = await import('../../app/prepare-all.ts')
-  const { dryRunPool } = await import('../../app/dry-run.ts')
-  const { localAgentCommand } = await import('../../app/local-agent.ts')
+  const { prepareAll } = await import('../../provisioner/prepare.ts')
+  const { dryRunPool } = await import('../../provisioner/dry-run.ts')
+  const { localAgentCommand } = await import('../../provisioner/local-agent.ts')
   const now = Date.now()
   const { config, problems } = loadConfig(options.config, { env })
   sayProblems(terminal, problems)

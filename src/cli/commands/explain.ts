@@ -1,8 +1,8 @@
 // `provision explain`: why a pool did what it did last, or does nothing; from a running provisioner or a kept snapshot.
 import { resolve } from 'node:path'
-import type { Client } from '../../client/client.ts'
-import { fleetStatus, poolStatus } from '../../client/fleet.ts'
-import { ProvisionError, problem } from '../../model/problem.ts'
+import type { Client } from '../../http/client.ts'
+import { fleetStatus, poolStatus } from '../../http/fleet-client.ts'
+import { ProvisionError, problem } from '../../problems/problem.ts'
 import type { CommandContext } from '../command.ts'
 import type { ConnectOptions } from '../connect.ts'
 import { connectFleet } from '../connect-fleet.ts'
@@ -29,7 +29,7 @@ export async function run(
     snapshot === undefined
       ? await take(connectFleet(options, context), named)
       : [{ name: snapshot, text: (await readInput(snapshot, cwd)).toString() }]
-  const { explainSnapshot } = await import('../../app/explain.ts')
+  const { explainSnapshot } = await import('../../provisioner/explain.ts')
   const explanations = taken.map(({ name, text }) => explainSnapshot(text, name))
   if (save !== undefined) {
     if (taken.length !== 1) throw usage(`--save keeps one pool, and there are ${taken.length}: name one`)

@@ -1,5 +1,5 @@
 // `provision instances`: the VMs, what they are and what is done about them.
-import { listInstances } from '../../client/fleet.ts'
+import { listInstances } from '../../http/fleet-client.ts'
 import type { CommandContext } from '../command.ts'
 import type { ConnectOptions } from '../connect.ts'
 import { connectFleet } from '../connect-fleet.ts'

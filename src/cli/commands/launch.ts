@@ -1,6 +1,6 @@
 // `provision launch`: VMs beside those that work calls for.
-import { launchVms } from '../../client/fleet.ts'
-import { ProvisionError, problem } from '../../model/problem.ts'
+import { launchVms } from '../../http/fleet-client.ts'
+import { ProvisionError, problem } from '../../problems/problem.ts'
 import type { CommandContext } from '../command.ts'
 import type { ConnectOptions } from '../connect.ts'
 import { connectFleet } from '../connect-fleet.ts'

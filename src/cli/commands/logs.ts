@@ -1,10 +1,10 @@
 // `provision logs`: what was decided and what became of it; also of a provisioner that does not run any more.
 import { setTimeout as wait } from 'node:timers/promises'
-import { listEvents } from '../../client/fleet.ts'
 import { loadConfig } from '../../config/load.ts'
-import { parseDuration } from '../../model/duration.ts'
-import type { MasterConfig } from '../../model/master-config.ts'
-import { ProvisionError, problem } from '../../model/problem.ts'
+import type { MasterConfig } from '../../config/master-config.ts'
+import { listEvents } from '../../http/fleet-client.ts'
+import { parseDuration } from '../../platform/duration.ts'
+import { ProvisionError, problem } from '../../problems/problem.ts'
 import type { CommandContext } from '../command.ts'
 import type { ConnectOptions } from '../connect.ts'
 import { connectFleet } from '../connect-fleet.ts'
@@ -64,7 +64,7 @@ async function reader(
   }
   const { config, problems } = loadConfig(options.config, { env: context.env })
   if (!config) throw new ProvisionError(problems)
-  const { readDecisions } = await import('../../app/read-decisions.ts')
+  const { readDecisions } = await import('../../provisioner/read-decisions.ts')
   return (query) => {
     const found = readDecisions(config, query)
     if (found.length === 0) checkPool(config, query.pool)

@@ -1,5 +1,5 @@
 // `provision pause`: nothing is launched or ended in a pool until it is resumed, also after a restart.
-import { pausePool } from '../../client/fleet.ts'
+import { pausePool } from '../../http/fleet-client.ts'
 import type { CommandContext } from '../command.ts'
 import type { ConnectOptions } from '../connect.ts'
 import { connectFleet } from '../connect-fleet.ts'

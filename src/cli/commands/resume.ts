@@ -1,5 +1,5 @@
 // `provision resume`: a pool that was paused goes on.
-import { resumePool } from '../../client/fleet.ts'
+import { resumePool } from '../../http/fleet-client.ts'
 import type { CommandContext } from '../command.ts'
 import type { ConnectOptions } from '../connect.ts'
 import { connectFleet } from '../connect-fleet.ts'

@@ -1,8 +1,9 @@
 // `provision simulate`: what a pool would have done with a trace of jobs, and what the origin would.
-import type { SimulationReport } from '../../app/simulation-report.ts'
+
 import { loadConfig } from '../../config/load.ts'
-import { parseDuration } from '../../model/duration.ts'
-import { ProvisionError, problem } from '../../model/problem.ts'
+import { parseDuration } from '../../platform/duration.ts'
+import { ProvisionError, problem } from '../../problems/problem.ts'
+import type { SimulationReport } from '../../simulator/simulation-report.ts'
 import type { CommandContext } from '../command.ts'
 import { type ExitStatus, exitStatusOf } from '../exit.ts'
 import { simulationProgress } from '../simulation-progress.ts'
@@ -27,7 +28,7 @@ const longestDelay = 24 * 3_600_000
 
 export async function run(options: Options, context: CommandContext): Promise<ExitStatus> {
   const { terminal, env } = context
-  const { simulate, exampleTrace } = await import('../../app/simulate.ts')
+  const { simulate, exampleTrace } = await import('../../simulator/simulate.ts')
   if (options.example) {
     terminal.out(exampleTrace())
     return 0

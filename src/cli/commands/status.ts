@@ -1,5 +1,5 @@
 // `provision status`: the pools of a running provisioner, and what keeps them from doing more.
-import { fleetStatus } from '../../client/fleet.ts'
+import { fleetStatus } from '../../http/fleet-client.ts'
 import type { CommandContext } from '../command.ts'
 import type { ConnectOptions } from '../connect.ts'
 import { connectFleet } from '../connect-fleet.ts'

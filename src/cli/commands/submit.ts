@@ -1,9 +1,9 @@
 // `provision submit`: hands work to the built-in master, and with --wait stays until it ends.
 import { randomUUID } from 'node:crypto'
-import { submitWork } from '../../client/submit.ts'
-import type { WorkOrder } from '../../client/work.ts'
-import type { WorkView } from '../../client/work-view.ts'
-import { ProvisionError, problem } from '../../model/problem.ts'
+import { submitWork } from '../../http/submit.ts'
+import type { WorkOrder } from '../../http/work-client.ts'
+import type { WorkView } from '../../http/work-view.ts'
+import { ProvisionError, problem } from '../../problems/problem.ts'
 import type { CommandContext } from '../command.ts'
 import { type ConnectOptions, connect } from '../connect.ts'
 import type { ExitStatus } from '../exit.ts'

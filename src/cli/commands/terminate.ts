@@ -1,5 +1,5 @@
 // `provision terminate`: ends VMs now; those with work only by force.
-import { terminateVms } from '../../client/fleet.ts'
+import { terminateVms } from '../../http/fleet-client.ts'
 import type { CommandContext } from '../command.ts'
 import { confirm } from '../confirm.ts'
 import type { ConnectOptions } from '../connect.ts'

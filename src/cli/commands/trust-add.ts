@@ -1,7 +1,7 @@
 // `provision trust add`: the first time a master is trusted by hand.
-import { acquaintance } from '../../client/acquaintance.ts'
-import { strangerProblem } from '../../client/explain.ts'
-import { ProvisionError } from '../../model/problem.ts'
+import { acquaintance } from '../../http/acquaintance.ts'
+import { strangerProblem } from '../../http/explain-connection.ts'
+import { ProvisionError } from '../../problems/problem.ts'
 import type { CommandContext } from '../command.ts'
 import type { ExitStatus } from '../exit.ts'
 import { afterStoring } from '../introduce.ts'

@@ -1,5 +1,5 @@
 // `provision trust remove`: a master that is trusted by hand no longer.
-import { ProvisionError, problem } from '../../model/problem.ts'
+import { ProvisionError, problem } from '../../problems/problem.ts'
 import type { CommandContext } from '../command.ts'
 import type { ExitStatus } from '../exit.ts'
 import { type TrustOptions, trustTarget } from '../trust-target.ts'

@@ -1,7 +1,7 @@
 // `provision trust replace`: a master was given a new certificate.
-import { acquaintance } from '../../client/acquaintance.ts'
-import { ProvisionError, problem } from '../../model/problem.ts'
-import { endsInRoot } from '../../tls/preflight/presented.ts'
+import { acquaintance } from '../../http/acquaintance.ts'
+import { endsInRoot } from '../../pki/presented.ts'
+import { ProvisionError, problem } from '../../problems/problem.ts'
 import type { CommandContext } from '../command.ts'
 import type { ExitStatus } from '../exit.ts'
 import { afterStoring } from '../introduce.ts'

@@ -1,6 +1,6 @@
 // `provision work`: what the master has to do, how one piece of it goes, what it printed; and its end.
-import { killWork, listWork, logsOf, showWork } from '../../client/work.ts'
-import { ProvisionError, problem } from '../../model/problem.ts'
+import { killWork, listWork, logsOf, showWork } from '../../http/work-client.ts'
+import { ProvisionError, problem } from '../../problems/problem.ts'
 import type { CommandContext } from '../command.ts'
 import { type ConnectOptions, connect } from '../connect.ts'
 import type { ExitStatus } from '../exit.ts'

@@ -1,6 +1,6 @@
 // Tells of changes at the master. It tells nobody by itself, so it is looked at again and again: gently when it is slow.
-import type { Clock, Logger } from '../../model/ports.ts'
-import type { DemandSource } from '../demand.ts'
+import type { Clock, Logger } from '../../platform/ports.ts'
+import type { DemandSource } from '../source.ts'
 import type { Look, Looker } from './looker.ts'
 import type { Outage } from './outage.ts'
 import { demandOf } from './to-demand.ts'

@@ -2,8 +2,8 @@
 import { Agent, type ClientRequestArgs, request } from 'node:http'
 import { connect } from 'node:net'
 import type { Duplex } from 'node:stream'
+import { connectAsAgent } from '../../pki/dial-options.ts'
 import { readAll, timedOut } from '../../platform/http-client.ts'
-import { connectAsAgent } from '../../tls/dial-options.ts'
 import type { Endpoint } from './endpoint.ts'
 
 export interface Order {

@@ -1,5 +1,5 @@
 // Drains agents and gives them back as they were: one that somebody had disabled before stays disabled.
-import type { DemandSource } from '../demand.ts'
+import type { DemandSource } from '../source.ts'
 import type { Api } from './api.ts'
 import type { Looker } from './looker.ts'
 

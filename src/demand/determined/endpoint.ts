@@ -1,12 +1,13 @@
 // Where the Determined master is dialled and what is trusted there: the rules are those for agents, and never off.
-import type { MasterAddress } from '../../model/master-address.ts'
-import type { MasterConfig } from '../../model/master-config.ts'
-import { isError, type Problem, ProvisionError, problem } from '../../model/problem.ts'
-import { anchorsOf } from '../../model/trust-plan.ts'
-import { type AgentDialOptions, dialOptions } from '../../tls/dial-options.ts'
-import { loadMaterial } from '../../tls/material.ts'
-import { planTrust } from '../../tls/trust/trust.ts'
-import { loadTrustAnchors } from '../../tls/trust/trust-anchors.ts'
+
+import { planTrust } from '../../agent-setup/trust.ts'
+import type { MasterConfig } from '../../config/master-config.ts'
+import { loadMaterial } from '../../pki/credentials.ts'
+import { type AgentDialOptions, dialOptions } from '../../pki/dial-options.ts'
+import type { MasterAddress } from '../../pki/master-address.ts'
+import { loadTrustAnchors } from '../../pki/trust-anchors.ts'
+import { anchorsOf } from '../../pki/trust-plan.ts'
+import { isError, type Problem, ProvisionError, problem } from '../../problems/problem.ts'
 
 export interface Endpoint {
   address: MasterAddress

@@ -1,8 +1,8 @@
 // What went wrong between us and the master, as problems: the network, its certificate, or its own words.
 import * as z from 'zod/mini'
-import { masterUrl } from '../../model/master-address.ts'
-import { type Problem, ProvisionError, problem } from '../../model/problem.ts'
-import { classify, isCertificateCode, rootFault, withTlsCode } from '../../tls/preflight/classify.ts'
+import { classify, isCertificateCode, rootFault, withTlsCode } from '../../pki/classify.ts'
+import { masterUrl } from '../../pki/master-address.ts'
+import { type Problem, ProvisionError, problem } from '../../problems/problem.ts'
 import type { HttpAnswer, Order } from './connections.ts'
 import type { Endpoint } from './endpoint.ts'
 

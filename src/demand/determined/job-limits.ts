@@ -1,5 +1,5 @@
 // max_slots of experiments, where the scheduler holds them to it. Only the fair-share scheduler does (origin: agentrm/fair_share.go).
-import type { Clock } from '../../model/ports.ts'
+import type { Clock } from '../../platform/ports.ts'
 import type { Api } from './api.ts'
 import type { SeenJob, SeenTask } from './seen.ts'
 

@@ -1,7 +1,7 @@
 // Who we are to the master: a token from a file, or one it gives us for a user and password. Files are read at each login.
 import { readFileSync, statSync } from 'node:fs'
-import type { DemandConfig } from '../../model/master-config.ts'
-import { type Problem, ProvisionError, problem } from '../../model/problem.ts'
+import type { DemandConfig } from '../../config/master-config.ts'
+import { type Problem, ProvisionError, problem } from '../../problems/problem.ts'
 
 export type Credentials = { token: string } | { username: string; password: string }
 

@@ -1,5 +1,5 @@
 // Looks at the master, one look at a time: whoever asks while one is under way gets that one.
-import type { Clock } from '../../model/ports.ts'
+import type { Clock } from '../../platform/ports.ts'
 import type { Api } from './api.ts'
 import type { LimitReader } from './job-limits.ts'
 import { emptyMemory, type Memory, remember } from './memory.ts'

@@ -1,6 +1,6 @@
 // Whether the master answers, and how soon one that does not is asked again.
-import type { Clock, Logger } from '../../model/ports.ts'
-import { type Problem, ProvisionError, problem } from '../../model/problem.ts'
+import type { Clock, Logger } from '../../platform/ports.ts'
+import { type Problem, ProvisionError, problem } from '../../problems/problem.ts'
 
 export interface Outage {
   /** Why the master cannot be used; undefined while it answers. */

@@ -1,6 +1,6 @@
 // Pools that must not be run for this master, and what is warned of before they are.
-import type { DemandConfig, PoolConfig } from '../../model/master-config.ts'
-import { type Problem, problem } from '../../model/problem.ts'
+import type { DemandConfig, PoolConfig } from '../../config/master-config.ts'
+import { type Problem, problem } from '../../problems/problem.ts'
 import type { View } from './view.ts'
 
 /** Why nothing may be launched or ended for the pool; undefined: all is well. */

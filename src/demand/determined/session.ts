@@ -1,7 +1,7 @@
 // A session at the master: logs in when it has to, again when the master says that the session is over, and out at the end.
 import * as z from 'zod/mini'
-import { masterUrl } from '../../model/master-address.ts'
-import { ProvisionError, problem } from '../../model/problem.ts'
+import { masterUrl } from '../../pki/master-address.ts'
+import { ProvisionError, problem } from '../../problems/problem.ts'
 import { type Connections, type HttpAnswer, type Order, openConnections } from './connections.ts'
 import type { Endpoint } from './endpoint.ts'
 import { connectionProblem, jsonOf, parsed, refusal, wordsOf } from './failures.ts'

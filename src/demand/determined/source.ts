@@ -1,9 +1,10 @@
 // Demand of a Determined master, over its REST API: what is asked is read anew, and a slow look around tells of changes.
-import type { Demand } from '../../model/demand.ts'
-import type { MasterConfig } from '../../model/master-config.ts'
-import type { Clock, Logger } from '../../model/ports.ts'
-import { isError, type Problem, ProvisionError, problem } from '../../model/problem.ts'
-import type { DemandSource } from '../demand.ts'
+
+import type { MasterConfig } from '../../config/master-config.ts'
+import type { Demand } from '../../planner/demand.ts'
+import type { Clock, Logger } from '../../platform/ports.ts'
+import { isError, type Problem, ProvisionError, problem } from '../../problems/problem.ts'
+import type { DemandSource } from '../source.ts'
 import { createApi } from './api.ts'
 import { createChanges } from './changes.ts'
 import { createDrains } from './drains.ts'

@@ -1,5 +1,5 @@
 // From what was seen at the master to the demand of a pool. Pure.
-import type { AgentState, Demand, PendingAllocation } from '../../model/demand.ts'
+import type { AgentState, Demand, PendingAllocation } from '../../planner/demand.ts'
 import { experimentOf } from './job-limits.ts'
 import { busyAgents, isPending, type Memory } from './memory.ts'
 import { isPlaceholder } from './placeholder-id.ts'

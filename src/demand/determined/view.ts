@@ -1,5 +1,5 @@
 // One look at the whole master. The order of the reads decides what a change between two of them looks like.
-import type { Clock } from '../../model/ports.ts'
+import type { Clock } from '../../platform/ports.ts'
 import type { Api } from './api.ts'
 import type { JobLimits, LimitReader } from './job-limits.ts'
 import type { SeenAgent, SeenJob, SeenPool, SeenTask } from './seen.ts'

@@ -1,9 +1,9 @@
 // Which of the actions a pool needs EC2 would allow: each asked for with DryRun, which does nothing.
 // https://docs.aws.amazon.com/AWSEC2/latest/APIReference/CommonParameters.html (DryRun)
-import { problem } from '../../model/problem.ts'
-import type { CheckItem } from '../provider.ts'
+import { problem } from '../../problems/problem.ts'
+import type { CheckItem } from '../contract.ts'
 import type { Ec2CheckApi } from './check-api.ts'
-import { codeOf, ec2Failure } from './ec2-failure.ts'
+import { codeOf, ec2Failure } from './errors.ts'
 import { changes, questions } from './iam-policy.ts'
 import { runInstancesOf } from './launch-trial.ts'
 import type { AwsLaunch } from './request.ts'

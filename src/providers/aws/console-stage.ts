@@ -1,7 +1,7 @@
 // The last stage a VM's script wrote to its serial console.
-import { lastStage, type Stage } from '../../model/stage.ts'
+import { lastStage, type Stage } from '../../agent-setup/stages.ts'
 import type { Ec2Api } from './ec2-api.ts'
-import { codeOf } from './ec2-failure.ts'
+import { codeOf } from './errors.ts'
 
 /** `Latest` is what is on the console now, which only Nitro instances can tell; others show it some minutes late. */
 export async function consoleStage(

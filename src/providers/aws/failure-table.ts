@@ -1,6 +1,6 @@
 // EC2's error codes: how each is treated, and what the user can do.
 // https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html
-import type { FailureClass } from '../../model/launch.ts'
+import type { FailureClass } from '../../planner/instance.ts'
 
 export interface FailureRow {
   class: FailureClass

@@ -1,6 +1,6 @@
 // Credentials that were renewed while the provisioner runs: a profile's file is read again when AWS refuses the old ones.
 import type { EC2Client } from '@aws-sdk/client-ec2'
-import { codeOf } from './ec2-failure.ts'
+import { codeOf } from './errors.ts'
 
 /** EC2 says RequestExpired for a session that is over, and for a clock that is wrong. */
 const refusals = [

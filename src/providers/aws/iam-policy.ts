@@ -1,6 +1,7 @@
 // The least an IAM policy has to allow, for the pools of a configuration: `provision check --print-iam-policy`.
-import type { AwsConfig } from '../../model/aws-config.ts'
-import { ownerTags } from '../../model/ownership.ts'
+
+import { ownerTags } from '../ownership.ts'
+import type { AwsConfig } from './aws-config.ts'
 
 export interface Statement {
   Sid: string

@@ -1,7 +1,7 @@
 // A VM as EC2 tells it, and as we do.
 import type { Instance as Ec2Instance } from '@aws-sdk/client-ec2'
-import type { Instance, InstanceState } from '../../model/instance.ts'
-import { type Ownership, ownerTags } from '../../model/ownership.ts'
+import type { Instance, InstanceState } from '../../planner/instance.ts'
+import { type Ownership, ownerTags } from '../ownership.ts'
 
 /** https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/ec2-instance-lifecycle.html */
 const states: Record<string, InstanceState> = {

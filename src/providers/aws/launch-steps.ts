@@ -6,11 +6,11 @@ import type {
   FleetLaunchTemplateOverridesRequest,
   RunInstancesRequest,
 } from '@aws-sdk/client-ec2'
-import type { AwsConfig } from '../../model/aws-config.ts'
-import type { Offering } from '../../model/instance.ts'
-import type { Intent } from '../../model/launch.ts'
-import type { MasterAddress } from '../../model/master-address.ts'
-import type { Ownership } from '../../model/ownership.ts'
+import type { MasterAddress } from '../../pki/master-address.ts'
+import type { Offering } from '../../planner/instance.ts'
+import type { Intent } from '../launch.ts'
+import type { Ownership } from '../ownership.ts'
+import type { AwsConfig } from './aws-config.ts'
 import type { SettledFacts } from './facts.ts'
 import { machineOf, networkInterface } from './machine.ts'
 import { intentTag, poolTags, tagSpecifications } from './tags.ts'

@@ -1,14 +1,8 @@
 // Carries out a launch: the steps of the request in order, each once, the next only for what the one before had no room for.
-import type { Instance } from '../../model/instance.ts'
-import {
-  type FailureClass,
-  type LaunchFailure,
-  type LaunchOrder,
-  type LaunchResult,
-  withMissing,
-} from '../../model/launch.ts'
-import { isError, ProvisionError } from '../../model/problem.ts'
-import { ec2Failure } from './ec2-failure.ts'
+import type { FailureClass, Instance } from '../../planner/instance.ts'
+import { isError, ProvisionError } from '../../problems/problem.ts'
+import { type LaunchFailure, type LaunchOrder, type LaunchResult, withMissing } from '../launch.ts'
+import { ec2Failure } from './errors.ts'
 import { withCount } from './launch-steps.ts'
 import type { AwsLaunch } from './request.ts'
 import { type StepContext, sendStep } from './send-step.ts'

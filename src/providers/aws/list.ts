@@ -1,10 +1,10 @@
 // Everything we own in the pool, with the spot VMs that AWS has said it will take back.
 import type { Instance as Ec2Instance } from '@aws-sdk/client-ec2'
-import type { Instance } from '../../model/instance.ts'
-import type { Listing } from '../../model/launch.ts'
-import type { Ownership } from '../../model/ownership.ts'
+import type { Instance } from '../../planner/instance.ts'
+import type { Listing } from '../launch.ts'
+import type { Ownership } from '../ownership.ts'
 import type { Ec2Api } from './ec2-api.ts'
-import { ec2Failure } from './ec2-failure.ts'
+import { ec2Failure } from './errors.ts'
 import { instanceOf, isOurs, ownerFilters } from './instances.ts'
 import { chunks, instancePages } from './pages.ts'
 

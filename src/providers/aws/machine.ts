@@ -1,7 +1,7 @@
 // What every VM of a pool is: image, disk, network, metadata service, shutdown. The same in RunInstances and in a template.
 import type { RunInstancesRequest } from '@aws-sdk/client-ec2'
-import type { AwsConfig } from '../../model/aws-config.ts'
-import { type Problem, problem } from '../../model/problem.ts'
+import { type Problem, problem } from '../../problems/problem.ts'
+import type { AwsConfig } from './aws-config.ts'
 import type { SettledFacts } from './facts.ts'
 
 export function machineOf(config: AwsConfig, facts: SettledFacts) {

@@ -1,13 +1,14 @@
 // What a launch has to know that the file does not say: asked for once, and anew when it may have changed.
-import type { AwsConfig } from '../../model/aws-config.ts'
-import type { Ownership } from '../../model/ownership.ts'
-import type { Clock } from '../../model/ports.ts'
-import { ec2Metadata } from '../../platform/ec2-metadata.ts'
+
 import { limit } from '../../platform/limit.ts'
 import type { MetadataOptions } from '../../platform/metadata-server.ts'
+import type { Clock } from '../../platform/ports.ts'
+import type { Ownership } from '../ownership.ts'
+import type { AwsConfig } from './aws-config.ts'
 import type { Ec2Api } from './ec2-api.ts'
 import type { AwsFacts } from './facts.ts'
 import { type ResolvedImage, resolveImage } from './image.ts'
+import { ec2Metadata } from './metadata.ts'
 
 /** The origin's word for a master that is not on EC2 (origin: provconfig/aws_config.go). */
 export const notOnEc2 = 'determined-ai-determined'

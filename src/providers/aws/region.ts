@@ -1,7 +1,8 @@
 // Where the pool's VMs are: the file, AWS's environment variables or profile, else the region this machine is in.
-import { ProvisionError, problem } from '../../model/problem.ts'
-import { ec2Metadata } from '../../platform/ec2-metadata.ts'
+
 import type { MetadataOptions } from '../../platform/metadata-server.ts'
+import { ProvisionError, problem } from '../../problems/problem.ts'
+import { ec2Metadata } from './metadata.ts'
 
 /** `ofSdk` is what the SDK finds by itself; AWS_DEFAULT_REGION is the name the origin and the AWS CLI read. */
 export async function regionOf(

@@ -1,7 +1,7 @@
 // Slots of an instance type, as EC2 describes it.
 import type { InstanceTypeInfo } from '@aws-sdk/client-ec2'
 import type { Ec2Api } from './ec2-api.ts'
-import { codeOf } from './ec2-failure.ts'
+import { codeOf } from './errors.ts'
 
 /** NVIDIA GPUs, which the agent's image can use; else the one CPU slot where it is allowed. Unknown types: undefined. */
 export async function slotsOf(

@@ -1,8 +1,8 @@
 // A launch that EC2 says it has seen before: what it made is looked for, and nothing more is asked.
-import type { Instance } from '../../model/instance.ts'
-import type { LaunchOrder } from '../../model/launch.ts'
-import { problem } from '../../model/problem.ts'
-import { ec2Failure } from './ec2-failure.ts'
+import type { Instance } from '../../planner/instance.ts'
+import { problem } from '../../problems/problem.ts'
+import type { LaunchOrder } from '../launch.ts'
+import { ec2Failure } from './errors.ts'
 import { instanceOf, intentFilter, ownerFilters } from './instances.ts'
 import { instancePages } from './pages.ts'
 import type { StepContext, StepOutcome } from './send-step.ts'

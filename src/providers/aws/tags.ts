@@ -1,10 +1,10 @@
 // The tags of a VM: the origin's, ours, and the user's own.
 import type { ResourceType, Tag, TagSpecification } from '@aws-sdk/client-ec2'
-import type { AwsConfig } from '../../model/aws-config.ts'
-import type { MasterAddress } from '../../model/master-address.ts'
-import { masterUrl } from '../../model/master-address.ts'
-import { type Ownership, ownerTags } from '../../model/ownership.ts'
-import { type Problem, problem } from '../../model/problem.ts'
+import type { MasterAddress } from '../../pki/master-address.ts'
+import { masterUrl } from '../../pki/master-address.ts'
+import { type Problem, problem } from '../../problems/problem.ts'
+import { type Ownership, ownerTags } from '../ownership.ts'
+import type { AwsConfig } from './aws-config.ts'
 
 export interface TagInput {
   config: AwsConfig

@@ -1,9 +1,9 @@
 // Launch templates of fleets: made once, found again by the content their name is the hash of, removed when outdated.
 import type { CreateLaunchTemplateRequest } from '@aws-sdk/client-ec2'
-import type { Ownership } from '../../model/ownership.ts'
-import type { Clock, Logger } from '../../model/ports.ts'
+import type { Clock, Logger } from '../../platform/ports.ts'
+import type { Ownership } from '../ownership.ts'
 import type { Ec2Api } from './ec2-api.ts'
-import { codeOf, ec2Failure } from './ec2-failure.ts'
+import { codeOf, ec2Failure } from './errors.ts'
 import { ownerFilters } from './instances.ts'
 import { pages } from './pages.ts'
 

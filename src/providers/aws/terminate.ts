@@ -1,10 +1,10 @@
 // Ends VMs of ours: foreign ones are left alone, one that cannot be ended does not spare the rest.
 import type { Instance as Ec2Instance } from '@aws-sdk/client-ec2'
-import type { TerminateResult } from '../../model/launch.ts'
-import type { Ownership } from '../../model/ownership.ts'
-import { problem } from '../../model/problem.ts'
+import { problem } from '../../problems/problem.ts'
+import type { TerminateResult } from '../launch.ts'
+import type { Ownership } from '../ownership.ts'
 import type { Ec2Api } from './ec2-api.ts'
-import { codeOf, ec2Failure } from './ec2-failure.ts'
+import { codeOf, ec2Failure } from './errors.ts'
 import { isOurs } from './instances.ts'
 import { chunks, instancePages } from './pages.ts'
 

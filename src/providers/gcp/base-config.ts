@@ -1,7 +1,8 @@
 // `base_config`: the fields that Compute Engine knows, because its client drops the others without a word.
-import type { GcpConfig } from '../../model/gcp-config.ts'
-import { type Problem, problem } from '../../model/problem.ts'
+
+import { type Problem, problem } from '../../problems/problem.ts'
 import type { InstanceProperties } from './compute-types.ts'
+import type { GcpConfig } from './gcp-config.ts'
 
 /** Fields of `InstanceProperties`, API version v1; a test compares them with the client's own descriptor. */
 export const instanceProperties = [

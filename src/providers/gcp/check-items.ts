@@ -1,6 +1,6 @@
 // How findings of `provision check` are collected: every item, also after one that failed.
-import { type Problem, problem } from '../../model/problem.ts'
-import type { CheckItem } from '../provider.ts'
+import { type Problem, problem } from '../../problems/problem.ts'
+import type { CheckItem } from '../contract.ts'
 import { gceFailure } from './gce-failure.ts'
 
 /** Adds what came of a look: nothing to say, a problem it found, or Google's refusal. Gives what was found. */

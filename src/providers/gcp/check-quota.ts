@@ -1,11 +1,12 @@
 // How many more VMs the quotas of the region leave room for, as far as Compute Engine's own API shows quotas.
 // https://cloud.google.com/compute/resource-usage
-import type { GcpConfig } from '../../model/gcp-config.ts'
-import { problem } from '../../model/problem.ts'
-import type { CheckItem } from '../provider.ts'
+
+import { problem } from '../../problems/problem.ts'
+import type { CheckItem } from '../contract.ts'
 import type { CheckInput } from './check.ts'
 import { attempt } from './check-items.ts'
 import type { MachineType, Region } from './gce-api.ts'
+import type { GcpConfig } from './gcp-config.ts'
 import { regionOf } from './launch-steps.ts'
 import { familyOf, machineTypeName } from './machine-type.ts'
 

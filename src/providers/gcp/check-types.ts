@@ -1,5 +1,5 @@
 // Machine types and attached GPUs in each zone of the pool.
-import type { CheckItem } from '../provider.ts'
+import type { CheckItem } from '../contract.ts'
 import type { CheckInput } from './check.ts'
 import { attempt, fault } from './check-items.ts'
 import type { MachineType } from './gce-api.ts'

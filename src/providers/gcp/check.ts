@@ -1,13 +1,14 @@
 // `provision check` for a pool: what Google Cloud says to each thing a launch would need, without launching.
-import type { GcpConfig } from '../../model/gcp-config.ts'
-import type { Offering } from '../../model/instance.ts'
-import { type Problem, problem } from '../../model/problem.ts'
-import type { CheckItem } from '../provider.ts'
+
+import type { Offering } from '../../planner/instance.ts'
+import { type Problem, problem } from '../../problems/problem.ts'
+import type { CheckItem } from '../contract.ts'
 import type { GceCheckApi, GceImage } from './check-api.ts'
 import { attempt, fault } from './check-items.ts'
 import { checkQuotas } from './check-quota.ts'
 import { checkTypes } from './check-types.ts'
 import { messages } from './compute-package.ts'
+import type { GcpConfig } from './gcp-config.ts'
 import { permissionsOf } from './iam-role.ts'
 import { lastPart } from './instances.ts'
 import { regionOf } from './launch-steps.ts'

@@ -1,5 +1,5 @@
 // The last stage a VM's script wrote to its serial console.
-import { lastStage, type Stage } from '../../model/stage.ts'
+import { lastStage, type Stage } from '../../agent-setup/stages.ts'
 import type { GceApi } from './gce-api.ts'
 import { isNotFound } from './gce-failure.ts'
 

@@ -1,7 +1,7 @@
 // Application Default Credentials, asked for before each request so that their absence is an answer, not a crash.
 // https://cloud.google.com/docs/authentication/application-default-credentials
 import { reasonOf } from '../../platform/http-text.ts'
-import { GceError } from './gce-error.ts'
+import { GceError } from './errors.ts'
 
 export interface Credentials {
   /** The headers a request needs. Throws a `GceError` with reason `credentials` where there are none. */

@@ -1,7 +1,8 @@
 // The boot disk in front of the disks of `base_config`, of a type the machine accepts.
-import type { GcpConfig } from '../../model/gcp-config.ts'
-import { type Problem, problem } from '../../model/problem.ts'
+
+import { type Problem, problem } from '../../problems/problem.ts'
 import type { Disk } from './compute-types.ts'
+import type { GcpConfig } from './gcp-config.ts'
 import { familyOf, machineTypeName } from './machine-type.ts'
 
 /** Without an image of ours the boot disk is whatever `base_config` holds. */

@@ -1,6 +1,6 @@
 // Where Google's APIs are asked: their public hosts, or what gcloud's own variables say
 // (https://cloud.google.com/sdk/docs/properties#setting_properties_via_environment_variables).
-import { ProvisionError, problem } from '../../model/problem.ts'
+import { ProvisionError, problem } from '../../problems/problem.ts'
 
 type Env = Readonly<Record<string, string | undefined>>
 

@@ -1,6 +1,6 @@
 // Compute Engine's reasons by class. One table for both kinds: `camelCase` comes as an answer, `UPPER_CASE` inside an
 // operation. https://cloud.google.com/compute/docs/troubleshooting/troubleshooting-vm-creation
-import type { FailureClass } from '../../model/launch.ts'
+import type { FailureClass } from '../../planner/instance.ts'
 
 export interface FailureRow {
   class: FailureClass

@@ -1,9 +1,9 @@
 // What Compute Engine said, at once or inside an operation, as a problem of ours with its class.
-import type { FailureClass } from '../../model/launch.ts'
-import { type Problem, type ProblemOptions, ProvisionError, problem } from '../../model/problem.ts'
-import type { ProblemCode } from '../../model/problem-codes.ts'
+import type { FailureClass } from '../../planner/instance.ts'
+import type { ProblemCode } from '../../problems/codes.ts'
+import { type Problem, type ProblemOptions, ProvisionError, problem } from '../../problems/problem.ts'
+import { gceErrorIn } from './errors.ts'
 import { rowOf } from './failure-table.ts'
-import { gceErrorIn } from './gce-error.ts'
 
 export interface GceFailure {
   class: FailureClass

@@ -1,13 +1,14 @@
 // `provision check` of a pool on Compute Engine: with the project and zone a launch would have.
-import type { GcpConfig } from '../../model/gcp-config.ts'
-import type { Offering } from '../../model/instance.ts'
+
+import type { Offering } from '../../planner/instance.ts'
 import type { MetadataOptions } from '../../platform/metadata-server.ts'
-import type { CheckItem, ProviderContext } from '../provider.ts'
+import type { CheckItem, ProviderContext } from '../contract.ts'
 import { checkPool } from './check.ts'
+import { gceClient } from './client.ts'
 import { googleAuth } from './compute-package.ts'
 import { applicationDefault } from './credentials.ts'
 import { endpointsOf } from './endpoint.ts'
-import { gceClient } from './gce-client.ts'
+import type { GcpConfig } from './gcp-config.ts'
 import { placeOf } from './place.ts'
 import { transport } from './transport.ts'
 

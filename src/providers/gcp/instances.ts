@@ -1,6 +1,6 @@
 // A VM as Compute Engine tells it, and as we do.
-import type { Instance, InstanceState } from '../../model/instance.ts'
-import type { Ownership } from '../../model/ownership.ts'
+import type { Instance, InstanceState } from '../../planner/instance.ts'
+import type { Ownership } from '../ownership.ts'
 import type { GceInstance } from './gce-api.ts'
 import { labelOf, textOfLabel } from './label-text.ts'
 import { ownerKeys } from './labels.ts'

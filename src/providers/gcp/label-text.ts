@@ -1,6 +1,6 @@
 // Any text as a label value and back: labels know only small letters, digits, `-` and `_`, and 63 characters.
 // https://cloud.google.com/compute/docs/labeling-resources#requirements
-import { derivedName } from '../../model/derived-id.ts'
+import { derivedName } from '../../platform/derived-id.ts'
 
 const limit = 63
 const hashLength = 16

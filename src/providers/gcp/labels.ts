@@ -1,8 +1,9 @@
 // The labels of a VM: the origin's, ours, and the user's own.
-import type { GcpConfig } from '../../model/gcp-config.ts'
-import type { MasterAddress } from '../../model/master-address.ts'
-import { type Ownership, ownerTagsOf } from '../../model/ownership.ts'
-import { type Problem, problem } from '../../model/problem.ts'
+
+import type { MasterAddress } from '../../pki/master-address.ts'
+import { type Problem, problem } from '../../problems/problem.ts'
+import { type Ownership, ownerTagsOf } from '../ownership.ts'
+import type { GcpConfig } from './gcp-config.ts'
 import { labelOf } from './label-text.ts'
 
 export interface LabelInput {

@@ -1,7 +1,8 @@
 // From an intent to the calls that fulfil it: one per machine type and way of buying, in the order they are tried.
-import { derivedUuid } from '../../model/derived-id.ts'
-import type { Offering } from '../../model/instance.ts'
-import type { Problem } from '../../model/problem.ts'
+
+import type { Offering } from '../../planner/instance.ts'
+import { derivedUuid } from '../../platform/derived-id.ts'
+import type { Problem } from '../../problems/problem.ts'
 import type { RegionalBulkInsert, ZonalBulkInsert } from './compute-types.ts'
 import { namesOf } from './names.ts'
 import { type PropertiesInput, propertiesOf } from './properties.ts'

@@ -1,13 +1,7 @@
 // Carries out a launch: the steps of the request in order, each once, the next only for what the one before had no room for.
-import type { Instance } from '../../model/instance.ts'
-import {
-  type FailureClass,
-  type LaunchFailure,
-  type LaunchOrder,
-  type LaunchResult,
-  withMissing,
-} from '../../model/launch.ts'
-import { isError, ProvisionError } from '../../model/problem.ts'
+import type { FailureClass, Instance } from '../../planner/instance.ts'
+import { isError, ProvisionError } from '../../problems/problem.ts'
+import { type LaunchFailure, type LaunchOrder, type LaunchResult, withMissing } from '../launch.ts'
 import { gceFailure } from './gce-failure.ts'
 import { type LaunchStep, withCount } from './launch-steps.ts'
 import type { GcpLaunch } from './request.ts'

@@ -1,8 +1,8 @@
 // Everything we own in the pool, and why VMs have stopped where it can be known.
-import type { Instance } from '../../model/instance.ts'
-import type { Listing } from '../../model/launch.ts'
-import type { Ownership } from '../../model/ownership.ts'
-import { problem } from '../../model/problem.ts'
+import type { Instance } from '../../planner/instance.ts'
+import { problem } from '../../problems/problem.ts'
+import type { Listing } from '../launch.ts'
+import type { Ownership } from '../ownership.ts'
 import type { GceApi, GceInstance } from './gce-api.ts'
 import { gceFailure } from './gce-failure.ts'
 import { instanceOf, isOurs, lastPart, ownerFilter } from './instances.ts'

@@ -1,8 +1,8 @@
 // What became of a bulkInsert: the VMs there are, and why the others are not.
-import type { Instance } from '../../model/instance.ts'
-import type { LaunchFailure, LaunchOrder } from '../../model/launch.ts'
-import { problem } from '../../model/problem.ts'
+import type { Instance } from '../../planner/instance.ts'
 import { limit } from '../../platform/limit.ts'
+import { problem } from '../../problems/problem.ts'
+import type { LaunchFailure, LaunchOrder } from '../launch.ts'
 import type { GceApi, GceInstance, GceOperation } from './gce-api.ts'
 import { isNotFound, refusal } from './gce-failure.ts'
 import { instanceOf, intentFilter, isOurs, lastPart } from './instances.ts'

@@ -1,6 +1,6 @@
 // The metadata values of a VM: its startup script, the master it dials, and whose it is, each exactly as it is.
-import type { MasterAddress } from '../../model/master-address.ts'
-import type { Ownership } from '../../model/ownership.ts'
+import type { MasterAddress } from '../../pki/master-address.ts'
+import type { Ownership } from '../ownership.ts'
 import type { MetadataItem } from './compute-types.ts'
 import { ownerKeys } from './labels.ts'
 

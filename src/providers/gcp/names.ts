@@ -1,6 +1,6 @@
 // Names of VMs, derived from the intent: a request that takes effect twice clashes with itself.
-import { derivedName } from '../../model/derived-id.ts'
-import { type Problem, problem } from '../../model/problem.ts'
+import { derivedName } from '../../platform/derived-id.ts'
+import { type Problem, problem } from '../../problems/problem.ts'
 
 const limit = 63
 const hashLength = 12

@@ -1,6 +1,7 @@
 // The network interfaces, the network tags and the service account of a VM.
-import type { GcpConfig } from '../../model/gcp-config.ts'
+
 import type { NetworkInterface } from './compute-types.ts'
+import type { GcpConfig } from './gcp-config.ts'
 
 const external = { name: 'External NAT', type: 'ONE_TO_ONE_NAT', networkTier: 'PREMIUM' }
 

@@ -1,13 +1,14 @@
 // What a launch has to know that the file does not say: asked for once, and anew when it may have changed.
-import type { GcpConfig } from '../../model/gcp-config.ts'
-import type { Clock } from '../../model/ports.ts'
-import { gceMetadata } from '../../platform/gce-metadata.ts'
+
 import { limit } from '../../platform/limit.ts'
 import type { MetadataOptions } from '../../platform/metadata-server.ts'
+import type { Clock } from '../../platform/ports.ts'
 import type { GcpFacts } from './facts.ts'
 import type { GceApi } from './gce-api.ts'
+import type { GcpConfig } from './gcp-config.ts'
 import { lastPart } from './instances.ts'
 import { regionOf } from './launch-steps.ts'
+import { gceMetadata } from './metadata-client.ts'
 import type { Place } from './place.ts'
 
 /** The origin's word for a master that is not on Compute Engine (origin: provconfig/gcp_config.go). */

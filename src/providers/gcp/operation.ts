@@ -1,5 +1,5 @@
 // Follows an operation to its end with `wait`, which holds its answer back until there is something to tell.
-import type { Clock } from '../../model/ports.ts'
+import type { Clock } from '../../platform/ports.ts'
 import type { GceApi, GceOperation } from './gce-api.ts'
 import { isNotFound } from './gce-failure.ts'
 import { lastPart } from './instances.ts'

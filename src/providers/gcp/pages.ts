@@ -1,6 +1,7 @@
 // Compute Engine's pages, one after the other, and what a page of all zones says.
+
+import { GceError } from './errors.ts'
 import type { GceApi, GceInstance, GceOperation, InstancePage } from './gce-api.ts'
-import { GceError } from './gce-error.ts'
 import { lastPart } from './instances.ts'
 
 interface Page {

@@ -1,6 +1,6 @@
 // Calls that may be sent again as they are, because they ask or carry a request id: repeated while that helps.
-import type { Clock } from '../../model/ports.ts'
-import { gceErrorIn } from './gce-error.ts'
+import type { Clock } from '../../platform/ports.ts'
+import { gceErrorIn } from './errors.ts'
 import { gceFailure } from './gce-failure.ts'
 
 const attempts = 5

@@ -1,8 +1,9 @@
 // Project and zone of a pool: the file, Google's environment variables, else those of the VM this runs on.
-import type { GcpConfig } from '../../model/gcp-config.ts'
-import { ProvisionError, problem } from '../../model/problem.ts'
-import { type GceValue, gceMetadata } from '../../platform/gce-metadata.ts'
+
 import type { MetadataOptions } from '../../platform/metadata-server.ts'
+import { ProvisionError, problem } from '../../problems/problem.ts'
+import type { GcpConfig } from './gcp-config.ts'
+import { type GceValue, gceMetadata } from './metadata-client.ts'
 
 export interface Place {
   project: string

@@ -1,6 +1,6 @@
 // Which offerings a refusal is about: those are left alone for a while.
-import type { Offering } from '../../model/instance.ts'
-import type { FailureClass, LaunchFailure, LaunchOrder } from '../../model/launch.ts'
+import type { FailureClass, Offering } from '../../planner/instance.ts'
+import type { LaunchFailure, LaunchOrder } from '../launch.ts'
 import type { GceFailure } from './gce-failure.ts'
 import type { LaunchStep } from './launch-steps.ts'
 

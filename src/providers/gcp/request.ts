@@ -1,10 +1,10 @@
 // The Compute Engine requests of a launch as data: what `--dry-run` shows is what the provider sends.
-import type { AgentSetup } from '../../model/agent-setup.ts'
-import type { GcpConfig } from '../../model/gcp-config.ts'
-import type { CloudCall, LaunchRequest } from '../../model/launch.ts'
-import type { Problem } from '../../model/problem.ts'
-import type { BuildRequest, RequestInput } from '../provider.ts'
+import type { AgentSetup } from '../../agent-setup/setup.ts'
+import type { Problem } from '../../problems/problem.ts'
+import type { BuildRequest, RequestInput } from '../contract.ts'
+import type { CloudCall, LaunchRequest } from '../launch.ts'
 import { type GcpFacts, settleFacts } from './facts.ts'
+import type { GcpConfig } from './gcp-config.ts'
 import { type LaunchStep, launchSteps } from './launch-steps.ts'
 import { prefixProblems } from './names.ts'
 

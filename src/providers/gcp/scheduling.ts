@@ -1,5 +1,5 @@
 // How a VM is bought and what happens to it: spot or not, at maintenance, at its end.
-import type { CapacityType } from '../../model/instance.ts'
+import type { CapacityType } from '../../planner/instance.ts'
 import type { Scheduling } from './compute-types.ts'
 
 export interface SchedulingInput {

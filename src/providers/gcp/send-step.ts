@@ -1,8 +1,9 @@
 // One launch call with patience for what passes by itself, followed until it is known what it made.
-import type { LaunchOrder } from '../../model/launch.ts'
-import type { Clock } from '../../model/ports.ts'
+
+import type { Clock } from '../../platform/ports.ts'
+import type { LaunchOrder } from '../launch.ts'
+import { gceErrorIn } from './errors.ts'
 import type { GceApi, GceOperation } from './gce-api.ts'
-import { gceErrorIn } from './gce-error.ts'
 import { gceFailure } from './gce-failure.ts'
 import type { LaunchStep } from './launch-steps.ts'
 import { madeBy, type StepOutcome } from './made.ts'

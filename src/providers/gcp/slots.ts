@@ -1,7 +1,8 @@
 // Slots of a machine type: the GPUs it brings, or those the pool attaches to it.
-import type { GcpConfig } from '../../model/gcp-config.ts'
+
 import type { GceApi, MachineType } from './gce-api.ts'
 import { codeOf } from './gce-failure.ts'
+import type { GcpConfig } from './gcp-config.ts'
 import { familyOf } from './machine-type.ts'
 
 /** GPUs, else the one CPU slot where it is allowed; undefined for a type the zone does not have. */

@@ -1,5 +1,5 @@
 // Fields of `base_config`, at any depth, that Compute Engine's API does not have: its client drops them without a word.
-import { type Problem, problem } from '../../model/problem.ts'
+import { type Problem, problem } from '../../problems/problem.ts'
 import type { Namespace } from './prune-descriptors.ts'
 
 /** All of them in one problem; none when every field is known. */

@@ -1,9 +1,9 @@
 // Deletes VMs of ours, several at a time: foreign ones are left alone, one that cannot be deleted does not spare the rest.
 import { randomUUID } from 'node:crypto'
-import type { TerminateResult } from '../../model/launch.ts'
-import type { Ownership } from '../../model/ownership.ts'
-import { problem } from '../../model/problem.ts'
 import { limit } from '../../platform/limit.ts'
+import { problem } from '../../problems/problem.ts'
+import type { TerminateResult } from '../launch.ts'
+import type { Ownership } from '../ownership.ts'
 import type { GceApi, GceInstance } from './gce-api.ts'
 import { gceFailure, isNotFound } from './gce-failure.ts'
 import { isName, isOurs, lastPart, namesFilter } from './instances.ts'

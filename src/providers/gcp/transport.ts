@@ -2,7 +2,7 @@
 import type { Fetch } from '../../platform/http-text.ts'
 import { reasonOf } from '../../platform/http-text.ts'
 import type { Credentials } from './credentials.ts'
-import { errorOfAnswer, GceError, gceErrorIn } from './gce-error.ts'
+import { errorOfAnswer, GceError, gceErrorIn } from './errors.ts'
 import { leanUrl } from './lean-url.ts'
 
 /** `wait` holds an answer back for two minutes; the others take seconds. */

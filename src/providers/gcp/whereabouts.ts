@@ -1,7 +1,7 @@
 // What is remembered of VMs: the zone each is in, because Compute Engine asks for it, and when it was first seen.
-import type { Instance } from '../../model/instance.ts'
-import type { Listing } from '../../model/launch.ts'
-import type { Clock } from '../../model/ports.ts'
+import type { Instance } from '../../planner/instance.ts'
+import type { Clock } from '../../platform/ports.ts'
+import type { Listing } from '../launch.ts'
 
 /** A listing shows new VMs within seconds, and within a minute at its worst. */
 const newMs = 300_000

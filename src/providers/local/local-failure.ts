@@ -1,6 +1,6 @@
 // What this machine refused, in the words every provider uses.
-import type { FailureClass } from '../../model/launch.ts'
-import { type Problem, ProvisionError, problem } from '../../model/problem.ts'
+import type { FailureClass } from '../../planner/instance.ts'
+import { type Problem, ProvisionError, problem } from '../../problems/problem.ts'
 
 /** errno names of a machine that has no room left (errno(3)). */
 const full: Record<string, string> = {

@@ -1,6 +1,6 @@
 // Ids of local VMs, derived from the intent: asking twice for the same VMs gives the same names, never a second set.
 import { createHash } from 'node:crypto'
-import type { Intent } from '../../model/launch.ts'
+import type { Intent } from '../launch.ts'
 
 const shape = /^local-[0-9a-f]{8}-[1-9]\d*$/
 

@@ -1,8 +1,9 @@
 // What launching a local VM would do, as data for people.
-import type { LaunchRequest } from '../../model/launch.ts'
-import { ownerTagsOf } from '../../model/ownership.ts'
-import type { LocalConfig } from '../../model/provider-config.ts'
-import type { RequestInput } from '../provider.ts'
+
+import type { LocalConfig } from '../../config/provider-config.ts'
+import type { RequestInput } from '../contract.ts'
+import type { LaunchRequest } from '../launch.ts'
+import { ownerTagsOf } from '../ownership.ts'
 import { vmVariables } from './environment.ts'
 import { instanceIds } from './names.ts'
 

@@ -10,7 +10,7 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { join } from 'node:path'
-import { ProvisionError, problem } from '../../model/problem.ts'
+import { ProvisionError, problem } from '../../problems/problem.ts'
 import { isInstanceId } from './names.ts'
 
 /** What stays of a VM that is gone: what it was, and what it said. */

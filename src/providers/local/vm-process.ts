@@ -1,7 +1,7 @@
 // The processes of a local VM: its script, and whatever that starts; found again, and ended as a whole.
-import { failureStages } from '../../model/stage.ts'
-import { type GatedProcess, type ProcessEnd, sendSignal, startGated } from '../../platform/gated-process.ts'
+import { failureStages } from '../../agent-setup/stages.ts'
 import { processesWith, processGroup, processStart } from '../../platform/process-identity.ts'
+import { type GatedProcess, type ProcessEnd, sendSignal, startGated } from '../../platform/processes.ts'
 import { rootVariable, vmEnvironment } from './environment.ts'
 import type { VmRecord } from './vm-record.ts'
 

@@ -1,10 +1,10 @@
 // What is written down about a local VM, in <root>/vm.json: it survives the provisioner.
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import type { CapacityType, Instance, InstanceState } from '../../model/instance.ts'
-import { type Ownership, ownerTags } from '../../model/ownership.ts'
-import { ProvisionError, problem } from '../../model/problem.ts'
-import { writeFileAtomic } from '../../platform/atomic-file.ts'
+import type { CapacityType, Instance, InstanceState } from '../../planner/instance.ts'
+import { writeFileAtomic } from '../../platform/files.ts'
+import { ProvisionError, problem } from '../../problems/problem.ts'
+import { type Ownership, ownerTags } from '../ownership.ts'
 
 export interface VmRecord {
   id: string

@@ -1,7 +1,7 @@
 // The local VMs of one pool: looked at, watched, ended; what is known about each stands in its record.
 
-import { type Problem, ProvisionError, problem } from '../../model/problem.ts'
-import type { ProviderContext } from '../provider.ts'
+import { type Problem, ProvisionError, problem } from '../../problems/problem.ts'
+import type { ProviderContext } from '../contract.ts'
 import { localFailure } from './local-failure.ts'
 import { tooOld } from './retention.ts'
 import { openPoolFolder, type PoolFolder } from './vm-folder.ts'

@@ -1,6 +1,6 @@
 // The built-in agent against the built-in master, over real TLS.
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import type { DevelopmentChain } from '../../../src/tls/development/development-ca.ts'
+import type { DevelopmentChain } from '../../../src/pki/development-ca.ts'
 import { chain, masterConfig, startMaster, type TestMaster } from '../../support/master.ts'
 import { type AgentHome, agentHome } from '../../support/running-agent.ts'
 import { until } from '../../support/server.ts'

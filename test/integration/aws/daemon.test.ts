@@ -2,9 +2,9 @@
 // again when it starts.
 import { EC2Client } from '@aws-sdk/client-ec2'
 import { afterEach, beforeEach, expect, inject, it } from 'vitest'
-import type { Provisioner } from '../../../src/app/provisioner.ts'
-import type { MasterConfig } from '../../../src/model/master-config.ts'
+import type { MasterConfig } from '../../../src/config/master-config.ts'
 import { systemClock } from '../../../src/platform/clock.ts'
+import type { Provisioner } from '../../../src/provisioner/provisioner.ts'
 import { type AwsCloud, awsCloud } from '../../support/aws-cloud.ts'
 import { type Ec2Vms, runEc2Vms } from '../../support/ec2-vms.ts'
 import { runCliAside } from '../../support/run-cli.ts'

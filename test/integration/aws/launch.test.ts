@@ -1,8 +1,8 @@
 // Launches through the real SDK: what arrives at EC2, and what is made of its answers.
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import type { Offering } from '../../../src/model/instance.ts'
-import type { LaunchResult } from '../../../src/model/launch.ts'
+import type { Offering } from '../../../src/planner/instance.ts'
 import { awsLaunch } from '../../../src/providers/aws/request.ts'
+import type { LaunchResult } from '../../../src/providers/launch.ts'
 import { type AwsCloud, awsCloud, bothTypes, userDataOf } from '../../support/aws-cloud.ts'
 import { awsConfig, master, offering } from '../../support/cloud-pools.ts'
 import { metadataServer } from '../../support/metadata-server.ts'

@@ -1,7 +1,7 @@
 // `provision check` beside a Determined master: what its REST API tells before anything is launched.
 import { afterEach, beforeEach, expect, it } from 'vitest'
-import { checkAll } from '../../../src/app/check/check-all.ts'
 import { systemClock } from '../../../src/platform/clock.ts'
+import { checkAll } from '../../../src/provisioner/check.ts'
 import { type Opened, openFake } from '../../support/fake-determined/opened.ts'
 import { silentLogger } from '../../support/silent-logger.ts'
 

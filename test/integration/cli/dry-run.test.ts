@@ -4,7 +4,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
-import { createDevelopmentChain } from '../../../src/tls/development/development-ca.ts'
+import { createDevelopmentChain } from '../../../src/pki/development-ca.ts'
 import { runCli } from '../../support/run-cli.ts'
 
 let dir: string

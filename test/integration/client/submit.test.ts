@@ -2,11 +2,11 @@
 import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Server } from 'node:net'
 import { afterEach, beforeEach, expect, it } from 'vitest'
-import { type Client, createClient } from '../../../src/client/client.ts'
-import { submitWork } from '../../../src/client/submit.ts'
-import { listWork } from '../../../src/client/work.ts'
-import type { Clock } from '../../../src/model/ports.ts'
-import type { ProvisionError } from '../../../src/model/problem.ts'
+import { type Client, createClient } from '../../../src/http/client.ts'
+import { submitWork } from '../../../src/http/submit.ts'
+import { listWork } from '../../../src/http/work-client.ts'
+import type { Clock } from '../../../src/platform/ports.ts'
+import type { ProvisionError } from '../../../src/problems/problem.ts'
 import { startMaster, type TestMaster, token } from '../../support/master.ts'
 
 let m: TestMaster

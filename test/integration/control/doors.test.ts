@@ -2,7 +2,7 @@
 import { statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import type { Provisioner } from '../../../src/app/provisioner.ts'
+import type { Provisioner } from '../../../src/provisioner/provisioner.ts'
 import { type AskOptions, ask } from '../../support/ask.ts'
 import { Cluster } from '../../support/stand-alone.ts'
 import { purpose } from '../../support/x509-extensions.ts'

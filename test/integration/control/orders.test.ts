@@ -1,7 +1,7 @@
 // Orders that are carried out: a VM is launched, drained, ended; work is not lost by accident.
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import type { Provisioner } from '../../../src/app/provisioner.ts'
+import type { Provisioner } from '../../../src/provisioner/provisioner.ts'
 import { type AskOptions, ask } from '../../support/ask.ts'
 import { Cluster } from '../../support/stand-alone.ts'
 

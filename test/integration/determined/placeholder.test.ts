@@ -1,8 +1,8 @@
 // The placeholder agent on the true wire: what it says, and that it leaves rather than be given work. Experimental.
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { holdPlaceholder, type PlaceholderOptions } from '../../../src/app/placeholder-agent.ts'
-import type { PendingAllocation } from '../../../src/model/demand.ts'
-import { ProvisionError, problem } from '../../../src/model/problem.ts'
+import type { PendingAllocation } from '../../../src/planner/demand.ts'
+import { ProvisionError, problem } from '../../../src/problems/problem.ts'
+import { holdPlaceholder, type PlaceholderOptions } from '../../../src/standalone/agent/placeholder.ts'
 import { FastClock } from '../../support/fast-clock.ts'
 import { options, type ScriptedMaster, scriptedMaster } from '../../support/scripted-master.ts'
 import { until } from '../../support/server.ts'

@@ -2,7 +2,7 @@
 // join the built-in master over verified TLS.
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { openJournal } from '../../../src/platform/journal-file.ts'
+import { openJournal } from '../../../src/platform/journal.ts'
 import { type GceMachines, gceMachines } from '../../support/gce-machines.ts'
 import { type GcpCloud, gcpCloud } from '../../support/gcp-cloud.ts'
 import { Cluster } from '../../support/stand-alone.ts'

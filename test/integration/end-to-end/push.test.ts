@@ -1,9 +1,9 @@
 // A master that pushes over TLS: VMs come for its work, and idle ones go once it has drained them.
 import { readFileSync, writeFileSync } from 'node:fs'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import type { Provisioner } from '../../../src/app/provisioner.ts'
 import { loadConfig } from '../../../src/config/load.ts'
-import type { PushedDemand } from '../../../src/demand/push/pushed-demand.ts'
+import type { PushedDemand } from '../../../src/demand/pushed-demand.ts'
+import type { Provisioner } from '../../../src/provisioner/provisioner.ts'
 import { type AskOptions, ask } from '../../support/ask.ts'
 import { Cluster } from '../../support/stand-alone.ts'
 

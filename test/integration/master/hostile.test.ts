@@ -1,7 +1,7 @@
 // Hostile and clumsy agents. After each of them the master must live, and an agent that was there before must have noticed nothing.
 import { randomBytes } from 'node:crypto'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
-import { encodeMasterMessage } from '../../../src/protocol/master-message.ts'
+import { encodeMasterMessage } from '../../../src/standalone/protocol/messages.ts'
 import { gpu, startMaster, type TestAgent, type TestMaster } from '../../support/master.ts'
 import { type RawAgent, rawAgent } from '../../support/raw-agent.ts'
 import { rawClient, rawTlsClient, until } from '../../support/server.ts'

@@ -1,9 +1,9 @@
 // Agents join over real, verified TLS; the master tells about them, and a renewed certificate disturbs nobody.
 import { afterEach, describe, expect, it } from 'vitest'
-import type { ProvisionError } from '../../../src/model/problem.ts'
-import { pastReconnectPeriod } from '../../../src/protocol/agent-message.ts'
-import { createDevelopmentChain } from '../../../src/tls/development/development-ca.ts'
-import { dialOptions } from '../../../src/tls/dial-options.ts'
+import { createDevelopmentChain } from '../../../src/pki/development-ca.ts'
+import { dialOptions } from '../../../src/pki/dial-options.ts'
+import type { ProvisionError } from '../../../src/problems/problem.ts'
+import { pastReconnectPeriod } from '../../../src/standalone/protocol/agent-message.ts'
 import { gpu, masterConfig, startMaster, type TestMaster } from '../../support/master.ts'
 import { until } from '../../support/server.ts'
 import { testKey } from '../../support/test-keys.ts'

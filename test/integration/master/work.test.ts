@@ -1,6 +1,6 @@
 // Work over real sockets: handed in by REST, placed, run, ended, lost, drained, and told about.
 import { afterEach, describe, expect, it } from 'vitest'
-import { builtInDemand } from '../../../src/demand/built-in/source.ts'
+import { builtInDemand } from '../../../src/demand/built-in.ts'
 import { gpu, masterConfig, startMaster, type TestMaster } from '../../support/master.ts'
 import { until } from '../../support/server.ts'
 import { becomes, type Json, post, submit, work } from '../../support/work.ts'

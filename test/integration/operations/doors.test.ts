@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import { request } from 'node:https'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
-import type { Provisioner } from '../../../src/app/provisioner.ts'
+import type { Provisioner } from '../../../src/provisioner/provisioner.ts'
 import { runCliAside } from '../../support/run-cli.ts'
 import { Cluster } from '../../support/stand-alone.ts'
 

@@ -1,8 +1,8 @@
 // Preflight before masters whose certificates are right, wrong or renewed: what is told, and what follows from it.
 import type { TlsOptions } from 'node:tls'
 import { afterEach, describe, expect, test } from 'vitest'
+import { type PreflightOrder, type PreflightResult, preflight } from '../../../src/pki/preflight.ts'
 import { systemClock } from '../../../src/platform/clock.ts'
-import { type PreflightOrder, type PreflightResult, preflight } from '../../../src/tls/preflight/preflight.ts'
 import { embed, Masters, plan } from '../../support/masters.ts'
 import { testKey } from '../../support/test-keys.ts'
 import { day, type Issued, now } from '../../support/x509.ts'

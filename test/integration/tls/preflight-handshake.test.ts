@@ -1,8 +1,8 @@
 // Preflight before masters that refuse Go agents, demand certificates, or answer as no master does.
 import type { TlsOptions } from 'node:tls'
 import { afterEach, expect, test } from 'vitest'
+import { type PreflightOrder, type PreflightResult, preflight } from '../../../src/pki/preflight.ts'
 import { systemClock } from '../../../src/platform/clock.ts'
-import { type PreflightOrder, type PreflightResult, preflight } from '../../../src/tls/preflight/preflight.ts'
 import { FakeClock } from '../../support/fake-clock.ts'
 import { answerInfo, embed, infoBody, latch, Masters, plan } from '../../support/masters.ts'
 import { type KeyKind, testKey } from '../../support/test-keys.ts'

@@ -2,7 +2,7 @@
 import { statSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, describe, expect, it } from 'vitest'
-import { anchorsOf, type TrustMode } from '../../../src/model/trust-plan.ts'
+import { anchorsOf, type TrustMode } from '../../../src/pki/trust-plan.ts'
 import { agentSetup, trustPlan } from '../../support/agent-setups.ts'
 import { dockerRun, type ScriptVm, ScriptVms } from '../../support/script-vm.ts'
 

@@ -1,6 +1,6 @@
 // Every step of the script can fail, and each failure has a stage code, an exit status and a line that says why.
 import { afterEach, describe, expect, it } from 'vitest'
-import { type FailureStage, failureStages } from '../../../src/model/stage.ts'
+import { type FailureStage, failureStages } from '../../../src/agent-setup/stages.ts'
 import type { SetupChanges } from '../../support/agent-setups.ts'
 import type { ToolBehaviour } from '../../support/fake-tools.ts'
 import { isRunning, type ScriptVm, ScriptVms } from '../../support/script-vm.ts'

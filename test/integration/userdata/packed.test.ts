@@ -2,8 +2,8 @@
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, describe, expect, it } from 'vitest'
-import { packUserData } from '../../../src/userdata/pack.ts'
-import { renderScript } from '../../../src/userdata/render.ts'
+import { packUserData } from '../../../src/agent-setup/pack.ts'
+import { renderScript } from '../../../src/agent-setup/render.ts'
 import { agentSetup, type SetupChanges } from '../../support/agent-setups.ts'
 import { dockerRun, ScriptVms } from '../../support/script-vm.ts'
 

@@ -1,7 +1,7 @@
 // What openssl and curl say, and the name the script gives it. The texts are those of OpenSSL 1.1.1, 3.0 and 3.5 and of
 // curl 7.74 to 8.14; test/tools/userdata/tls-faults.test.ts asks the real ones.
 import { afterEach, describe, expect, it } from 'vitest'
-import { type FailureStage, failureStages } from '../../../src/model/stage.ts'
+import { type FailureStage, failureStages } from '../../../src/agent-setup/stages.ts'
 import { type SetupChanges, trustPlan } from '../../support/agent-setups.ts'
 import { rendered, ScriptVms } from '../../support/script-vm.ts'
 

@@ -2,7 +2,7 @@
 import fc from 'fast-check'
 import { afterEach, describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
-import { renderScript } from '../../../src/userdata/render.ts'
+import { renderScript } from '../../../src/agent-setup/render.ts'
 import { agentSetup, type SetupChanges, trustPlan } from '../../support/agent-setups.ts'
 import { dockerRun, ScriptVms } from '../../support/script-vm.ts'
 

@@ -2,8 +2,8 @@
 import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { systemClock } from '../../../src/platform/clock.ts'
-import { createAcceptor, refuseUpgrade } from '../../../src/protocol/accept.ts'
-import { parseJoin } from '../../../src/protocol/agents-url.ts'
+import { createAcceptor, refuseUpgrade } from '../../../src/standalone/protocol/accept.ts'
+import { parseJoin } from '../../../src/standalone/protocol/agents-url.ts'
 import { options } from '../scripted-master.ts'
 import { type FakeWorld, giveUp, join, lose } from './world.ts'
 

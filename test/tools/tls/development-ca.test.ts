@@ -8,7 +8,7 @@ import {
   createDevelopmentChain,
   type DevelopmentFiles,
   writeDevelopmentChain,
-} from '../../../src/tls/development/development-ca.ts'
+} from '../../../src/pki/development-ca.ts'
 
 let directory: string
 let files: DevelopmentFiles

@@ -1,9 +1,9 @@
 // Whatever certificate we let pass, Go's parser can read: tried on thousands that are almost right.
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { readCertificates } from '../../../src/tls/certificate/certificate-file.ts'
-import { checkForGo } from '../../../src/tls/checks/go.ts'
-import { judgeKey } from '../../../src/tls/checks/keys.ts'
+import { readCertificates } from '../../../src/pki/certificate-file.ts'
+import { judgeKey } from '../../../src/pki/keys.ts'
+import { checkForGo } from '../../../src/pki/verifier-checks.ts'
 import { oid, type StringType, sequence, set, stringTag, text, tlv } from '../../support/der-writer.ts'
 import { threeOf } from '../../support/shapes/shape.ts'
 import { type CertificateSpec, issue, pemOf } from '../../support/x509.ts'

@@ -1,8 +1,8 @@
 // What `provision check` prints for people.
 import { describe, expect, it } from 'vitest'
-import { exitOfRows, rowsOf } from '../../../src/app/check/row.ts'
 import { checkLines, countLine } from '../../../src/cli/check-text.ts'
-import { problem } from '../../../src/model/problem.ts'
+import { problem } from '../../../src/problems/problem.ts'
+import { exitOfRows, rowsOf } from '../../../src/provisioner/row.ts'
 
 const { passed, notChecked, of } = rowsOf('pool gpu')
 const remedy = 'Give credentials.'

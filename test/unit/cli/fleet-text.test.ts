@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { statusLines } from '../../../src/cli/status-text.ts'
 import { agentLines, instanceLines } from '../../../src/cli/vm-text.ts'
-import type { AgentView, FleetStatus, InstanceView, PoolOverview } from '../../../src/client/fleet-view.ts'
+import type { AgentView, FleetStatus, InstanceView, PoolOverview } from '../../../src/http/client-views.ts'
 
 const ok: PoolOverview = {
   pool: 'default',

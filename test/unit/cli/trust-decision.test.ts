@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest'
 import type { Terminal } from '../../../src/cli/terminal.ts'
 import { decide } from '../../../src/cli/trust-decision.ts'
-import type { Stranger } from '../../../src/client/stranger.ts'
+import type { Stranger } from '../../../src/http/stranger.ts'
 
 const leaf = {
   subject: 'CN=master',

@@ -2,8 +2,8 @@
 import { describe, expect, it } from 'vitest'
 import { codeFrame } from '../../../src/config/code-frame.ts'
 import { isSecretKey, maskLine, shown } from '../../../src/config/mask.ts'
-import { readYaml } from '../../../src/config/yaml-reader.ts'
-import { nearest } from '../../../src/model/nearest.ts'
+import { readYaml } from '../../../src/config/yaml.ts'
+import { nearest } from '../../../src/platform/nearest.ts'
 
 const frameOf = (text: string) => readYaml(text, 'a.yaml').problems[0]!.where!.frame!
 

@@ -5,7 +5,7 @@ import { join, resolve } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { loadConfig, parseConfig } from '../../../src/config/load.ts'
 import { reportProblem, reportProblems } from '../../../src/config/report.ts'
-import type { Problem } from '../../../src/model/problem.ts'
+import type { Problem } from '../../../src/problems/problem.ts'
 import { aws, local } from './marked.ts'
 
 const codes = (problems: Problem[]) => problems.map(({ code }) => code)

@@ -1,5 +1,5 @@
 // The origin's own test vectors of its configuration, and what becomes of each here. docs/origin-vectors.md is made of it.
-import type { ProblemCode } from '../../../src/model/problem-codes.ts'
+import type { ProblemCode } from '../../../src/problems/codes.ts'
 
 export interface OriginVector {
   /** The origin's test file, below master/. */

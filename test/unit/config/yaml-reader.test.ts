@@ -1,6 +1,6 @@
 // Reading YAML: values as the origin's parser gave them, and every fault with its place.
 import { describe, expect, it } from 'vitest'
-import { readYaml } from '../../../src/config/yaml-reader.ts'
+import { readYaml } from '../../../src/config/yaml.ts'
 import { withoutMark } from './marked.ts'
 
 const parsed = (text: string) => readYaml(text, 'a.yaml').value

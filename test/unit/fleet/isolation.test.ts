@@ -1,9 +1,9 @@
 // One broken pool, credential or cloud never stops another, and no call holds up what does not need it.
 import { describe, expect, it } from 'vitest'
-import { withDeadline } from '../../../src/fleet/deadline.ts'
-import type { LaunchOrder } from '../../../src/model/launch.ts'
-import { simulatedProvider } from '../../../src/providers/simulated/provider.ts'
-import { createVirtualClock } from '../../../src/simulation/virtual-clock.ts'
+import { withDeadline } from '../../../src/platform/deadline.ts'
+import type { LaunchOrder } from '../../../src/providers/launch.ts'
+import { simulatedProvider } from '../../../src/simulator/provider.ts'
+import { createVirtualClock } from '../../../src/simulator/virtual-clock.ts'
 import { minute } from '../../support/planner.ts'
 import { codesOf, owner, startSettled } from '../../support/pool-bench.ts'
 

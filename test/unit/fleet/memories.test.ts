@@ -10,9 +10,9 @@ import {
 } from '../../../src/fleet/launch-error.ts'
 import { correctRate, type Launched, launchedLastHour } from '../../../src/fleet/launch-rate.ts'
 import { learn, type OfferingMemory } from '../../../src/fleet/offering-memory.ts'
-import type { Instance, Offering } from '../../../src/model/instance.ts'
-import type { FailureClass, LaunchFailure } from '../../../src/model/launch.ts'
-import { problem } from '../../../src/model/problem.ts'
+import type { FailureClass, Instance, Offering } from '../../../src/planner/instance.ts'
+import { problem } from '../../../src/problems/problem.ts'
+import type { LaunchFailure } from '../../../src/providers/launch.ts'
 
 const now = Date.parse('2026-11-23T12:00:00Z')
 const second = 1000

@@ -1,6 +1,6 @@
 // What the loop counts on its way, as Prometheus shows it.
 import { expect, it } from 'vitest'
-import { createPrometheusMetrics } from '../../../src/telemetry/prometheus.ts'
+import { createPrometheusMetrics } from '../../../src/platform/metrics.ts'
 import { startSettled } from '../../support/pool-bench.ts'
 
 it('a pool counts decisions, launches, refusals, joins and turns', async () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { performLaunch } from '../../../src/providers/simulated/cloud.ts'
+import { performLaunch } from '../../../src/simulator/cloud.ts'
 import { minute, second } from '../../support/planner.ts'
 import { codesOf, owner, type PoolBench, problemsOf, startSettled } from '../../support/pool-bench.ts'
 import { userDataOf } from '../../support/user-data.ts'

@@ -2,9 +2,9 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
-import { originPlan } from '../../../src/planner/origin/plan.ts'
 import type { Policy } from '../../../src/planner/policy.ts'
 import type { Snapshot } from '../../../src/planner/snapshot.ts'
+import { originPlan } from '../../../src/simulator/plan.ts'
 import {
   brief,
   briefly,

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import { originClassify } from '../../../src/planner/origin/classify.ts'
-import { originDesired } from '../../../src/planner/origin/desired.ts'
-import { originPlan } from '../../../src/planner/origin/plan.ts'
+import { originClassify } from '../../../src/simulator/classify.ts'
+import { originDesired } from '../../../src/simulator/desired.ts'
+import { originPlan } from '../../../src/simulator/plan.ts'
 import { demandVectors, launchCase, launchVectors, removalVectors } from '../../support/origin-vectors.ts'
 import {
   busy,

@@ -8,7 +8,7 @@ describe('the planner', () => {
     const others = sources.flatMap((file) =>
       file.imports
         .map(({ specifier }) => target(file, specifier) ?? specifier)
-        .filter((path) => !/^src\/(planner|model)\//.test(path))
+        .filter((path) => !/^src\/(planner|problems)\//.test(path))
         .map((path) => `${file.path}: ${path}`),
     )
     expect(sources.length).toBeGreaterThan(10)

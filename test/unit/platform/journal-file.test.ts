@@ -12,8 +12,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import type { JournalRecord } from '../../../src/model/ports.ts'
-import { type JournalFile, openJournal } from '../../../src/platform/journal-file.ts'
+import { type JournalFile, openJournal } from '../../../src/platform/journal.ts'
+import type { JournalRecord } from '../../../src/platform/ports.ts'
 
 let folder: string
 let file: string

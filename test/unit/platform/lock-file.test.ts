@@ -3,7 +3,7 @@ import { mkdtempSync, readdirSync, rmSync, statSync, utimesSync, writeFileSync }
 import { hostname, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { staleAfter, takeLock } from '../../../src/platform/lock-file.ts'
+import { staleAfter, takeLock } from '../../../src/platform/locks.ts'
 
 let folder: string
 let file: string
@@ -37,7 +37,7 @@ describe('the lock', () => {
 
   it('is held against another process', () => {
     takeLock(file, now)
-    const script = `import { takeLock } from '${join(import.meta.dirname, '../../../src/platform/lock-file.ts')}'
+    const script = `import { takeLock } from '${join(import.meta.dirname, '../../../src/platform/locks.ts')}'
       try { takeLock(process.argv[1], Date.now); console.log('taken') } catch (error) { console.log(error.code) }`
     const said = execFileSync(process.execPath, ['--input-type=module', '-e', script, file], {
       encoding: 'utf8',

@@ -3,10 +3,10 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import type { DemandConfig, TlsFiles } from '../../../../src/config/master-config.ts'
 import { endpointOf } from '../../../../src/demand/determined/endpoint.ts'
-import type { DemandConfig, TlsFiles } from '../../../../src/model/master-config.ts'
-import { ProvisionError } from '../../../../src/model/problem.ts'
-import { createDevelopmentChain } from '../../../../src/tls/development/development-ca.ts'
+import { createDevelopmentChain } from '../../../../src/pki/development-ca.ts'
+import { ProvisionError } from '../../../../src/problems/problem.ts'
 
 let dir: string
 let cert: string

@@ -6,7 +6,7 @@ import { placeholderId } from '../../../../src/demand/determined/placeholder-id.
 import { agentsSchema, seenAgent, seenTask, tasksSchema } from '../../../../src/demand/determined/seen.ts'
 import { demandOf } from '../../../../src/demand/determined/to-demand.ts'
 import type { View } from '../../../../src/demand/determined/view.ts'
-import type { Demand } from '../../../../src/model/demand.ts'
+import type { Demand } from '../../../../src/planner/demand.ts'
 
 const at = Date.parse('2026-11-26T12:00:00Z')
 const second = 1000

@@ -1,8 +1,8 @@
 // How each of EC2's answers is treated. The table is the specification; the provider's own must agree with it.
 import { describe, expect, it } from 'vitest'
-import type { FailureClass } from '../../../../src/model/launch.ts'
-import { ProvisionError, problem } from '../../../../src/model/problem.ts'
-import { codeOf, ec2Failure, refusal } from '../../../../src/providers/aws/ec2-failure.ts'
+import type { FailureClass } from '../../../../src/planner/instance.ts'
+import { ProvisionError, problem } from '../../../../src/problems/problem.ts'
+import { codeOf, ec2Failure, refusal } from '../../../../src/providers/aws/errors.ts'
 import { failureTable } from '../../../../src/providers/aws/failure-table.ts'
 
 const expected: Record<FailureClass, string[]> = {

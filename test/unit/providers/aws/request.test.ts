@@ -1,7 +1,7 @@
 // What an EC2 launch asks for, rule by rule. Whole requests are in test/golden/requests.
 import { describe, expect, it } from 'vitest'
-import type { AwsConfig } from '../../../../src/model/aws-config.ts'
-import type { Offering } from '../../../../src/model/instance.ts'
+import type { Offering } from '../../../../src/planner/instance.ts'
+import type { AwsConfig } from '../../../../src/providers/aws/aws-config.ts'
 import type { AwsFacts } from '../../../../src/providers/aws/facts.ts'
 import { withCount } from '../../../../src/providers/aws/launch-steps.ts'
 import { awsLaunch } from '../../../../src/providers/aws/request.ts'

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import type { GcpConfig } from '../../../../src/model/gcp-config.ts'
+import type { GcpConfig } from '../../../../src/providers/gcp/gcp-config.ts'
 import { leastRole } from '../../../../src/providers/gcp/iam-role.ts'
 import { gcpConfig } from '../../../support/cloud-pools.ts'
 import { root } from '../../../support/sources.ts'

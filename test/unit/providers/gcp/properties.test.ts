@@ -1,7 +1,7 @@
 // The properties of a Compute Engine VM: the pool's keys over `base_config`, rule by rule.
 import { describe, expect, it } from 'vitest'
-import type { GcpConfig } from '../../../../src/model/gcp-config.ts'
-import type { Offering } from '../../../../src/model/instance.ts'
+import type { Offering } from '../../../../src/planner/instance.ts'
+import type { GcpConfig } from '../../../../src/providers/gcp/gcp-config.ts'
 import { gcpLaunch } from '../../../../src/providers/gcp/request.ts'
 import { gcpConfig, intentOf, master, offering, owner } from '../../../support/cloud-pools.ts'
 

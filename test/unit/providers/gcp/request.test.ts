@@ -1,9 +1,9 @@
 // What a Compute Engine launch asks for, rule by rule. Whole requests are in test/golden/requests.
 import { describe, expect, it } from 'vitest'
-import type { GcpConfig } from '../../../../src/model/gcp-config.ts'
-import type { Offering } from '../../../../src/model/instance.ts'
+import type { Offering } from '../../../../src/planner/instance.ts'
 import { instanceProperties } from '../../../../src/providers/gcp/base-config.ts'
 import type { GcpFacts } from '../../../../src/providers/gcp/facts.ts'
+import type { GcpConfig } from '../../../../src/providers/gcp/gcp-config.ts'
 import { gcpLaunch } from '../../../../src/providers/gcp/request.ts'
 import { gcpConfig, intentOf, master, offering, owner } from '../../../support/cloud-pools.ts'
 import { fieldsOf, misfits } from '../../../support/compute-descriptor.ts'

@@ -1,6 +1,6 @@
 import { existsSync, rmSync, writeFileSync } from 'node:fs'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { ProvisionError, problem } from '../../../../src/model/problem.ts'
+import { ProvisionError, problem } from '../../../../src/problems/problem.ts'
 import { localFailure } from '../../../../src/providers/local/local-failure.ts'
 import { idleScript, type LocalPool, localPool } from '../../../support/local-pool.ts'
 

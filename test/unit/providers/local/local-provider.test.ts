@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { processesWith, processStart } from '../../../../src/platform/process-identity.ts'
-import type { Provider } from '../../../../src/providers/provider.ts'
+import type { Provider } from '../../../../src/providers/contract.ts'
 import { FakeClock } from '../../../support/fake-clock.ts'
 import { idleScript, type LocalPool, localPool } from '../../../support/local-pool.ts'
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import type { AgentSetup } from '../../../../src/model/agent-setup.ts'
-import type { LocalConfig } from '../../../../src/model/provider-config.ts'
+import type { AgentSetup } from '../../../../src/agent-setup/setup.ts'
+import type { LocalConfig } from '../../../../src/config/provider-config.ts'
 import { instanceIds, isInstanceId } from '../../../../src/providers/local/names.ts'
 import { buildRequest } from '../../../../src/providers/local/request.ts'
 

@@ -1,0 +1,150 @@
+// Which name agents verify the master's certificate against, and why that one.
+
+import type { Certificate } from '../pki/certificate.ts'
+import { showName } from '../pki/general-name.ts'
+import { isHostAlias } from '../pki/master-address.ts'
+import { canonicalName, covers, isHostname, underWildcard, usableNames } from '../pki/names.ts'
+import { ipVersion } from '../platform/ip-address.ts'
+import { type Problem, type ProblemOptions, problem } from '../problems/problem.ts'
+
+export interface NameQuestion {
+  /** What agents dial. */
+  host: string
+  /** `master_cert_name`; empty when the user left the choice to us. */
+  explicit: string
+  allowIpOnly: boolean
+  /** The certificate agents will see, when it is known here. */
+  leaf?: Certificate
+  where?: ProblemOptions['where']
+}
+
+export interface NameChoice {
+  certificateName?: string
+  reason: string
+  problems: Problem[]
+}
+
+export function chooseName(question: NameQuestion): NameChoice {
+  const { explicit, leaf } = question
+  if (explicit) return leaf ? explicitKnown(question, leaf) : explicitUnknown(question)
+  return leaf ? fromCertificate(question, leaf) : fromHost(question)
+}
+
+/** Whether nothing that was asked for speaks against this certificate being the one agents will see. */
+export function isPlausible({ explicit, host }: NameQuestion, leaf: Certificate): boolean {
+  const wish = canonicalName(explicit || host)
+  const silent = !explicit && (ipVersion(wish) !== 0 || isHostAlias(wish))
+  return silent || covers(leaf.x509, wish)
+}
+
+function explicitKnown(question: NameQuestion, leaf: Certificate): NameChoice {
+  const name = canonicalName(question.explicit)
+  if (covers(leaf.x509, name)) return explicitName(question, name, 'it is the configured master_cert_name')
+  const message = `master_cert_name ${question.explicit} is not a name of ${leaf.subject}; it is valid for: ${listNames(leaf)}`
+  return refuse(question, problem('TLS_NAME_MISMATCH', message, options(question, leaf)))
+}
+
+function explicitUnknown(question: NameQuestion): NameChoice {
+  const name = canonicalName(question.explicit)
+  if (!ipVersion(name) && !isHostname(name.replaceAll('_', 'x')))
+    return refuse(
+      question,
+      problem(
+        'TLS_NAME_MISMATCH',
+        `master_cert_name ${question.explicit} is not a host name`,
+        options(question),
+      ),
+    )
+  return explicitName(
+    question,
+    name,
+    'it is the configured master_cert_name; the certificate agents will see is not known here',
+  )
+}
+
+function explicitName(question: NameQuestion, name: string, reason: string): NameChoice {
+  if (!ipVersion(name) || question.allowIpOnly) return { certificateName: name, reason, problems: [] }
+  const message = `master_cert_name ${name} is an IP address`
+  return refuse(question, problem('TLS_IP_ONLY', message, options(question)))
+}
+
+function fromCertificate(question: NameQuestion, leaf: Certificate): NameChoice {
+  const host = canonicalName(question.host)
+  const { concrete, wildcards, ips } = usableNames(leaf)
+  const chosen = (certificateName: string, reason: string) => ({ certificateName, reason, problems: [] })
+  if (!isHostAlias(host) && !ipVersion(host) && covers(leaf.x509, host))
+    return chosen(host, 'it is the host agents dial, and the certificate covers it')
+  const because = `agents dial ${question.host}, ${whyNotHost(host)}`
+  if (concrete[0]) return chosen(concrete[0], `it is the certificate's first DNS name; ${because}`)
+  if (wildcards[0])
+    return chosen(
+      underWildcard(wildcards[0]),
+      `it is a name under the certificate's ${wildcards[0]}; ${because}`,
+    )
+  if (ips.length > 0) return byAddress(question, leaf, host, ips)
+  return refuse(
+    question,
+    problem(
+      'TLS_NO_USABLE_NAME',
+      `no name of ${leaf.subject} works for Go and OpenSSL: ${listNames(leaf)}`,
+      options(question, leaf),
+    ),
+  )
+}
+
+function byAddress(question: NameQuestion, leaf: Certificate, host: string, ips: string[]): NameChoice {
+  if (!question.allowIpOnly) {
+    const message = `${leaf.subject} is valid for IP addresses only: ${ips.join(', ')}`
+    return refuse(question, problem('TLS_IP_ONLY', message, options(question, leaf)))
+  }
+  if (isHostAlias(host))
+    return { reason: `agents verify the address ${host} stands for; it is not known here`, problems: [] }
+  if (covers(leaf.x509, host))
+    return { reason: 'agents verify the address they dial, and the certificate covers it', problems: [] }
+  const reason = `it is the certificate's first address; agents dial ${question.host}, ${whyNotHost(host)}`
+  return { certificateName: ips[0]!, reason, problems: [] }
+}
+
+function fromHost(question: NameQuestion): NameChoice {
+  const host = canonicalName(question.host)
+  const dotted = question.host.endsWith('.')
+  const isName = !ipVersion(host) && !isAddressAlias(host)
+  if (isName && !isHostAlias(host))
+    return {
+      // With the final dot OpenSSL would not match it, Go would.
+      ...(dotted && { certificateName: host }),
+      reason: 'agents verify the host they dial; the certificate they will see is not known here',
+      problems: [],
+    }
+  if (isName || question.allowIpOnly)
+    return { reason: `agents verify what ${question.host} stands for; it is not known here`, problems: [] }
+  const message = `agents dial ${question.host}, an IP address, and see a certificate that is not known here`
+  return refuse(question, problem('TLS_NAME_NEEDED', message, options(question)))
+}
+
+function isAddressAlias(host: string): boolean {
+  return isHostAlias(host) && !host.endsWith('-hostname')
+}
+
+function whyNotHost(host: string): string {
+  if (isHostAlias(host)) return 'which the cloud replaces by an address'
+  return ipVersion(host) ? 'an IP address' : 'which the certificate does not cover'
+}
+
+/** Certificates of content networks have hundreds; all of them are in the problem's details. */
+function listNames(leaf: Certificate): string {
+  const names = leaf.fields.names.map(showName)
+  const rest = names.length - 10
+  return [...names.slice(0, 10), ...(rest > 0 ? [`and ${rest} more`] : [])].join(', ')
+}
+
+function refuse(question: NameQuestion, found: Problem): NameChoice {
+  return { reason: `no name for ${question.host}`, problems: [found] }
+}
+
+function options(question: NameQuestion, leaf?: Certificate): ProblemOptions {
+  return {
+    ...(question.where && { where: question.where }),
+    ...(leaf && { details: { names: leaf.fields.names.map(showName) } }),
+  }
+}

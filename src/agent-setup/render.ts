@@ -1,0 +1,37 @@
+// From an agent's setup to the script its VM runs: same setup, same bytes, on every machine.
+
+import { isError, type Problem } from '../problems/problem.ts'
+import { contextOf } from './context.ts'
+import { helpers } from './helpers.ts'
+import { mainTemplate, partialTemplates } from './own-templates.ts'
+import { secretProblems } from './secrets.ts'
+import type { AgentSetup } from './setup.ts'
+import { setupProblems } from './setup-check.ts'
+import type { UserTemplate } from './user-template.ts'
+
+export interface RenderOptions {
+  /** `agent_setup_template`: used in the place of our own. */
+  template?: UserTemplate
+  /** `allow_secrets_in_user_data`: what looks like a secret is let through. */
+  allowSecrets?: boolean
+}
+
+export interface RenderResult {
+  /** undefined when a problem is an error. */
+  script?: string
+  problems: Problem[]
+}
+
+/** Renders the startup script of one pool's agents; finds every problem at once. */
+export async function renderScript(setup: AgentSetup, options: RenderOptions = {}): Promise<RenderResult> {
+  const { template, allowSecrets = false } = options
+  const own = template && (await (await import('./user-template.ts')).compileUserTemplate(template))
+  const problems = [
+    ...(own?.problems ?? []),
+    ...setupProblems(setup),
+    ...(allowSecrets ? [] : secretProblems(setup, template)),
+  ]
+  if (problems.some(isError)) return { problems }
+  const render = own?.render ?? mainTemplate()
+  return { script: render(contextOf(setup), { helpers, partials: partialTemplates() }), problems }
+}

@@ -1,0 +1,20 @@
+// The contract of every source of demand. test/contract/demand-contract.ts holds what it means.
+import type { Demand } from '../planner/demand.ts'
+
+export interface DemandSource {
+  readonly kind: 'built-in' | 'determined' | 'push'
+
+  /** The newest known demand of a pool; throws a ProvisionError when the master cannot be asked. */
+  read(pool: string, signal?: AbortSignal): Promise<Demand>
+
+  /** Calls back within 50 ms of a change, when the source can know; returns the function that stops it. */
+  onChange(listener: (pool: string) => void): () => void
+
+  /** Stops new work from going to an agent. Idempotent; false when the agent is unknown. */
+  drain(agentId: string, signal?: AbortSignal): Promise<boolean>
+
+  /** Undoes `drain`. Idempotent; false when the agent is unknown. */
+  undrain(agentId: string, signal?: AbortSignal): Promise<boolean>
+
+  close(): Promise<void>
+}

@@ -1,0 +1,101 @@
+// Ending VMs: looked at once more right before, then asked of the cloud in one call.
+import type { ReasonCode } from '../planner/reasons.ts'
+import { withDeadline } from '../platform/deadline.ts'
+import { delayAfter } from './backoff.ts'
+import { sayNeverJoined } from './failures.ts'
+import type { Track } from './memory.ts'
+import { readDemand } from './read-demand.ts'
+import { type PoolRun, problemOf, tell } from './run.ts'
+import { callDeadlines } from './settings.ts'
+
+const retryGrowth = { first: 2_000, most: 60_000 }
+/** For a VM that somebody has protected: only a person can change that. */
+const keptGrowth = { first: 60_000, most: 3_600_000 }
+
+/** Ends the VMs for which the plan gave these reasons; one call of this kind at a time. */
+export function endVms(run: PoolRun, reasons: ReadonlyMap<Track, ReasonCode>): void {
+  const tracks = [...reasons.keys()]
+  for (const track of tracks) track.busyWith = 'end'
+  run.background(async () => {
+    try {
+      await sayNeverJoined(
+        run,
+        tracks.filter((track) => reasons.get(track) === 'NEVER_JOINED'),
+      )
+      if (!tracks.every(isForced)) await readDemand(run)
+      const sure = isShown(run) ? tracks.filter((track) => mayEnd(run, track)) : []
+      if (sure.length > 0 && !run.stopping) await end(run, sure)
+    } finally {
+      for (const track of tracks) delete track.busyWith
+    }
+    run.changed()
+  })
+}
+
+/** The last look: idle and drained by the newest word of the master, or unknown to it. */
+function mayEnd(run: PoolRun, track: Track): boolean {
+  if (isForced(track)) return true
+  const { memory } = run
+  if ((memory.demandAt ?? 0) < oldestView(run)) return false
+  const agent = memory.agents.get(track.id)
+  if (agent?.busy) return false
+  if (!agent?.connected) return true
+  return track.drainedAt !== undefined && agent.draining && (memory.demandAt ?? 0) > track.drainedAt
+}
+
+/** A person wants it gone whatever it does: no word of the master is needed. */
+function isForced({ ordered }: Track): boolean {
+  return ordered === 'even_if_busy'
+}
+
+/** The newest listing is complete and fresh. */
+function isShown(run: PoolRun): boolean {
+  const { listing } = run.memory
+  return listing?.complete === true && listing.completeAt >= oldestView(run)
+}
+
+function oldestView({ settings, now }: PoolRun): number {
+  return now() - settings.policy.maxSnapshotAge
+}
+
+async function end(run: PoolRun, tracks: Track[]): Promise<void> {
+  const { deps, memory } = run
+  const ids = tracks.map(({ id }) => id)
+  for (const track of tracks) track.ending = true
+  const open = new Set(ids)
+  const kept = new Set<string>()
+  try {
+    const { terminated, failures } = await withDeadline(
+      deps.clock,
+      callDeadlines.terminate,
+      'a termination',
+      (signal) => deps.provider.terminate(ids, signal),
+    )
+    for (const id of terminated) open.delete(id)
+    for (const failure of failures) if (failure.class === 'config') kept.add(failure.id)
+    if (failures[0]) tell(run, 'terminate', failures[0].problem)
+    else memory.problems.delete('terminate')
+  } catch (error) {
+    tell(run, 'terminate', problemOf(error, 'INTERNAL', 'VMs could not be ended'))
+  }
+  const now = run.now()
+  for (const track of tracks) {
+    if (!open.has(track.id)) track.endedAt = now
+    else delete track.ending
+    if (kept.has(track.id)) keep(run, track)
+    else delete track.kept
+  }
+  const ended = ids.filter((id) => !open.has(id))
+  if (ended.length > 0) run.emit({ kind: 'ended', ids: ended })
+  // A refusal about one VM says nothing about the next call; any other does.
+  const failed = ids.some((id) => open.has(id) && !kept.has(id))
+  memory.terminateFailures = failed ? memory.terminateFailures + 1 : 0
+  memory.terminateRetryAt = failed
+    ? now + delayAfter(memory.terminateFailures, retryGrowth, deps.random)
+    : now
+}
+
+function keep(run: PoolRun, track: Track): void {
+  const times = (track.kept?.times ?? 0) + 1
+  track.kept = { times, until: run.now() + delayAfter(times, keptGrowth, run.deps.random) }
+}

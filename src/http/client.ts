@@ -1,0 +1,163 @@
+// Talks to one master of ours: first makes sure that it is one, then asks, with the token where there is one.
+import * as z from 'zod/mini'
+import { masterUrl } from '../pki/master-address.ts'
+import { type Problem, ProvisionError, problem } from '../problems/problem.ts'
+import { remember } from './client-trust.ts'
+import { exchange, type HttpAnswer } from './exchange.ts'
+import { explainConnection } from './explain-connection.ts'
+import { productName } from './product.ts'
+import type { Stranger } from './stranger.ts'
+import type { Target } from './target.ts'
+
+export interface Answer {
+  status: number
+  /** What the JSON says. */
+  value: unknown
+}
+
+/** What `GET /info` says, of any master. */
+export interface MasterAbout {
+  version: string
+  /** Undefined: a master of another product. */
+  product?: string
+}
+
+export interface Client {
+  /** Makes sure that a master of ours answers: before a token is shown to anyone. Once is enough. */
+  meet(): Promise<void>
+  /** Any status but 401 is an answer. Throws a ProvisionError when there is none, or none of a master of ours. */
+  ask(method: 'GET' | 'POST', path: string, body?: unknown): Promise<Answer>
+  readonly url: string
+}
+
+export interface MasterClient extends Client {
+  /** Which master it is, of whatever product. Throws NOT_A_PROVISIONER where none answers. */
+  about(): Promise<MasterAbout>
+}
+
+export interface ClientOptions {
+  target: Target
+  version: string
+  /** Whether to trust a master that nobody vouches for from now on; without it, such a one is refused. */
+  introduce?: (stranger: Stranger) => Promise<boolean>
+  /** Milliseconds for one request. */
+  timeoutMs?: number
+}
+
+/** Opens no connection yet. */
+export function createClient({
+  target,
+  version,
+  introduce,
+  timeoutMs = 15_000,
+}: ClientOptions): MasterClient {
+  const { address, prefix, access } = target
+  const url = masterUrl(address) + prefix
+  const token = 'token' in access ? access.token : undefined
+  // Another one after an introduction.
+  let { trust } = target
+  let info: HttpAnswer | undefined
+
+  function exchanged(method: 'GET' | 'POST', path: string, headers: Record<string, string>, body?: string) {
+    return exchange({
+      host: address.host,
+      port: address.port,
+      tls: trust?.options,
+      method,
+      path: prefix + path,
+      headers: {
+        Host: authorityOf(address),
+        Accept: 'application/json',
+        'User-Agent': `provision/${version}`,
+        ...headers,
+      },
+      body,
+      timeoutMs,
+    })
+  }
+
+  async function firstAnswer(mayAsk = introduce): Promise<HttpAnswer> {
+    try {
+      return await exchanged('GET', '/info', {})
+    } catch (error) {
+      const { problem: fault, stranger } = await explainConnection(
+        error as Error,
+        { ...target, trust },
+        false,
+      )
+      // Who changed is refused: that is for `trust replace` to settle.
+      if (!stranger || stranger.stored || !(await mayAsk?.(stranger))) throw new ProvisionError(fault)
+      trust = await remember(trust!, stranger.pem)
+    }
+    return firstAnswer(async () => false)
+  }
+
+  async function about(): Promise<MasterAbout> {
+    info ??= await firstAnswer()
+    return aboutOf(info, url)
+  }
+
+  async function meet(): Promise<void> {
+    const { product, version: theirs } = await about()
+    if (product !== productName)
+      throw new ProvisionError(
+        problem('NOT_A_PROVISIONER', `${url} is a Determined master of version ${theirs}`),
+      )
+  }
+
+  return {
+    url,
+    about,
+    meet,
+    async ask(method, path, body) {
+      if (method === 'POST' && 'missing' in access) throw new ProvisionError(access.missing)
+      await meet()
+      const headers = {
+        ...(token && { Authorization: `Bearer ${token}` }),
+        ...(body !== undefined && { 'Content-Type': 'application/json' }),
+      }
+      const text = body === undefined ? undefined : JSON.stringify(body)
+      const answer = await exchanged(method, path, headers, text).catch(async (error: Error) => {
+        throw new ProvisionError((await explainConnection(error, { ...target, trust }, true)).problem)
+      })
+      if (answer.status === 401) throw new ProvisionError(refused(target, url))
+      return { status: answer.status, value: parsed(answer, url) }
+    },
+  }
+}
+
+function authorityOf({ host, port }: Target['address']): string {
+  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
+}
+
+function refused({ access }: Target, url: string): Problem {
+  return 'missing' in access ? access.missing : problem('CLIENT_TOKEN_REFUSED', `${url} refuses the token`)
+}
+
+/** Printable, since it is shown; nobody has vouched for a master that is dialled in plain text. */
+const shown = z.string().check(z.regex(/^[\x21-\x7e]{1,100}$/))
+const infoSchema = z.looseObject({ product: z.optional(shown), version: shown })
+
+/** Throws NOT_A_PROVISIONER. A `cluster_id` tells a Determined master from other services that have a version. */
+function aboutOf({ status, text }: HttpAnswer, url: string): MasterAbout {
+  const info = infoSchema.safeParse(jsonOf(text))
+  if (status === 200 && info.success && (info.data.product === productName || 'cluster_id' in info.data))
+    return { version: info.data.version, product: info.data.product }
+  const what = `something that answers GET /info with status ${status}`
+  throw new ProvisionError(problem('NOT_A_PROVISIONER', `${url} is ${what}`))
+}
+
+function parsed(answer: HttpAnswer, url: string): unknown {
+  const value = jsonOf(answer.text)
+  if (value !== undefined) return value
+  const message = `${url} answered with status ${answer.status} and ${answer.text.length} characters that are no JSON`
+  throw new ProvisionError(problem('MASTER_FAULT', message))
+}
+
+function jsonOf(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}

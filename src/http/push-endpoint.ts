@@ -1,0 +1,106 @@
+// Push over HTTP: PUT /v1/pools/{pool}/demand, answered with the agents to drain; GET /v1/pools/{pool}/drains.
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { createDrainList } from '../demand/drain-list.ts'
+import { createPushSource } from '../demand/push.ts'
+import { type ReadDemand, readPush } from '../demand/pushed-demand.ts'
+import type { DemandSource } from '../demand/source.ts'
+import type { Clock, Handler, Logger } from '../platform/ports.ts'
+import { type Problem, problem } from '../problems/problem.ts'
+import { pathOf, readJson, sendJson, sendProblem } from './http-answers.ts'
+
+export interface PushDoor {
+  source: DemandSource
+  /** Who may knock is decided before it. */
+  handler: Handler
+}
+
+export interface PushDoorOptions {
+  /** Pools that may be pushed for. */
+  pools: readonly string[]
+  /** Of this start of the program. */
+  life: string
+  clock: Clock
+  logger: Logger
+}
+
+/** Room for some 50,000 agents or pieces of work. */
+const largestBody = 16 * 1024 * 1024
+
+export function openPushDoor({ pools, life, clock, logger }: PushDoorOptions): PushDoor {
+  const drains = createDrainList(life)
+  const push = createPushSource({ ...drains, clock })
+  const agentsOf = new Map<string, Set<string>>()
+  const silent = new Set<string>()
+
+  function ordersOf(pool: string) {
+    const agents = agentsOf.get(pool)
+    return drains.orders((id) => agents?.has(id) ?? false)
+  }
+
+  /** `draining` counts when the master had heard of the drain before it looked; else somebody else took the agent out. */
+  function counted({ drainVersion, agents, ...rest }: ReadDemand): ReadDemand {
+    return {
+      ...rest,
+      agents: agents.map((agent) => ({
+        ...agent,
+        draining: agent.draining && drains.isApplied(agent.id, drainVersion),
+        enabled: agent.enabled && !agent.draining,
+      })),
+    }
+  }
+
+  function take(pool: string, pushed: ReadDemand): void {
+    const now = new Set(pushed.agents.map(({ id }) => id))
+    for (const id of agentsOf.get(pool) ?? []) if (!now.has(id)) drains.forget(id)
+    agentsOf.set(pool, now)
+    if (ordersOf(pool).drain.length > 0 && pushed.drainVersion === undefined && !silent.has(pool)) {
+      silent.add(pool)
+      logger.warn('the master does not say which drains it has applied (drainVersion): no idle VM is ended', {
+        pool,
+      })
+    }
+    push.take(pool, counted(pushed))
+  }
+
+  async function put(pool: string, request: IncomingMessage, response: ServerResponse): Promise<true> {
+    const body = await readJson(request, largestBody)
+    if (!body.ok) return sendProblem(response, body.status, refused(body.message))
+    const read = readPush(body.value)
+    if (!read.ok) return sendProblem(response, 400, refused(read.message))
+    take(pool, read.pushed)
+    return sendJson(response, 200, ordersOf(pool))
+  }
+
+  return {
+    source: push.source,
+    async handler(request, response) {
+      const [, encoded = '', what] = /^\/v1\/pools\/([^/]+)\/(demand|drains)$/.exec(pathOf(request)) ?? []
+      if (!what) return false
+      const pool = decoded(encoded)
+      if (pool === undefined || !pools.includes(pool))
+        return sendProblem(response, 404, unknown(pool ?? encoded, pools))
+      const { method } = request
+      if (what === 'demand' && method === 'PUT') return put(pool, request, response)
+      if (what === 'drains' && (method === 'GET' || method === 'HEAD'))
+        return sendJson(response, 200, ordersOf(pool))
+      const allow = what === 'demand' ? 'PUT' : 'GET'
+      return sendProblem(response, 405, refused(`${method} is not for ${what}`), { Allow: allow })
+    },
+  }
+}
+
+function decoded(text: string): string | undefined {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    return undefined
+  }
+}
+
+function refused(message: string): Problem {
+  return problem('PUSH_REFUSED', message)
+}
+
+function unknown(pool: string, pools: readonly string[]): Problem {
+  return problem('POOL_UNKNOWN', `no pool ${pool} is run here; there are: ${pools.join(', ')}`)
+}

@@ -1,0 +1,145 @@
+// What a TLS server presents: its certificate, the path to its root, and (only where it is asked for) its key.
+import type { KeyObject } from 'node:crypto'
+import { isError, type Problem, problem, type Where } from '../problems/problem.ts'
+import { type Certificate, certificateFacts } from './certificate.ts'
+import { readCertificates } from './certificate-file.ts'
+import { allPaths, type ChainPath, dedupe, findIssuers, findLeaf, pickPath } from './chain.ts'
+import { checkExtras, checkPath } from './checks.ts'
+import { type ReadFile, readTextFile } from './files.ts'
+import { fits, mismatch, readKey } from './key.ts'
+import { linksOf } from './link.ts'
+import type { CertificateFacts } from './trust-plan.ts'
+
+export interface TlsMaterial {
+  /** The certificate file, for messages. */
+  file: string
+  leaf: Certificate
+  path: ChainPath
+  /** Where paths end without a root: whoever issued one of these is not in the file. */
+  openEnds: Certificate[]
+  /** Certificates of the file that are on no path. */
+  extras: Certificate[]
+  /** Only when a key was given. Printing it shows nothing of it. */
+  key?: KeyObject
+}
+
+export interface MaterialFiles {
+  certFile: string
+  /** Read only when given: who does not serve needs no key. */
+  keyFile?: string
+}
+
+export interface LoadOptions {
+  /** Milliseconds since the epoch. */
+  now: number
+  readFile?: ReadFile
+  /** Places in the configuration that name the files. */
+  where?: { cert?: Where; key?: Where }
+}
+
+export interface ParseOptions {
+  now: number
+  /** Names for messages. */
+  file?: string
+  keyFile?: string
+}
+
+/** Reads and judges the files. There is material only when no problem is an error. */
+export function loadMaterial(
+  files: MaterialFiles,
+  options: LoadOptions,
+): { material?: TlsMaterial; problems: Problem[] } {
+  const { readFile, where = {} } = options
+  const cert = readTextFile(files.certFile, 'certificate file', readFile, where.cert)
+  const key = files.keyFile ? readTextFile(files.keyFile, 'key file', readFile, where.key) : undefined
+  const unread = [...cert.problems, ...(key?.problems ?? [])]
+  if (cert.text === undefined) return { problems: unread }
+  const parsed = parseMaterial(cert.text, key?.text, {
+    now: options.now,
+    file: files.certFile,
+    keyFile: files.keyFile,
+  })
+  if (unread.length > 0) return { problems: [...unread, ...parsed.problems] }
+  return parsed
+}
+
+/** The same for texts that are at hand. */
+export function parseMaterial(
+  pemText: string,
+  keyText: string | undefined,
+  { now, file = 'certificate', keyFile = 'key' }: ParseOptions,
+): { material?: TlsMaterial; problems: Problem[] } {
+  const read = readCertificates(pemText, file)
+  const keys = keyText === undefined ? undefined : readKey(keyText, keyFile)
+  const key = keys?.key
+  const problems = [...read.problems, ...(keys?.problems ?? [])]
+  const { unique, repeated } = dedupe(read.certificates)
+  const issuers = findIssuers(unique)
+  const leaf = (key && unique.find((certificate) => fits(key, certificate))) ?? findLeaf(issuers)
+  if (!leaf) return { problems }
+  if (keys && key && !fits(key, leaf)) problems.push(mismatch({ ...keys, key }, leaf, keyFile))
+
+  const paths = allPaths(leaf, issuers)
+  const path = pickPath(paths, (candidate) => checkPath(candidate, now).filter(isError).length)
+  const related = new Set(paths.flatMap((candidate) => candidate.certificates))
+  const extras = unique.filter((certificate) => !related.has(certificate))
+  problems.push(
+    ...checkPath(path, now),
+    ...checkExtras(unique.filter((certificate) => !path.certificates.includes(certificate))),
+  )
+  // Where a block is missing, the others only seem out of place.
+  if (!read.problems.some(isError))
+    problems.push(...checkOrder(unique, path), ...repeatedOrExtra(repeated, extras))
+  if (problems.some(isError)) return { problems }
+  const openEnds = paths.filter((open) => !open.complete).map((open) => open.certificates.at(-1)!)
+  return { material: { file, leaf, path, openEnds, extras, ...(key && { key }) }, problems }
+}
+
+/** A certificate that is its own issuer and has nobody above it. */
+export function isLoneSelfSigned(material: TlsMaterial): boolean {
+  return material.path.complete && material.path.certificates.length === 1
+}
+
+/** The path as people and trust plans see it, leaf first. */
+export function pathFacts(path: ChainPath): CertificateFacts[] {
+  return linksOf(path).map((link) => certificateFacts(link.certificate, link.role))
+}
+
+/** What a TLS server is configured with: the path without its root, which clients have to know by themselves. */
+export function servedPair(material: TlsMaterial): { cert: string; key: string } {
+  if (!material.key) throw new TypeError('this material was loaded without its key')
+  const served = linksOf(material.path).filter((link) => link.role !== 'root')
+  return {
+    cert: served.map((link) => link.certificate.x509.toString()).join(''),
+    key: material.key.export({ type: 'pkcs8', format: 'pem' }).toString(),
+  }
+}
+
+function checkOrder(unique: Certificate[], path: ChainPath): Problem[] {
+  const places = path.certificates.map((certificate) => unique.indexOf(certificate))
+  const inOrder = places[0] === 0 && places.every((place, index) => index === 0 || place > places[index - 1]!)
+  if (inOrder) return []
+  const what =
+    places[0] === 0
+      ? 'is not followed by its issuers in order in'
+      : 'is the server certificate, but not the first in'
+  return [told('TLS_CHAIN_ORDER', path.certificates[0]!, what)]
+}
+
+function repeatedOrExtra(repeated: Certificate[], extras: Certificate[]): Problem[] {
+  return [
+    ...repeated.map((certificate) => told('TLS_CHAIN_DUPLICATE', certificate, 'is repeated in')),
+    ...extras.map((certificate) => told('TLS_CHAIN_EXTRA', certificate, 'does not belong to the chain in')),
+  ]
+}
+
+function told(
+  code: 'TLS_CHAIN_ORDER' | 'TLS_CHAIN_DUPLICATE' | 'TLS_CHAIN_EXTRA',
+  certificate: Certificate,
+  what: string,
+): Problem {
+  return problem(code, `${certificate.subject} ${what} ${certificate.file}`, {
+    where: { file: certificate.file, line: certificate.line },
+    details: { subject: certificate.subject, sha256: certificate.sha256 },
+  })
+}

@@ -1,0 +1,102 @@
+// The private key: read only to serve with it or to tell which certificate is the server's. Nothing of it is ever shown.
+import { createPrivateKey, type KeyObject } from 'node:crypto'
+import { type Problem, problem } from '../problems/problem.ts'
+import type { Certificate } from './certificate.ts'
+import { mendedProblems, notPem } from './certificate-file.ts'
+import { type PemBlock, readPem } from './pem.ts'
+
+export interface KeyFile {
+  /** The first key of the file, which is the one servers use. */
+  key?: KeyObject
+  /** Further keys of the file that can be read. */
+  others: KeyObject[]
+  problems: Problem[]
+}
+
+/** `file` is only for messages. */
+export function readKey(text: string, file: string): KeyFile {
+  const { blocks, untidy } = readPem(text)
+  if (blocks.length === 0) return failed(notPem(text, file))
+  const mine = blocks.filter((block) => block.label.endsWith('PRIVATE KEY'))
+  const [first, ...rest] = mine
+  if (!first) {
+    const labels = [...new Set(blocks.map((block) => block.label))].join(', ')
+    return failed(unreadable(file, `it holds no private key, only: ${labels}`))
+  }
+  const refusal = refusalOf(first, file)
+  if (refusal) return failed(refusal)
+  const key = parseKey(first)
+  if (!key) return failed(unreadable(file, `block ${first.number} is no key that OpenSSL can read`, first))
+  const problems = mendedProblems(untidy, [first], file)
+  if (rest.length > 0)
+    problems.push(
+      problem('TLS_KEY_SEVERAL', `${file} holds ${mine.length} private keys; the first one is used`, {
+        where: { file, line: rest[0]!.line },
+      }),
+    )
+  const others = rest.flatMap((block) => (refusalOf(block, file) ? [] : (parseKey(block) ?? [])))
+  return { key, others, problems }
+}
+
+/** Whether the key belongs to the certificate. */
+export function fits(key: KeyObject, certificate: Certificate): boolean {
+  try {
+    return certificate.x509.checkPrivateKey(key)
+  } catch {
+    return false
+  }
+}
+
+/** For the case that `key` fits none of the certificates. `leaf` is what the server would present. */
+export function mismatch(keyFile: KeyFile & { key: KeyObject }, leaf: Certificate, file: string): Problem {
+  const second = keyFile.others.some((other) => fits(other, leaf))
+  const types = [keyFile.key.asymmetricKeyType, typeOf(leaf)]
+  const why = second
+    ? '; a later key of the file does, but servers use the first'
+    : types[0] === types[1]
+      ? ''
+      : `: the key is ${types[0]}, the certificate's ${types[1]}`
+  return problem('TLS_KEY_MISMATCH', `the key in ${file} does not belong to ${leaf.subject}${why}`, {
+    where: { file },
+    details: { subject: leaf.subject, sha256: leaf.sha256 },
+  })
+}
+
+function typeOf(certificate: Certificate): string | undefined {
+  try {
+    return certificate.x509.publicKey.asymmetricKeyType
+  } catch {
+    return undefined
+  }
+}
+
+function refusalOf(block: PemBlock, file: string): Problem | undefined {
+  if (block.fault) return unreadable(file, `block ${block.number} is not usable: ${block.fault}`, block)
+  // PKCS#8 says so in its label, the older forms in a header (RFC 1421 section 4.6.1.1).
+  if (block.label.startsWith('ENCRYPTED') || block.headers.some((header) => header.includes('ENCRYPTED')))
+    return problem('TLS_KEY_ENCRYPTED', `the key in ${file} is encrypted with a passphrase`, {
+      where: { file, line: block.line },
+    })
+  if (block.label === 'OPENSSH PRIVATE KEY')
+    return unreadable(file, "it is a key in OpenSSH's own format, made for ssh", block)
+  return undefined
+}
+
+function parseKey(block: PemBlock): KeyObject | undefined {
+  const body = block.der.toString('base64').replace(/.{64}(?=.)/g, '$&\n')
+  try {
+    return createPrivateKey(`-----BEGIN ${block.label}-----\n${body}\n-----END ${block.label}-----\n`)
+  } catch {
+    return undefined
+  }
+}
+
+function unreadable(file: string, why: string, block?: PemBlock): Problem {
+  return problem('TLS_KEY_UNREADABLE', `no private key can be read from ${file}: ${why}`, {
+    where: { file, ...(block && { line: block.line }) },
+  })
+}
+
+function failed(found: Problem): KeyFile {
+  return { others: [], problems: [found] }
+}

@@ -1,0 +1,95 @@
+// tls.ca_file: the CAs (or the lone certificate) of a proxy that ends agents' TLS, to be embedded in place of our own chain.
+
+import { isError, type Problem, problem, type Where } from '../problems/problem.ts'
+import { type Certificate, certificateFacts } from './certificate.ts'
+import { readCertificates } from './certificate-file.ts'
+import { allPaths, type ChainPath, dedupe, findEnds, findIssuers, type Issuers, pickPath } from './chain.ts'
+import { checkLinks } from './checks.ts'
+import { type ReadFile, readTextFile } from './files.ts'
+import { type Link, linksOf } from './link.ts'
+import type { CertificateFacts } from './trust-plan.ts'
+
+export interface TrustAnchors {
+  file: string
+  /** In the order of the paths they are on, each once. */
+  certificates: CertificateFacts[]
+  /** The proxy's own certificate, when the file holds exactly one. */
+  leaf?: Certificate
+}
+
+interface Judged {
+  links: Link[]
+  problems: Problem[]
+}
+
+/** `where` is the place in the configuration that names the file. */
+export function loadTrustAnchors(
+  file: string,
+  { now, readFile, where }: { now: number; readFile?: ReadFile; where?: Where },
+): { anchors?: TrustAnchors; problems: Problem[] } {
+  const { text, problems } = readTextFile(file, 'CA file', readFile, where)
+  return text === undefined ? { problems } : parseTrustAnchors(text, { now, file })
+}
+
+/** The same for a text that is at hand. There are anchors only when no problem is an error. */
+export function parseTrustAnchors(
+  text: string,
+  { now, file = 'ca_file' }: { now: number; file?: string },
+): { anchors?: TrustAnchors; problems: Problem[] } {
+  const { certificates, problems } = readCertificates(text, file)
+  const { unique } = dedupe(certificates)
+  const issuers = findIssuers(unique)
+  const judged = findEnds(issuers).map((end) => judge(end, issuers, now))
+  const usable = judged.filter((end) => !end.problems.some(isError))
+  // An old root beside its successor is how CAs are exchanged: one good end is enough.
+  for (const end of judged)
+    problems.push(...(usable.length === 0 || usable.includes(end) ? end.problems : leftOut(end, file)))
+  if (problems.some(isError) || usable.length === 0) return { problems }
+  const links = usable.flatMap((end) => end.links)
+  const leaves = links.filter((link) => link.role === 'leaf')
+  const facts = links.map((link) => certificateFacts(link.certificate, link.role))
+  const once = facts.filter(
+    (fact, index) => facts.findIndex((other) => other.sha256 === fact.sha256) === index,
+  )
+  return {
+    anchors: { file, certificates: once, ...(leaves.length === 1 && { leaf: leaves[0]!.certificate }) },
+    problems,
+  }
+}
+
+function judge(end: Certificate, issuers: Issuers, now: number): Judged {
+  const start = isServerCertificate(end) ? 'leaf' : 'ca'
+  const problemsOf = (path: ChainPath) => checkLinks(linksOf(path, start), now)
+  const path = pickPath(allPaths(end, issuers), (candidate) => problemsOf(candidate).filter(isError).length)
+  const problems = problemsOf(path)
+  const top = path.certificates.at(-1)!
+  if (!path.complete)
+    problems.push(
+      problem(
+        'TLS_ISSUER_MISSING',
+        `${top.subject} was issued by ${top.issuer}, which is not in ${top.file}`,
+        {
+          where: { file: top.file, line: top.line },
+          details: { missing: top.issuer },
+        },
+      ),
+    )
+  return { links: linksOf(path, start), problems }
+}
+
+function isServerCertificate({ fields }: Certificate): boolean {
+  return (
+    !fields.basicConstraints?.ca && fields.names.some((name) => name.kind === 'dns' || name.kind === 'ip')
+  )
+}
+
+function leftOut({ links, problems }: Judged, file: string): Problem[] {
+  const { certificate } = links[0]!
+  const why = problems.filter(isError).map((found) => found.code)
+  return [
+    problem('TLS_CA_LEFT_OUT', `${certificate.subject} of ${file} is left out: ${why.join(', ')}`, {
+      where: { file, line: certificate.line },
+      details: { subject: certificate.subject, sha256: certificate.sha256, codes: why },
+    }),
+  ]
+}

@@ -1,0 +1,96 @@
+// Which certificates people chose to trust, by master: the file Determined's command line keeps, so that both share trust.
+// Format, lock and temporary file: origin, harness determined/common/api/certs.py, CertStore.
+import { mkdirSync, readFileSync } from 'node:fs'
+import { dirname } from 'node:path'
+import { writeFileAtomic } from '../platform/files.ts'
+import { withFlock } from '../platform/flock.ts'
+import { ProvisionError, problem } from '../problems/problem.ts'
+
+export interface TrustStore {
+  readonly file: string
+  /** PEM by the canonical URL of the master. Throws TRUST_STORE_UNREADABLE; a file that is not there holds nothing. */
+  read(): Record<string, string>
+  /** Adds or replaces. Throws TRUST_STORE_UNREADABLE, TRUST_STORE_BUSY or FILE_NOT_WRITTEN. */
+  set(url: string, pem: string): Promise<void>
+  /** False when there was nothing to remove; throws as `set` does. */
+  remove(url: string): Promise<boolean>
+}
+
+/** Opens nothing yet. */
+export function trustStore(file: string): TrustStore {
+  const read = () => readStore(file)
+
+  async function change<T>(edit: (entries: Record<string, string>) => T): Promise<T> {
+    try {
+      // Modes of what is there already are its owner's affair.
+      mkdirSync(dirname(file), { recursive: true, mode: 0o700 })
+      return await withFlock(`${file}.lock`, () => {
+        const entries = read()
+        const before = storeText(entries)
+        const result = edit(entries)
+        if (storeText(entries) !== before) writeFileAtomic(file, storeText(entries))
+        return result
+      })
+    } catch (cause) {
+      throw cause instanceof ProvisionError ? cause : notWritten(file, cause as NodeJS.ErrnoException)
+    }
+  }
+
+  return {
+    file,
+    read,
+    set: (url, pem) =>
+      change((entries) => {
+        entries[url] = pem
+      }),
+    remove: (url) =>
+      change((entries) => {
+        const known = Object.hasOwn(entries, url)
+        delete entries[url]
+        return known
+      }),
+  }
+}
+
+/** As Python's json.dump(…, indent=4, sort_keys=True) writes it: ASCII only, since open() there reads by the locale. */
+export function storeText(entries: Record<string, string>): string {
+  const sorted = Object.entries(entries).sort(([a], [b]) => (a < b ? -1 : 1))
+  const escaped = (letter: string) => `\\u${letter.charCodeAt(0).toString(16).padStart(4, '0')}`
+  return JSON.stringify(Object.fromEntries(sorted), undefined, 4).replace(/[\x7f-\uffff]/g, escaped)
+}
+
+function readStore(file: string): Record<string, string> {
+  let text: string
+  try {
+    text = readFileSync(file, 'utf8')
+  } catch (cause) {
+    const { code, message } = cause as NodeJS.ErrnoException
+    if (code === 'ENOENT') return {}
+    throw new ProvisionError(
+      problem('TRUST_STORE_UNREADABLE', `${file} cannot be read: ${message}`, { cause }),
+    )
+  }
+  const value = jsonOf(text)
+  if (isEntries(value)) return value
+  const message = `${file} is no JSON object of URLs and certificates`
+  throw new ProvisionError(problem('TRUST_STORE_UNREADABLE', message, { where: { file } }))
+}
+
+function jsonOf(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
+
+function isEntries(value: unknown): value is Record<string, string> {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false
+  return Object.values(value).every((pem) => typeof pem === 'string')
+}
+
+function notWritten(file: string, cause: NodeJS.ErrnoException): ProvisionError {
+  if (cause.code === 'ETIMEDOUT')
+    return new ProvisionError(problem('TRUST_STORE_BUSY', cause.message, { cause }))
+  return new ProvisionError(problem('FILE_NOT_WRITTEN', `${file}: ${cause.message}`, { cause }))
+}

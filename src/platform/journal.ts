@@ -1,0 +1,175 @@
+// A journal as a file: one checked line a record, on the disk before it counts, whole or set aside after a crash.
+import { copyFileSync, existsSync, readFileSync, renameSync } from 'node:fs'
+import { type FileHandle, mkdir, open } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { crc32 } from 'node:zlib'
+import { type Problem, ProvisionError, problem } from '../problems/problem.ts'
+import { writeFileAtomic } from './files.ts'
+import type { Journal, JournalRecord } from './ports.ts'
+
+export interface JournalFile extends Journal {
+  /** Replaces everything by these records, whole or not at all; also mends a journal whose last `append` failed. */
+  rewrite(records: JournalRecord[]): Promise<void>
+  /** Records appended since the file was opened or rewritten. */
+  readonly appended: number
+  /** Waits for what is under way. */
+  close(): Promise<void>
+}
+
+export interface OpenedJournal {
+  journal: JournalFile
+  /** Every record that could be read, oldest first. */
+  records: JournalRecord[]
+  /** JOURNAL_SET_ASIDE, when the file was damaged or of another kind. */
+  problems: Problem[]
+}
+
+interface Waiting {
+  line: string
+  resolve: () => void
+  reject: (error: unknown) => void
+}
+
+/**
+ * `kind` names what is written and in which version, such as `master-state 1`: a file of another kind is renamed away. A
+ * torn or altered line is left out, after the whole file has been copied beside itself. Throws a ProvisionError
+ * (JOURNAL_UNUSABLE) when the file cannot be read or written.
+ */
+export async function openJournal(file: string, kind: string, now: number): Promise<OpenedJournal> {
+  try {
+    await mkdir(dirname(file), { recursive: true, mode: 0o700 })
+    const { records, problems, whole } = readRecords(file, kind, now)
+    if (!whole) writeFileAtomic(file, fileOf(kind, records))
+    await syncFolder(file)
+    return { journal: createJournal(file, kind, await open(file, 'a', 0o600)), records, problems }
+  } catch (cause) {
+    throw new ProvisionError(problem('JOURNAL_UNUSABLE', `${file}: ${(cause as Error).message}`, { cause }))
+  }
+}
+
+function createJournal(file: string, kind: string, opened: FileHandle): JournalFile {
+  let handle = opened
+  let waiting: Waiting[] = []
+  let working: Promise<void> = Promise.resolve()
+  let broken: unknown
+  let appended = 0
+
+  /** Steps run one after the other; one that fails does not stop the next. */
+  function then(step: () => Promise<void>): Promise<void> {
+    const done = working.then(step)
+    working = done.catch(() => {})
+    return done
+  }
+
+  /** All that waits goes to the disk together: one flush for many records. */
+  async function flush(): Promise<void> {
+    const batch = waiting
+    waiting = []
+    if (batch.length === 0) return
+    try {
+      if (broken) throw broken
+      await handle.appendFile(batch.map(({ line }) => line).join(''))
+      await handle.datasync()
+      appended += batch.length
+      for (const { resolve } of batch) resolve()
+    } catch (error) {
+      // What reached the disk is unknown; a torn line must not be followed by another.
+      broken = error
+      for (const { reject } of batch) reject(error)
+    }
+  }
+
+  return {
+    append: (record) =>
+      new Promise((resolve, reject) => {
+        waiting.push({ line: lineOf(record), resolve, reject })
+        void then(flush)
+      }),
+    read: async () => {
+      await working
+      return parse(readFileSync(file, 'utf8'), kind).records
+    },
+    rewrite: (records) =>
+      then(async () => {
+        writeFileAtomic(file, fileOf(kind, records))
+        await syncFolder(file)
+        const next = await open(file, 'a', 0o600)
+        await handle.close().catch(() => {})
+        handle = next
+        broken = undefined
+        appended = 0
+      }),
+    get appended() {
+      return appended
+    },
+    async close() {
+      await working
+      await handle.close()
+    },
+  }
+}
+
+interface Found extends Pick<OpenedJournal, 'records' | 'problems'> {
+  /** False: it must be written anew before anything is appended. */
+  whole: boolean
+}
+
+function readRecords(file: string, kind: string, now: number): Found {
+  if (!existsSync(file)) return { records: [], problems: [], whole: false }
+  const text = readFileSync(file, 'utf8')
+  const { records, bad, ours } = parse(text, kind)
+  // A crash can take just the last line end: nothing is lost, but the next record must not stick to this one.
+  if (ours && bad === 0) return { records, problems: [], whole: text.endsWith('\n') }
+  const aside = `${file}.${ours ? 'damaged' : 'foreign'}-${new Date(now).toISOString().replaceAll(':', '')}`
+  if (ours) copyFileSync(file, aside)
+  else renameSync(file, aside)
+  const what = ours
+    ? `${bad} of ${records.length + bad} records in ${file} could not be read; the rest is in use`
+    : `${file} is not a journal of this program's kind (${kind}); a new one was begun`
+  const kept = problem('JOURNAL_SET_ASIDE', `${what}, and the file as it was is ${aside}`)
+  return { records, problems: [kept], whole: false }
+}
+
+function parse(text: string, kind: string): { records: JournalRecord[]; bad: number; ours: boolean } {
+  const [header, ...lines] = text.split('\n')
+  // A whole file ends with a line end, so the last piece is empty; a torn line is left there otherwise.
+  if (lines.at(-1) === '') lines.pop()
+  if (header !== headerOf(kind)) return { records: [], bad: lines.length, ours: false }
+  const records = lines.map(recordOf)
+  const good = records.filter((record) => record !== undefined)
+  return { records: good, bad: records.length - good.length, ours: true }
+}
+
+function headerOf(kind: string): string {
+  return `provision journal: ${kind}`
+}
+
+function lineOf(record: JournalRecord): string {
+  const json = JSON.stringify(record)
+  return `${checksum(json)} ${json}\n`
+}
+
+function fileOf(kind: string, records: JournalRecord[]): string {
+  return `${headerOf(kind)}\n${records.map(lineOf).join('')}`
+}
+
+function recordOf(line: string): JournalRecord | undefined {
+  const json = line.slice(9)
+  if (line.slice(0, 9) !== `${checksum(json)} `) return undefined
+  try {
+    return JSON.parse(json) as JournalRecord
+  } catch {
+    return undefined
+  }
+}
+
+function checksum(text: string): string {
+  return crc32(text).toString(16).padStart(8, '0')
+}
+
+/** A new name is on the disk only once its folder is. */
+async function syncFolder(file: string): Promise<void> {
+  const folder = await open(dirname(file), 'r')
+  await folder.sync()
+  await folder.close()
+}

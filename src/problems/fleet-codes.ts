@@ -1,0 +1,227 @@
+// Codes of the fleet loop's decisions and refusals.
+import type { CodeInfo } from './codes.ts'
+
+export const fleetCodes = {
+  NEVER_FITS: {
+    severity: 'warning',
+    exit: 1,
+    meaning: 'Work asks for a number of slots that no offering of the pool can ever give it.',
+    remedy: 'Give the work fewer slots, or add an instance type whose slots hold or divide its number.',
+  },
+  EXCEEDS_MAX: {
+    severity: 'warning',
+    exit: 1,
+    meaning: 'Work needs more VMs at once than max_instances allows.',
+    remedy: 'Raise max_instances, or give the work fewer slots.',
+  },
+  AUX_NOT_ALLOWED: {
+    severity: 'warning',
+    exit: 1,
+    meaning: 'Auxiliary work waits in a pool whose agents take none.',
+    remedy: 'Raise max_aux_containers_per_agent, or send the work to another pool.',
+  },
+  JOB_AT_MAX_SLOTS: {
+    severity: 'warning',
+    exit: 1,
+    meaning: 'Work waits because its job may not use more slots.',
+    remedy: "Raise the job's max_slots, or wait until its other allocations end.",
+  },
+  WORK_UNPLACEABLE: {
+    severity: 'warning',
+    exit: 1,
+    meaning:
+      'Several free agents were not given work that fits them, so nothing is bought for it for a while.',
+    remedy:
+      "Look for what keeps the scheduler from placing it: the master's log, blocked nodes, limits of the job.",
+  },
+  UNPLACED_ON_FREE_AGENT: {
+    severity: 'warning',
+    exit: 1,
+    meaning: 'A free agent was not given work that fits it; the agent is replaced.',
+    remedy: "Look at the agent's devices: `nvidia-smi` on the VM, and the agent's log.",
+  },
+  SHORT_OF_SLOTS: {
+    severity: 'error',
+    exit: 1,
+    meaning: 'An agent joined with fewer slots than its instance type promises, and is replaced.',
+    remedy: 'Correct the slots configured for the type, or look at the GPU driver of the machine image.',
+  },
+  NEVER_JOINED: {
+    severity: 'error',
+    exit: 1,
+    meaning: 'A VM was launched and its agent did not connect within the boot timeout.',
+    remedy: 'Read the stage its startup script reached; `provision check` tries the same from here.',
+  },
+  MAX_REACHED: {
+    severity: 'warning',
+    exit: 1,
+    meaning: 'More VMs are needed than max_instances allows.',
+    remedy: 'Raise max_instances, or wait until other work ends.',
+  },
+  NO_OFFERING: {
+    severity: 'error',
+    exit: 1,
+    meaning: 'VMs are needed and the pool has no instance type to launch.',
+    remedy: 'Name an instance type in the provider block of the pool.',
+  },
+  OFFERINGS_OUT_OF_CAPACITY: {
+    severity: 'warning',
+    exit: 5,
+    meaning: 'Every offering that could help was out of stock a moment ago.',
+    remedy: 'Nothing to do: they are tried again. More instance types, zones or on-demand VMs help.',
+  },
+  OFFERINGS_OVER_QUOTA: {
+    severity: 'error',
+    exit: 5,
+    meaning: "The account's quota ended what every offering that could help can give.",
+    remedy: 'Ask the cloud to raise the quota, or lower max_instances.',
+  },
+  OFFERINGS_THROTTLED: {
+    severity: 'warning',
+    exit: 5,
+    meaning: 'The cloud asked for fewer calls, so the next launch waits.',
+    remedy: 'Nothing to do. If it stays, look for other programs on the same account.',
+  },
+  OFFERINGS_MISCONFIGURED: {
+    severity: 'error',
+    exit: 5,
+    meaning: 'The cloud refused the launch request for what it says.',
+    remedy: "Correct the pool's provider block; `provision --dry-run` shows the request.",
+  },
+  OFFERINGS_NOT_AUTHORIZED: {
+    severity: 'error',
+    exit: 5,
+    meaning: 'The cloud refused the credentials, or what they ask for.',
+    remedy: 'Check the credentials and their permissions: `provision check`.',
+  },
+  OFFERINGS_FAILING: {
+    severity: 'warning',
+    exit: 5,
+    meaning: 'The cloud failed for a reason of its own, so the next launch waits.',
+    remedy: 'Nothing to do: the call is repeated.',
+  },
+  BREAKER_OPEN: {
+    severity: 'error',
+    exit: 1,
+    meaning: 'Several VMs in a row never became usable agents, so nothing is launched for a while.',
+    remedy: 'Read why they failed (their last stage); the next VM is a single probe.',
+  },
+  BREAKER_PROBING: {
+    severity: 'warning',
+    exit: 1,
+    meaning: 'After VMs that never joined, one VM at a time is launched until one joins.',
+    remedy: 'Wait for the probe, or read why the others failed.',
+  },
+  PROBE_FIRST: {
+    severity: 'warning',
+    exit: 1,
+    meaning: 'The master could not be checked from here, so one VM is launched and must join before others.',
+    remedy: 'Wait for the first VM, or set `preflight_address` to where the master can be reached from here.',
+  },
+  LAUNCH_RATE_SPENT: {
+    severity: 'warning',
+    exit: 1,
+    meaning: 'As many VMs as `launch_rate` allows were launched within the hour.',
+    remedy: 'Find out why VMs do not last, or raise launch_rate.',
+  },
+  LISTING_MISSING: {
+    severity: 'warning',
+    exit: 5,
+    meaning: 'The VMs of the pool could not be listed completely for too long, so nothing is launched.',
+    remedy: "Read the listing's own problem; it is repeated.",
+  },
+  LISTING_PARTIAL: {
+    severity: 'warning',
+    exit: 5,
+    meaning: 'The newest listing of VMs is old or not complete, so no VM is ended on its word.',
+    remedy: "Read the listing's own problem; it is repeated.",
+  },
+  DEMAND_MISSING: {
+    severity: 'warning',
+    exit: 1,
+    meaning: 'What the master wants is not known, so nothing is launched or ended.',
+    remedy: 'Read why the master could not be asked; it is asked again.',
+  },
+  PAUSED: {
+    severity: 'warning',
+    exit: 1,
+    meaning: 'The pool is paused: nothing is launched or ended.',
+    remedy: 'Resume it: `provision resume`.',
+  },
+  CLEARING: {
+    severity: 'warning',
+    exit: 1,
+    meaning: 'The provisioner ends every VM of the pool before it stops, as it was told, and launches none.',
+    remedy: 'Nothing to do. A second signal stops it with the VMs that are left.',
+  },
+  FOREIGN_WRITER: {
+    severity: 'error',
+    exit: 1,
+    meaning:
+      'VMs of this cluster and pool were launched by another provisioner, so this one touches nothing.',
+    remedy: 'Stop the other provisioner, or take its VMs over: `provision adopt`.',
+  },
+  JOURNAL_MISSING: {
+    severity: 'warning',
+    exit: 1,
+    meaning: 'Nothing is remembered of earlier launches, so listings must show first what there is.',
+    remedy: 'Wait about a minute. Keep `state_dir` on a disk that outlives the process.',
+  },
+  JOURNAL_FAILING: {
+    severity: 'error',
+    exit: 1,
+    meaning:
+      'The journal in state_dir cannot be written, and nothing is launched that is not written down first.',
+    remedy: 'Make room on the disk of state_dir, or give the process the right to write there.',
+  },
+  LAUNCH_ERROR: {
+    severity: 'error',
+    exit: 5,
+    meaning: 'More launches failed in a row than launch_error_retries allows.',
+    remedy: 'Read the last failure; launches go on after launch_error_timeout.',
+  },
+  LAUNCH_NOT_READY: {
+    severity: 'error',
+    exit: 4,
+    meaning: 'A VM launched now could not join, so none is launched.',
+    remedy: 'Read the problem beside it: the preflight of the master, or the user data.',
+  },
+  LAUNCH_UNSETTLED: {
+    severity: 'warning',
+    exit: 5,
+    meaning: 'The outcome of a launch is not known; its VMs count until it is.',
+    remedy: 'Nothing to do: it is asked again, or settled by listings.',
+  },
+  CALL_TIMED_OUT: {
+    severity: 'warning',
+    exit: 5,
+    meaning: 'A call was not answered in time, so its outcome is not known.',
+    remedy: 'Nothing to do: it is repeated.',
+  },
+  SNAPSHOT_INVALID: {
+    severity: 'error',
+    exit: 2,
+    meaning: 'A file given to `provision explain` is not a snapshot, or is damaged.',
+    remedy: 'Take a new one with `provision explain --save FILE`.',
+  },
+  SNAPSHOT_MISSING: {
+    severity: 'error',
+    exit: 1,
+    meaning: 'The pool has decided nothing yet, so there is nothing to explain.',
+    remedy: 'Ask again in a few seconds; `provision status` tells what the pool waits for.',
+  },
+  LOCK_HELD: {
+    severity: 'error',
+    exit: 1,
+    meaning: 'Another provisioner on this machine works with the same state_dir.',
+    remedy: 'Stop it, or give this one a state_dir and a cluster_id of its own.',
+  },
+  STATE_DIR_UNUSABLE: {
+    severity: 'error',
+    exit: 1,
+    meaning: 'The provisioner keeps what it must not forget in state_dir, and cannot make it or write there.',
+    remedy: 'Let state_dir name a folder that this user can make and write to, on a disk with room.',
+  },
+} as const satisfies Record<string, CodeInfo>
+
+export type FleetCode = keyof typeof fleetCodes

@@ -1,0 +1,156 @@
+// Codes of dialling the master before launching: one for each thing that can be told apart from here.
+import type { CodeInfo } from './codes.ts'
+import { preflightCertificateCodes } from './preflight-certificate.ts'
+
+/** Nothing was proved either way: the master may still be reachable from where agents are. */
+const unreachable = {
+  PREFLIGHT_NO_ADDRESS: {
+    severity: 'error',
+    exit: 4,
+    meaning: 'Agents dial an address that only they can look up, such as `local-ipv4`.',
+    remedy: 'Set preflight_address to an address at which this machine reaches the master.',
+  },
+  PREFLIGHT_DNS_NOT_FOUND: {
+    severity: 'error',
+    exit: 4,
+    meaning: "The master's name has no address here.",
+    remedy: 'Correct master_url; if only agents can resolve it, set preflight_address.',
+  },
+  PREFLIGHT_DNS_FAILED: {
+    severity: 'error',
+    exit: 4,
+    meaning: 'The name server did not answer, or answered with a failure.',
+    remedy: 'Check the name server of this machine, or set preflight_address to an IP address.',
+  },
+  PREFLIGHT_REFUSED: {
+    severity: 'error',
+    exit: 4,
+    meaning: 'Nothing listens on the master port.',
+    remedy: 'Start the master, or correct host and port of master_url.',
+  },
+  PREFLIGHT_UNREACHABLE: {
+    severity: 'error',
+    exit: 4,
+    meaning: 'No answer to the connection attempt: a firewall, or a host that is down.',
+    remedy: 'Open the master port to agents and to this machine, or set preflight_address.',
+  },
+  PREFLIGHT_NO_ROUTE: {
+    severity: 'error',
+    exit: 4,
+    meaning: 'This machine has no route to the master.',
+    remedy: 'Run the provisioner where the master is reachable, or set preflight_address.',
+  },
+  PREFLIGHT_NO_TLS_ANSWER: {
+    severity: 'error',
+    exit: 4,
+    meaning: 'The master port accepts connections but does not answer the TLS handshake.',
+    remedy: 'Check that the master runs and is not overloaded, and what listens on that port.',
+  },
+  PREFLIGHT_CLOSED_IN_HANDSHAKE: {
+    severity: 'error',
+    exit: 4,
+    meaning:
+      'The connection was cut during the TLS handshake: often a load balancer without a healthy target.',
+    remedy: 'Check the load balancer or proxy in front of the master, and that the master runs.',
+  },
+  PREFLIGHT_CLOSED_AFTER_CONNECT: {
+    severity: 'error',
+    exit: 4,
+    meaning: 'The connection was cut before the HTTP answer.',
+    remedy: "Look into the master's log for the reason.",
+  },
+  PREFLIGHT_NO_HTTP_ANSWER: {
+    severity: 'error',
+    exit: 4,
+    meaning: 'The master port took the connection but did not answer `GET /info`.',
+    remedy: 'Check that the master runs and is not overloaded, and what listens on that port.',
+  },
+  PREFLIGHT_FAILED: {
+    severity: 'error',
+    exit: 4,
+    meaning: 'The dial failed in a way that is not known here.',
+    remedy: 'See the message for what the TLS library said.',
+  },
+} as const satisfies Record<string, CodeInfo>
+
+/** The master answered, and agents could not join. */
+const wrongService = {
+  PREFLIGHT_NOT_TLS: {
+    severity: 'error',
+    exit: 4,
+    meaning: 'Agents would speak TLS to a port that does not.',
+    remedy: "Use the master's TLS port, give the master a certificate, or write http in master_url.",
+  },
+  PREFLIGHT_TLS_PORT: {
+    severity: 'error',
+    exit: 4,
+    meaning: 'Agents would speak plain HTTP to a port that wants TLS.',
+    remedy: 'Write https in master_url and set security.tls.cert.',
+  },
+  PREFLIGHT_NOT_HTTP: {
+    severity: 'error',
+    exit: 4,
+    meaning: 'What listens on the master port does not speak HTTP.',
+    remedy: 'Correct the port of master_url.',
+  },
+  PREFLIGHT_TLS_TOO_OLD: {
+    severity: 'error',
+    exit: 4,
+    meaning: 'The master offers nothing newer than TLS 1.1; agents demand 1.2.',
+    remedy: 'Enable TLS 1.2 or 1.3 on the master or on the proxy in front of it.',
+  },
+  PREFLIGHT_HANDSHAKE_REFUSED: {
+    severity: 'error',
+    exit: 4,
+    meaning:
+      'The master refused the handshake: no cipher, curve or key type in common with Go agents, or it demands a client certificate under TLS 1.2.',
+    remedy: 'Give the master an ECDSA P-256 or RSA certificate and allow ECDHE with AES-GCM.',
+  },
+  PREFLIGHT_SNI_REFUSED: {
+    severity: 'error',
+    exit: 4,
+    meaning: 'The master does not answer to the certificate name agents send.',
+    remedy: 'Set master_cert_name to a name the master or its proxy serves.',
+  },
+  PREFLIGHT_CLIENT_CERT_REQUIRED: {
+    severity: 'error',
+    exit: 4,
+    meaning: 'The master demands a client certificate.',
+    remedy: 'Set security.tls.client_cert and client_key in agent_config_file_contents.',
+  },
+} as const satisfies Record<string, CodeInfo>
+
+/** Agents would join, and yet something is not as it should be. */
+const doubts = {
+  PREFLIGHT_UNVERIFIED: {
+    severity: 'warning',
+    exit: 4,
+    meaning: 'Whether agents can join could not be proved from here; one VM is launched first to find out.',
+    remedy: 'Nothing, if the VM joins; else see the reason in the message.',
+  },
+  AGENT_VERSION_DIFFERS: {
+    severity: 'warning',
+    exit: 4,
+    meaning: 'Agents would be of another version than the master they join.',
+    remedy: 'Set `agent_docker_image` to the image of the version of the master.',
+  },
+  PREFLIGHT_NOT_A_MASTER: {
+    severity: 'warning',
+    exit: 4,
+    meaning: 'The port speaks HTTP as it should, but `/info` is not the answer of a master.',
+    remedy: 'Check that master_url leads to the master and not to another service.',
+  },
+} as const satisfies Record<string, CodeInfo>
+
+export const preflightCodes = {
+  ...unreachable,
+  ...wrongService,
+  ...preflightCertificateCodes,
+  ...doubts,
+  PREFLIGHT_PENDING: {
+    severity: 'warning',
+    exit: 4,
+    meaning: 'The master has not been dialled yet, so nothing is launched yet.',
+    remedy: 'Wait a few seconds.',
+  },
+} as const satisfies Record<string, CodeInfo>

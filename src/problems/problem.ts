@@ -1,0 +1,68 @@
+// Errors as data: a stable code, what happened and where, and what to do about it.
+import { codeInfo, type ProblemCode } from './codes.ts'
+
+export type Severity = 'error' | 'warning'
+
+/** A place in a file the user wrote. Lines and columns count from 1. */
+export interface Where {
+  file: string
+  line?: number
+  column?: number
+  /** Path of the key inside the file, such as `resource_pools.0.provider.image`. */
+  path?: string
+  /** The lines around the place with a marker under it, ready to print. */
+  frame?: string
+}
+
+export interface Problem {
+  code: ProblemCode
+  severity: Severity
+  /** What happened, in one sentence without a final full stop. */
+  message: string
+  /** What the user can do about it. */
+  remedy: string
+  where?: Where
+  /** Numbers and names for programs; never a secret. */
+  details?: Record<string, unknown>
+  cause?: unknown
+}
+
+export interface ProblemOptions {
+  remedy?: string
+  where?: Where
+  details?: Record<string, unknown>
+  cause?: unknown
+}
+
+/** Makes a problem; severity and the default remedy come from the table of codes. */
+export function problem(code: ProblemCode, message: string, options: ProblemOptions = {}): Problem {
+  const info = codeInfo(code)
+  return { code, severity: info.severity, message, ...options, remedy: options.remedy ?? info.remedy }
+}
+
+/** One or more problems that stop what was asked for. */
+export class ProvisionError extends Error {
+  readonly problems: Problem[]
+
+  constructor(problems: Problem | Problem[]) {
+    const list = Array.isArray(problems) ? problems : [problems]
+    const first = list.find((p) => p.severity === 'error') ?? list[0]
+    super(first ? `${first.code}: ${first.message}` : 'no problem given', { cause: first?.cause })
+    this.name = 'ProvisionError'
+    this.problems = list
+  }
+
+  /** Code of the first error. */
+  get code(): ProblemCode | undefined {
+    return (this.problems.find((p) => p.severity === 'error') ?? this.problems[0])?.code
+  }
+}
+
+export function isError(p: Problem): boolean {
+  return p.severity === 'error'
+}
+
+/** `master.yaml:12:7`, or as much of it as is known. */
+export function placeOf(where: Where): string {
+  return [where.file, where.line, where.column].filter((part) => part !== undefined).join(':')
+}

@@ -1,0 +1,161 @@
+// Codes of what a cloud (or this machine) refused.
+import type { CodeInfo } from './codes.ts'
+
+export const providerCodes = {
+  REQUEST_UNKNOWN_OFFLINE: {
+    severity: 'warning',
+    exit: 3,
+    meaning:
+      'The launch request has values that only the cloud can tell; a dry run shows a placeholder for each.',
+    remedy: "Nothing to do; to see them before a launch, write the values into the pool's provider block.",
+  },
+  REQUEST_TAGS_REFUSED: {
+    severity: 'error',
+    exit: 3,
+    meaning: 'The cloud would refuse the tags or labels of the VMs.',
+    remedy: 'Correct the tag or label the message names.',
+  },
+  REQUEST_NAME_REFUSED: {
+    severity: 'error',
+    exit: 3,
+    meaning: 'The cloud would refuse the names of the VMs.',
+    remedy: 'Begin `name_prefix` with a small letter, and use only small letters, digits and hyphens in it.',
+  },
+  REQUEST_MACHINE_REFUSED: {
+    severity: 'error',
+    exit: 3,
+    meaning: 'The machine type cannot be had with what the pool asks for besides it.',
+    remedy: 'Choose another machine type, or leave out what the message says it does not take.',
+  },
+  REQUEST_BASE_CONFIG: {
+    severity: 'error',
+    exit: 3,
+    meaning: '`base_config` is not the properties of a Compute Engine instance.',
+    remedy:
+      'Correct the field; https://cloud.google.com/compute/docs/reference/rest/v1/instances/bulkInsert lists them.',
+  },
+  REQUEST_BASE_CONFIG_REPLACED: {
+    severity: 'warning',
+    exit: 3,
+    meaning:
+      'Something in `base_config` is not used, because another key of the pool or the machine type says otherwise.',
+    remedy: 'Remove it from `base_config`, or the other key.',
+  },
+  REQUEST_METADATA_OPEN: {
+    severity: 'warning',
+    exit: 3,
+    meaning: 'Containers on the agent VM can ask the metadata service, as in the origin.',
+    remedy:
+      'Set `metadata_hop_limit: 1` unless task containers need the credentials of the instance profile.',
+  },
+  CLOUD_METADATA_UNAVAILABLE: {
+    severity: 'error',
+    exit: 5,
+    meaning:
+      "The cloud's metadata server could not tell something about the machine the provisioner runs on.",
+    remedy:
+      'Write the address, region, project or zone into the file, or run the provisioner on a VM of that cloud; a dry run takes `--master-host`.',
+  },
+  PROVIDER_CAPACITY: {
+    severity: 'error',
+    exit: 5,
+    meaning: 'The cloud has no VMs of this offering to give at the moment.',
+    remedy:
+      'Name more instance types, zones or subnets, or allow on-demand VMs where only spot is asked for.',
+  },
+  PROVIDER_QUOTA: {
+    severity: 'error',
+    exit: 5,
+    meaning: "The account's quota or limit does not allow what was asked for.",
+    remedy: 'Ask the cloud to raise the quota, or lower max_instances.',
+  },
+  PROVIDER_THROTTLED: {
+    severity: 'error',
+    exit: 5,
+    meaning: 'The cloud refused the call because too many were made.',
+    remedy:
+      'Nothing to do: the call is repeated later. If it stays, look for other programs on the same account.',
+  },
+  PROVIDER_CONFIG: {
+    severity: 'error',
+    exit: 5,
+    meaning:
+      'The cloud refused the request for what it says: a name, image, network or permission on them is wrong.',
+    remedy: "Correct the pool's provider block; `provision --dry-run` shows the request.",
+  },
+  PROVIDER_AUTH: {
+    severity: 'error',
+    exit: 5,
+    meaning: 'The cloud did not accept the credentials, or they may not do this.',
+    remedy: 'Check the credentials the cloud client finds, and the permissions they have.',
+  },
+  PROVIDER_NOT_OFFERED: {
+    severity: 'warning',
+    exit: 5,
+    meaning: 'A zone of the pool does not offer one of its instance types; it is bought in the others.',
+    remedy: 'Nothing to do; to save the tries, take the type or the subnet out of the pool.',
+  },
+  PROVIDER_PERMISSION_UNKNOWN: {
+    severity: 'warning',
+    exit: 5,
+    meaning:
+      'The cloud refused a trial on a thing that does not exist; a policy that is limited to our VMs gives the same answer.',
+    remedy:
+      'Nothing to do where the policy is the one `provision check --print-iam-policy` prints; else allow the action.',
+  },
+  PROVIDER_TRANSIENT: {
+    severity: 'error',
+    exit: 5,
+    meaning: 'The cloud could not be reached, or failed for a reason of its own.',
+    remedy: 'Nothing to do: the call is repeated later.',
+  },
+  PROVIDER_LAUNCH_SPENT: {
+    severity: 'error',
+    exit: 5,
+    meaning: 'A launch was sent again that had been carried out before, and the cloud shows none of its VMs.',
+    remedy: 'Nothing to do: it is looked for again, and a new launch is made for work that still waits.',
+  },
+  PROVIDER_TIME_UNREADABLE: {
+    severity: 'warning',
+    exit: 5,
+    meaning:
+      'The cloud gave a time for a VM that cannot be read; the VM counts as made when it was first seen.',
+    remedy: 'Nothing to do.',
+  },
+  PROVIDER_NOT_OURS: {
+    severity: 'error',
+    exit: 5,
+    meaning: 'A VM was not touched because it does not carry the tags of this cluster and pool.',
+    remedy: 'Name a VM of this cluster and pool, as `provision` lists them.',
+  },
+  LOCAL_NO_BASH: {
+    severity: 'error',
+    exit: 5,
+    meaning: 'A local VM could not start because there is no bash on this machine.',
+    remedy: 'Install bash, or put it on the PATH of the provisioner.',
+  },
+  LOCAL_MACHINE_FULL: {
+    severity: 'error',
+    exit: 5,
+    meaning: 'A local VM could not start because this machine has no room for it: disk, processes or memory.',
+    remedy: 'Free what the message names, or lower max_instances.',
+  },
+  LOCAL_NOT_PERMITTED: {
+    severity: 'error',
+    exit: 5,
+    meaning: 'This machine does not let the provisioner write the files of a local VM, or end its processes.',
+    remedy: 'Give the user of the provisioner the right, or set state_dir to a folder it may write.',
+  },
+  LOCAL_OUTSIDE_ROOT: {
+    severity: 'error',
+    exit: 5,
+    meaning: "A local VM's files would have been written outside the pool's own folder.",
+    remedy: 'Remove the link or file the message names.',
+  },
+  LOCAL_RECORD_UNREADABLE: {
+    severity: 'error',
+    exit: 5,
+    meaning: 'The record of a local VM cannot be read, so that nothing is known about it.',
+    remedy: 'End its processes by hand if there are any, and remove the folder the message names.',
+  },
+} as const satisfies Record<string, CodeInfo>

@@ -1,0 +1,71 @@
+// The EC2 instance metadata service, version 2: a session token first, then values.
+// https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/configuring-instance-metadata-service.html
+
+import { askMetadata, type MetadataOptions, unavailable } from '../../platform/metadata-server.ts'
+import { ProvisionError } from '../../problems/problem.ts'
+
+export type Ec2Value =
+  | 'instance-id'
+  | 'placement/region'
+  | 'placement/availability-zone'
+  | 'local-ipv4'
+  | 'public-ipv4'
+  | 'local-hostname'
+  | 'public-hostname'
+
+export interface Ec2Metadata {
+  /** undefined when the instance has no such value (a public address, for instance). */
+  get(value: Ec2Value): Promise<string | undefined>
+}
+
+const tokenSeconds = 21_600
+
+/** Throws CLOUD_METADATA_UNAVAILABLE from `get` where this is no EC2 instance, or the service is off. */
+export function ec2Metadata(options: MetadataOptions): Ec2Metadata {
+  const base = baseUrl(options.env)
+  let token: Promise<string> | undefined
+
+  async function fetchToken(): Promise<string> {
+    const url = `${base}/latest/api/token`
+    const headers = { 'x-aws-ec2-metadata-token-ttl-seconds': String(tokenSeconds) }
+    const { status, text } = await askMetadata(options, { url, method: 'PUT', headers })
+    if (status !== 200 || !text)
+      throw new ProvisionError(unavailable(url, `HTTP ${status} instead of a token`))
+    return text
+  }
+
+  /** A token that was refused is fetched anew once: it may have expired, or come from before a restart. */
+  async function read(url: string, fresh: boolean) {
+    token ??= fetchToken()
+    const headers = { 'x-aws-ec2-metadata-token': await token.catch(forget) }
+    const answer = await askMetadata(options, { url, headers })
+    if (answer.status !== 401 || fresh) return answer
+    token = undefined
+    return read(url, true)
+  }
+
+  function forget(error: unknown): never {
+    token = undefined
+    throw error
+  }
+
+  return {
+    async get(value) {
+      const url = `${base}/latest/meta-data/${value}`
+      if (options.env['AWS_EC2_METADATA_DISABLED']?.toLowerCase() === 'true')
+        throw new ProvisionError(unavailable(url, 'AWS_EC2_METADATA_DISABLED is true'))
+      const { status, text } = await read(url, false)
+      if (status === 404) return undefined
+      if (status !== 200) throw new ProvisionError(unavailable(url, `HTTP ${status}`))
+      return text.trim() || undefined
+    },
+  }
+}
+
+/** The variables of AWS's own SDKs (https://docs.aws.amazon.com/sdkref/latest/guide/feature-imds-client.html). */
+function baseUrl(env: MetadataOptions['env']): string {
+  const given = env['AWS_EC2_METADATA_SERVICE_ENDPOINT']
+  if (given) return given.replace(/\/+$/, '')
+  const ipv6 = env['AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE']?.toLowerCase() === 'ipv6'
+  return ipv6 ? 'http://[fd00:ec2::254]' : 'http://169.254.169.254'
+}

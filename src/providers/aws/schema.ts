@@ -1,0 +1,126 @@
+// Keys of `type: aws`: the origin's (origin: provconfig/aws_config.go) and ours.
+import * as z from 'zod/mini'
+import {
+  block,
+  choice,
+  count,
+  flag,
+  key,
+  keyOr,
+  kinds,
+  list,
+  name,
+  names,
+  needed,
+  oldKey,
+  shaped,
+  text,
+} from '../../config/fields.ts'
+import { commonKeys, instanceTypes, spotKey } from '../../config/provider-keys.ts'
+
+/** Digits with at most one dot, and at least one digit (the origin lets a lone "." pass). */
+const price = shaped(
+  /^(?:\d+\.?\d*|\.\d+)$/,
+  'a price such as "0.45"',
+  'Write dollars an hour with digits and at most one dot.',
+)
+
+/** https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/Using_Tags.html#tag-restrictions */
+const tagKey = shaped(
+  /^(?!aws:)[\s\S]{1,128}$/i,
+  'a tag key: 1 to 128 characters, not starting with "aws:"',
+  'Choose another key; "aws:" is reserved by AWS.',
+)
+const tagValue = shaped(/^[\s\S]{0,256}$/, 'a tag value of at most 256 characters')
+
+const imageKeys = {
+  id: key(name, 'AMI id, such as `ami-0123456789abcdef0`.'),
+  ssm: key(
+    shaped(
+      /^\//,
+      'the path of an SSM parameter, starting with "/"',
+      'Write the whole path, such as "/aws/service/…/ami-id".',
+    ),
+    'SSM parameter that holds the AMI id.',
+  ),
+  owner: key(name, 'Account id or alias that owns the image; with `name`.'),
+  name: key(name, 'Name pattern (`*`, `?`); the newest image of that owner is taken.'),
+}
+
+const volumeKeys = {
+  type: keyOr(choice('gp3', 'gp2', 'io1', 'io2', 'standard'), 'gp3', 'EBS volume type.'),
+  size: keyOr(count(100), 200, 'GB.'),
+  encrypted: keyOr(flag, false, "Encrypt the volume with the account's key."),
+  iops: key(count(100), 'Provisioned IOPS; for gp3 (at least 3000), io1 and io2.'),
+  throughput: key(count(125), 'MiB/s; for gp3.'),
+}
+
+const maxPrice = key(price, 'Dollars an hour at most, as a quoted text.', 'the on-demand price')
+
+export const awsKeys = {
+  region: key(name, 'EC2 region.', 'the AWS environment and profile, else instance metadata'),
+  image: key(
+    z.strictObject(imageKeys),
+    'The machine image: exactly one of `id`, `ssm`, or `owner` with `name`. It needs Docker, and the NVIDIA runtime for GPUs. There is no built-in image.',
+    'none: `image` or `image_id` has to be given',
+  ),
+  image_id: oldKey(name, 'The AMI id; the same as `image: {id: …}`.'),
+  volume: block(volumeKeys, 'The root volume.'),
+  root_volume_size: oldKey(count(100), 'GB; the same as `volume: {size: …}`.'),
+  tag_key: keyOr(tagKey, 'managed_by', 'A tag of your own on each VM. It never decides which VMs are ours.'),
+  tag_value: key(
+    tagValue,
+    'Value of `tag_key`.',
+    "the master's EC2 instance id, else `determined-ai-determined`",
+  ),
+  instance_name: keyOr(tagValue, 'determined-ai-agent', 'The Name tag.'),
+  ssh_key_name: key(text, 'EC2 key pair for SSH.', 'none: nobody logs in by SSH'),
+  network_interface: block(
+    {
+      public_ip: keyOr(flag, true, 'Give the VM a public address.'),
+      subnet_id: keyOr(text, '', 'Empty: the default subnet.'),
+      security_group_id: keyOr(
+        text,
+        '',
+        "Empty: the default group. It must let agents reach the master's port.",
+      ),
+    },
+    'The network of the VM.',
+  ),
+  subnet_ids: keyOr(names, [], 'Several subnets, in order of preference: one for each zone to try.'),
+  iam_instance_profile_arn: keyOr(text, '', 'Instance profile of the VM.'),
+  metadata_hop_limit: keyOr(
+    count(1, 64),
+    2,
+    'Network hops an answer of the metadata server may take: 2 reaches containers, 1 only the VM itself.',
+  ),
+  instance_type: key(name, 'EC2 instance type.', '`g4dn.metal`'),
+  instance_slots: key(
+    count(0),
+    'Accelerators of `instance_type`. Wins over the table of known types.',
+    'from the table of known types',
+  ),
+  instance_types: key(instanceTypes, 'Several instance types, in order of preference.'),
+  cpu_slots_allowed: keyOr(flag, false, 'Let an instance type without accelerators work as one CPU slot.'),
+  log_group: keyOr(text, '', "CloudWatch log group of the agent's container."),
+  log_stream: keyOr(text, '', 'CloudWatch log stream; needs `log_group`.'),
+  spot: spotKey({ max_price: maxPrice }, 'Use spot capacity: `true`, `false`, or a mapping.'),
+  spot_max_price: oldKey(price, 'The same as `spot: {max_price: …}`.'),
+  custom_tags: keyOr(
+    z
+      .array(
+        z
+          .strictObject({ key: needed(tagKey, 'Tag key.'), value: needed(tagValue, 'Tag value.') })
+          .register(kinds, { noun: 'an entry of custom_tags' }),
+      )
+      .register(kinds, list('{key, value}')),
+    [],
+    'More tags on each VM and its volumes.',
+  ),
+}
+
+export const awsProvider = z
+  .strictObject({ type: needed(z.literal('aws'), 'VMs on Amazon EC2.'), ...commonKeys, ...awsKeys })
+  .register(kinds, { noun: 'a provider of type aws' })
+
+export type AwsKeys = z.output<typeof awsProvider>

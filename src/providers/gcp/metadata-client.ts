@@ -1,0 +1,46 @@
+// The Compute Engine metadata server.
+// https://cloud.google.com/compute/docs/metadata/querying-metadata
+
+import { askMetadata, type MetadataOptions, unavailable } from '../../platform/metadata-server.ts'
+import { ProvisionError } from '../../problems/problem.ts'
+
+const paths = {
+  project: 'project/project-id',
+  name: 'instance/name',
+  zone: 'instance/zone',
+  'internal-ip': 'instance/network-interfaces/0/ip',
+  'external-ip': 'instance/network-interfaces/0/access-configs/0/external-ip',
+} as const
+
+export type GceValue = keyof typeof paths
+
+export interface GceMetadata {
+  /** undefined when the instance has no such value. The zone comes without its path: `us-central1-a`. */
+  get(value: GceValue): Promise<string | undefined>
+}
+
+/** Throws CLOUD_METADATA_UNAVAILABLE from `get` where this is no Compute Engine instance. */
+export function gceMetadata(options: MetadataOptions): GceMetadata {
+  const base = baseUrl(options.env)
+  return {
+    async get(value) {
+      const url = `${base}/computeMetadata/v1/${paths[value]}`
+      const { status, text, headers } = await askMetadata(options, {
+        url,
+        headers: { 'Metadata-Flavor': 'Google' },
+      })
+      // Google's server signs its answers with this header; a proxy or a portal does not.
+      if (headers.get('metadata-flavor') !== 'Google')
+        throw new ProvisionError(unavailable(url, 'something else than the metadata server answered'))
+      if (status === 404) return undefined
+      if (status !== 200) throw new ProvisionError(unavailable(url, `HTTP ${status}`))
+      return text.trim().split('/').at(-1) || undefined
+    },
+  }
+}
+
+/** The variables of Google's own clients; the address rather than the name, which off the cloud nobody resolves. */
+function baseUrl(env: MetadataOptions['env']): string {
+  const host = env['GCE_METADATA_HOST'] || env['GCE_METADATA_IP'] || '169.254.169.254'
+  return /^https?:\/\//.test(host) ? host.replace(/\/+$/, '') : `http://${host}`
+}

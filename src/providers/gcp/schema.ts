@@ -1,0 +1,137 @@
+// Keys of `type: gcp`: the origin's (origin: provconfig/gcp_config.go) and ours.
+import * as z from 'zod/mini'
+import {
+  block,
+  count,
+  flag,
+  key,
+  keyOr,
+  kinds,
+  name,
+  names,
+  needed,
+  period,
+  shaped,
+  text,
+} from '../../config/fields.ts'
+import { commonKeys, instanceTypes, spotKey } from '../../config/provider-keys.ts'
+
+/** https://cloud.google.com/compute/docs/labeling-resources#requirements */
+const labelKey = shaped(
+  /^[\p{Ll}\p{Lo}][\p{Ll}\p{Lo}\p{N}_-]{0,62}$/u,
+  'a label key: lower-case letters, digits, "_" and "-", a letter first, at most 63',
+  'Use lower case and replace other characters by "-".',
+)
+const labelValue = shaped(
+  /^[\p{Ll}\p{Lo}\p{N}_-]{0,63}$/u,
+  'a label value: lower-case letters, digits, "_" and "-", at most 63',
+  'Use lower case and replace other characters by "-".',
+)
+
+export const gcpKeys = {
+  base_config: key(
+    z.record(z.string(), z.unknown()),
+    'Compute Engine `InstanceProperties` as in its REST API, camelCase; the keys below are laid over it.',
+    '`{}`',
+  ),
+  project: key(name, 'Project.', 'the metadata server'),
+  zone: key(name, 'Zone, such as `us-central1-a`.', 'the metadata server'),
+  zones: keyOr(names, [], 'Several zones of one region, in order of preference.'),
+  boot_disk_source_image: key(
+    name,
+    'Image of the boot disk: `projects/PROJECT/global/images/NAME`, or `…/images/family/FAMILY`. It needs Docker, and the NVIDIA runtime for GPUs. There is no built-in image.',
+    'none: it has to be given, unless `base_config` has a boot disk',
+  ),
+  boot_disk_size: keyOr(count(100), 200, 'GB.'),
+  boot_disk_type: key(
+    name,
+    'Disk type; of a URL, the last part counts.',
+    '`pd-standard`; for machine series without it `pd-balanced` or `hyperdisk-balanced`',
+  ),
+  labels: keyOr(z.record(labelKey, labelValue), {}, 'More labels on each VM.'),
+  label_key: keyOr(
+    labelKey,
+    'managed-by',
+    'A label of your own on each VM. It never decides which VMs are ours.',
+  ),
+  label_value: key(
+    labelValue,
+    'Value of `label_key`.',
+    "the master's instance name, else `determined-ai-determined`",
+  ),
+  name_prefix: key(
+    shaped(
+      /^[a-z][-a-z0-9]{0,62}$/,
+      'a prefix of lower-case letters, digits and "-", a letter first, at most 63',
+      'Use lower case and begin with a letter.',
+    ),
+    'What names of VMs begin with.',
+    'the label value and `-`',
+  ),
+  network_interface: block(
+    {
+      network: keyOr(text, '', 'Network; with `subnetwork`.'),
+      subnetwork: keyOr(text, '', 'Subnetwork; with `network`.'),
+      external_ip: keyOr(flag, false, 'Give the VM an external address.'),
+    },
+    'The network of the VM.',
+  ),
+  network_tags: keyOr(names, [], 'Network tags, for firewall rules.'),
+  service_account: block(
+    {
+      email: keyOr(text, '', 'Service account of the VM.'),
+      scopes: key(
+        names,
+        'Its scopes.',
+        '`https://www.googleapis.com/auth/cloud-platform` when `email` is set',
+      ),
+    },
+    'Who the VM is towards Google Cloud.',
+  ),
+  instance_type: block(
+    {
+      machine_type: key(
+        name,
+        'Machine type, such as `n1-standard-32`; of a URL, the last part counts.',
+        '`n1-standard-32`',
+      ),
+      gpu_type: key(
+        text,
+        'GPU attached to an N1 machine.',
+        '`nvidia-tesla-t4` for N1, else none or what the machine type has built in',
+      ),
+      gpu_num: key(
+        count(0),
+        'How many of them.',
+        '`4` for N1, else as many as the machine type has built in',
+      ),
+      preemptible: keyOr(flag, false, 'Use capacity that Google may take back.'),
+    },
+    'Machine and GPUs.',
+  ),
+  instance_types: key(
+    instanceTypes,
+    'Several machine types, in order of preference; GPUs of `instance_type` are attached to N1 types.',
+  ),
+  spot: spotKey(
+    {},
+    'Use Spot VMs: `true`, `false`, or a mapping. `instance_type.preemptible: true` means the same as `true`.',
+  ),
+  cpu_slots_allowed: keyOr(flag, false, 'Let a machine without GPUs work as one CPU slot.'),
+  use_cloud_logging: keyOr(flag, false, "Send the agent container's log to Cloud Logging."),
+  operation_timeout_period: keyOr(
+    period,
+    '5m',
+    'How long one operation of the Compute Engine API is followed.',
+  ),
+}
+
+export const gcpProvider = z
+  .strictObject({
+    type: needed(z.literal('gcp'), 'VMs on Google Compute Engine.'),
+    ...commonKeys,
+    ...gcpKeys,
+  })
+  .register(kinds, { noun: 'a provider of type gcp' })
+
+export type GcpKeys = z.output<typeof gcpProvider>

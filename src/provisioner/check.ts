@@ -1,0 +1,105 @@
+// `provision check`: everything that can be known before a launch. Nothing is written, launched or ended.
+
+import type { ProvidedPool } from '../agent-setup/pool-trust.ts'
+import { loadConfig } from '../config/load.ts'
+import { masterAddressOf } from '../config/master-address.ts'
+import type { MasterConfig } from '../config/master-config.ts'
+import type { Clock, Logger } from '../platform/ports.ts'
+import { ProvisionError, placeOf } from '../problems/problem.ts'
+import { resolveHost } from '../providers/cloud-metadata.ts'
+import { checkAgents } from './agents.ts'
+import { checkCertificate } from './certificate.ts'
+import { checkDemand } from './check-demand.ts'
+import { checkMaster } from './check-live.ts'
+import { type CloudCheckInput, checkCloud } from './cloud.ts'
+import { choosePools, type PoolOutcome, prepareAll } from './prepare.ts'
+import { type CheckRow, rowsOf } from './row.ts'
+
+export interface CheckOptions {
+  /** The configuration. */
+  file: string
+  /** Names of the pools wanted; all without it. */
+  pools?: string[]
+  /** Dialled in place of an alias. */
+  masterHost?: string
+  env: Readonly<Record<string, string | undefined>>
+  localAgent: string[]
+  clock: Clock
+  logger: Logger
+  /** In place of the providers this version has. */
+  load?: CloudCheckInput['load']
+}
+
+/** Every row, also after one that failed, but for what needs it. Throws USAGE for a pool that does not exist. */
+export async function checkAll(options: CheckOptions): Promise<CheckRow[]> {
+  const { file, env, clock } = options
+  const { config, problems } = loadConfig(file, { env })
+  const { passed, notChecked, of } = rowsOf('configuration')
+  const faults = problems.map((fault) => of(fault.where ? placeOf(fault.where) : file, fault))
+  if (!config) return [...faults, notChecked('all else', 'the configuration has to be right first')]
+  const pools = choosePools(config, options.pools)
+  const [demand, ...rows] = await Promise.all([
+    checkDemand({ config, env, clock, logger: options.logger }),
+    checkPools(config, pools, options),
+  ])
+  const found = passed(file, `${pools.length} pool${pools.length === 1 ? '' : 's'} to launch`)
+  return [found, ...faults, ...checkCertificate(config, clock.now()), ...demand, ...rows.flat()]
+}
+
+async function checkPools(
+  config: MasterConfig,
+  pools: ProvidedPool[],
+  options: CheckOptions,
+): Promise<CheckRow[]> {
+  const { localAgent, clock } = options
+  const { hosts, rows } = await hostsOf(config, pools, options)
+  const names = pools.map(({ pool_name }) => pool_name)
+  // What is wrong with the certificate is told with the certificate.
+  const { outcomes } = await prepareAll(config, { pools: names, hosts, now: clock.now(), localAgent })
+  const checked = pools.map((pool) => {
+    const outcome = outcomes.find((one) => one.pool === pool)
+    return checkPool(config, pool, outcome, hosts.get(pool.pool_name), options)
+  })
+  return [...rows, ...(await Promise.all(checked)).flat()]
+}
+
+async function checkPool(
+  config: MasterConfig,
+  pool: ProvidedPool,
+  outcome: PoolOutcome | undefined,
+  masterHost: string | undefined,
+  options: CheckOptions,
+): Promise<CheckRow[]> {
+  const { clock } = options
+  const subject = `pool ${pool.pool_name}`
+  const isOurs = config.demand.type === 'built-in'
+  const { address } = masterAddressOf(config, pool, { masterHost })
+  const [master, cloud] = await Promise.all([
+    checkMaster(subject, outcome?.dialable, { clock, isOurs }),
+    checkCloud(subject, pool, address, { ...options, config }),
+  ])
+  return [...checkAgents(subject, outcome), ...master, ...cloud]
+}
+
+/** What an alias stands for is known on a VM of the cloud only; elsewhere the pool is looked at without it. */
+async function hostsOf(
+  config: MasterConfig,
+  pools: ProvidedPool[],
+  { masterHost, env, clock }: CheckOptions,
+): Promise<{ hosts: Map<string, string>; rows: CheckRow[] }> {
+  const hosts = new Map<string, string>()
+  const rows: CheckRow[] = []
+  const find = async (pool: ProvidedPool) => {
+    const { host } = masterAddressOf(config, pool, { masterHost }).address
+    try {
+      hosts.set(pool.pool_name, await resolveHost(host, { fetch: globalThis.fetch, clock, env }))
+    } catch (error) {
+      if (!(error instanceof ProvisionError)) throw error
+      hosts.set(pool.pool_name, host)
+      const note = `${host} means something on a VM of the cloud only; --master-host stands in for it`
+      rows.push(rowsOf(`pool ${pool.pool_name}`).notChecked('master address', note))
+    }
+  }
+  await Promise.all(pools.map(find))
+  return { hosts, rows }
+}

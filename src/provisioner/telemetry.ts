@@ -1,0 +1,96 @@
+// What a running provisioner tells about itself: metrics, readiness, and the log of its decisions.
+import { join } from 'node:path'
+import type { MasterConfig } from '../config/master-config.ts'
+import type { FleetEvent } from '../fleet/events.ts'
+import type { PoolStatus } from '../fleet/status.ts'
+import { metricsHandler } from '../http/metrics.ts'
+import { readyHandler } from '../http/status-endpoints.ts'
+import { createPrometheusMetrics, type PrometheusMetrics } from '../platform/metrics.ts'
+import type { Handler, Logger, Metrics } from '../platform/ports.ts'
+import { openDecisionLog } from './decision-log.ts'
+import type { PoolsStatus } from './pools.ts'
+
+export interface TelemetryOptions {
+  config: Pick<MasterConfig, 'state_dir'>
+  version: string
+  status: () => PoolsStatus
+  /** When the first certificate of the master's chain ends, in milliseconds since the epoch; undefined without TLS. */
+  certificateEnds: () => number | undefined
+  logger: Logger
+}
+
+export interface Telemetry {
+  metrics: Metrics
+  /** /metrics and /readyz. */
+  handlers: Handler[]
+  onEvent(event: FleetEvent): void
+  close(): Promise<void>
+}
+
+export function decisionLogFile({ state_dir }: Pick<MasterConfig, 'state_dir'>): string {
+  return join(state_dir, 'logs', 'decisions.jsonl')
+}
+
+export function openTelemetry(options: TelemetryOptions): Telemetry {
+  const { config, logger, status } = options
+  const metrics = createPrometheusMetrics()
+  const log = openDecisionLog({
+    file: decisionLogFile(config),
+    onFault: (error) => logger.warn('the log of decisions cannot be written', { error }),
+  })
+  return {
+    metrics,
+    handlers: [
+      metricsHandler({
+        contentType: metrics.contentType,
+        render: () => {
+          setGauges(metrics, options)
+          return metrics.render()
+        },
+      }),
+      readyHandler(() => missingOf(status())),
+    ],
+    onEvent: (event) => log.add({ ...event }),
+    close: log.close,
+  }
+}
+
+/** Gauges are what is true when they are asked for; they are set anew each time, so that nothing old stays. */
+function setGauges(metrics: PrometheusMetrics, { version, status, certificateEnds }: TelemetryOptions): void {
+  for (const name of ['instances', 'pending_work', 'launches_in_flight', 'holds'] as const)
+    metrics.clear(name)
+  metrics.gauge('info', 1, { version })
+  const ends = certificateEnds()
+  if (ends !== undefined) metrics.gauge('certificate_expiry_timestamp_seconds', ends / 1000)
+  for (const pool of status().pools) setPoolGauges(metrics, pool)
+}
+
+function setPoolGauges(
+  metrics: Metrics,
+  { pool, instances, joined, pending, inFlight, holds }: PoolStatus,
+): void {
+  const states = new Map<string, number>([
+    ['starting', 0],
+    ['running', 0],
+    ['joined', joined],
+  ])
+  for (const { state } of instances) states.set(state, (states.get(state) ?? 0) + 1)
+  for (const [state, count] of states) metrics.gauge('instances', count, { pool, state })
+  metrics.gauge('pending_work', pending, { pool })
+  metrics.gauge('launches_in_flight', inFlight, { pool })
+  for (const { code } of holds) metrics.gauge('holds', 1, { pool, reason: code })
+}
+
+const blind: readonly string[] = ['DEMAND_MISSING', 'LISTING_MISSING']
+
+/** A pool that cannot see its cloud or its master does nothing, however well it runs. */
+function missingOf({ pools, failed }: PoolsStatus): string[] {
+  return [
+    ...pools.flatMap(({ pool, snapshot, holds }) =>
+      snapshot
+        ? holds.filter(({ code }) => blind.includes(code)).map(({ code }) => `pool ${pool}: ${code}`)
+        : [`pool ${pool}: not started`],
+    ),
+    ...failed.map(({ pool, problems }) => `pool ${pool}: ${problems[0]?.code ?? 'failed'}`),
+  ]
+}

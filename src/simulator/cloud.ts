@@ -1,0 +1,214 @@
+// The simulated cloud itself: VMs with tags, launch tokens, and what is true whether a caller hears of it or not.
+import type { FailureClass, Instance, Offering } from '../planner/instance.ts'
+import type { Clock } from '../platform/ports.ts'
+import type { ProblemCode } from '../problems/codes.ts'
+import { problem } from '../problems/problem.ts'
+import type { LaunchFailure, LaunchOrder, LaunchResult } from '../providers/launch.ts'
+import type { Ownership } from '../providers/ownership.ts'
+import { type Bucket, createBucket, ec2Buckets } from './bucket.ts'
+import type { Faults } from './faults.ts'
+
+export interface Vm {
+  instance: Instance
+  clusterId: string
+  /** By the true clock. */
+  createdAt: number
+  visibleAt: number
+  /** When it began to end. */
+  endedAt?: number
+  goneAt?: number
+  slots: number
+  sha256: string
+  console: string
+}
+
+/** What others watch: the world gives VMs a life, the invariants look on. */
+export interface CloudEvents {
+  /** A launch reaches the cloud for the first time, or again. */
+  onLaunchRequest?(order: LaunchOrder, isRepeat: boolean): void
+  onCreated?(vm: Vm): void
+  onEnded?(vm: Vm): void
+  /** A token came again with another request. */
+  onMismatch?(order: LaunchOrder): void
+}
+
+export interface Cloud {
+  readonly clock: Clock
+  readonly faults: Faults
+  readonly vms: Map<string, Vm>
+  readonly catalogue: Readonly<Record<string, number>>
+  readonly tokens: Map<string, { request: string; result: LaunchResult }>
+  readonly buckets: Record<'launch' | 'list' | 'terminate', Bucket>
+  readonly events: CloudEvents
+  /** Bytes of user data it takes. */
+  readonly userDataLimit: number
+  created: number
+}
+
+export interface CloudOptions {
+  clock: Clock
+  faults: Faults
+  /** Slots by instance type. */
+  catalogue: Readonly<Record<string, number>>
+  events?: CloudEvents
+}
+
+export function createCloud({ clock, faults, catalogue, events = {} }: CloudOptions): Cloud {
+  return {
+    clock,
+    faults,
+    catalogue,
+    events,
+    vms: new Map(),
+    tokens: new Map(),
+    buckets: {
+      launch: createBucket(ec2Buckets.launch),
+      list: createBucket(ec2Buckets.list),
+      terminate: createBucket(ec2Buckets.terminate),
+    },
+    userDataLimit: 16_384,
+    created: 0,
+  }
+}
+
+/** What the cloud does when a launch request reaches it. The same token gives the same VMs, whatever became of them. */
+export function performLaunch(cloud: Cloud, order: LaunchOrder): LaunchResult {
+  const request = requestOf(order)
+  const known = cloud.tokens.get(order.intent.id)
+  cloud.events.onLaunchRequest?.(order, known !== undefined)
+  if (known && known.request !== request) {
+    cloud.events.onMismatch?.(order)
+    return refused(order, 'config', 'PROVIDER_CONFIG', 'the token was used for another request')
+  }
+  if (known) return { ...known.result, instances: known.result.instances.map(({ id }) => shown(cloud, id)) }
+  if (order.userData.packed.byteLength > cloud.userDataLimit)
+    return refused(order, 'config', 'PROVIDER_CONFIG', 'the user data is too large')
+  const result = fulfil(cloud, order)
+  // A refusal is not remembered: the same request may be fulfilled later.
+  if (result.instances.length > 0) cloud.tokens.set(order.intent.id, { request, result })
+  return result
+}
+
+function requestOf({ intent, owner, userData }: LaunchOrder): string {
+  return JSON.stringify([intent, owner, userData.sha256, Buffer.from(userData.packed).toString('base64')])
+}
+
+function fulfil(cloud: Cloud, order: LaunchOrder): LaunchResult {
+  const { faults, catalogue } = cloud
+  const instances: Instance[] = []
+  const failures: LaunchFailure[] = []
+  let left = order.intent.count
+  for (const offering of order.intent.offerings) {
+    if (left === 0) break
+    if (catalogue[offering.instanceType] === undefined) {
+      failures.push(failureOf('config', offering, `there is no type ${offering.instanceType}`))
+      continue
+    }
+    const inQuota = Math.max(0, faults.quota() - liveCount(cloud))
+    const inStock = Math.max(0, faults.stock(offering))
+    const count = Math.min(left, inQuota, inStock)
+    for (let n = 0; n < faults.gives(count); n++) instances.push(create(cloud, order, offering).instance)
+    left -= count
+    if (left > 0 && inQuota < inStock) failures.push(failureOf('quota', offering, 'the quota is used up'))
+    else if (left > 0) failures.push(failureOf('capacity', offering, 'there are no more of them'))
+  }
+  const last = failures.at(-1)
+  if (last) last.missing = left
+  return { instances: instances.map((instance) => ({ ...instance })), failures }
+}
+
+function liveCount(cloud: Cloud): number {
+  let count = 0
+  for (const vm of cloud.vms.values()) if (vm.endedAt === undefined) count++
+  return count
+}
+
+function create(cloud: Cloud, order: LaunchOrder, { instanceType, zone, capacityType, slots }: Offering): Vm {
+  const { faults, clock } = cloud
+  const now = clock.now()
+  const id = `i-${(++cloud.created).toString(16).padStart(17, '0')}`
+  const vm: Vm = {
+    instance: {
+      id,
+      pool: order.owner.pool,
+      state: 'starting',
+      launchedAt: now + faults.clockSkew,
+      instanceType,
+      zone,
+      capacityType,
+      intentId: order.intent.id,
+      writerId: order.owner.writerId,
+    },
+    clusterId: order.owner.clusterId,
+    createdAt: now,
+    visibleAt: now + faults.hiddenFor(),
+    slots,
+    sha256: order.userData.sha256,
+    console: '',
+  }
+  cloud.vms.set(id, vm)
+  cloud.events.onCreated?.(vm)
+  const startsAfter = faults.startsAfter()
+  if (startsAfter === 0) vm.instance.state = 'running'
+  else if (startsAfter !== undefined)
+    void clock.sleep(startsAfter).then(() => {
+      if (vm.instance.state === 'starting') vm.instance.state = 'running'
+    })
+  return vm
+}
+
+/** Begins the end of a VM; `state` is `stopped` for one that stays there and can be deleted. */
+export function endVm(
+  cloud: Cloud,
+  vm: Vm,
+  reason: string,
+  state: 'stopping' | 'stopped' = 'stopping',
+): void {
+  const isOver = vm.instance.state === 'stopping' || vm.instance.state === 'terminated'
+  if (isOver || vm.instance.state === state) return
+  const wasLive = vm.endedAt === undefined
+  vm.instance.state = state
+  vm.instance.stateReason = reason
+  vm.endedAt ??= cloud.clock.now()
+  if (state === 'stopping') {
+    vm.goneAt = cloud.clock.now() + cloud.faults.lingersFor()
+  }
+  if (wasLive) cloud.events.onEnded?.(vm)
+}
+
+/** A VM as a reply shows it; one that is long gone as terminated. */
+function shown({ vms }: Cloud, id: string): Instance {
+  return { ...vms.get(id)!.instance }
+}
+
+export function isOwned(vm: Vm, { clusterId, pool }: Ownership): boolean {
+  return vm.clusterId === clusterId && vm.instance.pool === pool
+}
+
+function failureOf(failureClass: FailureClass, offering: Offering, message: string): LaunchFailure {
+  const code =
+    failureClass === 'quota'
+      ? 'PROVIDER_QUOTA'
+      : failureClass === 'config'
+        ? 'PROVIDER_CONFIG'
+        : 'PROVIDER_CAPACITY'
+  const { slots: _, ...words } = offering
+  return {
+    class: failureClass,
+    offering,
+    missing: 0,
+    problem: problem(code, `${words.instanceType} in ${words.zone}: ${message}`),
+  }
+}
+
+function refused(
+  { intent }: LaunchOrder,
+  failureClass: FailureClass,
+  code: ProblemCode,
+  message: string,
+): LaunchResult {
+  return {
+    instances: [],
+    failures: [{ class: failureClass, missing: intent.count, problem: problem(code, message) }],
+  }
+}

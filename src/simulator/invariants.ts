@@ -1,0 +1,143 @@
+// What must hold in every world, whatever goes wrong. Numbers are those of docs/reliability.md.
+import type { FleetEvent } from '../fleet/events.ts'
+import type { JournalRecord } from '../platform/ports.ts'
+import { checkCreated, checkLaunchCall, checkLaunchResult, checkWritten } from './checks.ts'
+import type { Vm } from './cloud.ts'
+import { checkOrphans, createNeglect } from './orphan-checks.ts'
+import { checkProgress, checkSilence, createProgress, isAtRest } from './progress-checks.ts'
+import { checkDrainCall, checkListCall, checkTerminateCall } from './removal-checks.ts'
+import { createSeen, type Seen } from './seen.ts'
+import type { Watcher } from './watch.ts'
+import type { World } from './world.ts'
+
+/** What each number promises; 0 is a fault of the program itself. */
+export const promises: Record<number, string> = {
+  0: 'the loop itself does not fail',
+  1: 'no launch takes live and in-flight VMs above max_instances',
+  2: 'healthy VMs are never taken below min_instances',
+  3: 'a busy VM is never ended, except on an explicit order',
+  4: 'an intent gives its VMs once, is written down before it is sent, and its token never carries another request',
+  5: 'every VM of ours joins or ends within its time',
+  6: 'nothing that is not ours is touched',
+  7: 'nothing is launched while it could not join',
+  8: 'met demand launches nothing, steady demand does not oscillate',
+  9: 'work that can run gets VMs in bounded time',
+  10: 'calls are bounded under an outage, and spread',
+  11: 'a VM carries the user data of its moment',
+  12: 'nothing that is wanted fails to happen without a reason',
+  13: 'no VM is ended on the word of an old or partial view',
+}
+
+export interface Violation {
+  promise: number
+  at: number
+  step: number
+  message: string
+}
+
+export interface Invariants {
+  readonly violations: readonly Violation[]
+  /** By provisioner name. */
+  readonly seen: ReadonlyMap<string, Seen>
+  violated(promise: number, message: string): void
+  watcher(name: string): Watcher
+  onEvent(name: string, event: FleetEvent): void
+  onStart(name: string): void
+  onStopping(name: string): void
+  onPaused(name: string, paused: boolean): void
+  onMemoryLost(name: string): void
+  onWritten(name: string, record: JournalRecord): void
+  onCreated(vm: Vm): void
+  /** Persons' orders by VM. */
+  readonly orders: Map<string, 'when_idle' | 'even_if_busy'>
+  /** What can be told at any time; `check` looks at it, too. */
+  look(): void
+  /** After every step. True once the world has come to rest, or is broken. */
+  check(): boolean
+}
+
+export function createInvariants(world: World): Invariants {
+  const violations: Violation[] = []
+  const seen = new Map<string, Seen>()
+  const neglect = createNeglect()
+  const progress = createProgress()
+
+  function of(name: string): Seen {
+    let known = seen.get(name)
+    if (!known) {
+      known = createSeen(name)
+      seen.set(name, known)
+    }
+    return known
+  }
+
+  return {
+    violations,
+    seen,
+    orders: new Map(),
+    violated(promise, message) {
+      world.timeline.add('INVARIANT', `${promise} is broken: ${message}`)
+      violations.push({ promise, at: world.clock.now(), step: world.clock.steps, message })
+    },
+    watcher(name) {
+      // What comes back to a life that is over teaches the next one nothing.
+      const life = of(name).starts.length + 1
+      const isOver = () => of(name).starts.length > life
+      return {
+        onLaunchCall: (order) => checkLaunchCall(world, of(name), order),
+        onLaunched: (order, result) => checkLaunchResult(world, of(name), order, result),
+        onTerminateCall: (ids) => checkTerminateCall(world, of(name), ids),
+        onDrainCall: (id) => checkDrainCall(world, of(name), id),
+        onListCall: () => checkListCall(world, of(name)),
+        onListed(startedAt, { complete }) {
+          const before = of(name).listing?.completeAt ?? 0
+          if (!isOver()) of(name).listing = { completeAt: complete ? startedAt : before, complete }
+        },
+        onRead(demand) {
+          if (isOver() || demand.at < (of(name).demand?.at ?? 0)) return
+          of(name).demand = demand
+          for (const { id, slots } of demand.agents) {
+            if (of(name).joined.has(id)) continue
+            of(name).joined.add(id)
+            if (slots >= (world.cloud.vms.get(id)?.slots ?? 0)) of(name).uselessMade = 0
+          }
+        },
+      }
+    },
+    onEvent(name, event) {
+      if (event.kind === 'decided' && (event.move === 'terminate' || event.move === 'drain'))
+        for (const id of event.ids) of(name).reasons.set(id, event.reason.code)
+    },
+    onStart(name) {
+      Object.assign(of(name), {
+        upSince: world.clock.now(),
+        stoppingAt: undefined,
+        demand: undefined,
+        listing: undefined,
+      })
+      of(name).starts.push(world.clock.now())
+      neglect.since.clear()
+    },
+    onStopping(name) {
+      of(name).stoppingAt = world.clock.now()
+    },
+    onPaused(name, paused) {
+      of(name).pausedAt = paused ? world.clock.now() : undefined
+    },
+    onMemoryLost(name) {
+      of(name).written.clear()
+    },
+    onWritten: (name, record) => checkWritten(world, of(name), record),
+    onCreated: (vm) => checkCreated(world, of(vm.instance.writerId!), vm),
+    look() {
+      checkOrphans(world, neglect)
+      checkSilence(world, progress)
+    },
+    check() {
+      checkOrphans(world, neglect)
+      checkProgress(world, progress)
+      checkSilence(world, progress)
+      return isAtRest(world, progress)
+    },
+  }
+}

@@ -1,0 +1,224 @@
+// The world's master: agents come and go, work is placed late, and what it tells is put together from two listings.
+import type { DemandSource } from '../demand/source.ts'
+import type { Demand } from '../planner/demand.ts'
+import { ProvisionError, problem } from '../problems/problem.ts'
+import type { Random } from './random.ts'
+import type { JobPlan, Scenario } from './scenario.ts'
+import {
+  type Agent,
+  auxOf,
+  type Board,
+  freeSlots,
+  placeAll,
+  release,
+  slotsOfJobs,
+  type Work,
+  type WorkWatcher,
+} from './scheduler.ts'
+import type { Timeline } from './timeline.ts'
+import type { VirtualClock } from './virtual-clock.ts'
+import type { WeatherStation } from './weather.ts'
+
+export interface Master extends Board {
+  submit(job: JobPlan): void
+  join(id: string, slots: number, broken: boolean): void
+  /** The connection of an agent breaks; after the reconnect wait its place and its work are given up. */
+  disconnect(id: string): void
+  /** A person takes an agent out of service, or back. */
+  setEnabled(id: string, enabled: boolean): void
+  /** When a person last gave an agent back to the scheduler. */
+  readonly enabledByPersonAt: Map<string, number>
+  source(): DemandSource
+}
+
+const placesWithinAtWorst = 10_000
+
+export function createMaster(
+  scenario: Scenario,
+  random: Random,
+  clock: VirtualClock,
+  weather: WeatherStation,
+  timeline: Timeline,
+  watcher?: WorkWatcher,
+): Master {
+  const draw = random.fork('master')
+  const tasksFirst = random.fork('order').chance(50)
+  const board: Board = { work: new Map(), agents: new Map(), maxAuxPerAgent: scenario.policy.maxAuxPerAgent }
+  const listeners = new Set<(pool: string) => void>()
+  const enabledByPersonAt = new Map<string, number>()
+  const placesWithin = scenario.given?.placesWithin ?? placesWithinAtWorst
+  let isDue = false
+
+  function changed(): void {
+    if (!scenario.oddities.has('no_push'))
+      for (const listener of listeners)
+        clock.after(draw.whole(0, 40), () => listeners.has(listener) && listener('default'))
+    if (isDue) return
+    isDue = true
+    clock.after(draw.chance(30) ? 0 : draw.whole(0, placesWithin), () => {
+      isDue = false
+      const placed = placeAll(board, clock.now())
+      for (const work of placed) run(work)
+      if (placed.length > 0) changed()
+    })
+  }
+
+  function run(work: Work): void {
+    timeline.add('master', `places ${work.id}`, { slots: work.slots, agents: work.agents })
+    watcher?.onStart(work)
+    const { starts } = work
+    clock.after(work.duration, () => {
+      if (work.starts !== starts || work.state !== 'running') return
+      if (watcher && !work.agents.every((id) => watcher.isUp(id))) return
+      watcher?.onEnd(work, 'done')
+      release(board, work)
+      work.state = 'done'
+      timeline.add('master', `${work.id} is done`)
+      changed()
+    })
+  }
+
+  function remove(agent: Agent): void {
+    for (const id of agent.work.keys()) {
+      const work = board.work.get(id)!
+      watcher?.onEnd(work, 'lost')
+      release(board, work)
+      work.state = 'pending'
+      work.since = clock.now()
+    }
+    board.agents.delete(agent.id)
+    timeline.add('master', `gives up agent ${agent.id}`)
+    changed()
+  }
+
+  async function ask(): Promise<void> {
+    await clock.sleep(draw.whole(5, 300))
+    if (weather.now('master_down'))
+      throw new ProvisionError(problem('DEMAND_MISSING', 'the master does not answer'))
+  }
+
+  async function setDrained(id: string, drained: boolean): Promise<boolean> {
+    await ask()
+    const fails = weather.now('drain_fails') && draw.chance(60)
+    if (fails && draw.chance(50)) throw new ProvisionError(problem('DEMAND_MISSING', 'the master failed'))
+    const agent = board.agents.get(id)
+    if (agent) {
+      agent.enabled = !drained
+      agent.draining = drained
+      timeline.add('master', `${drained ? 'drains' : 'undrains'} ${id}`)
+      changed()
+    }
+    await clock.sleep(draw.whole(5, 300))
+    if (fails) throw new ProvisionError(problem('DEMAND_MISSING', 'the answer was lost'))
+    return agent !== undefined
+  }
+
+  async function read(): Promise<Demand> {
+    await ask()
+    const at = clock.now()
+    const demand: Demand = { pool: 'default', at, pending: [], agents: [] }
+    const busy = new Set<string>()
+    const listTasks = () => readTasks(board, demand, busy)
+    const listAgents = () => readAgents(board, demand)
+    const [first, second] = tasksFirst ? [listTasks, listAgents] : [listAgents, listTasks]
+    first()
+    await clock.sleep(draw.whole(5, 400))
+    second()
+    for (const agent of demand.agents) agent.busy ||= busy.has(agent.id)
+    return demand
+  }
+
+  return {
+    ...board,
+    enabledByPersonAt,
+    submit({ id, slots, duration, job, maxSlots, unplaceable }) {
+      const since = clock.now()
+      board.work.set(id, {
+        id,
+        slots,
+        duration,
+        job,
+        maxSlots,
+        unplaceable,
+        since,
+        state: 'pending',
+        agents: [],
+        starts: 0,
+      })
+      timeline.add('world', `submits ${id}`, { slots, duration: duration / 1000 })
+      changed()
+    },
+    join(id, slots, broken) {
+      const before = board.agents.get(id)
+      if (before) before.connected = true
+      else
+        board.agents.set(id, {
+          id,
+          slots,
+          broken,
+          connected: true,
+          enabled: true,
+          draining: false,
+          work: new Map(),
+        })
+      timeline.add('world', `agent ${id} ${before ? 'reconnects' : 'joins'}`)
+      changed()
+    },
+    disconnect(id) {
+      const agent = board.agents.get(id)
+      if (!agent?.connected) return
+      agent.connected = false
+      timeline.add('world', `agent ${id} is disconnected`)
+      changed()
+      clock.after(scenario.policy.reconnectWait, () => {
+        if (!agent.connected && board.agents.get(id) === agent) remove(agent)
+      })
+    },
+    setEnabled(id, enabled) {
+      const agent = board.agents.get(id)
+      if (agent) Object.assign(agent, { enabled, draining: !enabled })
+      if (enabled) enabledByPersonAt.set(id, clock.now())
+      changed()
+    },
+    source: () => ({
+      kind: 'determined',
+      read,
+      onChange(listener) {
+        listeners.add(listener)
+        return () => listeners.delete(listener)
+      },
+      drain: (id) => setDrained(id, true),
+      undrain: (id) => setDrained(id, false),
+      close: async () => {},
+    }),
+  }
+}
+
+function readTasks(board: Board, demand: Demand, busy: Set<string>): void {
+  const running = slotsOfJobs(board)
+  for (const work of board.work.values()) {
+    if (work.state === 'running') for (const id of work.agents) busy.add(id)
+    if (work.state !== 'pending') continue
+    const { id, slots, since, job, maxSlots } = work
+    const limit = job === undefined ? {} : { job, maxSlots, jobRunningSlots: running.get(job) ?? 0 }
+    demand.pending.push({ id, slots, since, ...limit })
+  }
+}
+
+function readAgents(board: Board, demand: Demand): void {
+  for (const agent of board.agents.values()) {
+    const { id, slots, connected, enabled, draining, work } = agent
+    const free = freeSlots(agent)
+    const freeAux = board.maxAuxPerAgent - auxOf(agent)
+    demand.agents.push({
+      id,
+      slots,
+      freeSlots: free,
+      freeAux,
+      busy: work.size > 0,
+      connected,
+      enabled,
+      draining,
+    })
+  }
+}

@@ -1,0 +1,120 @@
+// One owner's view of the simulated cloud: calls that take time, fail, or act without a word.
+
+import { lastStage } from '../agent-setup/stages.ts'
+import type { FailureClass, Instance } from '../planner/instance.ts'
+import type { Clock } from '../platform/ports.ts'
+import { type Problem, problem } from '../problems/problem.ts'
+import type { Provider } from '../providers/contract.ts'
+import type { LaunchResult, Listing, TerminateResult } from '../providers/launch.ts'
+import type { Ownership } from '../providers/ownership.ts'
+import { type Cloud, endVm, isOwned, performLaunch } from './cloud.ts'
+import type { CallKind } from './faults.ts'
+
+/** What the caller hears when it does not hear the answer. */
+type Answer<T> = { answer: T } | { failure: { class: FailureClass; problem: Problem } }
+
+export function simulatedProvider(cloud: Cloud, owner: Ownership): Provider {
+  return {
+    kind: 'aws',
+
+    async list(signal): Promise<Listing> {
+      const heard = await call(cloud, 'list', signal, () => cloud.faults.listing(visible(cloud, owner)))
+      if ('failure' in heard) return { instances: [], complete: false, problems: [heard.failure.problem] }
+      const { instances, complete } = heard.answer
+      return {
+        instances,
+        complete,
+        problems: complete ? [] : [problem('PROVIDER_TRANSIENT', 'a page is missing')],
+      }
+    },
+
+    async launch(order, signal): Promise<LaunchResult> {
+      const heard = await call(cloud, 'launch', signal, () => performLaunch(cloud, order))
+      if ('answer' in heard) return heard.answer
+      return { instances: [], failures: [{ ...heard.failure, missing: order.intent.count }] }
+    },
+
+    async terminate(ids, signal): Promise<TerminateResult> {
+      const heard = await call(cloud, 'terminate', signal, () => terminate(cloud, owner, ids))
+      if ('answer' in heard) return heard.answer
+      return { terminated: [], failures: ids.map((id) => ({ id, ...heard.failure })) }
+    },
+
+    async slotsOf(instanceType) {
+      return cloud.catalogue[instanceType]
+    },
+
+    async consoleStage(id, signal) {
+      const heard = await call(cloud, 'console', signal, () => cloud.vms.get(id)?.console ?? '')
+      return 'answer' in heard ? lastStage(heard.answer) : undefined
+    },
+
+    async close() {},
+  }
+}
+
+/** VMs with the owner's tags that listings show already and still. */
+function visible({ vms, clock }: Cloud, owner: Ownership): Instance[] {
+  const now = clock.now()
+  return [...vms.values()]
+    .filter((vm) => isOwned(vm, owner) && vm.visibleAt <= now && (vm.goneAt === undefined || vm.goneAt > now))
+    .map((vm) => ({ ...vm.instance }))
+}
+
+function terminate(cloud: Cloud, owner: Ownership, ids: readonly string[]): TerminateResult {
+  const result: TerminateResult = { terminated: [], failures: [] }
+  for (const id of ids) {
+    const vm = cloud.vms.get(id)
+    if (vm && !isOwned(vm, owner)) {
+      const foreign = problem('PROVIDER_NOT_OURS', `${id} is not of pool ${owner.pool}`)
+      result.failures.push({ id, class: 'config', problem: foreign })
+      continue
+    }
+    if (vm) endVm(cloud, vm, 'terminated by its owner')
+    result.terminated.push(id)
+  }
+  return result
+}
+
+/** Takes a call through its fate. An effect does not care whether its caller still waits. */
+async function call<T>(
+  { clock, faults, buckets }: Cloud,
+  kind: CallKind,
+  signal: AbortSignal | undefined,
+  effect: () => T,
+): Promise<Answer<T>> {
+  signal?.throwIfAborted()
+  const fate = faults.fate(kind)
+  const { there, back } = faults.latency(kind)
+  if (fate === 'effect_late') void pause(clock, faults.lateness()).then(effect)
+  if (fate === 'silent' || fate === 'effect_late') return unanswered()
+  await pause(clock, there)
+  if (kind !== 'console' && !buckets[kind](clock.now())) return refused(back, 'throttled')
+  if (fate !== 'done' && fate !== 'reply_lost') return refused(back, fate)
+  const answer = effect()
+  if (fate === 'reply_lost') return unanswered()
+  await pause(clock, back)
+  return { answer }
+
+  async function unanswered(): Promise<Answer<T>> {
+    await pause(clock, faults.clientTimeout)
+    return { failure: { class: 'transient', problem: problem('PROVIDER_TRANSIENT', 'there was no answer') } }
+  }
+
+  async function refused(after: number, how: keyof typeof refusals): Promise<Answer<T>> {
+    await pause(clock, after)
+    const { class: failureClass, code, message } = refusals[how]
+    return { failure: { class: failureClass, problem: problem(code, message) } }
+  }
+}
+
+const refusals = {
+  throttled: { class: 'throttle', code: 'PROVIDER_THROTTLED', message: 'too many calls' },
+  refused: { class: 'auth', code: 'PROVIDER_AUTH', message: 'the credentials are not valid' },
+  failed: { class: 'transient', code: 'PROVIDER_TRANSIENT', message: 'the cloud failed' },
+} as const
+
+/** No time at all is no event either: a cloud without latency answers in the same moment. */
+async function pause(clock: Clock, ms: number): Promise<void> {
+  if (ms > 0) await clock.sleep(ms)
+}

@@ -1,0 +1,181 @@
+// A world: the cloud, the master, the lives of VMs, and the provisioners in it.
+
+import type { UserData } from '../agent-setup/user-data.ts'
+import type { LaunchMaterial, PoolSettings } from '../fleet/settings.ts'
+import type { Policy } from '../planner/policy.ts'
+import { problem } from '../problems/problem.ts'
+import { type Cloud, createCloud, type Vm } from './cloud.ts'
+import { createDisk, type Disk } from './disk.ts'
+import { createInvariants, type Invariants } from './invariants.ts'
+import { createMaster, type Master } from './master.ts'
+import { clusterId, poolName } from './names.ts'
+import { simulatedProvider } from './provider.ts'
+import { type Provisioner, type StartProvisioner, startProvisioner } from './provisioner.ts'
+import { createRandom, type Random } from './random.ts'
+import type { Scenario } from './scenario.ts'
+import type { WorkWatcher } from './scheduler.ts'
+import { createTimeline, type Timeline } from './timeline.ts'
+import { createVirtualClock, type VirtualClock } from './virtual-clock.ts'
+import { liveVm } from './vm-events.ts'
+import { createWeather, type WeatherStation } from './weather.ts'
+
+export interface World {
+  readonly scenario: Scenario
+  readonly random: Random
+  readonly clock: VirtualClock
+  readonly timeline: Timeline
+  readonly weather: WeatherStation
+  readonly cloud: Cloud
+  readonly master: Master
+  readonly invariants: Invariants
+  /** The pool's limits now: incidents change them. */
+  policy: Policy
+  /** Counts renewals of the master's certificate: an agent joins only with the one its VM was made for. */
+  certificate: number
+  /** Set while a VM launched could not join, and since when. */
+  gateClosedAt: number | undefined
+  /** What a provisioner is in this world: ours, or the origin's. */
+  readonly start: StartProvisioner
+  /** Provisioners by name; a dead one is replaced when it is started again. */
+  provisioners: Map<string, Provisioner>
+  disks: Map<string, Disk>
+  lives: number
+}
+
+/** `watcher` hears of all work that begins and ends. */
+export function createWorld(
+  scenario: Scenario,
+  start: StartProvisioner = startProvisioner,
+  watcher?: WorkWatcher,
+): World {
+  const random = createRandom(scenario.seed)
+  const clock = createVirtualClock(scenario.startsAt)
+  const timeline = createTimeline(
+    () => clock.now(),
+    () => clock.steps,
+  )
+  const weather = createWeather(
+    scenario,
+    random,
+    () => clock.now(),
+    () => world.cloud,
+  )
+  const world: World = {
+    scenario,
+    random,
+    clock,
+    timeline,
+    weather,
+    cloud: createCloud({
+      clock,
+      faults: weather.faults,
+      catalogue: Object.fromEntries(
+        scenario.offerings.map(({ instanceType, slots }) => [instanceType, slots]),
+      ),
+      events: {
+        onLaunchRequest: (order, isRepeat) =>
+          timeline.add('cloud', `gets ${order.intent.id}${isRepeat ? ' again' : ''}`, {
+            count: order.intent.count,
+          }),
+        onCreated: (vm) => {
+          timeline.add('cloud', `makes ${vm.instance.id}`, { for: vm.instance.intentId })
+          world.invariants.onCreated(vm)
+          liveVm(world, vm)
+        },
+        onEnded: (vm) => onEnded(world, vm),
+        onMismatch: ({ intent }) =>
+          world.invariants.violated(4, `${intent.id} was sent again with another request`),
+      },
+    }),
+    master: createMaster(scenario, random, clock, weather, timeline, watcher),
+    invariants: undefined as unknown as Invariants,
+    policy: scenario.policy,
+    certificate: 1,
+    gateClosedAt: undefined,
+    start,
+    provisioners: new Map(),
+    disks: new Map(),
+    lives: 0,
+  }
+  Object.assign(world, { invariants: createInvariants(world) })
+  for (const job of scenario.jobs) clock.at(job.at, () => world.master.submit(job))
+  return world
+}
+
+function onEnded(world: World, vm: Vm): void {
+  const { id, stateReason } = vm.instance
+  world.timeline.add('cloud', `ends ${id}`, { reason: stateReason })
+  const { missedWithin = 60_000 } = world.scenario.given ?? {}
+  const silence = world.random.fork('silence', id).whole(0, missedWithin / 1000) * 1000
+  world.clock.after(silence, () => world.master.disconnect(id))
+}
+
+/** Starts a provisioner by this name, for the first time or again: the disk is what the last one left. */
+export function startInWorld(world: World, name: string): Provisioner {
+  const { random, clock, cloud, master, invariants, timeline } = world
+  const owner = { clusterId, pool: poolName, writerId: name }
+  const disk = diskOf(world, name)
+  const life = ++world.lives
+  timeline.add(name, 'starts')
+  const provisioner = world.start({
+    owner,
+    clock,
+    disk,
+    provider: simulatedProvider(cloud, owner),
+    demand: master.source(),
+    random: random.fork('provisioner', name, life),
+    settings: settingsOf(world),
+    material: () => materialOf(world),
+    watcher: invariants.watcher(name),
+    onEvent(event) {
+      const { at: _, pool: __, kind, ...details } = event
+      timeline.add(name, kind, details)
+      invariants.onEvent(name, event)
+    },
+    onFault: (message, fields) =>
+      invariants.violated(0, `${message}: ${String((fields as { error?: unknown }).error)}`),
+    onDeath: () => timeline.add(name, 'dies'),
+  })
+  world.provisioners.set(name, provisioner)
+  invariants.onStart(name)
+  return provisioner
+}
+
+export function diskOf(world: World, name: string): Disk {
+  let disk = world.disks.get(name)
+  if (!disk) {
+    disk = createDisk((record) => world.invariants.onWritten(name, record))
+    world.disks.set(name, disk)
+  }
+  return disk
+}
+
+export function settingsOf({ scenario, policy }: World): PoolSettings {
+  return {
+    policy,
+    offerings: scenario.offerings,
+    launchError: scenario.given?.launchError ?? { timeout: 0, retries: 0 },
+    visibility: scenario.given?.visibility ?? 180_000,
+  }
+}
+
+export function materialOf({ certificate, gateClosedAt, scenario }: World): LaunchMaterial {
+  if (gateClosedAt !== undefined)
+    return {
+      kind: 'refused',
+      problem: problem('LAUNCH_NOT_READY', 'the preflight of the simulated master fails'),
+    }
+  const probe = !scenario.given && scenario.seed.length % 4 === 0
+  return { kind: 'ready', userData: userDataOf(certificate), version: 'simulated', probe }
+}
+
+export function userDataOf(certificate: number): UserData {
+  const script = `certificate ${certificate}`
+  const packed = new TextEncoder().encode(script)
+  const bytes = { script: packed.byteLength, packed: packed.byteLength }
+  return { script, encoding: 'plain', packed, bytes, sha256: `sha-${certificate}` }
+}
+
+export function isCalm({ clock, scenario }: World): boolean {
+  return clock.now() >= scenario.calmAt
+}

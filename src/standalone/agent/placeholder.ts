@@ -1,0 +1,131 @@
+// An agent without a machine, disabled as soon as it has joined. A master without `provider` refuses work that no agent is
+// large enough for, and counts disabled agents (origin: agentrm/resource_pool.go). Experimental: never shown on a real master.
+import type { Endpoint } from '../../demand/determined/endpoint.ts'
+import { placeholderId } from '../../demand/determined/placeholder-id.ts'
+import type { DeterminedDemand } from '../../demand/determined/source.ts'
+import type { Clock, Logger } from '../../platform/ports.ts'
+import { ProvisionError } from '../../problems/problem.ts'
+import type { AgentMessage } from '../protocol/agent-message.ts'
+import { failureTypes } from '../protocol/container.ts'
+import type { Device } from '../protocol/device.ts'
+import { type AgentConnection, connectAgentSocket } from '../protocol/dial.ts'
+
+export interface PlaceholderOptions {
+  pool: string
+  /** Slots of the largest VM the pool can have. */
+  slots: number
+  endpoint: () => Endpoint
+  source: Pick<DeterminedDemand, 'read' | 'drain'>
+  version: string
+  clock: Clock
+  logger: Logger
+}
+
+/** Milliseconds: at each return there is a moment in which it could be given work. */
+const again = { first: 5_000, most: 120_000 }
+const disableAgain = 20
+const mostTries = 100
+
+/** Keeps it at the master until the returned function is called. */
+export function holdPlaceholder(options: PlaceholderOptions): () => Promise<void> {
+  const { pool, clock, logger } = options
+  const stopping = new AbortController()
+  const { signal } = stopping
+
+  async function keep(): Promise<void> {
+    for (let wait = again.first; !signal.aborted; ) {
+      try {
+        // Work that waits would be given to it before it can be disabled.
+        const { pending } = await options.source.read(pool, signal)
+        if (pending.length === 0) await stay(options, signal)
+        wait = again.first
+      } catch (error) {
+        wait = Math.min(again.most, wait * 2)
+        if (!signal.aborted) logger.debug('the placeholder agent is not at the master', { pool, error })
+      }
+      await clock.sleep(wait, signal).catch(() => {})
+    }
+  }
+
+  const kept = keep()
+  return async () => {
+    stopping.abort(new Error('the provisioner stops'))
+    await kept
+  }
+}
+
+/** One connection, from the dial to its end. */
+async function stay(
+  { pool, slots, endpoint, source, version, clock, logger }: PlaceholderOptions,
+  signal: AbortSignal,
+) {
+  const id = placeholderId(pool)
+  const { address, trust } = endpoint()
+  const over = Promise.withResolvers<void>()
+  const connection = await connectAgentSocket({
+    master: address,
+    join: { id, version, resourcePool: pool, reconnect: false, hostname: 'provisioner' },
+    tls: trust?.options,
+    clock,
+    signal,
+    onMessage,
+    onEnd: () => over.resolve(),
+  })
+  const leave = () => void connection.close()
+  signal.addEventListener('abort', leave)
+  try {
+    await over.promise
+  } finally {
+    signal.removeEventListener('abort', leave)
+    await connection.close()
+  }
+
+  function onMessage(message: AgentMessage, to: AgentConnection): void {
+    if (message.AgentShutdown) void to.close()
+    if (message.StartContainer) to.send(refusalOf(message.StartContainer.Container))
+    if (!message.MasterSetAgentOptions) return
+    const started = { Version: version, Devices: devicesOf(slots, id), ContainersReattached: [] }
+    to.send({ AgentStarted: { ...started, ResourcePoolName: pool } })
+    disable().then(
+      () => logger.info('a placeholder agent keeps the pool open for work', { pool, agent: id, slots }),
+      (error: unknown) => {
+        logger.warn('the placeholder agent could not be disabled, and leaves', { pool, error })
+        over.reject(error)
+      },
+    )
+  }
+
+  /** The master has not read what was sent a moment ago. */
+  async function disable(): Promise<void> {
+    for (let tries = 1; ; tries++) {
+      try {
+        if (await source.drain(id, signal)) return
+      } catch (error) {
+        const early = error instanceof ProvisionError && error.code === 'DETERMINED_AGENT_AWAY'
+        if (!early || tries >= mostTries) throw error
+      }
+      await clock.sleep(disableAgain, signal)
+    }
+  }
+}
+
+function refusalOf(container: NonNullable<AgentMessage['StartContainer']>['Container']) {
+  const why = 'this agent only keeps the pool open, and runs nothing'
+  return {
+    ContainerStateChanged: {
+      Container: { ...container, state: 'TERMINATED' as const },
+      ContainerStarted: null,
+      ContainerStopped: { Failure: { FailureType: failureTypes.agentError, ErrMsg: why, ExitCode: null } },
+    },
+  }
+}
+
+/** The same at every connection: the master drops an agent whose devices have changed. */
+function devicesOf(slots: number, id: string): Device[] {
+  return Array.from({ length: slots }, (_, n) => ({
+    id: n,
+    brand: 'Placeholder',
+    uuid: `${id}-${n}`,
+    type: 'cpu',
+  }))
+}

@@ -1,0 +1,116 @@
+// The agent's life: joins its master, comes back when the connection breaks, gives up when it must.
+import { hostname } from 'node:os'
+import { masterUrl } from '../../pki/master-address.ts'
+import type { Clock, Logger } from '../../platform/ports.ts'
+import { ProvisionError } from '../../problems/problem.ts'
+import { mustRestart } from '../protocol/agent-message.ts'
+import type { Device } from '../protocol/device.ts'
+import { ownAgentVersion } from '../protocol/own-agent.ts'
+import { detectDevices } from './devices.ts'
+import { explainDial } from './explain-dial.ts'
+import { runHook } from './hook.ts'
+import { type AgentOptions, masterOf } from './options.ts'
+import { holdSession, type SessionContext } from './session.ts'
+import { processTasks } from './tasks.ts'
+import { workFolder } from './work-folder.ts'
+
+export interface AgentRun {
+  options: AgentOptions
+  /** For tools, hooks and proxies. */
+  env: Readonly<Record<string, string | undefined>>
+  /** Told to the master. */
+  version: string
+  clock: Clock
+  logger: Logger
+  /** SIGINT or SIGTERM: says goodbye and ends well. */
+  signal: AbortSignal
+}
+
+/** A connection that breaks sooner was hardly one. */
+const hastyMs = 1000
+
+/** Exit status: 0 after the signal, 1 for whatever else ended it (origin: agent/internal/core.go). Never rejects. */
+export async function runAgent(run: AgentRun): Promise<0 | 1> {
+  const { logger, signal } = run
+  try {
+    const devices = detectOnce(run)
+    const tasks = processTasks({ ...run, devices, folder: workFolder(run.options.agentId, run.env) })
+    return await live({ ...run, version: ownAgentVersion(run.version), hostname: hostname(), devices, tasks })
+  } catch (error) {
+    if (signal.aborted) return 0
+    const problems = error instanceof ProvisionError ? error.problems : []
+    for (const { code, message, remedy } of problems) logger.error(message, { code, remedy })
+    if (problems.length === 0) logger.error('the agent failed', { error: String(error) })
+    return 1
+  }
+}
+
+async function live(context: SessionContext): Promise<0 | 1> {
+  const { clock, logger, options, signal } = context
+  logger.info('connecting to the master', describe(options))
+  let everJoined = false
+  let failures = 0
+  while (!signal.aborted) {
+    const began = clock.now()
+    const end = await holdSession(everJoined, context)
+    if (signal.aborted) break
+    if (end.kind === 'shut_down') return endedByMaster(end.reason, logger)
+    const fault = end.kind === 'over' ? { reason: end.reason } : await explainDial(end.error, context)
+    if (end.kind === 'over' && end.joined) {
+      everJoined = true
+      failures = 0
+      logger.warn('lost the connection to the master', fault)
+    } else if (!everJoined) {
+      logger.error('could not join the master', fault)
+      // The hook is for a master that cannot be reached; one that hung up was reached (origin: agent/internal/core.go).
+      if (end.kind === 'not_connected') await giveUp(context)
+      return 1
+    } else {
+      if (mustRestart(fault.reason)) return endedByMaster(fault.reason, logger)
+      failures++
+      logger.warn('could not reconnect', { attempt: failures, of: options.reconnectAttempts, ...fault })
+    }
+    if (failures >= options.reconnectAttempts) {
+      logger.error('gave up reconnecting to the master', {
+        code: 'AGENT_CONNECTION_LOST',
+        attempts: failures,
+      })
+      await giveUp(context)
+      return 1
+    }
+    // At once after a loss, then at intervals; at intervals too when the master hangs up on whoever joins.
+    if (failures > 0 || clock.now() - began < hastyMs)
+      await clock.sleep(options.reconnectBackoff * 1000, signal)
+  }
+  logger.info('ended as asked')
+  return 0
+}
+
+function giveUp({ options, env, logger }: SessionContext): Promise<void> {
+  return runHook(options.onConnectionLost, env, logger)
+}
+
+function endedByMaster(reason: string, logger: Logger): 1 {
+  logger.error('the master told this agent to end', { code: 'AGENT_SHUT_DOWN', reason })
+  return 1
+}
+
+/** Masters compare what an agent has before and after: it is looked for once. */
+function detectOnce({ options, env, logger }: AgentRun): () => Promise<Device[]> {
+  let found: Promise<Device[]> | undefined
+  return () => {
+    found ??= detectDevices(options, env, logger)
+    return found
+  }
+}
+
+function describe(options: AgentOptions): Record<string, string> {
+  const { masterHost, agentId, resourcePool, tls } = options
+  const trust = tls.skipVerify ? 'any certificate (skip_verify)' : tls.masterCert || 'well-known CAs'
+  return {
+    master: masterUrl(masterOf(options)),
+    agent: agentId,
+    pool: resourcePool,
+    ...(tls.enabled && { trust, name: tls.masterCertName || masterHost }),
+  }
+}

@@ -1,0 +1,210 @@
+// All agents of a master: their sockets, their timers, and the news about them.
+import type { Clock, Logger } from '../../platform/ports.ts'
+import type { AcceptHandlers, MasterConnection } from '../protocol/accept.ts'
+import { type AgentMessage, type MasterInfo, pastReconnectPeriod } from '../protocol/agent-message.ts'
+import type { JoinRequest } from '../protocol/agents-url.ts'
+import type { ConnectionEnd } from '../protocol/connection.ts'
+import type { Container } from '../protocol/container.ts'
+import type { AgentStarted, ContainerReattachAck, MasterMessage } from '../protocol/messages.ts'
+import type { Agent, AgentLink } from './agent.ts'
+import type { AgentEvent } from './events.ts'
+import { type AdmissionRules, connected, disconnected, type Refusal, refusal, started } from './lifecycle.ts'
+import { createListeners } from './listeners.ts'
+
+export interface RegistryOptions extends AdmissionRules {
+  /** Milliseconds a lost agent of the pool is waited for. */
+  reconnectWait: (pool: string) => number
+  masterInfo: MasterInfo
+  clock: Clock
+  logger: Logger
+  /** Containers a returning agent should still have. */
+  reattach?: (agentId: string) => Container[]
+  /** A returning agent has said which of them it has. */
+  onReattached?: (agent: Agent, acks: ContainerReattachAck[]) => void
+  /** What agents say of their containers. */
+  onMessage?: (agent: Agent, message: MasterMessage) => void
+  /** Milliseconds from the open socket to AgentStarted: an agent looks for its devices and containers in between. */
+  startTimeout?: number
+  /** Agents at once, joined or not. */
+  mostAgents?: number
+}
+
+export interface Registry {
+  refuse(join: JoinRequest): Refusal | undefined
+  /** Takes an agent's open socket; `refuse` has been asked in the same turn. */
+  attach(join: JoinRequest, link: AgentLink, open: (handlers: AcceptHandlers) => MasterConnection): void
+  get(id: string): Agent | undefined
+  /** By id. */
+  list(): Agent[]
+  /** False when it has no socket. */
+  send(id: string, message: Partial<AgentMessage>): boolean
+  /** Changes what was ordered; undefined when there is no such agent. */
+  order(id: string, order: { enabled: boolean; draining: boolean }): Agent | undefined
+  /** Puts back an agent from before a restart, away until its window ends. */
+  restore(agent: Agent): void
+  /** Forgets an agent and cuts its socket. */
+  remove(id: string, reason: string): void
+  onEvent(listener: (event: AgentEvent) => void): () => void
+  /** Says goodbye to every agent. */
+  close(): Promise<void>
+}
+
+interface Entry {
+  agent: Agent
+  connection?: MasterConnection
+  /** Ends the wait for AgentStarted, or the reconnect window. */
+  timer?: AbortController
+}
+
+export function createRegistry(options: RegistryOptions): Registry {
+  const { clock, logger } = options
+  const entries = new Map<string, Entry>()
+  const listeners = createListeners<AgentEvent>(logger)
+  let connections = 0
+  let closing = false
+
+  function tell(kind: AgentEvent['kind'], agent: Agent, reason?: string): void {
+    const event = { kind, agent, at: clock.now(), ...(reason === undefined ? {} : { reason }) }
+    const word = kind === 'ordered' ? orderWord(agent) : kind
+    logger.info(`agent ${word}`, { agent: agent.id, pool: agent.pool, address: agent.link.address, reason })
+    listeners.tell(event)
+  }
+
+  /** Runs `action` after `ms` unless the entry's timer is set anew or cleared. */
+  function arm(entry: Entry, ms: number, action: () => void): void {
+    entry.timer?.abort()
+    const timer = new AbortController()
+    entry.timer = timer
+    clock.sleep(ms, timer.signal).then(action, () => {})
+  }
+
+  function remove(entry: Entry, reason: string): void {
+    const { agent } = entry
+    if (entries.get(agent.id) !== entry) return
+    entries.delete(agent.id)
+    entry.timer?.abort()
+    entry.connection?.terminate()
+    tell('removed', agent, reason)
+  }
+
+  function onEnd(entry: Entry, end: ConnectionEnd): void {
+    if (entries.get(entry.agent.id) !== entry || closing) return
+    entry.connection = undefined
+    const wait = options.reconnectWait(entry.agent.pool)
+    const next = disconnected(entry.agent, clock.now(), wait)
+    if (!next) {
+      remove(entry, end.message)
+      return
+    }
+    entry.agent = next
+    arm(entry, wait, () => remove(entry, 'it did not come back within its reconnect window'))
+    tell('lost', next, end.message)
+  }
+
+  function onMessage(entry: Entry, message: MasterMessage): void {
+    if (message.AgentStarted) onStarted(entry, message.AgentStarted)
+    else if (entry.agent.phase === 'connecting')
+      remove(entry, 'it spoke of containers before saying what it has')
+    else options.onMessage?.(entry.agent, message)
+  }
+
+  function onStarted(entry: Entry, message: AgentStarted): void {
+    const step = started(entry.agent, message, clock.now())
+    if (step.kind === 'changed') {
+      expel(entry, step.reason)
+      return
+    }
+    entry.agent = step.agent
+    entry.timer?.abort()
+    if (step.kind === 'repeated') return
+    if (step.kind === 'returned') options.onReattached?.(step.agent, message.ContainersReattached)
+    tell(step.kind, step.agent)
+  }
+
+  /** The words make a real agent end and start afresh (origin: agentrm/agent.go). */
+  function expel(entry: Entry, reason: string): void {
+    const { connection } = entry
+    entry.connection = undefined
+    remove(entry, reason)
+    connection?.send({ AgentShutdown: { ErrMsg: pastReconnectPeriod } })
+    void connection?.close()
+  }
+
+  return {
+    refuse(join) {
+      const refused = refusal(entries.get(join.id)?.agent, join, options)
+      if (refused) return refused
+      if (closing) return { status: 503, message: 'this master is stopping' }
+      if (!entries.has(join.id) && entries.size >= (options.mostAgents ?? 10_000))
+        return { status: 503, message: `this master has ${entries.size} agents and takes no more` }
+    },
+
+    attach(join, link, open) {
+      const known = entries.get(join.id)
+      const agent = connected(known?.agent, join, link, ++connections, clock.now())
+      known?.timer?.abort()
+      const entry: Entry = { agent }
+      entries.set(agent.id, entry)
+      const connection = open({
+        onMessage: (message) => {
+          if (entries.get(agent.id) === entry && entry.connection) onMessage(entry, message)
+        },
+        onEnd: (end) => onEnd(entry, end),
+      })
+      entry.connection = connection
+      connection.send({
+        MasterSetAgentOptions: {
+          MasterInfo: options.masterInfo,
+          LoggingOptions: { type: 'default' },
+          ContainersToReattach: (options.reattach?.(agent.id) ?? []).map((Container) => ({ Container })),
+        },
+      })
+      arm(entry, options.startTimeout ?? 120_000, () =>
+        connection.terminate('it did not say what it has in time'),
+      )
+      tell('connected', agent)
+    },
+
+    get: (id) => entries.get(id)?.agent,
+    list: () => [...entries.values()].map((entry) => entry.agent).sort((a, b) => (a.id < b.id ? -1 : 1)),
+    send: (id, message) => entries.get(id)?.connection?.send(message) ?? false,
+
+    order(id, order) {
+      const entry = entries.get(id)
+      if (!entry) return undefined
+      const { enabled, draining } = entry.agent
+      if (enabled === order.enabled && draining === order.draining) return entry.agent
+      entry.agent = { ...entry.agent, ...order }
+      tell('ordered', entry.agent)
+      return entry.agent
+    },
+
+    restore(agent) {
+      const wait = options.reconnectWait(agent.pool)
+      const entry: Entry = {
+        agent: { ...agent, phase: 'away', connection: 0, awayUntil: clock.now() + wait },
+      }
+      entries.set(agent.id, entry)
+      arm(entry, wait, () => remove(entry, 'it did not come back after the master was restarted'))
+      tell('lost', entry.agent, 'the master was restarted')
+    },
+
+    remove(id, reason) {
+      const entry = entries.get(id)
+      if (entry) remove(entry, reason)
+    },
+
+    onEvent: (listener) => listeners.add(listener),
+
+    async close() {
+      closing = true
+      for (const entry of entries.values()) entry.timer?.abort()
+      await Promise.all([...entries.values()].map((entry) => entry.connection?.close()))
+    },
+  }
+}
+
+function orderWord({ enabled, draining }: Agent): string {
+  if (draining) return 'draining'
+  return enabled ? 'enabled' : 'disabled'
+}

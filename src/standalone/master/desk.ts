@@ -1,0 +1,233 @@
+// Where work is handed in, given to agents, followed and brought to its end. Decisions are the pure functions beside this
+// file; here they are written down first and carried out then, so that a crash in between repeats nothing.
+import type { Clock, Logger } from '../../platform/ports.ts'
+import type { AgentMessage } from '../protocol/agent-message.ts'
+import type { Container } from '../protocol/container.ts'
+import type { ContainerReattachAck, MasterMessage } from '../protocol/messages.ts'
+import type { Agent } from './agent.ts'
+import { type Allocation, isOver, live, type Placed } from './allocation.ts'
+import type { AgentEvent } from './events.ts'
+import { hostsOf } from './hosts.ts'
+import { createListeners } from './listeners.ts'
+import type { LogStore } from './log-store.ts'
+import { schedule } from './queue.ts'
+import { startOrder, type TaskEnvironment } from './start-order.ts'
+import type { WorkStore } from './store.ts'
+import * as step from './transitions.ts'
+
+export interface DeskOptions {
+  clock: Clock
+  logger: Logger
+  store: WorkStore
+  logs: LogStore
+  newId: () => string
+  agents: () => Agent[]
+  /** Auxiliary containers an agent of the pool may hold. */
+  auxLimit: (pool: string) => number
+  /** False when the agent has no socket: what it missed is settled when it comes back. */
+  send: (agentId: string, message: Partial<AgentMessage>) => boolean
+  /** Resolves with true once it is on the disk, however long that takes; with false when the master is closed first. */
+  keep: (allocation: Allocation) => Promise<boolean>
+  /** False while nothing can be written: nothing new is begun then. */
+  ready: () => boolean
+  environment: TaskEnvironment
+}
+
+export interface Desk {
+  /** Resolves once the work is on the disk; with undefined when the master was closed first. */
+  submit(submission: step.Submission): Promise<Allocation | undefined>
+  /** The same for work that was submitted before: whoever asks again is answered no sooner than who asked first. */
+  submitted(id: string): Promise<Allocation | undefined>
+  /** Undefined also when there is no such work. What is over already stays as it is. */
+  kill(id: string, reason: string): Promise<Allocation | undefined>
+  killOn(agentId: string, reason: string): void
+  /** Containers a returning agent should still have: of commands only, for it was told of no other. */
+  expectedOn(agentId: string): Container[]
+  onReattached(agent: Agent, acks: ContainerReattachAck[]): void
+  onMessage(agent: Agent, message: MasterMessage): void
+  onAgent(event: AgentEvent): void
+  /** Work from before a restart, once the agents that are waited for are known. */
+  restore(allocations: Allocation[]): void
+  /** Looks at once whether something can start. */
+  wake(): void
+  /** Tells the pool whenever its work or agents have changed. */
+  onChange(listener: (pool: string) => void): () => void
+  close(): void
+}
+
+export function createDesk(options: DeskOptions): Desk {
+  const { clock, logger, store } = options
+  const changes = createListeners<string>(logger)
+  const changed = new Set<string>()
+  const closed = new AbortController()
+  let looking = false
+
+  /** Once per turn, whatever happened in it. */
+  function look(pool: string): void {
+    changed.add(pool)
+    if (looking) return
+    looking = true
+    setImmediate(() => {
+      looking = false
+      if (closed.signal.aborted) return
+      const pools = [...changed]
+      changed.clear()
+      if (options.ready()) for (const pool of pools) assign(pool)
+      for (const pool of pools) changes.tell(pool)
+    })
+  }
+
+  function assign(pool: string): void {
+    const pending = store.active().filter((work) => work.pool === pool && work.state === 'pending')
+    if (pending.length === 0) return
+    const agents = options.agents().filter((agent) => agent.pool === pool)
+    const hosts = hostsOf(agents, store.heldOn, options.auxLimit(pool))
+    for (const { allocation, fits } of schedule(pending, hosts))
+      void update(allocation, step.assigned(allocation, fits, options.newId, clock.now()))
+  }
+
+  /** Writes the step down, then gives the orders that follow from it. */
+  async function update(before: Allocation | undefined, after: Allocation): Promise<Allocation | undefined> {
+    if (after === before) return after
+    store.put(after)
+    if (before?.state !== after.state) {
+      const { id, pool, state, reason } = after
+      logger.info('work changed', { allocation: id, pool, state, reason, agents: agentsOf(after) })
+    }
+    look(after.pool)
+    if (!(await options.keep(after))) return undefined
+    if (before?.state === 'pending' && after.state === 'running') begin(after)
+    else if (after.outcome && !before?.outcome) end(after)
+    return after
+  }
+
+  /** Writes it down once more: what came before it is then on the disk, too. */
+  async function confirmed(work: Allocation): Promise<Allocation | undefined> {
+    return (await options.keep(work)) ? work : undefined
+  }
+
+  function begin(allocation: Allocation): void {
+    if (allocation.work.kind === 'duration') void lastUntilOver(allocation)
+    else for (const container of allocation.containers) start(allocation, container)
+  }
+
+  function start(allocation: Allocation, container: Placed): void {
+    const now = store.get(allocation.id)
+    if (now?.outcome) {
+      // Killed or lost while it was written down: nothing was started, so nobody will say that it ended.
+      void update(
+        now,
+        step.reported(now, container.agentId, { id: container.id, state: 'TERMINATED' }, null, clock.now()),
+      )
+      return
+    }
+    options.send(container.agentId, {
+      StartContainer: startOrder(allocation, container, options.environment),
+    })
+  }
+
+  /** The containers that still run have to go: the work's end is decided. */
+  function end(allocation: Allocation): void {
+    if (allocation.work.kind === 'duration') return
+    for (const { id, agentId } of live(store.get(allocation.id) ?? allocation))
+      options.send(agentId, { SignalContainer: { ContainerID: id, Signal: 9 } })
+  }
+
+  async function lastUntilOver({ id, startedAt, work }: Allocation): Promise<void> {
+    if (work.kind !== 'duration') return
+    const endsAt = startedAt! + work.seconds * 1000
+    try {
+      // Timers hold at most 24 days.
+      for (let left = endsAt - clock.now(); left > 0; left = endsAt - clock.now())
+        await clock.sleep(Math.min(left, 1_000_000_000), closed.signal)
+    } catch {
+      return
+    }
+    const now = store.get(id)
+    if (now) await update(now, step.timeUp(now, clock.now()))
+  }
+
+  return {
+    submit: (submission) => update(undefined, step.submitted(submission, clock.now())),
+
+    async submitted(id) {
+      const work = store.get(id)
+      return work && confirmed(work)
+    },
+
+    async kill(id, reason) {
+      const work = store.get(id)
+      if (!work) return undefined
+      // Once more, in case the first order got lost.
+      if (work.outcome && !isOver(work)) end(work)
+      if (work.outcome) return confirmed(work)
+      return update(work, step.killed(work, reason, clock.now()))
+    },
+
+    killOn(agentId, reason) {
+      for (const allocation of store.workOn(agentId))
+        void update(allocation, step.killed(allocation, reason, clock.now()))
+    },
+
+    expectedOn: (agentId) =>
+      store
+        .heldOn(agentId)
+        .filter(({ id }) => store.owner(id)?.work.kind === 'command')
+        .map(({ id, state, devices, description }) => ({ id, state, devices, description })),
+
+    onReattached(agent, acks) {
+      for (const allocation of store.workOn(agent.id)) {
+        const { allocation: after, startAgain } = step.reattached(allocation, agent.id, acks, clock.now())
+        void update(allocation, after)
+        for (const container of startAgain) start(after, container)
+        if (allocation.outcome) end(after)
+      }
+    },
+
+    onMessage(agent, { ContainerStateChanged: news, ContainerLog: log }) {
+      const containerId = news?.Container.id ?? log?.ContainerID ?? ''
+      const work = store.owner(containerId)
+      const theirs = work?.containers.some(({ id, agentId }) => id === containerId && agentId === agent.id)
+      if (!work || !theirs) return
+      if (log) options.logs.add(work.id, log)
+      if (!news) return
+      const failure = news.ContainerStopped?.Failure ?? null
+      void update(work, step.reported(work, agent.id, news.Container, failure, clock.now()))
+    },
+
+    onAgent({ kind, agent, reason }) {
+      if (kind === 'removed')
+        for (const allocation of store.workOn(agent.id))
+          void update(
+            allocation,
+            step.agentGone(allocation, agent.id, reason ?? 'its agent is gone', clock.now()),
+          )
+      look(agent.pool)
+    },
+
+    restore(allocations) {
+      const known = new Set(options.agents().map((agent) => agent.id))
+      for (const allocation of allocations) {
+        store.put(allocation)
+        const orphaned = live(allocation).filter(({ agentId }) => !known.has(agentId))
+        let after = allocation
+        for (const { agentId } of orphaned)
+          after = step.agentGone(after, agentId, 'its agent was gone when the master started', clock.now())
+        void update(allocation, after)
+        if (after.state === 'running') void lastUntilOver(after)
+        look(allocation.pool)
+      }
+    },
+
+    wake() {
+      for (const { pool } of store.active()) look(pool)
+    },
+
+    onChange: changes.add,
+    close: () => closed.abort(),
+  }
+}
+
+function agentsOf(allocation: Allocation): string[] {
+  return allocation.containers.map((container) => container.agentId)
+}

@@ -1,0 +1,168 @@
+// The built-in master, put together: agents join it, work is handed to it, and its REST API tells about both.
+import { randomUUID } from 'node:crypto'
+import type { MasterConfig } from '../../config/master-config.ts'
+import type { Demand } from '../../planner/demand.ts'
+import type { Clock, Handler, Logger, UpgradeHandler } from '../../platform/ports.ts'
+import type { Problem } from '../../problems/problem.ts'
+import type { MasterInfo } from '../protocol/agent-message.ts'
+import type { Agent } from './agent.ts'
+import { agentSocket } from './agent-socket.ts'
+import { createRegistry } from './agents.ts'
+import { createDemandView } from './demand-view.ts'
+import { createDesk } from './desk.ts'
+import type { AgentEvent, RefusedJoin } from './events.ts'
+import { createListeners } from './listeners.ts'
+import { createLogStore } from './log-store.ts'
+import { masterRoutes } from './rest.ts'
+import { routesHandler } from './router.ts'
+import { forgetfulKeeper, type Keeper } from './state.ts'
+import { createWorkStore } from './store.ts'
+
+export interface MasterOptions {
+  config: Pick<MasterConfig, 'cluster_name' | 'resource_manager' | 'resource_pools'>
+  version: string
+  /** Of this start. */
+  masterId: string
+  clusterId: string
+  clock: Clock
+  logger: Logger
+  /**
+   * Asked for pools with a provider: is `id` one of its instances? Until the provider's first listing is complete the
+   * answer should be true, or agents that outlived a restart of the master are sent away.
+   */
+  mayJoin: (pool: string, id: string) => boolean
+  /** Where work and agents are written down (`openKeeper`); none: a restart forgets them. Closed with the master. */
+  keeper?: Keeper
+  /** PEM chain the tasks of commands trust the master by; undefined while there is none to give. */
+  taskCertificate?: () => string | undefined
+}
+
+export interface Master {
+  handlers: Handler[]
+  upgrades: UpgradeHandler[]
+  /** By id; those that are away included. */
+  agents(): Agent[]
+  agent(id: string): Agent | undefined
+  onAgent(listener: (event: AgentEvent) => void): () => void
+  onRefused(listener: (refused: RefusedJoin) => void): () => void
+  /** The instance is gone: its agent is not waited for. */
+  forget(agentId: string, reason: string): void
+  /** undefined: there is no such pool. */
+  demandOf(pool: string): Demand | undefined
+  onDemand(listener: (pool: string) => void): () => void
+  /** False when the agent is unknown. */
+  drain(agentId: string): boolean
+  /** Leaves an agent alone that a person has disabled. */
+  undrain(agentId: string): boolean
+  /** Why no work can be begun now, for /healthz. */
+  fault(): Problem | undefined
+  /** Says goodbye to the agents; the listener is closed by whoever opened it. */
+  close(): Promise<void>
+}
+
+export function createMaster(options: MasterOptions): Master {
+  const { config, clock, logger, keeper = forgetfulKeeper() } = options
+  const pools = new Map(config.resource_pools.map((pool) => [pool.pool_name, pool]))
+  const auxLimit = (pool: string) => pools.get(pool)?.max_aux_containers_per_agent ?? 0
+  const masterInfo = masterInfoOf(options)
+  const refused = createListeners<RefusedJoin>(logger)
+  const logs = createLogStore()
+  const demand = createDemandView({ clock, auxLimit, agents: () => registry.list(), store: () => store })
+  const store = createWorkStore({
+    onFree: demand.onFree,
+    onForget(id) {
+      logs.forget(id)
+      void keeper.keep({ at: clock.now(), kind: 'allocation_forgotten', id })
+    },
+  })
+
+  const registry = createRegistry({
+    clock,
+    logger,
+    masterInfo,
+    hasPool: (pool) => pools.has(pool),
+    mayJoin: (pool, id) => pools.get(pool)?.provider === undefined || options.mayJoin(pool, id),
+    reconnectWait: (pool) => pools.get(pool)?.agent_reconnect_wait ?? 25_000,
+    reattach: (id) => desk.expectedOn(id),
+    onReattached: (agent, acks) => desk.onReattached(agent, acks),
+    onMessage: (agent, message) => desk.onMessage(agent, message),
+  })
+  const desk = createDesk({
+    clock,
+    logger,
+    store,
+    logs,
+    auxLimit,
+    newId: randomUUID,
+    agents: registry.list,
+    send: registry.send,
+    keep: (allocation) => keeper.keep({ at: clock.now(), kind: 'allocation', allocation }),
+    ready: () => keeper.fault() === undefined,
+    environment: { clusterId: options.clusterId, certificate: options.taskCertificate ?? (() => undefined) },
+  })
+  const door = agentSocket({
+    registry,
+    clock,
+    requireAuthentication: config.resource_manager.require_authentication,
+    onRefused(event) {
+      logger.warn('an agent was refused', { ...event })
+      refused.tell(event)
+    },
+  })
+
+  registry.onEvent((event) => {
+    desk.onAgent(event)
+    demand.onAgent(event)
+    void keepAgent(keeper, event)
+  })
+  for (const agent of keeper.found.agents.values()) registry.restore(agent)
+  desk.restore([...keeper.found.allocations.values()])
+  keeper.onMended(desk.wake)
+
+  function order(id: string, wanted: { enabled: boolean; draining: boolean }): boolean {
+    return registry.order(id, wanted) !== undefined
+  }
+
+  return {
+    handlers: [
+      door.handler,
+      routesHandler(masterRoutes({ config, masterInfo, registry, desk, store, logs, fault: keeper.fault })),
+    ],
+    upgrades: [door.upgrade],
+    agents: registry.list,
+    agent: registry.get,
+    onAgent: registry.onEvent,
+    onRefused: refused.add,
+    forget: registry.remove,
+    demandOf: (pool) => (pools.has(pool) ? demand.demandOf(pool) : undefined),
+    onDemand: desk.onChange,
+    drain: (id) => order(id, { enabled: false, draining: true }),
+    undrain: (id) =>
+      registry.get(id)?.draining
+        ? order(id, { enabled: true, draining: false })
+        : registry.get(id) !== undefined,
+    fault: keeper.fault,
+    async close() {
+      desk.close()
+      await registry.close()
+      await keeper.close()
+    },
+  }
+}
+
+function masterInfoOf({ version, masterId, clusterId, config }: MasterOptions): MasterInfo {
+  return {
+    version,
+    master_id: masterId,
+    cluster_id: clusterId,
+    cluster_name: config.cluster_name,
+    telemetry: { enabled: false, otel_enabled: false, otel_endpoint: '' },
+  }
+}
+
+/** What a restart has to know of agents: that they joined, with what, what was ordered, and that they are gone. */
+async function keepAgent(keeper: Keeper, { kind, agent, at }: AgentEvent): Promise<void> {
+  if (kind === 'joined' || kind === 'returned' || kind === 'ordered')
+    await keeper.keep({ at, kind: 'agent', agent })
+  else if (kind === 'removed') await keeper.keep({ at, kind: 'agent_removed', id: agent.id })
+}

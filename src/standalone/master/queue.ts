@@ -1,0 +1,52 @@
+// Who is served first. Higher priorities come first and are not overtaken; within one priority, whoever fits goes.
+import type { Device } from '../protocol/device.ts'
+import type { Allocation } from './allocation.ts'
+import { type Fit, type Host, type Need, occupy, place } from './placement.ts'
+
+export interface Assignment {
+  allocation: Allocation
+  fits: Fit[]
+}
+
+export interface PoolHost extends Host {
+  /** Every device and every auxiliary place, as if nothing ran there. */
+  all: Device[]
+  allAux: number
+}
+
+/** Priority, then age, then id. */
+export function inOrder(pending: Allocation[]): Allocation[] {
+  return [...pending].sort(
+    (a, b) => a.priority - b.priority || a.submittedAt - b.submittedAt || (a.id < b.id ? -1 : 1),
+  )
+}
+
+/**
+ * What can start now, in one pool. Auxiliary work and work with slots do not wait for each other. Work that has to wait
+ * holds back lower priorities only when it would fit on these agents if they were empty: if it would not, keeping slots
+ * free does not help it.
+ */
+export function schedule(pending: Allocation[], hosts: PoolHost[]): Assignment[] {
+  const empty = hosts.map((host) => ({ ...host, free: host.all, freeAux: host.allAux, busy: false }))
+  const assignments: Assignment[] = []
+  const held = { aux: Number.POSITIVE_INFINITY, slotted: Number.POSITIVE_INFINITY }
+  // What did not fit does not fit later either: hosts only get fuller. It keeps long queues cheap.
+  const hopeless = new Set<string>()
+  let left: Host[] = hosts
+  for (const allocation of inOrder(pending)) {
+    const { slots, work, priority } = allocation
+    const queue = slots === 0 ? 'aux' : 'slotted'
+    const need: Need = { slots, command: work.kind === 'command' }
+    const shape = `${slots}/${need.command}`
+    if (priority > held[queue]) continue
+    const fits = hopeless.has(shape) ? undefined : place(need, left)
+    if (fits) {
+      assignments.push({ allocation, fits })
+      left = occupy(left, fits)
+      continue
+    }
+    if (!hopeless.has(shape) && place(need, empty)) held[queue] = priority
+    hopeless.add(shape)
+  }
+  return assignments
+}

@@ -1,0 +1,112 @@
+// GET /api/v1/resource-pools in Determined's shape (origin: proto/src/determined/resourcepool/v1/resourcepool.proto).
+import type { PoolConfig } from '../../config/master-config.ts'
+import type { ProviderConfig } from '../../config/provider-config.ts'
+import { type Agent, hasJoined, takesWork } from './agent.ts'
+import type { Placed } from './allocation.ts'
+import { hostOf } from './hosts.ts'
+import { page } from './paging.ts'
+import { failure, ok, type Route } from './router.ts'
+
+export interface PoolRoutesOptions {
+  pools: PoolConfig[]
+  auxPool: string
+  computePool: string
+  agents: () => Agent[]
+  heldOn: (agentId: string) => Placed[]
+}
+
+export function poolRoutes(options: PoolRoutesOptions): Route[] {
+  return [
+    {
+      method: 'GET',
+      path: '/api/v1/resource-pools',
+      answer: ({ query }) => {
+        const cut = page(options.pools, query)
+        if (!cut.ok) return failure(400, cut.message)
+        const resourcePools = cut.items.map((pool) => poolView(pool, options))
+        return ok({ resourcePools, pagination: cut.pagination })
+      },
+    },
+  ]
+}
+
+const typeNames: Record<string, string> = { aws: 'RESOURCE_POOL_TYPE_AWS', gcp: 'RESOURCE_POOL_TYPE_GCP' }
+const slotTypeNames = { cuda: 'TYPE_CUDA', rocm: 'TYPE_ROCM', cpu: 'TYPE_CPU' } as const
+
+function poolView(
+  pool: PoolConfig,
+  { agents, auxPool, computePool, heldOn }: PoolRoutesOptions,
+): Record<string, unknown> {
+  const { pool_name, provider, max_aux_containers_per_agent: auxLimit } = pool
+  const members = agents().filter((agent) => agent.pool === pool_name && hasJoined(agent))
+  const hosts = members.map((agent) => ({ agent, ...hostOf(agent, heldOn(agent.id), auxLimit) }))
+  const used = sum(hosts, (host) => host.slots - host.free.length)
+  // A disabled agent adds nothing but what is still running on it (origin: agentrm/agent_state.go).
+  const available = sum(hosts, (host) => (takesWork(host.agent) ? host.slots : host.slots - host.free.length))
+  return {
+    name: pool_name,
+    description: pool.description,
+    type: typeNames[provider?.type ?? ''] ?? 'RESOURCE_POOL_TYPE_STATIC',
+    numAgents: members.length,
+    slotsAvailable: available,
+    slotsUsed: used,
+    slotType: slotType(members),
+    auxContainerCapacity: auxLimit * members.length,
+    auxContainersRunning: sum(hosts, (host) => auxLimit - host.freeAux),
+    auxContainerCapacityPerAgent: auxLimit,
+    defaultComputePool: pool_name === computePool,
+    defaultAuxPool: pool_name === auxPool,
+    schedulerType: 'SCHEDULER_TYPE_PRIORITY',
+    schedulerFittingPolicy: 'FITTING_POLICY_BEST',
+    ...providerView(provider),
+    details: { aws: null, gcp: null, priorityScheduler: { preemption: false, defaultPriority: 42 } },
+  }
+}
+
+/** What a pool with a provider adds; -1 and nothing for one whose agents are somebody else's. */
+function providerView(provider: ProviderConfig | undefined): Record<string, unknown> {
+  return {
+    minAgents: provider?.min_instances ?? 0,
+    maxAgents: provider?.max_instances ?? 0,
+    slotsPerAgent: slotsPerAgent(provider),
+    preemptible: isPreemptible(provider),
+    masterUrl: provider?.master_url ?? '',
+    masterCertName: provider?.master_cert_name ?? '',
+    // Scripts may hold secrets; the origin masks them, too.
+    startupScript: provider?.startup_script ? '********' : '',
+    containerStartupScript: provider?.container_startup_script ? '********' : '',
+    agentDockerNetwork: provider?.agent_docker_network ?? '',
+    agentDockerRuntime: provider?.agent_docker_runtime ?? '',
+    agentDockerImage: provider?.agent_docker_image ?? '',
+    agentFluentImage: provider?.agent_fluent_image ?? '',
+    maxIdleAgentPeriod: (provider?.max_idle_agent_period ?? 0) / 1000,
+    maxAgentStartingPeriod: (provider?.max_agent_starting_period ?? 0) / 1000,
+    location:
+      provider?.type === 'aws'
+        ? (provider.region ?? '')
+        : provider?.type === 'gcp'
+          ? (provider.zone ?? '')
+          : '',
+    imageId: '',
+    instanceType: provider && provider.type !== 'local' ? (provider.instance_types[0]?.type ?? '') : '',
+  }
+}
+
+function slotsPerAgent(provider: ProviderConfig | undefined): number {
+  if (!provider) return -1
+  return provider.type === 'local' ? provider.slots : (provider.instance_types[0]?.slots ?? 0)
+}
+
+function isPreemptible(provider: ProviderConfig | undefined): boolean {
+  if (provider?.type === 'aws') return provider.spot.enabled
+  return provider?.type === 'gcp' && provider.instance_type.preemptible
+}
+
+function slotType(agents: Agent[]): string {
+  const type = agents.flatMap((agent) => agent.devices).find((device) => device.type !== '')?.type
+  return type ? slotTypeNames[type] : 'TYPE_UNSPECIFIED'
+}
+
+function sum<T>(items: T[], of: (item: T) => number): number {
+  return items.reduce((total, item) => total + of(item), 0)
+}

@@ -1,0 +1,109 @@
+// Our own doors for work: hand it in, look at it, end it. Determined has no such plain ones.
+import type { Allocation } from './allocation.ts'
+import type { Desk } from './desk.ts'
+import type { LogStore } from './log-store.ts'
+import { failure, ok, type Reply, type Route } from './router.ts'
+import type { WorkStore } from './store.ts'
+import { readSubmission, type SubmissionDefaults } from './submission.ts'
+import { timestamp } from './time.ts'
+
+export interface WorkRoutesOptions {
+  desk: Desk
+  store: WorkStore
+  logs: LogStore
+  defaults: SubmissionDefaults
+  /** Why nothing can be handed in now. */
+  fault: () => string | undefined
+}
+
+export function workRoutes({ desk, store, logs, defaults, fault }: WorkRoutesOptions): Route[] {
+  const find = (id: string): Allocation | undefined => store.get(id) ?? store.ofTask(id)
+  const stopping = failure(503, 'this master is stopping')
+  const missing = (id: string) => failure(404, `work '${id}' not found`)
+
+  async function submit(body: Record<string, unknown>): Promise<Reply> {
+    const read = readSubmission(body, defaults)
+    if (!read.ok) return failure(400, read.message)
+    const { submission } = read
+    const known = store.ofTask(submission.task)
+    // Handed in again by someone who did not hear the answer: once is enough.
+    if (known && isSame(known, submission)) {
+      const kept = await desk.submitted(known.id)
+      return kept ? ok({ work: workView(kept) }) : stopping
+    }
+    if (known) return failure(409, `work '${submission.task}' is there already, and differs`)
+    const down = fault()
+    if (down) return failure(503, down)
+    const allocation = await desk.submit(submission)
+    return allocation ? { status: 201, value: { work: workView(allocation) } } : stopping
+  }
+
+  return [
+    { method: 'POST', path: '/provision/v1/work', answer: ({ body }) => submit(body) },
+    { method: 'GET', path: '/provision/v1/work', answer: () => ok({ work: store.all().map(workView) }) },
+    {
+      method: 'GET',
+      path: '/provision/v1/work/:id',
+      answer: ({ params: { id = '' } }) => {
+        const found = find(id)
+        return found ? ok({ work: workView(found) }) : missing(id)
+      },
+    },
+    {
+      method: 'GET',
+      path: '/provision/v1/work/:id/logs',
+      answer: ({ params: { id = '' }, query }) => {
+        const found = find(id)
+        if (!found) return missing(id)
+        const after = Number(query.get('after') ?? 0)
+        if (!Number.isInteger(after) || after < 0) return failure(400, 'after must be a number of lines')
+        return ok({ logs: logs.read(found.id, after), count: logs.count(found.id) })
+      },
+    },
+    {
+      method: 'POST',
+      path: '/provision/v1/work/:id/kill',
+      answer: async ({ params: { id = '' } }) => {
+        const found = find(id)
+        if (!found) return missing(id)
+        const killed = await desk.kill(found.id, 'killed on order')
+        return killed ? ok({ work: workView(killed) }) : stopping
+      },
+    },
+  ]
+}
+
+function isSame(known: Allocation, { pool, slots, priority, name, work }: Partial<Allocation>): boolean {
+  const { pool: p, slots: s, priority: r, name: n, work: w } = known
+  return JSON.stringify([p, s, r, n, w]) === JSON.stringify([pool, slots, priority, name, work])
+}
+
+/** Values of variables are not shown: people put secrets there. */
+export function workView(allocation: Allocation): Record<string, unknown> {
+  const { id, task, name, pool, slots, priority, state, reason, work } = allocation
+  return {
+    id,
+    task,
+    name,
+    resourcePool: pool,
+    slots,
+    priority,
+    state,
+    reason: reason ?? '',
+    ...(work.kind === 'duration'
+      ? { duration: `${work.seconds}s` }
+      : { command: work.argv, env: Object.keys(work.env) }),
+    submittedAt: timestamp(allocation.submittedAt),
+    startedAt: timestamp(allocation.startedAt),
+    endedAt: timestamp(allocation.endedAt),
+    containers: allocation.containers.map((container) => ({
+      id: container.id,
+      agent: container.agentId,
+      slots: container.devices.map((device) => device.id),
+      state: container.state,
+      exitCode:
+        container.failure?.ExitCode ?? (container.state === 'TERMINATED' && !container.failure ? 0 : null),
+      failure: container.failure?.ErrMsg ?? '',
+    })),
+  }
+}

@@ -1,0 +1,61 @@
+// Every route of the master, in one list.
+import { randomUUID } from 'node:crypto'
+import type { MasterConfig } from '../../config/master-config.ts'
+import type { Problem } from '../../problems/problem.ts'
+import type { MasterInfo } from '../protocol/agent-message.ts'
+import { agentOrderRoutes } from './agent-orders.ts'
+import { agentView } from './agent-view.ts'
+import type { Registry } from './agents.ts'
+import type { Desk } from './desk.ts'
+import type { LogStore } from './log-store.ts'
+import { masterInfoRoutes } from './master-info.ts'
+import { agentRoutes } from './rest-agents.ts'
+import { jobRoutes } from './rest-jobs.ts'
+import { poolRoutes } from './rest-pools.ts'
+import { workRoutes } from './rest-work.ts'
+import { ok, type Route } from './router.ts'
+import type { WorkStore } from './store.ts'
+import { taskRoutes } from './tasks.ts'
+
+export interface MasterRoutesOptions {
+  config: Pick<MasterConfig, 'resource_manager' | 'resource_pools'>
+  masterInfo: MasterInfo
+  registry: Registry
+  desk: Desk
+  store: WorkStore
+  logs: LogStore
+  fault: () => Problem | undefined
+}
+
+export function masterRoutes(options: MasterRoutesOptions): Route[] {
+  const { config, registry, desk, store, logs, fault } = options
+  const pools = config.resource_pools.map((pool) => pool.pool_name)
+  const auxPool = config.resource_manager.default_aux_resource_pool
+  const computePool = config.resource_manager.default_compute_resource_pool
+  return [
+    ...masterInfoRoutes(options.masterInfo),
+    ...agentRoutes({ list: registry.list, get: registry.get, heldOn: store.heldOn }),
+    ...agentOrderRoutes({
+      get: registry.get,
+      order: registry.order,
+      killOn: desk.killOn,
+      show: (agent) => ok({ agent: agentView(agent, store.heldOn(agent.id)) }),
+    }),
+    ...poolRoutes({
+      pools: config.resource_pools,
+      auxPool,
+      computePool,
+      agents: registry.list,
+      heldOn: store.heldOn,
+    }),
+    ...taskRoutes(store),
+    ...jobRoutes({ store, pools: () => pools, computePool }),
+    ...workRoutes({
+      desk,
+      store,
+      logs,
+      fault: () => fault()?.message,
+      defaults: { newId: randomUUID, hasPool: (pool) => pools.includes(pool), auxPool, computePool },
+    }),
+  ]
+}

@@ -1,0 +1,125 @@
+// Keeps the master's state on the disk: appends, compacts, and when the disk fails, waits and writes everything anew.
+
+import { type OpenedJournal, openJournal } from '../../platform/journal.ts'
+import type { Clock, Logger } from '../../platform/ports.ts'
+import { type Problem, problem } from '../../problems/problem.ts'
+import {
+  apply,
+  emptyState,
+  journalKind,
+  type MasterState,
+  replay,
+  type StateRecord,
+  snapshot,
+} from './records.ts'
+
+export interface Keeper {
+  /** What was there at the start. */
+  readonly found: MasterState
+  /** JOURNAL_SET_ASIDE, when a file had to be. */
+  readonly problems: Problem[]
+  /** Resolves with true once the record is on the disk, however long that takes; with false when closed before. */
+  keep(record: StateRecord): Promise<boolean>
+  /** Why nothing can be written now; undefined when all is well. */
+  fault(): Problem | undefined
+  /** Calls back when writing works again after a fault. */
+  onMended(listener: () => void): void
+  close(): Promise<void>
+}
+
+export interface KeeperOptions {
+  file: string
+  clock: Clock
+  logger: Logger
+}
+
+/** Milliseconds between attempts while the disk fails. */
+const retryEvery = 5000
+/** Appended records that make a rewrite worth while, beside a multiple of what is alive. */
+const compactAfter = 2000
+
+/** For a master of which nothing outlives the process. */
+export function forgetfulKeeper(): Keeper {
+  const nothing = { found: emptyState(), problems: [], fault: () => undefined, onMended: () => {} }
+  return { ...nothing, keep: async () => true, close: async () => {} }
+}
+
+/** Throws a ProvisionError (JOURNAL_UNUSABLE) when the file cannot be had at the start. */
+export async function openKeeper(options: KeeperOptions): Promise<Keeper> {
+  return createKeeper(options, await openJournal(options.file, journalKind, options.clock.now()))
+}
+
+/** A keeper over a journal that is open already. */
+export function createKeeper(
+  { file, clock, logger }: KeeperOptions,
+  { journal, records, problems }: OpenedJournal,
+): Keeper {
+  const found = replay(records)
+  // What the records amount to, by the same rule that reads them.
+  const state: MasterState = { agents: new Map(found.agents), allocations: new Map(found.allocations) }
+  const closed = new AbortController()
+  let fault: Problem | undefined
+  let mending: Promise<boolean> | undefined
+  let compacting = false
+  /** Records that came after the snapshot that is being written. */
+  let behind = false
+  let whenMended = () => {}
+
+  async function mend(cause: Error): Promise<boolean> {
+    fault = problem('JOURNAL_UNUSABLE', `${file}: ${cause.message}`, { cause })
+    logger.error('the state cannot be written; no work is begun until it can', { problem: fault })
+    while (!closed.signal.aborted) {
+      try {
+        behind = false
+        await journal.rewrite(snapshot(state, clock.now()))
+        if (behind) continue
+        fault = undefined
+        mending = undefined
+        logger.info('the state can be written again')
+        whenMended()
+        return true
+      } catch {
+        await clock.sleep(retryEvery, closed.signal).catch(() => {})
+      }
+    }
+    return false
+  }
+
+  function mended(cause: Error): Promise<boolean> {
+    behind = true
+    mending ??= mend(cause)
+    return mending
+  }
+
+  async function compact(): Promise<void> {
+    const alive = state.agents.size + state.allocations.size
+    if (compacting || journal.appended <= Math.max(compactAfter, 4 * alive)) return
+    compacting = true
+    await journal.rewrite(snapshot(state, clock.now())).catch(mended)
+    compacting = false
+  }
+
+  return {
+    found,
+    problems,
+    async keep(record) {
+      apply(state, record)
+      if (mending) return mended(new Error('still failing'))
+      try {
+        await journal.append(record)
+      } catch (error) {
+        return mended(error as Error)
+      }
+      void compact()
+      return true
+    },
+    fault: () => fault,
+    onMended(listener) {
+      whenMended = listener
+    },
+    async close() {
+      closed.abort()
+      await journal.close()
+    },
+  }
+}

@@ -1,0 +1,87 @@
+// What people hand in, as JSON, turned into a submission or into what is wrong with it.
+import { parseDuration } from '../../platform/duration.ts'
+import { priorities, type Work } from './allocation.ts'
+import type { Submission } from './transitions.ts'
+
+export type ReadSubmission = { ok: true; submission: Submission } | { ok: false; message: string }
+
+export interface SubmissionDefaults {
+  /** For the task, when none is given. */
+  newId: () => string
+  hasPool: (pool: string) => boolean
+  /** Pool for work without and with slots. */
+  auxPool: string
+  computePool: string
+}
+
+const keys = [
+  'id',
+  'name',
+  'resourcePool',
+  'slots',
+  'priority',
+  'duration',
+  'command',
+  'env',
+  'workingDirectory',
+]
+/** More than any pool has; it keeps sums in numbers. */
+const mostSlots = 100_000
+
+/** `duration` in Go's syntax, or `command` as a list of words; exactly one of them. */
+export function readSubmission(body: Record<string, unknown>, defaults: SubmissionDefaults): ReadSubmission {
+  const wrong = (message: string): ReadSubmission => ({ ok: false, message })
+  const unknown = Object.keys(body).find((key) => !keys.includes(key))
+  if (unknown !== undefined) return wrong(`\`${unknown.slice(0, 60)}\` is not one of ${keys.join(', ')}`)
+
+  const { id, slots = 1, priority = priorities.default } = body
+  if (!isWhole(slots, 0, mostSlots)) return wrong(`slots must be a whole number from 0 to ${mostSlots}`)
+  if (!isWhole(priority, priorities.first, priorities.last))
+    return wrong(`priority must be a whole number from ${priorities.first} to ${priorities.last}`)
+  if (id !== undefined && !(typeof id === 'string' && /^[\w.-]{1,64}$/.test(id)))
+    return wrong('id must be 1 to 64 letters, digits, `_`, `-` or `.`')
+  const pool = body['resourcePool'] ?? (slots === 0 ? defaults.auxPool : defaults.computePool)
+  if (typeof pool !== 'string' || !defaults.hasPool(pool))
+    return wrong(
+      body['resourcePool'] === undefined
+        ? `a resource pool must be named: there is none named ${show(pool)}, where work goes without a name`
+        : `there is no resource pool ${show(pool)}`,
+    )
+  const work = readWork(body)
+  if (typeof work === 'string') return wrong(work)
+  const task = id ?? defaults.newId()
+  const name = body['name'] ?? (work.kind === 'command' ? work.argv[0] : task)
+  if (typeof name !== 'string' || name.length > 256)
+    return wrong('name must be a text of at most 256 characters')
+  return { ok: true, submission: { task, name, pool, slots, priority, work } }
+}
+
+function readWork(body: Record<string, unknown>): Work | string {
+  const { duration, command, env = {}, workingDirectory = '' } = body
+  if ((duration === undefined) === (command === undefined)) return 'give either duration or command'
+  if (duration !== undefined) {
+    const ms = typeof duration === 'string' ? parseDuration(duration) : undefined
+    if (ms === undefined || ms < 0)
+      return `duration must be a text such as "90s" or "1h30m", not ${show(duration)}`
+    return { kind: 'duration', seconds: ms / 1000 }
+  }
+  if (!Array.isArray(command) || command.length === 0 || !command.every(isWord) || command[0] === '')
+    return 'command must be a list of texts without NUL, the first of them the program'
+  if (typeof env !== 'object' || env === null || Array.isArray(env)) return 'env must be an object of texts'
+  const odd = Object.entries(env).find(([name, value]) => !/^[A-Za-z_]\w*$/.test(name) || !isWord(value))
+  if (odd) return `env: \`${odd[0].slice(0, 60)}\` must be a variable's name with a text without NUL`
+  if (!isWord(workingDirectory)) return 'workingDirectory must be a text without NUL'
+  return { kind: 'command', argv: command, env: env as Record<string, string>, workingDirectory }
+}
+
+function isWhole(value: unknown, least: number, most: number): value is number {
+  return Number.isInteger(value) && (value as number) >= least && (value as number) <= most
+}
+
+function isWord(value: unknown): value is string {
+  return typeof value === 'string' && !value.includes('\0')
+}
+
+function show(value: unknown): string {
+  return JSON.stringify(value)?.slice(0, 60) ?? 'nothing'
+}

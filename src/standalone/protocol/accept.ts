@@ -1,0 +1,85 @@
+// The master's side: turns an upgrade request into a connection, or refuses it with the JSON answer agents understand.
+import { type IncomingMessage, STATUS_CODES } from 'node:http'
+import type { Duplex } from 'node:stream'
+import { type WebSocket, WebSocketServer } from 'ws'
+import type { Clock } from '../../platform/ports.ts'
+import { type AgentMessage, encodeAgentMessage } from './agent-message.ts'
+import { type Connection, type ConnectionEnd, openConnection } from './connection.ts'
+import { agentFlow, largestMasterFrame, socketOptions } from './limits.ts'
+import { decodeMasterMessage, type MasterMessage } from './messages.ts'
+
+/** What a master holds of each agent. */
+export type MasterConnection = Connection<AgentMessage>
+
+export interface AcceptHandlers {
+  onMessage: (message: MasterMessage, connection: MasterConnection) => void
+  onEnd: (end: ConnectionEnd) => void
+}
+
+export interface Acceptor {
+  /** Shakes hands. `opened` is called in the same turn as the 101 answer; not at all when the request is no WebSocket's. */
+  accept(
+    request: IncomingMessage,
+    socket: Duplex,
+    head: Buffer,
+    opened: (open: (handlers: AcceptHandlers) => MasterConnection) => void,
+  ): void
+}
+
+export interface AcceptorOptions {
+  clock: Clock
+  /** Bytes. */
+  largestFrame?: number
+  mostUnread?: number
+}
+
+export function createAcceptor({ clock, largestFrame, mostUnread }: AcceptorOptions): Acceptor {
+  const server = new WebSocketServer({
+    ...socketOptions,
+    noServer: true,
+    clientTracking: false,
+    maxPayload: largestFrame ?? largestMasterFrame,
+  })
+  server.on('wsClientError', (error, socket) => refuseUpgrade(socket, 400, error.message))
+
+  return {
+    accept(request, socket, head, opened) {
+      server.handleUpgrade(request, socket, head, (webSocket: WebSocket) => {
+        opened((handlers) =>
+          openConnection<MasterMessage, AgentMessage>(webSocket, {
+            clock,
+            decode: decodeMasterMessage,
+            encode: encodeAgentMessage,
+            mostUnread,
+            flow: agentFlow,
+            ...handlers,
+          }),
+        )
+      })
+    },
+  }
+}
+
+/** A browser names the page it runs for; only pages of this very host may talk (gorilla's default upgrader). */
+export function foreignOrigin(request: IncomingMessage): boolean {
+  const { origin, host } = request.headers
+  if (origin === undefined) return false
+  try {
+    return new URL(origin).host.toLowerCase() !== host?.toLowerCase()
+  } catch {
+    return true
+  }
+}
+
+/** Answers `{"message": …}` as the origin does (master/internal/api/error.go) and closes the socket. */
+export function refuseUpgrade(socket: Duplex, status: number, message: string): void {
+  const body = JSON.stringify({ message })
+  const head = [
+    `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? 'Error'}`,
+    'Content-Type: application/json; charset=UTF-8',
+    `Content-Length: ${Buffer.byteLength(body)}`,
+    'Connection: close',
+  ]
+  socket.once('error', () => socket.destroy())
+  socket.end(`${head.join('\r\n')}\r\n\r\n${body}`, () => socket.destroy())
+}

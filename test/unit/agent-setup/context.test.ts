@@ -1,0 +1,35 @@
+import { describe, expect, it } from 'vitest'
+import { contextOf, type TemplateContext } from '../../../src/agent-setup/context.ts'
+import { contextNames, type NameKind } from '../../../src/agent-setup/context-names.ts'
+import { agentSetup, trustPlan } from '../../support/agent-setups.ts'
+
+function kinds(context: TemplateContext, prefix = ''): [string, NameKind][] {
+  return Object.entries(context).flatMap(([name, value]): [string, NameKind][] => {
+    if (Array.isArray(value)) return [[prefix + name, 'list']]
+    if (typeof value === 'object') return kinds(value, `${prefix}${name}.`)
+    return [[prefix + name, typeof value === 'boolean' ? 'switch' : 'text']]
+  })
+}
+
+describe('what a template is given', () => {
+  it('is exactly what the table of names says', () => {
+    const declared = Object.entries(contextNames).map(([name, { kind }]) => [name, kind])
+    expect(kinds(contextOf(agentSetup()))).toEqual(declared)
+  })
+
+  it('has the name that is verified, in every form it is needed in', () => {
+    const tls = (changes: Parameters<typeof agentSetup>[0]) => contextOf(agentSetup(changes))['tls']
+    expect(tls({ trust: trustPlan('embed', 'm.example.com') })).toMatchObject({
+      certificateName: 'm.example.com',
+      name: 'm.example.com',
+      urlName: 'm.example.com',
+      nameIsAddress: false,
+    })
+    expect(tls({ trust: trustPlan('system'), master: { host: 'fd00::5' } })).toMatchObject({
+      certificateName: '',
+      name: 'fd00::5',
+      urlName: '[fd00::5]',
+      nameIsAddress: true,
+    })
+  })
+})

@@ -1,0 +1,94 @@
+import { request } from 'node:http'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { accessHandler } from '../../../src/http/access.ts'
+import { sendJson } from '../../../src/http/http-answers.ts'
+import { type Listener, listen } from '../../../src/http/listen.ts'
+import { silentLogger } from '../../support/silent-logger.ts'
+
+let listener: Listener
+let tokenless: Listener
+
+beforeAll(async () => {
+  const ok = (_: unknown, response: Parameters<typeof sendJson>[0]) => sendJson(response, 200, {})
+  const common = { address: '127.0.0.1', port: 0, logger: silentLogger }
+  listener = await listen({ ...common, handlers: [accessHandler({ token: 'the-very-token' }), ok] })
+  tokenless = await listen({ ...common, handlers: [accessHandler({}), ok] })
+})
+
+afterAll(() => Promise.all([listener.close(0), tokenless.close(0)]))
+
+function ask(
+  path: string,
+  method = 'GET',
+  headers: Record<string, string> = {},
+  at = listener,
+): Promise<number> {
+  return new Promise((resolve, reject) => {
+    request({ host: '127.0.0.1', port: at.port, path, method, headers }, (response) => {
+      response.resume()
+      resolve(response.statusCode ?? 0)
+    })
+      .on('error', reject)
+      .end()
+  })
+}
+
+const remote = { 'X-Forwarded-For': '203.0.113.7' }
+const good = { Authorization: 'Bearer the-very-token' }
+
+describe('reading', () => {
+  it('is open on this machine', async () => {
+    expect(await ask('/api/v1/agents')).toBe(200)
+    expect(await ask('/api/v1/agents', 'HEAD')).toBe(200)
+  })
+
+  it.each([
+    ['through a proxy on this machine', remote],
+    ['through a proxy that says so in the standard way', { Forwarded: 'for=203.0.113.7' }],
+    ['from a page that a browser was tricked to fetch here', { Host: 'evil.example.com' }],
+    ['from a page on a name that begins like ours', { Host: '127.0.0.1.evil.example.com' }],
+  ])('is refused %s', async (_, headers) => {
+    expect(await ask('/api/v1/agents', 'GET', headers)).toBe(401)
+  })
+
+  it.each(['/info', '/api/v1/master', '/healthz', '/agents', '/agents?id=x'])(
+    '%s is open everywhere',
+    async (path) => {
+      expect(await ask(path, 'GET', remote)).toBe(200)
+    },
+  )
+
+  it.each(['/info/', '/infox', '/api/v1/master/../agents', '//info', '/INFO', '/%69nfo'])(
+    '%s is not one of the open paths',
+    async (path) => expect(await ask(path, 'GET', remote)).toBe(401),
+  )
+
+  it('works everywhere with the token', async () => {
+    expect(await ask('/api/v1/agents', 'GET', { ...remote, ...good })).toBe(200)
+  })
+})
+
+describe('changing', () => {
+  it.each(['POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'])(
+    '%s needs the token, on this machine too',
+    async (method) => {
+      expect(await ask('/api/v1/agents/a/disable', method)).toBe(401)
+      expect(await ask('/api/v1/agents/a/disable', method, good)).toBe(200)
+    },
+  )
+
+  it('is not possible on paths that are open for reading', async () => {
+    expect(await ask('/info', 'POST')).toBe(401)
+  })
+
+  it.each(['Bearer wrong-token-here', 'Bearer', 'Bearer ', 'Basic dGhlLXZlcnktdG9rZW4=', 'the-very-token'])(
+    'is refused with "%s"',
+    async (Authorization) => expect(await ask('/x', 'POST', { Authorization })).toBe(401),
+  )
+
+  it('is not possible at all where there is no token', async () => {
+    expect(await ask('/x', 'POST', good, tokenless)).toBe(401)
+    expect(await ask('/x', 'POST', { Authorization: 'Bearer ' }, tokenless)).toBe(401)
+    expect(await ask('/x', 'GET', {}, tokenless)).toBe(200)
+  })
+})

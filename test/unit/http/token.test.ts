@@ -1,0 +1,62 @@
+import { chmodSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { loadToken, sameToken } from '../../../src/http/token.ts'
+import type { ProvisionError } from '../../../src/problems/problem.ts'
+
+let folder: string
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'token-'))
+})
+afterEach(() => rmSync(folder, { recursive: true }))
+
+function failure(file: string): ProvisionError {
+  try {
+    loadToken(file)
+  } catch (error) {
+    return error as ProvisionError
+  }
+  throw new Error('it was taken')
+}
+
+describe('the token file', () => {
+  it('is made when it is missing, 0600, and is the same at the next start', () => {
+    const file = join(folder, 'state', 'token')
+    const token = loadToken(file)
+    expect(token).toMatch(/^[\w-]{43}$/)
+    expect(statSync(file).mode & 0o777).toBe(0o600)
+    expect(loadToken(file)).toBe(token)
+    expect(loadToken(join(folder, 'other'))).not.toBe(token)
+  })
+
+  it.each([0o640, 0o604, 0o620, 0o602])('is refused with mode %o, without saying the token', (mode) => {
+    const file = join(folder, 'token')
+    writeFileSync(file, 'a-token-of-some-length\n')
+    chmodSync(file, mode)
+    const error = failure(file)
+    expect(error.code).toBe('TOKEN_FILE_OPEN')
+    expect(error.message).toContain(mode.toString(8))
+    expect(JSON.stringify(error.problems)).not.toContain('a-token-of-some-length')
+  })
+
+  it.each(['', '\n', 'short'])('is refused when it holds %j', (content) => {
+    const file = join(folder, 'token')
+    writeFileSync(file, content, { mode: 0o600 })
+    expect(failure(file).code).toBe('TOKEN_FILE_UNUSABLE')
+    expect(readFileSync(file, 'utf8')).toBe(content)
+  })
+
+  it('is refused when it is a folder, or its own folder cannot be made', () => {
+    expect(failure(folder).code).toMatch(/^TOKEN_FILE_/)
+    writeFileSync(join(folder, 'file'), '')
+    expect(failure(join(folder, 'file', 'token')).code).toBe('TOKEN_FILE_UNUSABLE')
+  })
+})
+
+it('tokens are compared whole', () => {
+  expect(sameToken('abc', 'abc')).toBe(true)
+  expect(sameToken('ab', 'abc')).toBe(false)
+  expect(sameToken('', 'abc')).toBe(false)
+  expect(sameToken('abcd', 'abc')).toBe(false)
+})

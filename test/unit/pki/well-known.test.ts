@@ -1,0 +1,74 @@
+import { execFileSync } from 'node:child_process'
+import { join } from 'node:path'
+import { rootCertificates } from 'node:tls'
+import { describe, expect, test } from 'vitest'
+import { readCertificates } from '../../../src/pki/certificate-file.ts'
+import { checkForGo } from '../../../src/pki/verifier-checks.ts'
+import { findWellKnownRoot } from '../../../src/pki/well-known.ts'
+import { joined, threeOf } from '../../support/shapes/shape.ts'
+import { testKey } from '../../support/test-keys.ts'
+import { day, type Issued, now } from '../../support/x509.ts'
+import { authority } from '../../support/x509-profiles.ts'
+
+const [leaf, intermediate, root] = threeOf()
+const read = (...file: Issued[]) => readCertificates(joined(file), 'chain.pem').certificates
+const find = (file: Issued[], roots: string[]) => findWellKnownRoot(read(...file), now, () => roots)?.subject
+
+test('finds the root that issued a certificate', () => {
+  expect(find([intermediate], [authority('Other Root').pem, root.pem])).toBe('CN=Test Root')
+})
+
+test('searches for every open end', () => {
+  expect(find([leaf, intermediate], [root.pem])).toBe('CN=Test Root')
+})
+
+test('finds a root that is one of the list itself, also in a newer edition', () => {
+  const reissued = authority('Test Root', { key: root.key, notAfter: now + 9999 * day })
+  expect(find([root], [reissued.pem])).toBe('CN=Test Root')
+})
+
+test.each([
+  ['the same name and another key', authority('Test Root', { key: testKey('p256', 'another') })],
+  [
+    'an expired one',
+    authority('Test Root', { key: root.key, notBefore: now - 3 * day, notAfter: now - day }),
+  ],
+  ['an unrelated one', authority('Other Root')],
+])('is not content with %s', (_, candidate) => {
+  expect(find([intermediate], [candidate.pem])).toBeUndefined()
+  expect(find([root], [candidate.pem])).toBeUndefined()
+})
+
+test('knows the roots Node carries', () => {
+  const [known] = readCertificates(rootCertificates[0]!, 'root.pem').certificates
+  expect(findWellKnownRoot([known!], now)?.raw).toEqual(known!.x509.raw)
+})
+
+test('every root Node carries can be read by us, and has nothing that Go would refuse', () => {
+  const { certificates, problems } = readCertificates(rootCertificates.join('\n'), 'roots.pem')
+  expect(certificates).toHaveLength(rootCertificates.length)
+  expect([...problems, ...checkForGo(certificates)]).toEqual([])
+})
+
+describe('node:tls is loaded only for a chain that does not reach a root by itself', () => {
+  const program = `
+    import { readFileSync } from 'node:fs'
+    import { parseMaterial } from ${JSON.stringify(join(import.meta.dirname, '../../../src/pki/credentials.ts'))}
+    import { planTrust } from ${JSON.stringify(join(import.meta.dirname, '../../../src/agent-setup/trust.ts'))}
+    const now = Date.now()
+    const { material } = parseMaterial(readFileSync(0, 'utf8'), undefined, { now })
+    planTrust({ address: { scheme: 'https', host: 'a.b', port: 1 }, options: { trust: 'auto' }, certificateName: '', material, now })
+    console.log(['tls', 'net'].filter((name) => process.moduleLoadList.includes('NativeModule ' + name)).join())`
+  const loadedFor = (...file: Issued[]) => {
+    const { NODE_EXTRA_CA_CERTS: _, ...env } = process.env
+    const args = ['--input-type=module', '--eval', program]
+    return execFileSync(process.execPath, args, { input: joined(file), encoding: 'utf8', env }).trim()
+  }
+
+  test('not for a whole chain, and neither is node:net', () => {
+    expect(loadedFor(leaf, intermediate, root)).toBe('')
+  })
+  test('for one without its root', () => {
+    expect(loadedFor(leaf, intermediate)).toBe('tls,net')
+  })
+})

@@ -1,0 +1,207 @@
+// Hot reload: what is taken over, what is reported, what is kept quiet. Material here is two files of one version.
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { type Loaded, type WatchOptions, watchMaterial } from '../../../src/platform/watch.ts'
+import { contentsFingerprint } from '../../../src/platform/watched-file.ts'
+import { type Problem, ProvisionError, problem } from '../../../src/problems/problem.ts'
+import { FakeClock } from '../../support/fake-clock.ts'
+
+let clock: FakeClock
+let directory: string
+let cert: string
+let key: string
+let events: string[]
+let stop: () => void
+
+beforeEach(() => {
+  clock = new FakeClock()
+  directory = mkdtempSync(join(tmpdir(), 'watch-'))
+  cert = join(directory, 'cert')
+  key = join(directory, 'key')
+  events = []
+  stop = () => {}
+  write('1', '1')
+})
+afterEach(() => {
+  stop()
+  rmSync(directory, { recursive: true, force: true })
+})
+
+function write(newCert: string, newKey: string): void {
+  writeFileSync(cert, newCert)
+  writeFileSync(key, newKey)
+}
+
+/** `soon` is good from noon and a minute on; a pair must have one version; `weak` is good with a warning. */
+function load(): Loaded<string> {
+  const [a, b] = [cert, key].map((file) => readFileSync(file, 'utf8'))
+  if (a !== b) return { problems: [problem('TLS_KEY_MISMATCH', `${a} against ${b}`)] }
+  if (a === 'soon' && clock.now() < Date.parse('2026-11-23T12:01:00Z'))
+    return { problems: [problem('TLS_NOT_YET_VALID', 'soon')] }
+  return { material: a, problems: a === 'weak' ? [problem('TLS_EXPIRES_SOON', 'tomorrow')] : [] }
+}
+
+function watch(more: Partial<WatchOptions<string>> = {}): void {
+  const codes = (problems: Problem[]) => problems.map((p) => ` ${p.code}`).join('')
+  stop = watchMaterial({
+    files: [cert, key],
+    load,
+    clock,
+    intervalMs: 5000,
+    graceMs: 30_000,
+    onChange: (material, warnings) => events.push(`took ${material}${codes(warnings)}`),
+    onProblem: (problems) => events.push(`problem${codes(problems)}`),
+    onRecovery: () => events.push('recovered'),
+    ...more,
+  })
+}
+
+describe('a renewal', () => {
+  test('is taken over at the next look, once', async () => {
+    watch()
+    await clock.advance(20_000)
+    write('2', '2')
+    await clock.advance(5000)
+    expect(events).toEqual(['took 2'])
+    await clock.advance(60_000)
+    expect(events).toEqual(['took 2'])
+  })
+
+  test('comes with its warnings', async () => {
+    watch()
+    write('weak', 'weak')
+    await clock.advance(5000)
+    expect(events).toEqual(['took weak TLS_EXPIRES_SOON'])
+  })
+
+  test('that fell between the first load and the watch is not lost', async () => {
+    const since = contentsFingerprint([cert, key])
+    write('2', '2')
+    watch({ since })
+    await clock.advance(5000)
+    expect(events).toEqual(['took 2'])
+  })
+
+  test('that is written file by file is no fault', async () => {
+    watch()
+    writeFileSync(cert, '2')
+    await clock.advance(25_000)
+    writeFileSync(key, '2')
+    await clock.advance(5000)
+    expect(events).toEqual(['took 2'])
+  })
+
+  test('with a file missing for a moment is none either', async () => {
+    watch({ load: () => ({ material: readFileSync(cert, 'utf8'), problems: [] }) })
+    rmSync(cert)
+    await clock.advance(10_000)
+    writeFileSync(cert, '2')
+    await clock.advance(5000)
+    expect(events).toEqual(['took 2'])
+  })
+
+  test('that is not valid yet is taken over when it is, though nothing changes then', async () => {
+    watch()
+    write('soon', 'soon')
+    await clock.advance(55_000)
+    expect(events).toEqual(['problem TLS_NOT_YET_VALID'])
+    await clock.advance(5000)
+    expect(events).toEqual(['problem TLS_NOT_YET_VALID', 'took soon', 'recovered'])
+  })
+})
+
+describe('a fault', () => {
+  test('is reported after the grace, once, and its end too', async () => {
+    watch()
+    writeFileSync(cert, '2')
+    await clock.advance(30_000)
+    expect(events).toEqual([])
+    await clock.advance(5000)
+    expect(events).toEqual(['problem TLS_KEY_MISMATCH'])
+    await clock.advance(600_000)
+    expect(events).toEqual(['problem TLS_KEY_MISMATCH'])
+    writeFileSync(key, '2')
+    await clock.advance(5000)
+    expect(events).toEqual(['problem TLS_KEY_MISMATCH', 'took 2', 'recovered'])
+  })
+
+  test('of another kind is another report, after a grace of its own', async () => {
+    watch()
+    writeFileSync(cert, '2')
+    await clock.advance(35_000)
+    writeFileSync(cert, '3')
+    await clock.advance(30_000)
+    expect(events).toEqual(['problem TLS_KEY_MISMATCH'])
+    await clock.advance(5000)
+    expect(events).toEqual(['problem TLS_KEY_MISMATCH', 'problem TLS_KEY_MISMATCH'])
+  })
+
+  test('ends quietly for the material when the old contents come back', async () => {
+    watch()
+    writeFileSync(cert, '2')
+    await clock.advance(40_000)
+    writeFileSync(cert, '1')
+    await clock.advance(5000)
+    expect(events).toEqual(['problem TLS_KEY_MISMATCH', 'recovered'])
+  })
+
+  test('that comes again after it ended is reported again', async () => {
+    watch()
+    for (const contents of ['2', '1', '2']) {
+      writeFileSync(cert, contents)
+      await clock.advance(40_000)
+    }
+    expect(events).toEqual(['problem TLS_KEY_MISMATCH', 'recovered', 'problem TLS_KEY_MISMATCH'])
+  })
+
+  test('is also what the taker throws: the old material stays, and it is tried again', async () => {
+    const refusals = [new Error('no'), new ProvisionError(problem('TLS_WEAK_KEY', 'too small'))]
+    watch({
+      graceMs: 0,
+      onChange: (material) => {
+        const refusal = refusals.shift()
+        if (refusal) throw refusal
+        events.push(`took ${material}`)
+      },
+    })
+    write('2', '2')
+    await clock.advance(15_000)
+    expect(events).toEqual(['problem INTERNAL', 'problem TLS_WEAK_KEY', 'took 2', 'recovered'])
+  })
+
+  test('is also nothing at all', async () => {
+    watch({ graceMs: 0, load: () => ({ problems: [] }) })
+    write('2', '2')
+    await clock.advance(5000)
+    expect(events).toEqual(['problem INTERNAL'])
+  })
+})
+
+test('what changes while it is read is judged at the next look', async () => {
+  const waiting = ['halfway', 'done']
+  watch({
+    graceMs: 0,
+    load: () => {
+      const next = waiting.shift()
+      const loaded = load()
+      if (next) writeFileSync(cert, next)
+      if (next === 'done') writeFileSync(key, next)
+      return loaded
+    },
+  })
+  writeFileSync(cert, 'begun')
+  await clock.advance(10_000)
+  expect(events).toEqual([])
+  await clock.advance(5000)
+  expect(events).toEqual(['took done'])
+})
+
+test('after the stop nobody looks any more', async () => {
+  watch()
+  stop()
+  write('2', '2')
+  await clock.advance(60_000)
+  expect(events).toEqual([])
+})

@@ -1,0 +1,36 @@
+import { describe, expect, it } from 'vitest'
+import { exitStatusOf } from '../../../src/cli/exit.ts'
+import { ProvisionError, placeOf, problem } from '../../../src/problems/problem.ts'
+
+describe('a problem', () => {
+  it('takes severity and remedy from the table of codes', () => {
+    const p = problem('USAGE', 'no such command: fly')
+    expect(p).toMatchObject({ code: 'USAGE', severity: 'error', remedy: 'See `provision help`.' })
+  })
+
+  it('keeps the better remedy of the place that found it', () => {
+    expect(problem('USAGE', 'x', { remedy: 'Say y.' }).remedy).toBe('Say y.')
+  })
+
+  it('names as much of its place as is known', () => {
+    expect(placeOf({ file: 'master.yaml', line: 12, column: 7 })).toBe('master.yaml:12:7')
+    expect(placeOf({ file: 'master.yaml' })).toBe('master.yaml')
+  })
+})
+
+describe('an error made of problems', () => {
+  const cause = new Error('ECONNREFUSED')
+  const error = new ProvisionError([problem('INTERNAL', 'it broke', { cause })])
+
+  it('carries the code and the cause of its first error', () => {
+    expect(error.code).toBe('INTERNAL')
+    expect(error.cause).toBe(cause)
+    expect(error.message).toBe('INTERNAL: it broke')
+  })
+
+  it('decides the exit status', () => {
+    expect(exitStatusOf(error.problems)).toBe(1)
+    expect(exitStatusOf([problem('USAGE', 'x')])).toBe(2)
+    expect(exitStatusOf([])).toBe(0)
+  })
+})

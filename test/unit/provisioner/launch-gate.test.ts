@@ -1,0 +1,88 @@
+// Nothing is launched before the master has been dialled, nor after it has answered wrong.
+import { afterEach, describe, expect, it } from 'vitest'
+import { systemClock } from '../../../src/platform/clock.ts'
+import { launchGate } from '../../../src/provisioner/launch-gate.ts'
+import type { PreparedPool } from '../../../src/provisioner/prepare-pool.ts'
+import { capturingLogger } from '../../support/capturing-logger.ts'
+import { embed, Masters } from '../../support/masters.ts'
+import { userDataOf } from '../../support/user-data.ts'
+import { authority, masterName, server } from '../../support/x509-profiles.ts'
+
+const masters = new Masters()
+const root = authority('Root')
+const leaf = server(root)
+const trust = embed(masterName, ['leaf', leaf.pem], ['root', root.pem])
+const gates: { stop: () => void }[] = []
+afterEach(async () => {
+  for (const gate of gates.splice(0)) gate.stop()
+  await masters.close()
+})
+
+function gate(port: number, preflight: string, preflight_address?: string) {
+  const logger = capturingLogger()
+  const prepared = {
+    pool: { pool_name: 'p', provider: { preflight, preflight_address } },
+    setup: { master: { scheme: 'https', host: '127.0.0.1', port }, trust },
+    userData: userDataOf('#!/bin/bash\n'),
+    hasClientCertificate: false,
+  } as unknown as PreparedPool
+  const made = launchGate({ prepared: () => prepared, clock: systemClock, logger })
+  gates.push(made)
+  return { ...made, logger, prepared }
+}
+const serving = (other = leaf) => masters.secure({ cert: other.pem, key: other.key.pem })
+
+describe('the gate before launches', () => {
+  it('is shut until the preflight has answered', async () => {
+    const { material, ask } = gate(await serving(), 'tls')
+    expect(material()).toMatchObject({ kind: 'refused', problem: { code: 'PREFLIGHT_PENDING' } })
+    await ask()
+    expect(material()).toMatchObject({ kind: 'ready', probe: false, userData: { script: '#!/bin/bash\n' } })
+  })
+
+  it('is shut for user data that the preflight has not looked at yet: an answer is about what it was asked for', async () => {
+    const { material, ask, prepared } = gate(await serving(), 'tls')
+    await ask()
+    prepared.userData = userDataOf('renewed')
+    expect(material()).toMatchObject({ kind: 'refused', problem: { code: 'PREFLIGHT_PENDING' } })
+    const early = ask()
+    prepared.userData = userDataOf('renewed once more')
+    await Promise.all([early, ask()])
+    expect(material()).toMatchObject({ kind: 'ready', userData: { script: 'renewed once more' } })
+  })
+
+  it('stays shut for a master that agents could not join, and says why once', async () => {
+    const { material, ask, logger } = gate(await serving(server(authority('Stranger'))), 'tls')
+    await ask()
+    await ask()
+    expect(material()).toMatchObject({
+      kind: 'refused',
+      problem: { code: expect.stringMatching(/^PREFLIGHT_/) },
+    })
+    expect(logger.lines).toHaveLength(1)
+  })
+
+  it('lets one VM through where the master cannot be seen from here', async () => {
+    const { material, ask } = gate(await masters.closedPort(), 'tls')
+    await ask()
+    expect(material()).toMatchObject({ kind: 'ready', probe: true })
+  })
+
+  it('lets none through where proof is required', async () => {
+    const { material, ask } = gate(await masters.closedPort(), 'required')
+    await ask()
+    expect(material()).toMatchObject({ kind: 'refused' })
+  })
+
+  it('asks nothing where the pool wants no preflight', async () => {
+    const { material, ask } = gate(await masters.closedPort(), 'off')
+    await ask()
+    expect(material()).toMatchObject({ kind: 'ready', probe: false })
+  })
+
+  it('dials preflight_address in place of what agents dial', async () => {
+    const { material, ask } = gate(1, 'required', `127.0.0.1:${await serving()}`)
+    await ask()
+    expect(material()).toMatchObject({ kind: 'ready' })
+  })
+})

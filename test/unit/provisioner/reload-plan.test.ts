@@ -1,0 +1,120 @@
+// What a running provisioner takes over of a changed file, and what it names as waiting for the next start.
+import { describe, expect, it } from 'vitest'
+import { parseConfig } from '../../../src/config/load.ts'
+import type { MasterConfig } from '../../../src/config/master-config.ts'
+import { planReload } from '../../../src/provisioner/reload-plan.ts'
+
+const base = `
+port: 8080
+resource_pools:
+  - pool_name: gpu
+    provider:
+      type: aws
+      region: us-west-2
+      master_url: http://master.example.com:8080
+      image: {id: ami-0123456789abcdef0}
+      instance_types: [{type: g5.12xlarge}]
+      max_instances: 4
+  - pool_name: gpu.local
+    provider: {type: local, master_url: "http://127.0.0.1:8080", max_instances: 2}
+`
+
+function config(text: string): MasterConfig {
+  const { config, problems } = parseConfig(text, 'master.yaml')
+  if (!config) throw new Error(JSON.stringify(problems))
+  return config
+}
+
+function reload(...edits: [string, string][]) {
+  const changed = edits.reduce((text, [from, to]) => {
+    expect(text).toContain(from)
+    return text.replace(from, to)
+  }, base)
+  const plan = planReload(config(base), config(changed))
+  const told = plan.changes.map(({ path, takes }) => `${path.join('/')} ${takes}`)
+  return { ...plan, told }
+}
+
+const providerOf = ({ resource_pools }: MasterConfig, n: number) => resource_pools[n]!.provider!
+
+describe('a changed configuration', () => {
+  it('without a change asks for nothing', () => {
+    const { told, reconfigured, renewed } = reload(['port: 8080', '# a comment\nport: 8080'])
+    expect([told, reconfigured, renewed]).toEqual([[], [], []])
+  })
+
+  it('with new limits is taken over by the running loops, of any cloud', () => {
+    const { told, reconfigured, renewed, config } = reload(
+      ['max_instances: 4', 'max_instances: 6\n      launch_rate: 30'],
+      ['max_instances: 2', 'max_instances: 3, min_instances: 1, launch_rate: 10'],
+    )
+    expect(told).toEqual([
+      'resource_pools/gpu/provider/launch_rate now',
+      'resource_pools/gpu/provider/max_instances now',
+      'resource_pools/gpu.local/provider/max_instances now',
+      'resource_pools/gpu.local/provider/min_instances now',
+    ])
+    expect([reconfigured, renewed]).toEqual([['gpu', 'gpu.local'], []])
+    expect(providerOf(config, 0).max_instances).toBe(6)
+    expect(providerOf(config, 1).min_instances).toBe(1)
+  })
+
+  it('takes the boot timeout over under the name Determined gives it, too', () => {
+    const { told, reconfigured, renewed, config } = reload([
+      'max_instances: 2',
+      'max_instances: 2, max_agent_starting_period: 7m',
+    ])
+    expect(told).toEqual([
+      'resource_pools/gpu.local/provider/boot_timeout now',
+      'resource_pools/gpu.local/provider/max_agent_starting_period now',
+    ])
+    expect([reconfigured, renewed]).toEqual([['gpu.local'], []])
+    expect(providerOf(config, 1).boot_timeout).toBe(420_000)
+  })
+
+  it('with other VMs lets the loop of a cloud pool begin anew', () => {
+    const { told, renewed, reconfigured, config } = reload(
+      ['ami-0123456789abcdef0', 'ami-0fedcba9876543210'],
+      ['max_instances: 4', 'max_instances: 5\n      launch_rate: 10'],
+    )
+    expect(told).toContain('resource_pools/gpu/provider/image/id next_vms')
+    expect([renewed, reconfigured]).toEqual([['gpu'], []])
+    expect(providerOf(config, 0)).toMatchObject({ image: { id: 'ami-0fedcba9876543210' }, max_instances: 5 })
+  })
+
+  it('of another place waits for the next start, with the images there; new limits do not', () => {
+    const { told, renewed, reconfigured, config } = reload(
+      ['region: us-west-2', 'region: eu-west-1'],
+      ['ami-0123456789abcdef0', 'ami-0fedcba9876543210'],
+      ['max_instances: 4', 'max_instances: 5\n      launch_rate: 10'],
+    )
+    expect(told).toContain('resource_pools/gpu/provider/region next_start')
+    expect(told).toContain('resource_pools/gpu/provider/image/id next_start')
+    expect([renewed, reconfigured]).toEqual([[], ['gpu']])
+    expect(providerOf(config, 0)).toMatchObject({
+      region: 'us-west-2',
+      image: { id: 'ami-0123456789abcdef0' },
+      max_instances: 5,
+    })
+  })
+
+  it.each<[string, string, string]>([
+    ['the port', 'port: 8080', 'port: 8081'],
+    ['the cluster', 'port: 8080', 'port: 8080\ncluster_id: other'],
+    ['a pool more', 'resource_pools:', 'resource_pools:\n  - pool_name: more'],
+    ['a pool of another name', 'pool_name: gpu.local', 'pool_name: other'],
+    ['agents of this machine', 'type: local,', 'type: local, poweroff_if_never_joined: false,'],
+  ])('in %s waits for the next start', (_, from, to) => {
+    const { told, reconfigured, renewed, config: inForce } = reload([from, to])
+    expect(told.length).toBeGreaterThan(0)
+    expect(told.filter((each) => !each.endsWith(' next_start'))).toEqual([])
+    expect([reconfigured, renewed]).toEqual([[], []])
+    expect(inForce).toEqual(config(base))
+  })
+
+  it('in prices counts at once and concerns no pool', () => {
+    const { told, config } = reload(['port: 8080', 'port: 8080\nprices: {g5.12xlarge: 5.672}'])
+    expect(told).toEqual(['prices/g5.12xlarge now'])
+    expect(config.prices).toEqual({ 'g5.12xlarge': 5.672 })
+  })
+})

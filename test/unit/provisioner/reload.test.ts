@@ -1,0 +1,142 @@
+// Taking a changed configuration over: all of what can be, or nothing when VMs could not be made by it.
+import { appendFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { parseConfig } from '../../../src/config/load.ts'
+import type { MasterConfig } from '../../../src/config/master-config.ts'
+import { contentsFingerprint } from '../../../src/platform/watched-file.ts'
+import type { RunningPools } from '../../../src/provisioner/pools.ts'
+import { preparePools } from '../../../src/provisioner/prepared-pools.ts'
+import { reload } from '../../../src/provisioner/reload.ts'
+import { watchConfiguration } from '../../../src/provisioner/watch-configuration.ts'
+import { type CapturingLogger, capturingLogger } from '../../support/capturing-logger.ts'
+import { FakeClock } from '../../support/fake-clock.ts'
+
+const text = `
+resource_pools:
+  - pool_name: gpu
+    provider:
+      type: aws
+      region: us-west-2
+      master_url: http://master.example.com:8080
+      image: {id: ami-0123456789abcdef0}
+      instance_types: [{type: g5.12xlarge}]
+      max_instances: 4
+`
+
+function parsed(words: string): MasterConfig {
+  const { config, problems } = parseConfig(words, 'master.yaml')
+  if (!config) throw new Error(JSON.stringify(problems))
+  return config
+}
+
+let logger: CapturingLogger
+let told: string[]
+/** Warnings about the configuration itself come first. */
+const changesSaid = () => logger.lines.filter((line) => line.includes(' changed'))
+beforeEach(() => {
+  logger = capturingLogger()
+  told = []
+})
+
+async function reloaded(from: string, to: string) {
+  const before = parsed(text)
+  const { pools } = await preparePools({
+    config: before,
+    identity: { clusterId: 'c', writerId: 'w' },
+    now: Date.now,
+    hosts: new Map(),
+    localAgent: [],
+  })
+  const running = {
+    reconfigure: (name: string) => told.push(`reconfigure ${name}`),
+    restart: async (name: string) => void told.push(`restart ${name}`),
+  } as unknown as RunningPools
+  const after = parsed(text.replace(from, to))
+  const result = await reload({ before, after, pools: pools!, running, logger })
+  return { ...result, before, after, pools: pools! }
+}
+
+describe('a reload', () => {
+  it('of the same configuration does nothing, and says so', async () => {
+    const { changes } = await reloaded('', '')
+    expect([changes, told]).toEqual([[], []])
+    expect(logger.lines).toEqual(['info the configuration has not changed'])
+  })
+
+  it('hands new limits to the running loop', async () => {
+    const { config } = await reloaded('max_instances: 4', 'max_instances: 7')
+    expect(told).toEqual(['reconfigure gpu'])
+    expect(config.resource_pools[0]!.provider!.max_instances).toBe(7)
+    // The default of launch_rate follows.
+    expect(changesSaid()).toContain(
+      'info changed, and in force {"key":"resource_pools.gpu.provider.max_instances","from":4,"to":7}',
+    )
+  })
+
+  it('lets the loop begin anew with VMs made by the new words', async () => {
+    const { pools } = await reloaded('g5.12xlarge', 'g6.12xlarge')
+    expect(told).toEqual(['restart gpu'])
+    expect(pools.get('gpu').pool.provider).toMatchObject({ instance_types: [{ type: 'g6.12xlarge' }] })
+    expect(logger.lines.join()).toContain('VMs launched from now on are made by it')
+  })
+
+  it('by which VMs could not be made changes nothing, and says why', async () => {
+    const { config, before, problems, pools } = await reloaded(
+      'max_instances: 4',
+      'max_instances: 7\n      agent_setup_template: nowhere.hbs',
+    )
+    expect(problems.map(({ code }) => code)).toContain('TEMPLATE_UNREADABLE')
+    expect(config).toBe(before)
+    expect(pools.get('gpu').pool.provider.max_instances).toBe(4)
+    expect(told).toEqual([])
+    expect(logger.lines.at(-1)).toMatch(/^error .*the last good one stays/)
+  })
+
+  it('names what waits for a restart', async () => {
+    await reloaded('us-west-2', 'eu-west-1')
+    expect(told).toEqual([])
+    expect(changesSaid()[0]).toMatch(/^warn .*takes a restart.*"from":"us-west-2","to":"eu-west-1"/)
+  })
+
+  it('tells no value whose key sounds like a secret', async () => {
+    await reloaded(
+      'max_instances: 4',
+      'max_instances: 4\n      agent_config_file_contents: {token: hush-hush}',
+    )
+    expect(logger.lines.join()).toContain('agent_config_file_contents')
+    expect(logger.lines.join()).not.toContain('hush-hush')
+  })
+})
+
+describe('the configuration file', () => {
+  let folder: string
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), 'reload-'))
+  })
+  afterEach(() => rmSync(folder, { recursive: true }))
+
+  it('is taken over when it changes; a broken one is reported with its line, and when it is good again', async () => {
+    const file = join(folder, 'master.yaml')
+    writeFileSync(file, text)
+    const clock = new FakeClock()
+    const taken: number[] = []
+    const since = contentsFingerprint([file])
+    const onChange = (config: MasterConfig) => {
+      taken.push(config.resource_pools[0]!.provider!.max_instances)
+    }
+    const stop = watchConfiguration({ file, env: {}, clock, logger, since, onChange })
+    appendFileSync(file, '      max_instancs: 9\n')
+    await clock.advance(3_000)
+    expect(logger.lines).toEqual([])
+    await clock.advance(5_000)
+    expect(logger.lines.join()).toContain('CONFIG_UNKNOWN_KEY')
+    expect(logger.lines.at(-1)).toMatch(/^error .*the last good one stays/)
+    writeFileSync(file, readFileSync(file, 'utf8').replace('max_instancs: 9', 'launch_rate: 9'))
+    await clock.advance(3_000)
+    expect(taken).toEqual([4])
+    expect(logger.lines.at(-1)).toMatch(/^info the configuration is good again/)
+    stop()
+  })
+})

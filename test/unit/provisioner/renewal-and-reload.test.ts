@@ -1,0 +1,93 @@
+// A certificate and a configuration may change in the same moment: neither must undo the other.
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { parseConfig } from '../../../src/config/load.ts'
+import type { MasterConfig } from '../../../src/config/master-config.ts'
+import type { TlsMaterial } from '../../../src/pki/credentials.ts'
+import { createDevelopmentChain } from '../../../src/pki/development-ca.ts'
+import { loadMasterMaterial } from '../../../src/provisioner/material.ts'
+import { type PreparedPools, preparePools } from '../../../src/provisioner/prepared-pools.ts'
+import { watchCertificate } from '../../../src/provisioner/watch-certificate.ts'
+import { capturingLogger } from '../../support/capturing-logger.ts'
+import { FakeClock } from '../../support/fake-clock.ts'
+
+const text = `
+security: {tls: {cert: chain.crt, key: server.key}}
+resource_pools:
+  - pool_name: gpu
+    provider:
+      type: aws
+      region: us-west-2
+      master_url: https://master.test:8443
+      image: {id: ami-0123456789abcdef0}
+      instance_types: [{type: g5.12xlarge}]
+`
+
+let folder: string
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'renewal-'))
+})
+afterEach(() => rmSync(folder, { recursive: true }))
+
+function parsed(words: string): MasterConfig {
+  const { config, problems } = parseConfig(words, join(folder, 'master.yaml'))
+  if (!config) throw new Error(JSON.stringify(problems))
+  return config
+}
+
+/** Writes a new chain; returns it as it is loaded, and what a script that embeds it holds. */
+async function certificate(config: MasterConfig): Promise<{ material: TlsMaterial; words: string }> {
+  const { chain, leaf } = await createDevelopmentChain({
+    names: ['master.test'],
+    ips: [],
+    days: 30,
+    now: Date.now(),
+  })
+  writeFileSync(join(folder, 'chain.crt'), chain)
+  writeFileSync(join(folder, 'server.key'), leaf.key, { mode: 0o600 })
+  const { material, problems } = loadMasterMaterial(config, { now: Date.now() })
+  if (!material) throw new Error(JSON.stringify(problems))
+  return { material, words: chain.split('\n')[3]! }
+}
+
+describe('a renewed certificate and a changed configuration', () => {
+  it.each(['use first', 'renew first'])('at once are both in force: %s', async (order) => {
+    const config = parsed(text)
+    const { material } = await certificate(config)
+    const identity = { clusterId: 'c', writerId: 'w' }
+    const common = { identity, now: Date.now, hosts: new Map<string, string>(), localAgent: [] }
+    const { pools } = await preparePools({ ...common, config, material })
+    const renewed = await certificate(config)
+    const changes = [
+      () => pools!.use(parsed(text.replace('g5.12xlarge', 'g6.12xlarge'))),
+      () => pools!.renew(renewed.material),
+    ]
+    await Promise.all((order === 'use first' ? changes : changes.reverse()).map((change) => change()))
+    const { pool, userData } = pools!.get('gpu')
+    expect(pool.provider).toMatchObject({ instance_types: [{ type: 'g6.12xlarge' }] })
+    expect(userData.script).toContain(renewed.words)
+  })
+
+  it('that nobody can prepare VMs with is told, and ends nothing', async () => {
+    const config = parsed(text)
+    await certificate(config)
+    const clock = new FakeClock(Date.now())
+    const logger = capturingLogger()
+    const pools = { renew: () => Promise.reject(new Error('out of everything')) }
+    const stop = watchCertificate({
+      config,
+      serve: undefined,
+      current: () => undefined,
+      pools: pools as unknown as PreparedPools,
+      clock,
+      logger,
+      since: 'before',
+      onRenewed: () => {},
+    })
+    await clock.advance(3000)
+    expect(logger.lines.at(-1)).toMatch(/^error new VMs could not be given the renewed certificate/)
+    stop()
+  })
+})

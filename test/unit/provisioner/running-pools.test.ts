@@ -1,0 +1,122 @@
+// Pools that begin anew while the provisioner stops, and demand that comes from a class of somebody else.
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { parseConfig } from '../../../src/config/load.ts'
+import type { DemandSource } from '../../../src/demand/source.ts'
+import type { Demand } from '../../../src/planner/demand.ts'
+import { systemClock } from '../../../src/platform/clock.ts'
+import { createRunningPools } from '../../../src/provisioner/pools.ts'
+import { isProvided } from '../../../src/provisioner/prepare.ts'
+import { preparePools } from '../../../src/provisioner/prepared-pools.ts'
+import { type CapturingLogger, capturingLogger } from '../../support/capturing-logger.ts'
+
+const text = `
+resource_pools:
+  - pool_name: here
+    provider: {type: local, master_url: "http://127.0.0.1:8080", max_instances: 2, preflight: off}
+`
+
+/** With methods on its prototype, as somebody else may write it. */
+class QuietMaster implements DemandSource {
+  readonly kind = 'push'
+  readonly listeners = new Set<(pool: string) => void>()
+  failing = false
+
+  async read(pool: string): Promise<Demand> {
+    return { pool, at: Date.now(), pending: [], agents: [] }
+  }
+  onChange(listener: (pool: string) => void): () => void {
+    this.listeners.add(listener)
+    return () => {
+      this.listeners.delete(listener)
+      if (this.failing) throw new Error('it does not let go')
+    }
+  }
+  async drain(): Promise<boolean> {
+    return false
+  }
+  async undrain(): Promise<boolean> {
+    return false
+  }
+  async close(): Promise<void> {}
+}
+
+let folder: string
+let logger: CapturingLogger
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'running-'))
+  logger = capturingLogger()
+})
+afterEach(() => rmSync(folder, { recursive: true }))
+
+async function started() {
+  const { config } = parseConfig(`state_dir: ${folder}\n${text}`, join(folder, 'master.yaml'))
+  const prepared = await preparePools({
+    config: config!,
+    identity: { clusterId: 'c', writerId: 'w' },
+    now: Date.now,
+    hosts: new Map(),
+    localAgent: ['agent'],
+  })
+  if (!prepared.pools) throw new Error(JSON.stringify(prepared.problems))
+  const running = createRunningPools(config!.resource_pools.filter(isProvided), { logger })
+  const demand = new QuietMaster()
+  await running.start({
+    config: config!,
+    pools: prepared.pools,
+    demand,
+    env: {},
+    onEvent: () => {},
+    clock: systemClock,
+    logger,
+    metrics: { count() {}, gauge() {}, observe() {} },
+  })
+  return { running, demand, config: config!, pools: prepared.pools }
+}
+
+describe('running pools', () => {
+  it('listen to demand from an instance of a class', async () => {
+    const { running, demand } = await started()
+    expect(running.status().failed).toEqual([])
+    expect(demand.listeners.size).toBe(1)
+    await running.stop()
+    expect(demand.listeners.size).toBe(0)
+  })
+
+  it('may launch again at once after a limit has changed that is part of the user data', async () => {
+    const { running, demand, pools, config } = await started()
+    const codes = () => running.status().pools[0]!.holds.map(({ code }) => code)
+    const before = pools.get('here').userData.sha256
+    const [pool] = config.resource_pools.filter(isProvided)
+    const provider = { ...pool!.provider, boot_timeout: 77_000 }
+    await pools.use({ ...config, resource_pools: [{ ...pool!, provider }] })
+    expect(pools.get('here').userData.sha256).not.toBe(before)
+    running.reconfigure('here')
+    await vi.waitFor(() => {
+      for (const listener of demand.listeners) listener('here')
+      expect(codes()).toEqual([])
+    })
+    expect(running.get('here').fleet.status().policy.bootTimeout).toBe(77_000)
+    await running.stop()
+  })
+
+  it('that begin anew while all are stopped are stopped, too', async () => {
+    const { running, demand } = await started()
+    await Promise.all([running.restart('here'), running.stop()])
+    expect(demand.listeners.size).toBe(0)
+    await running.restart('here')
+    expect(demand.listeners.size).toBe(0)
+  })
+
+  it('begin anew also when they did not stop as they should', async () => {
+    const { running, demand } = await started()
+    demand.failing = true
+    await running.restart('here')
+    expect(running.get('here')).toBeDefined()
+    expect(logger.lines.join()).toContain('a pool could not be stopped')
+    demand.failing = false
+    await running.stop()
+  })
+})

@@ -1,0 +1,61 @@
+// A snapshot that was written down explains itself as it did when it was taken; a damaged one says where it is damaged.
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import type { PoolStatus } from '../../../src/fleet/status.ts'
+import { explain } from '../../../src/planner/explain.ts'
+import type { Policy } from '../../../src/planner/policy.ts'
+import type { Snapshot } from '../../../src/planner/snapshot.ts'
+import { ProvisionError } from '../../../src/problems/problem.ts'
+import { explainSnapshot } from '../../../src/provisioner/explain.ts'
+import { readSnapshotFile, snapshotFileOf } from '../../../src/provisioner/snapshot-file.ts'
+import { now, policy, snapshot, vm, work } from '../../support/planner.ts'
+import { policies, snapshots } from '../../support/snapshots.ts'
+
+function written(given: Snapshot, rules: Policy = policy()): string {
+  return JSON.stringify(snapshotFileOf({ snapshot: given, policy: rules, decidedAt: now } as PoolStatus))
+}
+
+function problemWith(text: string): string {
+  try {
+    readSnapshotFile(text, 'kept.json')
+  } catch (error) {
+    if (error instanceof ProvisionError) return `${error.problems[0]!.code} ${error.problems[0]!.message}`
+  }
+  return 'none'
+}
+
+describe('a kept snapshot', () => {
+  it('explains itself as when it was taken', () => {
+    fc.assert(
+      fc.property(snapshots, policies, (given, rules) => {
+        const kept = explainSnapshot(written(given, rules), 'kept.json')
+        expect(JSON.stringify(kept)).toBe(JSON.stringify(explain(given, rules, now)))
+      }),
+      { numRuns: 100 },
+    )
+  })
+
+  it('keeps which agents were not given which work', () => {
+    const unplaced = new Map([['w', { agents: ['i1', 'i2'], until: now + 1000 }]])
+    const text = written(snapshot({ instances: [vm('i1')], pending: [work('w', 1)], unplaced }))
+    expect(readSnapshotFile(text, 'kept.json').snapshot.unplaced).toEqual(unplaced)
+    expect(explainSnapshot(text, 'kept.json').decisions.map(({ code }) => code)).toContain('WORK_UNPLACEABLE')
+  })
+
+  it('there is none before the first turn of a pool', () => {
+    expect(snapshotFileOf({ policy: policy() } as PoolStatus)).toBeUndefined()
+  })
+
+  it.each([
+    ['', /SNAPSHOT_INVALID kept.json is not JSON/],
+    ['[]', /SNAPSHOT_INVALID kept.json: it is not/],
+    ['{"format": "provision snapshot 0"}', /kept.json: format is not/],
+    [
+      written(snapshot({ pending: [work('w', 1)] })).replace('"slots":1,', ''),
+      /snapshot.pending.0.slots is not/,
+    ],
+    [written(snapshot()).replace('"maxInstances":10', '"maxInstances":"10"'), /policy.maxInstances is not/],
+  ])('that is not one is refused with the place: %#', (text, message) => {
+    expect(problemWith(text)).toMatch(message)
+  })
+})

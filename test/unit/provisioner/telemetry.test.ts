@@ -1,0 +1,108 @@
+// Readiness names what a provisioner does not see, and calls are counted by how they ended.
+import { mkdtempSync, rmSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, describe, expect, it } from 'vitest'
+import type { DemandSource } from '../../../src/demand/source.ts'
+import type { PoolStatus } from '../../../src/fleet/status.ts'
+import { createPrometheusMetrics } from '../../../src/platform/metrics.ts'
+import { problem } from '../../../src/problems/problem.ts'
+import type { Provider } from '../../../src/providers/contract.ts'
+import type { LaunchFailure } from '../../../src/providers/launch.ts'
+import { meteredDemand, meteredProvider } from '../../../src/provisioner/metered.ts'
+import type { PoolsStatus } from '../../../src/provisioner/pools.ts'
+import { openTelemetry } from '../../../src/provisioner/telemetry.ts'
+import { FakeClock } from '../../support/fake-clock.ts'
+import { snapshot } from '../../support/planner.ts'
+import { silentLogger } from '../../support/silent-logger.ts'
+
+const undo: (() => unknown)[] = []
+afterEach(async () => {
+  for (const step of undo.splice(0).reverse()) await step()
+})
+
+async function readiness(status: PoolsStatus): Promise<{ status: number; faults: string[] }> {
+  const folder = mkdtempSync(join(tmpdir(), 'telemetry-'))
+  undo.push(() => rmSync(folder, { recursive: true }))
+  const telemetry = openTelemetry({
+    config: { state_dir: folder },
+    version: '1',
+    status: () => status,
+    certificateEnds: () => undefined,
+    logger: silentLogger,
+  })
+  undo.push(telemetry.close)
+  const server = createServer(async (request, response) => {
+    for (const handler of telemetry.handlers) if (await handler(request, response)) return
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  undo.push(() => server.close())
+  const answer = await fetch(`http://127.0.0.1:${(server.address() as AddressInfo).port}/readyz`)
+  const { faults } = (await answer.json()) as { faults: string[] }
+  return { status: answer.status, faults }
+}
+
+function pool(name: string, codes: string[], started = true): PoolStatus {
+  const holds = codes.map((code) => ({ code, numbers: {} }))
+  return { pool: name, holds, ...(started ? { snapshot: snapshot() } : {}) } as unknown as PoolStatus
+}
+
+describe('readiness', () => {
+  it('is there when every pool sees, whatever else is held back', async () => {
+    const seen = { pools: [pool('gpu', ['MAX_REACHED', 'PAUSED'])], failed: [] }
+    expect(await readiness(seen)).toEqual({ status: 200, faults: [] })
+  })
+
+  it('is not while a pool has no view, has not begun, or could not be started', async () => {
+    const failed = [{ pool: 'cpu', problems: [problem('PROVIDER_AUTH', 'no credentials')] }]
+    const pools = [pool('gpu', ['DEMAND_MISSING', 'MAX_REACHED']), pool('new', [], false)]
+    expect(await readiness({ pools, failed })).toEqual({
+      status: 503,
+      faults: ['pool gpu: DEMAND_MISSING', 'pool new: not started', 'pool cpu: PROVIDER_AUTH'],
+    })
+  })
+})
+
+describe('a call', () => {
+  const failure: LaunchFailure = {
+    class: 'capacity',
+    missing: 1,
+    problem: problem('PROVIDER_CAPACITY', 'there are no more'),
+  }
+  const vm = { id: 'i1' } as never
+  const nothing = { instances: [], failures: [failure] }
+
+  it.each([
+    ['list', 'done', { list: async () => ({ instances: [], complete: true, problems: [] }) }],
+    ['list', 'partial', { list: async () => ({ instances: [], complete: false, problems: [] }) }],
+    ['list', 'failed', { list: () => Promise.reject(new Error('gone')) }],
+    ['launch', 'done', { launch: async () => ({ instances: [vm], failures: [] }) }],
+    ['launch', 'partial', { launch: async () => ({ instances: [vm], failures: [failure] }) }],
+    ['launch', 'failed', { launch: async () => nothing }],
+    [
+      'terminate',
+      'failed',
+      { terminate: async () => ({ terminated: [], failures: [{ id: 'i1', ...failure }] }) },
+    ],
+  ] as ['list' | 'launch' | 'terminate', string, Partial<Provider>][])(
+    'to %s is counted as %s',
+    async (call, outcome, provider) => {
+      const metrics = createPrometheusMetrics()
+      const metered = meteredProvider(provider as Provider, { pool: 'gpu', metrics, clock: new FakeClock() })
+      await (metered[call] as (given: unknown) => Promise<unknown>)([]).catch(() => {})
+      expect(await metrics.render()).toContain(
+        `provisioner_call_seconds_count{pool="gpu",call="${call}",outcome="${outcome}"} 1`,
+      )
+    },
+  )
+
+  it('to a master that does not answer is counted as failed, and fails for its caller too', async () => {
+    const metrics = createPrometheusMetrics()
+    const source = { read: () => Promise.reject(new Error('away')) } as unknown as DemandSource
+    const metered = meteredDemand(source, { pool: 'gpu', metrics, clock: new FakeClock() })
+    await expect(metered.read('gpu')).rejects.toThrow('away')
+    expect(await metrics.render()).toContain('call="demand",outcome="failed"} 1')
+  })
+})

@@ -1,0 +1,13 @@
+import { expect, it, vi } from 'vitest'
+import { problem } from '../../../src/problems/problem.ts'
+import { tellProblems } from '../../../src/provisioner/tell-problems.ts'
+
+it('the log says where in the file a problem is', () => {
+  const logger = { debug: vi.fn(), info: vi.fn(), warn: vi.fn(), error: vi.fn() }
+  const where = { file: 'master.yaml', line: 9, column: 5 }
+  tellProblems(logger, [problem('CONFIG_MISSING_KEY', 'pool_name is missing', { where })])
+  expect(logger.error).toHaveBeenCalledWith(
+    'pool_name is missing',
+    expect.objectContaining({ code: 'CONFIG_MISSING_KEY', where: 'master.yaml:9:5' }),
+  )
+})

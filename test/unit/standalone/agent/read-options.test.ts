@@ -1,0 +1,231 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import type { AgentOptions } from '../../../../src/standalone/agent/options.ts'
+import { readAgentOptions } from '../../../../src/standalone/agent/read-options.ts'
+
+let dir: string
+let file: string
+
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), 'agent-options-'))
+  file = join(dir, 'agent.yaml')
+})
+afterEach(() => rmSync(dir, { recursive: true }))
+
+interface Given {
+  argv?: string[]
+  env?: Record<string, string>
+  yaml?: string
+}
+
+function read({ argv = [], env = {}, yaml }: Given) {
+  if (yaml !== undefined) writeFileSync(file, yaml)
+  const named = yaml === undefined ? {} : { DET_CONFIG_FILE: file }
+  // Whether the machine has an /etc/determined/agent.yaml must not matter.
+  return readAgentOptions({ argv, env: { ...named, ...env }, defaultFile: join(dir, 'absent') })
+}
+
+function good(given: Given): AgentOptions {
+  const { options, problems } = read({ ...given, env: { DET_MASTER_HOST: 'master', ...given.env } })
+  expect(problems).toEqual([])
+  return options!
+}
+
+function messages(given: Given): string[] {
+  const { options, problems } = read({ ...given, env: { DET_MASTER_HOST: 'master', ...given.env } })
+  expect(options).toBeUndefined()
+  return problems.map((each) => each.message)
+}
+
+describe('where an option comes from', () => {
+  const yaml = 'resource_pool: from-file\n'
+
+  it('is the default when nobody says otherwise', () => {
+    const options = good({ env: { DET_AGENT_ID: 'a' } })
+    expect(options).toEqual({
+      masterHost: 'master',
+      masterPort: 80,
+      agentId: 'a',
+      resourcePool: 'default',
+      containerMasterHost: 'master',
+      containerMasterPort: 80,
+      slotType: 'auto',
+      visibleGpus: '',
+      artificialSlots: 0,
+      tls: {
+        enabled: false,
+        skipVerify: false,
+        masterCert: '',
+        masterCertName: '',
+        clientCert: '',
+        clientKey: '',
+      },
+      reconnectAttempts: 5,
+      reconnectBackoff: 5,
+      onConnectionLost: [],
+      proxies: { http: '', https: '', ftp: '', no: '' },
+      logLevel: 'trace',
+    })
+  })
+
+  it('is the file before the default', () => {
+    expect(good({ yaml }).resourcePool).toBe('from-file')
+  })
+
+  it('is the variable before the file', () => {
+    expect(good({ yaml, env: { DET_RESOURCE_POOL: 'from-env' } }).resourcePool).toBe('from-env')
+  })
+
+  it('is the file when the variable is empty', () => {
+    expect(good({ yaml, env: { DET_RESOURCE_POOL: '' } }).resourcePool).toBe('from-file')
+  })
+
+  it('is the flag before everything', () => {
+    const given = { yaml, env: { DET_RESOURCE_POOL: 'from-env' }, argv: ['--resource-pool', 'from-flag'] }
+    expect(good(given).resourcePool).toBe('from-flag')
+  })
+
+  it('is one key of a block, without touching the others', () => {
+    const yaml =
+      'security:\n  tls:\n    enabled: true\n    master_cert: /a.crt\n    master_cert_name: file.name\n'
+    const env = { DET_SECURITY_TLS_MASTER_CERT_NAME: 'env.name' }
+    expect(good({ yaml, env }).tls).toMatchObject({
+      enabled: true,
+      masterCert: '/a.crt',
+      masterCertName: 'env.name',
+    })
+  })
+
+  it('is the file the flag names, before the one the variable names', () => {
+    const other = join(dir, 'other.yaml')
+    writeFileSync(other, 'resource_pool: other\n')
+    expect(good({ yaml, argv: [`--config-file=${other}`] }).resourcePool).toBe('other')
+  })
+})
+
+describe('options', () => {
+  it('have the port of the scheme when none is given', () => {
+    expect(good({ env: { DET_SECURITY_TLS_ENABLED: 'true' } }).masterPort).toBe(443)
+    expect(good({}).masterPort).toBe(80)
+  })
+
+  it.each(['1', 't', 'T', 'true', 'TRUE', 'True'])('are on for the Go word %s', (word) => {
+    expect(good({ env: { DET_SECURITY_TLS_ENABLED: word } }).tls.enabled).toBe(true)
+  })
+
+  it('are on for a flag alone, and off for one that says so', () => {
+    expect(good({ argv: ['--security-tls-enabled'] }).tls.enabled).toBe(true)
+    expect(
+      good({ argv: ['--security-tls-enabled=false'], env: { DET_SECURITY_TLS_ENABLED: '1' } }).tls.enabled,
+    ).toBe(false)
+  })
+
+  it('take a value that begins with a dash or holds an equals sign', () => {
+    expect(good({ argv: ['--agent-id=a=b'] }).agentId).toBe('a=b')
+    expect(good({ argv: ['--agent-id', '-a'] }).agentId).toBe('-a')
+  })
+
+  it('take the GPUs a batch system has given, AMD before NVIDIA, unless they are named', () => {
+    const env = { ROCR_VISIBLE_DEVICES: '0', CUDA_VISIBLE_DEVICES: '1,2' }
+    expect(good({ env }).visibleGpus).toBe('0')
+    expect(good({ env: { CUDA_VISIBLE_DEVICES: '1,2' } }).visibleGpus).toBe('1,2')
+    expect(good({ env, yaml: 'visible_gpus: 3\n' }).visibleGpus).toBe('3')
+  })
+
+  it('take an IPv6 master with or without its brackets', () => {
+    expect(good({ env: { DET_MASTER_HOST: '[::1]' } }).masterHost).toBe('::1')
+    expect(good({ env: { DET_MASTER_HOST: '::1' } }).masterHost).toBe('::1')
+  })
+
+  it('read what only the file can hold', () => {
+    const yaml =
+      'hooks:\n  on_connection_lost: [shutdown, now]\nsecurity:\n  tls:\n    client_cert: /c\n    client_key: /k\n'
+    expect(good({ yaml })).toMatchObject({
+      onConnectionLost: ['shutdown', 'now'],
+      tls: { clientCert: '/c', clientKey: '/k' },
+    })
+  })
+
+  it('may be an empty file, or empty keys', () => {
+    expect(good({ yaml: '' }).slotType).toBe('auto')
+    expect(good({ yaml: 'hooks:\nslot_type:\nsecurity:\n  tls:\n' }).slotType).toBe('auto')
+  })
+
+  it('say what this agent has no use for, and go on', () => {
+    const { options, problems } = read({ env: { DET_MASTER_HOST: 'm', DET_API_ENABLED: 'true' } })
+    expect(options).toBeDefined()
+    expect(problems).toMatchObject([{ code: 'AGENT_OPTION_UNUSED', severity: 'warning' }])
+  })
+})
+
+describe('an agent does not start', () => {
+  it('with an unknown key, and asks whether another was meant', () => {
+    const { problems } = read({ yaml: 'master_host: m\nsecurity:\n  tls:\n    master_certname: x\n' })
+    expect(problems).toMatchObject([
+      {
+        code: 'AGENT_OPTION_INVALID',
+        remedy: 'Did you mean `security.tls.master_cert_name`?',
+        where: { file, line: 4, column: 5 },
+      },
+    ])
+  })
+
+  it.each<[string, Given, string | RegExp]>([
+    ['no master', { env: { DET_MASTER_HOST: '' } }, '`master_host` is missing'],
+    ['an unknown flag', { argv: ['--master-hots', 'x'] }, '`--master-hots` is no option of the agent'],
+    ['a word that is no option', { argv: ['run'] }, '`run` is no option of the agent'],
+    ['a flag without its value', { argv: ['--agent-id'] }, '`--agent-id` has no value'],
+    [
+      'a port that is no number',
+      { env: { DET_MASTER_PORT: '84x' } },
+      'DET_MASTER_PORT must be a whole number, not "84x"',
+    ],
+    ['a port beyond all ports', { argv: ['--master-port=70000'] }, '70000 is no port (`master_port`)'],
+    [
+      'a flag that is neither on nor off',
+      { env: { DET_DEBUG: 'yes' } },
+      'DET_DEBUG must be true or false, not "yes"',
+    ],
+    ['an unknown slot type', { env: { DET_SLOT_TYPE: 'tpu' } }, /`slot_type` must be one of gpu, cuda/],
+    [
+      'another runtime',
+      { yaml: 'container_runtime: singularity\n' },
+      /`container_runtime` must be one of docker/,
+    ],
+    [
+      'negative attempts',
+      { argv: ['--agent-reconnect-attempts=-1'] },
+      '`agent_reconnect_attempts` must not be negative, it is -1',
+    ],
+    [
+      'a certificate and no verification, from two places',
+      { yaml: 'security: {tls: {master_cert: /x}}\n', env: { DET_SECURITY_TLS_SKIP_VERIFY: '1' } },
+      '`security.tls.master_cert` and `security.tls.skip_verify` exclude each other',
+    ],
+    ['a file that is a list', { yaml: '- a\n' }, /holds no block of options/],
+    [
+      'a file that does not exist',
+      { env: { DET_CONFIG_FILE: '/nonexistent/agent.yaml' } },
+      /cannot be read: ENOENT/,
+    ],
+  ])('with %s', (_, given, message) => {
+    expect(messages(given)).toEqual([typeof message === 'string' ? message : expect.stringMatching(message)])
+  })
+
+  it('with broken YAML, and says where', () => {
+    const { options, problems } = read({ yaml: 'master_host: "m\n' })
+    expect(options).toBeUndefined()
+    expect(problems[0]!.where).toMatchObject({ file })
+  })
+
+  it('and names everything that is wrong at once', () => {
+    const found = messages({
+      yaml: 'mastr_host: x\nslot_type: tpu\n',
+      env: { DET_MASTER_PORT: 'x' },
+      argv: ['--agent-idd=1'],
+    })
+    expect(found).toHaveLength(4)
+  })
+})

@@ -1,0 +1,236 @@
+import { beforeEach, describe, expect, it } from 'vitest'
+import type { Agent } from '../../../../src/standalone/master/agent.ts'
+import type { Work } from '../../../../src/standalone/master/allocation.ts'
+import { createDesk, type Desk } from '../../../../src/standalone/master/desk.ts'
+import { createLogStore, type LogStore } from '../../../../src/standalone/master/log-store.ts'
+import { createWorkStore, type WorkStore } from '../../../../src/standalone/master/store.ts'
+import type { Submission } from '../../../../src/standalone/master/transitions.ts'
+import type { AgentMessage } from '../../../../src/standalone/protocol/agent-message.ts'
+import type { ContainerLog } from '../../../../src/standalone/protocol/messages.ts'
+import { ownAgentVersion } from '../../../../src/standalone/protocol/own-agent.ts'
+import { FakeClock } from '../../../support/fake-clock.ts'
+import { silentLogger } from '../../../support/silent-logger.ts'
+
+const day = 86_400_000
+let clock: FakeClock
+let store: WorkStore
+let logs: LogStore
+let desk: Desk
+let sent: [string, Partial<AgentMessage>][]
+let ready: boolean
+let freed: string[]
+/** Writes that wait for the disk. */
+let disk: (() => void)[] | undefined
+
+function agent(id: string): Agent {
+  return {
+    ...{ id, pool: 'p', dialledPool: 'p', hostname: 'h', phase: 'joined', connection: 1 },
+    ...{
+      version: ownAgentVersion('1'),
+      link: { address: '10.0.0.1' },
+      registeredAt: 0,
+      enabled: true,
+      draining: false,
+    },
+    devices: [{ id: 0, brand: 'T4', uuid: 'GPU-0', type: 'cuda' }],
+  } as Agent
+}
+
+beforeEach(() => {
+  clock = new FakeClock(0)
+  logs = createLogStore()
+  freed = []
+  store = createWorkStore({ onForget: logs.forget, onFree: (id) => freed.push(id) })
+  sent = []
+  ready = true
+  disk = undefined
+  let containers = 0
+  desk = createDesk({
+    clock,
+    logger: silentLogger,
+    store,
+    logs,
+    newId: () => `c${++containers}`,
+    agents: () => [agent('a'), agent('b')],
+    auxLimit: () => 10,
+    send: (id, message) => sent.push([id, message]) > 0,
+    keep: () => (disk ? new Promise((resolve) => disk!.push(() => resolve(true))) : Promise.resolve(true)),
+    ready: () => ready,
+    environment: { clusterId: 'c', certificate: () => undefined },
+  })
+})
+
+const turn = () => new Promise((resolve) => setImmediate(resolve))
+const command = (task: string): Submission => {
+  const work: Work = { kind: 'command', argv: ['x'], env: {}, workingDirectory: '' }
+  return { task, name: task, pool: 'p', slots: 1, priority: 42, work }
+}
+const lasting = (task: string, seconds: number): Submission => {
+  return { ...command(task), work: { kind: 'duration', seconds } }
+}
+const line = (ContainerID: string, Value: string): ContainerLog => {
+  return {
+    ContainerID,
+    Timestamp: '',
+    Level: null,
+    PullMessage: null,
+    RunMessage: { Value, StdType: 1 },
+    AuxMessage: null,
+  }
+}
+const none = {
+  AgentStarted: null,
+  ContainerStateChanged: null,
+  ContainerLog: null,
+  ContainerStatsRecord: null,
+}
+
+describe('what is being written down', () => {
+  it('is not carried out before it is on the disk', async () => {
+    await desk.submit(command('t'))
+    disk = []
+    await turn()
+    expect(store.get('t.1')?.state).toBe('running')
+    expect(sent).toEqual([])
+    disk[0]!()
+    await turn()
+    expect(sent).toMatchObject([['a', { StartContainer: { Container: { id: 'c1' } } }]])
+  })
+
+  it('is not said to be accepted, or ended, before it is on the disk, however often that is asked', async () => {
+    disk = []
+    const answered: string[] = []
+    const note = (what: string) => () => void answered.push(what)
+    void desk.submit(command('t')).then(note('submitted'))
+    void desk.submitted('t.1').then(note('submitted again'))
+    void desk.kill('t.1', 'changed my mind').then(note('killed'))
+    void desk.kill('t.1', 'changed my mind').then(note('killed again'))
+    await turn()
+    expect(answered).toEqual([])
+    for (const done of disk) done()
+    await turn()
+    expect(answered).toEqual(['submitted', 'submitted again', 'killed', 'killed again'])
+  })
+
+  it('is not carried out at all when it was ordered to end meanwhile', async () => {
+    await desk.submit(command('t'))
+    disk = []
+    await turn()
+    void desk.kill('t.1', 'changed my mind')
+    expect(store.get('t.1')?.state).toBe('ending')
+    const write = disk
+    disk = undefined
+    for (const done of write) done()
+    await turn()
+    expect(sent.some(([, message]) => message.StartContainer)).toBe(false)
+    expect(store.get('t.1')).toMatchObject({ state: 'killed', reason: 'changed my mind' })
+  })
+
+  it('is answered only once it is on the disk', async () => {
+    disk = []
+    let answered = false
+    void desk.submit(command('t')).then(() => {
+      answered = true
+    })
+    await turn()
+    expect(answered).toBe(false)
+    disk[0]!()
+    await turn()
+    expect(answered).toBe(true)
+  })
+})
+
+it('while nothing can be written, nothing is begun; afterwards it is', async () => {
+  ready = false
+  await desk.submit(command('t'))
+  await turn()
+  expect([store.get('t.1')?.state, sent]).toEqual(['pending', []])
+  ready = true
+  desk.wake()
+  await turn()
+  await turn()
+  expect(sent).toHaveLength(1)
+})
+
+it('work may last longer than a timer can', async () => {
+  await desk.submit(lasting('t', (60 * day) / 1000))
+  await turn()
+  await clock.advance(60 * day - 1)
+  expect(store.get('t.1')?.state).toBe('running')
+  await clock.advance(1)
+  expect(store.get('t.1')).toMatchObject({ state: 'finished', endedAt: 60 * day })
+})
+
+it('a kill is sent again when it is ordered again', async () => {
+  await desk.submit(command('t'))
+  await turn()
+  await desk.kill('t.1', 'first')
+  await desk.kill('t.1', 'second')
+  await turn()
+  expect(sent.filter(([, message]) => message.SignalContainer)).toHaveLength(2)
+  expect(store.get('t.1')?.reason).toBe('first')
+})
+
+it('an agent speaks for its own containers only', async () => {
+  await desk.submit(command('t'))
+  await turn()
+  desk.onMessage(agent('b'), { ...none, ContainerLog: line('c1', 'not mine') })
+  desk.onMessage(agent('a'), { ...none, ContainerLog: line('c1', 'mine') })
+  desk.onMessage(agent('a'), { ...none, ContainerLog: line('c9', 'nobody’s') })
+  expect(logs.read('t.1').map(({ text }) => text)).toEqual(['mine'])
+})
+
+it('listeners hear of each pool once a turn', async () => {
+  const heard: string[] = []
+  const stop = desk.onChange((pool) => heard.push(pool))
+  await Promise.all([desk.submit(lasting('s', 9)), desk.submit(lasting('t', 9))])
+  await turn()
+  expect(heard).toEqual(['p'])
+  stop()
+  await turn()
+  expect(heard).toEqual(['p'])
+})
+
+describe('what is over', () => {
+  it('is remembered a thousand times, the oldest forgotten first', async () => {
+    for (let i = 0; i < 1001; i++) {
+      await desk.submit(command(`t${i}`))
+      await desk.kill(`t${i}.1`, 'r')
+    }
+    expect(store.get('t0.1')).toBeUndefined()
+    expect(store.get('t1.1')?.state).toBe('killed')
+    expect(store.all()).toHaveLength(1000)
+  })
+
+  it('holds no container and no agent', async () => {
+    await desk.submit(lasting('t', 1))
+    await turn()
+    expect(store.heldOn('a')).toHaveLength(1)
+    await clock.advance(1000)
+    expect([store.heldOn('a'), freed]).toEqual([[], ['a']])
+    expect(store.owner('c1')).toBeUndefined()
+  })
+})
+
+describe('the lines a command prints', () => {
+  it('are kept up to a thousand, the last ones', () => {
+    for (let i = 0; i < 1200; i++) logs.add('w', line('c', `line ${i}`))
+    expect(logs.read('w')).toHaveLength(1000)
+    expect(logs.read('w').at(0)?.text).toBe('line 200')
+  })
+
+  it('can be read on from where a reader was, whatever has been dropped since', () => {
+    for (let i = 0; i < 1200; i++) logs.add('w', line('c', `line ${i}`))
+    expect(logs.count('w')).toBe(1200)
+    expect(logs.read('w', 1198).map(({ text }) => text)).toEqual(['line 1198', 'line 1199'])
+    expect(logs.read('w', 1200)).toEqual([])
+    expect(logs.read('w', 5)).toHaveLength(1000)
+    expect([logs.read('never'), logs.count('never')]).toEqual([[], 0])
+  })
+
+  it('are kept up to 256 Ki characters, each cut at 16 Ki', () => {
+    for (let i = 0; i < 40; i++) logs.add('w', line('c', 'x'.repeat(100_000)))
+    expect(logs.read('w')).toHaveLength(16)
+    expect(logs.read('w')[0]!.text).toHaveLength(16_384)
+  })
+})

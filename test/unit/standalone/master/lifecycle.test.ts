@@ -1,0 +1,154 @@
+import { describe, expect, it } from 'vitest'
+import {
+  type Agent,
+  shownDraining,
+  shownEnabled,
+  takesWork,
+} from '../../../../src/standalone/master/agent.ts'
+import { connected, disconnected, refusal, started } from '../../../../src/standalone/master/lifecycle.ts'
+import { pastReconnectPeriod } from '../../../../src/standalone/protocol/agent-message.ts'
+
+const gpu = { id: 0, brand: 'T4', uuid: 'GPU-0', type: 'cuda' } as const
+const join = { id: 'i-1', version: '0.38.1', resourcePool: 'gpu', reconnect: false, hostname: 'h' }
+const link = { address: '10.0.0.1' }
+const rules = { hasPool: (pool: string) => pool === 'gpu', mayJoin: (_: string, id: string) => id === 'i-1' }
+const hello = { Version: '0.38.1', Devices: [gpu], ContainersReattached: [], ResourcePoolName: 'gpu' }
+
+function fresh(): Agent {
+  return connected(undefined, join, link, 1, 1000)
+}
+
+function joined(): Agent {
+  const step = started(fresh(), hello, 2000)
+  if (step.kind === 'changed') throw new Error(step.reason)
+  return step.agent
+}
+
+const away = () => disconnected(joined(), 10_000, 25_000)!
+const returning = () => connected(away(), { ...join, reconnect: true }, { address: '10.0.0.2' }, 2, 20_000)
+
+describe('an agent that dials', () => {
+  it('may join a pool that there is, as an instance of it', () => {
+    expect(refusal(undefined, join, rules)).toBeUndefined()
+  })
+
+  it.each([
+    [
+      'a pool that there is not',
+      { resourcePool: 'cpu' },
+      500,
+      'cannot find specified resource pool cpu for agent i-1',
+    ],
+    ['an id no instance has', { id: 'i-2' }, 403, 'agent i-2 is no instance of resource pool gpu'],
+    ['reconnect, and nobody knows it', { reconnect: true }, 500, pastReconnectPeriod],
+  ])('is refused with %s', (_, change, status, message) => {
+    expect(refusal(undefined, { ...join, ...change }, rules)).toEqual({ status, message })
+  })
+
+  it.each([
+    ['connecting', fresh()],
+    ['joined', joined()],
+    ['returning', returning()],
+  ])('is refused while another socket has its id: %s', (_, known) => {
+    for (const reconnect of [true, false])
+      expect(refusal(known, { ...join, reconnect }, rules)).toEqual({
+        status: 500,
+        message: 'agent: websocket already connected',
+      })
+  })
+
+  it('is taken back inside the window, whether it calls that a reconnect or not', () => {
+    for (const reconnect of [true, false])
+      expect(refusal(away(), { ...join, reconnect }, rules)).toBeUndefined()
+  })
+
+  it('is taken back even when its instance is no longer listed: what runs on it is still ours', () => {
+    expect(refusal({ ...away(), id: 'i-2' }, { ...join, id: 'i-2' }, rules)).toBeUndefined()
+  })
+})
+
+describe('an agent that says what it has', () => {
+  it('joins, and takes work', () => {
+    const agent = joined()
+    expect(agent).toMatchObject({ phase: 'joined', devices: [gpu], registeredAt: 1000, joinedAt: 2000 })
+    expect(takesWork(agent)).toBe(true)
+    expect(takesWork(fresh())).toBe(false)
+  })
+
+  it('returns with what was ordered before it went, a new address, and its first dates', () => {
+    const drained = { ...away(), enabled: false, draining: true }
+    const back = started(connected(drained, join, { address: '10.0.0.9' }, 3, 30_000), hello, 31_000)
+    expect(back).toMatchObject({
+      kind: 'returned',
+      agent: {
+        phase: 'joined',
+        enabled: false,
+        draining: true,
+        registeredAt: 1000,
+        joinedAt: 2000,
+        link: { address: '10.0.0.9' },
+      },
+    })
+    expect(back.kind === 'returned' && 'awayUntil' in back.agent).toBe(false)
+  })
+
+  it('may say it twice, but not differently', () => {
+    expect(started(joined(), hello, 3000).kind).toBe('repeated')
+    expect(started(joined(), { ...hello, Devices: [] }, 3000).kind).toBe('changed')
+  })
+
+  it.each([
+    [
+      'another number of devices',
+      { Devices: [gpu, { ...gpu, id: 1 }] },
+      'its devices changed from 1 (cuda T4) to 2 (cuda T4)',
+    ],
+    [
+      'another device',
+      { Devices: [{ ...gpu, uuid: 'GPU-9' }] },
+      'its devices changed from 1 (cuda T4) to 1 (cuda T4)',
+    ],
+    ['no devices', { Devices: [] }, 'its devices changed from 1 (cuda T4) to 0'],
+    ['another pool', { ResourcePoolName: 'cpu' }, 'its pool changed from gpu to cpu'],
+  ])('is no longer itself when it returns with %s', (_, change, reason) => {
+    expect(started(returning(), { ...hello, ...change }, 21_000)).toEqual({ kind: 'changed', reason })
+  })
+
+  it('is no longer itself when it dials for another pool, even if it does not say so again', () => {
+    const elsewhere = connected(away(), { ...join, resourcePool: 'cpu' }, link, 2, 20_000)
+    const silent = { ...hello, ResourcePoolName: '' }
+    expect(started(elsewhere, silent, 21_000)).toEqual({
+      kind: 'changed',
+      reason: 'its pool changed from gpu to cpu',
+    })
+  })
+
+  it('may leave out its pool', () => {
+    expect(started(returning(), { ...hello, ResourcePoolName: '' }, 21_000).kind).toBe('returned')
+  })
+
+  it('is nonsense when two devices share an id', () => {
+    expect(started(fresh(), { ...hello, Devices: [gpu, gpu] }, 2000)).toMatchObject({ kind: 'changed' })
+  })
+})
+
+describe('an agent whose socket is gone', () => {
+  it('is forgotten at once when it never said what it has', () => {
+    expect(disconnected(fresh(), 5000, 25_000)).toBeUndefined()
+  })
+
+  it('is waited for, looks disabled and draining, and gets no work', () => {
+    const agent = away()
+    expect(agent).toMatchObject({ phase: 'away', awayUntil: 35_000, enabled: true, draining: false })
+    expect([shownEnabled(agent), shownDraining(agent), takesWork(agent)]).toEqual([false, true, false])
+  })
+
+  it('gets a whole window again when it loses its next socket, too', () => {
+    expect(disconnected(returning(), 22_000, 25_000)).toMatchObject({ phase: 'away', awayUntil: 47_000 })
+  })
+})
+
+it('an agent that is drained keeps its work and gets no more', () => {
+  const agent = { ...joined(), enabled: false, draining: true }
+  expect([shownEnabled(agent), shownDraining(agent), takesWork(agent)]).toEqual([false, true, false])
+})

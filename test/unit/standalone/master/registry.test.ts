@@ -1,0 +1,296 @@
+import { beforeEach, describe, expect, it } from 'vitest'
+import { createRegistry, type Registry } from '../../../../src/standalone/master/agents.ts'
+import type { AcceptHandlers, MasterConnection } from '../../../../src/standalone/protocol/accept.ts'
+import { type AgentMessage, pastReconnectPeriod } from '../../../../src/standalone/protocol/agent-message.ts'
+import type { MasterMessage } from '../../../../src/standalone/protocol/messages.ts'
+import { FakeClock } from '../../../support/fake-clock.ts'
+import { silentLogger } from '../../../support/silent-logger.ts'
+
+const gpu = { id: 0, brand: 'T4', uuid: 'GPU-0', type: 'cuda' } as const
+const none = {
+  AgentStarted: null,
+  ContainerStateChanged: null,
+  ContainerLog: null,
+  ContainerStatsRecord: null,
+}
+const hello: MasterMessage = {
+  ...none,
+  AgentStarted: { Version: '1', Devices: [gpu], ContainersReattached: [], ResourcePoolName: 'gpu' },
+}
+const log: MasterMessage = {
+  ...none,
+  ContainerLog: {
+    ContainerID: 'c',
+    Timestamp: '',
+    Level: null,
+    PullMessage: null,
+    RunMessage: null,
+    AuxMessage: null,
+  },
+}
+
+/** The far end of a connection, as the registry sees it. */
+class Peer {
+  handlers!: AcceptHandlers
+  sent: Partial<AgentMessage>[] = []
+  over = false
+
+  connection!: MasterConnection
+
+  open = (handlers: AcceptHandlers): MasterConnection => {
+    this.handlers = handlers
+    this.connection = {
+      send: (message) => {
+        if (!this.over) this.sent.push(message)
+        return !this.over
+      },
+      close: async () => this.end('closed by this end'),
+      terminate: (message = 'cut') => this.end(message),
+    }
+    return this.connection
+  }
+
+  end(message = 'the network broke'): void {
+    if (this.over) return
+    this.over = true
+    this.handlers.onEnd({ kind: 'lost', message })
+  }
+
+  say(message: MasterMessage): void {
+    this.handlers.onMessage(message, this.connection)
+  }
+}
+
+let clock: FakeClock
+let registry: Registry
+let news: string[]
+let heard: [string, MasterMessage][]
+let reattached: unknown[]
+
+beforeEach(() => {
+  clock = new FakeClock()
+  news = []
+  heard = []
+  reattached = []
+  registry = createRegistry({
+    clock,
+    logger: silentLogger,
+    hasPool: () => true,
+    mayJoin: () => true,
+    reconnectWait: () => 25_000,
+    masterInfo: {
+      version: '1',
+      master_id: 'm',
+      cluster_id: 'c',
+      cluster_name: 'n',
+      telemetry: { enabled: false, otel_enabled: false, otel_endpoint: '' },
+    },
+    mostAgents: 3,
+    reattach: (id) => [{ id: `container-of-${id}`, state: 'RUNNING', devices: [gpu], description: '' }],
+    onReattached: (agent, acks) => reattached.push([agent.id, acks]),
+    onMessage: (agent, message) => heard.push([agent.id, message]),
+  })
+  registry.onEvent(({ kind, agent, reason }) =>
+    news.push([kind, agent.id, ...(reason ? [reason] : [])].join(' ')),
+  )
+})
+
+const asks = (id: string, reconnect = false) => ({
+  id,
+  version: '1',
+  resourcePool: 'gpu',
+  reconnect,
+  hostname: 'h',
+})
+
+function dial(id: string, reconnect = false): Peer {
+  expect(registry.refuse(asks(id, reconnect))).toBeUndefined()
+  const peer = new Peer()
+  registry.attach(asks(id, reconnect), { address: '10.0.0.1' }, peer.open)
+  return peer
+}
+
+function join(id: string): Peer {
+  const peer = dial(id)
+  peer.say(hello)
+  return peer
+}
+
+describe('joining', () => {
+  it('begins with the master’s word', () => {
+    const peer = dial('a')
+    expect(peer.sent).toEqual([
+      {
+        MasterSetAgentOptions: {
+          MasterInfo: expect.objectContaining({ cluster_id: 'c' }),
+          LoggingOptions: { type: 'default' },
+          ContainersToReattach: [{ Container: expect.objectContaining({ id: 'container-of-a' }) }],
+        },
+      },
+    ])
+    expect(news).toEqual(['connected a'])
+    expect(registry.get('a')?.phase).toBe('connecting')
+  })
+
+  it('is complete when the agent has said what it has', async () => {
+    const peer = join('a')
+    expect(news).toEqual(['connected a', 'joined a'])
+    peer.say(log)
+    expect(heard).toEqual([['a', log]])
+    await clock.advance(3_600_000)
+    expect(peer.over).toBe(false)
+    expect(registry.get('a')?.phase).toBe('joined')
+  })
+
+  it('is given up when that takes more than two minutes', async () => {
+    const peer = dial('a')
+    await clock.advance(119_999)
+    expect(peer.over).toBe(false)
+    await clock.advance(1)
+    expect(news).toEqual(['connected a', 'removed a it did not say what it has in time'])
+    expect(registry.list()).toEqual([])
+  })
+
+  it('is over when containers are spoken of first', () => {
+    const peer = dial('a')
+    peer.say(log)
+    expect(peer.over).toBe(true)
+    expect(registry.get('a')).toBeUndefined()
+    expect(heard).toEqual([])
+  })
+
+  it('is refused when there are as many agents as are borne, but not to those that come back', () => {
+    join('a').end()
+    join('b')
+    join('c')
+    expect(registry.refuse(asks('d'))).toMatchObject({ status: 503 })
+    expect(registry.refuse(asks('a', true))).toBeUndefined()
+  })
+})
+
+describe('a lost agent', () => {
+  it('is waited for and then forgotten', async () => {
+    join('a').end()
+    expect(news.at(-1)).toBe('lost a the network broke')
+    await clock.advance(24_999)
+    expect(registry.get('a')?.phase).toBe('away')
+    await clock.advance(1)
+    expect(news.at(-1)).toBe('removed a it did not come back within its reconnect window')
+    expect(registry.refuse(asks('a', true))).toMatchObject({ message: pastReconnectPeriod })
+  })
+
+  it('is itself again when it returns in time, and the old window is over', async () => {
+    join('a').end()
+    await clock.advance(20_000)
+    const again = dial('a', true)
+    await clock.advance(20_000)
+    again.say(hello)
+    expect(news.slice(-3)).toEqual(['lost a the network broke', 'connected a', 'returned a'])
+    expect(reattached).toEqual([['a', []]])
+    again.say(hello)
+    expect(reattached).toHaveLength(1)
+    await clock.advance(3_600_000)
+    expect(registry.get('a')?.phase).toBe('joined')
+  })
+
+  it('is forgotten at once when it had not joined, and may dial anew at once', async () => {
+    dial('a').end()
+    expect(news.at(-1)).toBe('removed a the network broke')
+    join('a')
+    await clock.advance(3_600_000)
+    expect(registry.get('a')?.phase).toBe('joined')
+  })
+
+  it('that returns and says nothing goes on being waited for', async () => {
+    join('a').end()
+    dial('a', true)
+    await clock.advance(120_000)
+    expect(registry.get('a')?.phase).toBe('away')
+    await clock.advance(25_000)
+    expect(registry.get('a')).toBeUndefined()
+  })
+
+  it('that returns with other devices is told to restart, and forgotten, so that it can', () => {
+    join('a').end()
+    const other = dial('a', true)
+    other.say({ ...hello, AgentStarted: { ...hello.AgentStarted!, Devices: [] } })
+    expect(other.sent.at(-1)).toEqual({ AgentShutdown: { ErrMsg: pastReconnectPeriod } })
+    expect(other.over).toBe(true)
+    expect(news.at(-1)).toBe('removed a its devices changed from 1 (cuda T4) to 0')
+    join('a')
+    expect(registry.get('a')?.phase).toBe('joined')
+  })
+
+  it('is not heard through a socket it had before', () => {
+    const old = join('a')
+    old.end()
+    join('a')
+    heard.length = 0
+    news.length = 0
+    old.say(log)
+    old.over = false
+    old.end('late news of the old socket')
+    expect([heard, news]).toEqual([[], []])
+  })
+})
+
+describe('orders', () => {
+  it('are kept while the agent is away', () => {
+    join('a').end()
+    registry.order('a', { enabled: false, draining: true })
+    const again = dial('a', true)
+    again.say(hello)
+    expect(registry.get('a')).toMatchObject({ phase: 'joined', enabled: false, draining: true })
+  })
+
+  it('that change nothing are no news', () => {
+    join('a')
+    news.length = 0
+    registry.order('a', { enabled: true, draining: false })
+    expect(news).toEqual([])
+    registry.order('a', { enabled: false, draining: true })
+    expect(news).toEqual(['ordered a'])
+    expect(registry.order('nobody', { enabled: true, draining: false })).toBeUndefined()
+  })
+})
+
+it('an agent whose instance is gone is not waited for', () => {
+  const peer = join('a')
+  registry.remove('a', 'its instance was terminated')
+  expect(peer.over).toBe(true)
+  expect(news.at(-1)).toBe('removed a its instance was terminated')
+})
+
+it('agents from before a restart are awaited for one window', async () => {
+  const before = join('a')
+  const kept = registry.get('a')!
+  registry.remove('a', 'as if stopped')
+  before.over = true
+  registry.restore(kept)
+  expect(news.at(-1)).toBe('lost a the master was restarted')
+  expect(registry.get('a')?.phase).toBe('away')
+  dial('a', true).say(hello)
+  expect(news.at(-1)).toBe('returned a')
+  registry.restore({ ...kept, id: 'b' })
+  await clock.advance(25_000)
+  expect(news.at(-1)).toBe('removed b it did not come back after the master was restarted')
+})
+
+it('a listener that throws harms nobody', () => {
+  registry.onEvent(() => {
+    throw new Error('mine')
+  })
+  const after: string[] = []
+  registry.onEvent(({ kind }) => after.push(kind))
+  join('a')
+  expect(after).toEqual(['connected', 'joined'])
+})
+
+it('closing says goodbye without calling anyone lost', async () => {
+  const peers = [join('a'), dial('b')]
+  news.length = 0
+  await registry.close()
+  expect(peers.map((peer) => peer.over)).toEqual([true, true])
+  expect(news).toEqual([])
+  expect(registry.refuse(asks('c'))).toMatchObject({ status: 503 })
+})

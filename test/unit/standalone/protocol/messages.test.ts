@@ -1,0 +1,208 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import {
+  decodeAgentMessage,
+  encodeAgentMessage,
+  mustRestart,
+  pastReconnectPeriod,
+} from '../../../../src/standalone/protocol/agent-message.ts'
+import { sameDevices } from '../../../../src/standalone/protocol/device.ts'
+import {
+  type ContainerReattachAck,
+  decodeMasterMessage,
+  encodeMasterMessage,
+} from '../../../../src/standalone/protocol/messages.ts'
+
+const gpu = { id: 0, brand: 'Tesla T4', uuid: 'GPU-1', type: 'cuda' } as const
+
+describe('what an agent says', () => {
+  it('is understood as a Go agent writes it, null lists and unknown members included', () => {
+    const frame = JSON.stringify({
+      AgentStarted: {
+        Version: '0.38.1',
+        Devices: [gpu],
+        ContainersReattached: null,
+        ResourcePoolName: 'gpu',
+        FromTheFuture: { deep: [1] },
+      },
+      ContainerStateChanged: null,
+      ContainerLog: null,
+      ContainerStatsRecord: null,
+      NewMember: null,
+    })
+    expect(decodeMasterMessage(frame)).toEqual({
+      ok: true,
+      message: {
+        AgentStarted: {
+          Version: '0.38.1',
+          Devices: [gpu],
+          ContainersReattached: [],
+          ResourcePoolName: 'gpu',
+        },
+        ContainerStateChanged: null,
+        ContainerLog: null,
+        ContainerStatsRecord: null,
+      },
+    })
+  })
+
+  it('may leave out the pool, as agents before 0.27 do', () => {
+    const decoded = decodeMasterMessage('{"AgentStarted":{"Version":"0.20.0","Devices":null}}')
+    expect(decoded.ok && decoded.message.AgentStarted?.ResourcePoolName).toBe('')
+  })
+
+  it('may carry what this version does not know, beside what it knows', () => {
+    const decoded = decodeMasterMessage('{"ContainerLog":{"ContainerID":"c"},"Sparkle":{"a":1}}')
+    expect(decoded.ok && decoded.message.ContainerLog?.ContainerID).toBe('c')
+  })
+
+  it.each([
+    ['{}', 'no member is set'],
+    ['{"AgentStarted":null}', 'no member is set'],
+    ['{"Sparkle":{}}', 'no known member: Sparkle'],
+    ['{"__proto__":{"a":1}}', 'no known member: __proto__'],
+    ['{"AgentStarted":{},"ContainerLog":{}}', 'several members at once: AgentStarted, ContainerLog'],
+    ['null', 'expected an object, got null'],
+    ['[]', 'expected an object, got a list'],
+    ['"AgentStarted"', 'expected an object, got a string'],
+    ['{"AgentStarted":{"Devices":{}}}', 'AgentStarted.Devices: expected a list'],
+    ['{"AgentStarted":{"Devices":[{"id":1.5}]}}', 'AgentStarted.Devices[0].id: expected a whole number'],
+    [
+      '{"AgentStarted":{"Devices":[{"type":"tpu"}]}}',
+      'AgentStarted.Devices[0].type: expected one of "cpu", "cuda", "rocm", ""',
+    ],
+    ['{"AgentStarted":7}', 'AgentStarted: expected an object'],
+    [
+      `{"AgentStarted":{"Version":"${'9'.repeat(300)}"}}`,
+      'AgentStarted.Version: expected at most 256 characters, got 300',
+    ],
+    [
+      `{"AgentStarted":{"Devices":[${Array(1025).fill('{}').join()}]}}`,
+      'AgentStarted.Devices: expected at most 1024 items, got 1025',
+    ],
+    [
+      '{"ContainerStateChanged":{"Container":{"state":"DANCING"}}}',
+      'ContainerStateChanged.Container.state: expected one of',
+    ],
+  ])('is refused with the reason when it is %s', (frame, reason) => {
+    const decoded = decodeMasterMessage(frame)
+    expect(decoded.ok ? 'understood' : decoded.reason).toContain(reason)
+  })
+
+  it('is refused when it is no JSON, without quoting it at length', () => {
+    const decoded = decodeMasterMessage(`{"AgentStarted":${'x'.repeat(10_000)}`)
+    expect(decoded).toMatchObject({ ok: false, reason: expect.stringContaining('not JSON') })
+    expect(decoded.ok ? 0 : decoded.reason.length).toBeLessThan(150)
+  })
+
+  it('never throws, whatever text or JSON comes', () => {
+    fc.assert(fc.property(fc.string(), (frame) => typeof decodeMasterMessage(frame).ok === 'boolean'))
+    fc.assert(
+      fc.property(
+        fc.json(),
+        fc.constantFrom('AgentStarted', 'ContainerLog', 'ContainerStateChanged'),
+        (json, name) => {
+          return typeof decodeMasterMessage(`{"${name}":${json}}`).ok === 'boolean'
+        },
+      ),
+    )
+  })
+
+  it('survives nesting that would exhaust a stack', () => {
+    const deep = `{"ContainerStatsRecord":{"Stats":${'['.repeat(200_000)}${']'.repeat(200_000)}}}`
+    expect(typeof decodeMasterMessage(deep).ok).toBe('boolean')
+  })
+})
+
+describe('what a master says', () => {
+  it('carries every member, the unused ones null, because older decoders look for them', () => {
+    expect(JSON.parse(encodeAgentMessage({ AgentShutdown: { ErrMsg: 'bye' } }))).toEqual({
+      MasterSetAgentOptions: null,
+      StartContainer: null,
+      SignalContainer: null,
+      AgentShutdown: { ErrMsg: 'bye' },
+    })
+  })
+
+  it('is understood by our agent as a Go master writes it', () => {
+    const frame = JSON.stringify({
+      MasterSetAgentOptions: {
+        MasterInfo: {
+          version: '0.38.1',
+          master_id: 'm',
+          cluster_id: 'c',
+          cluster_name: 'n',
+          telemetry: { enabled: true, segment_key: 'k', otel_enabled: false, otel_endpoint: '' },
+        },
+        LoggingOptions: { type: 'default' },
+        ContainersToReattach: null,
+      },
+    })
+    const decoded = decodeAgentMessage(frame)
+    expect(decoded.ok && decoded.message.MasterSetAgentOptions).toMatchObject({
+      MasterInfo: { cluster_id: 'c', telemetry: { segment_key: 'k' } },
+      LoggingOptions: { type: 'default' },
+      ContainersToReattach: [],
+    })
+  })
+
+  it('names a start order whose spec is docker-shaped, unknown parts ignored', () => {
+    const decoded = decodeAgentMessage(
+      JSON.stringify({
+        StartContainer: {
+          Container: { id: 'c1', state: 'ASSIGNED', devices: [gpu], description: 'd' },
+          Spec: {
+            PullSpec: { ForcePull: false },
+            RunSpec: { ContainerConfig: { Cmd: ['true'], Hostname: '' }, HostConfig: {}, Archives: null },
+          },
+        },
+      }),
+    )
+    expect(decoded.ok && decoded.message.StartContainer?.Spec.RunSpec).toMatchObject({
+      ContainerConfig: { Cmd: ['true'], Env: [] },
+      Archives: [],
+    })
+  })
+
+  it('tells an agent to restart in the words agents look for', () => {
+    expect(mustRestart(`502: ${pastReconnectPeriod}`)).toBe(true)
+    expect(mustRestart('websocket already connected')).toBe(false)
+  })
+})
+
+it('messages survive the wire in both directions', () => {
+  const device = fc.record({
+    id: fc.nat(),
+    brand: fc.string({ maxLength: 40 }),
+    uuid: fc.string({ maxLength: 40 }),
+    type: fc.constantFrom('cpu' as const, 'cuda' as const, 'rocm' as const, '' as const),
+  })
+  const started = fc.record({
+    Version: fc.string({ maxLength: 20 }),
+    Devices: fc.array(device, { maxLength: 8 }),
+    ContainersReattached: fc.constant<ContainerReattachAck[]>([]),
+    ResourcePoolName: fc.string({ maxLength: 20 }),
+  })
+  fc.assert(
+    fc.property(started, (AgentStarted) => {
+      const decoded = decodeMasterMessage(encodeMasterMessage({ AgentStarted }))
+      expect(decoded.ok && decoded.message.AgentStarted).toEqual(AgentStarted)
+    }),
+  )
+})
+
+describe('devices', () => {
+  it('are the same in any order', () => {
+    expect(sameDevices([gpu, { ...gpu, id: 1 }], [{ ...gpu, id: 1 }, gpu])).toBe(true)
+  })
+
+  it.each([
+    ['count', [gpu, { ...gpu, id: 1 }]],
+    ['id', [{ ...gpu, id: 1 }]],
+    ['brand', [{ ...gpu, brand: 'L4' }]],
+    ['uuid', [{ ...gpu, uuid: 'GPU-2' }]],
+    ['type', [{ ...gpu, type: 'rocm' as const }]],
+  ])('differ when their %s differs', (_, other) => {
+    expect(sameDevices([gpu], other)).toBe(false)
+  })
+})
