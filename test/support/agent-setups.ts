@@ -3,12 +3,7 @@ import { X509Certificate } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { AgentSetup } from '../../src/agent-setup/setup.ts'
-import type {
-  CertificateFacts,
-  CertificateRole,
-  TrustMode,
-  TrustPlan,
-} from '../../src/pki/trust-plan.ts'
+import type { CertificateFacts, CertificateRole, TrustMode, TrustPlan } from '../../src/pki/trust-plan.ts'
 
 export type SetupChanges = Partial<Omit<AgentSetup, 'docker' | 'trust' | 'master'>> & {
   docker?: Partial<AgentSetup['docker']>

@@ -1,8 +1,8 @@
 // Every certificate shape we know users to have, with our verdict and that of real TLS clients.
 
 import { planTrust } from '../../src/agent-setup/trust.ts'
-import type { TrustPlan } from '../../src/pki/trust-plan.ts'
 import { parseMaterial } from '../../src/pki/credentials.ts'
+import type { TrustPlan } from '../../src/pki/trust-plan.ts'
 import type { Problem } from '../../src/problems/problem.ts'
 import { renderedTrust } from './rendered-trust.ts'
 import { chainShapes } from './shapes/chains.ts'

@@ -1,7 +1,7 @@
 // Provider blocks as the configuration reader would give them, for tests of the clouds.
 
-import type { MasterAddress } from '../../src/pki/master-address.ts'
 import type { CommonProviderConfig } from '../../src/config/provider-config.ts'
+import type { MasterAddress } from '../../src/pki/master-address.ts'
 import type { Offering } from '../../src/planner/instance.ts'
 import type { AwsConfig } from '../../src/providers/aws/aws-config.ts'
 import type { GcpConfig } from '../../src/providers/gcp/gcp-config.ts'

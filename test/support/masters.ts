@@ -4,8 +4,8 @@ import { once } from 'node:events'
 import http from 'node:http'
 import net, { type AddressInfo, type Socket } from 'node:net'
 import tls from 'node:tls'
-import type { CertificateRole, TrustPlan } from '../../src/pki/trust-plan.ts'
 import { presentedFacts } from '../../src/pki/presented.ts'
+import type { CertificateRole, TrustPlan } from '../../src/pki/trust-plan.ts'
 
 /** Given to a service nobody has run for decades (RFC 1078). */
 const tcpmux = 1

@@ -3,8 +3,8 @@
 import { mergeAgentConfig } from '../../src/agent-setup/agent-config.ts'
 import { packUserData } from '../../src/agent-setup/pack.ts'
 import { renderScript } from '../../src/agent-setup/render.ts'
-import type { TrustPlan } from '../../src/pki/trust-plan.ts'
 import { unpackUserData } from '../../src/agent-setup/unpack.ts'
+import type { TrustPlan } from '../../src/pki/trust-plan.ts'
 import { agentSetup } from './agent-setups.ts'
 
 const heredoc = /^write_file \/usr\/local\/determined\/master\.crt \d+ <<'(\S+)'\n([\s\S]*?)^\1$/m

@@ -1,9 +1,9 @@
 // Preflight before ports that are no master, or that are not reached at all: nobody is judged before he answered.
 import type { LookupFunction, Socket } from 'node:net'
 import { afterEach, beforeAll, expect, test } from 'vitest'
-import type { TrustPlan } from '../../../src/pki/trust-plan.ts'
 import { createDevelopmentChain } from '../../../src/pki/development-ca.ts'
 import { type PreflightOrder, type PreflightResult, preflight } from '../../../src/pki/preflight.ts'
+import type { TrustPlan } from '../../../src/pki/trust-plan.ts'
 import { FakeClock } from '../../support/fake-clock.ts'
 import { answerInfo, embed, latch, Masters, plan } from '../../support/masters.ts'
 

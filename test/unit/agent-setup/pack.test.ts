@@ -2,8 +2,8 @@ import { gunzipSync } from 'node:zlib'
 import { describe, expect, it } from 'vitest'
 import { gzip, packUserData } from '../../../src/agent-setup/pack.ts'
 import { renderScript } from '../../../src/agent-setup/render.ts'
-import type { TrustMode } from '../../../src/pki/trust-plan.ts'
 import { userDataLimit } from '../../../src/agent-setup/user-data.ts'
+import type { TrustMode } from '../../../src/pki/trust-plan.ts'
 import { agentSetup, type SetupChanges, trustPlan } from '../../support/agent-setups.ts'
 
 /** Text that gzip can make nothing of: base64 costs four bytes for three. */
