@@ -1,7 +1,8 @@
 // The text of docs/errors.md: every code, grouped as in the source, with its meaning and remedy.
 
 import { failureStages, progressStages } from '../src/agent-setup/stages.ts'
-import { type CodeInfo, codeGroups } from '../src/problems/codes.ts'
+import type { CodeInfo } from '../src/problems/code-info.ts'
+import { codeGroups } from '../src/problems/codes.ts'
 
 const intro = `# Codes
 

@@ -1,5 +1,5 @@
 // Codes of the built-in agent: what keeps it from starting, and what ends it.
-import type { CodeInfo } from './codes.ts'
+import type { CodeInfo } from './code-info.ts'
 
 export const agentCodes = {
   AGENT_OPTION_INVALID: {

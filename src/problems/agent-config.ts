@@ -1,5 +1,5 @@
 // Codes of settings in agent_config_file_contents that agents take, but not as they were meant.
-import type { CodeInfo } from './codes.ts'
+import type { CodeInfo } from './code-info.ts'
 
 export const agentConfigCodes = {
   AGENT_CONFIG_NO_EFFECT: {

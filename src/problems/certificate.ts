@@ -1,5 +1,5 @@
 // Codes of what is wrong with a certificate or a chain, by what its verifiers (Go, OpenSSL, Python) do with it.
-import type { CodeInfo } from './codes.ts'
+import type { CodeInfo } from './code-info.ts'
 
 export const certificateCodes = {
   TLS_EXPIRED: {

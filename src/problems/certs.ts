@@ -1,5 +1,5 @@
 // Codes of making a development CA.
-import type { CodeInfo } from './codes.ts'
+import type { CodeInfo } from './code-info.ts'
 
 export const certsCodes = {
   CERTS_REQUEST_INVALID: {

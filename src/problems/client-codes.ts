@@ -1,7 +1,7 @@
 // Codes of the command line as a client: why a master was not reached, not trusted, or said no.
 
 import { clientTrustCodes } from './client-trust.ts'
-import type { CodeInfo } from './codes.ts'
+import type { CodeInfo } from './code-info.ts'
 
 export const clientCodes = {
   CLIENT_MASTER_URL: {

@@ -1,5 +1,5 @@
 // Codes of the command line's trust in a master: its certificate, and what was stored about it.
-import type { CodeInfo } from './codes.ts'
+import type { CodeInfo } from './code-info.ts'
 
 export const clientTrustCodes = {
   CLIENT_CERT_UNTRUSTED: {

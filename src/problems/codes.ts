@@ -1,6 +1,7 @@
 // The one table of codes. docs/errors.md is generated from it; a code is never reused for another meaning.
 import { agentCodes } from './agent-codes.ts'
 import { clientCodes } from './client-codes.ts'
+import type { CodeInfo } from './code-info.ts'
 import { configCodes } from './config-codes.ts'
 import { controlCodes } from './control.ts'
 import { determinedCodes } from './determined.ts'
@@ -12,18 +13,6 @@ import { providerCodes } from './provider-codes.ts'
 import { simulateCodes } from './simulate.ts'
 import { tlsCodes } from './tls-codes.ts'
 import { userDataCodes } from './userdata.ts'
-
-/** Exit status of the command line for an error: 1 failed, 2 usage, 3 refused, 4 preflight, 5 cloud. */
-export type ExitCode = 1 | 2 | 3 | 4 | 5
-
-export interface CodeInfo {
-  severity: 'error' | 'warning'
-  exit: ExitCode
-  /** What the code means, one sentence, for the documentation. */
-  meaning: string
-  /** The remedy printed when the place that found the problem knows no better one. */
-  remedy: string
-}
 
 /** As the documentation shows them: a title, and its codes. */
 export const codeGroups = {

@@ -1,5 +1,5 @@
 // Codes of reading and checking the configuration.
-import type { CodeInfo } from './codes.ts'
+import type { CodeInfo } from './code-info.ts'
 import { configFileCodes } from './config-file.ts'
 import { configKeyCodes } from './config-keys.ts'
 import { configProviderCodes } from './config-providers.ts'

@@ -1,5 +1,5 @@
 // Codes of getting from a file to YAML values.
-import type { CodeInfo } from './codes.ts'
+import type { CodeInfo } from './code-info.ts'
 
 export const configFileCodes = {
   CONFIG_FILE_MISSING: {

@@ -1,5 +1,5 @@
 // Codes of keys and values, whatever block they stand in.
-import type { CodeInfo } from './codes.ts'
+import type { CodeInfo } from './code-info.ts'
 
 export const configKeyCodes = {
   CONFIG_NOT_A_MAPPING: {

@@ -1,5 +1,5 @@
 // Codes of what providers, the master's address and machines demand.
-import type { CodeInfo } from './codes.ts'
+import type { CodeInfo } from './code-info.ts'
 
 export const configProviderCodes = {
   PROVIDER_TYPE_MISSING: {

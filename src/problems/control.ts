@@ -1,5 +1,5 @@
 // Codes of orders and questions to a running provisioner.
-import type { CodeInfo } from './codes.ts'
+import type { CodeInfo } from './code-info.ts'
 
 export const controlCodes = {
   POOL_UNKNOWN: {

@@ -1,5 +1,5 @@
 // Codes of a Determined master as the source of demand: why it was not reached, not trusted, or is not used.
-import type { CodeInfo } from './codes.ts'
+import type { CodeInfo } from './code-info.ts'
 
 export const determinedCodes = {
   DETERMINED_UNREACHABLE: {

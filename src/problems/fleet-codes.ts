@@ -1,5 +1,5 @@
 // Codes of the fleet loop's decisions and refusals.
-import type { CodeInfo } from './codes.ts'
+import type { CodeInfo } from './code-info.ts'
 
 export const fleetCodes = {
   NEVER_FITS: {

@@ -1,5 +1,5 @@
 // Codes any part of the program can raise.
-import type { CodeInfo } from './codes.ts'
+import type { CodeInfo } from './code-info.ts'
 
 export const generalCodes = {
   INTERNAL: {

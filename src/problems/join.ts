@@ -1,5 +1,5 @@
 // Codes of agents that did not join, and of the listener and the master they join.
-import type { CodeInfo } from './codes.ts'
+import type { CodeInfo } from './code-info.ts'
 
 export const joinCodes = {
   AGENT_DIAL_FAILED: {

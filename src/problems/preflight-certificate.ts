@@ -1,5 +1,5 @@
 // Codes of certificates the master presented when it was dialled.
-import type { CodeInfo } from './codes.ts'
+import type { CodeInfo } from './code-info.ts'
 
 export const preflightCertificateCodes = {
   PREFLIGHT_UNKNOWN_CA: {

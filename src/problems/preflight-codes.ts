@@ -1,5 +1,5 @@
 // Codes of dialling the master before launching: one for each thing that can be told apart from here.
-import type { CodeInfo } from './codes.ts'
+import type { CodeInfo } from './code-info.ts'
 import { preflightCertificateCodes } from './preflight-certificate.ts'
 
 /** Nothing was proved either way: the master may still be reachable from where agents are. */

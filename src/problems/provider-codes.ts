@@ -1,5 +1,5 @@
 // Codes of what a cloud (or this machine) refused.
-import type { CodeInfo } from './codes.ts'
+import type { CodeInfo } from './code-info.ts'
 
 export const providerCodes = {
   REQUEST_UNKNOWN_OFFLINE: {

@@ -1,5 +1,5 @@
 // Codes of `provision simulate`: what can be wrong with a trace of jobs.
-import type { CodeInfo } from './codes.ts'
+import type { CodeInfo } from './code-info.ts'
 
 export const simulateCodes = {
   TRACE_UNREADABLE: {

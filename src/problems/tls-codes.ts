@@ -3,7 +3,7 @@
 import { agentConfigCodes } from './agent-config.ts'
 import { certificateCodes } from './certificate.ts'
 import { certsCodes } from './certs.ts'
-import type { CodeInfo } from './codes.ts'
+import type { CodeInfo } from './code-info.ts'
 import { tlsFileCodes } from './tls-files.ts'
 import { trustCodes } from './trust.ts'
 

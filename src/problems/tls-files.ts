@@ -1,5 +1,5 @@
 // Codes of reading certificate and key files.
-import type { CodeInfo } from './codes.ts'
+import type { CodeInfo } from './code-info.ts'
 
 export const tlsFileCodes = {
   TLS_FILE_MISSING: {

@@ -1,5 +1,5 @@
 // Codes of the trust plan: how agents trust the master, under which name, and what their configuration says about it.
-import type { CodeInfo } from './codes.ts'
+import type { CodeInfo } from './code-info.ts'
 
 export const trustCodes = {
   TLS_CERT_WITHOUT_HTTPS: {

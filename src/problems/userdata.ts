@@ -1,5 +1,5 @@
 // Codes of rendering, checking and packing user data.
-import type { CodeInfo } from './codes.ts'
+import type { CodeInfo } from './code-info.ts'
 
 export const userDataCodes = {
   USER_DATA_TEXT: {

@@ -2,7 +2,7 @@
 import { builtInDemand } from '../demand/built-in.ts'
 import type { AgentView } from '../http/fleet-rows.ts'
 import type { Agent } from '../standalone/master/agent.ts'
-import { openBuiltInMaster } from '../standalone/master/process.ts'
+import { openBuiltInMaster } from './built-in-master.ts'
 import type { DemandContext, OpenedDemand } from './demand.ts'
 
 /** Throws a ProvisionError when the master cannot listen or remember. */

@@ -6,10 +6,10 @@ import type { FleetRow } from '../http/fleet-row.ts'
 import { systemClock } from '../platform/clock.ts'
 import { createLogger, type LogFormat, type LogLevel } from '../platform/log.ts'
 import type { Clock, Logger } from '../platform/ports.ts'
+import { tellProblems } from '../platform/tell-problems.ts'
 import { contentsFingerprint } from '../platform/watched-file.ts'
 import { localAgentCommand } from './local-agent.ts'
 import { composeProvisioner, type Provisioner } from './provisioner.ts'
-import { tellProblems } from './tell-problems.ts'
 import { watchConfiguration } from './watch-configuration.ts'
 
 export interface DaemonOptions {

@@ -6,6 +6,7 @@ import { endpointOf } from '../demand/determined/endpoint.ts'
 import { warningsFor } from '../demand/determined/refusals.ts'
 import { type DeterminedDemand, determinedDemand } from '../demand/determined/source.ts'
 import type { Clock, Logger } from '../platform/ports.ts'
+import { tellProblems } from '../platform/tell-problems.ts'
 import type { ProblemCode } from '../problems/codes.ts'
 import { isError, type Problem, ProvisionError } from '../problems/problem.ts'
 import { offeringsOf } from '../providers/offerings.ts'
@@ -13,7 +14,6 @@ import { holdPlaceholder } from '../standalone/agent/placeholder.ts'
 import type { DemandContext, OpenedDemand } from './demand.ts'
 import { isProvided } from './prepare.ts'
 import { knownClusterId } from './state.ts'
-import { tellProblems } from './tell-problems.ts'
 
 /** What passes by itself: the pools are held until it has. */
 const passing: readonly ProblemCode[] = ['DETERMINED_UNREACHABLE', 'DETERMINED_FAULT']

@@ -5,9 +5,9 @@ import { type Info, infoHandler } from '../http/info.ts'
 import { listenLocally } from '../http/listen-local.ts'
 import { healthHandler } from '../http/status-endpoints.ts'
 import type { Clock, Handler, Logger } from '../platform/ports.ts'
+import { tellProblems } from '../platform/tell-problems.ts'
 import { ProvisionError } from '../problems/problem.ts'
 import { openListener } from './listener.ts'
-import { tellProblems } from './tell-problems.ts'
 
 export interface DoorsOptions {
   config: MasterConfig

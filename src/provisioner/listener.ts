@@ -6,11 +6,11 @@ import { type Listener, listen } from '../http/listen.ts'
 import { loadToken } from '../http/token.ts'
 import { loadMaterial, servedPair, type TlsMaterial } from '../pki/credentials.ts'
 import type { Clock, Handler, Logger } from '../platform/ports.ts'
+import { tellProblems } from '../platform/tell-problems.ts'
 import { watchMaterial } from '../platform/watch.ts'
 import { contentsFingerprint } from '../platform/watched-file.ts'
 import { isError, ProvisionError } from '../problems/problem.ts'
 import { readClientCa } from './client-ca.ts'
-import { tellProblems } from './tell-problems.ts'
 
 export interface OwnListener {
   readonly address: string

@@ -2,11 +2,11 @@
 import type { MasterConfig } from '../config/master-config.ts'
 import type { Logger } from '../platform/ports.ts'
 import { redact } from '../platform/redact.ts'
+import { tellProblems } from '../platform/tell-problems.ts'
 import { isError, type Problem } from '../problems/problem.ts'
 import type { RunningPools } from './pools.ts'
 import type { PreparedPools } from './prepared-pools.ts'
 import { planReload, type ReloadPlan, type Takes } from './reload-plan.ts'
-import { tellProblems } from './tell-problems.ts'
 
 export interface Reloading {
   before: MasterConfig

@@ -8,6 +8,7 @@ import type { Instance } from '../planner/instance.ts'
 import { fileNameOf } from '../platform/file-name.ts'
 import { openJournal } from '../platform/journal.ts'
 import type { Clock, Logger, Metrics } from '../platform/ports.ts'
+import { tellProblems } from '../platform/tell-problems.ts'
 import type { Provider } from '../providers/contract.ts'
 import type { Ownership } from '../providers/ownership.ts'
 import { loadProvider } from '../providers/registry.ts'
@@ -15,7 +16,6 @@ import { type LaunchGate, launchGate } from './launch-gate.ts'
 import { meteredDemand, meteredProvider } from './metered.ts'
 import { poolSettings } from './pool-settings.ts'
 import type { PreparedPool } from './prepare-pool.ts'
-import { tellProblems } from './tell-problems.ts'
 
 export interface RunPoolOptions {
   prepared: () => PreparedPool

@@ -3,11 +3,11 @@ import type { MasterConfig } from '../config/master-config.ts'
 import type { TlsMaterial } from '../pki/credentials.ts'
 import { keepsTrust } from '../pki/renewal.ts'
 import type { Clock, Logger } from '../platform/ports.ts'
+import { tellProblems } from '../platform/tell-problems.ts'
 import { watchMaterial } from '../platform/watch.ts'
 import { type Problem, ProvisionError, problem } from '../problems/problem.ts'
 import { loadMasterMaterial } from './material.ts'
 import type { PreparedPools } from './prepared-pools.ts'
-import { tellProblems } from './tell-problems.ts'
 
 export interface CertificateWatch {
   config: MasterConfig

@@ -2,8 +2,8 @@
 import { loadConfig } from '../config/load.ts'
 import type { MasterConfig } from '../config/master-config.ts'
 import type { Clock, Logger } from '../platform/ports.ts'
+import { tellProblems } from '../platform/tell-problems.ts'
 import { watchMaterial } from '../platform/watch.ts'
-import { tellProblems } from './tell-problems.ts'
 
 export interface ConfigurationWatch {
   file: string

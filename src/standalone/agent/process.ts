@@ -2,8 +2,8 @@
 
 import { systemClock } from '../../platform/clock.ts'
 import { createLogger, type LogLevel } from '../../platform/log.ts'
+import { tellProblems } from '../../platform/tell-problems.ts'
 import { ProvisionError } from '../../problems/problem.ts'
-import { tellProblems } from '../../provisioner/tell-problems.ts'
 import { readAgentOptions } from './read-options.ts'
 import { runAgent } from './run-agent.ts'
 
