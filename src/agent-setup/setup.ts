@@ -1,10 +1,10 @@
 // Everything the startup script of an agent VM is made from. Same setup, same bytes.
+import type { AgentRuntime } from '../config/provider-config.ts'
 import type { MasterAddress } from '../pki/master-address.ts'
 import type { TrustPlan } from '../pki/trust-plan.ts'
 
 export type Cloud = 'aws' | 'gcp' | 'local'
 export type SlotType = 'cuda' | 'rocm' | 'cpu' | 'none' | 'auto'
-export type AgentRuntime = 'docker' | 'process'
 
 /** agent.yaml as the agent reads it (origin: agent/internal/options). */
 export type AgentConfig = Record<string, unknown>

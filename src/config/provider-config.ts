@@ -1,5 +1,4 @@
 // The provider block of a pool after defaults. Keys are the file's own; periods are milliseconds.
-import type { AgentRuntime } from '../agent-setup/setup.ts'
 import type { TrustMode } from '../pki/trust-plan.ts'
 import type { AwsConfig } from '../providers/aws/aws-config.ts'
 import type { GcpConfig } from '../providers/gcp/gcp-config.ts'
@@ -11,6 +10,9 @@ export interface TlsOptions {
   /** Absolute path of the CA certificates to embed when `security.tls.cert` is not what agents will see. */
   ca_file?: string
 }
+
+/** What runs on a VM: the agent's image under Docker, or the agent as a process. */
+export type AgentRuntime = 'docker' | 'process'
 
 export type PreflightMode = 'required' | 'tls' | 'off'
 
