@@ -2,7 +2,7 @@
 import { type Block, given, isAbsent, isMapping, note } from './reading.ts'
 import { readYaml } from './yaml.ts'
 
-const key = 'agent_config_file_contents'
+const agentConfigKey = 'agent_config_file_contents'
 
 /**
  * As a mapping in both cases: the origin hands a text on as a quoted text, which no agent can read
@@ -14,26 +14,26 @@ export function agentConfigOf(
 ): Record<string, unknown> | undefined {
   if (typeof value === 'string') return fromText(value, block)
   if (isMapping(value)) return value
-  return given(block, key) ? undefined : {}
+  return given(block, agentConfigKey) ? undefined : {}
 }
 
 function fromText(text: string, block: Block): Record<string, unknown> | undefined {
-  const { value, problems } = readYaml(text, key)
+  const { value, problems } = readYaml(text, agentConfigKey)
   const fault = problems.find(({ severity }) => severity === 'error')
   if (fault)
     return note(
       block,
       'CONFIG_BAD_VALUE',
-      `The text in ${key}, line ${fault.where?.line}: ${fault.message}`,
+      `The text in ${agentConfigKey}, line ${fault.where?.line}: ${fault.message}`,
       {
-        key,
+        key: agentConfigKey,
         remedy: `${fault.remedy} Written as a mapping instead of a text, its errors are shown in place.`,
       },
     )
   if (isAbsent(value)) return {}
   if (isMapping(value)) return value
-  return note(block, 'CONFIG_BAD_VALUE', `The text in ${key} holds no mapping`, {
-    key,
+  return note(block, 'CONFIG_BAD_VALUE', `The text in ${agentConfigKey} holds no mapping`, {
+    key: agentConfigKey,
     remedy: 'Write the keys of agent.yaml below it, indented.',
   })
 }

@@ -4,7 +4,6 @@ import { plan } from '../planner/plan.ts'
 import type { Snapshot } from '../planner/snapshot.ts'
 import { act } from './act.ts'
 import { orderAll } from './clear.ts'
-import { judgeVms } from './failures.ts'
 import { settleJournal } from './holds.ts'
 import { isDue, isReplayable, isShown, missingOf } from './intents.ts'
 import { send, settle } from './launch.ts'
@@ -13,6 +12,7 @@ import { checkpointOf } from './records.ts'
 import { type PoolRun, problemOf } from './run.ts'
 import type { LaunchMaterial } from './settings.ts'
 import { snapshotOf } from './snapshot-of.ts'
+import { judgeVms } from './useless-vms.ts'
 
 /** How long a VM whose end the cloud accepted may still be shown as running before it is asked again. */
 const endingTime = 60_000

@@ -2,11 +2,11 @@
 import type { Instance, Offering } from '../planner/instance.ts'
 import { withDeadline } from '../platform/deadline.ts'
 import { problem } from '../problems/problem.ts'
-import { sayNeverJoined } from './failures.ts'
 import type { Track } from './memory.ts'
 import { observeListing } from './observe-listing.ts'
 import { type PoolRun, problemOf, tell } from './run.ts'
 import { callDeadlines } from './settings.ts'
+import { sayNeverJoined } from './useless-vms.ts'
 
 /** Throws nothing. Tells whether the listing was complete. */
 export async function listVms(run: PoolRun): Promise<boolean> {

@@ -2,11 +2,11 @@
 import type { ReasonCode } from '../planner/reasons.ts'
 import { withDeadline } from '../platform/deadline.ts'
 import { delayAfter } from './backoff.ts'
-import { sayNeverJoined } from './failures.ts'
 import type { Track } from './memory.ts'
 import { readDemand } from './read-demand.ts'
 import { type PoolRun, problemOf, tell } from './run.ts'
 import { callDeadlines } from './settings.ts'
+import { sayNeverJoined } from './useless-vms.ts'
 
 const retryGrowth = { first: 2_000, most: 60_000 }
 /** For a VM that somebody has protected: only a person can change that. */

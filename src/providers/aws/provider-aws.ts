@@ -5,8 +5,8 @@ import type { Partially } from '../../config/read-block.ts'
 import { type Block, given, isMapping, note } from '../../config/reading.ts'
 import type { AwsConfig, AwsImage, AwsVolume, SpotConfig } from './aws-config.ts'
 import { checkTags } from './aws-tags.ts'
+import { awsTypes } from './aws-types.ts'
 import { isBareMetal } from './instance-slots.ts'
-import { awsTypes } from './instance-types.ts'
 import type { AwsKeys } from './schema.ts'
 
 /** A public GPU image with Docker and the NVIDIA runtime (https://docs.aws.amazon.com/dlami/latest/devguide). */
