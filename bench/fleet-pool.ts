@@ -7,11 +7,10 @@ import type { DemandSource } from '../src/demand/source.ts'
 import { createPoolFleet, type PoolFleet } from '../src/fleet/pool-fleet.ts'
 import type { Demand } from '../src/planner/demand.ts'
 import type { Instance } from '../src/planner/instance.ts'
-import { fixedPeriods } from '../src/planner/policy.ts'
+import { fixedPeriods } from '../src/planner/snapshot.ts'
 import { systemClock } from '../src/platform/clock.ts'
 import { openJournal } from '../src/platform/journal.ts'
-import type { Provider } from '../src/providers/contract.ts'
-import type { LaunchOrder } from '../src/providers/launch.ts'
+import type { LaunchOrder, Provider } from '../src/providers/contract.ts'
 
 export interface BenchPool {
   fleet: PoolFleet

@@ -1,6 +1,6 @@
 // How long a listing of many VMs takes, and how long it holds up everything else.
 import { monitorEventLoopDelay } from 'node:perf_hooks'
-import type { Listing } from '../src/providers/launch.ts'
+import type { Listing } from '../src/providers/contract.ts'
 import { median, type Row } from './measure.ts'
 
 const rounds = 5

@@ -6,7 +6,7 @@ import { loadConfig } from '../src/config/load.ts'
 import { createDevelopmentChain } from '../src/pki/development-ca.ts'
 import { systemClock } from '../src/platform/clock.ts'
 import type { Logger } from '../src/platform/ports.ts'
-import { processesWith } from '../src/platform/process-identity.ts'
+import { processesWith } from '../src/platform/processes.ts'
 import { composeProvisioner, type Provisioner } from '../src/provisioner/provisioner.ts'
 import type { Report } from './measure.ts'
 

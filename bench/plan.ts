@@ -1,7 +1,12 @@
 // What one decision costs, from a small fleet to a very large one.
 import { plan } from '../src/planner/plan.ts'
-import { fixedPeriods, type Policy } from '../src/planner/policy.ts'
-import type { KnownAgent, KnownInstance, Snapshot } from '../src/planner/snapshot.ts'
+import {
+  fixedPeriods,
+  type KnownAgent,
+  type KnownInstance,
+  type Policy,
+  type Snapshot,
+} from '../src/planner/snapshot.ts'
 import { median, type Report } from './measure.ts'
 
 const now = Date.parse('2026-11-23T12:00:00Z')

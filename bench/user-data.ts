@@ -1,8 +1,7 @@
 // How large the user data is that carries an ECDSA chain of three, plain and packed, on each cloud.
 
-import { gzip } from '../src/agent-setup/pack.ts'
+import { gzip, userDataLimit } from '../src/agent-setup/pack.ts'
 import { renderScript } from '../src/agent-setup/render.ts'
-import { userDataLimit } from '../src/agent-setup/user-data.ts'
 import { agentSetup } from '../test/support/agent-setups.ts'
 import type { Report, Row } from './measure.ts'
 

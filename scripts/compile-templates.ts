@@ -2,7 +2,7 @@
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import Handlebars from 'handlebars'
-import { compileOptions } from '../src/agent-setup/template-options.ts'
+import { compileOptions } from '../src/agent-setup/templates.ts'
 
 const root = join(import.meta.dirname, '..')
 const target = join(root, 'src/agent-setup/templates.generated.ts')

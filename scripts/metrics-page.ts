@@ -1,5 +1,5 @@
 // The table of metrics in docs/operations.md.
-import { type MetricInfo, metricTable } from '../src/platform/metric-names.ts'
+import { type MetricInfo, metricTable } from '../src/platform/metrics.ts'
 
 export function metricsTable(): string {
   const rows = Object.entries(metricTable as Record<string, MetricInfo>).map(

@@ -1,10 +1,10 @@
 // `npm run simulate:compare -- --worlds 1000`: our loop and the origin's in the same worlds, under the same checks. Prints the
 // table of docs/reliability.md: in how many worlds each promise is broken.
 import { parseArgs } from 'node:util'
-import { someFaults } from '../src/simulator/fault-kinds.ts'
 import { promises } from '../src/simulator/invariants.ts'
 import { startOriginProvisioner } from '../src/simulator/origin.ts'
 import { runWorld, type WorldOptions } from '../src/simulator/run-world.ts'
+import { someFaults } from '../src/simulator/scenario.ts'
 
 const { values } = parseArgs({
   options: { worlds: { type: 'string', default: '1000' }, seed: { type: 'string', default: 'compare' } },

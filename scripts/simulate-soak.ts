@@ -1,8 +1,8 @@
 // `npm run simulate:soak -- --worlds 10000 [--seed text] [--faults a,b] [--until-broken]`: many random worlds, one summary line, and the
 // whole story of the first that breaks a promise.
 import { parseArgs } from 'node:util'
-import { type FaultKind, faultKinds, someFaults } from '../src/simulator/fault-kinds.ts'
 import { printFailure, runWorld } from '../src/simulator/run-world.ts'
+import { type FaultKind, faultKinds, someFaults } from '../src/simulator/scenario.ts'
 
 const { values } = parseArgs({
   options: {

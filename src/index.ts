@@ -1,18 +1,16 @@
 // The public library: docs/library.md.
 
-export type { UserData } from './agent-setup/user-data.ts'
+export type { UserData } from './agent-setup/pack.ts'
 export type { MasterConfig } from './config/master-config.ts'
 export type { DemandSource } from './demand/source.ts'
-export type { FleetRow } from './http/fleet-row.ts'
+export type { FleetRow } from './http/fleet-views.ts'
 export type { TrustPlan } from './pki/trust-plan.ts'
 export type { AgentState, Demand, PendingAllocation } from './planner/demand.ts'
 export type { Instance, Offering } from './planner/instance.ts'
 export type { Logger } from './platform/ports.ts'
 export { problemCodes } from './problems/codes.ts'
 export { type Problem, ProvisionError } from './problems/problem.ts'
-export type { Provider } from './providers/contract.ts'
-export type { LaunchOrder, LaunchResult, Listing, TerminateResult } from './providers/launch.ts'
-export { type DryRunPool, dryRunPool } from './provisioner/dry-run.ts'
+export type { LaunchOrder, LaunchResult, Listing, Provider, TerminateResult } from './providers/contract.ts'
 export {
   type CreateProvisionerOptions,
   type CreatePushDemandOptions,
@@ -28,4 +26,4 @@ export {
   type PushedDemand,
   type PushedWork,
 } from './provisioner/library.ts'
-export { prepareAll } from './provisioner/prepare.ts'
+export { type DryRunPool, dryRunPool, prepareAll } from './provisioner/prepare.ts'

@@ -5,7 +5,7 @@ import {
   paginateDescribeInstances,
   TerminateInstancesCommand,
 } from '@aws-sdk/client-ec2'
-import { ownerTags } from '../../src/providers/ownership.ts'
+import { ownerTags } from '../../src/providers/contract.ts'
 import type { Account } from './trials.ts'
 
 /** By the cluster's tag and by the answers of launches: what only one of them shows is ended as well. */

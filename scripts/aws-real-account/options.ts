@@ -2,8 +2,8 @@
 import { parseArgs } from 'node:util'
 import { loadConfig } from '../../src/config/load.ts'
 import type { Offering } from '../../src/planner/instance.ts'
-import type { AwsConfig } from '../../src/providers/aws/aws-config.ts'
-import { offeringsOf } from '../../src/providers/offerings.ts'
+import type { AwsConfig } from '../../src/providers/aws/schema.ts'
+import { offeringsOf } from '../../src/providers/registry.ts'
 
 /** VMs that exist at once when every trial gets all it asks for. */
 const most = 4

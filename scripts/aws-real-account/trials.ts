@@ -3,11 +3,15 @@ import { randomUUID } from 'node:crypto'
 import { DescribeInstanceAttributeCommand, DescribeTagsCommand, type EC2Client } from '@aws-sdk/client-ec2'
 import type { CapacityType, Instance, Offering } from '../../src/planner/instance.ts'
 import { isError } from '../../src/problems/problem.ts'
-import type { AwsConfig } from '../../src/providers/aws/aws-config.ts'
 import { check } from '../../src/providers/aws/provider.ts'
-import type { Provider, ProviderContext } from '../../src/providers/contract.ts'
-import type { LaunchOrder } from '../../src/providers/launch.ts'
-import { type Ownership, ownerTags } from '../../src/providers/ownership.ts'
+import type { AwsConfig } from '../../src/providers/aws/schema.ts'
+import {
+  type LaunchOrder,
+  type Ownership,
+  ownerTags,
+  type Provider,
+  type ProviderContext,
+} from '../../src/providers/contract.ts'
 
 export interface Account {
   ec2: EC2Client

@@ -19,7 +19,7 @@ export const plantedFaults: PlantedFault[] = [
     name: 'ignore the ledger',
     does: 'forgets launches in flight, and VMs until a listing shows them',
     edits: [
-      { file: 'fleet/snapshot-of.ts', find: 'missing: missingOf(intent),', replace: 'missing: 0,' },
+      { file: 'fleet/decide.ts', find: 'missing: missingOf(intent),', replace: 'missing: 0,' },
       {
         file: 'fleet/launch.ts',
         find: 'if (!memory.tracks.has(instance.id)) memory.tracks.set(instance.id, trackOf(instance, intent, now))',
@@ -32,7 +32,7 @@ export const plantedFaults: PlantedFault[] = [
     does: 'ends an agent as soon as its drain was answered, without a look at its work',
     edits: [
       {
-        file: 'planner/steps.ts',
+        file: 'planner/removals.ts',
         find: "  if (agent.busy) return undefined\n  // Seen idle and drained, in a view of the master that is younger than its answer to the drain.\n  return agent.draining && demandAt > instance.drainedAt! ? 'terminate' : undefined",
         replace: "  return demandAt > 0 ? 'terminate' : undefined",
       },
@@ -48,7 +48,7 @@ export const plantedFaults: PlantedFault[] = [
     does: 'ends idle agents at once, as the origin does',
     edits: [
       {
-        file: 'planner/steps.ts',
+        file: 'planner/removals.ts',
         find: "if (!drained) return 'drain'",
         replace: "if (!drained && !agent.busy) return 'terminate'\n  if (!drained) return 'drain'",
       },
@@ -78,19 +78,19 @@ export const plantedFaults: PlantedFault[] = [
   {
     name: 'forget the jitter',
     does: 'waits exactly the doubled time after a refusal',
-    edits: [{ file: 'fleet/backoff.ts', find: '(1 + random() / 4)', replace: '(1 + 0 * random())' }],
+    edits: [{ file: 'fleet/failures.ts', find: '(1 + random() / 4)', replace: '(1 + 0 * random())' }],
   },
   {
     name: 'do not back off',
     does: 'asks a refused offering again after five seconds, for ever',
     edits: [
       {
-        file: 'fleet/offering-memory.ts',
+        file: 'fleet/failures.ts',
         find: 'const count = (memory.get(key)?.failures ?? 0) + 1',
         replace: 'const count = 1',
       },
       {
-        file: 'fleet/backoff.ts',
+        file: 'fleet/failures.ts',
         find: 'capacity: { first: 30_000, most: 1_800_000 },',
         replace: 'capacity: { first: 5_000, most: 5_000 },',
       },
@@ -101,7 +101,7 @@ export const plantedFaults: PlantedFault[] = [
     does: 'asks again under the old token with the user data of now',
     edits: [
       {
-        file: 'fleet/intents.ts',
+        file: 'fleet/launch.ts',
         find: 'const isSame = carried?.version === intent.version && carried.sha256 === intent.sha256',
         replace: 'const isSame = carried !== undefined',
       },
@@ -118,7 +118,7 @@ export const plantedFaults: PlantedFault[] = [
     does: 'buys for work that fits agents at hand, as the origin does',
     edits: [
       {
-        file: 'planner/capacity.ts',
+        file: 'planner/bins.ts',
         find: 'agent.slots, agent.freeSlots, 1, aux)',
         replace: 'agent.slots, 0, 1, aux)',
       },
@@ -141,7 +141,7 @@ export const plantedFaults: PlantedFault[] = [
     does: 'ends VMs on the word of an old or partial listing',
     edits: [
       {
-        file: 'planner/steps.ts',
+        file: 'planner/removals.ts',
         find: 'return listing?.complete === true && now - listing.completeAt <= maxSnapshotAge',
         replace: 'return listing !== undefined || now > maxSnapshotAge',
       },
@@ -157,12 +157,12 @@ export const plantedFaults: PlantedFault[] = [
     does: 'takes a VM for gone that a single listing leaves out',
     edits: [
       {
-        file: 'fleet/observe-listing.ts',
+        file: 'fleet/observe.ts',
         find: 'return startedAt > track.missingSince',
         replace: 'return startedAt >= track.missingSince',
       },
       {
-        file: 'fleet/observe-listing.ts',
+        file: 'fleet/observe.ts',
         find: 'if (isTold && memory.agents.get(track.id)?.connected && !track.ending) continue',
         replace: 'if (isTold && maxWordAge < 0) continue',
       },
@@ -173,7 +173,7 @@ export const plantedFaults: PlantedFault[] = [
     does: "takes another writer's VMs for its own",
     edits: [
       {
-        file: 'fleet/observe-listing.ts',
+        file: 'fleet/observe.ts',
         find: 'return writerId === us || memory.adopted.has(writerId ?? unknownWriter)',
         replace: 'return writerId === us || memory.adopted.has(writerId ?? unknownWriter) || us !== writerId',
       },
@@ -189,12 +189,12 @@ export const plantedFaults: PlantedFault[] = [
         replace: "if (material.kind === 'refused' && memory.userData.size === 0) holds",
       },
       {
-        file: 'fleet/act.ts',
+        file: 'fleet/decide.ts',
         find: "if (material.kind !== 'ready') break",
         replace: '',
       },
       {
-        file: 'fleet/act.ts',
+        file: 'fleet/decide.ts',
         find: 'openLaunch(run, decision, material)',
         replace:
           "openLaunch(run, decision, material.kind === 'ready' ? material : { kind: 'ready', version: 'simulated', probe: false, userData: [...run.memory.userData.values()].at(-1)! })",
@@ -206,7 +206,7 @@ export const plantedFaults: PlantedFault[] = [
     does: 'replaces VMs that never join for ever',
     edits: [
       {
-        file: 'fleet/breaker.ts',
+        file: 'fleet/failures.ts',
         find: "if (openings === 0) return { state: 'closed' }",
         replace: "if (openings >= 0) return { state: 'closed' }",
       },

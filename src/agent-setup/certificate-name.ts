@@ -1,9 +1,9 @@
 // Which name agents verify the master's certificate against, and why that one.
 
 import type { Certificate } from '../pki/certificate.ts'
-import { showName } from '../pki/general-name.ts'
-import { isHostAlias } from '../pki/master-address.ts'
+import { showName } from '../pki/distinguished-name.ts'
 import { canonicalName, covers, isHostname, underWildcard, usableNames } from '../pki/names.ts'
+import { isHostAlias } from '../pki/trust-plan.ts'
 import { ipVersion } from '../platform/ip-address.ts'
 import { type Problem, type ProblemOptions, problem } from '../problems/problem.ts'
 

@@ -1,11 +1,9 @@
 // From a script to the bytes a cloud accepts: as it is when it fits, else compressed, else an error that says what is large.
 import { createHash } from 'node:crypto'
 import { anchorsOf } from '../pki/trust-plan.ts'
-import { type Problem, problem } from '../problems/problem.ts'
-import { gzipStub } from './gzip-stub.ts'
-import { agentYaml, normalizeScript } from './script-text.ts'
+import { type Problem, ProvisionError, problem } from '../problems/problem.ts'
 import type { AgentSetup } from './setup.ts'
-import { type UserData, type UserDataEncoding, userDataLimit } from './user-data.ts'
+import { agentYaml, normalizeScript } from './templates.ts'
 
 /**
  * The limit is the cloud's, see `userDataLimit`. cloud-init unpacks gzip by itself
@@ -73,3 +71,94 @@ function partsOf(setup: AgentSetup, total: number): Record<string, number> {
 function count(bytes: number): string {
   return bytes.toLocaleString('en-US')
 }
+
+// From what a cloud shows for a VM back to the script: the reverse of pack.ts.
+
+/** Bytes a script may have once unpacked: far above any limit, far below what hurts. */
+const mostBytes = 16 * 1024 * 1024
+const base64 = /^[A-Za-z0-9+/]+={0,2}$/
+
+/**
+ * The script in user data: packed bytes, or the base64 text that `describe-instance-attribute` shows, in any encoding
+ * of ours. Throws `USER_DATA_UNREADABLE`.
+ */
+export async function unpackUserData(input: Uint8Array | string): Promise<string> {
+  let bytes: Uint8Array = typeof input === 'string' ? Buffer.from(input) : input
+  // Base64 around gzip around the script is the deepest nesting there is.
+  for (let layer = 0; layer < 3; layer++) {
+    if (bytes[0] === 0x1f && bytes[1] === 0x8b) {
+      bytes = await gunzip(bytes)
+      continue
+    }
+    const text = utf8(bytes)
+    if (text?.startsWith('#!')) {
+      const stubbed = fromGzipStub(text)
+      return stubbed ? unpackUserData(stubbed) : text
+    }
+    const packed = text?.replace(/\s+/g, '')
+    if (!packed || !base64.test(packed)) break
+    bytes = Buffer.from(packed, 'base64')
+  }
+  throw unreadable('neither a script, nor gzip, nor base64 of one')
+}
+
+async function gunzip(bytes: Uint8Array): Promise<Uint8Array> {
+  const { gunzipSync } = await import('node:zlib')
+  try {
+    return gunzipSync(bytes, { maxOutputLength: mostBytes })
+  } catch (cause) {
+    throw unreadable(`the compressed part is damaged or too large (${(cause as Error).message})`, cause)
+  }
+}
+
+function utf8(bytes: Uint8Array): string | undefined {
+  try {
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
+  } catch {
+    return undefined
+  }
+}
+
+function unreadable(why: string, cause?: unknown): ProvisionError {
+  return new ProvisionError(problem('USER_DATA_UNREADABLE', `this is not user data: ${why}`, { cause }))
+}
+
+// A script that carries a compressed script: what GCE is given when the plain one is over its limit.
+
+// Nothing runs before all of it is unpacked and gzip's checksum agrees; the script's exit status is passed on.
+const head =
+  '#!/bin/bash\n' +
+  't=$(mktemp) && sed 1,2d "$0" | base64 -d | gunzip >"$t" && bash "$t"; s=$?; rm -f "$t"; exit $s\n'
+
+export function gzipStub(compressed: Uint8Array): Uint8Array {
+  return Buffer.from(`${head}${Buffer.from(compressed).toString('base64')}\n`)
+}
+
+/** The compressed bytes, or undefined when this is not such a script. */
+export function fromGzipStub(text: string): Uint8Array | undefined {
+  return text.startsWith(head) ? Buffer.from(text.slice(head.length), 'base64') : undefined
+}
+
+// The bytes handed to a VM, and what they are made of.
+
+/** `plain` and `gzip` go to the cloud as they are; `gzip-stub` is a small script that unpacks the rest (GCE). */
+export type UserDataEncoding = 'plain' | 'gzip' | 'gzip-stub'
+
+export interface UserData {
+  /** The script as text: what people read, and what tokens and comparisons hash. */
+  script: string
+  encoding: UserDataEncoding
+  /** What the cloud is given, before any base64 its API wants. */
+  packed: Uint8Array
+  /** Bytes. `limit` is the cloud's, for `packed`; undefined when the cloud has none. */
+  bytes: { script: number; packed: number; limit?: number }
+  /** Of the script's UTF-8 bytes, lower-case hex. */
+  sha256: string
+}
+
+/**
+ * Bytes of user data a cloud accepts: EC2 16 KB before base64
+ * (https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/user-data.html),
+ * GCE 256 KB per metadata value (https://cloud.google.com/compute/docs/metadata/setting-custom-metadata#limitations).
+ */
+export const userDataLimit = { aws: 16_384, gcp: 262_144, local: undefined } as const

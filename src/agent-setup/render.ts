@@ -1,12 +1,9 @@
 // From an agent's setup to the script its VM runs: same setup, same bytes, on every machine.
 
 import { isError, type Problem } from '../problems/problem.ts'
-import { contextOf } from './context.ts'
-import { helpers } from './helpers.ts'
-import { mainTemplate, partialTemplates } from './own-templates.ts'
-import { secretProblems } from './secrets.ts'
+import { secretProblems, setupProblems } from './secrets.ts'
 import type { AgentSetup } from './setup.ts'
-import { setupProblems } from './setup-check.ts'
+import { contextOf, helpers, mainTemplate, partialTemplates } from './templates.ts'
 import type { UserTemplate } from './user-template.ts'
 
 export interface RenderOptions {

@@ -31,3 +31,122 @@ function refuseUnsafe(value: string): void {
     problem('USER_DATA_TEXT', 'a value holds a NUL character or half of a surrogate pair'),
   )
 }
+
+// Reads a shell script piece by piece and knows, at every point, in which quotes, substitution or heredoc it stands.
+
+/** Where a value may not stand, in the words of a message. */
+export type ShellPlace =
+  | 'single quotes'
+  | 'double quotes'
+  | 'a command substitution'
+  | 'an expansion'
+  | 'arithmetic'
+  | 'backquotes'
+  | 'parentheses'
+  | 'a comment'
+  | 'a heredoc'
+
+interface Heredoc {
+  delimiter: string
+  /** `<<-`: the delimiter may be indented with tabs. */
+  indented: boolean
+}
+
+export interface ShellState {
+  places: ShellPlace[]
+  /** Heredocs whose bodies begin after this line, or the first of which is being read. */
+  heredocs: Heredoc[]
+  /** The line so far, as written. */
+  line: string
+}
+
+const opener = /^(?:\$\(\(|\(\(|\$\(|\$\{|[('"`])/
+const placeOf: Record<string, ShellPlace> = {
+  '$((': 'arithmetic',
+  '((': 'arithmetic',
+  '$(': 'a command substitution',
+  '${': 'an expansion',
+  '(': 'parentheses',
+  "'": 'single quotes',
+  '"': 'double quotes',
+  '`': 'backquotes',
+}
+const closer: Partial<Record<ShellPlace, string>> = {
+  arithmetic: '))',
+  'a command substitution': ')',
+  'an expansion': '}',
+  parentheses: ')',
+  'double quotes': '"',
+  backquotes: '`',
+}
+const heredocStart = /^<<(-?)[ \t]*\\?(['"]?)([\w.-]+)\2/
+
+export function startOfScript(): ShellState {
+  return { places: [], heredocs: [], line: '' }
+}
+
+/** What encloses this point, innermost; undefined at the top of the script, where a command may stand. */
+export function placeIn(state: ShellState): ShellPlace | undefined {
+  return state.places.at(-1)
+}
+
+/** The state after `text`. Tokens are not joined across two calls. */
+export function scanShell(state: ShellState, text: string): ShellState {
+  const next = { places: [...state.places], heredocs: [...state.heredocs], line: state.line }
+  for (let rest = text; rest !== ''; ) {
+    const taken = step(next, rest)
+    next.line = taken.includes('\n') ? taken.slice(taken.lastIndexOf('\n') + 1) : next.line + taken
+    rest = rest.slice(taken.length)
+  }
+  return next
+}
+
+/** Takes the next token off `rest` and returns it. */
+function step(state: ShellState, rest: string): string {
+  const place = state.places.at(-1)
+  if (rest[0] === '\n') return endLine(state)
+  if (place === 'a heredoc' || place === 'a comment') return rest.split('\n', 1)[0]!
+  if (place === 'single quotes') return take(state, rest, "'")
+  if (rest[0] === '\\') return rest.slice(0, 2)
+  const end = place && closer[place]
+  if (end && rest.startsWith(end)) return take(state, rest, end)
+  const opened = opener.exec(rest)?.[0]
+  if (opened && !(place === 'double quotes' && !/^[$`]/.test(opened))) {
+    state.places.push(placeOf[opened]!)
+    return opened
+  }
+  if (place === 'double quotes' || place === 'an expansion' || place === 'arithmetic') return rest[0]!
+  if (rest.startsWith('<<<')) return '<<<'
+  const document = heredocStart.exec(rest)
+  if (document) {
+    state.heredocs.push({ delimiter: document[3]!, indented: document[1] === '-' })
+    return document[0]
+  }
+  if (rest[0] === '#' && /(?:^|[\s;|&(])$/.test(state.line)) state.places.push('a comment')
+  return rest[0]!
+}
+
+/** Text up to and with the closing mark, which ends the innermost place; all of it when the mark is not there. */
+function take(state: ShellState, rest: string, mark: string): string {
+  const at = rest.indexOf(mark)
+  const newline = rest.indexOf('\n')
+  if (newline >= 0 && (at < 0 || newline < at)) return newline === 0 ? '\n' : rest.slice(0, newline)
+  if (at < 0) return rest
+  state.places.pop()
+  return rest.slice(0, at + mark.length)
+}
+
+function endLine(state: ShellState): string {
+  const place = state.places.at(-1)
+  if (place === 'a comment') state.places.pop()
+  if (place === 'a heredoc') {
+    const [{ delimiter, indented } = { delimiter: '', indented: false }] = state.heredocs
+    if ((indented ? state.line.replace(/^\t+/, '') : state.line) !== delimiter) return '\n'
+    state.heredocs.shift()
+    state.places.pop()
+  }
+  // Inside multi-line quotes the body has not begun yet.
+  const quoted = state.places.some((open) => open === 'single quotes' || open === 'double quotes')
+  if (state.heredocs.length > 0 && !quoted) state.places.push('a heredoc')
+  return '\n'
+}

@@ -1,9 +1,18 @@
 // A user's own template: checked, then compiled. The compiler is loaded for it alone.
-import type { Problem } from '../problems/problem.ts'
-import { partialTemplates, type Render } from './own-templates.ts'
-import { normalizeScript } from './script-text.ts'
-import { lintTemplate } from './template-lint.ts'
-import { compileOptions } from './template-options.ts'
+
+import type { ProblemCode } from '../problems/codes.ts'
+import { type Problem, type ProblemOptions, problem } from '../problems/problem.ts'
+import { placeIn, type ShellState, scanShell, startOfScript } from './shell.ts'
+import {
+  compileOptions,
+  contextNames,
+  type HelperName,
+  helperNames,
+  type NameKind,
+  normalizeScript,
+  partialTemplates,
+  type Render,
+} from './templates.ts'
 
 export interface UserTemplate {
   /** Path of the file, for messages. */
@@ -20,4 +29,223 @@ export async function compileUserTemplate(
   const problems = lintTemplate({ ...template, text }, Handlebars.parse, Object.keys(partialTemplates()))
   if (problems.length > 0) return { problems }
   return { render: Handlebars.compile(text, compileOptions), problems }
+}
+
+// Checks a template's syntax tree: only declared names, only through our helpers, only where the shell cannot read them.
+
+export interface TemplateSource {
+  name: string
+  text: string
+}
+
+/** `Handlebars.parse`; a parameter, because the compiler is loaded only where a template must be read. */
+export type Parse = (text: string) => hbs.AST.Program
+
+type Report = (
+  code: ProblemCode,
+  node: hbs.AST.Node,
+  message: string,
+  options?: Pick<ProblemOptions, 'remedy'>,
+) => void
+
+/** Every fault of a whole script, or with `isPartial` of a part of one, with its line and column. */
+export function lintTemplate(
+  source: TemplateSource,
+  parse: Parse,
+  partialNames: string[],
+  isPartial = false,
+): Problem[] {
+  const problems: Problem[] = []
+  const report: Report = (code, { loc }, message, options) =>
+    problems.push(
+      problem(code, message, {
+        ...options,
+        where: { file: source.name, line: loc.start.line, column: loc.start.column + 1 },
+      }),
+    )
+  let program: hbs.AST.Program
+  try {
+    program = parse(source.text)
+  } catch (cause) {
+    return [syntaxProblem(source.name, cause as Error)]
+  }
+  if (!isPartial && !source.text.startsWith('#!'))
+    report('TEMPLATE_NO_SHEBANG', program, 'the template does not begin with #!')
+  const position = openPosition((node, message) => report('TEMPLATE_POSITION', node, message))
+  walk(program, { report, position, partialNames })
+  position.end(program)
+  return problems
+}
+
+interface Walk {
+  report: Report
+  position: Position
+  partialNames: string[]
+}
+
+function walk(program: hbs.AST.Program, at: Walk): void {
+  for (const node of program.body) visit(node, at)
+}
+
+function visit(node: hbs.AST.Statement, at: Walk): void {
+  if (node.type === 'ContentStatement') at.position.text(node as hbs.AST.ContentStatement)
+  else if (node.type === 'MustacheStatement') visitValue(node as hbs.AST.MustacheStatement, at)
+  else if (node.type === 'BlockStatement') visitBlock(node as hbs.AST.BlockStatement, at)
+  else if (node.type === 'PartialStatement') visitPartial(node as hbs.AST.PartialStatement, at)
+  else if (node.type !== 'CommentStatement')
+    at.report('TEMPLATE_NOT_ALLOWED', node, `${node.type} is not allowed`)
+}
+
+function visitValue(node: hbs.AST.MustacheStatement, { report, position }: Walk): void {
+  const helper = nameOf(node.path)
+  const [name, ...more] = node.params
+  if (isHelper(helper) && name && more.length === 0 && !node.hash) {
+    const fault = checkName(name, helper)
+    if (fault) report('TEMPLATE_UNKNOWN_NAME', name, fault)
+    position.value(node, helper)
+    return
+  }
+  const written = name ? nameOf(name) : helper
+  report('TEMPLATE_NOT_ALLOWED', node, `{{${helper}${name ? ' …' : ''}}} would reach the script unquoted`, {
+    remedy: `Write {{sh ${written}}}, {{list ${written}}} or {{text ${written}}}.`,
+  })
+}
+
+function visitBlock(node: hbs.AST.BlockStatement, at: Walk): void {
+  const block = nameOf(node.path)
+  const [name, ...more] = node.params
+  if (!['if', 'unless'].includes(block) || !name || more.length > 0 || node.hash) {
+    const remedy = 'Use {{#if name}} or {{#unless name}}.'
+    at.report('TEMPLATE_NOT_ALLOWED', node, `{{#${block}}} is not allowed`, { remedy })
+    return
+  }
+  const fault = checkName(name, 'if')
+  if (fault) at.report('TEMPLATE_UNKNOWN_NAME', name, fault)
+  at.position.branches(node, [
+    () => node.program && walk(node.program, at),
+    () => node.inverse && walk(node.inverse, at),
+  ])
+}
+
+function visitPartial(node: hbs.AST.PartialStatement, { report, position, partialNames }: Walk): void {
+  const name = nameOf(node.name)
+  if (partialNames.includes(name) && node.params.length === 0 && !node.hash) {
+    position.partial(node)
+    return
+  }
+  report('TEMPLATE_NOT_ALLOWED', node, `there is no partial {{> ${name}}}`, {
+    remedy: `The partials are ${partialNames.join(', ')}; they take no arguments.`,
+  })
+}
+
+function nameOf(node: hbs.AST.Node): string {
+  return 'original' in node ? String(node.original) : node.type
+}
+
+function isHelper(name: string): name is HelperName {
+  return helperNames.some((helper) => helper === name)
+}
+
+function syntaxProblem(file: string, { message }: Error): Problem {
+  const line = /on line (\d+)/.exec(message)?.[1]
+  return problem('TEMPLATE_SYNTAX', message.split('\n').join(' '), {
+    where: { file, ...(line && { line: Number(line) }) },
+  })
+}
+
+// Is a name in a template one that it is given, and does its use fit what it holds?
+
+const uses: Record<HelperName | 'if', NameKind[]> = {
+  sh: ['text', 'switch'],
+  text: ['text'],
+  list: ['list'],
+  if: ['text', 'list', 'switch'],
+}
+
+/** What is wrong with it, or undefined. */
+export function checkName(node: hbs.AST.Expression, use: HelperName | 'if'): string | undefined {
+  if (node.type !== 'PathExpression') return `only names are allowed here, not ${node.type}`
+  const { original, data, depth, parts } = node as hbs.AST.PathExpression
+  const known = contextNames[parts.join('.')]
+  if (!known || data || depth > 0 || !Object.hasOwn(contextNames, original))
+    return `${original} is not a name a template is given`
+  if (!uses[use].includes(known.kind)) return `${original} is a ${known.kind}, which ${use} cannot take`
+  return undefined
+}
+
+// Where a value stands in the script around it. Quoting alone does not help in another quote, a heredoc or a comment:
+// there the shell, or a line of the value itself, would undo it.
+
+/** What must stand before a value on its line, and right after it. */
+const rules: Record<HelperName, { before: RegExp; after: string; form: string }> = {
+  sh: { before: /^\s*(?:export )?[A-Za-z_]\w*=$/, after: '\n', form: 'NAME={{sh name}}' },
+  list: { before: /^\s*[A-Za-z_]\w*=\($/, after: ')\n', form: 'NAME=({{list name}})' },
+  text: { before: /^[^#]*\S $/, after: '\n', form: 'command {{text name}}' },
+}
+const blank: Record<HelperName, string> = { sh: "''", list: "''", text: '' }
+
+type ReportAt = (node: hbs.AST.Node, message: string) => void
+
+/** Follows a template from its beginning to its end. */
+export interface Position {
+  text(node: hbs.AST.ContentStatement): void
+  value(node: hbs.AST.MustacheStatement, helper: HelperName): void
+  partial(node: hbs.AST.PartialStatement): void
+  /** Each branch begins where the block stands, and must end in the same place as the others. */
+  branches(node: hbs.AST.BlockStatement, walks: (() => unknown)[]): void
+  end(node: hbs.AST.Program): void
+}
+
+export function openPosition(report: ReportAt): Position {
+  let state: ShellState = startOfScript()
+  /** The value whose line must end with the next text. */
+  let waiting: { node: hbs.AST.Node; helper: HelperName } | undefined
+
+  function settle(text: string): void {
+    if (waiting && !text.startsWith(rules[waiting.helper].after)) refuse(waiting.node, waiting.helper)
+    waiting = undefined
+  }
+
+  function refuse(node: hbs.AST.Node, helper: HelperName): void {
+    report(node, `the value must stand alone: ${rules[helper].form}`)
+  }
+
+  return {
+    text(node) {
+      settle(node.value)
+      state = scanShell(state, node.value)
+    },
+    value(node, helper) {
+      settle('')
+      const place = placeIn(state)
+      const open = helper === 'list' && state.places.length === 1 && place === 'parentheses'
+      const inside = place !== undefined && !open
+      if (inside) report(node, `the value stands inside ${place}`)
+      else if (!rules[helper].before.test(state.line)) refuse(node, helper)
+      else waiting = { node, helper }
+      state = scanShell(state, blank[helper])
+    },
+    partial(node) {
+      settle('')
+      const place = placeIn(state)
+      if (place) report(node, `the partial stands inside ${place}`)
+      else if (state.line !== '' || node.indent) report(node, 'a partial must begin its line')
+    },
+    branches(node, walks) {
+      settle('')
+      const before = state
+      const ends = walks.map((walk) => {
+        state = before
+        walk()
+        settle('')
+        return JSON.stringify([state.places, state.heredocs])
+      })
+      if (new Set(ends).size > 1) report(node, 'the branches end in different quotes or substitutions')
+    },
+    end(node) {
+      const place = placeIn(state)
+      if (place && place !== 'a comment') report(node, `the template ends inside ${place}`)
+      waiting = undefined
+    },
+  }
 }

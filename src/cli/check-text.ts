@@ -1,5 +1,5 @@
 // What `provision check` found, for people: a block of lines for each subject, and a count at the end.
-import type { CheckResult, CheckRow } from '../provisioner/row.ts'
+import type { CheckResult, CheckRow } from '../provisioner/check-rows.ts'
 
 const words: Record<CheckResult, string> = {
   passed: 'ok',

@@ -1,8 +1,7 @@
 // From options to a client of the provisioner they mean.
 
 import { loadConfig } from '../config/load.ts'
-import type { Client } from '../http/client.ts'
-import { createLocalClient } from '../http/local-client.ts'
+import { type Client, createLocalClient } from '../http/client.ts'
 import { ProvisionError } from '../problems/problem.ts'
 import type { CommandContext } from './command.ts'
 import { type ConnectOptions, connect } from './connect.ts'

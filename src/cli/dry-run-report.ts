@@ -1,6 +1,6 @@
 // The short report of a dry run for people: how agents will trust, what they dial, how large the user data is.
 import { inspect } from 'node:util'
-import type { DryRunPool } from '../provisioner/dry-run.ts'
+import type { DryRunPool } from '../provisioner/prepare.ts'
 import type { Terminal } from './terminal.ts'
 
 /** @param now milliseconds since the epoch */

@@ -1,5 +1,5 @@
 // How a pool came to its decisions, for people: demand, VMs, room for the work, decisions with their reasons.
-import type { Explanation } from '../provisioner/explain.ts'
+import type { Explanation } from '../provisioner/snapshot-file.ts'
 import { clockTime } from './clock-time.ts'
 import { table } from './table.ts'
 

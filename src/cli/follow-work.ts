@@ -1,8 +1,8 @@
 // Work followed on a terminal: what it prints where it belongs, what becomes of it for people.
 import { setTimeout as wait } from 'node:timers/promises'
 import type { Client } from '../http/client.ts'
-import { followWork } from '../http/follow.ts'
-import type { LogLine, WorkView } from '../http/work-view.ts'
+import type { LogLine, WorkView } from '../http/client-views.ts'
+import { followWork } from '../http/work-client.ts'
 import type { Clock } from '../platform/ports.ts'
 import type { Terminal } from './terminal.ts'
 import { stateSentence } from './work-text.ts'

@@ -1,10 +1,10 @@
 // The question about a master that nobody vouches for yet, and what to say once it is answered.
 
-import type { Stranger } from '../http/stranger.ts'
 import type { Target } from '../http/target.ts'
-import { pairs } from '../pki/fingerprint.ts'
-import { masterUrl } from '../pki/master-address.ts'
-import type { PresentedCertificate } from '../pki/presented.ts'
+import type { Stranger } from '../http/untrusted-server.ts'
+import type { PresentedCertificate } from '../pki/preflight-explain.ts'
+import { masterUrl } from '../pki/trust-plan.ts'
+import { pairs } from '../pki/trust-store.ts'
 import { type Problem, problem } from '../problems/problem.ts'
 import { confirmed, sayProblems, type Terminal } from './terminal.ts'
 

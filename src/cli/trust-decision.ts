@@ -1,8 +1,7 @@
 // Whether a stranger is to be trusted: by the SHA-256 that was given, else by an answer on the terminal.
-import { strangerProblem } from '../http/explain-connection.ts'
-import type { Stranger } from '../http/stranger.ts'
-import { pairs, parseFingerprint } from '../pki/fingerprint.ts'
-import type { PresentedCertificate } from '../pki/presented.ts'
+import { type Stranger, strangerProblem } from '../http/untrusted-server.ts'
+import type { PresentedCertificate } from '../pki/preflight-explain.ts'
+import { pairs, parseFingerprint } from '../pki/trust-store.ts'
 import { ProvisionError, problem } from '../problems/problem.ts'
 import { certificateLines, howToCompare, strangerLines } from './introduce.ts'
 import { confirmed, type Terminal } from './terminal.ts'

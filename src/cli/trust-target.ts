@@ -1,7 +1,6 @@
 // Which master a `provision trust` command means.
 
-import type { TrustMemory } from '../http/client-trust.ts'
-import { type Target, targetByUrl } from '../http/target.ts'
+import { type Target, type TrustMemory, targetByUrl } from '../http/target.ts'
 import { ProvisionError, problem } from '../problems/problem.ts'
 import type { CommandContext } from './command.ts'
 import { sayProblems } from './terminal.ts'

@@ -1,5 +1,5 @@
 // A picture that is looked at for a while: redrawn in place on a terminal, one after the other elsewhere.
-import { isNoAnswer } from '../http/submit.ts'
+import { isNoAnswer } from '../http/work-client.ts'
 import type { Clock } from '../platform/ports.ts'
 import { ProvisionError } from '../problems/problem.ts'
 import { liveArea } from './live-area.ts'

@@ -1,6 +1,6 @@
 // `instance_types`: the list form both clouds share.
-import { checkDuplicates } from './provider-common.ts'
-import { type Block, note } from './reading.ts'
+import { checkDuplicates } from './provider-keys.ts'
+import { type Block, note } from './read-block.ts'
 import type { YamlPath } from './yaml.ts'
 
 export interface TypeWithSlots {

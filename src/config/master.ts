@@ -1,11 +1,10 @@
 // The whole file: from YAML values to the configuration, in both forms.
 import { resolve } from 'node:path'
+import { type Problem, problem } from '../problems/problem.ts'
 import type { DemandConfig, ListenConfig, MasterConfig, PoolConfig, TlsFiles } from './master-config.ts'
-import { checkDemand, checkListen } from './master-rules.ts'
-import { poolsOf } from './pools.ts'
-import { type Partially, readBlock } from './read-block.ts'
-import { type Block, given, inner, note } from './reading.ts'
-import { resourceManagerOf } from './resource-manager.ts'
+import { poolsOf, resourceManagerOf } from './pools.ts'
+import { type Block, given, inner, note, type Partially, readBlock } from './read-block.ts'
+import { shown } from './report.ts'
 import { masterFile } from './schema.ts'
 
 /** What environment variables say instead of the file (origin: determined-master/init.go). */
@@ -87,4 +86,90 @@ function demandOf(block: Block, demand: Partially<DemandConfig> | undefined): De
     token_file: file(demand?.token_file),
     ca_file: file(demand?.ca_file),
   } as DemandConfig
+}
+
+// Rules between the top-level keys that are ours alone: where demand comes from, and the listener.
+
+const determinedOnly = [
+  'url',
+  'user',
+  'password_file',
+  'token_file',
+  'ca_file',
+  'master_cert_name',
+  'placeholder_agent',
+]
+
+export function checkDemand(block: Block, demand: Partially<DemandConfig> | undefined): void {
+  const written = inner(block, 'demand')
+  if (!written || !demand?.type) return
+  if (demand.type !== 'determined') {
+    for (const key of determinedOnly.filter((name) => given(written, name)))
+      note(
+        written,
+        'CONFIG_CONFLICT',
+        `demand.${key} is for a Determined master, but demand.type is "${demand.type}"`,
+        {
+          key,
+          part: 'key',
+          remedy: 'Write `type: determined`, or remove the key.',
+        },
+      )
+    return
+  }
+  if (!given(written, 'user') !== !given(written, 'password_file')) {
+    const [has, lacks] = given(written, 'user') ? ['user', 'password_file'] : ['password_file', 'user']
+    note(written, 'CONFIG_NEEDS_KEY', `demand.${has} needs demand.${lacks}`, { key: has!, part: 'key' })
+  }
+  if (given(written, 'token_file') && given(written, 'user'))
+    note(written, 'CONFIG_CONFLICT', 'demand.token_file and demand.user both say who logs in', {
+      key: 'token_file',
+      part: 'key',
+    })
+  if (!['user', 'password_file', 'token_file'].some((key) => given(written, key)))
+    note(written, 'CONFIG_NEEDS_KEY', 'a Determined master wants a login', {
+      key: 'type',
+      remedy: 'Set demand.user and demand.password_file, or demand.token_file.',
+    })
+}
+
+interface Surroundings {
+  listen: Partially<ListenConfig> | undefined
+  /** The master's. */
+  port: number
+  hasTls: boolean
+  demandType: DemandConfig['type'] | undefined
+}
+
+export function checkListen(block: Block, { listen, port, hasTls, demandType }: Surroundings): void {
+  const written = inner(block, 'listen')
+  if (!written || !listen) return
+  if (!given(written, 'tls') && !hasTls)
+    note(block, 'CONFIG_NEEDS_KEY', 'listen needs a certificate: listen.tls or security.tls', {
+      key: 'listen',
+      part: 'key',
+      remedy: 'Set listen.tls.cert and listen.tls.key; `provision certs` makes a development pair.',
+    })
+  if (listen.port === port && demandType === 'built-in')
+    note(block, 'CONFIG_CONFLICT', `listen.port and the master's port are both ${port}`, {
+      key: given(written, 'port') ? ['listen', 'port'] : 'port',
+      remedy: "Choose another port, or remove listen: the built-in master's listener serves both.",
+    })
+}
+
+// Environment variables that win over the file (origin: determined-master/init.go).
+
+/** Empty variables count as unset. Relative paths start from the working directory: they are not the file's. */
+export function overridesOf(env: Record<string, string | undefined>): Overrides & { problems: Problem[] } {
+  const cert = env['DET_SECURITY_TLS_CERT']
+  const key = env['DET_SECURITY_TLS_KEY']
+  const port = env['DET_PORT']
+  const files = { ...(cert && { cert: resolve(cert) }), ...(key && { key: resolve(key) }) }
+  if (!port) return { ...files, problems: [] }
+  const number = /^\d{1,5}$/.test(port) ? Number(port) : Number.NaN
+  if (number <= 65_535) return { ...files, ...(number > 0 && { port: number }), problems: [] }
+  const fault = problem('CONFIG_ENVIRONMENT', `DET_PORT must be a port number, but is ${shown(port)}`, {
+    where: { file: 'DET_PORT' },
+  })
+  return { ...files, problems: [fault] }
 }

@@ -1,17 +1,14 @@
 // One provider block, of whatever type.
 import * as z from 'zod/mini'
 import { nearest } from '../platform/nearest.ts'
-import { awsOf } from '../providers/aws/provider-aws.ts'
+import { awsOf } from '../providers/aws/rules.ts'
 import { awsKeys, awsProvider } from '../providers/aws/schema.ts'
-import { gcpOf } from '../providers/gcp/provider-gcp.ts'
+import { gcpOf } from '../providers/gcp/rules.ts'
 import { gcpKeys, gcpProvider } from '../providers/gcp/schema.ts'
 import { type LocalKeys, localKeys, localProvider } from '../providers/local/schema.ts'
-import { described } from './issues.ts'
-import { commonOf } from './provider-common.ts'
-import type { ProviderConfig } from './provider-config.ts'
-import { commonKeys } from './provider-keys.ts'
-import { type Partially, readBlock } from './read-block.ts'
-import { type Block, errorCount, given, note } from './reading.ts'
+import type { ProviderConfig } from './master-config.ts'
+import { commonKeys, commonOf } from './provider-keys.ts'
+import { type Block, described, errorCount, given, note, type Partially, readBlock } from './read-block.ts'
 
 const ownKeys = { aws: awsKeys, gcp: gcpKeys, local: localKeys }
 type Type = keyof typeof ownKeys

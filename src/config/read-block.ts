@@ -1,10 +1,11 @@
 // Reads a mapping key by key, so that one wrong value does not hide what the others say.
 import * as z from 'zod/mini'
+import { nearest } from '../platform/nearest.ts'
+import type { ProblemCode } from '../problems/codes.ts'
+import { type Problem, type ProblemOptions, problem } from '../problems/problem.ts'
 import { foreign, kinds } from './fields.ts'
-import { described, tell } from './issues.ts'
-import { type Block, isAbsent, isMapping, nameOf, note, type Reading } from './reading.ts'
-import { unknownKeys } from './unknown-keys.ts'
-import type { YamlPath } from './yaml.ts'
+import { shown } from './report.ts'
+import type { YamlPath, YamlText } from './yaml.ts'
 
 /** What could be read: wrong and missing values are left out at any depth. */
 export type Partially<T> = T extends readonly (infer Item)[]
@@ -168,4 +169,158 @@ function wrongType(
     part: 'value',
     ...(remedy && { remedy }),
   })
+}
+
+// What is being read and where: the block of the file at hand, and how problems with it are noted.
+
+export interface Reading {
+  yaml: Pick<YamlText, 'locate' | 'textOf'>
+  problems: Problem[]
+  /** Absolute folder that relative paths start from. */
+  folder: string
+}
+
+/** A mapping of the file. */
+export interface Block {
+  reading: Reading
+  path: YamlPath
+  raw: Record<string, unknown>
+}
+
+export interface At extends Omit<ProblemOptions, 'where'> {
+  /** A key of the block, or a path below it; without it the block itself. */
+  key?: string | YamlPath
+  /** `key` marks the key's name instead of its value. */
+  part?: 'key' | 'value'
+}
+
+export function isMapping(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+/** An empty key counts as absent, as in the origin. */
+export function isAbsent(value: unknown): value is null | undefined {
+  return value === undefined || value === null
+}
+
+/** Whether the user wrote the key with a value: a default, or an empty text, is nothing the user said. */
+export function given({ raw }: Block, key: string): boolean {
+  return Object.hasOwn(raw, key) && !isAbsent(raw[key]) && raw[key] !== ''
+}
+
+/** Notes a problem; gives undefined, so that a reader can end with it. */
+export function note(block: Block, code: ProblemCode, message: string, at: At = {}): undefined {
+  const { key = [], part, ...options } = at
+  const path = [...block.path, ...(typeof key === 'string' ? [key] : key)]
+  const where = block.reading.yaml.locate(path, part ?? (path.length === block.path.length ? 'key' : 'value'))
+  block.reading.problems.push(problem(code, message, { ...options, where }))
+}
+
+/** A mapping below this one; undefined when the key is absent or holds something else. */
+export function inner(block: Block, key: string): Block | undefined {
+  const raw = block.raw[key]
+  return isMapping(raw) ? { reading: block.reading, path: [...block.path, key], raw } : undefined
+}
+
+export function errorCount({ problems }: Reading): number {
+  return problems.filter(({ severity }) => severity === 'error').length
+}
+
+/** `tls.trust`, `custom_tags[1].key`: the path as people say it, from the block it belongs to. */
+export function nameOf(path: YamlPath): string {
+  const start = path.findLastIndex((part) => part === 'provider' || part === 'provisioner') + 1
+  const own = start > 0 && start < path.length ? path.slice(start) : afterPool(path)
+  return own
+    .map((part, index) => (typeof part === 'number' ? `[${part}]` : index ? `.${part}` : part))
+    .join('')
+}
+
+function afterPool(path: YamlPath): YamlPath {
+  return path[0] === 'resource_pools' && path.length > 2 ? path.slice(2) : path
+}
+
+// Keys a block does not have: errors in our own blocks, warnings where the master has keys of its own.
+
+interface UnknownKeyOptions {
+  /** Our own block: an unknown key is an error. */
+  strict: boolean
+  /** What the block is called. */
+  name: string
+  /** The remedy for a key that belongs elsewhere, when it turns up here. */
+  elsewhere?: ((key: string) => string | undefined) | undefined
+}
+
+export function unknownKeys(
+  block: Block,
+  shape: Record<string, z.ZodMiniType>,
+  { strict, name, elsewhere }: UnknownKeyOptions,
+): void {
+  const ours = Object.keys(shape).filter((key) => shape[key] !== foreign)
+  for (const key of Object.keys(block.raw)) {
+    if (Object.hasOwn(shape, key)) continue
+    const moved = elsewhere?.(key)
+    const meant = moved ? undefined : nearest(key, ours)
+    const at = { key, part: 'key' as const, ...(meant && { details: { didYouMean: meant } }) }
+    const remedy = moved ?? (meant && `Did you mean "${meant}"?`)
+    if (strict)
+      note(block, 'CONFIG_UNKNOWN_KEY', `${JSON.stringify(key)} is not a key of ${name}`, {
+        ...at,
+        remedy: remedy ?? keysOf(ours),
+      })
+    else if (remedy)
+      note(block, 'CONFIG_SUSPECT_KEY', `${JSON.stringify(key)} is not a key of ${name}, and is not read`, {
+        ...at,
+        remedy,
+      })
+  }
+}
+
+function keysOf(keys: string[]): string {
+  if (keys.length > 12) return 'Remove it; docs/configuration.md lists the keys.'
+  return `Remove it. The keys here are: ${keys.join(', ')}.`
+}
+
+// What zod found wrong with one value, in the words of the configuration.
+
+interface Told {
+  code: ProblemCode
+  message: string
+  remedy?: string
+}
+
+/** A value and the schema it does not fit; `issue` is the first thing zod said about it. */
+export function tell(schema: z.ZodMiniType, issue: z.core.$ZodIssue, value: unknown, path: YamlPath): Told {
+  const kind = kinds.get(schema)
+  const last = path.at(-1)
+  const message = `${nameOf(path)} must be ${kind?.noun ?? 'something else'}, but is ${described(value, last)}`
+  const remedy = kind?.remedy
+  const told = (code: ProblemCode): Told => ({ code, message, ...(remedy && { remedy }) })
+  switch (issue.code) {
+    case 'invalid_value': {
+      const words = issue.values.map(String)
+      const meant = typeof value === 'string' ? nearest(value, words) : undefined
+      return {
+        ...told('CONFIG_BAD_CHOICE'),
+        remedy: meant ? `Did you mean "${meant}"?` : `Write ${orList(words)}.`,
+      }
+    }
+    case 'too_small':
+    case 'too_big':
+      return told(typeof value === 'string' ? 'CONFIG_BAD_VALUE' : 'CONFIG_OUT_OF_RANGE')
+    case 'invalid_type':
+      return told(kind?.code === 'CONFIG_BAD_DURATION' ? 'CONFIG_BAD_DURATION' : 'CONFIG_WRONG_TYPE')
+    default:
+      return told(kind?.code ?? 'CONFIG_BAD_VALUE')
+  }
+}
+
+/** `the number 20`, `"20"`: a number and the text of it look alike, so the type is said. */
+export function described(value: unknown, key?: string | number): string {
+  const text = shown(value, key)
+  return typeof value === 'number' ? `the number ${text}` : text
+}
+
+export function orList(words: readonly string[]): string {
+  const quoted = words.map((word) => `"${word}"`)
+  return quoted.length < 2 ? quoted.join('') : `${quoted.slice(0, -1).join(', ')} or ${quoted.at(-1)}`
 }

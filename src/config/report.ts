@@ -19,3 +19,101 @@ export function reportProblem({ code, severity, message, remedy, where }: Proble
 export function reportProblems(problems: Problem[]): string {
   return problems.map((one) => `${reportProblem(one)}\n`).join('\n')
 }
+
+// The lines around a place in a file with a marker under it, ready to print in plain text.
+
+export interface FramedPlace {
+  /** From 1. */
+  line: number
+  column: number
+  /** Characters to mark; at least one is. */
+  length: number
+}
+
+const width = 100
+/** Longer lines are not searched for secrets, so they are not shown. */
+const longest = 1000
+/** What a terminal would obey or not show. */
+const unseen = /[\p{Cc}\uFEFF]/gu
+
+/**
+ * One line before, the line itself with its marker, one line after. `hidden` tells lines that are never shown as
+ * neighbours: the insides of scripts and other long texts.
+ */
+export function codeFrame(lines: string[], place: FramedPlace, hidden: (line: number) => boolean): string {
+  const shownLines = [place.line - 1, place.line, place.line + 1].filter(
+    (line) =>
+      line === place.line || (line >= 1 && line <= lines.length && !hidden(line) && lines[line - 1]!.trim()),
+  )
+  const digits = String(shownLines.at(-1)).length
+  const skip = Math.max(0, place.column - width + 20)
+  return shownLines
+    .flatMap((line) => {
+      const here = line === place.line
+      const whole = lines[line - 1] ?? ''
+      const gutter = `${here ? '>' : ' '} ${String(line).padStart(digits)} |`
+      if (whole.length > longest) return [`${gutter} (${whole.length} characters)`]
+      const text = clip(whole, skip)
+      const row = `${gutter} ${text}`
+      return here ? [row, `  ${' '.repeat(digits)} | ${marker(text, place, skip)}`] : [row]
+    })
+    .map((row) => row.trimEnd())
+    .join('\n')
+}
+
+function clip(line: string, skip: number): string {
+  const masked = maskLine(line).replaceAll('\t', ' ').replaceAll(unseen, '·')
+  const kept = skip ? `…${masked.slice(skip + 1)}` : masked
+  return kept.length > width ? `${kept.slice(0, width - 1)}…` : kept
+}
+
+function marker(text: string, place: FramedPlace, skip: number): string {
+  const start = place.column - 1 - skip
+  const room = Math.max(1, text.length - start)
+  return ' '.repeat(Math.max(0, start)) + '^'.repeat(Math.max(1, Math.min(place.length, room)))
+}
+
+// Values as they may be shown in messages and code frames: short, and without secrets.
+
+const mask = '********'
+/** Scripts count, as for the origin: they are where people put what a VM needs to know. */
+const secretWords =
+  /password|passwd|secret|token|credential|startup_script|(?:access|private|signing|api|segment_\w+)_?key/i
+/** `password_file: /run/x` names a file; the path is no secret. */
+const harmless = /_(?:file|path)$/i
+const secretKey = new RegExp(`(["']?)([\\w.-]*(?:${secretWords.source})[\\w.-]*)\\1(\\s*:\\s*)(\\S.*)$`, 'i')
+/** `|` or `>`: the value is on the lines below. */
+const blockStart = /^[|>][-+\d]*\s*$/
+const secretText: [RegExp, string][] = [
+  [/(\/\/)[^\s/@"']*@/g, `$1${mask}@`],
+  [/(^|[\s"'])[^\s/@"':]+:(?!\/\/)[^\s@"']+@/g, `$1${mask}@`],
+  [/\b(?:AKIA|ASIA)[A-Z0-9]{16}\b/g, mask],
+  [/\b(?:gh[pousr]_|glpat-|xox[abprs]-|eyJ)[\w.-]{12,}/g, mask],
+]
+
+export function isSecretKey(key: string): boolean {
+  return secretWords.test(key) && !harmless.test(key)
+}
+
+/** A line of the user's file without the secrets it may hold. */
+export function maskLine(line: string): string {
+  const hidden = line.replace(secretKey, (whole, quote, key, colon, value) =>
+    harmless.test(key) || blockStart.test(value) ? whole : `${quote}${key}${quote}${colon}${mask}`,
+  )
+  return maskText(hidden)
+}
+
+function maskText(text: string): string {
+  return secretText.reduce((result, [pattern, by]) => result.replace(pattern, by), text)
+}
+
+/** A value as a message names it: `"abc"`, `12`, `a list`; at most 60 characters. */
+export function shown(value: unknown, key: string | number | undefined = undefined): string {
+  if (value === null || value === undefined) return 'empty'
+  if (typeof key === 'string' && isSecretKey(key)) return mask
+  if (Array.isArray(value)) return 'a list'
+  if (typeof value === 'object') return 'a mapping'
+  if (typeof value !== 'string') return String(value)
+  const text = JSON.stringify(maskText(value))
+  return text.length > 60 ? `${text.slice(0, 56)}…"` : text
+}

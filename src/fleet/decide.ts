@@ -1,18 +1,16 @@
 // One turn of the loop: what is known becomes a snapshot, the plan becomes calls.
-import type { Decision } from '../planner/decision.ts'
+import type { AgentDecision, Decision, MarkDecision, ReasonCode } from '../planner/decision.ts'
+import { offeringKey } from '../planner/instance.ts'
 import { plan } from '../planner/plan.ts'
-import type { Snapshot } from '../planner/snapshot.ts'
-import { act } from './act.ts'
-import { orderAll } from './clear.ts'
-import { settleJournal } from './holds.ts'
-import { isDue, isReplayable, isShown, missingOf } from './intents.ts'
-import { send, settle } from './launch.ts'
-import { isLive } from './memory.ts'
+import type { KnownOffering, Snapshot } from '../planner/snapshot.ts'
+import { breakerView, delayAfter, launchedLastHour } from './failures.ts'
+import { holdsOf, settleJournal } from './holds.ts'
+import { isDue, isReplayable, isShown, missingOf, openLaunch, send, settle } from './launch.ts'
+import { isLive, type PoolMemory, type Track } from './memory.ts'
+import { judgeVms } from './observe.ts'
 import { checkpointOf } from './records.ts'
-import { type PoolRun, problemOf } from './run.ts'
-import type { LaunchMaterial } from './settings.ts'
-import { snapshotOf } from './snapshot-of.ts'
-import { judgeVms } from './useless-vms.ts'
+import { drain, endVms, orderAll, undrain } from './removal.ts'
+import { type LaunchMaterial, type PoolRun, type PoolSettings, problemOf } from './run.ts'
 
 /** How long a VM whose end the cloud accepted may still be shown as running before it is asked again. */
 const endingTime = 60_000
@@ -78,5 +76,119 @@ function materialOf({ deps }: PoolRun): LaunchMaterial {
       kind: 'refused',
       problem: problemOf(error, 'INTERNAL', 'what a launch would carry is not known'),
     }
+  }
+}
+
+// From decisions to calls. Nothing here waits: calls run beside the loop, and what they are about is marked at once.
+
+/** How long work that several agents were not given is left alone. */
+const unplaceableGrowth = { first: 600_000, most: 1_800_000 }
+
+export function act(run: PoolRun, decisions: readonly Decision[], material: LaunchMaterial): void {
+  const ending = new Map<Track, ReasonCode>()
+  for (const decision of decisions) {
+    switch (decision.kind) {
+      case 'launch':
+        if (material.kind !== 'ready') break
+        say(run, 'launch', [], decision.count, decision.reason)
+        openLaunch(run, decision, material)
+        break
+      case 'mark':
+        mark(run, decision)
+        break
+      case 'drain':
+        move(run, decision, drain)
+        break
+      case 'undrain':
+        move(run, decision, undrain)
+        break
+      case 'terminate':
+        for (const track of freeTracks(run, decision))
+          if ((track.kept?.until ?? 0) <= run.now()) ending.set(track, decision.reason.code)
+    }
+  }
+  if (ending.size === 0 || run.now() < run.memory.terminateRetryAt || isEnding(run)) return
+  for (const decision of decisions)
+    if (decision.kind === 'terminate') {
+      const ids = tracksOf(run, decision).flatMap((track) => (ending.has(track) ? track.id : []))
+      if (ids.length > 0) say(run, 'terminate', ids, ids.length, decision.reason)
+    }
+  endVms(run, ending)
+}
+
+function move(run: PoolRun, decision: AgentDecision, call: (run: PoolRun, tracks: Track[]) => void): void {
+  const tracks = freeTracks(run, decision).filter(({ retryAt = 0 }) => retryAt <= run.now())
+  if (tracks.length === 0) return
+  const ids = tracks.map(({ id }) => id)
+  say(run, decision.kind, ids, ids.length, decision.reason)
+  call(run, tracks)
+}
+
+function tracksOf({ memory }: PoolRun, { ids }: AgentDecision): Track[] {
+  return ids.flatMap((id) => memory.tracks.get(id) ?? [])
+}
+
+/** Those about which no call is under way. */
+function freeTracks(run: PoolRun, decision: AgentDecision): Track[] {
+  return tracksOf(run, decision).filter((track) => track.busyWith === undefined)
+}
+
+function isEnding({ memory }: PoolRun): boolean {
+  for (const track of memory.tracks.values()) if (track.busyWith === 'end') return true
+  return false
+}
+
+function mark(run: PoolRun, { work, agents, trial, reason }: MarkDecision): void {
+  const { unplaced } = run.memory
+  for (const id of work) {
+    const all = [...new Set([...(unplaced.get(id)?.agents ?? []), ...agents])]
+    const wait = all.length > 1 ? delayAfter(all.length - 1, unplaceableGrowth, run.deps.random) : 0
+    unplaced.set(id, { agents: all, until: run.now() + wait, ...(trial === undefined ? {} : { trial }) })
+  }
+  say(run, 'mark', agents, work.length, reason)
+}
+
+/** Tells that something has been decided. */
+export function say(
+  run: PoolRun,
+  move: 'launch' | 'drain' | 'undrain' | 'terminate' | 'mark',
+  ids: string[],
+  count: number,
+  reason: Decision['reason'],
+): void {
+  run.emit({ kind: 'decided', move, ids, count, reason })
+  run.deps.metrics.count('decisions', { pool: run.deps.pool, move, reason: reason.code }, count)
+}
+
+// The memory as the planner sees it.
+
+export function snapshotOf(
+  pool: string,
+  memory: PoolMemory,
+  settings: PoolSettings,
+  material: LaunchMaterial,
+  now: number,
+): Snapshot {
+  return {
+    pool,
+    listing: memory.listing,
+    demandAt: memory.demandAt,
+    instances: [...memory.tracks.values()],
+    agents: [...memory.agents.values()],
+    pending: memory.pending,
+    unplaced: memory.unplaced,
+    inFlight: [...memory.intents.values()].map((intent) => ({
+      intentId: intent.id,
+      offerings: intent.offerings,
+      missing: missingOf(intent),
+    })),
+    offerings: settings.offerings.map((offering): KnownOffering => {
+      const refused = memory.offerings.get(offeringKey(offering))
+      return refused ? { ...offering, refused } : offering
+    }),
+    breaker: breakerView(memory.breaker, now),
+    probe: material.kind === 'ready' && material.probe && !memory.proven.has(material.userData.sha256),
+    launchedLastHour: launchedLastHour(memory.launches, now),
+    holds: holdsOf(memory, settings, material, now),
   }
 }

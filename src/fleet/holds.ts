@@ -1,10 +1,11 @@
 // What keeps a pool from acting, apart from what the plan sees itself.
 
+import type { Decision, ReasonCode } from '../planner/decision.ts'
 import type { Hold } from '../planner/snapshot.ts'
 import type { Problem } from '../problems/problem.ts'
-import { launchErrorOf } from './launch-error.ts'
+import { launchErrorOf } from './failures.ts'
 import type { PoolMemory } from './memory.ts'
-import type { LaunchMaterial, PoolSettings } from './settings.ts'
+import type { LaunchMaterial, PoolRun, PoolSettings } from './run.ts'
 
 /** After a lost journal, two complete listings at least so far apart must show what there is. */
 export const settleApart = 60_000
@@ -54,4 +55,19 @@ export function problemBehind(
   if (code === 'LISTING_MISSING' || code === 'LISTING_PARTIAL') return memory.problems.get('list')
   if (code === 'DEMAND_MISSING') return memory.problems.get('master')
   return undefined
+}
+
+// Reasons why something that is wanted is not done: told when they change, not at every turn.
+
+/** These come and go with every launch. */
+const passing: readonly ReasonCode[] = ['LAUNCH_IN_FLIGHT', 'LAUNCH_UNSETTLED']
+
+/** Tells of the holds if their codes differ from those told before; returns what to hand in next time. */
+export function tellHolds(run: PoolRun, decisions: readonly Decision[], before: string): string {
+  const reasons = decisions.flatMap(({ kind, reason }) =>
+    kind === 'hold' && !passing.includes(reason.code) ? [reason] : [],
+  )
+  const codes = [...new Set(reasons.map(({ code }) => code))].sort().join(' ')
+  if (codes !== before) run.emit({ kind: 'held', reasons })
+  return codes
 }

@@ -1,18 +1,14 @@
 // A launch: written down, sent, and learned from. Asking again for a launch of unknown outcome is the same call.
-
 import type { LaunchDecision } from '../planner/decision.ts'
 import { type Instance, offeringKey } from '../planner/instance.ts'
-import { withDeadline } from '../platform/deadline.ts'
+import { withDeadline } from '../platform/limit.ts'
 import { problem } from '../problems/problem.ts'
-import type { LaunchFailure, LaunchResult } from '../providers/launch.ts'
-import { isCarried, missingOf } from './intents.ts'
-import { forgetLaunchFailures, recordLaunchFailure } from './launch-error.ts'
-import { correctRate } from './launch-rate.ts'
-import type { OpenIntent, Track } from './memory.ts'
-import { learn } from './offering-memory.ts'
+import type { LaunchFailure, LaunchResult } from '../providers/contract.ts'
+import { correctRate, forgetLaunchFailures, learn, recordLaunchFailure } from './failures.ts'
+import { settleApart } from './holds.ts'
+import { isLive, type OpenIntent, type PoolMemory, type Track } from './memory.ts'
 import { storedIntent, storedUserData } from './records.ts'
-import { type PoolRun, problemOf, tell } from './run.ts'
-import { callDeadlines, type LaunchMaterial } from './settings.ts'
+import { callDeadlines, type LaunchMaterial, type PoolRun, problemOf, tell } from './run.ts'
 
 type Ready = Extract<LaunchMaterial, { kind: 'ready' }>
 
@@ -153,4 +149,50 @@ export function settle(run: PoolRun, intent: OpenIntent): void {
   correctRate(memory.launches, intent.id, intent.seen.size)
   const tracks = [...intent.seen].flatMap((id) => memory.tracks.get(id) ?? [])
   run.background(() => run.write({ at: run.now(), kind: 'settled', id: intent.id, tracks }).catch(() => {}))
+}
+
+// Launches of unknown outcome: asked again with the same bytes for a while, then settled by what listings show.
+
+/** How long the same request may be repeated: clouds remember tokens longer, but not for ever. */
+export const replayTime = 15 * 60_000
+/** How long a request may take effect after it was last sent. */
+const effectTime = 2 * 60_000
+
+/** VMs of the intent that nobody has seen yet. */
+export function missingOf({ count, seen }: OpenIntent): number {
+  return Math.max(0, count - seen.size)
+}
+
+/** Whether an open intent needs this user data. */
+export function isCarried({ intents }: PoolMemory, sha256: string): boolean {
+  for (const intent of intents.values()) if (intent.sha256 === sha256) return true
+  return false
+}
+
+/** Whether the same bytes may be sent again at all: nothing of the request has changed, and all of it fits below max. */
+export function isReplayable(
+  intent: OpenIntent,
+  memory: PoolMemory,
+  carried: { version: string; sha256: string } | undefined,
+  maxInstances: number,
+  now: number,
+): boolean {
+  const isSame = carried?.version === intent.version && carried.sha256 === intent.sha256
+  if (!isSame || now - intent.at >= replayTime) return false
+  let total = 0
+  for (const track of memory.tracks.values()) if (isLive(track)) total++
+  for (const open of memory.intents.values()) total += missingOf(open)
+  return total <= maxInstances
+}
+
+/** Whether its time has come: after the pause, and after a listing that could have shown its VMs to whoever recalled it. */
+export function isDue({ retryAt, listAfter }: OpenIntent, { listing }: PoolMemory, now: number): boolean {
+  return now >= retryAt && listing?.complete === true && listing.completeAt >= listAfter
+}
+
+/** Two complete listings far enough apart, begun after the request can have had an effect, have shown all there is. */
+export function isShown(intent: OpenIntent, { listing }: PoolMemory): boolean {
+  if (!listing?.complete || listing.completeAt < intent.lastSentAt + effectTime) return false
+  intent.settleFrom ??= listing.completeAt
+  return listing.completeAt - intent.settleFrom >= settleApart
 }

@@ -1,14 +1,18 @@
 // What a pool's loop remembers. Everything that must survive a restart can be written down (records.ts).
 
-import type { UserData } from '../agent-setup/user-data.ts'
+import type { UserData } from '../agent-setup/pack.ts'
 import type { PendingAllocation } from '../planner/demand.ts'
 import type { Offering } from '../planner/instance.ts'
 import type { KnownAgent, KnownInstance, Unplaced } from '../planner/snapshot.ts'
 import type { Problem } from '../problems/problem.ts'
-import { type BreakerMemory, closedBreaker } from './breaker.ts'
-import { type LaunchErrorMemory, noLaunchError } from './launch-error.ts'
-import type { Launched } from './launch-rate.ts'
-import type { OfferingMemory } from './offering-memory.ts'
+import {
+  type BreakerMemory,
+  closedBreaker,
+  type LaunchErrorMemory,
+  type Launched,
+  noLaunchError,
+  type OfferingMemory,
+} from './failures.ts'
 
 /** A VM of ours, and what is done about it at the moment. */
 export interface Track extends KnownInstance {

@@ -1,7 +1,15 @@
 // What the master's answer teaches: who joined, who was lost, and since when things are as they are, by our clock.
+
+import { failureStages, isFailureStage, type Stage } from '../agent-setup/stages.ts'
 import type { AgentState, Demand } from '../planner/demand.ts'
+import type { Instance, Offering } from '../planner/instance.ts'
 import type { KnownAgent } from '../planner/snapshot.ts'
-import type { PoolMemory, Track } from './memory.ts'
+import { limit, withDeadline } from '../platform/limit.ts'
+import { problem } from '../problems/problem.ts'
+import type { Listing } from '../providers/contract.ts'
+import { recordUsable, recordUseless } from './failures.ts'
+import { isLive, type PoolMemory, type Track, unknownWriter } from './memory.ts'
+import { callDeadlines, type PoolRun, problemOf, tell } from './run.ts'
 
 /** How long the agent of a VM that is gone may still be shown by the master. */
 const ghostTime = 5 * 60_000
@@ -81,4 +89,267 @@ function isTakenBack({ drainedAt }: Track, agent: AgentState, demandAt: number):
   return (
     drainedAt !== undefined && demandAt > drainedAt && agent.connected && agent.enabled && !agent.draining
   )
+}
+
+// What a listing of the cloud teaches. Listings show new VMs late, and now and then leave one out.
+
+export interface ListingRules {
+  writerId: string
+  /** Milliseconds for which a VM may be missing although it exists. */
+  visibility: number
+  /** Milliseconds for which the master's word counts that an agent is connected. */
+  maxWordAge: number
+  /** Slots of the offering it comes from, when they are known. */
+  slotsOf: (instance: Instance) => number | undefined
+}
+
+/** Looks at a listing that was begun at `startedAt`; returns the VMs that are gone, or going, without our doing. */
+export function observeListing(
+  memory: PoolMemory,
+  listing: Listing,
+  startedAt: number,
+  now: number,
+  rules: ListingRules,
+): Track[] {
+  const lost: Track[] = []
+  const shown = new Set<string>()
+  const foreign = new Map<string, string>()
+  for (const instance of listing.instances) {
+    shown.add(instance.id)
+    if (!isOurs(memory, instance, rules.writerId)) {
+      if (isLive(instance)) foreign.set(instance.id, instance.writerId ?? unknownWriter)
+      continue
+    }
+    const track = see(memory, instance, now, rules)
+    if (!isLive(track) && !track.ending) lost.push(track)
+  }
+  if (listing.complete) {
+    memory.foreign = foreign
+    lost.push(...forgetMissing(memory, shown, startedAt, now, rules))
+    memory.firstCompleteAt ??= startedAt
+  } else for (const [id, writer] of foreign) memory.foreign.set(id, writer)
+  const completeAt = listing.complete ? startedAt : memory.listing?.completeAt
+  memory.listing = completeAt === undefined ? undefined : { completeAt, complete: listing.complete }
+  return lost
+}
+
+/** Ours by tags is what the provider lists; ours to touch is what this writer launched, or a person gave us. */
+function isOurs(memory: PoolMemory, { writerId }: Instance, us: string): boolean {
+  return writerId === us || memory.adopted.has(writerId ?? unknownWriter)
+}
+
+function see(memory: PoolMemory, instance: Instance, now: number, { slotsOf }: ListingRules): Track {
+  const known = memory.tracks.get(instance.id)
+  const track: Track = Object.assign(
+    known ?? { ...instance, knownSince: now, slots: slotsOf(instance), listed: true },
+    instance,
+    { listed: true },
+  )
+  delete track.missingSince
+  delete track.recalled
+  memory.tracks.set(instance.id, track)
+  const intent = memory.intents.get(instance.intentId ?? '')
+  intent?.seen.add(instance.id)
+  track.sha256 ??= intent?.sha256
+  return track
+}
+
+/** Drops what two complete listings in a row do not show; one that was never shown has its time to appear first. */
+function forgetMissing(
+  memory: PoolMemory,
+  shown: ReadonlySet<string>,
+  startedAt: number,
+  now: number,
+  { visibility, maxWordAge }: ListingRules,
+): Track[] {
+  const gone: Track[] = []
+  const isTold = (memory.demandAt ?? 0) >= startedAt - maxWordAge
+  for (const track of memory.tracks.values()) {
+    if (shown.has(track.id) || track.knownSince >= startedAt) continue
+    // The master sees its agent: whatever the listing says, the VM is there.
+    if (isTold && memory.agents.get(track.id)?.connected && !track.ending) continue
+    const isMissing = isMissingAgain(track, startedAt) || visibility === 0
+    if (!isMissing || (!track.listed && startedAt - track.knownSince < visibility)) continue
+    memory.tracks.delete(track.id)
+    memory.ended.set(track.id, now)
+    if (!track.ending && !track.recalled && isLive(track)) gone.push(track)
+  }
+  return gone
+}
+
+/** True from the second listing in a row that does not show what earlier ones did. */
+function isMissingAgain(track: Track, startedAt: number): boolean {
+  track.missingSince ??= startedAt
+  return startedAt > track.missingSince
+}
+
+// One question to the master, and what its answer changes.
+
+/** Throws nothing: what goes wrong is kept as the pool's problem. Tells whether there was an answer. */
+export async function readDemand(run: PoolRun): Promise<boolean> {
+  const { deps, memory } = run
+  try {
+    const demand = await withDeadline(deps.clock, callDeadlines.master, 'the master', (signal) =>
+      deps.demand.read(deps.pool, signal),
+    )
+    const joined = observeDemand(memory, demand, run.now())
+    memory.problems.delete('master')
+    if (joined.length > 0) run.emit({ kind: 'joined', ids: joined.map(({ id }) => id) })
+    for (const track of joined) welcome(run, track)
+    return true
+  } catch (error) {
+    tell(run, 'master', problemOf(error, 'INTERNAL', 'the master could not be asked'))
+    return false
+  }
+}
+
+/** An agent that joined proves what it was launched with, and closes the breaker if it is what it promised to be. */
+function welcome({ memory, deps }: PoolRun, track: Track): void {
+  const { slots = 0 } = memory.agents.get(track.id) ?? {}
+  const seconds = (track.joinedAt! - track.knownSince) / 1000
+  deps.metrics.observe('join_seconds', seconds, { pool: deps.pool, stage: 'joined' })
+  if (track.sha256) memory.proven.add(track.sha256)
+  if (slots >= (track.slots ?? 0)) recordUsable(memory.breaker)
+}
+
+// One listing of the cloud, and what it changes.
+
+/** Throws nothing. Tells whether the listing was complete. */
+export async function listVms(run: PoolRun): Promise<boolean> {
+  const { deps, memory, settings } = run
+  const startedAt = run.now()
+  try {
+    const listing = await withDeadline(deps.clock, callDeadlines.list, 'a listing', (signal) =>
+      deps.provider.list(signal),
+    )
+    const starting = [...memory.tracks.values()].filter(({ state }) => state === 'starting')
+    const lost = observeListing(memory, listing, startedAt, run.now(), {
+      writerId: deps.owner.writerId,
+      visibility: settings.visibility,
+      maxWordAge: settings.policy.maxSnapshotAge,
+      slotsOf: (instance) => slotsOf(instance, settings.offerings),
+    })
+    lament(run, lost)
+    countStarted(run, starting)
+    if (listing.complete) memory.problems.delete('list')
+    else
+      tell(
+        run,
+        'list',
+        listing.problems[0] ?? problem('LISTING_PARTIAL', 'a listing of the VMs was not complete'),
+      )
+    return listing.complete
+  } catch (error) {
+    if (memory.listing) memory.listing = { ...memory.listing, complete: false }
+    tell(run, 'list', problemOf(error, 'INTERNAL', 'the VMs could not be listed'))
+    return false
+  }
+}
+
+/** `starting`: VMs that were starting before the listing. */
+function countStarted({ deps, now }: PoolRun, starting: Track[]): void {
+  for (const { state, knownSince } of starting)
+    if (state === 'running')
+      deps.metrics.observe('join_seconds', (now() - knownSince) / 1000, { pool: deps.pool, stage: 'running' })
+}
+
+function slotsOf({ instanceType }: Instance, offerings: readonly Offering[]): number | undefined {
+  return offerings.find((offering) => offering.instanceType === instanceType)?.slots
+}
+
+/** VMs that ended without our doing. Those that had not joined count as failures, unless the cloud took them back. */
+function lament(run: PoolRun, lost: Track[]): void {
+  const useless = lost.filter((track) => track.joinedAt === undefined && track.interruptedAt === undefined)
+  const fresh = useless.filter((track) => !track.told)
+  if (fresh.length > 0) run.background(() => sayNeverJoined(run, fresh))
+}
+
+// How often the cloud and the master are looked at.
+
+/** While something happens, and while nothing does. The larger stays below the age at which a view is too old. */
+const every = { busy: 5_000, quiet: 10_000 }
+const quietAfter = 60_000
+const listingRetries = { first: 5_000, most: 60_000 }
+
+/** Milliseconds until the next look, when all is well. */
+export function lookAgain(memory: PoolMemory, lastChangeAt: number, now: number): number {
+  const isQuiet = now - lastChangeAt > quietAfter && memory.intents.size === 0 && memory.pending.length === 0
+  return isQuiet ? every.quiet : every.busy
+}
+
+/** Milliseconds until the next listing after so many that failed. */
+export function listAgain(failures: number, random: () => number): number {
+  const grown = Math.min(listingRetries.most, listingRetries.first * 2 ** Math.min(failures - 1, 10))
+  return Math.round(grown * (1 + random() / 4))
+}
+
+// VMs that never became usable: why, in the words of their own console, and what the breaker makes of it.
+
+/** Consoles read for one round: enough to know why, when a hundred VMs fail alike. */
+const most = 8
+
+/** Reports the VMs, with the stage their script reached where the console can be read. Throws nothing. */
+export async function sayNeverJoined(run: PoolRun, tracks: Track[]): Promise<void> {
+  const inTurn = limit(4)
+  const fresh = tracks.filter((track) => !track.told)
+  for (const track of fresh) {
+    blame(run, track)
+    track.told = true
+  }
+  await Promise.all(
+    fresh.slice(0, most).map((track) =>
+      inTurn(async () => {
+        const stage = await stageOf(run, track)
+        const { id, instanceType, zone } = track
+        const message = `VM ${id} (${instanceType}, ${zone || 'any zone'}) did not join: ${why(track, stage)}`
+        run.emit({ kind: 'problem', problem: problem('NEVER_JOINED', message, { details: { id, stage } }) })
+      }),
+    ),
+  )
+}
+
+/** Counts VMs whose time to become usable is over by the newest word of the master, before anything is bought for them. */
+export function judgeVms(run: PoolRun): void {
+  const { memory, settings } = run
+  const { bootTimeout, placementGrace } = settings.policy
+  const { demandAt } = memory
+  if (demandAt === undefined) return
+  for (const track of memory.tracks.values()) {
+    if (track.judged || track.ending || !isLive(track)) continue
+    const { knownSince, joinedAt, slots = 0 } = track
+    const isLate = joinedAt === undefined && knownSince + bootTimeout <= demandAt
+    const agent = memory.agents.get(track.id)
+    const isShort =
+      joinedAt !== undefined && joinedAt + placementGrace <= demandAt && (agent?.slots ?? slots) < slots
+    if (isLate || isShort) blame(run, track)
+  }
+}
+
+/** Counts a VM that never became usable, once. */
+function blame(run: PoolRun, track: Track): void {
+  if (track.judged) return
+  track.judged = true
+  const { memory, deps } = run
+  deps.metrics.count('useless_vms', { pool: deps.pool })
+  if (!recordUseless(memory.breaker, track.knownSince, run.now(), deps.random)) return
+  const { failures, until } = memory.breaker
+  const message = `${failures} VMs in a row never became usable agents: the next one is launched as a probe`
+  run.emit({ kind: 'problem', problem: problem('BREAKER_OPEN', message, { details: { failures, until } }) })
+}
+
+async function stageOf({ deps }: PoolRun, { id }: Track): Promise<Stage | undefined> {
+  try {
+    return await withDeadline(deps.clock, callDeadlines.console, 'the console', (signal) =>
+      deps.provider.consoleStage(id, signal),
+    )
+  } catch {
+    return undefined
+  }
+}
+
+function why({ state, stateReason }: Track, stage: Stage | undefined): string {
+  const cloud = stateReason ? ` (the cloud: ${stateReason})` : ''
+  if (stage === undefined) return `it is ${state}, and its console says nothing${cloud}`
+  if (isFailureStage(stage)) return `${stage}, ${failureStages[stage].meaning}${cloud}`
+  return `the last stage of its script was ${stage}${cloud}`
 }

@@ -1,17 +1,13 @@
 // A launch on a person's order. What the plan would not do for lack of need, a person may; what is not safe, nobody.
 
-import type { LaunchDecision } from '../planner/decision.ts'
+import type { LaunchDecision, ReasonCode } from '../planner/decision.ts'
 import { offeringKey } from '../planner/instance.ts'
-import type { ReasonCode } from '../planner/reasons.ts'
 import { codeInfo } from '../problems/codes.ts'
 import { type Problem, ProvisionError, problem } from '../problems/problem.ts'
-import { say } from './act.ts'
-import { breakerView } from './breaker.ts'
-import type { Turn } from './decide.ts'
+import { say, type Turn } from './decide.ts'
+import { breakerView, launchedLastHour } from './failures.ts'
 import { problemBehind } from './holds.ts'
-import { missingOf } from './intents.ts'
-import { openLaunch } from './launch.ts'
-import { launchedLastHour } from './launch-rate.ts'
+import { missingOf, openLaunch } from './launch.ts'
 import { isLive } from './memory.ts'
 import type { PoolRun } from './run.ts'
 

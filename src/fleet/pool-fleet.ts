@@ -1,21 +1,17 @@
 // The loop of one pool: it looks at the cloud and at the master, decides, and acts. No pool knows of another.
 
-import { createBell } from '../platform/bell.ts'
+import { createBell } from '../platform/limit.ts'
 import { type Problem, ProvisionError, problem } from '../problems/problem.ts'
-import { listAgain, lookAgain } from './cadence.ts'
-import { cleared } from './clear.ts'
 import { type Turn, takeTurn } from './decide.ts'
-import { undrain } from './drain.ts'
-import { launchErrorOf } from './launch-error.ts'
-import { listVms } from './list-vms.ts'
+import { launchErrorOf } from './failures.ts'
+import { tellHolds } from './holds.ts'
 import type { Track } from './memory.ts'
+import { listAgain, listVms, lookAgain, readDemand } from './observe.ts'
 import { orderLaunch } from './order-launch.ts'
-import { readDemand } from './read-demand.ts'
 import { checkpointOf, type PoolRecord, recall } from './records.ts'
-import { createRun, type PoolRun } from './run.ts'
-import type { PoolDeps, PoolSettings } from './settings.ts'
+import { cleared, undrain } from './removal.ts'
+import { createRun, type PoolDeps, type PoolRun, type PoolSettings } from './run.ts'
 import { type PoolStatus, statusOf } from './status.ts'
-import { tellHolds } from './tell-holds.ts'
 
 export interface PoolFleet {
   readonly pool: string

@@ -1,10 +1,10 @@
 // What is written to the pool's journal, and how the memory is read back from it.
 
-import type { UserData } from '../agent-setup/user-data.ts'
+import type { UserData } from '../agent-setup/pack.ts'
 import type { KnownAgent, Unplaced } from '../planner/snapshot.ts'
 import type { JournalRecord } from '../platform/ports.ts'
+import type { Refusal } from './failures.ts'
 import { emptyMemory, type OpenIntent, type PoolMemory, type Track } from './memory.ts'
-import type { Refusal } from './offering-memory.ts'
 
 type StoredIntent = Pick<OpenIntent, 'id' | 'at' | 'count' | 'offerings' | 'sha256' | 'version'> & {
   seen?: string[]

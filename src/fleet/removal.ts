@@ -1,12 +1,10 @@
 // Ending VMs: looked at once more right before, then asked of the cloud in one call.
-import type { ReasonCode } from '../planner/reasons.ts'
-import { withDeadline } from '../platform/deadline.ts'
-import { delayAfter } from './backoff.ts'
-import type { Track } from './memory.ts'
-import { readDemand } from './read-demand.ts'
-import { type PoolRun, problemOf, tell } from './run.ts'
-import { callDeadlines } from './settings.ts'
-import { sayNeverJoined } from './useless-vms.ts'
+import type { ReasonCode } from '../planner/decision.ts'
+import { limit, withDeadline } from '../platform/limit.ts'
+import { delayAfter } from './failures.ts'
+import { isLive, type PoolMemory, type Track } from './memory.ts'
+import { readDemand, sayNeverJoined } from './observe.ts'
+import { callDeadlines, type PoolRun, problemOf, tell } from './run.ts'
 
 const retryGrowth = { first: 2_000, most: 60_000 }
 /** For a VM that somebody has protected: only a person can change that. */
@@ -98,4 +96,83 @@ async function end(run: PoolRun, tracks: Track[]): Promise<void> {
 function keep(run: PoolRun, track: Track): void {
   const times = (track.kept?.times ?? 0) + 1
   track.kept = { times, until: run.now() + delayAfter(times, keptGrowth, run.deps.random) }
+}
+
+// Taking agents out of the scheduler's hands, and giving them back.
+
+const atOnce = 8
+const retryAfter = 5_000
+
+/** Drains are written down first: after a crash nobody else would know that they were ours. */
+export function drain(run: PoolRun, tracks: Track[]): void {
+  const ids = tracks.map(({ id }) => id)
+  change(run, 'drain', tracks, async () => run.write({ at: run.now(), kind: 'draining', ids }))
+}
+
+export function undrain(run: PoolRun, tracks: Track[]): void {
+  change(run, 'undrain', tracks, async () => {})
+}
+
+function change(run: PoolRun, move: 'drain' | 'undrain', tracks: Track[], before: () => Promise<void>): void {
+  if (tracks.length === 0) return
+  for (const track of tracks) track.busyWith = move
+  run.background(async () => {
+    try {
+      await before()
+      const inTurn = limit(atOnce)
+      await Promise.all(tracks.map((track) => inTurn(() => ask(run, move, track))))
+    } finally {
+      for (const track of tracks) delete track.busyWith
+    }
+    const given = tracks.filter((track) => track.drainedAt === undefined).map(({ id }) => id)
+    if (move === 'undrain' && given.length > 0)
+      run.background(() => run.write({ at: run.now(), kind: 'undrained', ids: given }).catch(() => {}))
+    run.changed()
+  })
+}
+
+async function ask(run: PoolRun, move: 'drain' | 'undrain', track: Track): Promise<void> {
+  const { demand, clock } = run.deps
+  try {
+    const known = await withDeadline(clock, callDeadlines.master, `a ${move}`, (signal) =>
+      demand[move](track.id, signal),
+    )
+    // An agent the master does not know cannot be drained, and needs no undrain.
+    if (move === 'undrain') delete track.drainedAt
+    else if (known) track.drainedAt = run.now()
+    else track.retryAt = run.now() + retryAfter
+  } catch (error) {
+    track.retryAt = run.now() + retryAfter
+    tell(run, 'master', problemOf(error, 'INTERNAL', `the master could not be asked for a ${move}`))
+  }
+}
+
+// The end of a pool: every VM of ours is ended, and none is launched any more.
+
+const lookEvery = 200
+
+/** Those that launches under way still bring are ended as they come. */
+export function orderAll({ tracks }: PoolMemory): void {
+  for (const track of tracks.values()) track.ordered = 'even_if_busy'
+}
+
+/** Waits until nothing of ours is left that could bill, at most `patience` milliseconds; returns what is. */
+export async function cleared(run: PoolRun, patience: number): Promise<string[]> {
+  const end = run.now() + patience
+  while (!run.stopping && run.now() < end && !isClear(run.memory)) {
+    await run.deps.clock.sleep(lookEvery)
+    run.changed()
+  }
+  return leftIn(run.memory)
+}
+
+function isClear(memory: PoolMemory): boolean {
+  return memory.listing !== undefined && memory.intents.size === 0 && leftIn(memory).length === 0
+}
+
+/** A VM whose end the cloud has accepted is not left. */
+function leftIn({ tracks }: PoolMemory): string[] {
+  return [...tracks.values()]
+    .filter((track) => isLive(track) && track.endedAt === undefined)
+    .map(({ id }) => id)
 }

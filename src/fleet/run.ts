@@ -1,11 +1,16 @@
 // A pool's loop in the hands of its parts: what they read, what they write, and how they tell that something changed.
 
+import type { UserData } from '../agent-setup/pack.ts'
+import type { DemandSource } from '../demand/source.ts'
+import type { Reason } from '../planner/decision.ts'
+import type { KnownOffering, Policy } from '../planner/snapshot.ts'
 import { limit } from '../platform/limit.ts'
+import type { Clock, Journal, Logger, Metrics } from '../platform/ports.ts'
 import { type Problem, ProvisionError, problem } from '../problems/problem.ts'
-import type { FleetEvent } from './events.ts'
+import type { Ownership, Provider } from '../providers/contract.ts'
+import type { LaunchErrorRules } from './failures.ts'
 import { emptyMemory, type PoolMemory } from './memory.ts'
 import type { PoolRecord } from './records.ts'
-import type { PoolDeps, PoolSettings } from './settings.ts'
 
 type EventBody = FleetEvent extends infer E ? (E extends FleetEvent ? Omit<E, 'at' | 'pool'> : never) : never
 
@@ -91,3 +96,75 @@ export function problemOf(
     cause: error,
   })
 }
+
+// What a pool is run by, and what it is run with. Settings may change while it runs; the rest may not.
+
+export interface PoolSettings {
+  policy: Policy
+  /** Without `refused`: that is the fleet's own memory. */
+  offerings: Omit<KnownOffering, 'refused'>[]
+  launchError: LaunchErrorRules
+  /** How long a new VM may be missing from complete listings, in milliseconds; 0 where a listing shows all there is. */
+  visibility: number
+}
+
+/** What a launch would carry now, or why there must be none. */
+export type LaunchMaterial =
+  | {
+      kind: 'ready'
+      userData: UserData
+      /** The same as long as everything else in the request is: a request is repeated only under the same version. */
+      version: string
+      /** Nobody could check that an agent can join: launch one VM and see. */
+      probe: boolean
+    }
+  | { kind: 'refused'; problem: Problem }
+
+export interface PoolDeps {
+  pool: string
+  owner: Ownership
+  provider: Provider
+  demand: DemandSource
+  clock: Clock
+  /** This pool's own. */
+  journal: Journal
+  /** What the journal tells may not be all of it: listings must show first what there is. */
+  journalDamaged?: boolean
+  /** From 0 up to 1. */
+  random: () => number
+  /** A new UUID each time. */
+  newId: () => string
+  /** The preflight's last answer and the user data that goes with it; called often, so it only looks. */
+  material: () => LaunchMaterial
+  logger: Logger
+  metrics: Metrics
+  onEvent?: (event: FleetEvent) => void
+}
+
+/** Milliseconds a call may take before its outcome is unknown. GCE launches last as long as their operation. */
+export const callDeadlines = {
+  list: 60_000,
+  launch: 360_000,
+  terminate: 120_000,
+  master: 15_000,
+  console: 10_000,
+}
+
+// What happens to a pool, as data: for the log, the command line and the journal of decisions.
+
+export type FleetEvent = { at: number; pool: string } & (
+  | {
+      kind: 'decided'
+      move: 'launch' | 'drain' | 'undrain' | 'terminate' | 'mark'
+      ids: string[]
+      count: number
+      reason: Reason
+    }
+  /** What is wanted and not done has changed; an empty list: nothing is held back any more. */
+  | { kind: 'held'; reasons: Reason[] }
+  | { kind: 'launched'; intentId: string; ids: string[]; missing: number }
+  | { kind: 'joined'; ids: string[] }
+  | { kind: 'ended'; ids: string[] }
+  /** Something went wrong that a person may want to know. */
+  | { kind: 'problem'; problem: Problem }
+)

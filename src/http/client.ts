@@ -1,13 +1,15 @@
 // Talks to one master of ours: first makes sure that it is one, then asks, with the token where there is one.
+
+import { request } from 'node:http'
+import { join } from 'node:path'
 import * as z from 'zod/mini'
-import { masterUrl } from '../pki/master-address.ts'
+import { type AgentDialOptions, connectAsAgent } from '../pki/dial-options.ts'
+import { masterUrl } from '../pki/trust-plan.ts'
+import { readAll, timedOut } from '../platform/http-client.ts'
 import { type Problem, ProvisionError, problem } from '../problems/problem.ts'
-import { remember } from './client-trust.ts'
-import { exchange, type HttpAnswer } from './exchange.ts'
-import { explainConnection } from './explain-connection.ts'
-import { productName } from './product.ts'
-import type { Stranger } from './stranger.ts'
-import type { Target } from './target.ts'
+import { productName } from './status-endpoints.ts'
+import { remember, type Target } from './target.ts'
+import { explainConnection, type Stranger } from './untrusted-server.ts'
 
 export interface Answer {
   status: number
@@ -159,5 +161,103 @@ function jsonOf(text: string): unknown {
     return JSON.parse(text)
   } catch {
     return undefined
+  }
+}
+
+// One HTTP request and its answer, with a deadline.
+
+export interface ExchangeOrder {
+  host: string
+  port: number
+  /** Of a socket in the file system, in place of host and port. */
+  socketPath?: string
+  /** undefined: plain http. */
+  tls?: AgentDialOptions
+  method: 'GET' | 'POST'
+  path: string
+  headers: Record<string, string>
+  body?: string
+  /** Milliseconds for the whole exchange. */
+  timeoutMs: number
+}
+
+export interface HttpAnswer {
+  status: number
+  text: string
+}
+
+/** All that a master remembers fits in; what goes on for longer is no answer of ours. */
+const longestAnswer = 64 * 1024 * 1024
+
+/** Milliseconds for each address of a host but the last; Node's 250 are too few for a far one. */
+const perAddress = 2500
+
+/** Any status is an answer. Rejects with the error of the network or of TLS; ETIMEDOUT after the deadline. */
+export function exchange(order: ExchangeOrder): Promise<HttpAnswer> {
+  const { tls, body, timeoutMs, ...rest } = order
+  const deadline = AbortSignal.timeout(timeoutMs)
+  return new Promise((resolve, reject) => {
+    const fail = (error: Error) => reject(deadline.aborted ? timedOut(timeoutMs) : error)
+    const headers = { ...order.headers, ...(body && { 'Content-Length': String(Buffer.byteLength(body)) }) }
+    const where = order.socketPath
+      ? { socketPath: order.socketPath }
+      : { host: order.host, port: order.port, autoSelectFamilyAttemptTimeout: perAddress }
+    const createConnection = tls && (() => connectAsAgent({ ...where, ...tls }))
+    const sent = request({ ...rest, ...where, headers, createConnection, signal: deadline }, (response) => {
+      readAll(response, longestAnswer).then(
+        (text) => resolve({ status: response.statusCode ?? 0, text }),
+        fail,
+      )
+    })
+    sent.on('error', fail)
+    sent.end(body)
+  })
+}
+
+// Talks to the provisioner of this machine through the socket in its state folder. The file's mode decides who may.
+
+export interface LocalClientOptions {
+  stateDir: string
+  version: string
+  /** Milliseconds for one request. */
+  timeoutMs?: number
+}
+
+export function createLocalClient({ stateDir, version, timeoutMs = 15_000 }: LocalClientOptions): Client {
+  const socketPath = join(stateDir, 'control.sock')
+  return {
+    url: socketPath,
+    // Nobody but the user of the provisioner can have put it there.
+    async meet() {},
+    async ask(method, path, body) {
+      const text = body === undefined ? undefined : JSON.stringify(body)
+      const headers = { Accept: 'application/json', 'User-Agent': `provision/${version}`, Host: 'localhost' }
+      const order = { host: 'localhost', port: 0, socketPath, method, path, headers, body: text, timeoutMs }
+      const answer = await exchange(order).catch((error: NodeJS.ErrnoException) => {
+        throw new ProvisionError(noAnswer(error, socketPath, stateDir))
+      })
+      return { status: answer.status, value: parsedAnswer(answer.text, socketPath) }
+    },
+  }
+}
+
+function noAnswer(error: NodeJS.ErrnoException, socket: string, stateDir: string): Problem {
+  switch (error.code) {
+    case 'ENOENT':
+    case 'ECONNREFUSED':
+      return problem('NOT_RUNNING', `no provisioner runs with ${stateDir}`, { cause: error })
+    case 'EACCES':
+    case 'EPERM':
+      return problem('CONTROL_SOCKET_DENIED', `${socket} may not be opened`, { cause: error })
+    default:
+      return problem('CLIENT_UNREACHABLE', `${socket}: ${error.message}`, { cause: error })
+  }
+}
+
+function parsedAnswer(text: string, socket: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch (cause) {
+    throw new ProvisionError(problem('MASTER_FAULT', `${socket} answered with what is no JSON`, { cause }))
   }
 }

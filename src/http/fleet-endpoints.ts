@@ -1,18 +1,26 @@
 // The doors of a running provisioner below /v1, whichever listener they are on. docs/control.md is their description.
 
+import * as z from 'zod/mini'
 import type { MasterConfig } from '../config/master-config.ts'
+import type { Track } from '../fleet/memory.ts'
 import type { Handler } from '../platform/ports.ts'
+import { firstWrong } from '../platform/schema-words.ts'
 import type { ProblemCode } from '../problems/codes.ts'
-import { ProvisionError, problem } from '../problems/problem.ts'
+import { type Problem, ProvisionError, problem } from '../problems/problem.ts'
+import type { RunningPools } from '../provisioner/pools.ts'
 import { isProvided } from '../provisioner/prepare.ts'
 import type { Provisioner } from '../provisioner/provisioner.ts'
-import { readDecisions } from '../provisioner/read-decisions.ts'
-import { failedSummary, poolDetails, poolSummary } from './fleet-views.ts'
-import { drainBody, emptyBody, eventQuery, launchBody, readBody, terminateBody } from './order-bodies.ts'
-import { problemView } from './reason-view.ts'
-import { drainVms, terminateVms, undrainVms } from './removals.ts'
+import { readDecisions } from '../provisioner/telemetry.ts'
+import {
+  agentRows,
+  failedSummary,
+  instanceViews,
+  poolDetails,
+  poolSummary,
+  problemView,
+  reasonView,
+} from './fleet-views.ts'
 import { answerRoutes, type Call, ok, type Reply, type Route } from './router.ts'
-import { agentRows, instanceViews } from './vm-views.ts'
 
 export interface ControlOptions {
   provisioner: Omit<Provisioner, 'start' | 'stop'>
@@ -107,4 +115,149 @@ function told(answer: Route['answer']): Route['answer'] {
 
 function failure(status: number, first: ProvisionError['problems'][number]): Reply {
   return { status, value: { error: problemView(first) } }
+}
+
+// The bodies of orders, checked at the door.
+
+const ids = z
+  .array(z.string().check(z.minLength(1), z.maxLength(256)))
+  .check(z.minLength(1), z.maxLength(10_000))
+
+export const launchBody = z.strictObject({ count: z.int().check(z.gte(1), z.lte(100_000)) })
+export const drainBody = z.strictObject({ ids })
+export const terminateBody = z.strictObject({ ids, force: z._default(z.boolean(), false) })
+export const emptyBody = z.strictObject({})
+
+const wholeNumber = z.optional(z.coerce.number().check(z.int(), z.gte(0), z.lte(1e15)))
+const eventWords = z.object({ pool: z.optional(z.string()), since: wholeNumber, limit: wholeNumber })
+const mostEvents = 10_000
+
+/** Of `GET /v1/events`. Throws ORDER_REFUSED. */
+export function eventQuery(query: URLSearchParams): { pool?: string; since?: number; limit: number } {
+  const { limit = 100, ...rest } = readBody(eventWords, Object.fromEntries(query))
+  return { ...rest, limit: Math.min(limit, mostEvents) }
+}
+
+/** Throws ORDER_REFUSED with the first thing that is wrong. */
+export function readBody<T>(schema: z.ZodMiniType<T>, body: unknown): T {
+  const parsed = schema.safeParse(body)
+  if (parsed.success) return parsed.data
+  throw new ProvisionError(problem('ORDER_REFUSED', firstWrong(parsed.error.issues, 'the body')))
+}
+
+// Orders to remove VMs: every id is looked at before anything is done about one.
+
+type Fleet = Pick<Provisioner, 'status' | 'drain' | 'undrain' | 'terminate'>
+
+/** Throws INSTANCE_UNKNOWN; nothing is done then. */
+export async function drainVms(fleet: Fleet, ids: string[]) {
+  const pools = poolsOf(fleet, ids)
+  return { ids: await fleet.drain(ids), waits: waitsOf(fleet, pools, blind) }
+}
+
+/** Throws INSTANCE_UNKNOWN; nothing is done then. `ids` are those that stay: others had no such order, or are ended already. */
+export async function undrainVms(fleet: Fleet, ids: string[]) {
+  poolsOf(fleet, ids)
+  return { ids: await fleet.undrain(ids), waits: [] }
+}
+
+/** Throws INSTANCE_UNKNOWN, or INSTANCE_BUSY without `force`; nothing is done then. */
+export async function terminateVms(fleet: Fleet, ids: string[], force: boolean) {
+  const pools = poolsOf(fleet, ids)
+  const busy = force ? [] : busyOnes(fleet, ids)
+  if (busy.length > 0) throw new ProvisionError(isBusy(busy))
+  // Without force each is drained first and looked at again, so work that came this moment is not lost either.
+  const ended = await (force ? fleet.terminate(ids) : fleet.drain(ids))
+  // By force no word of the master is needed.
+  const needs = force ? blind.filter((code) => code !== 'DEMAND_MISSING') : blind
+  return { ids: ended, waits: waitsOf(fleet, pools, needs) }
+}
+
+function poolsOf({ status }: Fleet, ids: string[]): Set<string> {
+  const poolOf = new Map(
+    status().pools.flatMap(({ pool, instances }) => instances.map((track: Track) => [track.id, pool])),
+  )
+  const missing = ids.filter((id) => !poolOf.has(id))
+  if (missing.length > 0) throw new ProvisionError(isUnknown(missing))
+  return new Set(ids.map((id) => poolOf.get(id)!))
+}
+
+function busyOnes({ status }: Fleet, ids: string[]): string[] {
+  const busy = new Set(
+    status().pools.flatMap(({ snapshot }) =>
+      (snapshot?.agents ?? []).flatMap((agent) => (agent.busy ? [agent.id] : [])),
+    ),
+  )
+  return ids.filter((id) => busy.has(id))
+}
+
+/** What keeps the pools from removing anything now: the order stands, and is carried out when that is over. */
+function waitsOf({ status }: Fleet, pools: Set<string>, blind: readonly string[]) {
+  return status()
+    .pools.filter(({ pool }) => pools.has(pool))
+    .flatMap(({ pool, holds, snapshot }) =>
+      holds
+        .filter(({ code }) => blind.includes(code) || isStopping(code, snapshot?.holds ?? []))
+        .map((hold) => ({ pool, ...reasonView(hold) })),
+    )
+}
+
+const blind: readonly string[] = ['DEMAND_MISSING', 'LISTING_MISSING', 'LISTING_PARTIAL']
+
+function isStopping(code: string, holds: readonly { code: string; stops: readonly string[] }[]): boolean {
+  return holds.some((hold) => hold.code === code && hold.stops.includes('remove'))
+}
+
+function isUnknown(ids: string[]): Problem {
+  return problem('INSTANCE_UNKNOWN', `not among the VMs of this provisioner: ${ids.join(', ')}`)
+}
+
+function isBusy(ids: string[]): Problem {
+  const message = `${ids.join(', ')} ${ids.length === 1 ? 'has' : 'have'} work`
+  return problem('INSTANCE_BUSY', message, { details: { ids } })
+}
+
+// What a person may tell a running provisioner, whichever door the word comes through.
+
+export interface Orders {
+  /** Throws POOL_UNKNOWN, or POOL_NOT_RUNNING with the reason, unless the pool runs. */
+  check(pool: string): void
+  /** Until `resume`, also after a restart, nothing is launched or ended in the pool. Throws POOL_UNKNOWN. */
+  pause(pool: string): Promise<void>
+  resume(pool: string): Promise<void>
+  /** Makes the VMs that other provisioners launched in the pool ours; returns the ids of those provisioners. */
+  adopt(pool: string): Promise<string[]>
+  /**
+   * Launches VMs beside those work calls for, all or none; they are removed like any other when they are idle for too
+   * long. Returns the id of the intent. Throws what forbids it: MAX_REACHED, PAUSED, LAUNCH_NOT_READY and others.
+   */
+  launch(pool: string, count: number): Promise<string>
+  /** Gives these VMs no more work and ends them when they have none. Returns the ids that are ours. */
+  drain(ids: readonly string[]): Promise<string[]>
+  /** Takes `drain` back for VMs that are not ended yet; they get work again. Returns their ids. */
+  undrain(ids: readonly string[]): Promise<string[]>
+  /** Ends these VMs now, whatever they do: their work is lost. Returns the ids that are ours. */
+  terminate(ids: readonly string[]): Promise<string[]>
+  /**
+   * Launches nothing more and ends every VM, whatever it does; the next start launches again. Waits at most `patience`
+   * milliseconds until the clouds have accepted that; returns the ids of what is left.
+   */
+  clear(patience: number): Promise<string[]>
+}
+
+export function createOrders({ get, all }: RunningPools): Orders {
+  async function remove(ids: readonly string[], how: 'when_idle' | 'even_if_busy'): Promise<string[]> {
+    return (await Promise.all(all().map(({ fleet }) => fleet.remove(ids, how)))).flat()
+  }
+  return {
+    check: (pool) => void get(pool),
+    pause: async (pool) => get(pool).fleet.pause(),
+    resume: async (pool) => get(pool).fleet.resume(),
+    adopt: async (pool) => get(pool).fleet.adopt(),
+    launch: async (pool, count) => get(pool).fleet.launch(count),
+    drain: (ids) => remove(ids, 'when_idle'),
+    undrain: async (ids) => (await Promise.all(all().map(({ fleet }) => fleet.keep(ids)))).flat(),
+    terminate: (ids) => remove(ids, 'even_if_busy'),
+    clear: async (patience) => (await Promise.all(all().map(({ fleet }) => fleet.clear(patience)))).flat(),
+  }
 }

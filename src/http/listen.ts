@@ -1,17 +1,16 @@
 // A listener: TLS or plain, bounded in every direction, with a certificate that can be replaced while it serves.
+
+import { constants } from 'node:crypto'
+import { chmodSync, mkdirSync, mkdtempSync, renameSync, rmSync, statSync } from 'node:fs'
 import { createServer as createPlainServer, type Server } from 'node:http'
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:https'
 import type { AddressInfo, Socket } from 'node:net'
+import { dirname, join } from 'node:path'
 import type { Duplex } from 'node:stream'
-import type { TLSSocket } from 'node:tls'
+import { createSecureContext, type SecureContextOptions, type TLSSocket } from 'node:tls'
 import type { Handler, Logger, UpgradeHandler } from '../platform/ports.ts'
-import type { Problem } from '../problems/problem.ts'
-import { ProvisionError } from '../problems/problem.ts'
-import { dispatch, dispatchUpgrade } from './dispatch.ts'
-import { type HandshakeFailure, handshakeFailure } from './handshake-failure.ts'
-import { defaultLimits, type ServerLimits } from './limits.ts'
-import { listenProblem } from './listen-problem.ts'
-import { type CertificatePair, contextOptions, type ServerTls, unusablePair } from './tls-context.ts'
+import { type Problem, ProvisionError, problem } from '../problems/problem.ts'
+import { dispatch, dispatchUpgrade } from './router.ts'
 
 export interface ListenOptions {
   /** An IP address or name of this machine; '' is every address, IPv6 too where there is any. */
@@ -135,4 +134,211 @@ function answerClientError(error: NodeJS.ErrnoException, socket: Duplex): void {
   if (!status || !socket.writable) socket.destroy()
   else
     socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`, () => socket.destroy())
+}
+
+// The TLS side of a listener: what is offered, and how a certificate is tried before it is used.
+
+/** A certificate chain, leaf first, and its private key, both PEM. */
+export interface CertificatePair {
+  cert: string
+  key: string
+}
+
+export interface ServerTls extends CertificatePair {
+  /** PEM. Set: clients are asked for a certificate of these CAs; whether they must have one is each handler's business. */
+  clientCa?: string
+}
+
+/**
+ * TLS 1.2 is the least (origin: master/internal/core.go). Renegotiation is off: no client of ours uses it, and it lets a
+ * client make the server do expensive handshakes on one connection.
+ */
+export function contextOptions(tls: ServerTls): SecureContextOptions {
+  return {
+    cert: tls.cert,
+    key: tls.key,
+    ca: tls.clientCa,
+    minVersion: 'TLSv1.2',
+    secureOptions: constants.SSL_OP_NO_RENEGOTIATION,
+  }
+}
+
+/** Why OpenSSL cannot serve with this pair, or undefined. Never a byte of the key. */
+export function unusablePair(tls: ServerTls): Problem | undefined {
+  // Node takes an empty text for "none" and then serves without a certificate.
+  if (!tls.cert.trim() || !tls.key.trim())
+    return problem('CERTIFICATE_NOT_SERVED', `the ${tls.cert.trim() ? 'key' : 'certificate'} is empty`)
+  try {
+    createSecureContext(contextOptions(tls))
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException
+    return problem('CERTIFICATE_NOT_SERVED', `the certificate and key cannot be used: ${message}`, {
+      details: { code },
+    })
+  }
+}
+
+// Why a port cannot be had, and what to do about it.
+
+/** `error` is what `server.listen` emitted. */
+export function listenProblem(error: NodeJS.ErrnoException, address: string, port: number): Problem {
+  const host = address.includes(':') ? `[${address}]` : address
+  const place = `${host || 'every address'}, port ${port}`
+  const rest = { details: { address, port, code: error.code }, cause: error }
+  switch (error.code) {
+    case 'EADDRINUSE':
+      return problem('LISTEN_PORT_TAKEN', `another process listens on ${place}`, {
+        ...rest,
+        remedy: `Stop that process (\`ss -ltnp 'sport = :${port}'\` names it), or configure another port.`,
+      })
+    case 'EACCES':
+      return problem('LISTEN_NOT_PERMITTED', `this user may not listen on ${place}`, {
+        ...rest,
+        remedy: `Ports below 1024 need CAP_NET_BIND_SERVICE: configure a port such as 8443, or grant it.`,
+      })
+    case 'EADDRNOTAVAIL':
+    case 'ENOTFOUND':
+    case 'EAI_AGAIN':
+      return problem('LISTEN_NO_SUCH_ADDRESS', `${host} is not an address of this machine`, rest)
+    default:
+      return problem('LISTEN_FAILED', `cannot listen on ${place}: ${error.message}`, rest)
+  }
+}
+
+// Names what went wrong when a client never got through the TLS handshake: often the only trace of an agent that cannot join.
+
+export type HandshakeFailureKind =
+  | 'certificate_refused'
+  | 'plain_text'
+  | 'tls_too_old'
+  | 'nothing_shared'
+  | 'timeout'
+  | 'not_tls'
+  | 'broken'
+
+export interface HandshakeFailure {
+  kind: HandshakeFailureKind
+  /** One sentence for people, without a full stop. */
+  message: string
+}
+
+/** Alerts a client sends about our certificate (RFC 8446 6.2); Go sends bad_certificate for every fault of a chain. */
+const refusals: [RegExp, string][] = [
+  [/ALERT_UNKNOWN_CA/, 'it does not trust the CA of our certificate'],
+  [/ALERT_CERTIFICATE_EXPIRED/, 'it says our certificate is not valid now'],
+  [
+    /ALERT_(BAD_CERTIFICATE|CERTIFICATE_UNKNOWN|UNSUPPORTED_CERTIFICATE)/,
+    'it refuses our certificate: wrong CA, name or date',
+  ],
+]
+
+/** Reads the error of `tlsClientError`; Node has no other place that tells. */
+export function handshakeFailure(error: NodeJS.ErrnoException): HandshakeFailure {
+  const code = error.code ?? ''
+  const refusal = refusals.find(([alert]) => alert.test(code))
+  if (refusal) return { kind: 'certificate_refused', message: refusal[1] }
+  if (/HTTP_REQUEST|HTTPS_PROXY_REQUEST/.test(code))
+    return { kind: 'plain_text', message: 'it speaks plain HTTP to the TLS port: its TLS is off' }
+  if (/UNSUPPORTED_PROTOCOL|PROTOCOL_VERSION|VERSION_TOO_LOW/.test(code))
+    return { kind: 'tls_too_old', message: 'it offers nothing newer than TLS 1.1' }
+  if (/NO_SHARED_CIPHER|NO_SUITABLE|NO_SHARED_GROUP|HANDSHAKE_FAILURE/.test(code))
+    return { kind: 'nothing_shared', message: 'it shares no cipher, curve or signature algorithm with us' }
+  if (code === 'ERR_TLS_HANDSHAKE_TIMEOUT')
+    return { kind: 'timeout', message: 'it did not finish the TLS handshake' }
+  if (/^ERR_SSL_/.test(code)) return { kind: 'not_tls', message: `it does not speak TLS (${code})` }
+  return { kind: 'broken', message: `it went away during the TLS handshake (${code || error.message})` }
+}
+
+// What one client may cost us. Times in milliseconds, sizes in bytes.
+
+export interface ServerLimits {
+  /** Sockets at once; further ones are closed as they come. */
+  connections: number
+  /** From the first byte of TCP to the end of the TLS handshake. */
+  handshake: number
+  /** Until the last header has come; also how long a silent connection lives. */
+  headers: number
+  /** Until the last byte of the body has come. */
+  request: number
+  /** Between two requests on one connection. */
+  keepAlive: number
+  /** Without a byte in either direction while a request is answered. */
+  idle: number
+  headerSize: number
+}
+
+export const defaultLimits: ServerLimits = {
+  connections: 20_000,
+  handshake: 10_000,
+  headers: 10_000,
+  request: 30_000,
+  keepAlive: 15_000,
+  idle: 60_000,
+  headerSize: 16_384,
+}
+
+// A socket in the file system: whoever may open the file may ask, so it is its owner's from the first moment on.
+
+export interface LocalListener {
+  close(): Promise<void>
+}
+
+/** What the kernel has room for (sockaddr_un: 108 bytes with the final NUL on Linux, 104 on macOS). */
+const longestPath = process.platform === 'darwin' ? 103 : 107
+
+/** Puts the socket (0600) in place of what an earlier process left. Throws CONTROL_SOCKET_UNUSABLE. */
+export async function listenLocally(
+  path: string,
+  handlers: Handler[],
+  logger: Logger,
+): Promise<LocalListener> {
+  const sockets = new Set<Socket>()
+  const server = createPlainServer({
+    headersTimeout: defaultLimits.headers,
+    requestTimeout: defaultLimits.request,
+    keepAliveTimeout: defaultLimits.keepAlive,
+    maxHeaderSize: defaultLimits.headerSize,
+  })
+  server.on('connection', (socket: Socket) => {
+    sockets.add(socket)
+    socket.once('close', () => sockets.delete(socket))
+  })
+  server.on('request', (request, response) => void dispatch(handlers, logger, request, response))
+  let folder: string | undefined
+  let inode: number | undefined
+  try {
+    mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
+    // Nobody else gets into this folder, so the socket's own mode is set before it can be reached.
+    folder = mkdtempSync(join(dirname(path), '.s-'))
+    const made = join(folder, 's')
+    for (const each of [made, path])
+      if (Buffer.byteLength(each) > longestPath)
+        throw new Error(`the path is longer than ${longestPath} bytes`)
+    await new Promise<void>((resolve, reject) => server.once('error', reject).listen(made, resolve))
+    server.removeAllListeners('error')
+    chmodSync(made, 0o600)
+    inode = statSync(made).ino
+    renameSync(made, path)
+  } catch (cause) {
+    server.close()
+    throw new ProvisionError(
+      problem('CONTROL_SOCKET_UNUSABLE', `${path}: ${(cause as Error).message}`, { cause }),
+    )
+  } finally {
+    if (folder) rmSync(folder, { recursive: true, force: true })
+  }
+  server.on('error', (error) => logger.error('the control socket failed', { error }))
+  return {
+    async close() {
+      // Whoever has taken the folder over has a socket of its own there.
+      if (statSync(path, { throwIfNoEntry: false })?.ino === inode) rmSync(path, { force: true })
+      const closed = new Promise<void>((resolve) => server.close(() => resolve()))
+      server.closeIdleConnections()
+      const cut = setTimeout(() => {
+        for (const socket of sockets) socket.destroy()
+      }, 1000)
+      await closed
+      clearTimeout(cut)
+    },
+  }
 }

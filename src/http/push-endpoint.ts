@@ -1,12 +1,10 @@
 // Push over HTTP: PUT /v1/pools/{pool}/demand, answered with the agents to drain; GET /v1/pools/{pool}/drains.
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { createDrainList } from '../demand/drain-list.ts'
-import { createPushSource } from '../demand/push.ts'
-import { type ReadDemand, readPush } from '../demand/pushed-demand.ts'
+import { createDrainList, createPushSource, type ReadDemand, readPush } from '../demand/push.ts'
 import type { DemandSource } from '../demand/source.ts'
 import type { Clock, Handler, Logger } from '../platform/ports.ts'
 import { type Problem, problem } from '../problems/problem.ts'
-import { pathOf, readJson, sendJson, sendProblem } from './http-answers.ts'
+import { pathOf, readJson, sendJson, sendProblem } from './router.ts'
 
 export interface PushDoor {
   source: DemandSource

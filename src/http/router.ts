@@ -1,6 +1,10 @@
 // Routes as data, and the one handler that finds the right one for a request.
-import type { Handler } from '../platform/ports.ts'
-import { pathOf, queryOf, readJson, sendJson } from './http-answers.ts'
+
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Duplex } from 'node:stream'
+import type { Handler, Logger, UpgradeHandler } from '../platform/ports.ts'
+import type { Problem } from '../problems/problem.ts'
+import { refuseUpgrade } from '../standalone/protocol/accept.ts'
 
 export interface Call {
   /** The `:name` parts of the route's path, decoded. */
@@ -82,4 +86,112 @@ function match(pattern: string, path: string): Record<string, string> | undefine
     }
   }
   return params
+}
+
+// What handlers of our own servers share: the parts of a request, bounded bodies, JSON answers.
+
+/** The request's path without its query; still percent-encoded. */
+export function pathOf(request: IncomingMessage): string {
+  const target = request.url ?? '/'
+  const mark = target.indexOf('?')
+  return mark < 0 ? target : target.slice(0, mark)
+}
+
+export function queryOf(request: IncomingMessage): URLSearchParams {
+  const target = request.url ?? '/'
+  const mark = target.indexOf('?')
+  return new URLSearchParams(mark < 0 ? '' : target.slice(mark + 1))
+}
+
+/** Answers JSON; a HEAD request gets the headers only. Returns true, so that a handler can end with it. */
+export function sendJson(
+  response: ServerResponse,
+  status: number,
+  value: unknown,
+  headers: Record<string, string> = {},
+): true {
+  const body = JSON.stringify(value)
+  response.writeHead(status, {
+    'Content-Type': 'application/json; charset=UTF-8',
+    'Content-Length': Buffer.byteLength(body),
+    'Cache-Control': 'no-store',
+    ...headers,
+  })
+  response.end(response.req.method === 'HEAD' ? undefined : body)
+  return true
+}
+
+/** As our own doors say no: `{"error": {code, message, remedy, details?}}`. What caused it stays here. */
+export function sendProblem(
+  response: ServerResponse,
+  status: number,
+  { code, message, remedy, details }: Problem,
+  headers: Record<string, string> = {},
+): true {
+  return sendJson(response, status, { error: { code, message, remedy, details } }, headers)
+}
+
+export type Body = { ok: true; value: unknown } | { ok: false; status: 400 | 413; message: string }
+
+/** Reads a whole JSON body of at most `limit` bytes; an empty one is {}. Rejects only when the client goes away. */
+export async function readJson(request: IncomingMessage, limit = 1024 * 1024): Promise<Body> {
+  const chunks: Buffer[] = []
+  let size = 0
+  for await (const chunk of request as AsyncIterable<Buffer>) {
+    size += chunk.length
+    if (size > limit) return { ok: false, status: 413, message: `the body is larger than ${limit} bytes` }
+    chunks.push(chunk)
+  }
+  const text = Buffer.concat(chunks).toString('utf8')
+  if (text.trim() === '') return { ok: true, value: {} }
+  try {
+    return { ok: true, value: JSON.parse(text) }
+  } catch (error) {
+    return {
+      ok: false,
+      status: 400,
+      message: `the body is not JSON: ${(error as Error).message.slice(0, 100)}`,
+    }
+  }
+}
+
+// Offers a request to each handler in turn. Nothing a handler or a client does gets past here.
+
+/** Answers 404 when no handler does, 500 when one fails; the reason of a failure goes to the log only. */
+export async function dispatch(
+  handlers: Handler[],
+  logger: Logger,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  response.on('error', () => {})
+  try {
+    for (const handler of handlers) if (await handler(request, response)) return
+    sendJson(response, 404, { message: `nothing is at ${pathOf(request).slice(0, 200)}` })
+  } catch (error) {
+    if (request.destroyed && !response.writableEnded) return
+    logger.error('a request handler failed', { method: request.method, path: pathOf(request), error })
+    if (response.headersSent) response.destroy()
+    else sendJson(response, 500, { message: 'internal error' })
+  }
+}
+
+export function dispatchUpgrade(
+  handlers: UpgradeHandler[],
+  logger: Logger,
+  request: IncomingMessage,
+  socket: Duplex,
+  head: Buffer,
+): void {
+  // Node takes its own listener away at the upgrade; an unheard error would end the process.
+  socket.on('error', () => socket.destroy())
+  try {
+    if (request.headers.upgrade?.toLowerCase() !== 'websocket')
+      refuseUpgrade(socket, 400, 'the only upgrade spoken here is websocket')
+    else if (!handlers.some((handler) => handler(request, socket, head)))
+      refuseUpgrade(socket, 404, `nothing is at ${pathOf(request).slice(0, 200)}`)
+  } catch (error) {
+    logger.error('an upgrade handler failed', { path: pathOf(request), error })
+    socket.destroy()
+  }
 }

@@ -1,17 +1,21 @@
 // The master's doors for work, as functions: each answer is what was asked for, or a problem.
 import type * as z from 'zod/mini'
 import { nearest } from '../platform/nearest.ts'
+import type { Clock } from '../platform/ports.ts'
+import type { ProblemCode } from '../problems/codes.ts'
 import { type Problem, ProvisionError, problem } from '../problems/problem.ts'
 import type { Answer, Client } from './client.ts'
 import {
   allWork,
   failureWords,
+  isOver,
+  type LogLine,
   oneWork,
   poolNames,
   type WorkLogs,
   type WorkView,
   workLogs,
-} from './work-view.ts'
+} from './client-views.ts'
 
 /** As `POST /provision/v1/work` takes it; what is left out is up to the master. */
 export interface WorkOrder {
@@ -107,4 +111,98 @@ function poolUnknown({ resourcePool = '' }: WorkOrder, pools: string[]): Problem
   const meant = nearest(resourcePool, pools)
   const message = `there is no resource pool ${resourcePool}; there are: ${pools.join(', ')}`
   return problem('WORK_POOL_UNKNOWN', message, meant ? { remedy: `Did you mean --pool ${meant}?` } : {})
+}
+
+// Watches work until it is over, and passes on what it prints meanwhile.
+
+export interface Follower {
+  onLine(line: LogLine, work: WorkView): void
+  /** At first, and whenever its state is another. */
+  onState(work: WorkView): void
+  /** No answer; it is tried again. */
+  onSilence(error: Error): void
+}
+
+/** Milliseconds between two looks: soon at first, since most mistakes show at once. */
+const firstPause = 200
+const longestPause = 2000
+/** Looks without an answer after which the master is given up: about two minutes. */
+const mostSilent = 60
+
+/** Resolves with the work as it ended. Throws what `showWork` throws, and the last silence when it stays silent. */
+export async function followWork(
+  client: Client,
+  id: string,
+  follower: Follower,
+  clock: Clock,
+): Promise<WorkView> {
+  let seen = 0
+  let state = ''
+  let silent = 0
+  for (let pause = firstPause; ; pause = Math.min(pause * 1.3, longestPause)) {
+    try {
+      // The work first: when that is over, all that it printed is there.
+      const work = await showWork(client, id)
+      seen = await passOn(work, seen)
+      if (work.state !== state) follower.onState(work)
+      state = work.state
+      silent = 0
+      if (isOver(work)) return work
+    } catch (error) {
+      if (!isNoAnswer(error) || ++silent >= mostSilent) throw error
+      if (silent === 1) follower.onSilence(error)
+    }
+    await clock.sleep(pause)
+  }
+
+  async function passOn(work: WorkView, after: number): Promise<number> {
+    if (!work.command) return after
+    const { logs, count } = await logsOf(client, id, after)
+    // A master that was started again knows the lines since then only.
+    if (count < after) return passOn(work, 0)
+    for (const line of logs) follower.onLine(line, work)
+    return count
+  }
+}
+
+// Hands work in once, however often the network makes us ask.
+
+/** Milliseconds before each further try: about as long as a master takes to start again. */
+const waits = [500, 1000, 2000, 4000]
+
+/**
+ * Sends the order until an answer comes. What was wrong before anything was sent is thrown as it is; when no answer
+ * came at all, WORK_NOT_CONFIRMED: the master may have it.
+ */
+export async function submitWork(client: Client, order: WorkOrder, clock: Clock): Promise<WorkView> {
+  await client.meet()
+  return attempt(waits)
+
+  async function attempt([wait, ...further]: readonly number[]): Promise<WorkView> {
+    try {
+      return await sendWork(client, order)
+    } catch (error) {
+      if (!isNoAnswer(error)) throw error
+      if (wait === undefined) throw notConfirmed(error, order)
+    }
+    await clock.sleep(wait)
+    return attempt(further)
+  }
+}
+
+const noAnswer: readonly (ProblemCode | undefined)[] = ['CLIENT_UNREACHABLE', 'CLIENT_TLS_REFUSED']
+
+export function isNoAnswer(error: unknown): error is ProvisionError {
+  return error instanceof ProvisionError && noAnswer.includes(error.code)
+}
+
+function notConfirmed(error: ProvisionError, { id }: WorkOrder): ProvisionError {
+  const [last] = error.problems
+  return new ProvisionError(
+    problem('WORK_NOT_CONFIRMED', `no answer about the work ${id}: ${last?.message ?? error.message}`, {
+      remedy: `Ask with \`provision work ${id}\`, or hand it in again with --id ${id}: it is never run twice.`,
+      details: { id },
+      cause: error,
+    }),
+  )
 }

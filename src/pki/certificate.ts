@@ -1,10 +1,34 @@
 // One certificate of a file: node's view of it, what its DER says beyond that, and where it came from.
 import { X509Certificate } from 'node:crypto'
 import { type Problem, problem } from '../problems/problem.ts'
-import { type CertificateFields, readCertificateFields } from './certificate-fields.ts'
-import { DerError } from './der.ts'
-import { nameKey, showDistinguishedName } from './distinguished-name.ts'
-import { showName } from './general-name.ts'
+import {
+  type Der,
+  DerError,
+  derBitString,
+  derBits,
+  derBoolean,
+  derChildren,
+  derContent,
+  derInteger,
+  derOid,
+  derSequence,
+  derSmallInteger,
+  derTag,
+  extensionOid,
+  type PssParameters,
+  readDer,
+  readPss,
+  rsaPss,
+} from './der.ts'
+import {
+  type GeneralName,
+  generalName,
+  type NameAttribute,
+  nameAttributes,
+  nameKey,
+  showDistinguishedName,
+  showName,
+} from './distinguished-name.ts'
 import type { PemBlock } from './pem.ts'
 import type { CertificateFacts, CertificateRole } from './trust-plan.ts'
 
@@ -89,4 +113,166 @@ export function certificateFacts(certificate: Certificate, role: CertificateRole
     sha256,
     pem: x509.toString(),
   }
+}
+
+// What the verifiers look at in a certificate (RFC 5280 section 4.1), read from its DER.
+
+export interface CertificateFields extends KnownExtensions {
+  /** 1, 2 or 3. */
+  version: number
+  serialNegative: boolean
+  /** The algorithm the certificate is signed with; `pss` when that is RSA-PSS. */
+  signature: { oid: string; pss?: PssParameters }
+  /** The signed part names another signature algorithm than the certificate does. */
+  signatureDiffers: boolean
+  /** DER of the names: Go compares these bytes. */
+  issuerDer: Buffer
+  subjectDer: Buffer
+  issuer: NameAttribute[]
+  subject: NameAttribute[]
+  /** As written, such as `301231235959Z`, with the tag of their time type. */
+  times: { tag: number; text: string }[]
+  publicKey: { oid: string; parameters?: Der; bytes: Buffer }
+  extensions: Extension[]
+}
+
+/** Throws DerError when the bytes are not the strict DER of a certificate. */
+export function readCertificateFields(der: Buffer): CertificateFields {
+  const [signed, algorithm, signature] = derSequence(readDer(der))
+  derBitString(signature)
+  const all = derSequence(signed)
+  const versioned = all[0]?.tag === 0xa0
+  const [serial, innerAlgorithm, issuer, validity, subject, key, ...rest] = versioned ? all.slice(1) : all
+  if (!algorithm || !innerAlgorithm || !issuer || !subject) throw new DerError('is not a certificate')
+  const extensions = readExtensions(rest.find((part) => part.tag === 0xa3))
+  return {
+    version: versioned ? derSmallInteger(derChildren(all[0]!.content)[0]) + 1 : 1,
+    serialNegative: (derInteger(serial)[0]! & 0x80) !== 0,
+    signature: readSignature(algorithm),
+    signatureDiffers: !algorithm.bytes.equals(innerAlgorithm.bytes),
+    issuerDer: issuer.bytes,
+    subjectDer: subject.bytes,
+    issuer: nameAttributes(issuer),
+    subject: nameAttributes(subject),
+    times: derSequence(validity).map((time) => ({ tag: time.tag, text: time.content.toString('latin1') })),
+    publicKey: readPublicKey(key),
+    extensions,
+    ...readKnownExtensions(extensions),
+  }
+}
+
+function readSignature(algorithm: Der): CertificateFields['signature'] {
+  const { oid, parameters } = readAlgorithm(algorithm)
+  return oid === rsaPss ? { oid, pss: readPss(parameters) } : { oid }
+}
+
+function readAlgorithm(element: Der | undefined): { oid: string; parameters?: Der } {
+  const [oid, parameters] = derSequence(element)
+  return { oid: derOid(oid), parameters }
+}
+
+function readPublicKey(element: Der | undefined): CertificateFields['publicKey'] {
+  const [algorithm, bits] = derSequence(element)
+  if (bits?.content[0] !== 0) throw new DerError('has a public key of broken bytes')
+  return { ...readAlgorithm(algorithm), bytes: derBitString(bits) }
+}
+
+// The extensions of a certificate that decide anything (RFC 5280 section 4.2).
+
+export interface Extension {
+  oid: string
+  critical: boolean
+  value: Buffer
+}
+
+export interface NameConstraints {
+  permitted: GeneralName[]
+  excluded: GeneralName[]
+}
+
+export interface KnownExtensions {
+  /** Numbers of the bits of section 4.2.1.3; undefined without the extension. */
+  keyUsage?: Set<number>
+  basicConstraints?: { ca: boolean; pathLength?: number }
+  extendedKeyUsage?: string[]
+  nameConstraints?: NameConstraints
+  /** Bits of Netscape's certificate type; 1 is a TLS server. */
+  netscapeCertType?: Set<number>
+  names: GeneralName[]
+  /** Only a key identifier counts: OpenSSL's strict mode wants that form. */
+  hasAuthorityKeyId: boolean
+  hasSubjectKeyId: boolean
+}
+
+export const keyUsageBit = {
+  digitalSignature: 0,
+  keyEncipherment: 2,
+  keyAgreement: 4,
+  keyCertSign: 5,
+  crlSign: 6,
+}
+
+/** From the `[3]` element of a certificate. Throws DerError. */
+export function readExtensions(wrapper: Der | undefined): Extension[] {
+  if (!wrapper) return []
+  return derSequence(derChildren(wrapper.content)[0]).map((element) => {
+    const parts = derSequence(element)
+    const marked = parts[1]?.tag === derTag.boolean
+    const critical = marked && derBoolean(parts[1])
+    return { oid: derOid(parts[0]), critical, value: derContent(parts[marked ? 2 : 1], derTag.octetString) }
+  })
+}
+
+/** Throws DerError when an extension is not what its standard says. */
+export function readKnownExtensions(extensions: Extension[]): KnownExtensions {
+  const read = <T>(oid: string, reader: (element: Der) => T): T | undefined => {
+    const extension = extensions.find((candidate) => candidate.oid === oid)
+    return extension && reader(readDer(extension.value))
+  }
+  return {
+    keyUsage: read(extensionOid.keyUsage, derBits),
+    basicConstraints: read(extensionOid.basicConstraints, readBasicConstraints),
+    extendedKeyUsage: read(extensionOid.extendedKeyUsage, (element) => derSequence(element).map(derOid)),
+    nameConstraints: read(extensionOid.nameConstraints, readNameConstraints),
+    netscapeCertType: read(extensionOid.netscapeCertType, derBits),
+    names: read(extensionOid.subjectAltName, (element) => derSequence(element).map(generalName)) ?? [],
+    hasAuthorityKeyId: read(extensionOid.authorityKeyIdentifier, hasKeyIdentifier) ?? false,
+    hasSubjectKeyId:
+      read(extensionOid.subjectKeyIdentifier, (element) => derContent(element, derTag.octetString)) !==
+      undefined,
+  }
+}
+
+function readBasicConstraints(element: Der): { ca: boolean; pathLength?: number } {
+  const parts = derSequence(element)
+  const marked = parts[0]?.tag === derTag.boolean
+  const length = parts[marked ? 1 : 0]
+  return {
+    ca: marked && derBoolean(parts[0]),
+    ...(length && { pathLength: derSmallInteger(length) }),
+  }
+}
+
+function hasKeyIdentifier(element: Der): boolean {
+  return derSequence(element).some((part) => part.tag === 0x80)
+}
+
+function readNameConstraints(element: Der): NameConstraints {
+  const parts = derSequence(element)
+  if (parts.length === 0 || parts.some((part) => part.tag !== 0xa0 && part.tag !== 0xa1))
+    throw new DerError('has name constraints that are none')
+  const subtrees = (tag: number) => {
+    const list = parts.find((part) => part.tag === tag)
+    return list ? derChildren(list.content).map((subtree) => readConstraint(derSequence(subtree)[0])) : []
+  }
+  return { permitted: subtrees(0xa0), excluded: subtrees(0xa1) }
+}
+
+function readConstraint(element: Der | undefined): GeneralName {
+  const name = element && generalName(element)
+  // RFC 5280 section 4.2.1.10: an address and its mask.
+  const range = name?.kind !== 'ip' || name.bytes.length === 8 || name.bytes.length === 32
+  if (!name || !range || /[^\x00-\x7f]/.test(name.kind === 'ip' ? '' : name.value))
+    throw new DerError('has a name constraint that is none')
+  return name
 }

@@ -1,16 +1,28 @@
 // Everything that can be judged about a path from its bytes and the time, before anything dials.
+
+import type { KeyObject } from 'node:crypto'
 import type { Problem } from '../problems/problem.ts'
-import type { Certificate } from './certificate.ts'
+import { type Certificate, type CertificateFields, keyUsageBit } from './certificate.ts'
 import type { ChainPath } from './chain.ts'
-import { checkCritical } from './critical.ts'
-import { checkKeys, judgeKey } from './keys.ts'
-import { faultIn, type Link, linksOf } from './link.ts'
-import { checkNameConstraints } from './name-constraints.ts'
-import { checkSignatures } from './signatures.ts'
-import { checkStrict } from './strict.ts'
-import { checkUsage } from './usage.ts'
-import { checkValidity } from './validity.ts'
-import { checkForGo, checkNameEncoding } from './verifier-checks.ts'
+import {
+  extensionOid,
+  goodSignatures,
+  hashOids,
+  type PssParameters,
+  serverAuth,
+  usageName,
+  weakSignatures,
+} from './der.ts'
+import {
+  checkForGo,
+  checkNameConstraints,
+  checkNameEncoding,
+  checkStrict,
+  fault,
+  faultIn,
+  type Link,
+  linksOf,
+} from './verifier-checks.ts'
 
 /** Errors and warnings of a path that starts at a server certificate. `now` is in milliseconds since the epoch. */
 export function checkPath(path: ChainPath, now: number): Problem[] {
@@ -43,4 +55,230 @@ export function checkExtras(extras: Certificate[]): Problem[] {
       : []
   })
   return [...checkForGo(extras), ...unreadable]
+}
+
+// Dates: every certificate of the path has to be valid now; all verifiers agree on that.
+
+const day = 86_400_000
+
+/** Days before its end from which a certificate is warned about. */
+export const expiryWarningDays = 30
+
+export function checkValidity(links: Link[], now: number): Problem[] {
+  return links.flatMap((link) => {
+    const { validFromDate: from, validToDate: to } = link.certificate.x509
+    const details = { notBefore: from.toISOString(), notAfter: to.toISOString() }
+    if (now < from.getTime())
+      return [fault(link, 'TLS_NOT_YET_VALID', `is valid only from ${details.notBefore}`, { details })]
+    if (now > to.getTime()) return [fault(link, 'TLS_EXPIRED', `expired on ${details.notAfter}`, { details })]
+    const left = to.getTime() - now
+    if (left > expiryWarningDays * day) return []
+    const when = left < day ? 'in less than a day' : `in ${Math.floor(left / day)} days`
+    return [fault(link, 'TLS_EXPIRES_SOON', `expires ${when}, on ${details.notAfter}`, { details })]
+  })
+}
+
+// What certificates may be used for: the leaf in a TLS server, the ones above it to sign (OpenSSL's purpose checks).
+
+export function checkUsage(links: Link[]): Problem[] {
+  return links.flatMap((link) => (link.role === 'leaf' ? checkLeaf(link) : checkCa(link)))
+}
+
+function checkLeaf(leaf: Link): Problem[] {
+  const { fields } = leaf.certificate
+  const problems: Problem[] = []
+  const { extendedKeyUsage, keyUsage } = fields
+  if (!fields.names.some((name) => name.kind === 'dns' || name.kind === 'ip'))
+    problems.push(
+      fault(
+        leaf,
+        'TLS_NO_SAN',
+        'has no DNS name or IP address in subjectAltName; Go ignores its common name',
+      ),
+    )
+  // anyExtendedKeyUsage does not count: OpenSSL refuses it (Go would not).
+  if (extendedKeyUsage && !extendedKeyUsage.includes(serverAuth))
+    problems.push(
+      fault(
+        leaf,
+        'TLS_NOT_FOR_SERVERS',
+        `has extendedKeyUsage ${extendedKeyUsage.map(usageName).join(', ')} without serverAuth`,
+      ),
+    )
+  const serves = [keyUsageBit.digitalSignature, keyUsageBit.keyEncipherment, keyUsageBit.keyAgreement]
+  if (keyUsage && !serves.some((bit) => keyUsage.has(bit)))
+    problems.push(fault(leaf, 'TLS_NOT_FOR_SERVERS', 'has a keyUsage that allows no TLS handshake'))
+  // Bit 1 is SSL Server; OpenSSL still honours this old extension.
+  if (fields.netscapeCertType && !fields.netscapeCertType.has(1))
+    problems.push(fault(leaf, 'TLS_NOT_FOR_SERVERS', 'has a Netscape certificate type other than server'))
+  return problems
+}
+
+function checkCa(ca: Link): Problem[] {
+  const { version, basicConstraints, keyUsage, extendedKeyUsage } = ca.certificate.fields
+  const problems: Problem[] = []
+  // Version 1 has no extensions; both OpenSSL and Go let such a root, and only a root, sign.
+  const oldRoot = version === 1 && ca.selfSigned
+  if (!basicConstraints?.ca && !oldRoot) {
+    const why = basicConstraints ? 'its basicConstraints say CA:FALSE' : 'it has no basicConstraints'
+    problems.push(fault(ca, 'TLS_NOT_A_CA', `signed a certificate of the chain, but is no CA: ${why}`))
+  }
+  if (keyUsage && !keyUsage.has(keyUsageBit.keyCertSign))
+    problems.push(
+      fault(ca, 'TLS_NOT_A_CA', 'signed a certificate of the chain, but its keyUsage lacks keyCertSign'),
+    )
+  const pathLength = basicConstraints?.pathLength
+  if (pathLength !== undefined && ca.below > pathLength)
+    problems.push(
+      fault(ca, 'TLS_CA_PATH_LENGTH', `allows ${pathLength} CAs below itself, but the chain has ${ca.below}`),
+    )
+  if (extendedKeyUsage && !extendedKeyUsage.includes(serverAuth))
+    problems.push(
+      fault(
+        ca,
+        'TLS_CA_NOT_FOR_SERVERS',
+        `may be used for ${extendedKeyUsage.map(usageName).join(', ')} only, not for TLS servers`,
+      ),
+    )
+  return problems
+}
+
+// Critical extensions: a verifier that does not know one has to refuse the certificate (RFC 5280 section 4.2).
+
+/** Known to OpenSSL and to Go 1.22 alike, whatever their content. */
+const known: string[] = [
+  extensionOid.keyUsage,
+  extensionOid.subjectAltName,
+  extensionOid.basicConstraints,
+  extensionOid.nameConstraints,
+  extensionOid.crlDistributionPoints,
+  extensionOid.certificatePolicies,
+  extensionOid.extendedKeyUsage,
+  // Refused by Go when critical, which is another problem's message.
+  extensionOid.subjectKeyIdentifier,
+  extensionOid.authorityKeyIdentifier,
+  extensionOid.authorityInfoAccess,
+]
+
+export function checkCritical(links: Link[]): Problem[] {
+  return links.flatMap((link) =>
+    link.certificate.fields.extensions
+      .filter((extension) => extension.critical && !known.includes(extension.oid))
+      .map((extension) =>
+        fault(
+          link,
+          'TLS_CRITICAL_EXTENSION',
+          `marks the extension ${extension.oid} as critical, which clients do not know`,
+        ),
+      ),
+  )
+}
+
+// Key types and sizes: what Go agents, Python tasks and Node itself can all use.
+
+/** OpenSSL's security level 2 (Debian, Ubuntu, Node 24); Go accepts RSA from 1024 bits. */
+const minBits = 2048
+/** Go refuses a handshake with a longer RSA key in it (crypto/tls, setting tlsmaxrsasize). */
+const maxBits = 8192
+const goodCurves: Record<string, string> = { prime256v1: 'P-256', secp384r1: 'P-384', secp521r1: 'P-521' }
+const curveNames: Record<string, string> = { secp224r1: 'P-224' }
+
+export function checkKeys(links: Link[]): Problem[] {
+  return links.flatMap((link) => {
+    const found = judgeKey(link.certificate)
+    return found ? [fault(link, found.code, found.what)] : []
+  })
+}
+
+/** What is wrong with the public key, or undefined. */
+export function judgeKey(
+  certificate: Certificate,
+): { code: 'TLS_WEAK_KEY' | 'TLS_KEY_TYPE'; what: string } | undefined {
+  const key = publicKeyOf(certificate)
+  const type = key?.asymmetricKeyType
+  const details = key?.asymmetricKeyDetails ?? {}
+  const bits = details.modulusLength ?? 0
+  const unusable = (what: string) => ({ code: 'TLS_KEY_TYPE' as const, what })
+  if ((type === 'rsa' || type === 'dsa' || type === 'rsa-pss') && bits < minBits)
+    return {
+      code: 'TLS_WEAK_KEY',
+      what: `has a key of ${bits} bits (${type}); OpenSSL wants at least ${minBits}`,
+    }
+  switch (type) {
+    case 'rsa':
+      if (bits > maxBits)
+        return unusable(`has an RSA key of ${bits} bits; Go agents refuse more than ${maxBits}`)
+      if ((details.publicExponent ?? 0n) > 0x7fffffffn)
+        return unusable('has an RSA key whose public exponent is too large for Go agents')
+      return undefined
+    case 'ec':
+      return judgeCurve(certificate, details.namedCurve)
+    case 'ed25519':
+      return undefined
+    case 'rsa-pss':
+      return unusable('has a key marked RSA-PSS, which Go agents cannot use; the plain RSA form of it works')
+    case undefined:
+      return unusable('has a key of a type that is not known here')
+    default:
+      return unusable(`has a key of type ${type}, which Go agents cannot use`)
+  }
+}
+
+function judgeCurve(certificate: Certificate, curve = '') {
+  const unusable = (what: string) => ({ code: 'TLS_KEY_TYPE' as const, what })
+  if (!goodCurves[curve])
+    return unusable(
+      `has a key on ${curve ? `the curve ${curveNames[curve] ?? curve}` : 'a curve without a name'}; ` +
+        `clients agree on ${Object.values(goodCurves).join(', ')} only`,
+    )
+  // RFC 5480 section 2.2; Go reads uncompressed points only.
+  if (certificate.fields.publicKey.bytes[0] !== 0x04)
+    return unusable('has its key written as a compressed point, which Go agents cannot read')
+  return undefined
+}
+
+function publicKeyOf(certificate: Certificate): KeyObject | undefined {
+  try {
+    return certificate.x509.publicKey
+  } catch {
+    return undefined
+  }
+}
+
+// Signature algorithms. A root's own signature is checked by nobody; every other one has to suit OpenSSL and Go.
+
+interface Judgement {
+  name: string
+  verdict: 'good' | 'weak' | 'unknown'
+}
+
+export function checkSignatures(links: Link[]): Problem[] {
+  return links.flatMap((link) => {
+    if (link.selfSigned) return []
+    const { name, verdict } = judgeSignature(link.certificate.fields.signature)
+    if (verdict === 'weak') return [fault(link, 'TLS_WEAK_SIGNATURE', `is signed with ${name}`)]
+    if (verdict === 'unknown')
+      return [fault(link, 'TLS_SIGNATURE_TYPE', `is signed with ${name}, which Go agents cannot verify`)]
+    return []
+  })
+}
+
+function judgeSignature({ oid, pss }: CertificateFields['signature']): Judgement {
+  if (pss) return judgePss(pss)
+  const weak = weakSignatures[oid]
+  if (weak) return { name: weak, verdict: 'weak' }
+  const good = goodSignatures[oid]
+  return { name: good ?? `the algorithm ${oid}`, verdict: good ? 'good' : 'unknown' }
+}
+
+/** Go takes RSA-PSS only with SHA-2, MGF1 of the same hash and a salt of the hash's size. */
+function judgePss({ hash, mgfHash, saltLength }: PssParameters): Judgement {
+  const known = hashOids[hash]
+  const name = `RSA-PSS with ${known?.name ?? hash}`
+  if (known?.name === 'SHA-1') return { name, verdict: 'weak' }
+  if (!known || known.size < 32) return { name, verdict: 'unknown' }
+  if (mgfHash !== hash) return { name: `${name} and another hash in its mask`, verdict: 'unknown' }
+  if (saltLength !== known.size)
+    return { name: `${name} and a salt of ${saltLength} bytes`, verdict: 'unknown' }
+  return { name, verdict: 'good' }
 }

@@ -1,14 +1,22 @@
 // What a TLS server presents: its certificate, the path to its root, and (only where it is asked for) its key.
 import type { KeyObject } from 'node:crypto'
+import { readFileSync } from 'node:fs'
 import { isError, type Problem, problem, type Where } from '../problems/problem.ts'
-import { type Certificate, certificateFacts } from './certificate.ts'
-import { readCertificates } from './certificate-file.ts'
-import { allPaths, type ChainPath, dedupe, findIssuers, findLeaf, pickPath } from './chain.ts'
+import { type Certificate, certificateFacts, isSignedBy } from './certificate.ts'
+import {
+  allPaths,
+  type ChainPath,
+  dedupe,
+  findIssuers,
+  findLeaf,
+  pickPath,
+  readCertificates,
+} from './chain.ts'
 import { checkExtras, checkPath } from './checks.ts'
-import { type ReadFile, readTextFile } from './files.ts'
 import { fits, mismatch, readKey } from './key.ts'
-import { linksOf } from './link.ts'
+import { decodeText } from './pem.ts'
 import type { CertificateFacts } from './trust-plan.ts'
+import { linksOf } from './verifier-checks.ts'
 
 export interface TlsMaterial {
   /** The certificate file, for messages. */
@@ -142,4 +150,54 @@ function told(
     where: { file: certificate.file, line: certificate.line },
     details: { subject: certificate.subject, sha256: certificate.sha256 },
   })
+}
+
+// Reading certificate and key files, each failure with its own words.
+
+export type ReadFile = (file: string) => Uint8Array
+
+/** `what` names the file's purpose in messages; `where` is the place in the configuration that names the file. */
+export function readTextFile(
+  file: string,
+  what: string,
+  readFile: ReadFile = readFileSync,
+  where: Where = { file },
+): { text?: string; problems: Problem[] } {
+  try {
+    return { text: decodeText(readFile(file)), problems: [] }
+  } catch (cause) {
+    return { problems: [unreadable(file, what, cause, where)] }
+  }
+}
+
+function unreadable(file: string, what: string, cause: unknown, where: Where): Problem {
+  const code = cause instanceof Error && 'code' in cause ? String(cause.code) : ''
+  const options = { where, cause, details: { file } }
+  if (code === 'ENOENT' || code === 'ENOTDIR')
+    return problem('TLS_FILE_MISSING', `the ${what} ${file} does not exist`, options)
+  const why =
+    code === 'EISDIR'
+      ? 'it is a directory'
+      : code === 'EACCES' || code === 'EPERM'
+        ? 'this user may not read it'
+        : code || String(cause)
+  return problem('TLS_FILE_UNREADABLE', `the ${what} ${file} cannot be read: ${why}`, options)
+}
+
+// Whether agents that were given one chain trust a server that presents another.
+
+/**
+ * True when the new path holds a certificate of the old one, or one that an authority of the old one has signed. Below
+ * a server certificate nothing is trusted, also when it has signed itself.
+ */
+export function keepsTrust(before: TlsMaterial, after: TlsMaterial): boolean {
+  const [, ...authorities] = before.path.certificates
+  const known = new Set(before.path.certificates.map(({ sha256 }) => sha256))
+  return after.path.certificates.some(
+    (certificate) =>
+      known.has(certificate.sha256) ||
+      authorities.some(
+        (authority) => certificate.issuerKey === authority.subjectKey && isSignedBy(certificate, authority),
+      ),
+  )
 }

@@ -123,3 +123,97 @@ export function derBits(element: Der): Set<number> {
     for (let bit = 0; bit < 8; bit++) if (byte & (0x80 >> bit)) bits.add(index * 8 + bit)
   return bits
 }
+
+// The object identifiers certificates are judged by (RFC 5280, RFC 3279, RFC 4055, RFC 5758, RFC 8410).
+
+export const extensionOid = {
+  subjectKeyIdentifier: '2.5.29.14',
+  keyUsage: '2.5.29.15',
+  subjectAltName: '2.5.29.17',
+  basicConstraints: '2.5.29.19',
+  nameConstraints: '2.5.29.30',
+  crlDistributionPoints: '2.5.29.31',
+  certificatePolicies: '2.5.29.32',
+  authorityKeyIdentifier: '2.5.29.35',
+  extendedKeyUsage: '2.5.29.37',
+  authorityInfoAccess: '1.3.6.1.5.5.7.1.1',
+  netscapeCertType: '2.16.840.1.113730.1.1',
+} as const
+
+export const serverAuth = '1.3.6.1.5.5.7.3.1'
+export const rsaPss = '1.2.840.113549.1.1.10'
+
+/** Usages people meet in certificates, for messages. */
+const usageNames: Record<string, string> = {
+  [serverAuth]: 'serverAuth',
+  '1.3.6.1.5.5.7.3.2': 'clientAuth',
+  '1.3.6.1.5.5.7.3.3': 'codeSigning',
+  '1.3.6.1.5.5.7.3.4': 'emailProtection',
+  '1.3.6.1.5.5.7.3.8': 'timeStamping',
+  '1.3.6.1.5.5.7.3.9': 'OCSPSigning',
+  '2.5.29.37.0': 'anyExtendedKeyUsage',
+}
+
+export function usageName(oid: string): string {
+  return usageNames[oid] ?? oid
+}
+
+/** Hash functions inside RSA-PSS parameters, with their size in bytes. */
+export const hashOids: Record<string, { name: string; size: number }> = {
+  '1.3.14.3.2.26': { name: 'SHA-1', size: 20 },
+  '2.16.840.1.101.3.4.2.4': { name: 'SHA-224', size: 28 },
+  '2.16.840.1.101.3.4.2.1': { name: 'SHA-256', size: 32 },
+  '2.16.840.1.101.3.4.2.2': { name: 'SHA-384', size: 48 },
+  '2.16.840.1.101.3.4.2.3': { name: 'SHA-512', size: 64 },
+}
+
+/** Signature algorithms every verifier knows; RSA-PSS depends on its parameters and is judged apart. */
+export const goodSignatures: Record<string, string> = {
+  '1.2.840.113549.1.1.11': 'RSA with SHA-256',
+  '1.2.840.113549.1.1.12': 'RSA with SHA-384',
+  '1.2.840.113549.1.1.13': 'RSA with SHA-512',
+  '1.2.840.10045.4.3.2': 'ECDSA with SHA-256',
+  '1.2.840.10045.4.3.3': 'ECDSA with SHA-384',
+  '1.2.840.10045.4.3.4': 'ECDSA with SHA-512',
+  '1.3.101.112': 'Ed25519',
+}
+
+/** Below OpenSSL's security level 2, the default of Debian, Ubuntu and Node 24. */
+export const weakSignatures: Record<string, string> = {
+  '1.2.840.113549.1.1.2': 'RSA with MD2',
+  '1.2.840.113549.1.1.3': 'RSA with MD4',
+  '1.2.840.113549.1.1.4': 'RSA with MD5',
+  '1.2.840.113549.1.1.5': 'RSA with SHA-1',
+  '1.3.14.3.2.29': 'RSA with SHA-1',
+  '1.2.840.10045.4.1': 'ECDSA with SHA-1',
+  '1.2.840.10040.4.3': 'DSA with SHA-1',
+}
+
+// Parameters of an RSA-PSS signature (RFC 4055 section 3.1).
+
+export interface PssParameters {
+  /** OIDs of the hash of the message and of the one inside MGF1. */
+  hash: string
+  mgfHash: string
+  /** Bytes. */
+  saltLength: number
+}
+
+const sha1 = '1.3.14.3.2.26'
+
+/** What is left out has its default: SHA-1, MGF1 with SHA-1, 20 bytes of salt. Throws DerError. */
+export function readPss(parameters: Der | undefined): PssParameters {
+  const parts = parameters ? derSequence(parameters) : []
+  const inner = (tag: number) => {
+    const part = parts.find((candidate) => candidate.tag === tag)
+    return part && derChildren(part.content)[0]
+  }
+  const hash = inner(0xa0)
+  const mask = inner(0xa1)
+  const salt = inner(0xa2)
+  return {
+    hash: hash ? derOid(derSequence(hash)[0]) : sha1,
+    mgfHash: mask ? derOid(derSequence(derSequence(mask)[1])[0]) : sha1,
+    saltLength: salt ? derSmallInteger(salt) : 20,
+  }
+}

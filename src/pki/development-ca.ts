@@ -1,10 +1,21 @@
 // A private CA and a server certificate for people who have none: root, intermediate, leaf, all ECDSA P-256.
 import { KeyObject, randomBytes, webcrypto, X509Certificate } from 'node:crypto'
+import {
+  constants,
+  copyFileSync,
+  linkSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  rmdirSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
+import { isIP } from 'node:net'
+import { join } from 'node:path'
 import type * as X509 from '@peculiar/x509'
 import { ProvisionError, problem } from '../problems/problem.ts'
-import { type DevelopmentNames, developmentNames } from './development-names.ts'
-
-export { type DevelopmentFiles, developmentFiles, writeDevelopmentChain } from './development-files.ts'
+import { canonicalName, isHostname } from './names.ts'
 
 /** Certificate and PKCS #8 private key, both PEM with LF line ends. */
 export interface DevelopmentPair {
@@ -145,4 +156,159 @@ function serialNumber(): string {
   const bytes = randomBytes(16)
   bytes[0] = (bytes[0]! & 0x7f) | 0x40
   return bytes.toString('hex')
+}
+
+// The files of a development CA: all of them or none, and never over a file that is there.
+
+export interface DevelopmentFiles {
+  /** Leaf, intermediate and root: for `security.tls.cert`. */
+  chain: string
+  /** Key of the leaf: for `security.tls.key`. */
+  serverKey: string
+  /** The leaf alone. */
+  serverCertificate: string
+  intermediateCertificate: string
+  intermediateKey: string
+  /** For clients that should trust everything this CA issues. */
+  rootCertificate: string
+  rootKey: string
+}
+
+/** Where the files of a development CA lie in a folder. */
+export function developmentFiles(directory: string): DevelopmentFiles {
+  return {
+    chain: join(directory, 'chain.crt'),
+    serverKey: join(directory, 'server.key'),
+    serverCertificate: join(directory, 'server.crt'),
+    intermediateCertificate: join(directory, 'intermediate.crt'),
+    intermediateKey: join(directory, 'intermediate.key'),
+    rootCertificate: join(directory, 'root.crt'),
+    rootKey: join(directory, 'root.key'),
+  }
+}
+
+/**
+ * Writes the seven files, keys readable by their owner only (0600), in a folder made for them (0700) if need be.
+ * Throws a ProvisionError: CERTS_EXIST when any of them is there already, CERTS_NOT_WRITTEN when the disk refuses.
+ */
+export function writeDevelopmentChain(directory: string, chain: DevelopmentChain): DevelopmentFiles {
+  const files = developmentFiles(directory)
+  const contents: [path: string, text: string, mode: number][] = [
+    [files.rootKey, chain.root.key, 0o600],
+    [files.rootCertificate, chain.root.certificate, 0o644],
+    [files.intermediateKey, chain.intermediate.key, 0o600],
+    [files.intermediateCertificate, chain.intermediate.certificate, 0o644],
+    [files.serverCertificate, chain.leaf.certificate, 0o644],
+    [files.serverKey, chain.leaf.key, 0o600],
+    [files.chain, chain.chain, 0o644],
+  ]
+  const undo: (() => void)[] = []
+  try {
+    refuseToOverwrite(contents.map(([path]) => path))
+    if (mkdirSync(directory, { recursive: true, mode: 0o700 })) undo.push(() => rmdirSync(directory))
+    const staging = mkdtempSync(join(directory, '.certs-'))
+    undo.push(() => rmSync(staging, { recursive: true, force: true }))
+    const staged = contents.map(([path, text, mode], index) => {
+      const from = join(staging, String(index))
+      writeFileSync(from, text, { mode, flush: true })
+      return { from, path }
+    })
+    for (const { from, path } of staged) {
+      place(from, path)
+      undo.push(() => rmSync(path))
+    }
+    rmSync(staging, { recursive: true, force: true })
+    return files
+  } catch (error) {
+    for (const step of undo.reverse()) attempt(step)
+    throw error instanceof ProvisionError ? error : refusal(directory, error)
+  }
+}
+
+function refuseToOverwrite(paths: string[]): void {
+  const there = paths.filter((path) => lstatSync(path, { throwIfNoEntry: false }))
+  if (there.length > 0) throw alreadyThere(there)
+}
+
+/** A link appears whole and, unlike a rename, never replaces what came there in the meantime. */
+function place(from: string, path: string): void {
+  try {
+    linkSync(from, path)
+  } catch (error) {
+    // Shared folders of virtual machines and FAT know no links.
+    if (!['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS'].includes(codeOf(error))) throw error
+    copyFileSync(from, path, constants.COPYFILE_EXCL)
+  }
+}
+
+function refusal(directory: string, error: unknown): ProvisionError {
+  const { dest, message } = error as Error & { dest?: string }
+  if (codeOf(error) === 'EEXIST' && dest) return alreadyThere([dest])
+  return new ProvisionError(
+    problem('CERTS_NOT_WRITTEN', `no certificates written to ${directory}: ${message}`, { cause: error }),
+  )
+}
+
+function alreadyThere(paths: string[]): ProvisionError {
+  const message = `not overwritten: ${paths.join(', ')}`
+  return new ProvisionError(problem('CERTS_EXIST', message, { details: { files: paths } }))
+}
+
+/** Cleaning up must not hide why it was needed. */
+function attempt(step: () => void): void {
+  try {
+    step()
+  } catch {}
+}
+
+function codeOf(error: unknown): string {
+  return (error as NodeJS.ErrnoException).code ?? ''
+}
+
+// The names and addresses a development certificate is asked for, in the form certificates hold them.
+
+export interface DevelopmentNames {
+  /** Lower case, IDN as punycode, each once, in the order given. */
+  dns: string[]
+  ips: string[]
+}
+
+/** Throws a ProvisionError naming every entry that no verifier would accept. */
+export function developmentNames(names: string[], ips: string[]): DevelopmentNames {
+  const dns = names.map(dnsName)
+  const addresses = ips.map(ipAddress)
+  const problems = [...dns, ...addresses].flatMap((entry) => ('fault' in entry ? [refused(entry.fault)] : []))
+  if (names.length + ips.length === 0)
+    problems.push(refused('a certificate needs at least one name or address'))
+  if (problems.length > 0) throw new ProvisionError(problems)
+  return { dns: accepted(dns), ips: accepted(addresses) }
+}
+
+type Entry = { value: string } | { fault: string }
+
+function accepted(entries: Entry[]): string[] {
+  return [...new Set(entries.flatMap((entry) => ('value' in entry ? [entry.value] : [])))]
+}
+
+function dnsName(text: string): Entry {
+  const name = canonicalName(text)
+  if (isIP(name)) return { fault: `${name} is an IP address, not a name; give it with --ip` }
+  const [star, host] = name.startsWith('*.') ? ['*.', name.slice(2)] : ['', name]
+  if (!isHostname(host)) return { fault: `${JSON.stringify(text)} is not a hostname` }
+  // Go would accept a.local for *.local, OpenSSL would not: agents would join and their tasks would not.
+  if (star && !host.includes('.'))
+    return { fault: `${JSON.stringify(text)} covers nothing: a wildcard needs two labels after the star` }
+  return { value: name }
+}
+
+function ipAddress(text: string): Entry {
+  const address = canonicalName(text)
+  // A zone index (fe80::1%eth0) names an interface of this machine; certificates have no place for it.
+  if (!isIP(address) || address.includes('%'))
+    return { fault: `${JSON.stringify(text)} is not an IP address` }
+  return { value: address }
+}
+
+function refused(message: string) {
+  return problem('CERTS_REQUEST_INVALID', message)
 }

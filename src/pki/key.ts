@@ -2,7 +2,7 @@
 import { createPrivateKey, type KeyObject } from 'node:crypto'
 import { type Problem, problem } from '../problems/problem.ts'
 import type { Certificate } from './certificate.ts'
-import { mendedProblems, notPem } from './certificate-file.ts'
+import { mendedProblems, notPem } from './chain.ts'
 import { type PemBlock, readPem } from './pem.ts'
 
 export interface KeyFile {

@@ -3,7 +3,11 @@ import type { X509Certificate } from 'node:crypto'
 import { type IncomingMessage, request } from 'node:http'
 import { connect as connectPlain, isIP, type LookupFunction, type Socket } from 'node:net'
 import type { ConnectionOptions, TLSSocket } from 'node:tls'
-import { connectAsAgent } from './dial-options.ts'
+import type { Clock } from '../platform/ports.ts'
+import type { ProblemCode } from '../problems/codes.ts'
+import { preflightCertificateCodes } from '../problems/preflight-codes.ts'
+import { connectAsAgent, type DialTrust, dialOptions } from './dial-options.ts'
+import { anchorsOf, isHostAlias, type MasterAddress, type TrustPlan } from './trust-plan.ts'
 
 /** How far a dial came: what tells a firewall from a wrong service. */
 export type DialPhase = 'lookup' | 'connect' | 'handshake' | 'http'
@@ -128,4 +132,187 @@ function presentedBy(socket: TLSSocket): X509Certificate[] {
     next = next.issuerCertificate
   }
   return presented
+}
+
+// The dials of one preflight: each as an agent would, or with one thing changed to find out more.
+
+export interface Dials {
+  dialled: { host: string; port: number }
+  /** For messages: the address dialled, and what agents dial if that is another. */
+  at: string
+  /** The name agents verify. */
+  name: string
+  asAgent(change?: Partial<DialTrust>): Promise<DialOutcome>
+  inPlainText(): Promise<DialOutcome>
+  /** Ends the deadline; dials under way come to an end. */
+  close(): void
+}
+
+export interface DialsOrder {
+  address: MasterAddress
+  dialled: { host: string; port: number }
+  plan: TrustPlan
+  timeoutMs: number
+  clock: Clock
+  signal?: AbortSignal
+  wellKnown: readonly string[]
+  lookup?: LookupFunction
+}
+
+export function openDials(wanted: DialsOrder): Dials {
+  const { address, dialled, plan, timeoutMs, clock, signal, wellKnown, lookup } = wanted
+  // Agents put the address they looked up in the alias' place; the one dialled here is the nearest to it.
+  const meant = isHostAlias(address.host) ? { ...address, host: dialled.host } : address
+  const name = plan.certificateName ?? meant.host
+  const ended = new AbortController()
+  clock.sleep(timeoutMs, ended.signal).then(
+    () => ended.abort(),
+    () => {},
+  )
+  const order = {
+    ...dialled,
+    authority: authorityOf(meant),
+    budgetMs: timeoutMs,
+    lookup,
+    signal: signal ? AbortSignal.any([signal, ended.signal]) : ended.signal,
+  }
+  const trust: DialTrust = {
+    name,
+    ca: plan.mode === 'embed' ? anchorsOf(plan) : wellKnown,
+    verify: plan.mode !== 'skip_verify',
+  }
+  const here = authorityOf(dialled)
+  const there = authorityOf(address)
+  return {
+    dialled,
+    at: here === there ? here : `${here} (agents dial ${there})`,
+    name,
+    asAgent: (change) => dialMaster({ ...order, tls: dialOptions({ ...trust, ...change }) }),
+    inPlainText: () => dialMaster(order),
+    close: () => ended.abort(),
+  }
+}
+
+function authorityOf({ host, port }: { host: string; port: number }): string {
+  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
+}
+
+// Whether an answer to GET /info is that of a master (origin: master/pkg/aproto/master_message.go, MasterInfo).
+
+export interface MasterInfo {
+  version: string
+  clusterId: string
+  /** Set by masters of ours; Determined's have none. */
+  product?: string
+}
+
+/** It is shown, and nobody vouches for a master that is dialled in plain text. */
+const printable = /^[\x21-\x7e]{1,100}$/
+
+/** Undefined when it is not. */
+export function readInfo({ status, body }: HttpAnswer): MasterInfo | undefined {
+  if (status !== 200) return undefined
+  try {
+    const { version, cluster_id: clusterId, product } = JSON.parse(body)
+    if (typeof version !== 'string' || !printable.test(version) || typeof clusterId !== 'string')
+      return undefined
+    return { version, clusterId, ...(typeof product === 'string' && { product }) }
+  } catch {
+    return undefined
+  }
+}
+
+// What ended a dial, as one of our codes: the table of what Node 22 and 24 report, from real dials.
+
+export type PreflightCode = Extract<ProblemCode, `PREFLIGHT_${string}`>
+
+const byTimeout: Record<DialPhase, PreflightCode> = {
+  lookup: 'PREFLIGHT_DNS_FAILED',
+  connect: 'PREFLIGHT_UNREACHABLE',
+  handshake: 'PREFLIGHT_NO_TLS_ANSWER',
+  http: 'PREFLIGHT_NO_HTTP_ANSWER',
+}
+
+const byNetworkError: Record<string, PreflightCode> = {
+  ENOTFOUND: 'PREFLIGHT_DNS_NOT_FOUND',
+  ECONNREFUSED: 'PREFLIGHT_REFUSED',
+  ETIMEDOUT: 'PREFLIGHT_UNREACHABLE',
+  ENETUNREACH: 'PREFLIGHT_NO_ROUTE',
+  EHOSTUNREACH: 'PREFLIGHT_NO_ROUTE',
+  EADDRNOTAVAIL: 'PREFLIGHT_NO_ROUTE',
+  // A local firewall that rejects (iptables REJECT with admin-prohibited, seccomp, sandboxes).
+  EACCES: 'PREFLIGHT_NO_ROUTE',
+  EPERM: 'PREFLIGHT_NO_ROUTE',
+}
+
+/** Node's names of OpenSSL's X509_V_ERR codes. */
+const byVerifyError: Record<string, PreflightCode> = {
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: 'PREFLIGHT_UNKNOWN_CA',
+  SELF_SIGNED_CERT_IN_CHAIN: 'PREFLIGHT_UNKNOWN_CA',
+  // One name for three things; only what was presented tells them apart.
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: 'PREFLIGHT_MISSING_INTERMEDIATE',
+  UNABLE_TO_GET_ISSUER_CERT: 'PREFLIGHT_ROOT_MISSING',
+  DEPTH_ZERO_SELF_SIGNED_CERT: 'PREFLIGHT_OTHER_SELF_SIGNED',
+  CERT_HAS_EXPIRED: 'PREFLIGHT_EXPIRED',
+  CERT_NOT_YET_VALID: 'PREFLIGHT_NOT_YET_VALID',
+  INVALID_PURPOSE: 'PREFLIGHT_BAD_PURPOSE',
+  INVALID_CA: 'PREFLIGHT_BAD_CA',
+  PATH_LENGTH_EXCEEDED: 'PREFLIGHT_BAD_CA',
+  CERT_CHAIN_TOO_LONG: 'PREFLIGHT_BAD_CA',
+  CERT_SIGNATURE_FAILURE: 'PREFLIGHT_BAD_SIGNATURE',
+  ERR_TLS_CERT_ALTNAME_INVALID: 'PREFLIGHT_WRONG_NAME',
+}
+
+/** OpenSSL's reasons inside Node's ERR_SSL_ codes; Node 24 has `SSL/TLS_ALERT_…` where 22 has `SSLV3_ALERT_…`. */
+const byTlsReason: [reason: RegExp, code: PreflightCode][] = [
+  [/_(WRONG_VERSION_NUMBER|PACKET_LENGTH_TOO_LONG|HTTP_REQUEST|UNEXPECTED_MESSAGE)$/, 'PREFLIGHT_NOT_TLS'],
+  [/PROTOCOL_VERSION|UNSUPPORTED_PROTOCOL/, 'PREFLIGHT_TLS_TOO_OLD'],
+  [/UNRECOGNIZED_NAME/, 'PREFLIGHT_SNI_REFUSED'],
+  [/CERTIFICATE_REQUIRED/, 'PREFLIGHT_CLIENT_CERT_REQUIRED'],
+  // The only certificate a server can refuse is the client's.
+  [
+    /ALERT_(BAD_CERTIFICATE|UNSUPPORTED_CERTIFICATE|CERTIFICATE_|UNKNOWN_CA|ACCESS_DENIED)/,
+    'PREFLIGHT_CLIENT_CERT_REQUIRED',
+  ],
+  [
+    /ALERT_HANDSHAKE_FAILURE|INSUFFICIENT_SECURITY|NO_SHARED|WRONG_(CURVE|SIGNATURE_TYPE)/,
+    'PREFLIGHT_HANDSHAKE_REFUSED',
+  ],
+  [/_(EE_KEY_TOO_SMALL|CA_KEY_TOO_SMALL|CA_MD_TOO_WEAK|DH_KEY_TOO_SMALL)$/, 'PREFLIGHT_TOO_WEAK'],
+]
+
+/** The code of a dial that was not answered by HTTP. */
+export function classify(outcome: DialOutcome): PreflightCode {
+  if (outcome.timedOut) return byTimeout[outcome.phase]
+  const fault = rootFault(outcome.fault)
+  const code = fault?.code ?? ''
+  if (code.startsWith('EAI_')) return 'PREFLIGHT_DNS_FAILED'
+  if (code.startsWith('HPE_')) return 'PREFLIGHT_NOT_HTTP'
+  if (code === 'ECONNRESET' || code === 'EPIPE')
+    return outcome.phase === 'handshake' ? 'PREFLIGHT_CLOSED_IN_HANDSHAKE' : 'PREFLIGHT_CLOSED_AFTER_CONNECT'
+  // The bare name covers weak keys and hashes, critical extensions and name constraints.
+  if (code === 'UNSPECIFIED')
+    return /too (weak|small)/.test(fault!.message) ? 'PREFLIGHT_TOO_WEAK' : 'PREFLIGHT_BAD_CERTIFICATE'
+  const known = byNetworkError[code] ?? byVerifyError[code]
+  if (known) return known
+  return byTlsReason.find(([reason]) => reason.test(code))?.[1] ?? 'PREFLIGHT_FAILED'
+}
+
+/** The handshake got as far as a certificate, and that was refused. */
+export function isCertificateCode(code: PreflightCode): boolean {
+  return Object.hasOwn(preflightCertificateCodes, code)
+}
+
+/** A host with several addresses fails with one error for each of them; the first says most. */
+export function rootFault(fault: NodeJS.ErrnoException | undefined): NodeJS.ErrnoException | undefined {
+  return fault instanceof AggregateError ? (fault.errors[0] ?? fault) : fault
+}
+
+/** For `classify`: two kinds of error come without a telling code, a client's timer and TLS errors met while writing. */
+export function withTlsCode(fault: NodeJS.ErrnoException): NodeJS.ErrnoException {
+  const [, reason] = /:SSL routines:[^:]*:([^:]+)/.exec(fault.message) ?? []
+  const code = /timed out/i.test(fault.message)
+    ? 'ETIMEDOUT'
+    : `ERR_SSL_${reason?.toUpperCase().replaceAll(' ', '_')}`
+  return fault.code && fault.code !== 'EPROTO' ? fault : Object.assign(new Error(fault.message), { code })
 }

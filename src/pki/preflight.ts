@@ -1,17 +1,28 @@
 // Proof, before launching, that an agent with this trust plan would be able to join.
 import type { LookupFunction } from 'node:net'
 import { rootCertificates } from 'node:tls'
+import type { PreflightMode } from '../config/master-config.ts'
 import type { Clock } from '../platform/ports.ts'
 import { type Problem, problem } from '../problems/problem.ts'
-import { type Dials, openDials } from './dials.ts'
-import { type MasterInfo, readInfo } from './info.ts'
-import { type Investigation, investigate } from './investigate.ts'
-import { isHostAlias, type MasterAddress } from './master-address.ts'
-import type { DialPhase } from './preflight-dial.ts'
-import { describe, explain } from './preflight-explain.ts'
-import { compareLeaf, endsInRoot, type PresentedCertificate, presentedFacts } from './presented.ts'
-import type { TrustPlan } from './trust-plan.ts'
-import { type Verdict, verdictOf } from './verdict.ts'
+import {
+  type DialPhase,
+  type Dials,
+  type MasterInfo,
+  openDials,
+  type PreflightCode,
+  readInfo,
+} from './preflight-dial.ts'
+import {
+  compareLeaf,
+  describe,
+  endsInRoot,
+  explain,
+  type Investigation,
+  investigate,
+  type PresentedCertificate,
+  presentedFacts,
+} from './preflight-explain.ts'
+import { isHostAlias, type MasterAddress, type TrustPlan } from './trust-plan.ts'
 
 export interface PreflightOrder {
   /** What agents dial. */
@@ -140,4 +151,73 @@ function withoutAddress(dialled: { host: string; port: number }): PreflightResul
     phase: 'lookup',
     presented: [],
   }
+}
+
+// What a preflight's verdict means for launching.
+
+export interface LaunchPermission {
+  /** `probe`: one VM only, more once it has joined. */
+  launch: 'yes' | 'probe' | 'no'
+  problem?: Problem
+}
+
+/** `required` wants proof, `tls` only the absence of a refutation, `off` nothing. */
+export function applyPreflight(mode: PreflightMode, result: PreflightResult): LaunchPermission {
+  if (mode === 'off' || result.verdict === 'ok' || !result.problem) return { launch: 'yes' }
+  if (mode === 'required' || result.verdict === 'wrong') return { launch: 'no', problem: result.problem }
+  const { code, message, remedy } = result.problem
+  const warning = problem('PREFLIGHT_UNVERIFIED', `not proved from here (${code}): ${message}`, {
+    remedy: `If the one VM that is launched now does not join: ${remedy}`,
+    details: { code },
+  })
+  return { launch: 'probe', problem: warning }
+}
+
+// What the outcome of a dial proves about agents.
+
+/** `wrong`: agents could not join. `unverified`: that cannot be said from here. */
+export type Verdict = 'ok' | 'wrong' | 'unverified'
+
+/** The provisioner may stand outside of the agents' network, and masters restart. */
+const notReached: ReadonlySet<PreflightCode> = new Set<PreflightCode>([
+  'PREFLIGHT_NO_ADDRESS',
+  'PREFLIGHT_DNS_NOT_FOUND',
+  'PREFLIGHT_DNS_FAILED',
+  'PREFLIGHT_REFUSED',
+  'PREFLIGHT_UNREACHABLE',
+  'PREFLIGHT_NO_ROUTE',
+  'PREFLIGHT_NO_TLS_ANSWER',
+  'PREFLIGHT_CLOSED_IN_HANDSHAKE',
+  'PREFLIGHT_CLOSED_AFTER_CONNECT',
+  'PREFLIGHT_NO_HTTP_ANSWER',
+  'PREFLIGHT_FAILED',
+])
+
+/** Under `system` the agents' own machine image decides; it may know CAs that this machine does not. */
+const dependsOnAnchors: ReadonlySet<PreflightCode> = new Set<PreflightCode>([
+  'PREFLIGHT_UNKNOWN_CA',
+  'PREFLIGHT_OTHER_SELF_SIGNED',
+  'PREFLIGHT_MISSING_INTERMEDIATE',
+  'PREFLIGHT_ROOT_MISSING',
+])
+
+/** Under TLS 1.2 a missing client certificate is refused like a missing cipher. */
+const dependsOnClientCertificate: ReadonlySet<PreflightCode> = new Set<PreflightCode>([
+  'PREFLIGHT_CLIENT_CERT_REQUIRED',
+  'PREFLIGHT_HANDSHAKE_REFUSED',
+])
+
+export interface Circumstances {
+  plan: TrustPlan
+  agentsHaveClientCertificate?: boolean
+}
+
+export function verdictOf(
+  code: PreflightCode,
+  { plan, agentsHaveClientCertificate }: Circumstances,
+): Verdict {
+  if (notReached.has(code)) return 'unverified'
+  if (plan.mode === 'system' && dependsOnAnchors.has(code)) return 'unverified'
+  if (agentsHaveClientCertificate && dependsOnClientCertificate.has(code)) return 'unverified'
+  return 'wrong'
 }

@@ -1,13 +1,22 @@
 // tls.ca_file: the CAs (or the lone certificate) of a proxy that ends agents' TLS, to be embedded in place of our own chain.
 
+import { X509Certificate } from 'node:crypto'
 import { isError, type Problem, problem, type Where } from '../problems/problem.ts'
-import { type Certificate, certificateFacts } from './certificate.ts'
-import { readCertificates } from './certificate-file.ts'
-import { allPaths, type ChainPath, dedupe, findEnds, findIssuers, type Issuers, pickPath } from './chain.ts'
+import { type Certificate, certificateFacts, isSelfSigned } from './certificate.ts'
+import {
+  allPaths,
+  type ChainPath,
+  dedupe,
+  findEnds,
+  findIssuers,
+  type Issuers,
+  pickPath,
+  readCertificates,
+} from './chain.ts'
 import { checkLinks } from './checks.ts'
-import { type ReadFile, readTextFile } from './files.ts'
-import { type Link, linksOf } from './link.ts'
+import { type ReadFile, readTextFile } from './credentials.ts'
 import type { CertificateFacts } from './trust-plan.ts'
+import { type Link, linksOf } from './verifier-checks.ts'
 
 export interface TrustAnchors {
   file: string
@@ -92,4 +101,42 @@ function leftOut({ links, problems }: Judged, file: string): Problem[] {
       details: { subject: certificate.subject, sha256: certificate.sha256, codes: why },
     }),
   ]
+}
+
+// The public CAs Node carries with it. node:tls is loaded only when a chain does not reach a root by itself.
+
+/** PEM texts of well-known roots. */
+export type RootSource = () => readonly string[]
+
+/** Mozilla's list as bundled with this Node; never the machine's own store, so that every machine decides alike. */
+export function bundledRoots(): readonly string[] {
+  return process.getBuiltinModule('node:tls').rootCertificates
+}
+
+/** The well-known root that issued one of these, or is one of them; `now` in milliseconds since the epoch. */
+export function findWellKnownRoot(
+  certificates: Certificate[],
+  now: number,
+  roots: RootSource = bundledRoots,
+): X509Certificate | undefined {
+  for (const certificate of certificates) {
+    // Parsing all costs ten times this search for the issuer's bytes, which a root holds as its own subject.
+    const wanted = certificate.fields.issuerDer
+    for (const pem of roots()) {
+      if (!derOf(pem).includes(wanted)) continue
+      const root = new X509Certificate(pem)
+      if (root.validToDate.getTime() < now) continue
+      if (isIssuedBy(certificate, root)) return root
+    }
+  }
+  return undefined
+}
+
+function isIssuedBy(certificate: Certificate, root: X509Certificate): boolean {
+  if (isSelfSigned(certificate)) return root.publicKey.equals(certificate.x509.publicKey)
+  return root.subject === certificate.x509.issuer && certificate.x509.verify(root.publicKey)
+}
+
+function derOf(pem: string): Buffer {
+  return Buffer.from(pem.replace(/-----[^-]+-----|\s/g, ''), 'base64')
 }

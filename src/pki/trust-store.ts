@@ -1,9 +1,10 @@
 // Which certificates people chose to trust, by master: the file Determined's command line keeps, so that both share trust.
 // Format, lock and temporary file: origin, harness determined/common/api/certs.py, CertStore.
 import { mkdirSync, readFileSync } from 'node:fs'
-import { dirname } from 'node:path'
+import { homedir } from 'node:os'
+import { dirname, join } from 'node:path'
 import { writeFileAtomic } from '../platform/files.ts'
-import { withFlock } from '../platform/flock.ts'
+import { withFlock } from '../platform/locks.ts'
 import { ProvisionError, problem } from '../problems/problem.ts'
 
 export interface TrustStore {
@@ -93,4 +94,48 @@ function notWritten(file: string, cause: NodeJS.ErrnoException): ProvisionError 
   if (cause.code === 'ETIMEDOUT')
     return new ProvisionError(problem('TRUST_STORE_BUSY', cause.message, { cause }))
   return new ProvisionError(problem('FILE_NOT_WRITTEN', `${file}: ${cause.message}`, { cause }))
+}
+
+// The SHA-256 of a certificate as people compare it and as scripts give it.
+
+/** `ab:cd:…`: as Determined's command line shows it, and openssl in capitals. `hex` is lower case without separators. */
+export function pairs(hex: string): string {
+  return hex.replace(/..(?=.)/g, '$&:')
+}
+
+/** `sha256:abcd…`, with or without the word and the colons, in any case. undefined when it is no SHA-256. */
+export function parseFingerprint(text: string): string | undefined {
+  const hex = text
+    .trim()
+    .replace(/^sha-?256[:= ]/i, '')
+    .replaceAll(':', '')
+    .toLowerCase()
+  return /^[0-9a-f]{64}$/.test(hex) ? hex : undefined
+}
+
+// Where Determined's command line keeps what it trusts (origin: harness determined/common/util.py, get_config_path).
+
+export interface PlaceVariables {
+  DET_DEBUG_CONFIG_PATH?: string
+  XDG_CONFIG_HOME?: string
+  LOCALAPPDATA?: string
+  HOME?: string
+}
+
+export function trustStoreFile(env: PlaceVariables, platform: NodeJS.Platform = process.platform): string {
+  return join(folderOf(env, platform), 'certs.json')
+}
+
+function folderOf(env: PlaceVariables, platform: NodeJS.Platform): string {
+  if (env.DET_DEBUG_CONFIG_PATH) return env.DET_DEBUG_CONFIG_PATH
+  return join(baseOf(env, platform), 'determined')
+}
+
+function baseOf({ XDG_CONFIG_HOME, LOCALAPPDATA, HOME }: PlaceVariables, platform: NodeJS.Platform): string {
+  const home = HOME || homedir()
+  // Set but empty, Python takes it for the current folder; nobody means that.
+  if (platform === 'linux' && XDG_CONFIG_HOME) return XDG_CONFIG_HOME
+  if (platform === 'darwin') return join(home, 'Library', 'Application Support')
+  if (platform === 'win32' && LOCALAPPDATA) return LOCALAPPDATA
+  return join(home, '.config')
 }

@@ -1,13 +1,13 @@
 // Faults that only Go notices (crypto/x509): it refuses the whole certificate, and with it the handshake it is sent in.
 import { isUtf8 } from 'node:buffer'
-import type { Problem } from '../problems/problem.ts'
-import type { Certificate } from './certificate.ts'
-import type { CertificateFields } from './certificate-fields.ts'
-import { derTag } from './der.ts'
-import type { NameAttribute } from './distinguished-name.ts'
-import { type GeneralName, showName } from './general-name.ts'
-import { faultIn, type Link } from './link.ts'
-import { extensionOid } from './oids.ts'
+import { ipVersion } from '../platform/ip-address.ts'
+import type { ProblemCode } from '../problems/codes.ts'
+import { type Problem, type ProblemOptions, problem } from '../problems/problem.ts'
+import { type Certificate, type CertificateFields, type Extension, keyUsageBit } from './certificate.ts'
+import type { ChainPath } from './chain.ts'
+import { derTag, extensionOid } from './der.ts'
+import { type GeneralName, type NameAttribute, type NameKind, showName } from './distinguished-name.ts'
+import type { CertificateRole } from './trust-plan.ts'
 
 /** Judges every certificate of the file: a Go master sends them all. */
 export function checkForGo(certificates: Certificate[]): Problem[] {
@@ -108,3 +108,185 @@ const goodUri = new RegExp(
     String.raw`(?:[\w.~!$&'()*+,;=:@/?#-]|%[0-9a-f]{2})*$`,
   'i',
 )
+
+// Rules of RFC 5280 that Python enforces by default since 3.13 (VERIFY_X509_STRICT; OpenSSL, check_extensions).
+
+export function checkStrict(links: Link[]): Problem[] {
+  // A path of one is an end certificate that is its own anchor: RFC 6818 section 2 takes it out of the rules.
+  const lone = links.length === 1 && links[0]!.role === 'leaf'
+  const faults = links.map(lone ? loneFaults : chainFaults)
+  return links.flatMap((link, index) =>
+    faults[index]!.map((what) =>
+      fault(link, 'TLS_STRICT_RFC5280', `${what}; Python from 3.13 on checks that`),
+    ),
+  )
+}
+
+function loneFaults({ certificate: { fields } }: Link): string[] {
+  if (fields.version === 1) return ['is of version 1']
+  const signs = fields.keyUsage?.has(keyUsageBit.keyCertSign) && !fields.basicConstraints
+  return signs ? ['has keyUsage keyCertSign without basicConstraints'] : []
+}
+
+function chainFaults({ certificate, role, selfSigned }: Link): string[] {
+  const { fields } = certificate
+  const faults: string[] = []
+  const ca = role !== 'leaf'
+  if (fields.version < 3 && fields.extensions.length > 0)
+    faults.push(`has extensions, but is of version ${fields.version}`)
+  if (ca && fields.version < 3) faults.push(`is a CA of version ${fields.version}`)
+  if (fields.basicConstraints?.ca) faults.push(...caFaults(certificate))
+  else {
+    if (fields.basicConstraints?.pathLength !== undefined) faults.push('has a path length without being a CA')
+    if (fields.keyUsage?.has(keyUsageBit.keyCertSign))
+      faults.push('has keyUsage keyCertSign without being a CA')
+  }
+  if (!selfSigned && fields.version >= 3 && !fields.hasAuthorityKeyId)
+    faults.push('has no authority key identifier')
+  return [...faults, ...nameFaults(certificate)]
+}
+
+function caFaults({ fields }: Certificate): string[] {
+  const faults: string[] = []
+  if (!isCritical(fields.extensions, extensionOid.basicConstraints))
+    faults.push('has basicConstraints that are not critical')
+  if (!fields.keyUsage) faults.push('is a CA without keyUsage')
+  if (!fields.hasSubjectKeyId) faults.push('is a CA without a subject key identifier')
+  return faults
+}
+
+function nameFaults({ fields }: Certificate): string[] {
+  const hasNames = fields.extensions.some((extension) => extension.oid === extensionOid.subjectAltName)
+  const faults: string[] = []
+  if (fields.issuer.length === 0) faults.push('has no issuer name')
+  if (hasNames && fields.names.length === 0) faults.push('has an empty subjectAltName')
+  if (fields.subject.length > 0) return faults
+  const needsSubject = fields.basicConstraints?.ca || fields.keyUsage?.has(keyUsageBit.crlSign) || !hasNames
+  if (needsSubject) faults.push('has no subject name')
+  else if (!isCritical(fields.extensions, extensionOid.subjectAltName))
+    faults.push('has no subject name, but its subjectAltName is not critical')
+  return faults
+}
+
+function isCritical(extensions: Extension[], oid: string): boolean {
+  return extensions.some((extension) => extension.oid === oid && extension.critical)
+}
+
+// Name constraints (RFC 5280 section 4.2.1.10): every name below a constrained CA has to lie inside them.
+
+const judged: NameKind[] = ['dns', 'ip', 'email', 'uri']
+
+export function checkNameConstraints(links: Link[]): Problem[] {
+  return links.flatMap((ca) => {
+    const constraints = ca.certificate.fields.nameConstraints
+    if (ca.role === 'leaf' || !constraints) return []
+    const all = [...constraints.permitted, ...constraints.excluded]
+    if (all.some((constraint) => !judged.includes(constraint.kind)))
+      // Go takes such a critical extension for unhandled and refuses the chain.
+      return [fault(ca, 'TLS_NAME_CONSTRAINTS', 'constrains names of a kind that Go agents cannot check')]
+    return links
+      .slice(0, links.indexOf(ca))
+      .flatMap((below) =>
+        below.certificate.fields.names
+          .filter((name) => !allows(constraints, name))
+          .map((name) =>
+            fault(
+              below,
+              'TLS_NAME_CONSTRAINTS',
+              `is for ${showName(name)}, which ${ca.certificate.subject} may not certify`,
+            ),
+          ),
+      )
+  })
+}
+
+function allows(
+  constraints: { permitted: GeneralName[]; excluded: GeneralName[] },
+  name: GeneralName,
+): boolean {
+  const matches = (constraint: GeneralName) => constraint.kind === name.kind && within(name, constraint)
+  const permitted = constraints.permitted.filter((constraint) => constraint.kind === name.kind)
+  return !constraints.excluded.some(matches) && (permitted.length === 0 || permitted.some(matches))
+}
+
+function within(name: GeneralName, constraint: GeneralName): boolean {
+  const value = name.value.toLowerCase()
+  const base = constraint.value.toLowerCase()
+  switch (name.kind) {
+    case 'ip':
+      return ipWithin(name.bytes, constraint.bytes)
+    case 'dns':
+      return base === '' || value === base || value.endsWith(base.startsWith('.') ? base : `.${base}`)
+    case 'email':
+      return base.includes('@') ? value === base : hostWithin(value.slice(value.lastIndexOf('@') + 1), base)
+    case 'uri':
+      return hostWithin(uriHost(value), base)
+    default:
+      return false
+  }
+}
+
+/** For email and URI a leading dot means "below", its absence "exactly". */
+function hostWithin(host: string, base: string): boolean {
+  return base.startsWith('.') ? host.endsWith(base) : host === base
+}
+
+function uriHost(uri: string): string {
+  const host = URL.canParse(uri) ? new URL(uri).hostname : ''
+  return ipVersion(host) ? '' : host
+}
+
+/** The constraint is an address followed by a mask of the same length. */
+function ipWithin(address: Buffer, constraint: Buffer): boolean {
+  const size = address.length
+  if (constraint.length !== size * 2) return false
+  return address.every((byte, i) => ((byte ^ constraint[i]!) & constraint[size + i]!) === 0)
+}
+
+// One certificate at its place in a path, and how a problem with it is worded.
+
+export interface Link {
+  certificate: Certificate
+  role: CertificateRole
+  /** CAs between this one and the server certificate. */
+  below: number
+  /** Its own key signed it: nobody checks that signature. */
+  selfSigned: boolean
+}
+
+/** A path that starts at a server certificate, or at a CA of an anchor file (`start: 'ca'`). */
+export function linksOf(path: ChainPath, start: 'leaf' | 'ca' = 'leaf'): Link[] {
+  const last = path.certificates.length - 1
+  return path.certificates.map((certificate, index) => {
+    const selfSigned = path.complete && index === last
+    const leaf = start === 'leaf' && index === 0
+    const below = Math.max(start === 'leaf' ? index - 1 : index, 0)
+    return { certificate, below, selfSigned, role: leaf ? 'leaf' : selfSigned ? 'root' : 'intermediate' }
+  })
+}
+
+const titles: Record<CertificateRole, string> = {
+  leaf: 'the server certificate',
+  intermediate: 'the intermediate',
+  root: 'the root',
+}
+
+/** `fault(link, 'TLS_EXPIRED', 'expired on …')` → "the root CN=Example expired on …", placed in the file. */
+export function fault(link: Link, code: ProblemCode, what: string, options: ProblemOptions = {}): Problem {
+  return faultIn(link.certificate, titles[link.role], code, what, options)
+}
+
+/** The same for a certificate outside the path. */
+export function faultIn(
+  certificate: Certificate,
+  title: string,
+  code: ProblemCode,
+  what: string,
+  options: ProblemOptions = {},
+): Problem {
+  return problem(code, `${title} ${certificate.subject} ${what}`, {
+    where: { file: certificate.file, line: certificate.line },
+    ...options,
+    details: { subject: certificate.subject, sha256: certificate.sha256, ...options.details },
+  })
+}

@@ -1,5 +1,8 @@
 // Room for work, counted instead of listed: bins of the same kind and the same free slots are one entry.
-import type { Member } from './inventory.ts'
+
+import { offeringKey } from './instance.ts'
+import { type Census, isOpen, type Member } from './inventory.ts'
+import type { KnownAgent, KnownOffering, LaunchInFlight, Policy, Snapshot } from './snapshot.ts'
 
 /** The order in which room is used: agents at hand, agents we drained, VMs on their way, VMs to be bought. */
 export const tiers = { ready: 0, drained: 1, coming: 2, bought: 3 } as const
@@ -99,4 +102,134 @@ function insert(shelf: Shelf, bin: Bin): void {
 
 function inOrder(a: Bin, b: Bin): number {
   return tiers[a.kind.tier] - tiers[b.kind.tier] || a.free - b.free || a.kind.size - b.kind.size
+}
+
+// The census as room for work: agents at hand, agents we drained, VMs on their way.
+
+export function capacityOf(census: Census, snapshot: Snapshot, policy: Policy, now: number): Kind[] {
+  const kinds = new Map<number, Kind>()
+  const firstSlots = snapshot.offerings[0]?.slots ?? 0
+  const settledAt = now - policy.placementGrace
+
+  function add(tier: Tier, settled: boolean, size: number, free: number, count: number, aux: number): Kind {
+    // Slots of one agent are far below 4096; the key only has to tell kinds apart quickly.
+    const key = ((tiers[tier] * 2 + (settled ? 1 : 0)) * 4096 + size) * 4096 + free
+    let kind = kinds.get(key)
+    if (!kind) {
+      kind = { tier, settled, size, free, members: [], count: 0, used: 0, filled: 0, aux: 0, filledAux: 0 }
+      kinds.set(key, kind)
+    }
+    kind.count += count
+    kind.aux += aux
+    return kind
+  }
+
+  for (const member of census.members) {
+    const { phase, agent, instance } = member
+    if (phase === 'coming') {
+      const slots = instance.slots ?? firstSlots
+      add('coming', false, slots, slots, 1, policy.maxAuxPerAgent)
+    } else if (phase === 'ready' && agent) {
+      const drained = instance.drainedAt !== undefined
+      const settled = agent.settledSince <= settledAt
+      const aux = auxRoom(agent, policy)
+      const kind = add(drained ? 'drained' : 'ready', settled, agent.slots, agent.freeSlots, 1, aux)
+      if (!agent.busy) kind.members.push(member)
+    }
+  }
+  for (const agent of census.guests) {
+    const settled = agent.settledSince <= settledAt
+    add('ready', settled, agent.slots, agent.freeSlots, 1, auxRoom(agent, policy))
+  }
+  for (const { offerings, missing } of snapshot.inFlight) {
+    const slots = offerings[0]?.slots ?? firstSlots
+    if (missing > 0) add('coming', false, slots, slots, missing, missing * policy.maxAuxPerAgent)
+  }
+  return [...kinds.values()]
+}
+
+function auxRoom(agent: KnownAgent, { maxAuxPerAgent }: Policy): number {
+  return agent.freeAux ?? maxAuxPerAgent
+}
+
+/** Members in the order in which they are kept: what became idle last is kept first, so that the oldest idle go. */
+export function keepOrder(a: Member, b: Member): number {
+  const [left, right] = [a.agent?.idleSince, b.agent?.idleSince]
+  return (right ?? -1) - (left ?? -1) || (a.instance.id < b.instance.id ? -1 : 1)
+}
+
+/** Idle members of the kind that work was put on, in `keepOrder`: as many as if the busy ones got none of it. */
+export function usedMembers({ members, used }: Kind): Member[] {
+  if (used === 0) return []
+  return used < members.length ? members.sort(keepOrder).slice(0, used) : members
+}
+
+/** Ids of agents of such kinds that are idle and settled, and that no other work is meant for. */
+export function idleLeft(kinds: readonly Kind[], suits: (kind: Kind) => boolean): string[] {
+  return kinds
+    .filter((kind) => kind.tier === 'ready' && kind.settled && suits(kind))
+    .flatMap(({ members, used }) => (used > 0 ? members.sort(keepOrder).slice(used) : members))
+    .filter(({ agent }) => agent?.connected && isOpen(agent))
+    .map(({ instance }) => instance.id)
+}
+
+// What can be bought: offerings in groups of one size, and which group suits a piece of work.
+
+/** All offerings with the same slots. */
+export interface Size {
+  slots: number
+  /** In order of preference; not refused, and with no launch call in flight. */
+  free: KnownOffering[]
+  /** Not refused, but a launch call is in flight. */
+  busy: KnownOffering[]
+  refused: KnownOffering[]
+  /** The lowest number among those that are not refused. */
+  preference: number
+}
+
+export function marketOf(
+  offerings: readonly KnownOffering[],
+  inFlight: readonly LaunchInFlight[],
+  now: number,
+): Size[] {
+  const calls = new Set(inFlight.flatMap((launch) => launch.offerings.map(offeringKey)))
+  const sizes = new Map<number, Size>()
+  for (const offering of [...offerings].sort((a, b) => a.preference - b.preference || order(a, b))) {
+    const { slots, refused } = offering
+    let size = sizes.get(slots)
+    if (!size) {
+      size = { slots, free: [], busy: [], refused: [], preference: Number.POSITIVE_INFINITY }
+      sizes.set(slots, size)
+    }
+    if (refused && refused.until > now) {
+      size.refused.push(offering)
+      continue
+    }
+    size.preference = Math.min(size.preference, offering.preference)
+    if (calls.has(offeringKey(offering))) size.busy.push(offering)
+    else size.free.push(offering)
+  }
+  return [...sizes.values()]
+}
+
+/** The order of the file is kept by `preference`; this one only makes the result independent of the input's order. */
+function order(a: KnownOffering, b: KnownOffering): number {
+  return offeringKey(a) < offeringKey(b) ? -1 : 1
+}
+
+/** Sizes that hold the work on one VM. */
+export function holding(market: readonly Size[], slots: number): Size[] {
+  return market.filter((size) => size.slots >= slots)
+}
+
+/** Sizes of which several whole VMs make up the work (origin: scaling.go counts only multiples). */
+export function dividing(market: readonly Size[], slots: number): Size[] {
+  return market.filter((size) => size.slots > 0 && size.slots < slots && slots % size.slots === 0)
+}
+
+/** The size to buy: the most preferred that is not refused; among equals the one that wastes least. */
+export function preferred(sizes: readonly Size[]): Size | undefined {
+  return sizes
+    .filter((size) => Number.isFinite(size.preference))
+    .sort((a, b) => a.preference - b.preference || a.slots - b.slots)[0]
 }

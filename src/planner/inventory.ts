@@ -1,7 +1,7 @@
 // What each VM is good for: capacity now, capacity soon, out of reach, faulty, or as good as gone.
-import type { Policy } from './policy.ts'
-import type { ReasonCode } from './reasons.ts'
-import type { KnownAgent, KnownInstance, Snapshot } from './snapshot.ts'
+
+import type { ReasonCode } from './decision.ts'
+import type { KnownAgent, KnownInstance, Policy, Snapshot } from './snapshot.ts'
 
 /**
  * - `coming`: its agent has not joined yet, and may still

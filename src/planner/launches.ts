@@ -1,11 +1,9 @@
 // From the VMs that are wanted to the launches that are allowed now, and what holds back the rest.
 
-import type { Decision, LaunchDecision } from './decision.ts'
+import type { Decision, LaunchDecision, ReasonCode } from './decision.ts'
 import type { Census } from './inventory.ts'
 import type { Placement, Wanted } from './placing.ts'
-import type { Policy } from './policy.ts'
-import type { ReasonCode } from './reasons.ts'
-import type { KnownOffering, Snapshot } from './snapshot.ts'
+import type { KnownOffering, Policy, Snapshot } from './snapshot.ts'
 
 interface Allowance {
   vms: number

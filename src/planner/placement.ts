@@ -1,15 +1,33 @@
 // Which waiting work fits what is there or coming, and what has to be bought for the rest.
-
-import { shelve } from './bins.ts'
-import { capacityOf } from './capacity.ts'
+import {
+  capacityOf,
+  dividing,
+  holding,
+  idleLeft,
+  type Kind,
+  marketOf,
+  preferred,
+  put,
+  type Size,
+  shelve,
+  takeWhole,
+  tiers,
+  wholeBins,
+} from './bins.ts'
 import type { Census } from './inventory.ts'
-import { marketOf, preferred } from './market.ts'
-import { placeAux } from './place-aux.ts'
-import { placeGroup } from './place-group.ts'
-import { type Placement, type Placing, refusal, unserve, want } from './placing.ts'
-import type { Policy } from './policy.ts'
-import type { Snapshot } from './snapshot.ts'
-import type { Work } from './work.ts'
+import {
+  type Batch,
+  firstFew,
+  type Placement,
+  type Placing,
+  refusal,
+  refusersOf,
+  unserve,
+  want,
+  withoutUnplaceable,
+} from './placing.ts'
+import type { Policy, Snapshot } from './snapshot.ts'
+import type { Work, WorkGroup } from './work.ts'
 
 export function placeWork(
   work: Work,
@@ -71,4 +89,136 @@ function fillMin(placing: Placing, present: number): void {
     const { code, numbers } = refusal(market)
     placement.unserved.push({ code, work: [], numbers: { ...numbers, belowMin: short } })
   }
+}
+
+// Auxiliary work: no slots, and only so many on one agent. VMs bought for slots take it as well.
+
+export function placeAux(placing: Placing, group: WorkGroup): void {
+  const { slots, waited } = group
+  const work = waited
+    ? withoutUnplaceable(placing, group, firstFew(idleLeft(placing.placement.kinds, (kind) => kind.aux > 0)))
+    : group.work
+  const batch: Batch = { slots, work, left: work.length }
+  batch.left -= putAux(placing, batch.left, waited ? freshRoom : () => true)
+  if (batch.left > 0) buyForAux(placing, batch)
+}
+
+/** Fills the room for auxiliary work tier by tier; tells how much of it was placed. */
+function putAux({ placement }: Placing, count: number, allowed: (kind: Kind) => boolean): number {
+  let left = count
+  for (const kind of placement.kinds.sort((a, b) => tiers[a.tier] - tiers[b.tier])) {
+    if (!allowed(kind) || kind.aux === 0 || left === 0) continue
+    const placed = Math.min(left, kind.aux)
+    const perMember = kind.aux / kind.count
+    kind.aux -= placed
+    kind.filledAux += placed
+    kind.used = Math.max(kind.used, Math.ceil(placed / perMember))
+    left -= placed
+  }
+  return count - left
+}
+
+function buyForAux(placing: Placing, batch: Batch): void {
+  const { policy, placement, market } = placing
+  const size = preferred(market)
+  const vms = Math.ceil(batch.left / policy.maxAuxPerAgent)
+  const bought = size ? want(placing, size, vms, 'forWork') : 0
+  batch.left -= putAux(placing, batch.left, (kind) => kind.tier === 'bought')
+  const { code, numbers } = size
+    ? { code: 'MAX_REACHED' as const, numbers: { vms: vms - bought, max: policy.maxInstances } }
+    : refusal(market)
+  unserve(placement, code, batch, numbers)
+}
+
+// Work of one size: on free agents, on what is coming, on whole agents together, or on VMs to be bought.
+
+export function placeGroup(placing: Placing, group: WorkGroup): void {
+  const { slots, work, waited } = group
+  const counted = waited
+    ? withoutUnplaceable(placing, group, refusersOf(placing.placement.kinds, slots))
+    : work
+  const batch: Batch = { slots, work: counted, left: counted.length }
+  batch.left -= put(placing.shelf, slots, batch.left, waited ? freshRoom : anyRoom)
+  spread(placing, batch)
+  if (batch.left > 0) buyFor(placing, batch)
+}
+
+function anyRoom(): boolean {
+  return true
+}
+
+/** Room that came up lately: where work that has waited was not placed for long, it will not be placed now. */
+export function freshRoom({ tier, settled }: Kind): boolean {
+  return tier !== 'drained' && !(tier === 'ready' && settled)
+}
+
+/** Puts each piece of work on several whole bins of one size, as long as there are enough. */
+function spread({ shelf, placement, market }: Placing, batch: Batch): void {
+  const { slots } = batch
+  const sizes = new Set(placement.kinds.map((kind) => kind.size).filter((size) => divides(size, slots)))
+  // As they are bought, so that work bought for together stays together.
+  const rank = (slots: number) => market.find((size) => size.slots === slots)?.preference ?? Infinity
+  for (const size of [...sizes].sort((a, b) => rank(a) - rank(b) || b - a))
+    while (batch.left > 0 && wholeBins(shelf, size, anyRoom) >= slots / size) {
+      takeWhole(shelf, size, slots / size, anyRoom)
+      batch.left--
+    }
+}
+
+function divides(size: number, slots: number): boolean {
+  return size > 0 && size < slots && slots % size === 0
+}
+
+function buyFor(placing: Placing, batch: Batch): void {
+  const { slots } = batch
+  const holders = holding(placing.market, slots)
+  const dividers = dividing(placing.market, slots)
+  const size = preferred(holders)
+  if (size) buyWhole(placing, size, batch)
+  else if (preferred(dividers)) buyTogether(placing, dividers, batch)
+  else if (holders.length + dividers.length > 0) {
+    const { code, numbers } = refusal([...holders, ...dividers])
+    unserve(placing.placement, code, batch, { slots, ...numbers })
+  } else {
+    const largest = Math.max(0, ...placing.market.map((each) => each.slots))
+    const code = placing.market.length === 0 ? 'NO_OFFERING' : 'NEVER_FITS'
+    unserve(placing.placement, code, batch, { slots, largest })
+  }
+}
+
+/** Each VM holds one or more pieces of the work. */
+function buyWhole(placing: Placing, size: Size, batch: Batch): void {
+  const { slots } = batch
+  const vms = Math.ceil(batch.left / Math.floor(size.slots / slots))
+  const above = vms - want(placing, size, vms, 'forWork')
+  batch.left -= put(placing.shelf, slots, batch.left, (kind) => kind.tier === 'bought')
+  if (above > 0) placing.placement.overflow.push({ slots, size, vms: above })
+  unserve(placing.placement, 'MAX_REACHED', batch, { slots, vms: above, max: placing.policy.maxInstances })
+}
+
+/** Each piece of the work takes several whole VMs: all of them or none, since part of them could only stand idle. */
+function buyTogether(placing: Placing, dividers: Size[], batch: Batch): void {
+  const { slots } = batch
+  const usable = dividers
+    .filter((size) => Number.isFinite(size.preference))
+    .sort((a, b) => a.preference - b.preference || b.slots - a.slots)
+  const missing = (size: Size) => slots / size.slots - wholeBins(placing.shelf, size.slots, anyRoom)
+  for (; batch.left > 0; batch.left--) {
+    const size = usable.find((candidate) => missing(candidate) <= placing.room)
+    if (!size) break
+    want(placing, size, missing(size), 'forWork')
+    takeWhole(placing.shelf, size.slots, slots / size.slots, anyRoom)
+  }
+  if (batch.left > 0) tooMany(placing, dividers, missing, batch)
+}
+
+function tooMany(placing: Placing, dividers: Size[], missing: (size: Size) => number, batch: Batch): void {
+  const { slots } = batch
+  const { maxInstances: max } = placing.policy
+  const guests = (size: Size) => placing.guests.filter((agent) => agent.slots === size.slots).length
+  const possible = dividers.filter((size) => slots / size.slots <= max + guests(size))
+  const best = [...possible].sort((a, b) => missing(a) - missing(b))[0]
+  if (best) placing.placement.overflow.push({ slots, size: best, vms: missing(best) - placing.room })
+  const vms = slots / (best ?? dividers[0]!).slots
+  unserve(placing.placement, best ? 'MAX_REACHED' : 'EXCEEDS_MAX', batch, { slots, vms, max })
 }

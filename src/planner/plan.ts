@@ -1,15 +1,12 @@
 // The pure decision: from what is known at one moment to what should be done, each step with its reason.
 
-import type { Decision } from './decision.ts'
+import type { Decision, ReasonCode } from './decision.ts'
 import { type Census, takeCensus } from './inventory.ts'
 import { launches } from './launches.ts'
 import { placeWork } from './placement.ts'
 import type { Placement } from './placing.ts'
-import type { Policy } from './policy.ts'
-import type { ReasonCode } from './reasons.ts'
-import { chooseRemovals, type Removals } from './removals.ts'
-import type { Snapshot } from './snapshot.ts'
-import { forcedEnds, stepsOf } from './steps.ts'
+import { chooseRemovals, forcedEnds, type Removals, stepsOf } from './removals.ts'
+import type { Policy, Snapshot } from './snapshot.ts'
 import { sortWork } from './work.ts'
 
 /**

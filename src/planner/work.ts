@@ -1,7 +1,6 @@
 // Waiting work, sorted: what counts as demand now, in groups of one size, and what does not, with the reason.
 import type { PendingAllocation } from './demand.ts'
-import type { Policy } from './policy.ts'
-import type { Snapshot, Unplaced } from './snapshot.ts'
+import type { Policy, Snapshot, Unplaced } from './snapshot.ts'
 
 /** Work of one size. `waited`: longer than the scheduler needs to place it where it fits. */
 export interface WorkGroup {

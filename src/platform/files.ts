@@ -1,6 +1,18 @@
 // Files that are either the old one or the whole new one, whatever happens in between.
-import { closeSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync, writeSync } from 'node:fs'
+
+import { createHash } from 'node:crypto'
+import {
+  closeSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeSync,
+} from 'node:fs'
 import { dirname } from 'node:path'
+import { derivedName } from './derived-id.ts'
 
 /** Writes through a temporary file beside it, flushed to the disk before the rename. Modes default to 0600 and 0700. */
 export function writeFileAtomic(file: string, data: string | Uint8Array, mode = 0o600): void {
@@ -20,4 +32,42 @@ export function writeFileAtomic(file: string, data: string | Uint8Array, mode = 
     rmSync(temporary, { force: true })
     throw error
   }
+}
+
+// Whether files have changed, by what is in them: mounted secrets change by swapped links, and dates lie.
+
+/**
+ * One text for the contents of all files together, following links. A file that cannot be read counts by its reason, so
+ * that a missing file is a state like any other. Never throws.
+ */
+export function contentsFingerprint(files: readonly string[]): string {
+  const hash = createHash('sha256')
+  for (const file of files) {
+    const contents = read(file)
+    // The length keeps what moved from one file to the next apart.
+    hash.update(`${contents.length}\n`).update(contents)
+  }
+  return hash.digest('hex')
+}
+
+function read(file: string): Uint8Array {
+  try {
+    return readFileSync(file)
+  } catch (error) {
+    return Buffer.from(`unreadable: ${(error as NodeJS.ErrnoException).code ?? String(error)}`)
+  }
+}
+
+// The name of a file or folder that belongs to a pool, whose own name may hold anything.
+
+/** File systems take 255 bytes; endings and temporary names need some of them. */
+const longest = 200
+const markLength = 20
+
+/** One path segment of at most 200 ASCII characters, never `.` or `..`; different pools get different ones. */
+export function fileNameOf(pool: string): string {
+  const name = encodeURIComponent(pool)
+  if (/^\.+$/.test(name)) return name.replaceAll('.', '%2E')
+  if (name.length <= longest) return name
+  return `${name.slice(0, longest - markLength - 1)}~${derivedName(markLength, pool)}`
 }

@@ -1,5 +1,8 @@
 // At most so many tasks at once; the rest wait their turn in the order they came.
 
+import { ProvisionError, problem } from '../problems/problem.ts'
+import type { Clock } from './ports.ts'
+
 export type Limiter = <T>(task: () => Promise<T>) => Promise<T>
 
 /** `limit(1)` is a lock: one task at a time. A task that fails frees its place like any other. */
@@ -18,5 +21,61 @@ export function limit(concurrency: number): Limiter {
       if (next) next()
       else running--
     }
+  }
+}
+
+// A wait that can be cut short from outside.
+
+export interface Bell {
+  /** Ends the wait under way, or the next one if there is none. */
+  ring(): void
+  /** Resolves after `ms`, or when it rings. */
+  wait(ms: number): Promise<void>
+}
+
+export function createBell(clock: Clock): Bell {
+  let rung = false
+  let timer: AbortController | undefined
+  return {
+    ring() {
+      rung = true
+      timer?.abort()
+    },
+    async wait(ms) {
+      if (!rung) {
+        timer = new AbortController()
+        await clock.sleep(ms, timer.signal).catch(() => {})
+        timer = undefined
+      }
+      rung = false
+    },
+  }
+}
+
+// A call that is not answered in time is given up: it must not hold up anything else.
+
+/** Runs the task; after `ms` its signal is aborted and CALL_TIMED_OUT is thrown, whether the task listens or not. */
+export async function withDeadline<T>(
+  clock: Clock,
+  ms: number,
+  what: string,
+  task: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const call = new AbortController()
+  const timer = new AbortController()
+  const timeout = clock.sleep(ms, timer.signal).then(
+    () => {
+      const message = `${what} was not answered within ${ms / 1000} s`
+      const error = new ProvisionError(problem('CALL_TIMED_OUT', message, { details: { what, ms } }))
+      call.abort(error)
+      throw error
+    },
+    // The timer was stopped because the task is done: nobody waits for this any more.
+    () => new Promise<never>(() => {}),
+  )
+  try {
+    return await Promise.race([task(call.signal), timeout])
+  } finally {
+    timer.abort()
   }
 }

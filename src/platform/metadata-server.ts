@@ -1,7 +1,7 @@
 // What the metadata servers of both clouds have in common: answers, refusals, patience, and how their silence is told.
 
 import { type Problem, ProvisionError, problem } from '../problems/problem.ts'
-import { type Fetch, fetchText, reasonOf, type TextAnswer } from './http-text.ts'
+import { type Fetch, fetchText, reasonOf, type TextAnswer } from './http-client.ts'
 import type { Clock } from './ports.ts'
 
 export interface MetadataOptions {

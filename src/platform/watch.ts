@@ -1,8 +1,8 @@
 // Hot reload: a renewed pair of files is taken over as it becomes good; until then the last good one stays.
 
 import { type Problem, ProvisionError, problem } from '../problems/problem.ts'
+import { contentsFingerprint } from './files.ts'
 import type { Clock } from './ports.ts'
-import { contentsFingerprint } from './watched-file.ts'
 
 export interface Loaded<T> {
   /** Missing when a problem is an error. */

@@ -1,18 +1,12 @@
 // The one table of codes. docs/errors.md is generated from it; a code is never reused for another meaning.
-import { agentCodes } from './agent-codes.ts'
-import { clientCodes } from './client-codes.ts'
+import { agentCodes, determinedCodes, joinCodes, simulateCodes } from './agent-codes.ts'
+import { clientCodes, generalCodes } from './client-codes.ts'
 import type { CodeInfo } from './code-info.ts'
 import { configCodes } from './config-codes.ts'
-import { controlCodes } from './control.ts'
-import { determinedCodes } from './determined.ts'
-import { fleetCodes } from './fleet-codes.ts'
-import { generalCodes } from './general.ts'
-import { joinCodes } from './join.ts'
+import { controlCodes, fleetCodes } from './fleet-codes.ts'
 import { preflightCodes } from './preflight-codes.ts'
-import { providerCodes } from './provider-codes.ts'
-import { simulateCodes } from './simulate.ts'
+import { providerCodes, userDataCodes } from './provider-codes.ts'
 import { tlsCodes } from './tls-codes.ts'
-import { userDataCodes } from './userdata.ts'
 
 /** As the documentation shows them: a title, and its codes. */
 export const codeGroups = {

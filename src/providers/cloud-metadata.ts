@@ -1,5 +1,5 @@
 // What the cloud says about the machine this program runs on: who it is, where, and how agents can reach it.
-import { hostAliases } from '../pki/master-address.ts'
+import { hostAliases } from '../pki/trust-plan.ts'
 import type { MetadataOptions } from '../platform/metadata-server.ts'
 import { ProvisionError, problem } from '../problems/problem.ts'
 import { ec2Metadata } from './aws/metadata.ts'

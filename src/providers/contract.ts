@@ -1,13 +1,13 @@
 // The contract every cloud (and this machine) fulfils. test/contract/provider-contract.ts holds what it means.
+
+import type { UserData } from '../agent-setup/pack.ts'
 import type { AgentSetup } from '../agent-setup/setup.ts'
 import type { Stage } from '../agent-setup/stages.ts'
-import type { ProviderConfig, ProviderKind } from '../config/provider-config.ts'
-import type { MasterAddress } from '../pki/master-address.ts'
-import type { Offering } from '../planner/instance.ts'
+import type { ProviderConfig, ProviderKind } from '../config/master-config.ts'
+import type { MasterAddress } from '../pki/trust-plan.ts'
+import type { FailureClass, Instance, Offering } from '../planner/instance.ts'
 import type { Clock, Logger } from '../platform/ports.ts'
 import type { Problem } from '../problems/problem.ts'
-import type { LaunchOrder, LaunchRequest, LaunchResult, Listing, TerminateResult } from './launch.ts'
-import type { Ownership } from './ownership.ts'
 
 export interface Provider {
   readonly kind: ProviderKind
@@ -69,3 +69,98 @@ export interface RequestInput<C extends ProviderConfig> {
 }
 
 export type BuildRequest<C extends ProviderConfig> = (input: RequestInput<C>) => LaunchRequest
+
+// What is asked of a provider, and what comes back. Partial success is a result, not an exception.
+
+/** A launch that was written down before it is asked for. */
+export interface Intent {
+  /** UUID. Names and tokens are derived from it; a new attempt gets a new one. */
+  id: string
+  count: number
+  /** In order of preference. A single call may offer several. */
+  offerings: Offering[]
+}
+
+export interface LaunchOrder {
+  intent: Intent
+  owner: Ownership
+  userData: UserData
+}
+
+export interface LaunchFailure {
+  class: FailureClass
+  /** Which offering refused; undefined when the whole call did. */
+  offering?: Offering
+  /** VMs asked for and not given; 0 when the cloud refused an offering but another filled in. */
+  missing: number
+  problem: Problem
+}
+
+export interface LaunchResult {
+  instances: Instance[]
+  failures: LaunchFailure[]
+}
+
+/** Failures are about offerings, not VMs: what is missing in the end is the last one's, once. */
+export function withMissing(failures: LaunchFailure[], missing: number): LaunchFailure[] {
+  return failures.map((failure, index) => ({
+    ...failure,
+    missing: index === failures.length - 1 ? Math.max(0, missing) : 0,
+  }))
+}
+
+export interface Listing {
+  instances: Instance[]
+  /** False when a page, zone or request failed: such a listing allows no terminations. */
+  complete: boolean
+  problems: Problem[]
+}
+
+export interface TerminateResult {
+  /** Accepted by the cloud, or already gone. */
+  terminated: string[]
+  failures: { id: string; class: FailureClass; problem: Problem }[]
+}
+
+/** One API call as data for people. User data, and what only the cloud knows, are placeholders in `<>`. */
+export interface CloudCall {
+  /** The API call, such as `RunInstances`. */
+  call: string
+  body: Record<string, unknown>
+}
+
+/** The request that would be sent: what `--dry-run` shows. */
+export interface LaunchRequest extends CloudCall {
+  /** Where it is sent when the body does not say: the AWS region. */
+  region?: string
+  /** Made first when what they make does not exist yet (a launch template). */
+  before?: CloudCall[]
+  /** Sent in this order for the VMs that the cloud had no capacity for. */
+  fallbacks?: CloudCall[]
+  problems: Problem[]
+}
+
+// Which VMs are ours: those that carry our cluster tag and our pool tag. Nothing else decides.
+
+/** Tag keys on EC2; on GCE the same words as label keys, with `-` for `:`. */
+export const ownerTags = {
+  cluster: 'agent-provisioner:cluster',
+  pool: 'agent-provisioner:pool',
+  writer: 'agent-provisioner:writer',
+  intent: 'agent-provisioner:intent',
+} as const
+
+export interface Ownership {
+  clusterId: string
+  pool: string
+  writerId: string
+}
+
+export function ownerTagsOf(owner: Ownership, intentId: string): Record<string, string> {
+  return {
+    [ownerTags.cluster]: owner.clusterId,
+    [ownerTags.pool]: owner.pool,
+    [ownerTags.writer]: owner.writerId,
+    [ownerTags.intent]: intentId,
+  }
+}

@@ -1,19 +1,28 @@
 // `provision check`: everything that can be known before a launch. Nothing is written, launched or ended.
-
-import type { ProvidedPool } from '../agent-setup/pool-trust.ts'
+import type { ProvidedPool } from '../agent-setup/trust.ts'
 import { loadConfig } from '../config/load.ts'
 import { masterAddressOf } from '../config/master-address.ts'
-import type { MasterConfig } from '../config/master-config.ts'
+import type { MasterConfig, ProviderKind } from '../config/master-config.ts'
+import { systemClock } from '../platform/clock.ts'
+import { createLogger } from '../platform/log.ts'
 import type { Clock, Logger } from '../platform/ports.ts'
-import { ProvisionError, placeOf } from '../problems/problem.ts'
+import { ProvisionError, placeOf, problem } from '../problems/problem.ts'
+import type { Policy } from '../providers/aws/iam-policy.ts'
+import type { AwsConfig } from '../providers/aws/schema.ts'
 import { resolveHost } from '../providers/cloud-metadata.ts'
-import { checkAgents } from './agents.ts'
-import { checkCertificate } from './certificate.ts'
-import { checkDemand } from './check-demand.ts'
-import { checkMaster } from './check-live.ts'
-import { type CloudCheckInput, checkCloud } from './cloud.ts'
-import { choosePools, type PoolOutcome, prepareAll } from './prepare.ts'
-import { type CheckRow, rowsOf } from './row.ts'
+import type { Role } from '../providers/gcp/iam-role.ts'
+import {
+  type CheckRow,
+  type CloudCheckInput,
+  checkAgents,
+  checkCertificate,
+  checkCloud,
+  checkDemand,
+  checkMaster,
+  rowsOf,
+} from './check-rows.ts'
+import { choosePools, localAgentCommand, type PoolOutcome, prepareAll } from './prepare.ts'
+import { knownClusterId } from './state.ts'
 
 export interface CheckOptions {
   /** The configuration. */
@@ -102,4 +111,53 @@ async function hostsOf(
   }
   await Promise.all(pools.map(find))
   return { hosts, rows }
+}
+
+// What a check needs of this process.
+
+/** Only what a provider cannot say in a row is logged. */
+export function checkSurroundings(
+  write: (line: string) => void,
+): Pick<CheckOptions, 'clock' | 'logger' | 'localAgent'> {
+  const logger = createLogger({ format: 'text', level: 'warn', clock: systemClock, write })
+  return { clock: systemClock, logger, localAgent: localAgentCommand() }
+}
+
+// The least rights each cloud's credentials need, for the pools of a configuration.
+
+export interface LeastRights {
+  /** What AWS calls a policy, or, where every pool on a cloud is on Google's, what Google calls a role. */
+  rights: Policy | Role
+  /** Kinds of pools of the configuration that it says nothing about. */
+  uncovered: ProviderKind[]
+}
+
+/**
+ * Throws USAGE without a pool on a cloud, and CLUSTER_ID_UNKNOWN: an AWS policy lets nobody near other clusters' VMs,
+ * and so needs to name the cluster.
+ */
+export async function leastRights(config: MasterConfig, names?: string[]): Promise<LeastRights> {
+  const pools = choosePools(config, names)
+  const aws = pools.flatMap(({ provider }) => (provider.type === 'aws' ? [provider] : []))
+  const gcp = pools.flatMap(({ provider }) => (provider.type === 'gcp' ? [provider] : []))
+  if (aws.length > 0) return { rights: await policyOf(config, aws), uncovered: gcp.length > 0 ? ['gcp'] : [] }
+  if (gcp.length > 0) {
+    const { leastRole } = await import('../providers/gcp/iam-role.ts')
+    return { rights: leastRole(gcp), uncovered: [] }
+  }
+  throw new ProvisionError(
+    problem('USAGE', `no pool of ${config.file} that was asked for is on AWS or Google Cloud`, {
+      remedy: 'A policy or role is for pools with `provider: {type: aws}` or `{type: gcp}`.',
+    }),
+  )
+}
+
+async function policyOf(config: MasterConfig, pools: AwsConfig[]): Promise<Policy> {
+  const clusterId = knownClusterId(config)
+  if (clusterId === undefined)
+    throw new ProvisionError(
+      problem('CLUSTER_ID_UNKNOWN', `${config.file} has no cluster_id, and no start has made one`),
+    )
+  const { leastPolicy } = await import('../providers/aws/iam-policy.ts')
+  return leastPolicy(clusterId, pools)
 }

@@ -2,15 +2,14 @@
 
 import { loadConfig } from '../config/load.ts'
 import type { MasterConfig } from '../config/master-config.ts'
-import type { FleetRow } from '../http/fleet-row.ts'
+import type { FleetRow } from '../http/fleet-views.ts'
 import { systemClock } from '../platform/clock.ts'
-import { createLogger, type LogFormat, type LogLevel } from '../platform/log.ts'
+import { contentsFingerprint } from '../platform/files.ts'
+import { createLogger, type LogFormat, type LogLevel, tellProblems } from '../platform/log.ts'
 import type { Clock, Logger } from '../platform/ports.ts'
-import { tellProblems } from '../platform/tell-problems.ts'
-import { contentsFingerprint } from '../platform/watched-file.ts'
-import { localAgentCommand } from './local-agent.ts'
+import { localAgentCommand } from './prepare.ts'
 import { composeProvisioner, type Provisioner } from './provisioner.ts'
-import { watchConfiguration } from './watch-configuration.ts'
+import { watchConfiguration } from './reload.ts'
 
 export interface DaemonOptions {
   config: MasterConfig

@@ -1,15 +1,32 @@
 // From `demand.type` to the source of demand. Whatever it opens beside that is in the same hands until it is closed.
 
+import { randomUUID } from 'node:crypto'
+import { join } from 'node:path'
+import type { ProvidedPool } from '../agent-setup/trust.ts'
+import { masterAddressOf } from '../config/master-address.ts'
 import type { DemandConfig, MasterConfig } from '../config/master-config.ts'
+import { builtInDemand } from '../demand/built-in.ts'
+import { endpointOf } from '../demand/determined/connections.ts'
+import { type DeterminedDemand, determinedDemand, warningsFor } from '../demand/determined/source.ts'
 import type { DemandSource } from '../demand/source.ts'
-import type { AgentView } from '../http/fleet-rows.ts'
-import type { TlsMaterial } from '../pki/credentials.ts'
+import { accessHandler, loadToken } from '../http/access.ts'
+import type { AgentView } from '../http/fleet-views.ts'
+import { type Listener, listen } from '../http/listen.ts'
+import { openPushDoor } from '../http/push-endpoint.ts'
+import { healthHandler } from '../http/status-endpoints.ts'
+import { pathFacts, readTextFile, servedPair, type TlsMaterial } from '../pki/credentials.ts'
+import { tellProblems } from '../platform/log.ts'
 import type { Clock, Handler, Logger } from '../platform/ports.ts'
-import type { Problem } from '../problems/problem.ts'
-import { openBuiltInDemand } from './built-in-demand.ts'
-import { openDeterminedDemand } from './determined-demand.ts'
-import { openPushDemand } from './push-demand.ts'
-import type { Identity } from './state.ts'
+import type { ProblemCode } from '../problems/codes.ts'
+import { isError, type Problem, ProvisionError, type Where } from '../problems/problem.ts'
+import { resolveHost } from '../providers/cloud-metadata.ts'
+import { offeringsOf } from '../providers/registry.ts'
+import { holdPlaceholder } from '../standalone/agent/placeholder.ts'
+import type { Agent } from '../standalone/master/agent.ts'
+import { createMaster, type Master } from '../standalone/master/master.ts'
+import { openKeeper } from '../standalone/master/state.ts'
+import { isProvided } from './prepare.ts'
+import { type Identity, knownClusterId } from './state.ts'
 
 export interface DemandContext {
   config: MasterConfig
@@ -56,4 +73,248 @@ const openers: Record<DemandConfig['type'], Opener> = {
 export async function openDemand(context: DemandContext & { demand?: DemandSource }): Promise<OpenedDemand> {
   if (context.demand) return { source: context.demand, close: async () => {} }
   return openers[context.config.demand.type](context)
+}
+
+// Demand of the built-in master, which this process runs and serves.
+
+/** Throws a ProvisionError when the master cannot listen or remember. */
+export async function openBuiltInDemand(context: DemandContext): Promise<OpenedDemand> {
+  const { master, address, port, renew, close } = await openBuiltInMaster(context)
+  const source = builtInDemand(master)
+  return {
+    source,
+    agents: () => master.agents().flatMap(viewOf),
+    onAgent: master.onAgent,
+    forget(ids, reason) {
+      for (const id of ids) master.forget(id, reason)
+    },
+    renew,
+    listener: { address, port },
+    async close() {
+      await source.close()
+      await close()
+    },
+  }
+}
+
+function viewOf({ id, phase, devices, link: { tls } }: Agent): AgentView[] {
+  if (phase === 'connecting') return []
+  const state = phase === 'away' ? 'lost' : 'joined'
+  return [{ id, state, slots: devices.length, tls: tls && { version: tls.version, name: tls.serverName } }]
+}
+
+// The built-in master as a process runs it: its memory on the disk, its listener, its token, its certificate.
+
+export interface BuiltInMaster {
+  master: Master
+  address: string
+  port: number
+  /** Serves the renewed certificate and gives it to tasks; the problem when it cannot be used. */
+  renew(material: TlsMaterial): Problem | undefined
+  close(): Promise<void>
+}
+
+/** Throws a ProvisionError when the port, the state folder or a file it needs cannot be had. */
+export async function openBuiltInMaster(options: DemandContext): Promise<BuiltInMaster> {
+  const { config, clock, logger } = options
+  let { material } = options
+  const { client_ca } = config.resource_manager
+  const clientCa =
+    client_ca && readClientCa(client_ca, { file: config.file, path: 'resource_manager.client_ca' })
+  const token = loadToken(join(config.state_dir, 'token'))
+  const keeper = await openKeeper({ file: join(config.state_dir, 'master.journal'), clock, logger })
+  tellProblems(logger, keeper.problems)
+  const master = createMaster({
+    ...options,
+    masterId: randomUUID(),
+    clusterId: options.identity.clusterId,
+    keeper,
+    taskCertificate: () =>
+      material &&
+      pathFacts(material.path)
+        .map(({ pem }) => pem)
+        .join(''),
+  })
+  try {
+    const listener = await open(options, master, { token, clientCa })
+    return {
+      master,
+      address: listener.address,
+      port: listener.port,
+      renew(renewed) {
+        const unusable = listener.useCertificate(servedPair(renewed))
+        if (!unusable) material = renewed
+        return unusable
+      },
+      async close() {
+        await master.close()
+        await listener.close()
+      },
+    }
+  } catch (error) {
+    await master.close()
+    throw error
+  }
+}
+
+async function open(
+  { config, logger, material, control }: DemandContext,
+  master: Master,
+  { token, clientCa }: { token: string; clientCa?: string },
+): Promise<Listener> {
+  const faults = () => [master.fault()].flatMap((fault) => (fault ? [`${fault.code} ${fault.message}`] : []))
+  const listener = await listen({
+    address: listenAddress(config),
+    port: config.port,
+    tls: material && { ...servedPair(material), clientCa },
+    handlers: [accessHandler({ token }), healthHandler(faults), control, ...master.handlers],
+    upgrades: master.upgrades,
+    logger,
+    onHandshakeFailure: (failure) =>
+      logger.warn('a client did not get through the TLS handshake', { ...failure }),
+  })
+  logger.info('the master listens', { address: listener.address, port: listener.port, tls: listener.secure })
+  return listener
+}
+
+/** Where every agent is a process of this machine, nobody else has to reach the master. */
+function listenAddress({ resource_pools }: MasterConfig): string {
+  return resource_pools.every((pool) => pool.provider?.type === 'local') ? '127.0.0.1' : ''
+}
+
+// Demand of a Determined master: looked at before the pools are run, so that what can never work is said at once.
+
+/** What passes by itself: the pools are held until it has. */
+const passing: readonly ProblemCode[] = ['DETERMINED_UNREACHABLE', 'DETERMINED_FAULT']
+
+/** Throws a ProvisionError when no pool could ever be run for this master. */
+export async function openDeterminedDemand(context: DemandContext): Promise<OpenedDemand> {
+  const provided = context.config.resource_pools.filter(isProvided)
+  const source = sourceOf(context)
+  const pools = provided.map((pool) => pool.pool_name)
+  const { demand } = context.config
+  const problems = [...provided.flatMap((pool) => warningsFor(pool, demand)), ...(await source.check(pools))]
+  if (isHopeless(problems, pools)) {
+    await source.close()
+    throw new ProvisionError(problems)
+  }
+  tellProblems(context.logger, problems)
+  const leave = demand.placeholder_agent ? provided.flatMap((pool) => holdOpen(pool, source, context)) : []
+  return {
+    source,
+    async close() {
+      await Promise.all(leave.map((stop) => stop()))
+      await source.close()
+    },
+  }
+}
+
+/** Nothing where the pool always has a VM, or none of its VMs has a slot. */
+function holdOpen(
+  { pool_name: pool, provider }: ProvidedPool,
+  source: DeterminedDemand,
+  { config, version, clock, logger }: DemandContext,
+): (() => Promise<void>)[] {
+  const slots = Math.max(...offeringsOf(provider).map((offering) => offering.slots))
+  if (provider.min_instances > 0 || slots === 0) return []
+  const endpoint = () => endpointOf(config, clock.now())
+  return [holdPlaceholder({ pool, slots, endpoint, source, version, clock, logger })]
+}
+
+/** Something is wrong with the master or the login, or with each of the pools. */
+function isHopeless(problems: Problem[], pools: string[]): boolean {
+  const lasting = problems.filter((problem) => isError(problem) && !passing.includes(problem.code))
+  const refused = new Set(lasting.flatMap(({ details }) => (details?.['pool'] ? [details['pool']] : [])))
+  return (
+    lasting.some(({ details }) => !details?.['pool']) || (refused.size > 0 && refused.size === pools.length)
+  )
+}
+
+/** The same questions without running anything, and which master answered them. */
+export async function checkDeterminedDemand(
+  context: SourceContext,
+): Promise<{ note?: string; problems: Problem[] }> {
+  const { config } = context
+  const provided = config.resource_pools.filter(isProvided)
+  const source = sourceOf(context)
+  try {
+    const problems = await source.check(provided.map((pool) => pool.pool_name))
+    problems.push(...provided.flatMap((pool) => warningsFor(pool, config.demand)))
+    if (problems.some(isError)) return { problems }
+    const { version, clusterName, clusterId } = await source.facts()
+    return { note: `Determined ${version}, cluster ${clusterName || clusterId}`, problems }
+  } catch (error) {
+    if (error instanceof ProvisionError) return { problems: error.problems }
+    throw error
+  } finally {
+    await source.close()
+  }
+}
+
+interface SourceContext {
+  config: MasterConfig
+  version?: string
+  clock: Clock
+  logger: Logger
+}
+
+function sourceOf({ config, version, clock, logger }: SourceContext): DeterminedDemand {
+  return determinedDemand({ config, version, clock, random: Math.random, logger })
+}
+
+/**
+ * The master's own cluster id, so that every provisioner beside it knows the VMs of the others. Asked once, before the
+ * first start; undefined where an id is known already. Throws why the master does not answer.
+ */
+export async function learnClusterId(context: SourceContext): Promise<string | undefined> {
+  const { config } = context
+  if (config.demand.type !== 'determined' || knownClusterId(config)) return undefined
+  const source = sourceOf(context)
+  try {
+    const { clusterId } = await source.facts()
+    return /^[a-z0-9](?:[a-z0-9_-]{0,61}[a-z0-9])?$/.test(clusterId) ? clusterId : undefined
+  } catch (error) {
+    const [found] = error instanceof ProvisionError ? error.problems : []
+    if (!found || !passing.includes(found.code)) throw error
+    const remedy =
+      'The first start needs the master, for its cluster id. Start the master, or set cluster_id.'
+    throw new ProvisionError({ ...found, remedy })
+  } finally {
+    await source.close()
+  }
+}
+
+// Demand that a master pushes over HTTP to the listener of ours.
+
+export async function openPushDemand({ config, clock, logger }: DemandContext): Promise<OpenedDemand> {
+  const pools = config.resource_pools.filter(isProvided).map((pool) => pool.pool_name)
+  const { source, handler } = openPushDoor({ pools, life: randomUUID().slice(0, 8), clock, logger })
+  return { source, handlers: [handler], close: source.close }
+}
+
+// CA certificates that clients are known by.
+
+/** PEM. Throws a ProvisionError when the file cannot be read. */
+export function readClientCa(path: string, where: Where): string | undefined {
+  const { text, problems } = readTextFile(path, 'client CA file', undefined, where)
+  if (problems.some(isError)) throw new ProvisionError(problems)
+  return text
+}
+
+// What agents dial where the configuration names an alias, such as `local-ipv4`: asked from the cloud's metadata server.
+
+export interface DialledHostsInput {
+  config: MasterConfig
+  env: Readonly<Record<string, string | undefined>>
+  clock: Clock
+}
+
+/** Host by pool name. Throws CLOUD_METADATA_UNAVAILABLE when an alias means nothing on this machine. */
+export async function dialledHosts({ config, env, clock }: DialledHostsInput): Promise<Map<string, string>> {
+  const hosts = new Map<string, string>()
+  for (const pool of config.resource_pools.filter(isProvided)) {
+    const { host } = masterAddressOf(config, pool).address
+    hosts.set(pool.pool_name, await resolveHost(host, { fetch: globalThis.fetch, clock, env }))
+  }
+  return hosts
 }

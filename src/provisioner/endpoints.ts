@@ -1,13 +1,16 @@
 // Where a running provisioner is asked and told: the control socket in its state folder, and the listener of `listen`.
 import { join } from 'node:path'
-import type { MasterConfig } from '../config/master-config.ts'
-import { type Info, infoHandler } from '../http/info.ts'
-import { listenLocally } from '../http/listen-local.ts'
-import { healthHandler } from '../http/status-endpoints.ts'
+import type { ListenConfig, MasterConfig, TlsFiles } from '../config/master-config.ts'
+import { accessHandler, loadToken } from '../http/access.ts'
+import { type Listener, listen, listenLocally } from '../http/listen.ts'
+import { healthHandler, type Info, infoHandler } from '../http/status-endpoints.ts'
+import { loadMaterial, servedPair, type TlsMaterial } from '../pki/credentials.ts'
+import { contentsFingerprint } from '../platform/files.ts'
+import { tellProblems } from '../platform/log.ts'
 import type { Clock, Handler, Logger } from '../platform/ports.ts'
-import { tellProblems } from '../platform/tell-problems.ts'
-import { ProvisionError } from '../problems/problem.ts'
-import { openListener } from './listener.ts'
+import { watchMaterial } from '../platform/watch.ts'
+import { isError, ProvisionError } from '../problems/problem.ts'
+import { readClientCa } from './demand.ts'
 
 export interface DoorsOptions {
   config: MasterConfig
@@ -50,4 +53,93 @@ export async function openDoors(options: DoorsOptions): Promise<Doors> {
 
 function controlSocketOf({ state_dir }: MasterConfig): string {
   return join(state_dir, 'control.sock')
+}
+
+// The listener of `listen`: TLS with a certificate of its own or that of the master, taken over again when it is renewed.
+
+export interface OwnListener {
+  readonly address: string
+  readonly port: number
+  close(): Promise<void>
+}
+
+export interface OwnListenerOptions {
+  config: MasterConfig
+  handlers: Handler[]
+  clock: Clock
+  logger: Logger
+}
+
+const everyMs = 2000
+
+/** Throws a ProvisionError when the port, the certificate or the token cannot be had. */
+export async function openListener(
+  { address, port, tls, client_ca }: ListenConfig,
+  { config, handlers, clock, logger }: OwnListenerOptions,
+): Promise<OwnListener> {
+  const files = tls ?? config.security.tls!
+  const names = [files.cert, ...(files.key ? [files.key] : [])]
+  const load = () => loadPair(files, config, tls ? 'listen.tls' : 'security.tls', clock)
+  const since = contentsFingerprint(names)
+  const { material, problems } = load()
+  if (!material) throw new ProvisionError(problems.filter(isError))
+  const clientCa = client_ca && readClientCa(client_ca, { file: config.file, path: 'listen.client_ca' })
+  const token = loadToken(join(config.state_dir, 'token'))
+  const listener = await listen({
+    address,
+    port,
+    tls: { ...servedPair(material), clientCa },
+    handlers: [accessHandler({ token, takesCertificates: clientCa !== undefined }), ...handlers],
+    logger,
+    onHandshakeFailure: (failure) =>
+      logger.warn('a client did not get through the TLS handshake', { ...failure }),
+  })
+  logger.info('listening for the command line and for demand', {
+    address: listener.address,
+    port: listener.port,
+  })
+  const stopWatching = watch(names, since, load, listener, clock, logger)
+  return {
+    address: listener.address,
+    port: listener.port,
+    async close() {
+      stopWatching()
+      await listener.close()
+    },
+  }
+}
+
+function loadPair(files: TlsFiles, { file }: MasterConfig, path: string, clock: Clock) {
+  const where = { cert: { file, path: `${path}.cert` }, key: { file, path: `${path}.key` } }
+  return loadMaterial({ certFile: files.cert, keyFile: files.key }, { now: clock.now(), where })
+}
+
+function watch(
+  files: string[],
+  since: string,
+  load: () => ReturnType<typeof loadPair>,
+  listener: Listener,
+  clock: Clock,
+  logger: Logger,
+): () => void {
+  return watchMaterial<TlsMaterial>({
+    files,
+    since,
+    load,
+    clock,
+    intervalMs: everyMs,
+    onChange(material, warnings) {
+      const unusable = listener.useCertificate(servedPair(material))
+      if (unusable) throw new ProvisionError(unusable)
+      tellProblems(logger, warnings)
+      logger.info('the listener serves the renewed certificate', { file: files[0] })
+    },
+    onProblem(problems) {
+      tellProblems(logger, problems)
+      logger.error('the changed certificate of the listener is not usable; the last good one stays', {
+        file: files[0],
+      })
+    },
+    onRecovery: () => logger.info('the certificate of the listener is good again', { file: files[0] }),
+  })
 }

@@ -1,15 +1,24 @@
 // The pools of one provisioner, each with its own loop: what goes wrong in one is its own affair.
 
-import type { ProvidedPool } from '../agent-setup/pool-trust.ts'
-import type { MasterConfig } from '../config/master-config.ts'
+import { randomUUID } from 'node:crypto'
+import { join } from 'node:path'
+import type { ProvidedPool } from '../agent-setup/trust.ts'
+import type { MasterConfig, ProviderKind } from '../config/master-config.ts'
 import type { DemandSource } from '../demand/source.ts'
-import type { FleetEvent } from '../fleet/events.ts'
+import { createPoolFleet, type PoolFleet } from '../fleet/pool-fleet.ts'
+import type { FleetEvent, PoolSettings } from '../fleet/run.ts'
 import type { PoolStatus } from '../fleet/status.ts'
+import type { Instance } from '../planner/instance.ts'
+import { fixedPeriods } from '../planner/snapshot.ts'
+import { fileNameOf } from '../platform/files.ts'
+import { openJournal } from '../platform/journal.ts'
+import { tellProblems } from '../platform/log.ts'
 import type { Clock, Logger, Metrics } from '../platform/ports.ts'
 import { type Problem, ProvisionError, problem } from '../problems/problem.ts'
-import { poolSettings } from './pool-settings.ts'
-import type { PreparedPools } from './prepared-pools.ts'
-import { type RunningPool, runPool } from './run-pool.ts'
+import type { Ownership, Provider } from '../providers/contract.ts'
+import { loadProvider, offeringsOf } from '../providers/registry.ts'
+import type { PreparedPool } from './prepare.ts'
+import { type LaunchGate, launchGate, type PreparedPools } from './prepared-pools.ts'
 
 /** A pool that could not be started, and why; the others run. */
 export interface FailedPool {
@@ -154,4 +163,187 @@ function problemsOf(error: unknown): Problem[] {
   if (error === undefined) return []
   if (error instanceof ProvisionError) return error.problems
   return [problem('INTERNAL', error instanceof Error ? error.message : String(error), { cause: error })]
+}
+
+// One pool at work: its provider, its preflight, its fleet loop and its journal. Nothing here reaches another pool.
+
+export interface RunPoolOptions {
+  prepared: () => PreparedPool
+  owner: Ownership
+  stateDir: string
+  env: Readonly<Record<string, string | undefined>>
+  demand: DemandSource
+  onEvent: (event: FleetEvent) => void
+  clock: Clock
+  logger: Logger
+  metrics: Metrics
+}
+
+export interface RunningPool {
+  readonly fleet: PoolFleet
+  instances(): Instance[]
+  /** False until the first complete listing: until then nobody can say that an instance is not ours. */
+  hasListed(): boolean
+  /** User data may have changed: the master is dialled again before anything more is launched. */
+  renewed(): void
+  /** Ends the loop, then what only this machine keeps running. */
+  stop(): Promise<void>
+}
+
+const journalKind = 'fleet 1'
+
+/** Throws a ProvisionError when the provider or the journal cannot be had. */
+export async function runPool(options: RunPoolOptions): Promise<RunningPool> {
+  const { prepared, owner, stateDir, clock, logger } = options
+  const { pool } = prepared()
+  const name = fileNameOf(pool.pool_name)
+  const meter = { ...options, pool: pool.pool_name }
+  const opening = await openProvider(options, join(stateDir, pool.provider.type, name))
+  const { provider, hasListed } = noticeListing(meteredProvider(opening, meter))
+  const opened = await openJournal(join(stateDir, 'fleet', `${name}.journal`), journalKind, clock.now())
+  tellProblems(logger, opened.problems)
+  const gate = launchGate(options)
+  const fleet = createPoolFleet(
+    {
+      ...options,
+      pool: pool.pool_name,
+      owner,
+      provider,
+      demand: meteredDemand(options.demand, meter),
+      journal: opened.journal,
+      journalDamaged: opened.problems.length > 0,
+      random: Math.random,
+      newId: randomUUID,
+      material: gate.material,
+    },
+    poolSettings(pool),
+  )
+  const running: RunningPool = {
+    fleet,
+    instances: () => fleet.status().instances,
+    hasListed,
+    renewed: () => void gate.ask().catch(() => {}),
+    async stop() {
+      gate.stop()
+      await fleet.stop()
+      await provider.close()
+      await opened.journal.close()
+    },
+  }
+  try {
+    await begin(gate, fleet)
+  } catch (error) {
+    await running.stop().catch(() => {})
+    throw error
+  }
+  return running
+}
+
+/** The first look of the loop should find the preflight answered, or it would wait for its next one. */
+async function begin(gate: LaunchGate, fleet: PoolFleet): Promise<void> {
+  await gate.ask()
+  await fleet.start()
+}
+
+async function openProvider(options: RunPoolOptions, folder: string): Promise<Provider> {
+  const { pool, setup } = options.prepared()
+  const { create } = await loadProvider(pool.provider.type)
+  return create({ ...options, config: pool.provider, master: setup.master, stateDir: folder })
+}
+
+function noticeListing(provider: Provider): { provider: Provider; hasListed: () => boolean } {
+  let listed = false
+  return {
+    hasListed: () => listed,
+    provider: {
+      ...provider,
+      async list(signal) {
+        const listing = await provider.list(signal)
+        listed ||= listing.complete
+        return listing
+      },
+    },
+  }
+}
+
+// What a pool is run with: the configuration in the planner's words.
+
+/** Milliseconds for which a cloud's listing may not show a VM that exists; this machine hides nothing. */
+const visibility: Record<ProviderKind, number> = { aws: 60_000, gcp: 60_000, local: 0 }
+
+export function poolSettings(pool: ProvidedPool): PoolSettings {
+  const { provider } = pool
+  return {
+    policy: {
+      ...fixedPeriods,
+      minInstances: provider.min_instances,
+      maxInstances: provider.max_instances,
+      maxIdle: provider.max_idle_agent_period,
+      bootTimeout: provider.boot_timeout,
+      reconnectWait: pool.agent_reconnect_wait,
+      placementGrace: provider.placement_grace,
+      maxAuxPerAgent: pool.max_aux_containers_per_agent,
+      launchRate: provider.launch_rate,
+    },
+    // In the order they are tried: nothing else keeps an on-demand fallback behind spot.
+    offerings: offeringsOf(provider).map((offering, preference) => ({ ...offering, preference })),
+    launchError: { timeout: provider.launch_error_timeout, retries: provider.launch_error_retries },
+    visibility: visibility[provider.type],
+  }
+}
+
+// Calls to a pool's cloud and to its master, timed and counted by how they ended.
+
+export interface Meter {
+  pool: string
+  metrics: Metrics
+  clock: Clock
+}
+
+type Outcome = 'done' | 'partial' | 'failed'
+
+export function meteredProvider(provider: Provider, meter: Meter): Provider {
+  return {
+    ...provider,
+    list: (signal) =>
+      timed(meter, 'list', provider.list(signal), ({ complete }) => (complete ? 'done' : 'partial')),
+    launch: (order, signal) =>
+      timed(meter, 'launch', provider.launch(order, signal), ({ instances, failures }) =>
+        failures.length === 0 ? 'done' : instances.length > 0 ? 'partial' : 'failed',
+      ),
+    terminate: (ids, signal) =>
+      timed(meter, 'terminate', provider.terminate(ids, signal), ({ terminated, failures }) =>
+        failures.length === 0 ? 'done' : terminated.length > 0 ? 'partial' : 'failed',
+      ),
+    consoleStage: (id, signal) => timed(meter, 'console', provider.consoleStage(id, signal), () => 'done'),
+  }
+}
+
+export function meteredDemand(demand: DemandSource, meter: Meter): DemandSource {
+  // By name: whoever embeds us may hand in an instance of a class, whose methods a spread does not have.
+  return {
+    kind: demand.kind,
+    onChange: (listener) => demand.onChange(listener),
+    close: () => demand.close(),
+    read: (pool, signal) => timed(meter, 'demand', demand.read(pool, signal), () => 'done'),
+    drain: (id, signal) => timed(meter, 'drain', demand.drain(id, signal), () => 'done'),
+    undrain: (id, signal) => timed(meter, 'undrain', demand.undrain(id, signal), () => 'done'),
+  }
+}
+
+async function timed<T>(
+  { pool, metrics, clock }: Meter,
+  call: string,
+  answer: Promise<T>,
+  outcomeOf: (answer: T) => Outcome,
+): Promise<T> {
+  const from = clock.now()
+  let outcome: Outcome = 'failed'
+  try {
+    const value = await answer
+    outcome = outcomeOf(value)
+    return value
+  } finally {
+    metrics.observe('call_seconds', (clock.now() - from) / 1000, { pool, call, outcome })
+  }
 }

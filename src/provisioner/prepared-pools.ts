@@ -1,13 +1,16 @@
 // All pools of a running provisioner, prepared again whenever the certificate changes; the last good ones stay.
 
-import type { ProvidedPool } from '../agent-setup/pool-trust.ts'
+import { createHash } from 'node:crypto'
+import type { ProvidedPool } from '../agent-setup/trust.ts'
 import type { MasterConfig } from '../config/master-config.ts'
+import type { LaunchMaterial } from '../fleet/run.ts'
 import type { TlsMaterial } from '../pki/credentials.ts'
+import { applyPreflight, type PreflightResult, preflight } from '../pki/preflight.ts'
 import { limit } from '../platform/limit.ts'
-import { isError, type Problem } from '../problems/problem.ts'
-import type { Ownership } from '../providers/ownership.ts'
-import { isProvided } from './prepare.ts'
-import { type PreparedPool, preparePool } from './prepare-pool.ts'
+import type { Clock, Logger } from '../platform/ports.ts'
+import { isError, type Problem, problem } from '../problems/problem.ts'
+import type { Ownership } from '../providers/contract.ts'
+import { type DialablePool, isProvided, type PreparedPool, preparePool } from './prepare.ts'
 import type { Identity } from './state.ts'
 
 export interface PreparedPools {
@@ -89,4 +92,124 @@ export async function preparePools(
         }),
     },
   }
+}
+
+// Whether VMs may be launched now, and with what: the last answer of the preflight, and the user data that goes with it.
+
+export interface LaunchGate {
+  /** Only looks; dials nothing. */
+  material(): LaunchMaterial
+  /** Dials now; resolves when the answer counts. */
+  ask(): Promise<void>
+  stop(): void
+}
+
+export interface LaunchGateOptions {
+  /** As it is now: a renewed certificate changes it. */
+  prepared: () => PreparedPool
+  clock: Clock
+  logger: Logger
+}
+
+const againMs = { yes: 60_000, probe: 30_000, no: 10_000 }
+
+/** Asks again from time to time, sooner while the answer is no, until stopped. */
+export function launchGate({ prepared, clock, logger }: LaunchGateOptions): LaunchGate {
+  const { pool } = prepared()
+  const stopping = new AbortController()
+  // One dial after the other: the answer that stands is that of the newest user data.
+  const oneByOne = limit(1)
+  const pending = problem('PREFLIGHT_PENDING', 'the preflight has not answered yet')
+  let answer: Answer = { launch: 'no', problems: [pending] }
+  /** SHA-256 of the user data it is about. */
+  let answered: string | undefined
+  let said = ''
+
+  async function askNow(): Promise<void> {
+    const asked = prepared()
+    answer = await dial(asked, clock, stopping.signal)
+    answered = asked.userData.sha256
+    const words = answer.problems.map(({ code, message }) => `${code} ${message}`).join('\n')
+    if (words !== said)
+      for (const p of answer.problems)
+        logger.warn(p.message, { pool: pool.pool_name, code: p.code, remedy: p.remedy })
+    if (said && !words) logger.info('the master can be joined again', { pool: pool.pool_name })
+    said = words
+  }
+  const ask = () => oneByOne(askNow)
+
+  async function keepAsking(): Promise<void> {
+    while (!stopping.signal.aborted) {
+      await clock.sleep(againMs[answer.launch], stopping.signal)
+      await ask()
+    }
+  }
+  keepAsking().catch((error: unknown) => {
+    if (!stopping.signal.aborted) logger.error('the preflight failed', { pool: pool.pool_name, error })
+  })
+
+  return {
+    material() {
+      if (answer.launch === 'no') return { kind: 'refused', problem: answer.problems.at(-1)! }
+      const { userData, setup } = prepared()
+      if (userData.sha256 !== answered) return { kind: 'refused', problem: pending }
+      return {
+        kind: 'ready',
+        userData,
+        version: versionOf(pool.provider, setup.master),
+        probe: answer.launch === 'probe',
+      }
+    },
+    ask,
+    stop: () => stopping.abort(),
+  }
+}
+
+interface Answer {
+  launch: 'yes' | 'probe' | 'no'
+  /** What stands in the way comes last. */
+  problems: Problem[]
+}
+
+/** Nothing is dialled for a pool that wants no preflight. */
+async function dial(prepared: PreparedPool, clock: Clock, signal: AbortSignal): Promise<Answer> {
+  const { preflight: mode } = prepared.pool.provider
+  if (mode === 'off') return { launch: 'yes', problems: [] }
+  const result = await preflightPool(prepared, clock, signal)
+  const { launch, problem } = applyPreflight(mode, result)
+  return { launch, problems: [...result.warnings, ...(problem ? [problem] : [])] }
+}
+
+/** The same as long as requests for the same user data would be the same. */
+function versionOf(...parts: unknown[]): string {
+  return createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 16)
+}
+
+// The preflight of one pool: dials the master as an agent of the pool would.
+
+/** Milliseconds for everything together. */
+const timeoutMs = 5000
+
+/** Rejects only with the signal's reason. Whether the pool wants a preflight is up to who asks. */
+export function preflightPool(
+  { pool, setup, hasClientCertificate }: DialablePool,
+  clock: Clock,
+  signal?: AbortSignal,
+): Promise<PreflightResult> {
+  const { preflight_address } = pool.provider
+  return preflight({
+    address: setup.master,
+    dialAddress: preflight_address === undefined ? undefined : hostAndPort(preflight_address),
+    plan: setup.trust,
+    timeoutMs,
+    clock,
+    signal,
+    agentsHaveClientCertificate: hasClientCertificate,
+  })
+}
+
+/** `host:port`, IPv6 in brackets, as the configuration has checked it. */
+function hostAndPort(address: string): { host: string; port: number } {
+  const colon = address.lastIndexOf(':')
+  return { host: address.slice(0, colon).replace(/^\[(.*)\]$/, '$1'), port: Number(address.slice(colon + 1)) }
 }

@@ -1,8 +1,8 @@
 // What plan() saw, as JSON: a running provisioner hands it out, people keep it, and `provision explain` reads it back.
 import * as z from 'zod/mini'
 import type { PoolStatus } from '../fleet/status.ts'
-import type { Policy } from '../planner/policy.ts'
-import type { Snapshot } from '../planner/snapshot.ts'
+import { type Explanation, explain } from '../planner/explain.ts'
+import type { Policy, Snapshot } from '../planner/snapshot.ts'
 import { ProvisionError, problem } from '../problems/problem.ts'
 
 export const snapshotFormat = 'provision snapshot 1'
@@ -106,4 +106,14 @@ function parse(text: string, name: string): unknown {
 
 function invalid(message: string): ProvisionError {
   return new ProvisionError(problem('SNAPSHOT_INVALID', message))
+}
+
+// A kept snapshot, explained: the same words whether a provisioner runs or only its snapshot is there.
+
+export type { Explanation }
+
+/** `text` is what `snapshotFileOf` made. Throws SNAPSHOT_INVALID; `name` is said to people. */
+export function explainSnapshot(text: string, name: string): Explanation {
+  const { snapshot, policy, at } = readSnapshotFile(text, name)
+  return explain(snapshot, policy, at)
 }

@@ -1,13 +1,12 @@
 // What a running provisioner tells about itself: metrics, readiness, and the log of its decisions.
 import { join } from 'node:path'
 import type { MasterConfig } from '../config/master-config.ts'
-import type { FleetEvent } from '../fleet/events.ts'
+import type { FleetEvent } from '../fleet/run.ts'
 import type { PoolStatus } from '../fleet/status.ts'
-import { metricsHandler } from '../http/metrics.ts'
-import { readyHandler } from '../http/status-endpoints.ts'
+import { metricsHandler, readyHandler } from '../http/status-endpoints.ts'
 import { createPrometheusMetrics, type PrometheusMetrics } from '../platform/metrics.ts'
-import type { Handler, Logger, Metrics } from '../platform/ports.ts'
-import { openDecisionLog } from './decision-log.ts'
+import type { Handler, JournalRecord, Logger, Metrics } from '../platform/ports.ts'
+import { type DecisionQuery, openDecisionLog, readDecisionLog } from './decision-log.ts'
 import type { PoolsStatus } from './pools.ts'
 
 export interface TelemetryOptions {
@@ -93,4 +92,41 @@ function missingOf({ pools, failed }: PoolsStatus): string[] {
     ),
     ...failed.map(({ pool, problems }) => `pool ${pool}: ${problems[0]?.code ?? 'failed'}`),
   ]
+}
+
+// What happens to a pool, in the log.
+
+export function tellEvent(logger: Logger, event: FleetEvent): void {
+  const { pool } = event
+  if (event.kind === 'problem') {
+    const { code, message, remedy, severity } = event.problem
+    const log = severity === 'error' ? logger.error : logger.warn
+    log(message, { pool, code, remedy })
+    return
+  }
+  if (event.kind === 'held') {
+    for (const { code, numbers } of event.reasons) logger.info('holds back', { pool, code, ...numbers })
+    return
+  }
+  const ids = listOf(event.ids)
+  if (event.kind === 'decided') {
+    const { code, numbers } = event.reason
+    logger.info(`decided to ${event.move}`, { pool, ids, count: event.count, code, ...numbers })
+  } else if (event.kind === 'launched') {
+    logger.info('launched', { pool, ids, missing: event.missing || undefined })
+  } else {
+    // The master has said it already, by agent.
+    logger.debug(event.kind, { pool, ids })
+  }
+}
+
+function listOf(ids: string[]): string | undefined {
+  return ids.length ? ids.join(',') : undefined
+}
+
+// The log of decisions of a state folder, whether its provisioner runs or not.
+
+/** Oldest first. */
+export function readDecisions(config: MasterConfig, query: DecisionQuery): JournalRecord[] {
+  return readDecisionLog(decisionLogFile(config), query)
 }

@@ -1,12 +1,11 @@
 // A renewed certificate is served and handed to new VMs without a restart; a broken one is reported, and the last good one stays.
 import type { MasterConfig } from '../config/master-config.ts'
-import type { TlsMaterial } from '../pki/credentials.ts'
-import { keepsTrust } from '../pki/renewal.ts'
+import { keepsTrust, type TlsMaterial } from '../pki/credentials.ts'
+import { tellProblems } from '../platform/log.ts'
 import type { Clock, Logger } from '../platform/ports.ts'
-import { tellProblems } from '../platform/tell-problems.ts'
 import { watchMaterial } from '../platform/watch.ts'
 import { type Problem, ProvisionError, problem } from '../problems/problem.ts'
-import { loadMasterMaterial } from './material.ts'
+import { loadMasterMaterial } from './prepare.ts'
 import type { PreparedPools } from './prepared-pools.ts'
 
 export interface CertificateWatch {

@@ -3,10 +3,7 @@ import type { FailureClass, Instance, Offering } from '../planner/instance.ts'
 import type { Clock } from '../platform/ports.ts'
 import type { ProblemCode } from '../problems/codes.ts'
 import { problem } from '../problems/problem.ts'
-import type { LaunchFailure, LaunchOrder, LaunchResult } from '../providers/launch.ts'
-import type { Ownership } from '../providers/ownership.ts'
-import { type Bucket, createBucket, ec2Buckets } from './bucket.ts'
-import type { Faults } from './faults.ts'
+import type { LaunchFailure, LaunchOrder, LaunchResult, Ownership } from '../providers/contract.ts'
 
 export interface Vm {
   instance: Instance
@@ -211,4 +208,90 @@ function refused(
     instances: [],
     failures: [{ class: failureClass, missing: intent.count, problem: problem(code, message) }],
   }
+}
+
+// A token bucket, as clouds throttle with.
+
+export interface BucketSize {
+  burst: number
+  perSecond: number
+}
+
+/**
+ * EC2's numbers, as Karpenter's own fake of EC2 has them (karpenter-provider-aws: kwok/ec2/ratelimiting.go):
+ * RunInstances 2 a second, burst 5; TerminateInstances 5, burst 100; describing 20, burst 100.
+ */
+export const ec2Buckets = {
+  launch: { burst: 5, perSecond: 2 },
+  terminate: { burst: 100, perSecond: 5 },
+  list: { burst: 100, perSecond: 20 },
+} as const satisfies Record<string, BucketSize>
+
+/** Takes a token, or tells that there is none. `now` is milliseconds. */
+export type Bucket = (now: number) => boolean
+
+export function createBucket({ burst, perSecond }: BucketSize): Bucket {
+  let tokens = burst
+  let filledAt: number | undefined
+  return (now) => {
+    tokens = Math.min(burst, tokens + ((now - (filledAt ?? now)) / 1000) * perSecond)
+    filledAt = now
+    if (tokens < 1) return false
+    tokens--
+    return true
+  }
+}
+
+// How the simulated cloud misbehaves. By default it does not: it answers at once and gives all there is.
+
+export type CallKind = 'launch' | 'list' | 'terminate' | 'console'
+
+/**
+ * - `done`: acts and answers
+ * - `refused`, `throttled`, `failed`: does nothing and says so (credentials, too many calls, a fault of its own)
+ * - `reply_lost`: acts; the answer never comes
+ * - `effect_late`: acts long after the caller has given up
+ * - `silent`: does nothing and never answers
+ */
+export type Fate = 'done' | 'refused' | 'throttled' | 'failed' | 'reply_lost' | 'effect_late' | 'silent'
+
+export interface Faults {
+  fate(call: CallKind): Fate
+  /** Milliseconds until the cloud acts, and from then until its answer is there. */
+  latency(call: CallKind): { there: number; back: number }
+  /** Milliseconds until the client of the cloud gives up a call without an answer. */
+  clientTimeout: number
+  /** Milliseconds until a late effect, from the call. */
+  lateness(): number
+  /** VMs of this offering the cloud can give now. */
+  stock(offering: Offering): number
+  /** VMs the account may have at once. */
+  quota(): number
+  /** Fewer VMs than there are, without a word. */
+  gives(count: number): number
+  /** Milliseconds until listings show a new VM. */
+  hiddenFor(): number
+  /** Milliseconds until a new VM runs; undefined: it stays starting. */
+  startsAfter(): number | undefined
+  /** Milliseconds from the end of a VM until listings drop it, and whether they show it as terminated before. */
+  lingersFor(): number
+  /** What a listing shows of these VMs; `complete` says whether it claims to be whole. */
+  listing(instances: Instance[]): { instances: Instance[]; complete: boolean }
+  /** Milliseconds the cloud's clock is ahead of ours. */
+  clockSkew: number
+}
+
+export const noFaults: Faults = {
+  fate: () => 'done',
+  latency: () => ({ there: 0, back: 0 }),
+  clientTimeout: 30_000,
+  lateness: () => 60_000,
+  stock: () => Number.POSITIVE_INFINITY,
+  quota: () => Number.POSITIVE_INFINITY,
+  gives: (count) => count,
+  hiddenFor: () => 0,
+  startsAfter: () => 0,
+  lingersFor: () => 0,
+  listing: (instances) => ({ instances, complete: true }),
+  clockSkew: 0,
 }

@@ -1,13 +1,24 @@
 // What must hold in every world, whatever goes wrong. Numbers are those of docs/reliability.md.
-import type { FleetEvent } from '../fleet/events.ts'
+import type { FleetEvent } from '../fleet/run.ts'
 import type { JournalRecord } from '../platform/ports.ts'
-import { checkCreated, checkLaunchCall, checkLaunchResult, checkWritten } from './checks.ts'
+import {
+  checkCreated,
+  checkDrainCall,
+  checkLaunchCall,
+  checkLaunchResult,
+  checkListCall,
+  checkOrphans,
+  checkProgress,
+  checkSilence,
+  checkTerminateCall,
+  checkWritten,
+  createNeglect,
+  createProgress,
+  isAtRest,
+} from './checks.ts'
 import type { Vm } from './cloud.ts'
-import { checkOrphans, createNeglect } from './orphan-checks.ts'
-import { checkProgress, checkSilence, createProgress, isAtRest } from './progress-checks.ts'
-import { checkDrainCall, checkListCall, checkTerminateCall } from './removal-checks.ts'
-import { createSeen, type Seen } from './seen.ts'
-import type { Watcher } from './watch.ts'
+import { createSeen, type Seen } from './observations.ts'
+import type { Watcher } from './provisioner.ts'
 import type { World } from './world.ts'
 
 /** What each number promises; 0 is a fault of the program itself. */

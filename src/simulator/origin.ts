@@ -1,18 +1,19 @@
 // The origin's loop, written from the facts, on the same ports: every 5 s, list, classify, terminate, launch.
 // Origin: provisioner.go (loop), aws.go (launch without a token of its own, no memory of what was launched).
-
-import type { UserData } from '../agent-setup/user-data.ts'
-import type { FleetEvent } from '../fleet/events.ts'
-import type { PoolSettings } from '../fleet/settings.ts'
+import type { UserData } from '../agent-setup/pack.ts'
+import type { FleetEvent, PoolSettings } from '../fleet/run.ts'
 import type { PoolStatus } from '../fleet/status.ts'
-import type { Decision } from '../planner/decision.ts'
-import type { Policy } from '../planner/policy.ts'
-import type { KnownInstance } from '../planner/snapshot.ts'
-import { noTimers, type OriginTimers } from './classify.ts'
-import { createLife, type Life } from './mortal.ts'
-import { originPlan } from './plan.ts'
-import type { Provisioner, ProvisionerOptions } from './provisioner.ts'
-import { watchedDemand, watchedProvider } from './watch.ts'
+import type { ActReason, AgentDecision, Decision } from '../planner/decision.ts'
+import type { PendingAllocation } from '../planner/demand.ts'
+import type { KnownInstance, Policy, Snapshot } from '../planner/snapshot.ts'
+import {
+  createLife,
+  type Life,
+  type Provisioner,
+  type ProvisionerOptions,
+  watchedDemand,
+  watchedProvider,
+} from './provisioner.ts'
 
 const tick = 5_000
 
@@ -119,4 +120,163 @@ function emptyStatus(pool: string, at: number, pending: number, policy: Policy):
     instances: [],
     decisions: [],
   }
+}
+
+// The origin's decisions, exactly (origin: scaledecider/scale_decider.go): what plan() is compared with.
+
+/** Decisions, and the timers to hand in next time. The pool has one size of VM: that of its first offering. */
+export function originPlan(
+  snapshot: Pick<Snapshot, 'instances' | 'agents' | 'pending' | 'offerings'>,
+  policy: Policy,
+  now: number,
+  timers: OriginTimers = noTimers,
+): { decisions: Decision[]; timers: OriginTimers } {
+  const classes = originClassify(snapshot, policy, now, timers)
+  const slots = snapshot.offerings[0]?.slots ?? 0
+  const desired = originDesired(snapshot.pending, slots, policy.maxAuxPerAgent)
+  const count = originLaunches(classes, desired, policy)
+  const decisions: Decision[] = originTerminations(classes, policy)
+  if (count > 0)
+    decisions.push({
+      kind: 'launch',
+      count,
+      offerings: snapshot.offerings.slice(0, 1),
+      reason: { code: 'WORK_WAITS', numbers: { desired, counted: classes.counted.length } },
+    })
+  return { decisions, timers: classes.timers }
+}
+
+/** max(0, clamp(min - counted, desired - recently launched, max - counted)). */
+export function originLaunches(
+  { counted, recentlyLaunched }: Pick<OriginClasses, 'counted' | 'recentlyLaunched'>,
+  desired: number,
+  { minInstances, maxInstances }: Pick<Policy, 'minInstances' | 'maxInstances'>,
+): number {
+  const least = minInstances - counted.length
+  const most = maxInstances - counted.length
+  return Math.max(0, Math.min(Math.max(desired - recentlyLaunched.length, least), most))
+}
+
+/** Stopped instances are chosen but were never counted: the origin's own arithmetic, kept as it is. */
+export function originTerminations(
+  classes: OriginClasses,
+  { minInstances, maxInstances }: Pick<Policy, 'minInstances' | 'maxInstances'>,
+): AgentDecision[] {
+  const chosen = new Set<string>()
+  const decisions: AgentDecision[] = []
+  const left = () => classes.counted.length - chosen.size
+  const choose = (code: ActReason, ids: string[], more: () => boolean): void => {
+    const picked: string[] = []
+    for (const id of ids) {
+      if (!more()) break
+      if (chosen.has(id)) continue
+      chosen.add(id)
+      picked.push(id)
+    }
+    if (picked.length > 0)
+      decisions.push({
+        kind: 'terminate',
+        ids: picked,
+        reason: { code, numbers: { counted: classes.counted.length } },
+      })
+  }
+  choose('STOPPED', classes.stopped, () => true)
+  choose('LONG_DISCONNECTED', classes.longDisconnected, () => true)
+  choose('LONG_IDLE', classes.longIdle, () => left() > minInstances)
+  const newestFirst = [...classes.counted].sort((a, b) => b.launchedAt - a.launchedAt).map((i) => i.id)
+  choose('ABOVE_MAX', [...classes.idle, ...classes.disconnected, ...newestFirst], () => left() > maxInstances)
+  return decisions
+}
+
+// The origin's classes of instances and its two timers (origin: scaledecider/scale_decider.go), for comparison.
+
+/** Since when each instance is idle or disconnected; the origin keeps it in memory only. */
+export interface OriginTimers {
+  idle: ReadonlyMap<string, number>
+  disconnected: ReadonlyMap<string, number>
+}
+
+export const noTimers: OriginTimers = { idle: new Map(), disconnected: new Map() }
+
+export interface OriginClasses {
+  /** What the origin counts: starting and running. Stopped ones are not in it. */
+  counted: KnownInstance[]
+  stopped: string[]
+  recentlyLaunched: string[]
+  idle: string[]
+  longIdle: string[]
+  disconnected: string[]
+  longDisconnected: string[]
+  timers: OriginTimers
+}
+
+export function originClassify(
+  { instances, agents }: Pick<Snapshot, 'instances' | 'agents'>,
+  policy: Pick<Policy, 'maxIdle' | 'bootTimeout' | 'maxDisconnected'>,
+  now: number,
+  timers: OriginTimers = noTimers,
+): OriginClasses {
+  const connected = new Map(agents.filter((a) => a.connected).map((a) => [a.id, a]))
+  const idle = new Map<string, number>()
+  const disconnected = new Map<string, number>()
+  const classes: OriginClasses = {
+    counted: [],
+    stopped: [],
+    recentlyLaunched: [],
+    idle: [],
+    longIdle: [],
+    disconnected: [],
+    longDisconnected: [],
+    timers: { idle, disconnected },
+  }
+  for (const instance of [...instances].sort((a, b) => (a.id < b.id ? -1 : 1))) {
+    const { id, state, launchedAt } = instance
+    if (state === 'stopped') classes.stopped.push(id)
+    if (state !== 'starting' && state !== 'running') continue
+    classes.counted.push(instance)
+    const agent = connected.get(id)
+    if (agent) {
+      if (agent.busy) continue
+      const since = timers.idle.get(id) ?? now
+      idle.set(id, since)
+      classes.idle.push(id)
+      if (now > since + policy.maxIdle) classes.longIdle.push(id)
+    } else if (launchedAt + policy.bootTimeout > now) {
+      classes.recentlyLaunched.push(id)
+    } else {
+      const since = timers.disconnected.get(id) ?? now
+      disconnected.set(id, since)
+      classes.disconnected.push(id)
+      if (now > since + policy.maxDisconnected) classes.longDisconnected.push(id)
+    }
+  }
+  return classes
+}
+
+// The origin's demand formula (origin: agentrm/scaling.go).
+
+/** VMs wanted for the pending work, with so many slots and at most so much auxiliary work on each. */
+export function originDesired(
+  pending: readonly PendingAllocation[],
+  slotsPerInstance: number,
+  maxAuxPerAgent: number,
+): number {
+  let aux = 0
+  const jobs = new Map<string, { slots: number; maxSlots: number }>()
+  for (const { id, slots, job, maxSlots } of pending) {
+    if (slots === 0) {
+      aux++
+      continue
+    }
+    if (slotsPerInstance === 0) continue
+    if (slots > slotsPerInstance && slots % slotsPerInstance !== 0) continue
+    const key = job === undefined ? `allocation ${id}` : `job ${job}`
+    const sum = jobs.get(key) ?? { slots: 0, maxSlots: maxSlots ?? Number.POSITIVE_INFINITY }
+    sum.slots += slots
+    jobs.set(key, sum)
+  }
+  const slots = [...jobs.values()].reduce((total, job) => total + Math.min(job.slots, job.maxSlots), 0)
+  const forAux = aux > 0 && maxAuxPerAgent > 0 ? Math.ceil(aux / maxAuxPerAgent) : 0
+  const forSlots = slotsPerInstance > 0 ? Math.ceil(slots / slotsPerInstance) : 0
+  return Math.max(forAux, forSlots)
 }

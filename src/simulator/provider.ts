@@ -4,11 +4,8 @@ import { lastStage } from '../agent-setup/stages.ts'
 import type { FailureClass, Instance } from '../planner/instance.ts'
 import type { Clock } from '../platform/ports.ts'
 import { type Problem, problem } from '../problems/problem.ts'
-import type { Provider } from '../providers/contract.ts'
-import type { LaunchResult, Listing, TerminateResult } from '../providers/launch.ts'
-import type { Ownership } from '../providers/ownership.ts'
-import { type Cloud, endVm, isOwned, performLaunch } from './cloud.ts'
-import type { CallKind } from './faults.ts'
+import type { LaunchResult, Listing, Ownership, Provider, TerminateResult } from '../providers/contract.ts'
+import { type CallKind, type Cloud, endVm, isOwned, performLaunch } from './cloud.ts'
 
 /** What the caller hears when it does not hear the answer. */
 type Answer<T> = { answer: T } | { failure: { class: FailureClass; problem: Problem } }

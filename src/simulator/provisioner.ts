@@ -1,16 +1,11 @@
 // One life of a provisioner in the world: the real fleet loop over mortal, watched ports.
-
 import type { DemandSource } from '../demand/source.ts'
-import type { FleetEvent } from '../fleet/events.ts'
 import { createPoolFleet, type PoolFleet } from '../fleet/pool-fleet.ts'
-import type { LaunchMaterial, PoolSettings } from '../fleet/settings.ts'
-import type { Clock, Logger, Metrics } from '../platform/ports.ts'
-import type { Provider } from '../providers/contract.ts'
-import type { Ownership } from '../providers/ownership.ts'
-import type { Disk } from './disk.ts'
-import { createLife, type Life } from './mortal.ts'
-import type { Random } from './random.ts'
-import { type Watcher, watchedDemand, watchedProvider } from './watch.ts'
+import type { FleetEvent, LaunchMaterial, PoolSettings } from '../fleet/run.ts'
+import type { Demand } from '../planner/demand.ts'
+import type { Clock, Journal, JournalRecord, Logger, Metrics } from '../platform/ports.ts'
+import type { LaunchOrder, LaunchResult, Listing, Ownership, Provider } from '../providers/contract.ts'
+import type { Random } from './scenario.ts'
 
 export interface ProvisionerOptions {
   owner: Ownership
@@ -69,5 +64,169 @@ function mortalDemand(life: Life, demand: DemandSource): DemandSource {
   return {
     ...life.mortal(demand),
     onChange: (listener) => demand.onChange((pool) => life.alive && listener(pool)),
+  }
+}
+
+// A process that can die at any await: from then on nothing it waits for ever comes back.
+
+export interface Life {
+  readonly alive: boolean
+  /** Dies now. */
+  kill(): void
+  /** Dies at a call to come: the `calls`th from now, before or after its effect. */
+  killAtCall(calls: number, afterEffect: boolean): void
+  /** Makes every method of a port end with its caller. */
+  mortal<T extends object>(port: T): T
+}
+
+export function createLife(onDeath: () => void): Life {
+  let alive = true
+  let countdown: { calls: number; afterEffect: boolean } | undefined
+  const never = () => new Promise<never>(() => {})
+
+  function kill(): void {
+    if (!alive) return
+    alive = false
+    onDeath()
+  }
+
+  async function guarded(call: () => Promise<unknown>): Promise<unknown> {
+    if (!alive) return never()
+    const isLast = countdown !== undefined && --countdown.calls === 0
+    const diesBefore = isLast && !countdown!.afterEffect
+    if (isLast) countdown = undefined
+    if (diesBefore) {
+      kill()
+      return never()
+    }
+    let outcome: { value: unknown } | { error: unknown }
+    try {
+      outcome = { value: await call() }
+    } catch (error) {
+      outcome = { error }
+    }
+    if (isLast) kill()
+    if (!alive) return never()
+    if ('error' in outcome) throw outcome.error
+    return outcome.value
+  }
+
+  return {
+    get alive() {
+      return alive
+    },
+    kill,
+    killAtCall(calls, afterEffect) {
+      countdown = { calls, afterEffect }
+    },
+    mortal: (port) =>
+      new Proxy(port, {
+        get(target, name) {
+          const value: unknown = Reflect.get(target, name)
+          if (typeof value !== 'function') return value
+          return (...args: unknown[]) => {
+            const call = () => value.apply(target, args) as Promise<unknown>
+            return asyncMethods.has(String(name)) ? guarded(call) : call()
+          }
+        },
+      }),
+  }
+}
+
+/** Methods of the ports that answer with a promise. */
+const asyncMethods = new Set([
+  'sleep',
+  'append',
+  'read',
+  'rewrite',
+  'list',
+  'launch',
+  'terminate',
+  'slotsOf',
+  'consoleStage',
+  'drain',
+  'undrain',
+  'close',
+])
+
+// Eyes on every call a provisioner makes: the invariants are told of it at the moment it is made.
+
+export interface Watcher {
+  onLaunchCall(order: LaunchOrder): void
+  onLaunched(order: LaunchOrder, result: LaunchResult): void
+  onTerminateCall(ids: readonly string[]): void
+  onListed(startedAt: number, listing: Listing): void
+  onListCall(): void
+  onRead(demand: Demand): void
+  onDrainCall(id: string): void
+}
+
+export function watchedProvider(provider: Provider, watcher: Watcher, now: () => number): Provider {
+  return {
+    ...provider,
+    async list(signal) {
+      const startedAt = now()
+      watcher.onListCall()
+      const listing = await provider.list(signal)
+      watcher.onListed(startedAt, listing)
+      return listing
+    },
+    async launch(order, signal) {
+      watcher.onLaunchCall(order)
+      const result = await provider.launch(order, signal)
+      watcher.onLaunched(order, result)
+      return result
+    },
+    terminate(ids, signal) {
+      watcher.onTerminateCall(ids)
+      return provider.terminate(ids, signal)
+    },
+  }
+}
+
+export function watchedDemand(demand: DemandSource, watcher: Watcher): DemandSource {
+  return {
+    ...demand,
+    async read(pool, signal) {
+      const answer = await demand.read(pool, signal)
+      watcher.onRead(answer)
+      return answer
+    },
+    drain(id, signal) {
+      watcher.onDrainCall(id)
+      return demand.drain(id, signal)
+    },
+  }
+}
+
+// A disk that keeps what was written when its writer dies.
+
+export interface Disk extends Journal {
+  /** What a reader would find now. */
+  readonly lines: readonly string[]
+  erase(): void
+}
+
+/** `onAppend` hears of each record once it is kept. */
+export function createDisk(onAppend: (record: JournalRecord) => void = () => {}): Disk {
+  let lines: string[] = []
+  return {
+    async append(record) {
+      // As text: what is changed afterwards must not reach the disk.
+      lines.push(JSON.stringify(record))
+      onAppend(record)
+    },
+    async read() {
+      return lines.map((line) => JSON.parse(line) as JournalRecord)
+    },
+    async rewrite(records) {
+      lines = records.map((record) => JSON.stringify(record))
+    },
+    get lines() {
+      return lines
+    },
+    erase() {
+      lines = []
+    },
   }
 }

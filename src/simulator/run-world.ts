@@ -1,12 +1,18 @@
 // One world from its seed to its rest, with every promise checked after every step.
-import { type FaultKind, faultKinds } from './fault-kinds.ts'
-import { scheduleIncidents } from './incidents.ts'
+
 import { promises, type Violation } from './invariants.ts'
-import { mainName } from './names.ts'
 import type { StartProvisioner } from './provisioner.ts'
-import { createScenario, type Scenario } from './scenario.ts'
-import { type Entry, printTimeline } from './timeline.ts'
-import { createWorld, startInWorld } from './world.ts'
+import {
+  createScenario,
+  type FaultKind,
+  faultKinds,
+  type Incident,
+  mainName,
+  type Scenario,
+  secondName,
+} from './scenario.ts'
+import { type Entry, printTimeline } from './virtual-clock.ts'
+import { createWorld, diskOf, settingsOf, startInWorld, type World } from './world.ts'
 
 export interface WorldReport {
   scenario: Scenario
@@ -67,4 +73,131 @@ export function printFailure(report: WorldReport, entries = 120): string {
   )
   const again = `seed ${JSON.stringify(scenario.seed)}, faults ${JSON.stringify(scenario.faults)}`
   return [...broken, again, printTimeline(timeline.slice(-entries), scenario.startsAt)].join('\n')
+}
+
+// What happens to the provisioner and around it: crashes, lost memory, a second one, changed limits, people.
+
+export function scheduleIncidents(world: World): void {
+  for (const incident of world.scenario.incidents) world.clock.at(incident.at, () => happen(world, incident))
+  world.clock.at(world.scenario.calmAt, () => calmDown(world))
+}
+
+function happen(world: World, { kind, lasts, draw }: Incident): void {
+  const { clock, timeline, master, random } = world
+  const main = world.provisioners.get(mainName)!
+  const isDown = !main.life.alive
+  timeline.add('incident', kind, { lasts: lasts / 1000 })
+  switch (kind) {
+    case 'crash':
+      if (!isDown) crash(world, lasts)
+      break
+    case 'crash_in_call':
+      if (isDown) break
+      main.life.killAtCall(1 + Math.floor(draw * 40), draw * 1000 - Math.floor(draw * 1000) < 0.5)
+      clock.after(lasts, () => revive(world))
+      break
+    case 'restart':
+      if (!isDown) restart(world, lasts)
+      break
+    case 'journal_lost':
+      if (isDown) break
+      main.life.kill()
+      diskOf(world, mainName).erase()
+      world.invariants.onMemoryLost(mainName)
+      clock.after(lasts, () => revive(world))
+      break
+    case 'second_writer':
+      if (world.provisioners.has(secondName)) break
+      startInWorld(world, secondName)
+      clock.after(lasts, () => world.provisioners.get(secondName)?.life.kill())
+      break
+    case 'certificate_renewed':
+      world.certificate++
+      closeGate(world, Math.min(lasts, 10_000))
+      break
+    case 'gate_closed':
+      closeGate(world, lasts)
+      break
+    case 'max_changed':
+      setMax(world, Math.max(1, Math.floor(draw * 12)))
+      break
+    case 'paused':
+      if (isDown) break
+      void main.fleet.pause()
+      world.invariants.onPaused(mainName, true)
+      clock.after(lasts, () => resume(world))
+      break
+    case 'drained_by_person': {
+      const ids = [...master.agents.keys()]
+      if (ids.length === 0) break
+      const id = random.fork('person', draw).pick(ids)
+      master.setEnabled(id, false)
+      clock.after(lasts, () => master.setEnabled(id, true))
+      break
+    }
+    case 'removal_ordered': {
+      const ids = main.fleet.status().instances.map((track) => track.id)
+      if (isDown || ids.length === 0) break
+      const id = random.fork('order', draw).pick(ids)
+      const how = draw < 0.5 ? 'when_idle' : 'even_if_busy'
+      world.invariants.orders.set(id, how)
+      void main.fleet.remove([id], how)
+    }
+  }
+}
+
+function crash(world: World, downFor: number): void {
+  world.provisioners.get(mainName)!.life.kill()
+  world.clock.after(downFor, () => revive(world))
+}
+
+function restart(world: World, downFor: number): void {
+  const main = world.provisioners.get(mainName)!
+  world.invariants.onStopping(mainName)
+  void main.fleet.stop().then(() => {
+    main.life.kill()
+    world.clock.after(downFor, () => revive(world))
+  })
+}
+
+function revive(world: World): void {
+  if (!world.provisioners.get(mainName)!.life.alive) startInWorld(world, mainName)
+}
+
+function resume(world: World): void {
+  const main = world.provisioners.get(mainName)!
+  if (!main.life.alive) return
+  void main.fleet.resume()
+  world.invariants.onPaused(mainName, false)
+}
+
+function closeGate(world: World, ms: number): void {
+  world.gateClosedAt ??= world.clock.now()
+  const closedAt = world.gateClosedAt
+  world.clock.after(ms, () => {
+    if (world.gateClosedAt === closedAt) world.gateClosedAt = undefined
+  })
+}
+
+function setMax(world: World, maxInstances: number): void {
+  const { policy } = world
+  world.policy = { ...policy, maxInstances, minInstances: Math.min(policy.minInstances, maxInstances) }
+  for (const { life, fleet } of world.provisioners.values())
+    if (life.alive) fleet.reconfigure(settingsOf(world))
+}
+
+/** From here on nobody disturbs: whoever is down comes back, whoever is paused goes on, VMs of others are adopted. */
+function calmDown(world: World): void {
+  world.timeline.add('world', 'is calm from here on')
+  world.gateClosedAt = undefined
+  world.provisioners.get(secondName)?.life.kill()
+  for (const work of world.master.work.values()) if (work.unplaceable) work.state = 'done'
+  const main = world.provisioners.get(mainName)!
+  main.life.killAtCall(Number.POSITIVE_INFINITY, false)
+  revive(world)
+  for (const after of [1, 60, 120, 240, 360])
+    world.clock.after(after * 1000, () => {
+      resume(world)
+      void world.provisioners.get(mainName)!.fleet.adopt()
+    })
 }

@@ -1,19 +1,6 @@
 // A world before it begins: everything that follows from the seed and the menu, as data.
-
-import type { PoolSettings } from '../fleet/settings.ts'
-import { fixedPeriods, type Policy } from '../planner/policy.ts'
-import type { KnownOffering } from '../planner/snapshot.ts'
-import {
-  type FaultKind,
-  type IncidentKind,
-  incidentKinds,
-  type Oddity,
-  type VmFault,
-  vmFaults,
-  type WeatherKind,
-  weatherKinds,
-} from './fault-kinds.ts'
-import { createRandom, type Random } from './random.ts'
+import type { PoolSettings } from '../fleet/run.ts'
+import { fixedPeriods, type KnownOffering, type Policy } from '../planner/snapshot.ts'
 
 export interface JobPlan {
   id: string
@@ -161,3 +148,135 @@ function incidentsOf(kind: IncidentKind, random: Random, chaos: number): Inciden
     return { kind, at, lasts: lasts * second, draw: random.next() }
   })
 }
+
+// The menu of what can go wrong in a world.
+
+/** What the cloud does to calls while such weather lasts. */
+export const weatherKinds = [
+  'stock_out',
+  'quota',
+  'partial_launch',
+  'throttle',
+  'auth_lost',
+  'server_errors',
+  'outage',
+  'reply_lost',
+  'effect_late',
+  'silent_calls',
+  'partial_listing',
+  'failed_listing',
+  'flickering_listing',
+  'master_down',
+  'drain_fails',
+] as const
+export type WeatherKind = (typeof weatherKinds)[number]
+
+/** What can become of a VM. */
+export const vmFaults = [
+  'stuck_pending',
+  'never_boots',
+  'never_joins',
+  'script_fails',
+  'joins_late',
+  'short_of_slots',
+  'broken_agent',
+  'flaps',
+  'cut_off',
+  'vanishes',
+  'stops',
+  'spot_notice',
+  'spot_notice_alone',
+  'spot_without_notice',
+] as const
+export type VmFault = (typeof vmFaults)[number]
+
+/** What happens to the provisioner, its configuration and its surroundings. */
+export const incidentKinds = [
+  'crash',
+  'crash_in_call',
+  'restart',
+  'journal_lost',
+  'second_writer',
+  'certificate_renewed',
+  'gate_closed',
+  'max_changed',
+  'paused',
+  'drained_by_person',
+  'removal_ordered',
+] as const
+export type IncidentKind = (typeof incidentKinds)[number]
+
+/** What is odd about the world as a whole. */
+export const oddities = [
+  'late_visibility',
+  'clock_skew',
+  'unplaceable_work',
+  'foreign_vms',
+  'no_push',
+  /** No VM launched before the calm ever joins. */
+  'bad_image',
+] as const
+export type Oddity = (typeof oddities)[number]
+
+export type FaultKind = WeatherKind | VmFault | IncidentKind | Oddity
+export const faultKinds: readonly FaultKind[] = [...weatherKinds, ...vmFaults, ...incidentKinds, ...oddities]
+
+/** Some of the menu, as the seed has it: a world where everything goes wrong at once shows little. */
+export function someFaults(seed: string): FaultKind[] {
+  const random = createRandom(seed).fork('menu')
+  const percent = random.pick([8, 15, 30, 60])
+  return faultKinds.filter(() => random.chance(percent))
+}
+
+// Chance that can be repeated: the same seed and the same name give the same numbers, whoever else draws.
+
+export interface Random {
+  /** From 0 up to 1. */
+  next(): number
+  /** True so often in a hundred. */
+  chance(percent: number): boolean
+  /** A whole number from `least` to `most`, both included. */
+  whole(least: number, most: number): number
+  pick<T>(choices: readonly T[]): T
+  /** An independent source that depends on the seed and the words only. */
+  fork(...words: (string | number)[]): Random
+}
+
+export function createRandom(seed: string): Random {
+  const draw = generator(hash(seed))
+  const random: Random = {
+    next: draw,
+    chance: (percent) => draw() * 100 < percent,
+    whole: (least, most) => least + Math.floor(draw() * (most - least + 1)),
+    pick: (choices) => choices[Math.floor(draw() * choices.length)]!,
+    fork: (...words) => createRandom(`${seed}/${words.join('/')}`),
+  }
+  return random
+}
+
+/** FNV-1a, 32 bits (http://www.isthe.com/chongo/tech/comp/fnv/), finished off so that near seeds differ widely. */
+function hash(text: string): number {
+  let value = 0x811c9dc5
+  for (let n = 0; n < text.length; n++) value = Math.imul(value ^ text.charCodeAt(n), 0x01000193)
+  value = Math.imul(value ^ (value >>> 16), 0x7feb352d)
+  value = Math.imul(value ^ (value >>> 15), 0x846ca68b)
+  return (value ^ (value >>> 16)) >>> 0
+}
+
+/** Mulberry32: small, fast, and good enough to shake a provisioner. */
+function generator(seed: number): () => number {
+  let state = seed
+  return () => {
+    state = (state + 0x6d2b79f5) | 0
+    let t = Math.imul(state ^ (state >>> 15), 1 | state)
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t
+    return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296
+  }
+}
+
+// The names of a world: its cluster, the provisioner that is watched, and the one that intrudes.
+
+export const clusterId = 'cluster'
+export const poolName = 'default'
+export const mainName = 'main'
+export const secondName = 'other'

@@ -1,18 +1,19 @@
 // `provision simulate`: a pool of the configuration, run on a trace of jobs in virtual time.
-import { codeFrame } from '../config/code-frame.ts'
+
+import type { ProvidedPool } from '../agent-setup/trust.ts'
 import type { MasterConfig } from '../config/master-config.ts'
+import { codeFrame } from '../config/report.ts'
+import type { PoolSettings } from '../fleet/run.ts'
 import { formatDuration } from '../platform/duration.ts'
 import { nearest } from '../platform/nearest.ts'
 import { type Problem, ProvisionError, problem } from '../problems/problem.ts'
-import { choosePool } from '../provisioner/choose-pool.ts'
-import { poolSettings } from '../provisioner/pool-settings.ts'
-import { allTrialFaults, trialFaults } from './assumptions.ts'
-import { type CompareOptions, compare } from './compare.ts'
+import { poolSettings } from '../provisioner/pools.ts'
+import { choosePool } from '../provisioner/prepare.ts'
+import { type CompareOptions, type Comparison, compare, rounded } from './compare.ts'
 import { exampleTrace } from './example-trace.ts'
-import type { FaultKind } from './fault-kinds.ts'
-import { type SimulationReport, simulationReport } from './simulation-report.ts'
-import { readTrace } from './trace.ts'
-import type { Trace } from './trace-trace.ts'
+import type { FaultKind } from './scenario.ts'
+import { readTrace, type Trace } from './trace.ts'
+import { type Assumptions, allTrialFaults, trialFaults } from './trial.ts'
 
 export { exampleTrace }
 
@@ -85,5 +86,59 @@ function framed(found: Problem, lines: string[]): Problem {
   return {
     ...found,
     where: { ...found.where!, frame: codeFrame(lines, { line, column, length }, () => false) },
+  }
+}
+
+// What `provision simulate --format json` prints: a stable shape for programs, documented in docs/simulate.md.
+
+export interface SimulationInput {
+  config: MasterConfig
+  pool: ProvidedPool
+  settings: PoolSettings
+  trace: Trace
+  traceName: string
+  assumptions: Assumptions
+  comparison: Comparison
+}
+
+export type SimulationReport = ReturnType<typeof simulationReport>
+
+export function simulationReport(input: SimulationInput) {
+  const { config, pool, settings, trace, traceName, assumptions, comparison } = input
+  const { policy, offerings } = settings
+  const seconds = (ms: number) => rounded(ms / 1000)
+  return {
+    pool: pool.pool_name,
+    config: config.file,
+    trace: {
+      file: traceName,
+      jobs: trace.jobs.length,
+      spanSeconds: seconds(trace.jobs.at(-1)!.at),
+      slotHours: rounded(trace.jobs.reduce((sum, job) => sum + job.slots * job.duration, 0) / 3_600_000),
+      beginsAt: trace.beginsAt === undefined ? null : new Date(trace.beginsAt).toISOString(),
+    },
+    policy: {
+      minInstances: policy.minInstances,
+      maxInstances: policy.maxInstances,
+      maxIdleSeconds: seconds(policy.maxIdle),
+      bootTimeoutSeconds: seconds(policy.bootTimeout),
+      launchRatePerHour: policy.launchRate,
+      maxAuxPerAgent: policy.maxAuxPerAgent,
+      offerings: offerings.map(({ instanceType, zone, capacityType, slots }) => ({
+        instanceType,
+        zone,
+        capacityType,
+        slots,
+      })),
+    },
+    assumptions: {
+      seed: assumptions.seed,
+      bootSeconds: { least: seconds(assumptions.boot.least), most: seconds(assumptions.boot.most) },
+      placementSeconds: seconds(assumptions.placesWithin),
+      lostConnectionSeconds: seconds(assumptions.missedWithin),
+      demand: assumptions.polled ? 'polled' : 'pushed',
+      faults: [...assumptions.faults],
+    },
+    ...comparison,
   }
 }

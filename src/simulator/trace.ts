@@ -1,9 +1,8 @@
 // From the text of a trace to its jobs, with every problem named by line and column.
+
+import { formatDuration, parseDuration } from '../platform/duration.ts'
+import { nearest } from '../platform/nearest.ts'
 import { type Problem, problem } from '../problems/problem.ts'
-import { type Column, readHeader } from './columns.ts'
-import { type CsvField, type CsvRow, readCsv } from './csv.ts'
-import type { Trace, TraceJob } from './trace-trace.ts'
-import { type Moment, readLength, readMoment, readName, readSlots, type Value } from './values.ts'
 
 const mostJobs = 200_000
 const mostProblems = 20
@@ -136,4 +135,220 @@ function tooLarge(file: string, what: string, limit: string): Problem {
   return problem('TRACE_TOO_LARGE', `The trace has ${what}; at most ${limit} can be simulated`, {
     where: { file },
   })
+}
+
+// CSV as RFC 4180 has it, with the place of every field. Blank lines and lines that begin with # are left out.
+
+export interface CsvField {
+  text: string
+  /** From 1; the line its row begins on, and the character where it begins. */
+  line: number
+  column: number
+}
+
+export type CsvRow = CsvField[]
+
+export interface CsvFault {
+  line: number
+  column: number
+  message: string
+}
+
+/** Up to the first fault: what follows a wrong quote means nothing. */
+export function readCsv(text: string): { rows: CsvRow[]; fault?: CsvFault } {
+  const rows: CsvRow[] = []
+  let at = text.startsWith('\uFEFF') ? 1 : 0
+  let lineStart = at
+  for (let line = 1; at < text.length; line++, lineStart = at) {
+    const end = endOfLine(text, at)
+    const bare = text.slice(at, end).replace(/\r$/, '')
+    if (!/^\s*(#|$)/.test(bare)) {
+      const row = bare.includes('"') ? quotedRow(bare, line) : plainRow(bare, line)
+      if ('message' in row) return { rows, fault: row }
+      rows.push(row)
+    }
+    at = Math.max(end + 1, lineStart + 1)
+  }
+  return { rows }
+}
+
+function endOfLine(text: string, from: number): number {
+  const end = text.indexOf('\n', from)
+  return end < 0 ? text.length : end
+}
+
+function plainRow(text: string, line: number): CsvRow {
+  let column = 1
+  return text.split(',').map((part) => {
+    const field = trimmed(part, line, column)
+    column += part.length + 1
+    return field
+  })
+}
+
+function trimmed(part: string, line: number, column: number): CsvField {
+  const text = part.trim()
+  return { text, line, column: column + (text === '' ? 0 : part.indexOf(text)) }
+}
+
+/** A quoted field ends on its line: no id or job needs a line break. */
+function quotedRow(text: string, line: number): CsvRow | CsvFault {
+  const row: CsvRow = []
+  let at = 0
+  for (;;) {
+    while (text[at] === ' ') at++
+    if (text[at] !== '"') {
+      const comma = text.indexOf(',', at)
+      const part = text.slice(at, comma < 0 ? text.length : comma)
+      if (part.includes('"'))
+        return {
+          line,
+          column: at + part.indexOf('"') + 1,
+          message: 'A quote stands inside an unquoted field',
+        }
+      row.push(trimmed(part, line, at + 1))
+      at += part.length
+    } else {
+      const quoted = /"((?:[^"]|"")*)" */y
+      quoted.lastIndex = at
+      const match = quoted.exec(text)
+      if (!match) return { line, column: at + 1, message: 'A quote is opened and not closed on its line' }
+      row.push({ text: match[1]!.replaceAll('""', '"'), line, column: at + 1 })
+      at += match[0].length
+      if (at < text.length && text[at] !== ',')
+        return { line, column: at + 1, message: 'Text follows a quote that closes a field' }
+    }
+    if (at >= text.length) return row
+    at++
+  }
+}
+
+// The header of a trace: which column is what.
+
+const required = ['submit', 'slots', 'duration'] as const
+const columns = [...required, 'id', 'job', 'max_slots'] as const
+export type Column = (typeof columns)[number]
+
+/** Where each column is. Columns in any order; unknown, repeated and missing ones are problems. */
+export function readHeader(
+  header: CsvRow,
+  file: string,
+): { places: Partial<Record<Column, number>>; problems: Problem[] } {
+  const places: Partial<Record<Column, number>> = {}
+  const problems: Problem[] = []
+  const complain = ({ line, column }: CsvField, message: string, remedy?: string) =>
+    problems.push(problem('TRACE_HEADER', message, { remedy, where: { file, line, column } }))
+  for (const [place, field] of header.entries()) {
+    const name = field.text.toLowerCase()
+    if (!isColumn(name)) complain(field, `There is no column ${JSON.stringify(field.text)}`, remedyFor(field))
+    else if (places[name] !== undefined) complain(field, `The column ${name} is there twice`)
+    else places[name] = place
+  }
+  if (problems.length > 0 && header.every(({ text }) => /^[\d.]/.test(text)))
+    return { places, problems: [noHeader(header[0]!, file)] }
+  const missing = required.filter((name) => places[name] === undefined)
+  if (missing.length > 0 && problems.length === 0)
+    complain(header[0]!, `The trace has no column ${missing.join(', ')}`)
+  return { places, problems }
+}
+
+function noHeader({ line, column }: CsvField, file: string): Problem {
+  return problem('TRACE_HEADER', 'The first line names no columns', { where: { file, line, column } })
+}
+
+function isColumn(name: string): name is Column {
+  return columns.some((column) => column === name)
+}
+
+function remedyFor({ text }: CsvField): string | undefined {
+  if (/[;\t]/.test(text)) return 'Separate the columns by commas.'
+  const meant = nearest(text, columns)
+  return meant ? `Did you mean ${meant}?` : `Remove it; the columns are ${columns.join(', ')}.`
+}
+
+// What may stand in the fields of a trace, and what it means.
+
+const year = 366 * 24 * 3_600_000
+const mostSlots = 100_000
+const longestName = 200
+
+/** A value, or what is wrong with the text, in words that go on from `submit "x" `. */
+export type Value<T> = { value: T } | { wrong: string }
+
+export interface Moment {
+  /** Milliseconds: since the epoch for a date, else since whatever the trace counts from. */
+  ms: number
+  isDate: boolean
+}
+
+const number = /^\d+(?:\.\d+)?$/
+const isoDate = /^(\d{4})-(\d\d)-(\d\d)[T ](\d\d):(\d\d)(?::(\d\d)(?:\.\d+)?)?(Z|[+-]\d\d:?\d\d)?$/i
+
+/** Seconds, a duration, or an ISO 8601 date; without an offset a date is in UTC. */
+export function readMoment(text: string): Value<Moment> {
+  const date = isoDate.exec(text)
+  if (date) return readDate(text, date)
+  const span = readSpan(text)
+  if (span === undefined)
+    return { wrong: 'is no time: write seconds, a duration such as 1h30m, or 2026-11-23T09:00:00Z' }
+  // Seconds since the epoch are seconds, too.
+  if (span < 0 || span > 10_000 * year) return { wrong: 'is out of range' }
+  return { value: { ms: span, isDate: false } }
+}
+
+function readDate(text: string, [, year = '', month, day, , , , zone]: RegExpExecArray): Value<Moment> {
+  const ms = Date.parse(text.replace(' ', 'T').toUpperCase() + (zone === undefined ? 'Z' : ''))
+  // Date.parse takes 30 February for 2 March.
+  const real = new Date(`${year}-${month}-${day}T00:00:00Z`)
+  const exists = !Number.isNaN(ms) && real.getUTCDate() === Number(day)
+  return exists ? { value: { ms, isDate: true } } : { wrong: 'is no date of the calendar' }
+}
+
+/** Milliseconds, from 0 to 366 days. */
+export function readLength(text: string): Value<number> {
+  const span = readSpan(text)
+  if (span === undefined) return { wrong: 'is no duration: write seconds, or such as 90s or 1h30m' }
+  if (span < 0) return { wrong: 'is negative' }
+  return span > year ? { wrong: `is longer than ${formatDuration(year)}` } : { value: span }
+}
+
+/** Milliseconds of seconds or of a Go duration; undefined when the text is neither. */
+function readSpan(text: string): number | undefined {
+  const ms = number.test(text) ? Number(text) * 1000 : parseDuration(text)
+  return ms === undefined ? undefined : Math.round(ms)
+}
+
+/** A whole number from 0 to 100,000. */
+export function readSlots(text: string): Value<number> {
+  if (!/^\d+$/.test(text)) return { wrong: 'is no whole number of slots' }
+  return Number(text) > mostSlots ? { wrong: 'is more than 100,000 slots' } : { value: Number(text) }
+}
+
+/** What names a job or a piece of work: one line, not too long to be shown. */
+export function readName(text: string): Value<string> {
+  if (text.length > longestName) return { wrong: `has more than ${longestName} characters` }
+  return /\p{Cc}/u.test(text) ? { wrong: 'holds control characters' } : { value: text }
+}
+
+// A trace: jobs as somebody's cluster got them, or would get them.
+
+/** One piece of work, as the file has it. */
+export interface TraceJob {
+  /** The file's, else `line-N`. */
+  id: string
+  /** Milliseconds since the first submission of the trace. */
+  at: number
+  /** 0: auxiliary work. */
+  slots: number
+  /** Milliseconds it runs once it has its agents. */
+  duration: number
+  job?: string
+  maxSlots?: number
+}
+
+export interface Trace {
+  /** In order of submission. */
+  jobs: TraceJob[]
+  /** Milliseconds since the epoch of the first submission, where the file tells dates. */
+  beginsAt?: number
 }

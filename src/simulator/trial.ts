@@ -1,12 +1,23 @@
 // One policy on one trace, from the first submission until the work is done and the pool has shrunk again.
 
-import { createEnd } from './end.ts'
-import { scheduleIncidents } from './incidents.ts'
+import type { PoolSettings } from '../fleet/run.ts'
+import type { Offering } from '../planner/instance.ts'
+import type { Policy } from '../planner/snapshot.ts'
+import type { FleetCode } from '../problems/fleet-codes.ts'
 import type { Violation } from './invariants.ts'
-import { createMeter, type Meter } from './meter.ts'
-import { mainName } from './names.ts'
+import type { Work, WorkWatcher } from './master.ts'
 import type { StartProvisioner } from './provisioner.ts'
-import type { Scenario } from './scenario.ts'
+import { scheduleIncidents } from './run-world.ts'
+import {
+  createRandom,
+  createScenario,
+  type FaultKind,
+  faultKinds,
+  mainName,
+  type Scenario,
+  vmFaults,
+} from './scenario.ts'
+import type { Trace, TraceJob } from './trace.ts'
 import { createWorld, diskOf, startInWorld, type World } from './world.ts'
 
 export interface TrialOptions {
@@ -99,5 +110,257 @@ function createKeeper(world: World): () => void {
     if (!provisioners.get(mainName)!.life.alive && clock.now() - upAt > restartsAfter)
       startInWorld(world, mainName)
     if (provisioners.get(mainName)!.life.alive) upAt = clock.now()
+  }
+}
+
+// A world made of a pool's settings and a trace, in place of one that is drawn.
+
+/** Of a trace without dates. */
+const someDay = Date.parse('2026-11-23T00:00:00Z')
+
+export function trialScenario(trace: Trace, settings: PoolSettings, assumptions: Assumptions): Scenario {
+  const { policy, offerings, launchError, visibility } = settings
+  const { seed, faults, boot, placesWithin, missedWithin, polled } = assumptions
+  const startsAt = trace.beginsAt ?? someDay
+  const has = (kind: string) => faults.some((fault) => fault === kind)
+  const oddities = (['late_visibility', 'clock_skew', 'bad_image'] as const).filter(has)
+  return {
+    seed,
+    faults,
+    startsAt,
+    policy,
+    offerings,
+    jobs: trace.jobs.map((job) => ({ ...job, at: startsAt + job.at })),
+    vmFaults: vmFaults.filter(has),
+    oddities: new Set(polled ? [...oddities, 'no_push'] : oddities),
+    given: { boot, placesWithin, missedWithin, launchError, visibility },
+    ...badSpells(seed, faults, startsAt, trace.jobs.at(-1)?.at ?? 0),
+  }
+}
+
+// A bad day: in every hour of the trace comes a spell of 8 to 20 minutes in which the chosen faults happen.
+
+const hour = 3_600_000
+
+/** Weather and incidents from `startsAt` on, and when they are over. `span` is milliseconds. */
+export function badSpells(
+  seed: string,
+  faults: readonly FaultKind[],
+  startsAt: number,
+  span: number,
+): Pick<Scenario, 'weather' | 'incidents' | 'calmAt'> {
+  const spells: Pick<Scenario, 'weather' | 'incidents' | 'calmAt'> = {
+    weather: [],
+    incidents: [],
+    calmAt: startsAt,
+  }
+  if (faults.length === 0) return spells
+  const random = createRandom(seed)
+  const hours = Math.max(1, Math.ceil(span / hour))
+  for (let n = 0; n < hours; n++) {
+    const drawn = createScenario(`${seed}/hour ${n}`, faults)
+    const length = drawn.calmAt - drawn.startsAt
+    const from = startsAt + n * hour + random.fork('spell', n).whole(0, hour - length)
+    const shift = from - drawn.startsAt
+    for (const weather of drawn.weather)
+      spells.weather.push({ ...weather, from: weather.from + shift, to: weather.to + shift })
+    for (const incident of drawn.incidents) spells.incidents.push({ ...incident, at: incident.at + shift })
+  }
+  spells.calmAt = startsAt + hours * hour
+  return spells
+}
+
+// When a trial is over: the work is done and idle VMs are gone, or nothing moves any more.
+
+/** Work that can run waits, nothing runs, and nothing is placed for so long: it is not going to be. */
+const stallTime = 6 * hour
+const longestTail = 2 * hour
+const longestBacklog = 30 * 24 * hour
+
+/** Asked every now and then: whether there is nothing more to see. */
+export function createEnd(world: World, meter: Meter, offerings: Scenario['offerings']): () => boolean {
+  const { clock, scenario, master, cloud } = world
+  const { policy, jobs, calmAt } = scenario
+  const lastAt = Math.max(calmAt, jobs.at(-1)?.at ?? 0)
+  const tail = Math.max(policy.maxIdle, policy.bootTimeout, policy.maxDisconnected) + longestTail
+  const misfits = new Set(jobs.filter((job) => misfitOf(job, offerings, policy)).map(({ id }) => id))
+  let workedAt = clock.now()
+  let starts = 0
+  return () => {
+    const now = clock.now()
+    if (now < lastAt) return false
+    if (now > lastAt + longestBacklog) return true
+    const { waits, runs } = leftOf(master.work.values(), misfits)
+    if (runs || meter.starts !== starts) workedAt = now
+    workedAt = Math.max(workedAt, lastAt)
+    starts = meter.starts
+    if (runs) return false
+    if (waits) return now - workedAt > stallTime
+    let live = 0
+    for (const vm of cloud.vms.values()) if (vm.endedAt === undefined) live++
+    return live <= policy.minInstances || now - workedAt > tail
+  }
+}
+
+/** Whether work that can run at all waits, or runs; what runs is enough to know. */
+function leftOf(works: Iterable<Work>, misfits: ReadonlySet<string>): { waits: boolean; runs: boolean } {
+  let waits = false
+  for (const { id, state } of works) {
+    if (misfits.has(id)) continue
+    if (state === 'running') return { waits, runs: true }
+    waits ||= state === 'pending'
+  }
+  return { waits, runs: false }
+}
+
+// Work that a pool can never run, however long it waits.
+
+export type MisfitCode = Extract<
+  FleetCode,
+  'NEVER_FITS' | 'EXCEEDS_MAX' | 'AUX_NOT_ALLOWED' | 'JOB_AT_MAX_SLOTS'
+>
+
+/** Why the work never fits; undefined when it does. Work larger than a VM takes whole VMs of one size. */
+export function misfitOf(
+  { slots, maxSlots = Number.POSITIVE_INFINITY }: Pick<TraceJob, 'slots' | 'maxSlots'>,
+  offerings: readonly Pick<Offering, 'slots'>[],
+  { maxInstances, maxAuxPerAgent }: Pick<Policy, 'maxInstances' | 'maxAuxPerAgent'>,
+): MisfitCode | undefined {
+  if (maxInstances === 0) return 'EXCEEDS_MAX'
+  if (slots === 0) return maxAuxPerAgent === 0 ? 'AUX_NOT_ALLOWED' : undefined
+  if (slots > maxSlots) return 'JOB_AT_MAX_SLOTS'
+  const needs = offerings.flatMap((offering) => {
+    if (offering.slots >= slots) return [1]
+    return offering.slots > 0 && slots % offering.slots === 0 ? [slots / offering.slots] : []
+  })
+  if (needs.length === 0) return 'NEVER_FITS'
+  return Math.min(...needs) > maxInstances ? 'EXCEEDS_MAX' : undefined
+}
+
+// What a simulation takes for granted, since no file tells it.
+
+export interface Assumptions {
+  /** The same seed, the same outcome, whatever else is asked. */
+  seed: string
+  /** Milliseconds from the launch of a VM until its agent joins, drawn evenly. */
+  boot: { least: number; most: number }
+  /** The scheduler places work within so many milliseconds. */
+  placesWithin: number
+  /** The master sees within so many milliseconds that an agent is gone with its VM. */
+  missedWithin: number
+  /** What goes wrong, again and again; nothing by default. */
+  faults: readonly FaultKind[]
+  /** The provisioner asks the master every few seconds instead of being told of changes. */
+  polled: boolean
+}
+
+/** They change the question, are orders the origin cannot hear, or need more than a trace to mean something. */
+const notForTrials: readonly FaultKind[] = [
+  'max_changed',
+  'paused',
+  'removal_ordered',
+  'unplaceable_work',
+  'foreign_vms',
+  'no_push',
+]
+
+/** What can be asked for by name. */
+export const trialFaults = faultKinds.filter((kind) => !notForTrials.includes(kind))
+
+/** With it no VM ever joins, and nothing else shows. */
+const leavesNothing: FaultKind = 'bad_image'
+
+/** What `all` means. */
+export const allTrialFaults = trialFaults.filter((kind) => kind !== leavesNothing)
+
+// Counts what work gets: how long it waited, and how long each VM had some. VMs are of use only while they exist.
+
+export interface Use {
+  /** Milliseconds with any work on it. */
+  busy: number
+  /** Slots in use times milliseconds. */
+  slotTime: number
+}
+
+export interface Meter extends WorkWatcher {
+  /** Milliseconds from submission to the first start, of all work that has started. */
+  readonly waits: readonly number[]
+  readonly finished: number
+  /** Starts that came to nothing since a VM was lost. */
+  readonly lost: number
+  readonly starts: number
+  /** By VM, up to `until`. */
+  uses(until: number): Map<string, Use>
+}
+
+interface Load {
+  /** Work on it now, with the slots it takes and since when. */
+  work: Map<string, { slots: number; from: number }>
+  busySince: number
+  use: Use
+}
+
+/** @param endOf when the VM of that name ended; undefined while it is there */
+export function createMeter(now: () => number, endOf: (vm: string) => number | undefined): Meter {
+  const loads = new Map<string, Load>()
+  const waits: number[] = []
+  let finished = 0
+  let lost = 0
+  let starts = 0
+
+  function loadOf(vm: string): Load {
+    let load = loads.get(vm)
+    if (!load) {
+      load = { work: new Map(), busySince: 0, use: { busy: 0, slotTime: 0 } }
+      loads.set(vm, load)
+    }
+    return load
+  }
+
+  /** From then until now, or until the VM ended. */
+  const lasted = (vm: string, from: number, until: number) =>
+    Math.max(0, Math.min(until, endOf(vm) ?? until) - from)
+
+  return {
+    waits,
+    get finished() {
+      return finished
+    },
+    get lost() {
+      return lost
+    },
+    get starts() {
+      return starts
+    },
+    isUp: (vm) => endOf(vm) === undefined,
+    onStart({ id, slots, agents, since, starts: times }: Work) {
+      starts++
+      if (times === 1) waits.push(now() - since)
+      for (const vm of agents) {
+        const load = loadOf(vm)
+        if (load.work.size === 0) load.busySince = now()
+        load.work.set(id, { slots: slots / agents.length, from: now() })
+      }
+    },
+    onEnd({ id, agents }, how) {
+      if (how === 'done') finished++
+      else lost++
+      for (const vm of agents) {
+        const load = loadOf(vm)
+        const { slots, from } = load.work.get(id)!
+        load.work.delete(id)
+        load.use.slotTime += slots * lasted(vm, from, now())
+        if (load.work.size === 0) load.use.busy += lasted(vm, load.busySince, now())
+      }
+    },
+    uses: (until) =>
+      new Map(
+        [...loads].map(([vm, { work, busySince, use }]) => {
+          const total = { ...use }
+          for (const { slots, from } of work.values()) total.slotTime += slots * lasted(vm, from, until)
+          if (work.size > 0) total.busy += lasted(vm, busySince, until)
+          return [vm, total]
+        }),
+      ),
   }
 }

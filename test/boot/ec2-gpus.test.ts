@@ -1,7 +1,7 @@
 // GPUs on EC2. There are none here: what NVIDIA's container toolkit does when docker is asked for GPUs, a hook of the
 // same name does with a made-up one. docker and runc, which find and call it, are real.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import type { UserData } from '../../src/agent-setup/user-data.ts'
+import type { UserData } from '../../src/agent-setup/pack.ts'
 import type { TestMaster } from '../support/master.ts'
 import { Site } from './support/site.ts'
 

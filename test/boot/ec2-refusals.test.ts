@@ -1,7 +1,7 @@
 // Masters an EC2 machine must not join: its console names the fault, it powers itself off, the master has no agent.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { FailureStage } from '../../src/agent-setup/stages.ts'
-import type { HandshakeFailure } from '../../src/http/handshake-failure.ts'
+import type { HandshakeFailure } from '../../src/http/listen.ts'
 import type { Issued } from '../support/x509.ts'
 import { dns } from '../support/x509-extensions.ts'
 import { authority, masterName, server } from '../support/x509-profiles.ts'

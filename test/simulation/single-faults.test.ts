@@ -1,6 +1,6 @@
 // Each fault of the menu alone, so that each is seen to be survived, and to happen at all.
 import { describe, expect, it } from 'vitest'
-import { faultKinds, vmFaults } from '../../src/simulator/fault-kinds.ts'
+import { faultKinds, vmFaults } from '../../src/simulator/scenario.ts'
 import { soundWorld } from '../support/world.ts'
 
 describe('a world with one fault', () => {

@@ -2,10 +2,10 @@
 // looks for the smallest menu of faults that still breaks a promise.
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { faultKinds } from '../../src/simulator/fault-kinds.ts'
 import { startOriginProvisioner } from '../../src/simulator/origin.ts'
 import { runWorld } from '../../src/simulator/run-world.ts'
-import { printTimeline } from '../../src/simulator/timeline.ts'
+import { faultKinds } from '../../src/simulator/scenario.ts'
+import { printTimeline } from '../../src/simulator/virtual-clock.ts'
 import { soundWorld } from '../support/world.ts'
 
 describe('in random worlds', () => {

@@ -1,12 +1,11 @@
 // Provider blocks as the configuration reader would give them, for tests of the clouds.
 
-import type { CommonProviderConfig } from '../../src/config/provider-config.ts'
-import type { MasterAddress } from '../../src/pki/master-address.ts'
+import type { CommonProviderConfig } from '../../src/config/master-config.ts'
+import type { MasterAddress } from '../../src/pki/trust-plan.ts'
 import type { Offering } from '../../src/planner/instance.ts'
-import type { AwsConfig } from '../../src/providers/aws/aws-config.ts'
-import type { GcpConfig } from '../../src/providers/gcp/gcp-config.ts'
-import type { Intent } from '../../src/providers/launch.ts'
-import type { Ownership } from '../../src/providers/ownership.ts'
+import type { AwsConfig } from '../../src/providers/aws/schema.ts'
+import type { Intent, Ownership } from '../../src/providers/contract.ts'
+import type { GcpConfig } from '../../src/providers/gcp/schema.ts'
 
 export const owner: Ownership = { clusterId: 'prod', pool: 'gpu', writerId: 'writer-1' }
 export const master: MasterAddress = { scheme: 'https', host: 'master.example.com', port: 8443 }

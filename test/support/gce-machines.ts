@@ -1,7 +1,7 @@
 // Machines behind the VMs of the fake Compute Engine: each runs its startup script, and then the agent that docker would.
 
 import { systemClock } from '../../src/platform/clock.ts'
-import { readAgentOptions } from '../../src/standalone/agent/read-options.ts'
+import { readAgentOptions } from '../../src/standalone/agent/options.ts'
 import { runAgent } from '../../src/standalone/agent/run-agent.ts'
 import type { FakeVm, World } from './fake-gce/world.ts'
 import { dockerRun, ScriptVm } from './script-vm.ts'

@@ -7,16 +7,16 @@ import { healthHandler } from '../../src/http/status-endpoints.ts'
 import { createDevelopmentChain, type DevelopmentChain } from '../../src/pki/development-ca.ts'
 import { dialOptions } from '../../src/pki/dial-options.ts'
 import { systemClock } from '../../src/platform/clock.ts'
-import type { AgentEvent, RefusedJoin } from '../../src/standalone/master/events.ts'
+import type { AgentEvent, RefusedJoin } from '../../src/standalone/master/agent.ts'
 import { createMaster, type Master, type MasterOptions } from '../../src/standalone/master/master.ts'
-import type { AgentMessage } from '../../src/standalone/protocol/agent-message.ts'
 import type { ConnectionEnd } from '../../src/standalone/protocol/connection.ts'
-import type { Device } from '../../src/standalone/protocol/device.ts'
+import type { Device } from '../../src/standalone/protocol/container.ts'
 import {
   type AgentConnection,
   connectAgentSocket,
   type DialOptions,
 } from '../../src/standalone/protocol/dial.ts'
+import type { AgentMessage } from '../../src/standalone/protocol/messages.ts'
 import { until } from './server.ts'
 import { silentLogger } from './silent-logger.ts'
 

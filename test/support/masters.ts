@@ -4,7 +4,7 @@ import { once } from 'node:events'
 import http from 'node:http'
 import net, { type AddressInfo, type Socket } from 'node:net'
 import tls from 'node:tls'
-import { presentedFacts } from '../../src/pki/presented.ts'
+import { presentedFacts } from '../../src/pki/preflight-explain.ts'
 import type { CertificateRole, TrustPlan } from '../../src/pki/trust-plan.ts'
 
 /** Given to a service nobody has run for decades (RFC 1078). */

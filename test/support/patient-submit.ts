@@ -1,8 +1,7 @@
 // Hands work in as a careful client does: until it is answered; the id makes that safe.
 import type { Client } from '../../src/http/client.ts'
-import { isNoAnswer } from '../../src/http/submit.ts'
-import { sendWork, type WorkOrder } from '../../src/http/work-client.ts'
-import type { WorkView } from '../../src/http/work-view.ts'
+import type { WorkView } from '../../src/http/client-views.ts'
+import { isNoAnswer, sendWork, type WorkOrder } from '../../src/http/work-client.ts'
 import { systemClock } from '../../src/platform/clock.ts'
 import { ProvisionError } from '../../src/problems/problem.ts'
 

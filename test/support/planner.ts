@@ -3,8 +3,14 @@
 import type { Decision } from '../../src/planner/decision.ts'
 import type { PendingAllocation } from '../../src/planner/demand.ts'
 import { plan } from '../../src/planner/plan.ts'
-import { fixedPeriods, type Policy } from '../../src/planner/policy.ts'
-import type { KnownAgent, KnownInstance, KnownOffering, Snapshot } from '../../src/planner/snapshot.ts'
+import {
+  fixedPeriods,
+  type KnownAgent,
+  type KnownInstance,
+  type KnownOffering,
+  type Policy,
+  type Snapshot,
+} from '../../src/planner/snapshot.ts'
 
 export const now = Date.parse('2026-11-23T12:00:00Z')
 export const second = 1000

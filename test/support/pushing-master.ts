@@ -1,5 +1,5 @@
 // A master that is a list and pushes it, whole, whenever something changes: the least that such a master has to do.
-import type { PushedDemand } from '../../src/demand/pushed-demand.ts'
+import type { PushedDemand } from '../../src/demand/push.ts'
 import type { DemandHarness } from '../contract/demand-harness.ts'
 import { FakeClock } from './fake-clock.ts'
 

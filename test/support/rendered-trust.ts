@@ -1,9 +1,8 @@
 // What an agent has to trust its master by: read out of the user data a VM would be given, and from nowhere else.
 
 import { mergeAgentConfig } from '../../src/agent-setup/agent-config.ts'
-import { packUserData } from '../../src/agent-setup/pack.ts'
+import { packUserData, unpackUserData } from '../../src/agent-setup/pack.ts'
 import { renderScript } from '../../src/agent-setup/render.ts'
-import { unpackUserData } from '../../src/agent-setup/unpack.ts'
 import type { TrustPlan } from '../../src/pki/trust-plan.ts'
 import { agentSetup } from './agent-setups.ts'
 

@@ -5,7 +5,7 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, 
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { renderScript } from '../../src/agent-setup/render.ts'
-import { processGroup, processStart } from '../../src/platform/process-identity.ts'
+import { processGroup, processStart } from '../../src/platform/processes.ts'
 import { agentSetup, type SetupChanges } from './agent-setups.ts'
 import { type FakeTools, recording, type ToolBehaviour, writeFakeTools, writeTool } from './fake-tools.ts'
 

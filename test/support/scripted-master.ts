@@ -3,9 +3,8 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { systemClock } from '../../src/platform/clock.ts'
 import { createAcceptor, type MasterConnection, refuseUpgrade } from '../../src/standalone/protocol/accept.ts'
-import type { AgentMessage } from '../../src/standalone/protocol/agent-message.ts'
-import { type JoinRequest, parseJoin } from '../../src/standalone/protocol/agents-url.ts'
-import type { MasterMessage } from '../../src/standalone/protocol/messages.ts'
+import { type JoinRequest, parseJoin } from '../../src/standalone/protocol/dial.ts'
+import type { AgentMessage, MasterMessage } from '../../src/standalone/protocol/messages.ts'
 
 export interface Visit {
   join: JoinRequest

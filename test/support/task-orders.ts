@@ -1,7 +1,7 @@
 // Start orders as our own master sends them.
-import type { AgentMessage } from '../../src/standalone/protocol/agent-message.ts'
-import type { Container } from '../../src/standalone/protocol/container.ts'
-import { fileType } from '../../src/standalone/protocol/spec.ts'
+
+import { type Container, fileType } from '../../src/standalone/protocol/container.ts'
+import type { AgentMessage } from '../../src/standalone/protocol/messages.ts'
 
 export interface OrderChange {
   id?: string

@@ -1,9 +1,9 @@
 // A small pool to simulate traces on.
-import type { PoolSettings } from '../../src/fleet/settings.ts'
-import { fixedPeriods } from '../../src/planner/policy.ts'
-import type { Assumptions } from '../../src/simulator/assumptions.ts'
+import type { PoolSettings } from '../../src/fleet/run.ts'
+import { fixedPeriods } from '../../src/planner/snapshot.ts'
 import { type Comparison, compare } from '../../src/simulator/compare.ts'
-import type { TraceJob } from '../../src/simulator/trace-trace.ts'
+import type { TraceJob } from '../../src/simulator/trace.ts'
+import type { Assumptions } from '../../src/simulator/trial.ts'
 
 const minute = 60_000
 

@@ -1,10 +1,17 @@
 // A protocol-level agent of ours: it keeps its containers over reconnects and does with them what a test says.
-import type { AgentMessage, StartContainer } from '../../src/standalone/protocol/agent-message.ts'
-import type { Container, ContainerState } from '../../src/standalone/protocol/container.ts'
-import { failureTypes } from '../../src/standalone/protocol/container.ts'
-import type { Device } from '../../src/standalone/protocol/device.ts'
-import type { ContainerReattachAck } from '../../src/standalone/protocol/messages.ts'
-import { ownAgentVersion } from '../../src/standalone/protocol/own-agent.ts'
+
+import { ownAgentVersion } from '../../src/standalone/protocol/accept.ts'
+import {
+  type Container,
+  type ContainerState,
+  type Device,
+  failureTypes,
+} from '../../src/standalone/protocol/container.ts'
+import type {
+  AgentMessage,
+  ContainerReattachAck,
+  StartContainer,
+} from '../../src/standalone/protocol/messages.ts'
 import { gpu, type TestAgent, type TestMaster } from './master.ts'
 import { until } from './server.ts'
 

@@ -1,6 +1,7 @@
 // Worlds for tests: a broken promise is an error that tells the whole story.
-import { type FaultKind, faultKinds } from '../../src/simulator/fault-kinds.ts'
+
 import { printFailure, runWorld, type WorldReport } from '../../src/simulator/run-world.ts'
+import { type FaultKind, faultKinds } from '../../src/simulator/scenario.ts'
 
 export async function soundWorld(
   seed: string,

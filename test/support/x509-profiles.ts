@@ -1,6 +1,5 @@
 // Certificates by the book (RFC 5280), with every part replaceable or left out (`null`).
-import type { TestKey } from './test-keys.ts'
-import { testKey } from './test-keys.ts'
+import { type TestKey, testKey } from './test-keys.ts'
 import { type CertificateSpec, day, type Issued, issue, now } from './x509.ts'
 import {
   authorityKeyId,

@@ -9,7 +9,7 @@ export async function run(
   argv: string[],
 ): Promise<ExitStatus> {
   if (argv.some((word) => word === '--help' || word === '-h')) {
-    const { agentHelp } = await import('../../standalone/agent/agent-help.ts')
+    const { agentHelp } = await import('../../standalone/agent/process.ts')
     terminal.out(agentHelp())
     return 0
   }

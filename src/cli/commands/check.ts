@@ -2,7 +2,7 @@
 
 import { loadConfig } from '../../config/load.ts'
 import { ProvisionError } from '../../problems/problem.ts'
-import type { CheckRow } from '../../provisioner/row.ts'
+import type { CheckRow } from '../../provisioner/check-rows.ts'
 import { checkLines, countLine, countsOf } from '../check-text.ts'
 import type { CommandContext } from '../command.ts'
 import type { ExitStatus } from '../exit.ts'
@@ -21,8 +21,8 @@ export async function run(options: Options, context: CommandContext): Promise<Ex
   const { terminal, env } = context
   const { config: file, pool: pools, masterHost } = options
   const { checkAll } = await import('../../provisioner/check.ts')
-  const { exitOfRows } = await import('../../provisioner/row.ts')
-  const { checkSurroundings } = await import('../../provisioner/surroundings.ts')
+  const { exitOfRows } = await import('../../provisioner/check-rows.ts')
+  const { checkSurroundings } = await import('../../provisioner/check.ts')
   if (terminal.interactive) terminal.say(`looking at ${file}, its master and its clouds …\n`)
   const rows = await checkAll({ file, pools, masterHost, env, ...checkSurroundings(terminal.write) })
   if (options.format === 'json') terminal.out(`${JSON.stringify(asJson(file, rows), undefined, 2)}\n`)
@@ -41,7 +41,7 @@ function asJson(file: string, rows: CheckRow[]) {
 async function printPolicy(options: Options, { terminal, env }: CommandContext): Promise<ExitStatus> {
   const { config, problems } = loadConfig(options.config, { env })
   if (!config) throw new ProvisionError(problems)
-  const { leastRights } = await import('../../provisioner/iam-policy.ts')
+  const { leastRights } = await import('../../provisioner/check.ts')
   const { rights, uncovered } = await leastRights(config, options.pool)
   terminal.out(`${JSON.stringify(rights, undefined, 2)}\n`)
   if (uncovered.length > 0)

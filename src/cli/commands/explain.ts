@@ -29,7 +29,7 @@ export async function run(
     snapshot === undefined
       ? await take(connectFleet(options, context), named)
       : [{ name: snapshot, text: (await readInput(snapshot, cwd)).toString() }]
-  const { explainSnapshot } = await import('../../provisioner/explain.ts')
+  const { explainSnapshot } = await import('../../provisioner/snapshot-file.ts')
   const explanations = taken.map(({ name, text }) => explainSnapshot(text, name))
   if (save !== undefined) {
     if (taken.length !== 1) throw usage(`--save keeps one pool, and there are ${taken.length}: name one`)

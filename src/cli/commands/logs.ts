@@ -64,7 +64,7 @@ async function reader(
   }
   const { config, problems } = loadConfig(options.config, { env: context.env })
   if (!config) throw new ProvisionError(problems)
-  const { readDecisions } = await import('../../provisioner/read-decisions.ts')
+  const { readDecisions } = await import('../../provisioner/telemetry.ts')
   return (query) => {
     const found = readDecisions(config, query)
     if (found.length === 0) checkPool(config, query.pool)

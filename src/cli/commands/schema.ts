@@ -1,5 +1,5 @@
 // `provision schema`: the JSON Schema of master.yaml.
-import { configSchema } from '../../config/json-schema.ts'
+import { configSchema } from '../../config/reference.ts'
 import type { CommandContext } from '../command.ts'
 import type { ExitStatus } from '../exit.ts'
 

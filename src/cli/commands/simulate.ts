@@ -3,7 +3,7 @@
 import { loadConfig } from '../../config/load.ts'
 import { parseDuration } from '../../platform/duration.ts'
 import { ProvisionError, problem } from '../../problems/problem.ts'
-import type { SimulationReport } from '../../simulator/simulation-report.ts'
+import type { SimulationReport } from '../../simulator/simulate.ts'
 import type { CommandContext } from '../command.ts'
 import { type ExitStatus, exitStatusOf } from '../exit.ts'
 import { simulationProgress } from '../simulation-progress.ts'

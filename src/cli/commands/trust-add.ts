@@ -1,6 +1,5 @@
 // `provision trust add`: the first time a master is trusted by hand.
-import { acquaintance } from '../../http/acquaintance.ts'
-import { strangerProblem } from '../../http/explain-connection.ts'
+import { acquaintance, strangerProblem } from '../../http/untrusted-server.ts'
 import { ProvisionError } from '../../problems/problem.ts'
 import type { CommandContext } from '../command.ts'
 import type { ExitStatus } from '../exit.ts'

@@ -1,7 +1,6 @@
 // `provision trust list`: which masters are trusted by hand, by this program and by det.
-import { type TrustedMaster, trustedMasters } from '../../http/trusted-masters.ts'
-import { trustStoreFile } from '../../pki/place.ts'
-import { trustStore } from '../../pki/trust-store.ts'
+import { type TrustedMaster, trustedMasters } from '../../http/untrusted-server.ts'
+import { trustStore, trustStoreFile } from '../../pki/trust-store.ts'
 import type { CommandContext } from '../command.ts'
 import type { ExitStatus } from '../exit.ts'
 import { table } from '../table.ts'

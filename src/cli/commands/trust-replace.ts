@@ -1,6 +1,6 @@
 // `provision trust replace`: a master was given a new certificate.
-import { acquaintance } from '../../http/acquaintance.ts'
-import { endsInRoot } from '../../pki/presented.ts'
+import { acquaintance } from '../../http/untrusted-server.ts'
+import { endsInRoot } from '../../pki/preflight-explain.ts'
 import { ProvisionError, problem } from '../../problems/problem.ts'
 import type { CommandContext } from '../command.ts'
 import type { ExitStatus } from '../exit.ts'

@@ -1,5 +1,5 @@
 // `provision unpack`: from what a cloud was given back to the script.
-import { unpackUserData } from '../../agent-setup/unpack.ts'
+import { unpackUserData } from '../../agent-setup/pack.ts'
 import type { CommandContext } from '../command.ts'
 import type { ExitStatus } from '../exit.ts'
 import { readInput } from '../read-input.ts'

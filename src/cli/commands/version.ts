@@ -1,6 +1,6 @@
 // `provision version`: what this is, what it runs on, which agents it launches by default; with -m the master's, too.
 import { defaultAgentImage } from '../../config/provider-keys.ts'
-import { productName } from '../../http/product.ts'
+import { productName } from '../../http/status-endpoints.ts'
 import type { CommandContext } from '../command.ts'
 import { connect } from '../connect.ts'
 import type { ExitStatus } from '../exit.ts'

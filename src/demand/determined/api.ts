@@ -3,22 +3,6 @@ import * as z from 'zod/mini'
 import { ProvisionError, problem } from '../../problems/problem.ts'
 import type { Order } from './connections.ts'
 import { parsed, refusal, wordsOf } from './failures.ts'
-import {
-  agentsSchema,
-  experimentSchema,
-  jobsSchema,
-  maxSlotsOf,
-  poolsSchema,
-  type SeenAgent,
-  type SeenJob,
-  type SeenPool,
-  type SeenTask,
-  seenAgent,
-  seenJob,
-  seenPool,
-  seenTask,
-  tasksSchema,
-} from './seen.ts'
 import type { Session } from './session.ts'
 
 export interface Api {
@@ -119,4 +103,176 @@ export function createApi(session: Session): Api {
     drain: (agentId, signal) => order(agentId, 'disable', signal),
     enable: (agentId, signal) => order(agentId, 'enable', signal),
   }
+}
+
+// What the master's answers say, reduced to what demand is made of. Shapes: Determined's proto/src/determined, as its JSON gateway writes them.
+
+export interface SeenAgent {
+  id: string
+  pools: string[]
+  /** Milliseconds since the epoch, by the master's clock; undefined when it does not say. */
+  registeredAt?: number
+  enabled: boolean
+  draining: boolean
+  slots: SeenSlot[]
+}
+
+export interface SeenSlot {
+  device: number
+  enabled: boolean
+  /** A container holds it. */
+  held: boolean
+}
+
+/** An allocation: what the master calls a task in this list. */
+export interface SeenTask {
+  id: string
+  task: string
+  pool: string
+  slots: number
+  since?: number
+  /** The scheduler holds experiments to their max_slots. */
+  fairShare: boolean
+  /** Agents it has resources on; none: it is pending. */
+  on: { agent: string; devices: number[] }[]
+  placed: boolean
+}
+
+export interface SeenPool {
+  name: string
+  /** `RESOURCE_POOL_TYPE_STATIC` where agents are not the master's to launch. */
+  type: string
+  auxPerAgent?: number
+}
+
+export interface SeenJob {
+  /** Experiment id; undefined for other work. */
+  experiment?: string
+  allocatedSlots: number
+  /** Our user may not see it, nor its allocations. */
+  hidden: boolean
+}
+
+const text = z.string()
+const maybe = <S extends z.ZodMiniType>(schema: S) => z.optional(z.nullable(schema))
+
+const paginated = { pagination: z.object({ total: z.number() }) }
+
+const slotSchema = z.object({
+  enabled: z.boolean(),
+  device: maybe(z.object({ id: maybe(z.number()) })),
+  container: maybe(z.unknown()),
+})
+
+const agentSchema = z.object({
+  id: text,
+  registeredTime: maybe(text),
+  slots: maybe(z.record(text, slotSchema)),
+  enabled: z.boolean(),
+  draining: z.boolean(),
+  resourcePools: maybe(z.array(text)),
+})
+
+export const agentsSchema = z.object({ agents: maybe(z.array(agentSchema)), ...paginated })
+
+export function seenAgent(agent: z.infer<typeof agentSchema>): SeenAgent {
+  const { id, registeredTime, slots, enabled, draining, resourcePools } = agent
+  return {
+    id,
+    pools: resourcePools ?? [],
+    registeredAt: timeOf(registeredTime),
+    enabled,
+    draining,
+    slots: Object.values(slots ?? {}).map((slot, index) => ({
+      device: slot.device?.id ?? index,
+      enabled: slot.enabled,
+      held: slot.container !== null && slot.container !== undefined,
+    })),
+  }
+}
+
+const devices = z.object({ devices: maybe(z.array(z.object({ id: maybe(z.number()) }))) })
+
+const summarySchema = z.object({
+  taskId: text,
+  allocationId: text,
+  registeredTime: maybe(text),
+  resourcePool: text,
+  slotsNeeded: z.number(),
+  resources: maybe(z.array(z.object({ agentDevices: maybe(z.record(text, devices)) }))),
+  schedulerType: maybe(text),
+})
+
+export const tasksSchema = z.object({ allocationIdToSummary: maybe(z.record(text, summarySchema)) })
+
+export function seenTask(summary: z.infer<typeof summarySchema>): SeenTask {
+  const resources = summary.resources ?? []
+  return {
+    id: summary.allocationId,
+    task: summary.taskId,
+    pool: summary.resourcePool,
+    slots: summary.slotsNeeded,
+    since: timeOf(summary.registeredTime),
+    fairShare: summary.schedulerType === 'fair_share',
+    placed: resources.length > 0,
+    on: resources.flatMap(({ agentDevices }) =>
+      Object.entries(agentDevices ?? {}).map(([agent, held]) => ({
+        agent,
+        devices: (held.devices ?? []).map(({ id }, index) => id ?? index),
+      })),
+    ),
+  }
+}
+
+export const poolsSchema = z.object({
+  resourcePools: maybe(
+    z.array(z.object({ name: text, type: text, auxContainerCapacityPerAgent: maybe(z.number()) })),
+  ),
+  ...paginated,
+})
+
+export function seenPool(pool: {
+  name: string
+  type: string
+  auxContainerCapacityPerAgent?: number | null
+}): SeenPool {
+  const { name, type, auxContainerCapacityPerAgent } = pool
+  return {
+    name,
+    type,
+    ...(auxContainerCapacityPerAgent != null && { auxPerAgent: auxContainerCapacityPerAgent }),
+  }
+}
+
+const fullJob = z.object({ type: maybe(text), entityId: maybe(text), allocatedSlots: maybe(z.number()) })
+
+const jobSchema = z.object({ full: maybe(fullJob), limited: maybe(z.unknown()) })
+
+export const jobsSchema = z.object({ jobs: maybe(z.array(jobSchema)), ...paginated })
+
+export function seenJob({ full }: z.infer<typeof jobSchema>): SeenJob {
+  if (!full) return { hidden: true, allocatedSlots: 0 }
+  const isExperiment = full.type === 'TYPE_EXPERIMENT' && full.entityId
+  return {
+    hidden: false,
+    allocatedSlots: full.allocatedSlots ?? 0,
+    ...(isExperiment && { experiment: full.entityId! }),
+  }
+}
+
+const limits = maybe(z.object({ resources: maybe(z.object({ max_slots: maybe(z.number()) })) }))
+
+export const experimentSchema = z.object({
+  config: limits,
+  experiment: maybe(z.object({ config: limits })),
+})
+
+/** undefined: the experiment may use as many as it likes. Older masters write the configuration beside it, newer inside. */
+export function maxSlotsOf({ config, experiment }: z.infer<typeof experimentSchema>): number | undefined {
+  return (experiment?.config ?? config)?.resources?.max_slots ?? undefined
+}
+
+function timeOf(stamp: string | null | undefined): number | undefined {
+  const time = Date.parse(stamp ?? '')
+  return Number.isNaN(time) ? undefined : time
 }

@@ -1,11 +1,18 @@
 // A session at the master: logs in when it has to, again when the master says that the session is over, and out at the end.
+
+import { readFileSync, statSync } from 'node:fs'
 import * as z from 'zod/mini'
-import { masterUrl } from '../../pki/master-address.ts'
-import { ProvisionError, problem } from '../../problems/problem.ts'
-import { type Connections, type HttpAnswer, type Order, openConnections } from './connections.ts'
-import type { Endpoint } from './endpoint.ts'
+import type { DemandConfig } from '../../config/master-config.ts'
+import { masterUrl } from '../../pki/trust-plan.ts'
+import { type Problem, ProvisionError, problem } from '../../problems/problem.ts'
+import {
+  type Connections,
+  type Endpoint,
+  type HttpAnswer,
+  type Order,
+  openConnections,
+} from './connections.ts'
 import { connectionProblem, jsonOf, parsed, refusal, wordsOf } from './failures.ts'
-import { type Credentials, readCredentials } from './login.ts'
 
 export interface MasterFacts {
   version: string
@@ -157,4 +164,46 @@ export function openSession({ endpoint: load, login, userAgent, timeoutMs }: Ses
 function refused(what: string, answer: HttpAnswer): ProvisionError {
   const words = wordsOf(answer)
   return new ProvisionError(problem('DETERMINED_LOGIN_REFUSED', words ? `${what}: ${words}` : what))
+}
+
+// Who we are to the master: a token from a file, or one it gives us for a user and password. Files are read at each login.
+
+export type Credentials = { token: string } | { username: string; password: string }
+
+type LoginFiles = Pick<DemandConfig, 'user' | 'password_file' | 'token_file'>
+
+/** Throws DETERMINED_LOGIN_FILE. The problem never quotes what is in the file. */
+export function readCredentials({ user, password_file, token_file }: LoginFiles): Credentials {
+  if (token_file !== undefined) {
+    const token = read(token_file).trim()
+    if (/^[\x21-\x7e]+$/.test(token)) return { token }
+    throw new ProvisionError(problem('DETERMINED_LOGIN_FILE', `${token_file} does not hold a token`))
+  }
+  if (user !== undefined && password_file !== undefined)
+    // The end of the line is the editor's; an empty password is one, too.
+    return { username: user, password: read(password_file).replace(/\r?\n$/, '') }
+  throw new ProvisionError(
+    problem('DETERMINED_LOGIN_FILE', 'no login is configured', {
+      remedy: 'Set demand.user and demand.password_file, or demand.token_file.',
+    }),
+  )
+}
+
+/** Warns of a file that everybody can read. */
+export function fileWarnings({ password_file, token_file }: LoginFiles): Problem[] {
+  const file = token_file ?? password_file
+  if (file === undefined) return []
+  const mode = statSync(file, { throwIfNoEntry: false })?.mode ?? 0
+  if ((mode & 0o004) === 0) return []
+  const octal = (mode & 0o777).toString(8).padStart(4, '0')
+  return [problem('DETERMINED_LOGIN_FILE_OPEN', `${file} can be read by everybody (mode ${octal})`)]
+}
+
+function read(file: string): string {
+  try {
+    return readFileSync(file, 'utf8')
+  } catch (cause) {
+    const message = `${file} cannot be read: ${(cause as Error).message}`
+    throw new ProvisionError(problem('DETERMINED_LOGIN_FILE', message, { cause }))
+  }
 }

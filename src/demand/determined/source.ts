@@ -1,21 +1,23 @@
 // Demand of a Determined master, over its REST API: what is asked is read anew, and a slow look around tells of changes.
-
-import type { MasterConfig } from '../../config/master-config.ts'
+import type { DemandConfig, MasterConfig, PoolConfig } from '../../config/master-config.ts'
 import type { Demand } from '../../planner/demand.ts'
 import type { Clock, Logger } from '../../platform/ports.ts'
 import { isError, type Problem, ProvisionError, problem } from '../../problems/problem.ts'
 import type { DemandSource } from '../source.ts'
-import { createApi } from './api.ts'
-import { createChanges } from './changes.ts'
-import { createDrains } from './drains.ts'
-import { endpointOf } from './endpoint.ts'
-import { createLimitReader } from './job-limits.ts'
-import { fileWarnings } from './login.ts'
-import { createLooker } from './looker.ts'
-import { watchOutage } from './outage.ts'
-import { poolRefusal } from './refusals.ts'
-import { type MasterFacts, openSession } from './session.ts'
-import { demandOf } from './to-demand.ts'
+import { type Api, createApi } from './api.ts'
+import { endpointOf } from './connections.ts'
+import { type Outage, watchOutage } from './failures.ts'
+import { fileWarnings, type MasterFacts, openSession } from './session.ts'
+import {
+  createLimitReader,
+  demandOf,
+  emptyMemory,
+  type LimitReader,
+  type Memory,
+  readView,
+  remember,
+  type View,
+} from './view.ts'
 
 export interface DeterminedDemandOptions {
   config: Pick<MasterConfig, 'file' | 'port' | 'security' | 'demand'>
@@ -95,6 +97,222 @@ export function determinedDemand(options: DeterminedDemandOptions): DeterminedDe
       if (closed.signal.aborted) return
       closed.abort(new Error('the source of demand is closed'))
       await session.close()
+    },
+  }
+}
+
+// Tells of changes at the master. It tells nobody by itself, so it is looked at again and again: gently when it is slow.
+
+export interface ChangesOptions {
+  looker: Looker
+  outage: Outage
+  clock: Clock
+  random: () => number
+  logger: Logger
+  /** Milliseconds. */
+  lookEvery: number
+  signal: AbortSignal
+}
+
+/** The master is busy with our looks for a tenth of the time at most: its list of tasks costs it a query for each. */
+const pausePerLook = 10
+
+/** Looks around as long as somebody listens. */
+export function createChanges(options: ChangesOptions): Pick<DemandSource, 'onChange'> {
+  const { looker, outage, clock, random, logger, lookEvery, signal } = options
+  const listeners = new Set<{ tell: (pool: string) => void }>()
+  const told = new Map<string, string>()
+  let isLooking = false
+
+  async function keepLooking(): Promise<void> {
+    while (listeners.size > 0 && !signal.aborted) {
+      const began = clock.now()
+      await looker.look().then(tellChanges, () => {})
+      const pause = Math.max(lookEvery, (clock.now() - began) * pausePerLook)
+      // An outage has waits of its own, with their own chance.
+      const wait = outage.wait() || pause * (1 + random() / 4)
+      await clock.sleep(wait, signal).catch(() => {})
+    }
+    isLooking = false
+  }
+
+  function tellChanges(look: Look): void {
+    for (const pool of look.view.pools.keys()) {
+      const now = fingerprint(pool, look)
+      if (told.get(pool) === now) continue
+      told.set(pool, now)
+      if (signal.aborted) return
+      for (const { tell } of [...listeners])
+        try {
+          tell(pool)
+        } catch (error) {
+          logger.error('a change at the master was not taken', { pool, error })
+        }
+    }
+  }
+
+  return {
+    onChange(tell) {
+      const listener = { tell }
+      listeners.add(listener)
+      if (!isLooking && !signal.aborted) {
+        isLooking = true
+        void keepLooking()
+      }
+      return () => void listeners.delete(listener)
+    },
+  }
+}
+
+/** The same as long as nothing has changed that a plan would be made of. */
+function fingerprint(pool: string, { view, memory }: Look): string {
+  const { pending, agents } = demandOf(pool, view, memory)
+  return JSON.stringify([
+    pending.map(({ id }) => id).sort(),
+    agents.map(({ idleSince: _, ...state }) => state),
+  ])
+}
+
+// Looks at the master, one look at a time: whoever asks while one is under way gets that one.
+
+export interface Look {
+  view: View
+  /** After this view. */
+  memory: Memory
+}
+
+export interface Looker {
+  /** Includes the pool's job queue from now on. Rejects with the signal's reason as soon as it is aborted. */
+  look(pool?: string, signal?: AbortSignal): Promise<Look>
+  /** The newest look that succeeded. */
+  last(): Look | undefined
+}
+
+export interface LookerOptions {
+  api: Api
+  limits: LimitReader
+  clock: Clock
+  outage: Outage
+  /** Ends the look under way, and all later ones. */
+  signal: AbortSignal
+}
+
+export function createLooker({ api, limits, clock, outage, signal: closed }: LookerOptions): Looker {
+  const pools = new Set<string>()
+  let last: Look | undefined
+  let flight: { pools: ReadonlySet<string>; look: Promise<Look> } | undefined
+
+  async function lookNow(): Promise<Look> {
+    closed.throwIfAborted()
+    const view = await outage.attempt(() => readView(api, limits, pools, clock, closed))
+    last = { view, memory: remember(last?.memory ?? emptyMemory, view) }
+    return last
+  }
+
+  async function shared(pool: string | undefined): Promise<Look> {
+    if (pool !== undefined) pools.add(pool)
+    while (flight) {
+      if (pool === undefined || flight.pools.has(pool)) return flight.look
+      // It began without the queue of this pool.
+      await flight.look.catch(() => {})
+    }
+    const mine = { pools: new Set(pools), look: lookNow() }
+    flight = mine
+    mine.look
+      .catch(() => {})
+      .finally(() => {
+        if (flight === mine) flight = undefined
+      })
+    return mine.look
+  }
+
+  return {
+    last: () => last,
+    async look(pool, signal) {
+      signal?.throwIfAborted()
+      if (!signal) return shared(pool)
+      const stopped = Promise.withResolvers<never>()
+      const stop = () => stopped.reject(signal.reason)
+      signal.addEventListener('abort', stop, { once: true })
+      try {
+        return await Promise.race([shared(pool), stopped.promise])
+      } finally {
+        signal.removeEventListener('abort', stop)
+      }
+    },
+  }
+}
+
+// Pools that must not be run for this master, and what is warned of before they are.
+
+/** Why nothing may be launched or ended for the pool; undefined: all is well. */
+export function poolRefusal(pool: string, { pools, jobs }: View): Problem | undefined {
+  const known = pools.get(pool)
+  if (!known) {
+    const names = [...pools.keys()].join(', ') || 'none'
+    return problem(
+      'MASTER_POOL_UNKNOWN',
+      `the Determined master has no resource pool ${pool}; it has: ${names}`,
+      {
+        remedy: "Call the pool here as the master's own configuration does, or add it there.",
+        details: { pool },
+      },
+    )
+  }
+  if (known.type !== 'RESOURCE_POOL_TYPE_STATIC')
+    return problem('DETERMINED_POOL_PROVIDED', `the master runs pool ${pool} itself (${known.type})`, {
+      details: { pool, type: known.type },
+    })
+  const hidden = jobs.get(pool)?.filter((job) => job.hidden).length ?? 0
+  if (hidden === 0) return undefined
+  return problem('DETERMINED_WORK_HIDDEN', `${hidden} jobs of pool ${pool} are hidden from our user`, {
+    details: { pool, hidden },
+  })
+}
+
+/** What anybody should know before a pool is run beside a Determined master. Needs no master. */
+export function warningsFor(
+  { pool_name, provider }: PoolConfig,
+  { placeholder_agent }: Pick<DemandConfig, 'placeholder_agent'>,
+): Problem[] {
+  if (!provider || provider.min_instances > 0) return []
+  const details = { pool: pool_name }
+  if (placeholder_agent)
+    return [
+      problem(
+        'PLACEHOLDER_EXPERIMENTAL',
+        `a placeholder agent keeps pool ${pool_name} open while it has no VM`,
+        {
+          details,
+        },
+      ),
+    ]
+  const message = `pool ${pool_name} may shrink to no agent, and the master then refuses most work`
+  return [problem('NO_SCALE_FROM_ZERO', message, { details })]
+}
+
+// Drains agents and gives them back as they were: one that somebody had disabled before stays disabled.
+
+export function createDrains(api: Api, looker: Looker): Pick<DemandSource, 'drain' | 'undrain'> {
+  /** What we drained, and whether it took work before. */
+  const drained = new Map<string, { wasEnabled: boolean }>()
+
+  return {
+    async drain(agentId, signal) {
+      signal?.throwIfAborted()
+      const seen = looker.last()?.view.agents.find(({ id }) => id === agentId)
+      const known = await api.drain(agentId, signal)
+      if (!known) drained.delete(agentId)
+      else if (seen?.enabled || !drained.has(agentId))
+        drained.set(agentId, { wasEnabled: seen?.enabled ?? true })
+      return known
+    },
+    async undrain(agentId, signal) {
+      signal?.throwIfAborted()
+      const before = drained.get(agentId)
+      const known = before?.wasEnabled === false || (await api.enable(agentId, signal))
+      drained.delete(agentId)
+      return known
     },
   }
 }

@@ -1,8 +1,8 @@
 // One look at the whole master. The order of the reads decides what a change between two of them looks like.
+
+import type { AgentState, Demand, PendingAllocation } from '../../planner/demand.ts'
 import type { Clock } from '../../platform/ports.ts'
-import type { Api } from './api.ts'
-import type { JobLimits, LimitReader } from './job-limits.ts'
-import type { SeenAgent, SeenJob, SeenPool, SeenTask } from './seen.ts'
+import type { Api, SeenAgent, SeenJob, SeenPool, SeenTask } from './api.ts'
 
 export interface View {
   /** Start of the first read; milliseconds since the epoch, by our clock. */
@@ -40,4 +40,218 @@ export async function readView(
   ])
   const jobs = new Map(queues)
   return { at, pools: byName, agents, tasks, jobs, limits: await limits(tasks, jobs, signal) }
+}
+
+// From what was seen at the master to the demand of a pool. Pure.
+
+/**
+ * An agent shows no slots from its connection until it has looked for its devices. For as long one without slots is not
+ * said to have joined: it would count as a VM of no use, and another would be bought.
+ */
+const slotlessWait = 30_000
+
+/** `memory` is the one after the view. */
+export function demandOf(pool: string, view: View, memory: Memory): Demand {
+  const held = heldBy(view.tasks)
+  const busy = busyAgents(view)
+  const auxPerAgent = view.pools.get(pool)?.auxPerAgent
+  return {
+    pool,
+    at: view.at,
+    pending: view.tasks
+      .filter((task) => task.pool === pool && isPending(task, memory))
+      .map((task) => pendingOf(task, view)),
+    agents: view.agents
+      .filter((agent) => agent.pools.includes(pool) && !isPlaceholder(agent.id))
+      .filter((agent) => hasStarted(agent, busy, view, memory))
+      .map((agent) => stateOf(agent, held.get(agent.id) ?? nothing, busy.has(agent.id), memory, auxPerAgent)),
+  }
+}
+
+interface Held {
+  devices: Set<number>
+  aux: number
+}
+
+const nothing: Held = { devices: new Set(), aux: 0 }
+
+function heldBy(tasks: SeenTask[]): Map<string, Held> {
+  const all = new Map<string, Held>()
+  for (const task of tasks)
+    for (const { agent, devices } of task.on) {
+      const held = all.get(agent) ?? { devices: new Set(), aux: 0 }
+      for (const device of devices) held.devices.add(device)
+      if (task.slots === 0) held.aux++
+      all.set(agent, held)
+    }
+  return all
+}
+
+function pendingOf(task: SeenTask, { at, limits }: View): PendingAllocation {
+  const { id, slots, since = at } = task
+  const [experiment] = task.fairShare ? experimentOf(task) : []
+  const limit = experiment === undefined ? undefined : limits.get(experiment)
+  if (!limit) return { id, slots, since }
+  return { id, slots, since, job: experiment, maxSlots: limit.maxSlots, jobRunningSlots: limit.runningSlots }
+}
+
+function hasStarted({ id, slots }: SeenAgent, busy: Set<string>, view: View, memory: Memory): boolean {
+  const { firstSeen } = memory.agents.get(id) ?? { firstSeen: view.at }
+  return slots.length > 0 || busy.has(id) || view.at - firstSeen >= slotlessWait
+}
+
+/**
+ * Always connected: an agent that may still come back looks like one that somebody drained, and whoever plans treats
+ * it as both until `agent_reconnect_wait` is over.
+ */
+function stateOf(
+  agent: SeenAgent,
+  held: Held,
+  busy: boolean,
+  memory: Memory,
+  auxPerAgent: number | undefined,
+): AgentState {
+  const { id, enabled, draining, slots } = agent
+  const idleSince = memory.agents.get(id)?.idleSince
+  // All slots of a disabled agent say that they are disabled; which are free is known all the same.
+  const free = slots.filter(
+    (slot) => !slot.held && !held.devices.has(slot.device) && (slot.enabled || !enabled),
+  )
+  return {
+    id,
+    slots: slots.length,
+    freeSlots: free.length,
+    ...(auxPerAgent !== undefined && { freeAux: Math.max(0, auxPerAgent - held.aux) }),
+    busy,
+    ...(!busy && idleSince !== undefined && { idleSince }),
+    connected: true,
+    enabled,
+    draining,
+  }
+}
+
+// What one look at the master cannot tell: since when agents are idle, and which work had its agents already.
+
+export interface Memory {
+  /** Allocations that were seen with resources, and when the master last knew them. */
+  placed: ReadonlyMap<string, number>
+  agents: ReadonlyMap<string, RememberedAgent>
+}
+
+interface RememberedAgent {
+  /** Milliseconds since the epoch, by our clock. */
+  firstSeen: number
+  /** undefined while busy. */
+  idleSince?: number
+}
+
+export const emptyMemory: Memory = { placed: new Map(), agents: new Map() }
+
+/** Milliseconds: a master that was restarted may take a while until it knows its work again. */
+const placedFor = 5 * 60_000
+
+/** The memory after a look. Nothing is kept of agents that the master does not know any more. */
+export function remember(before: Memory, view: View): Memory {
+  const busy = busyAgents(view)
+  return {
+    placed: placedAfter(before.placed, view),
+    agents: new Map(
+      view.agents.map((agent) => {
+        const known = before.agents.get(agent.id)
+        const firstSeen = known?.firstSeen ?? view.at
+        if (busy.has(agent.id)) return [agent.id, { firstSeen }]
+        // Of an agent that we meet idle only the earliest moment is known; whoever has seen more knows better.
+        const idleSince = known
+          ? (known.idleSince ?? view.at)
+          : Math.min(agent.registeredAt ?? view.at, view.at)
+        return [agent.id, { firstSeen, idleSince }]
+      }),
+    ),
+  }
+}
+
+function placedAfter(before: Memory['placed'], { tasks, at }: View): Map<string, number> {
+  const placed = new Map([...before].filter(([, seenAt]) => at - seenAt < placedFor))
+  for (const task of tasks) if (task.placed || placed.has(task.id)) placed.set(task.id, at)
+  return placed
+}
+
+/**
+ * Agents with work of any size. The list of agents shows what holds a slot, the list of tasks auxiliary work as well;
+ * neither is believed against the other.
+ */
+export function busyAgents({ agents, tasks }: Pick<View, 'agents' | 'tasks'>): Set<string> {
+  const busy = new Set(tasks.flatMap(({ on }) => on.map(({ agent }) => agent)))
+  for (const agent of agents) if (agent.slots.some(({ held }) => held)) busy.add(agent.id)
+  return busy
+}
+
+/**
+ * Waits for agents. A task without resources is pending, but for the moment in which its last container has ended and
+ * it has not, and while a master that was restarted restores it.
+ */
+export function isPending({ id, placed }: SeenTask, memory: Memory): boolean {
+  return !placed && !memory.placed.has(id)
+}
+
+// max_slots of experiments, where the scheduler holds them to it. Only the fair-share scheduler does (origin: agentrm/fair_share.go).
+
+/** By experiment id; left out: no limit. */
+export type JobLimits = ReadonlyMap<string, { maxSlots: number; runningSlots: number }>
+
+export type LimitReader = (
+  tasks: SeenTask[],
+  jobs: ReadonlyMap<string, SeenJob[]>,
+  signal: AbortSignal,
+) => Promise<JobLimits>
+
+/** A limit can be changed while the experiment runs. */
+const freshFor = 60_000
+
+/** Remembers answers for a minute: neither the list of tasks nor the queue tells the limit, so each costs a call. */
+export function createLimitReader(api: Pick<Api, 'maxSlots'>, clock: Clock): LimitReader {
+  const known = new Map<string, { at: number; maxSlots: number | undefined }>()
+
+  async function limitOf(experiment: string, signal: AbortSignal): Promise<number | undefined> {
+    const before = known.get(experiment)
+    if (before && before.at + freshFor > clock.now()) return before.maxSlots
+    const maxSlots = await api.maxSlots(experiment, signal)
+    known.set(experiment, { at: clock.now(), maxSlots })
+    return maxSlots
+  }
+
+  return async (tasks, jobs, signal) => {
+    const running = new Map<string, number>()
+    for (const { experiment, allocatedSlots } of [...jobs.values()].flat())
+      if (experiment) running.set(experiment, (running.get(experiment) ?? 0) + allocatedSlots)
+    const waiting = new Set(
+      tasks.filter((task) => task.fairShare && !task.placed && jobs.has(task.pool)).flatMap(experimentOf),
+    )
+    for (const experiment of known.keys()) if (!waiting.has(experiment)) known.delete(experiment)
+    const limits = new Map<string, { maxSlots: number; runningSlots: number }>()
+    for (const experiment of waiting) {
+      const maxSlots = await limitOf(experiment, signal)
+      if (maxSlots === undefined) continue
+      limits.set(experiment, { maxSlots, runningSlots: running.get(experiment) ?? 0 })
+    }
+    return limits
+  }
+}
+
+/** A trial's task is called after its experiment: `12.<uuid>` (origin: master/internal/experiment.go). */
+export function experimentOf({ task }: Pick<SeenTask, 'task'>): string[] {
+  const [, experiment] = /^(\d+)\./.exec(task) ?? []
+  return experiment === undefined ? [] : [experiment]
+}
+
+// The id of the agent that stands in for VMs that do not run. It is no capacity, so demand never shows it.
+
+const prefix = 'provisioner-placeholder-'
+
+export function placeholderId(pool: string): string {
+  return `${prefix}${pool}`
+}
+
+export function isPlaceholder(agentId: string): boolean {
+  return agentId.startsWith(prefix)
 }

@@ -1,16 +1,17 @@
 // `provision check` for a pool: what EC2 says to each thing a launch would need, without launching.
 
-import type { Problem } from '../../problems/problem.ts'
-import { problem } from '../../problems/problem.ts'
-import type { CheckItem } from '../contract.ts'
-import type { Ownership } from '../ownership.ts'
-import type { AwsConfig } from './aws-config.ts'
-import type { Ec2CheckApi } from './check-api.ts'
-import { checkPermissions } from './check-permissions.ts'
-import { ec2Failure } from './errors.ts'
-import { resolveImage } from './image.ts'
-import type { AwsLaunch } from './request.ts'
-import { slotsOf } from './slots.ts'
+import { randomUUID } from 'node:crypto'
+import type { RunInstancesRequest } from '@aws-sdk/client-ec2'
+import type { Offering } from '../../planner/instance.ts'
+import type { MetadataOptions } from '../../platform/metadata-server.ts'
+import { type Problem, problem } from '../../problems/problem.ts'
+import type { CheckItem, Ownership, ProviderContext } from '../contract.ts'
+import { type Ec2CheckApi, ec2Client, regionOf, regionOfSdk } from './client.ts'
+import { codeOf, ec2Failure } from './errors.ts'
+import { changes, questions } from './iam-policy.ts'
+import { notOnEc2, type ResolvedImage, resolveImage, slotsOf } from './image.ts'
+import { type AwsLaunch, awsLaunch, type LaunchStep } from './request.ts'
+import type { AwsConfig } from './schema.ts'
 
 export interface CheckInput {
   api: Ec2CheckApi
@@ -161,4 +162,148 @@ function isProblem(value: unknown): value is Problem {
 
 function fault(message: string, remedy?: string): Problem {
   return problem('PROVIDER_CONFIG', message, remedy ? { remedy } : {})
+}
+
+// `provision check` of a pool on EC2: with the region and the request a launch would have.
+
+/** Throws PROVIDER_CONFIG when no region is known. */
+export async function check(
+  context: ProviderContext,
+  offerings: Offering[],
+  signal?: AbortSignal,
+): Promise<CheckItem[]> {
+  const config = context.config as AwsConfig
+  const { owner, master } = context
+  const metadata: MetadataOptions = { fetch: globalThis.fetch, clock: context.clock, env: context.env }
+  const region = await regionOf(config.region, regionOfSdk, metadata)
+  const api = ec2Client(region)
+  const intent = { id: randomUUID(), count: 1, offerings }
+  const tagValue = config.tag_value ?? notOnEc2
+  try {
+    const prepare = (image: ResolvedImage) =>
+      awsLaunch({ config, owner, setup: { master }, intent }, { ...image, region, tagValue, userData: '' })
+    return [{ what: `region ${region}` }, ...(await checkPool({ api, config, owner, prepare }, signal))]
+  } finally {
+    api.close()
+  }
+}
+
+// A launch step as the RunInstances call that could be tried in its place: the same machine, one VM, the first offering.
+
+export function runInstancesOf(step: LaunchStep): RunInstancesRequest {
+  if (step.call === 'RunInstances') return step.request
+  const machine = step.template.LaunchTemplateData as RunInstancesRequest
+  const { TagSpecifications: tags = [], NetworkInterfaces: [network] = [] } = machine
+  const [{ instanceType, zone, capacityType }] = step.offerings as [LaunchStep['offerings'][number]]
+  return {
+    ...machine,
+    MinCount: 1,
+    MaxCount: 1,
+    InstanceType: instanceType as NonNullable<RunInstancesRequest['InstanceType']>,
+    NetworkInterfaces: [{ ...network, ...(zone ? { SubnetId: zone } : {}) }],
+    ...(capacityType === 'spot' ? { InstanceMarketOptions: { MarketType: 'spot' } } : {}),
+    // All of them: a policy may demand our tag on each thing that a launch makes.
+    TagSpecifications: [...(step.request.TagSpecifications ?? []), ...tags].filter(
+      ({ ResourceType }) => ResourceType !== 'fleet',
+    ),
+  }
+}
+
+// Which of the actions a pool needs EC2 would allow: each asked for with DryRun, which does nothing.
+// https://docs.aws.amazon.com/AWSEC2/latest/APIReference/CommonParameters.html (DryRun)
+
+/** Shaped like a VM's id, and nobody's. */
+const nobody = 'i-00000000000000000'
+
+export async function checkPermissions(
+  api: Ec2CheckApi,
+  { steps }: AwsLaunch,
+  signal?: AbortSignal,
+): Promise<CheckItem[]> {
+  const DryRun = true
+  const LaunchTemplateName = 'agent-provisioner-check'
+  const asked: [name: string, why: string, ask: () => Promise<unknown>][] = [
+    ['DescribeInstances', questions.DescribeInstances, () => api.describeInstances({ DryRun }, signal)],
+    [
+      'DescribeInstanceTypes',
+      questions.DescribeInstanceTypes,
+      () => api.describeInstanceTypes({ DryRun }, signal),
+    ],
+    [
+      'DescribeLaunchTemplates',
+      questions.DescribeLaunchTemplates,
+      () => api.describeLaunchTemplates({ DryRun }, signal),
+    ],
+    [
+      'DescribeSpotInstanceRequests',
+      questions.DescribeSpotInstanceRequests,
+      () => api.describeSpotInstanceRequests({ DryRun }, signal),
+    ],
+    [
+      'TerminateInstances',
+      changes.TerminateInstances,
+      () => api.terminateInstances({ DryRun, InstanceIds: [nobody] }, signal),
+    ],
+    [
+      'GetConsoleOutput',
+      changes.GetConsoleOutput,
+      () => api.getConsoleOutput({ DryRun, InstanceId: nobody }, signal),
+    ],
+  ]
+  for (const step of steps) {
+    // A fleet launches by RunInstances under the same credentials, and its own trial looks at neither profile nor key.
+    asked.push([
+      'RunInstances',
+      step.offerings[0]?.capacityType === 'spot' ? 'to launch spot VMs' : changes.RunInstances,
+      () => api.runInstances({ ...runInstancesOf(step), DryRun }, signal),
+    ])
+    if (step.call === 'CreateFleet')
+      asked.push(
+        [
+          'CreateLaunchTemplate',
+          changes.CreateLaunchTemplate,
+          () => api.createLaunchTemplate({ ...step.template, DryRun }, signal),
+        ],
+        ['CreateFleet', changes.CreateFleet, () => api.createFleet({ ...step.request, DryRun }, signal)],
+        [
+          'DeleteLaunchTemplate',
+          changes.DeleteLaunchTemplate,
+          () => api.deleteLaunchTemplate({ DryRun, LaunchTemplateName }, signal),
+        ],
+      )
+  }
+  const once = new Map(asked.map((each) => [`${each[0]} ${each[1]}`, each]))
+  return Promise.all([...once.values()].map(([name, why, ask]) => allowed(name, why, ask, signal)))
+}
+
+/** EC2 looks at permission first: what it says about things that are not there means that permission is. */
+const good = [
+  'DryRunOperation',
+  'InvalidInstanceID.NotFound',
+  'InvalidInstanceID.Malformed',
+  'InvalidLaunchTemplateName.NotFoundException',
+]
+
+/** A policy may allow these for things with our tag only, and what is tried here does not exist. */
+const onOurs = ['TerminateInstances', 'GetConsoleOutput', 'DeleteLaunchTemplate']
+
+async function allowed(
+  name: string,
+  why: string,
+  ask: () => Promise<unknown>,
+  signal?: AbortSignal,
+): Promise<CheckItem> {
+  const what = `ec2:${name} ${why}`
+  try {
+    await ask()
+    return { what }
+  } catch (error) {
+    signal?.throwIfAborted()
+    const code = codeOf(error)
+    if (good.includes(code)) return { what }
+    if (code !== 'UnauthorizedOperation' || !onOurs.includes(name))
+      return { what, problem: ec2Failure(error, `call ec2:${name}`).problem }
+    const message = `whether ec2:${name} is allowed for VMs and templates of ours cannot be told`
+    return { what, problem: problem('PROVIDER_PERMISSION_UNKNOWN', message) }
+  }
 }

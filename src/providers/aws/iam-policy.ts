@@ -1,7 +1,7 @@
 // The least an IAM policy has to allow, for the pools of a configuration: `provision check --print-iam-policy`.
 
-import { ownerTags } from '../ownership.ts'
-import type { AwsConfig } from './aws-config.ts'
+import { ownerTags } from '../contract.ts'
+import type { AwsConfig } from './schema.ts'
 
 export interface Statement {
   Sid: string

@@ -1,8 +1,9 @@
 // What every VM of a pool is: image, disk, network, metadata service, shutdown. The same in RunInstances and in a template.
-import type { RunInstancesRequest } from '@aws-sdk/client-ec2'
+import type { ResourceType, RunInstancesRequest, Tag, TagSpecification } from '@aws-sdk/client-ec2'
+import { type MasterAddress, masterUrl } from '../../pki/trust-plan.ts'
 import { type Problem, problem } from '../../problems/problem.ts'
-import type { AwsConfig } from './aws-config.ts'
-import type { SettledFacts } from './facts.ts'
+import { type Ownership, ownerTags } from '../contract.ts'
+import type { AwsConfig, AwsImage } from './schema.ts'
 
 export function machineOf(config: AwsConfig, facts: SettledFacts) {
   return {
@@ -57,4 +58,125 @@ export function metadataProblems({ metadata_hop_limit, iam_instance_profile_arn 
       `task containers can read the VM's user data${credentials} from the metadata service: metadata_hop_limit is ${metadata_hop_limit}`,
     ),
   ]
+}
+
+// The tags of a VM: the origin's, ours, and the user's own.
+
+export interface TagInput {
+  config: AwsConfig
+  owner: Ownership
+  master: MasterAddress
+  tagValue: string
+}
+
+/** Tags that are the same for every launch of a pool; the origin's names (origin: aws.go). */
+export function poolTags({ config, owner, master, tagValue }: TagInput): Tag[] {
+  return [
+    tag('Name', config.instance_name),
+    tag(config.tag_key, tagValue),
+    tag('determined-resource-pool', owner.pool),
+    tag('determined-master-address', masterUrl(master)),
+    tag(ownerTags.cluster, owner.clusterId),
+    tag(ownerTags.pool, owner.pool),
+    tag(ownerTags.writer, owner.writerId),
+    ...config.custom_tags.map(({ key, value }) => tag(key, value)),
+  ]
+}
+
+export function intentTag(intentId: string): Tag {
+  return tag(ownerTags.intent, intentId)
+}
+
+export function tagSpecifications(tags: Tag[], kinds: ResourceType[]): TagSpecification[] {
+  return kinds.map((kind) => ({ ResourceType: kind, Tags: tags }))
+}
+
+/**
+ * What EC2 would refuse: over 50 tags, keys over 128 and values over 256 characters, keys that begin with `aws:`,
+ * a key twice (https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/Using_Tags.html#tag-restrictions).
+ */
+export function tagProblems(tags: Tag[]): Problem[] {
+  const found: string[] = []
+  if (tags.length > 50) found.push(`${tags.length} tags, and a VM can have 50`)
+  const seen = new Set<string>()
+  for (const { Key: key = '', Value: value = '' } of tags) {
+    if (key === '') found.push('a tag without a key')
+    if (lengthOf(key) > 128)
+      found.push(`the key ${shortened(key)} has ${lengthOf(key)} characters of at most 128`)
+    if (lengthOf(value) > 256)
+      found.push(`the value of ${shortened(key)} has ${lengthOf(value)} characters of at most 256`)
+    if (/^aws:/i.test(key)) found.push(`the key ${shortened(key)} begins with aws:, which is Amazon's`)
+    if (seen.has(key)) found.push(`the key ${shortened(key)} is there twice`)
+    seen.add(key)
+  }
+  return found.map((what) => problem('REQUEST_TAGS_REFUSED', `EC2 would refuse the tags: ${what}`))
+}
+
+function tag(key: string, value: string): Tag {
+  return { Key: key, Value: value }
+}
+
+function lengthOf(text: string): number {
+  return [...text].length
+}
+
+function shortened(text: string): string {
+  return lengthOf(text) > 60 ? `"${[...text].slice(0, 57).join('')}..."` : `"${text}"`
+}
+
+// What only the cloud or the machine can tell: known at launch, shown as placeholders by a dry run.
+
+/** Each undefined until it has been asked for. */
+export interface AwsFacts {
+  region?: string
+  imageId?: string
+  /** The image's root device, such as `/dev/xvda`. */
+  rootDevice?: string
+  /** `tag_value` when the file gives none: the master's instance id, or `determined-ai-determined`. */
+  tagValue?: string
+  /** What VMs are started with, base64 as the API wants it. */
+  userData?: string
+}
+
+export type SettledFacts = Required<AwsFacts>
+
+/** Facts, else the file's words, else a placeholder in `<>`; one warning names every placeholder but the user data. */
+export function settleFacts(
+  config: AwsConfig,
+  facts: AwsFacts,
+): { facts: SettledFacts; problems: Problem[] } {
+  const unknown: string[] = []
+  const orPlaceholder = (known: string | undefined, name: string, placeholder: string): string => {
+    if (known !== undefined) return known
+    unknown.push(`${name} ${placeholder}`)
+    return placeholder
+  }
+  const settled: SettledFacts = {
+    region: orPlaceholder(
+      config.region ?? facts.region,
+      'region',
+      '<from AWS_REGION, the AWS profile or instance metadata>',
+    ),
+    imageId: orPlaceholder(facts.imageId ?? idOf(config.image), 'image', imagePlaceholder(config.image)),
+    rootDevice: orPlaceholder(facts.rootDevice, 'root device', '<root device of the image>'),
+    tagValue: orPlaceholder(
+      config.tag_value ?? facts.tagValue,
+      `tag ${config.tag_key}`,
+      "<the master's EC2 instance id, or determined-ai-determined>",
+    ),
+    userData: facts.userData ?? '<user data, base64>',
+  }
+  if (!unknown.length) return { facts: settled, problems: [] }
+  const message = `the request has values that only AWS can tell: ${unknown.join(', ')}`
+  return { facts: settled, problems: [problem('REQUEST_UNKNOWN_OFFLINE', message, { details: { unknown } })] }
+}
+
+function idOf(image: AwsImage): string | undefined {
+  return 'id' in image ? image.id : undefined
+}
+
+function imagePlaceholder(image: AwsImage): string {
+  if ('ssm' in image) return `<image of the SSM parameter ${image.ssm}>`
+  if ('owner' in image) return `<newest image ${image.name} of ${image.owner}>`
+  return '<image>'
 }

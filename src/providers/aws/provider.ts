@@ -1,25 +1,28 @@
 // Agents on Amazon EC2.
-
 import { limit } from '../../platform/limit.ts'
 import type { MetadataOptions } from '../../platform/metadata-server.ts'
-import { ProvisionError } from '../../problems/problem.ts'
-import type { Provider, ProviderContext } from '../contract.ts'
-import type { LaunchOrder, LaunchResult } from '../launch.ts'
-import type { AwsConfig } from './aws-config.ts'
-import { ec2Client, regionOfSdk } from './client.ts'
-import { consoleStage } from './console-stage.ts'
-import type { Ec2Api } from './ec2-api.ts'
-import { ec2Failure } from './errors.ts'
+import { ProvisionError, problem } from '../../problems/problem.ts'
+import type {
+  LaunchOrder,
+  LaunchResult,
+  Ownership,
+  Provider,
+  ProviderContext,
+  TerminateResult,
+} from '../contract.ts'
+import { chunks, type Ec2Api, ec2Client, instancePages, regionOf, regionOfSdk } from './client.ts'
+import { codeOf, ec2Failure } from './errors.ts'
+import { onlineFacts, slotsOf } from './image.ts'
+import { isOurs, listPool } from './instances.ts'
 import { launchVms } from './launch.ts'
-import { listPool } from './list.ts'
-import { onlineFacts } from './online-facts.ts'
-import { regionOf } from './region.ts'
 import { awsLaunch } from './request.ts'
-import { slotsOf } from './slots.ts'
+import type { AwsConfig } from './schema.ts'
 import { launchTemplates } from './templates.ts'
-import { terminatePool } from './terminate.ts'
 
-export { check } from './aws-check.ts'
+export { check } from './check.ts'
+
+import type { Instance as Ec2Instance } from '@aws-sdk/client-ec2'
+import { lastStage, type Stage } from '../../agent-setup/stages.ts'
 
 /** EC2 shows new VMs within seconds, and within a minute at its worst. */
 const newMs = 300_000
@@ -89,4 +92,111 @@ async function orProblem<T>(doing: string, ask: () => Promise<T>, signal?: Abort
     signal?.throwIfAborted()
     throw new ProvisionError(ec2Failure(error, doing).problem)
   }
+}
+
+// The last stage a VM's script wrote to its serial console.
+
+/** `Latest` is what is on the console now, which only Nitro instances can tell; others show it some minutes late. */
+export async function consoleStage(
+  api: Ec2Api,
+  id: string,
+  signal?: AbortSignal,
+): Promise<Stage | undefined> {
+  try {
+    return await read(api, id, true, signal)
+  } catch (error) {
+    switch (codeOf(error)) {
+      case 'UnsupportedOperation':
+        return read(api, id, false, signal)
+      case 'InvalidInstanceID.NotFound':
+      case 'InvalidInstanceID.Malformed':
+        return undefined
+      default:
+        throw error
+    }
+  }
+}
+
+async function read(api: Ec2Api, InstanceId: string, Latest: boolean, signal?: AbortSignal) {
+  const { Output = '' } = await api.getConsoleOutput({ InstanceId, Latest }, signal)
+  return lastStage(Buffer.from(Output, 'base64').toString('utf8'))
+}
+
+// Ends VMs of ours: foreign ones are left alone, one that cannot be ended does not spare the rest.
+
+/** https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_TerminateInstances.html, and of values in a filter. */
+const largestBatch = 1000
+const filterValues = 200
+
+export interface TerminateInput {
+  api: Ec2Api
+  owner: Ownership
+  ids: string[]
+  /** Launched by this provider a moment ago: ours, although EC2 may not show it yet. */
+  isNew: (id: string) => boolean
+  signal?: AbortSignal | undefined
+}
+
+export async function terminatePool(input: TerminateInput): Promise<TerminateResult> {
+  const { ids, owner, signal } = input
+  signal?.throwIfAborted()
+  const result: TerminateResult = { terminated: [], failures: [] }
+  let known: Map<string, Ec2Instance>
+  try {
+    known = await look(input)
+  } catch (error) {
+    signal?.throwIfAborted()
+    const failure = ec2Failure(error, `look at the VMs to end in pool ${owner.pool}`)
+    return { terminated: [], failures: ids.map((id) => ({ id, ...failure })) }
+  }
+  const toEnd: string[] = []
+  for (const id of ids) {
+    const instance = known.get(id)
+    if (instance && !isOurs(instance, owner)) result.failures.push(notOurs(id, owner))
+    else if (instance ? !isGone(instance) : input.isNew(id)) toEnd.push(id)
+    else result.terminated.push(id)
+  }
+  for (const batch of chunks(toEnd, largestBatch)) await end(input, batch, result)
+  return result
+}
+
+/** By filter, because `InstanceIds` fails as a whole over one unknown id. */
+async function look({ api, ids, signal }: TerminateInput): Promise<Map<string, Ec2Instance>> {
+  const known = new Map<string, Ec2Instance>()
+  for (const Values of chunks(ids, filterValues))
+    for await (const page of instancePages(api, { Filters: [{ Name: 'instance-id', Values }] }, signal))
+      for (const instance of page) known.set(instance.InstanceId ?? '', instance)
+  return known
+}
+
+/**
+ * EC2 refuses a batch over a single VM that is protected or unknown and names it; it has ended none, or those of other
+ * zones. Those named are reported, the rest is asked for again, in halves when nothing was named.
+ */
+async function end(input: TerminateInput, batch: string[], result: TerminateResult): Promise<void> {
+  if (!batch.length) return
+  try {
+    await input.api.terminateInstances({ InstanceIds: batch }, input.signal)
+    result.terminated.push(...batch)
+  } catch (error) {
+    input.signal?.throwIfAborted()
+    const failure = ec2Failure(error, 'end VMs')
+    const named = batch.filter((id) => String(error instanceof Error && error.message).includes(id))
+    const refused = batch.length === 1 ? batch : named
+    const aboutOne = failure.class === 'config' || codeOf(error) === 'InvalidInstanceID.NotFound'
+    if (!aboutOne) return void result.failures.push(...batch.map((id) => ({ id, ...failure })))
+    result.failures.push(...refused.map((id) => ({ id, ...ec2Failure(error, `end VM ${id}`) })))
+    const rest = batch.filter((id) => !refused.includes(id))
+    const parts = named.length ? [rest] : chunks(rest, Math.ceil(rest.length / 2))
+    for (const part of parts) await end(input, part, result)
+  }
+}
+
+function isGone({ State }: Ec2Instance): boolean {
+  return State?.Name === 'terminated' || State?.Name === 'shutting-down'
+}
+
+function notOurs(id: string, { clusterId, pool }: Ownership): TerminateResult['failures'][number] {
+  const message = `${id} was not ended: it is no VM of pool ${pool} in cluster ${clusterId}`
+  return { id, class: 'config', problem: problem('PROVIDER_NOT_OURS', message, { details: { id } }) }
 }

@@ -1,13 +1,30 @@
 // The EC2 requests of a launch as data: what `--dry-run` shows is what the provider sends.
+
+import { createHash } from 'node:crypto'
+import type {
+  CreateFleetRequest,
+  CreateLaunchTemplateRequest,
+  FleetLaunchTemplateOverridesRequest,
+  RunInstancesRequest,
+} from '@aws-sdk/client-ec2'
 import type { AgentSetup } from '../../agent-setup/setup.ts'
+import type { MasterAddress } from '../../pki/trust-plan.ts'
+import type { Offering } from '../../planner/instance.ts'
 import type { Problem } from '../../problems/problem.ts'
-import type { BuildRequest, RequestInput } from '../contract.ts'
-import type { CloudCall, LaunchRequest } from '../launch.ts'
-import type { AwsConfig } from './aws-config.ts'
-import { type AwsFacts, settleFacts } from './facts.ts'
-import { type LaunchStep, launchSteps } from './launch-steps.ts'
-import { metadataProblems } from './machine.ts'
-import { intentTag, poolTags, tagProblems } from './tags.ts'
+import type { BuildRequest, CloudCall, Intent, LaunchRequest, Ownership, RequestInput } from '../contract.ts'
+import {
+  type AwsFacts,
+  intentTag,
+  machineOf,
+  metadataProblems,
+  networkInterface,
+  poolTags,
+  type SettledFacts,
+  settleFacts,
+  tagProblems,
+  tagSpecifications,
+} from './machine.ts'
+import type { AwsConfig } from './schema.ts'
 
 export type AwsRequestInput = Omit<RequestInput<AwsConfig>, 'setup'> & { setup: Pick<AgentSetup, 'master'> }
 
@@ -50,4 +67,155 @@ buildRequest satisfies BuildRequest<AwsConfig>
 
 function callOf({ call, request }: LaunchStep): CloudCall {
   return { call, body: { ...request } }
+}
+
+// From an intent to the calls that fulfil it: one per way of buying, in the order they are tried.
+
+export interface StepInput {
+  config: AwsConfig
+  owner: Ownership
+  master: MasterAddress
+  intent: Intent
+  facts: SettledFacts
+}
+
+export type LaunchStep =
+  | { call: 'RunInstances'; offerings: Offering[]; request: RunInstancesRequest }
+  | {
+      call: 'CreateFleet'
+      offerings: Offering[]
+      request: CreateFleetRequest
+      template: CreateLaunchTemplateRequest
+    }
+
+/** One on-demand offering is one RunInstances; several of a kind, and spot, share a fleet that picks among them. */
+export function launchSteps(input: StepInput): LaunchStep[] {
+  const { offerings, count } = input.intent
+  const kinds = [...new Set(offerings.map((offering) => offering.capacityType))]
+  return kinds.map((kind, index) => {
+    const ofKind = offerings.filter((offering) => offering.capacityType === kind)
+    return launchStep(input, ofKind, index, count)
+  })
+}
+
+/** The `index`-th step asked for `count` VMs; the token is the intent's, so that sending it again launches nothing new. */
+function launchStep(input: StepInput, offerings: Offering[], index: number, count: number): LaunchStep {
+  const token = index === 0 ? input.intent.id : `${input.intent.id}-${index}`
+  const [only, ...others] = offerings
+  if (only!.capacityType === 'on_demand' && !others.length)
+    return { call: 'RunInstances', offerings, request: runInstances(input, only!, token, count) }
+  const template = launchTemplate(input, only!.capacityType)
+  return {
+    call: 'CreateFleet',
+    offerings,
+    request: fleet(input, offerings, template, token, count),
+    template,
+  }
+}
+
+/** The same step for fewer VMs: what an earlier step has already given is not asked for again. */
+export function withCount(step: LaunchStep, count: number): LaunchStep {
+  if (step.call === 'RunInstances') return { ...step, request: { ...step.request, MaxCount: count } }
+  const capacity = { ...step.request.TargetCapacitySpecification, TotalTargetCapacity: count }
+  return { ...step, request: { ...step.request, TargetCapacitySpecification: capacity } }
+}
+
+function runInstances(
+  input: StepInput,
+  offering: Offering,
+  token: string,
+  count: number,
+): RunInstancesRequest {
+  return {
+    ClientToken: token,
+    MinCount: 1,
+    MaxCount: count,
+    InstanceType: offering.instanceType as NonNullable<RunInstancesRequest['InstanceType']>,
+    ...machineOf(input.config, input.facts),
+    NetworkInterfaces: [networkInterface(input.config, offering.zone)],
+    TagSpecifications: tagSpecifications(vmTags(input), ['instance', 'volume', 'network-interface']),
+  }
+}
+
+function fleet(
+  input: StepInput,
+  offerings: Offering[],
+  template: CreateLaunchTemplateRequest,
+  token: string,
+  count: number,
+): CreateFleetRequest {
+  const spot = offerings[0]!.capacityType === 'spot'
+  return {
+    ClientToken: token,
+    Type: 'instant',
+    TargetCapacitySpecification: {
+      TotalTargetCapacity: count,
+      DefaultTargetCapacityType: spot ? 'spot' : 'on-demand',
+    },
+    ...(spot
+      ? {
+          SpotOptions: {
+            AllocationStrategy: 'price-capacity-optimized',
+            InstanceInterruptionBehavior: 'terminate',
+          },
+        }
+      : { OnDemandOptions: { AllocationStrategy: 'prioritized' } }),
+    LaunchTemplateConfigs: [
+      {
+        LaunchTemplateSpecification: { LaunchTemplateName: template.LaunchTemplateName, Version: '1' },
+        Overrides: offerings.map((offering, priority) => override(input.config, offering, priority)),
+      },
+    ],
+    TagSpecifications: tagSpecifications(vmTags(input), ['instance', 'volume', 'fleet']),
+  }
+}
+
+function override(
+  { spot }: AwsConfig,
+  offering: Offering,
+  priority: number,
+): FleetLaunchTemplateOverridesRequest {
+  return {
+    InstanceType: offering.instanceType as NonNullable<FleetLaunchTemplateOverridesRequest['InstanceType']>,
+    ...(offering.zone ? { SubnetId: offering.zone } : {}),
+    ...(offering.capacityType === 'on_demand' ? { Priority: priority } : {}),
+    ...(offering.capacityType === 'spot' && spot.max_price ? { MaxPrice: spot.max_price } : {}),
+  }
+}
+
+/**
+ * Holds nothing of the intent: launches of the same VMs share it. Its name is the hash of what it says. It tags what
+ * a fleet's own tags do not reach; tags for spot requests in it make EC2 refuse every on-demand VM.
+ */
+function launchTemplate(
+  input: StepInput,
+  capacityType: Offering['capacityType'],
+): CreateLaunchTemplateRequest {
+  const tags = poolTags({ ...input, tagValue: input.facts.tagValue })
+  const data = {
+    ...machineOf(input.config, input.facts),
+    NetworkInterfaces: [networkInterface(input.config)],
+    TagSpecifications: tagSpecifications(tags, [
+      'network-interface',
+      ...(capacityType === 'spot' ? (['spot-instances-request'] as const) : []),
+    ]),
+  } satisfies CreateLaunchTemplateRequest['LaunchTemplateData']
+  return {
+    LaunchTemplateName: templateName(input, JSON.stringify(data)),
+    LaunchTemplateData: data,
+    TagSpecifications: tagSpecifications(tags, ['launch-template']),
+  }
+}
+
+export const templatePrefix = 'agent-provisioner'
+
+/** At most 128 characters of `[a-zA-Z0-9().-/_]`; a placeholder while the user data is not known. */
+function templateName({ owner, facts }: StepInput, content: string): string {
+  const pool = owner.pool.replace(/[^a-zA-Z0-9_.-]/g, '-').slice(0, 64)
+  if (facts.userData.startsWith('<')) return `${templatePrefix}-${pool}-<hash of the template>`
+  return `${templatePrefix}-${pool}-${createHash('sha256').update(content).digest('hex').slice(0, 24)}`
+}
+
+function vmTags(input: StepInput) {
+  return [...poolTags({ ...input, tagValue: input.facts.tagValue }), intentTag(input.intent.id)]
 }

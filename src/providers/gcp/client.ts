@@ -1,12 +1,9 @@
 // Google's client behind the calls of gce-api.ts and check-api.ts.
 import type { Clock } from '../../platform/ports.ts'
-import type { GceCheckApi } from './check-api.ts'
+import type { RegionalBulkInsert, ZonalBulkInsert } from './base-config.ts'
 import { type Service, type ServiceClient, serviceClient } from './compute-package.ts'
-import type { Endpoints } from './endpoint.ts'
-import { gceErrorIn } from './errors.ts'
-import type { GceCall } from './gce-api.ts'
-import { patiently } from './patience.ts'
-import type { Send } from './transport.ts'
+import { gceErrorIn, gceFailure } from './errors.ts'
+import type { Endpoints, Send } from './transport.ts'
 
 export interface GceClientInput {
   endpoints: Endpoints
@@ -94,4 +91,138 @@ export function gceClient({ endpoints, send, clock }: GceClientInput): GceCheckA
     })
     return (await response.json()) as { permissions?: string[] }
   }
+}
+
+// The Compute Engine calls this provider makes, and no others: what a fake has to answer, and what permissions are
+// needed for. Only the fields that are read are named.
+
+/** Rejects with a `GceError`, or with the reason of `signal` once that is aborted. */
+export type GceCall<Request, Result> = (request: Request, signal?: AbortSignal) => Promise<Result>
+
+export interface GceInstance {
+  name?: string
+  zone?: string
+  machineType?: string
+  status?: string
+  statusMessage?: string
+  creationTimestamp?: string
+  lastStopTimestamp?: string
+  labels?: Record<string, string>
+  scheduling?: { provisioningModel?: string; preemptible?: boolean }
+}
+
+export interface GceOperation {
+  name?: string
+  operationType?: string
+  operationGroupId?: string
+  status?: string
+  insertTime?: string
+  /** URLs, of which one says where the operation is kept. */
+  zone?: string
+  region?: string
+  targetLink?: string
+  error?: { errors?: { code?: string; message?: string }[] }
+  instancesBulkInsertOperationMetadata?: {
+    perLocationStatus?: Record<string, { targetVmCount?: number; createdVmCount?: number }>
+  }
+}
+
+export interface InstancePage {
+  /** By `zones/us-central1-a`. */
+  items?: Record<string, { instances?: GceInstance[]; warning?: { code?: string; message?: string } }>
+  unreachables?: string[]
+  nextPageToken?: string
+}
+
+export interface MachineType {
+  guestCpus?: number
+  accelerators?: { guestAcceleratorType?: string; guestAcceleratorCount?: number }[]
+}
+
+export interface Region {
+  /** URLs. */
+  zones?: string[]
+  quotas?: { metric?: string; limit?: number; usage?: number }[]
+}
+
+interface InZone {
+  project: string
+  zone: string
+}
+
+export interface GceApi {
+  /** Sent once each: the provider repeats them itself. */
+  bulkInsert: GceCall<ZonalBulkInsert, GceOperation>
+  bulkInsertInRegion: GceCall<RegionalBulkInsert, GceOperation>
+
+  /** Answers when the operation is done, or after two minutes as it is then. */
+  waitInZone: GceCall<InZone & { operation: string }, GceOperation>
+  waitInRegion: GceCall<{ project: string; region: string; operation: string }, GceOperation>
+  listOperations: GceCall<
+    InZone & { filter: string; pageToken?: string },
+    { items?: GceOperation[]; nextPageToken?: string }
+  >
+  listInstances: GceCall<{ project: string; filter: string; pageToken?: string }, InstancePage>
+  getInstance: GceCall<InZone & { instance: string }, GceInstance>
+  deleteInstance: GceCall<InZone & { instance: string; requestId: string }, GceOperation>
+  getSerialPortOutput: GceCall<
+    InZone & { instance: string; port: number; start: string },
+    { contents?: string }
+  >
+  getMachineType: GceCall<InZone & { machineType: string }, MachineType>
+  getRegion: GceCall<{ project: string; region: string }, Region>
+  close(): void
+}
+
+// The Compute Engine calls of `provision check`, besides those of the provider.
+
+export interface GceImage {
+  name?: string
+  status?: string
+  diskSizeGb?: string
+  deprecated?: { state?: string }
+}
+
+export interface GceCheckApi extends GceApi {
+  getAcceleratorType: GceCall<
+    { project: string; zone: string; acceleratorType: string },
+    { maximumCardsPerInstance?: number }
+  >
+  getImage: GceCall<{ project: string; image: string }, GceImage>
+  getImageFromFamily: GceCall<{ project: string; family: string }, GceImage>
+  getNetwork: GceCall<{ project: string; network: string }, { name?: string }>
+  getSubnetwork: GceCall<
+    { project: string; region: string; subnetwork: string },
+    { name?: string; network?: string }
+  >
+  getProject: GceCall<{ project: string }, { quotas?: { metric?: string; limit?: number; usage?: number }[] }>
+  /** Those of the permissions that the caller has; of the Resource Manager, not of Compute Engine. */
+  testPermissions: GceCall<{ project: string; permissions: string[] }, { permissions?: string[] }>
+}
+
+// Calls that may be sent again as they are, because they ask or carry a request id: repeated while that helps.
+
+const attempts = 5
+const firstPauseMs = 1000
+
+/** Longer at each attempt, or as long as the server asks for; quotas of requests refill by the minute. */
+export async function patiently<T>(ask: () => Promise<T>, clock: Clock, signal?: AbortSignal): Promise<T> {
+  for (let attempt = 1; ; attempt++)
+    try {
+      return await ask()
+    } catch (error) {
+      signal?.throwIfAborted()
+      if (attempt === attempts || !passes(error)) throw error
+      await clock.sleep(pauseMs(error, attempt), signal)
+    }
+}
+
+/** Whether the same call may well succeed a moment later. */
+export function passes(error: unknown): boolean {
+  const { class: kind } = gceFailure(error, 'ask')
+  return kind === 'throttle' || kind === 'transient'
+}
+
+export function pauseMs(error: unknown, attempt: number): number {
+  return Math.max(gceErrorIn(error)?.retryAfterMs ?? 0, firstPauseMs * 2 ** (attempt - 1))
 }

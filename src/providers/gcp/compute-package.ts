@@ -11,9 +11,8 @@ import { RegionsClient } from '@google-cloud/compute/build/src/v1/regions_client
 import { SubnetworksClient } from '@google-cloud/compute/build/src/v1/subnetworks_client.js'
 import { ZoneOperationsClient } from '@google-cloud/compute/build/src/v1/zone_operations_client.js'
 import { fallback, GoogleAuth } from 'google-gax'
-import type { GoogleAuthLike } from './credentials.ts'
-import { type Descriptors, type Namespace, pruneDescriptors } from './prune-descriptors.ts'
-import type { Send } from './transport.ts'
+import { type Descriptors, type Namespace, pruneDescriptors } from './base-config.ts'
+import type { GoogleAuthLike, Send } from './transport.ts'
 
 /** Every call that is made, by service; the client drops what is not here. */
 const calls = {

@@ -1,6 +1,6 @@
 // The least a role has to allow, for the pools of a configuration: `provision check --print-iam-policy`.
 // https://cloud.google.com/compute/docs/access/iam-permissions
-import type { GcpConfig } from './gcp-config.ts'
+import type { GcpConfig } from './schema.ts'
 
 /** As `gcloud iam roles create ID --project P --file FILE` takes it. */
 export interface Role {

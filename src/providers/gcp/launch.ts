@@ -1,11 +1,13 @@
 // Carries out a launch: the steps of the request in order, each once, the next only for what the one before had no room for.
-import type { FailureClass, Instance } from '../../planner/instance.ts'
-import { isError, ProvisionError } from '../../problems/problem.ts'
-import { type LaunchFailure, type LaunchOrder, type LaunchResult, withMissing } from '../launch.ts'
-import { gceFailure } from './gce-failure.ts'
-import { type LaunchStep, withCount } from './launch-steps.ts'
-import type { GcpLaunch } from './request.ts'
-import { type StepContext, sendStep } from './send-step.ts'
+import type { FailureClass, Instance, Offering } from '../../planner/instance.ts'
+import { limit } from '../../platform/limit.ts'
+import type { Clock } from '../../platform/ports.ts'
+import { isError, ProvisionError, problem } from '../../problems/problem.ts'
+import { type LaunchFailure, type LaunchOrder, type LaunchResult, withMissing } from '../contract.ts'
+import { type GceApi, type GceInstance, type GceOperation, passes, pauseMs } from './client.ts'
+import { type GceFailure, gceErrorIn, gceFailure, isNotFound, refusal } from './errors.ts'
+import { allInstances, allOperations, instanceOf, intentFilter, isOurs, lastPart } from './instances.ts'
+import { type GcpLaunch, type LaunchStep, regionOf, withCount } from './request.ts'
 
 export interface LaunchContext extends StepContext {
   /** The request with everything known that only Google Cloud can tell. */
@@ -57,4 +59,245 @@ function mayGoOn(failures: LaunchFailure[]): boolean {
 
 function sameOfferings(one: LaunchStep, other: LaunchStep): boolean {
   return one.offerings[0] === other.offerings[0]
+}
+
+// One launch call with patience for what passes by itself, followed until it is known what it made.
+
+export interface StepContext {
+  api: GceApi
+  clock: Clock
+  operationTimeoutMs: number
+}
+
+const attempts = 3
+
+export async function sendStep(
+  step: LaunchStep,
+  order: LaunchOrder,
+  context: StepContext,
+  signal?: AbortSignal,
+): Promise<StepOutcome> {
+  const { api, clock, operationTimeoutMs: timeoutMs } = context
+  let accepted: GceOperation | undefined
+  try {
+    accepted = await insert(step, context, signal)
+  } catch (error) {
+    signal?.throwIfAborted()
+    return { instances: [], failures: refusalsOf(step, order, gceFailure(error, launching(step))) }
+  }
+  try {
+    const { project } = step.request
+    const operation = accepted && (await follow(accepted, { api, clock, project, timeoutMs, signal }))
+    return await madeBy({ api, order, step, operation, signal })
+  } catch (error) {
+    signal?.throwIfAborted()
+    // VMs may have been made: listings will show them.
+    const failure = gceFailure(error, `find out what became of it: ${launching(step)}`)
+    return { instances: [], failures: refusalsOf(step, order, failure) }
+  }
+}
+
+/** Sent again with the same request id; undefined when its VMs exist, because it has taken effect before. */
+async function insert(
+  step: LaunchStep,
+  { api, clock }: StepContext,
+  signal?: AbortSignal,
+): Promise<GceOperation | undefined> {
+  for (let attempt = 1; ; attempt++)
+    try {
+      return step.call === 'instances.bulkInsert'
+        ? await api.bulkInsert(step.request, signal)
+        : await api.bulkInsertInRegion(step.request, signal)
+    } catch (error) {
+      signal?.throwIfAborted()
+      if (gceErrorIn(error)?.status === 409) return undefined
+      if (attempt === attempts || !passes(error)) throw error
+      await clock.sleep(pauseMs(error, attempt), signal)
+    }
+}
+
+// What became of a bulkInsert: the VMs there are, and why the others are not.
+
+export interface StepOutcome {
+  instances: Instance[]
+  failures: LaunchFailure[]
+}
+
+export interface MadeInput {
+  api: GceApi
+  order: LaunchOrder
+  step: LaunchStep
+  /** Undefined when the answer was that the names exist. */
+  operation: GceOperation | undefined
+  signal?: AbortSignal | undefined
+}
+
+/** By their label rather than by the operation's counts: a launch sent again finds what it made the first time. */
+export async function madeBy(input: MadeInput): Promise<StepOutcome> {
+  const { api, order, step, operation, signal } = input
+  const { project } = step.request
+  const region = regionOf(step.offerings[0]!.zone)
+  const request = { project, region, filter: intentFilter(order.owner, order.intent.id) }
+  const names = new Set(step.names)
+  const listed = (await allInstances(api, request, signal)).filter(({ name = '' }) => names.has(name))
+  if (listed.length >= step.names.length) return { instances: ours(listed, order), failures: [] }
+  const inserts = await insertsOf(input)
+  const instances = ours([...listed, ...(await notListed(input, listed, inserts))], order)
+  if (operation && operation.status !== 'DONE') return { instances, failures: [stillRunning(input)] }
+  const failures = failuresOf(input, inserts)
+  if (!failures.length && !instances.length) failures.push(spent(input))
+  return { instances, failures }
+}
+
+function ours(found: GceInstance[], { owner }: LaunchOrder): Instance[] {
+  return found.filter((instance) => isOurs(instance, owner)).map((instance) => instanceOf(instance, owner))
+}
+
+/** Each VM of a bulkInsert has an operation of its own, in its zone, under the same group id. */
+async function insertsOf({ api, step, operation, signal }: MadeInput): Promise<GceOperation[]> {
+  if (!operation?.operationGroupId) return []
+  const { project } = step.request
+  const filter = `(operationGroupId = "${operation.operationGroupId}")`
+  const zones = step.offerings.map(({ zone }) => zone)
+  const byZone = await Promise.all(zones.map((zone) => allOperations(api, { project, zone, filter }, signal)))
+  return byZone.flat().filter(({ operationType, targetLink }) => operationType !== 'bulkInsert' && targetLink)
+}
+
+/** Listings may lag behind; a VM asked for by its name does not. One that is gone is not found. */
+async function notListed(
+  { api, step, signal }: MadeInput,
+  listed: GceInstance[],
+  inserts: GceOperation[],
+): Promise<GceInstance[]> {
+  const known = new Set(listed.map(({ name }) => name))
+  const made = inserts.filter(({ targetLink, error }) => !error && !known.has(lastPart(targetLink)))
+  const few = limit(10)
+  const found = await Promise.all(
+    made.map(({ targetLink, zone }) =>
+      few(async () => {
+        const place = { project: step.request.project, zone: lastPart(zone), instance: lastPart(targetLink) }
+        try {
+          return await api.getInstance(place, signal)
+        } catch (error) {
+          if (isNotFound(error)) return undefined
+          throw error
+        }
+      }),
+    ),
+  )
+  return found.filter((instance) => instance !== undefined)
+}
+
+/** One for each reason and offering. What the whole operation says counts only when no VM says why. */
+function failuresOf({ order, step, operation }: MadeInput, inserts: GceOperation[]): LaunchFailure[] {
+  const told = inserts.flatMap(({ zone, error }) =>
+    (error?.errors ?? []).map((one) => ({ ...one, zone: lastPart(zone) })),
+  )
+  const errors = operation?.error?.errors ?? []
+  // The reason stands beside this summary, unless it is alone.
+  const reasons = errors.filter(({ code }) => code !== 'VM_MIN_COUNT_NOT_REACHED')
+  const whole = (reasons.length ? reasons : errors).map((one) => ({ ...one, zone: zoneIn(one.message) }))
+  const found = new Map<string, LaunchFailure>()
+  for (const { code = 'unknown', message = '', zone } of told.length ? told : whole)
+    for (const failure of refusalsOf(step, order, refusal(code, message, launching(step)), zone))
+      found.set(`${code} ${failure.offering?.zone}`, failure)
+  return [...found.values()]
+}
+
+function zoneIn(message = ''): string | undefined {
+  return /\bzones\/([a-z0-9-]+)/.exec(message)?.[1]
+}
+
+function stillRunning({ step, operation }: MadeInput): LaunchFailure {
+  const message = `the operation ${operation?.name} was still running when operation_timeout_period was over`
+  return { ...refusal('timeout', message, launching(step)), missing: 0 }
+}
+
+function spent({ order }: MadeInput): LaunchFailure {
+  const message = `launch ${order.intent.id} was carried out before, and Compute Engine shows none of its VMs`
+  return { class: 'transient', missing: 0, problem: problem('PROVIDER_LAUNCH_SPENT', message) }
+}
+
+// Follows an operation to its end with `wait`, which holds its answer back until there is something to tell.
+
+export interface FollowInput {
+  api: GceApi
+  clock: Clock
+  project: string
+  /** Milliseconds until it is left to itself. */
+  timeoutMs: number
+  signal?: AbortSignal | undefined
+}
+
+/** `wait` is best effort, and may answer at once. */
+const leastMs = 1000
+/** Timers do not reach as far as an operation_timeout_period may. */
+const longestMs = 600_000
+
+/** The operation when it is done, or as it was when time was up. Rejects when it cannot be asked about. */
+export async function follow(operation: GceOperation, input: FollowInput): Promise<GceOperation> {
+  const { clock, timeoutMs, signal } = input
+  const until = clock.now() + timeoutMs
+  let latest = operation
+  while (latest.status !== 'DONE') {
+    const asked = clock.now()
+    if (asked >= until) break
+    const cut = AbortSignal.timeout(Math.min(until - asked, longestMs))
+    const stop = signal ? AbortSignal.any([signal, cut]) : cut
+    try {
+      latest = await wait(latest, input, stop)
+    } catch (error) {
+      signal?.throwIfAborted()
+      if (cut.aborted) continue
+      // Operations are kept for two weeks: what is asked about has ended.
+      if (isNotFound(error)) return { ...latest, status: 'DONE' }
+      throw error
+    }
+    if (latest.status !== 'DONE' && clock.now() - asked < leastMs) await clock.sleep(leastMs, signal)
+  }
+  return latest
+}
+
+function wait({ name = '', zone, region }: GceOperation, { api, project }: FollowInput, signal: AbortSignal) {
+  return zone
+    ? api.waitInZone({ project, zone: lastPart(zone), operation: name }, signal)
+    : api.waitInRegion({ project, region: lastPart(region), operation: name }, signal)
+}
+
+// Which offerings a refusal is about: those are left alone for a while.
+
+/** A lack of rights, of answers or of patience is nothing an offering could help. */
+const ofAll: FailureClass[] = ['auth', 'transient', 'throttle']
+
+/**
+ * A stock-out is that of its zone. A quota is the region's, so that the other zones would refuse as well; so would they
+ * when no zone is named, or when the request itself is wrong.
+ */
+export function refusalsOf(
+  step: LaunchStep,
+  { intent }: LaunchOrder,
+  failure: GceFailure,
+  zone?: string,
+): LaunchFailure[] {
+  if (ofAll.includes(failure.class)) return [{ ...failure, missing: 0 }]
+  const inZone = step.offerings.filter((offering) => offering.zone === zone)
+  const about = failure.class === 'capacity' && inZone.length ? inZone : step.offerings
+  return about.map((offering) => ({
+    ...failure,
+    missing: 0,
+    offering: intent.offerings.find((asked) => isSame(asked, offering)) ?? offering,
+  }))
+}
+
+/** A step knows the zone of an offering that names none. */
+function isSame(asked: Offering, { instanceType, capacityType, zone }: Offering): boolean {
+  const same = asked.instanceType === instanceType && asked.capacityType === capacityType
+  return same && (asked.zone === zone || asked.zone === '')
+}
+
+/** Completes "could not …". */
+export function launching({ offerings, names }: LaunchStep): string {
+  const { instanceType, zone, capacityType } = offerings[0]!
+  const where = offerings.length > 1 ? `any of ${offerings.map((one) => one.zone).join(', ')}` : zone
+  return `launch ${names.length} ${capacityType === 'spot' ? 'spot ' : ''}${instanceType} in ${where}`
 }

@@ -1,13 +1,9 @@
 // The machine types of a GCP pool and their GPUs: built in, or attached to N1 machines.
-
 import { type TypeWithSlots, typesOf } from '../../config/instance-types.ts'
-import { orList } from '../../config/issues.ts'
-import { givenIn } from '../../config/provider-common.ts'
-import type { Partially } from '../../config/read-block.ts'
-import { type Block, given, inner, note } from '../../config/reading.ts'
+import { givenIn } from '../../config/provider-keys.ts'
+import { type Block, given, inner, note, orList, type Partially } from '../../config/read-block.ts'
 import type { YamlPath } from '../../config/yaml.ts'
 import { nearest } from '../../platform/nearest.ts'
-import { attachableGpus, builtInGpuTypes, type Machine, machineOf } from './gcp-machines.ts'
 import type { GcpKeys } from './schema.ts'
 
 /** The origin's (origin: gcp_config.go). */
@@ -151,4 +147,126 @@ function checkBaseConfig({ base_config }: Partially<GcpKeys>, block: Block): voi
         part: 'key',
         remedy: `Write it as instance_type.${key === 'machineType' ? 'machine_type' : 'gpu_type and gpu_num'}.`,
       })
+}
+
+// What the name of a Compute Engine machine type says: its GPUs, and the disk it can boot from.
+
+export interface Machine {
+  name: string
+  /** GPUs that are part of the machine; undefined where only the cloud knows. */
+  builtIn?: number
+  /** GPUs can be attached: N1 only (https://cloud.google.com/compute/docs/gpus). */
+  attachable: boolean
+}
+
+/** https://cloud.google.com/compute/docs/machine-resource: SERIES-CLASS-SIZE[-VARIANT], custom and shared-core types. */
+const standardName = /^[a-z]\d+[a-z]?-[a-z]+-\d+[a-z]?(?:-[a-z\d]+)*$/
+const customName = /^(?:[a-z]\d+[a-z]?-)?custom-\d+-\d+(?:-ext)?$/
+const sharedCoreName =
+  /^(?:e2-(?:micro|small|medium)|e2-custom-(?:micro|small|medium)-\d+|f1-micro|g1-small)$/
+
+/** https://cloud.google.com/compute/docs/accelerator-optimized-machines: where the name does not hold the number. */
+const gpusByVcpu: Record<string, Record<number, number>> = {
+  'g2-standard': { 4: 1, 8: 1, 12: 1, 16: 1, 32: 1, 24: 2, 48: 4, 96: 8 },
+  'g4-standard': { 48: 1, 96: 2, 192: 4, 384: 8 },
+}
+const acceleratedSeries = /^(?:a\d|g[24]-)/
+
+/** GPUs for N1 machines and how many of them fit (origin: gcp_config.go). */
+export const attachableGpus: Record<string, readonly number[]> = {
+  'nvidia-tesla-t4': [0, 1, 2, 4],
+  'nvidia-tesla-p100': [0, 1, 2, 4],
+  'nvidia-tesla-p4': [0, 1, 2, 4],
+  'nvidia-tesla-v100': [0, 1, 2, 4, 8],
+}
+
+/** GPUs that come with a machine type (https://cloud.google.com/compute/docs/gpus). */
+export const builtInGpuTypes: readonly string[] = [
+  'nvidia-tesla-a100',
+  'nvidia-a100-80gb',
+  'nvidia-l4',
+  'nvidia-h100-80gb',
+  'nvidia-h100-mega-80gb',
+  'nvidia-h200-141gb',
+  'nvidia-b200',
+  'nvidia-gb200',
+  'nvidia-rtx-pro-6000',
+]
+
+/** undefined when the text cannot be a machine type. Of a URL, the last part counts. */
+export function machineOf(text: string): Machine | undefined {
+  const name = lastPart(text)
+  if (![standardName, customName, sharedCoreName].some((pattern) => pattern.test(name))) return undefined
+  const builtIn = builtInGpus(name)
+  return { name, attachable: /^(?:n1|custom)-/.test(name), ...(builtIn !== undefined && { builtIn }) }
+}
+
+function builtInGpus(name: string): number | undefined {
+  if (!acceleratedSeries.test(name)) return 0
+  const [series, machineClass, size = ''] = name.split('-')
+  const inName = /^(\d+)g$/.exec(size)?.[1]
+  return inName ? Number(inName) : gpusByVcpu[`${series}-${machineClass}`]?.[Number(size)]
+}
+
+const standardDiskSeries = /^(?:n1|n2|n2d|e2|c2|c2d|t2a|t2d|m1|m2|a2|f1|g1|custom)-/
+const hyperdiskOnly = /^(?:n4|n4a|n4d|c4|c4a|c4d|h4d|m4|x4|a4|a4x|g4)-|^a3-ultragpu-/
+
+/** The origin's pd-standard where the series has it (https://cloud.google.com/compute/docs/disks#disk-types). */
+export function bootDiskFor(machineName: string): string {
+  if (hyperdiskOnly.test(machineName)) return 'hyperdisk-balanced'
+  return standardDiskSeries.test(machineName) ? 'pd-standard' : 'pd-balanced'
+}
+
+export function lastPart(text: string): string {
+  return text.slice(text.lastIndexOf('/') + 1)
+}
+
+// What a machine type takes and brings, by the rules of Google's families rather than a list of types.
+// https://cloud.google.com/compute/docs/machine-resource (families), /docs/gpus (accelerators), /docs/disks (disk types)
+
+export interface MachineFamily {
+  /** As in the type's name: `n1`, `a2`, `c3d`. */
+  name: string
+  /** Where its GPUs come from; `unknown` for a family that no rule covers. */
+  gpus: 'attached' | 'built_in' | 'none' | 'unknown'
+  /** Whether a running VM may be moved to another host. */
+  migrates: boolean
+  /** What its boot disk may be; undefined when no rule covers the family. */
+  bootDisks?: string[]
+}
+
+const standardDisks = ['pd-standard', 'pd-balanced', 'pd-ssd']
+const persistent = ['pd-balanced', 'pd-ssd']
+const hyperdisk = ['hyperdisk-balanced', 'hyperdisk-balanced-high-availability']
+
+/** Only the last element of a URL counts. `custom-4-8192` is the old name of an N1. */
+export function machineTypeName(machineType: string): string {
+  return machineType.split('/').at(-1) ?? machineType
+}
+
+export function familyOf(machineType: string): MachineFamily {
+  const type = machineTypeName(machineType)
+  const name = type.startsWith('custom-') || /^[fg]1-/.test(type) ? 'n1' : (type.split('-')[0] ?? '')
+  const metal = /-metal$/.test(type)
+  return {
+    name,
+    gpus: familyGpus(name),
+    migrates: /^[cemnt]\d/.test(name) && !metal,
+    ...bootDisksOf(name, type, metal),
+  }
+}
+
+function familyGpus(family: string): MachineFamily['gpus'] {
+  if (family === 'n1') return 'attached'
+  if (/^[ag]\d/.test(family)) return 'built_in'
+  return /^[cehmntxz]\d/.test(family) ? 'none' : 'unknown'
+}
+
+/** Two generations with every persistent disk, a third with the solid-state ones and Hyperdisk, then Hyperdisk alone. */
+function bootDisksOf(family: string, type: string, metal: boolean): { bootDisks?: string[] } {
+  const generation = Number(/^[acegmnthxz](\d+)/.exec(family)?.[1])
+  if (Number.isNaN(generation)) return {}
+  if (generation >= 4 || metal || type.startsWith('a3-ultragpu')) return { bootDisks: hyperdisk }
+  if (generation === 3 || family === 'g2') return { bootDisks: [...persistent, ...hyperdisk] }
+  return { bootDisks: standardDisks }
 }

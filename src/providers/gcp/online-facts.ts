@@ -1,15 +1,15 @@
 // What a launch has to know that the file does not say: asked for once, and anew when it may have changed.
-
 import { limit } from '../../platform/limit.ts'
 import type { MetadataOptions } from '../../platform/metadata-server.ts'
 import type { Clock } from '../../platform/ports.ts'
+import type { GceApi, MachineType } from './client.ts'
+import { codeOf } from './errors.ts'
 import type { GcpFacts } from './facts.ts'
-import type { GceApi } from './gce-api.ts'
-import type { GcpConfig } from './gcp-config.ts'
 import { lastPart } from './instances.ts'
-import { regionOf } from './launch-steps.ts'
+import { familyOf } from './machine-types.ts'
 import { gceMetadata } from './metadata-client.ts'
-import type { Place } from './place.ts'
+import { type Place, regionOf } from './request.ts'
+import type { GcpConfig } from './schema.ts'
 
 /** The origin's word for a master that is not on Compute Engine (origin: provconfig/gcp_config.go). */
 const notOnGce = 'determined-ai-determined'
@@ -60,4 +60,33 @@ export function onlineFacts({ api, config, place, clock, metadata }: OnlineInput
       ...(config.zones.length > 1 ? { zones: await oneQuestion(() => zonesOfRegion(signal)) } : {}),
     }
   }
+}
+
+// Slots of a machine type: the GPUs it brings, or those the pool attaches to it.
+
+/** GPUs, else the one CPU slot where it is allowed; undefined for a type the zone does not have. */
+export async function slotsOf(
+  api: GceApi,
+  config: GcpConfig,
+  place: { project: string; zone: string; machineType: string },
+  signal?: AbortSignal,
+): Promise<number | undefined> {
+  try {
+    const type = await api.getMachineType(place, signal)
+    return gpusOf(config, place.machineType, type) || (config.cpu_slots_allowed ? 1 : 0)
+  } catch (error) {
+    // A name that cannot be one is `invalid`.
+    if (['notFound', 'invalid'].includes(codeOf(error))) return undefined
+    throw error
+  }
+}
+
+/** GPUs a machine of the type has in this pool. */
+export function gpusOf(
+  { instance_type }: GcpConfig,
+  name: string,
+  { accelerators = [] }: MachineType,
+): number {
+  const attached = familyOf(name).gpus === 'attached' && instance_type.gpu_type ? instance_type.gpu_num : 0
+  return accelerators.reduce((sum, { guestAcceleratorCount = 0 }) => sum + guestAcceleratorCount, attached)
 }

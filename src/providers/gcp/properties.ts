@@ -1,20 +1,20 @@
 // The properties of a VM of one machine type: `base_config` with the pool's keys laid over it.
-
-import type { MasterAddress } from '../../pki/master-address.ts'
-import type { Offering } from '../../planner/instance.ts'
+import type { MasterAddress } from '../../pki/trust-plan.ts'
+import type { CapacityType, Offering } from '../../planner/instance.ts'
 import { type Problem, problem } from '../../problems/problem.ts'
-import type { Intent } from '../launch.ts'
-import type { Ownership } from '../ownership.ts'
-import { baseProperties } from './base-config.ts'
-import type { InstanceProperties } from './compute-types.ts'
-import { disksOf } from './disks.ts'
+import type { Intent, Ownership } from '../contract.ts'
+import {
+  baseProperties,
+  type Disk,
+  type InstanceProperties,
+  type MetadataItem,
+  type NetworkInterface,
+  type Scheduling,
+} from './base-config.ts'
 import type { SettledFacts } from './facts.ts'
-import type { GcpConfig } from './gcp-config.ts'
-import { labelProblems, labelsOf } from './labels.ts'
-import { familyOf, machineTypeName } from './machine-type.ts'
-import { metadataOf } from './metadata.ts'
-import { interfacesOf, networkTagsOf, serviceAccountsOf } from './network.ts'
-import { schedulingOf } from './scheduling.ts'
+import { labelProblems, labelsOf, ownerKeys } from './labels.ts'
+import { familyOf, machineTypeName } from './machine-types.ts'
+import type { GcpConfig } from './schema.ts'
 
 export interface PropertiesInput {
   config: GcpConfig
@@ -103,4 +103,153 @@ function noGpus(type: string, slots: number): Problem {
 
 function replaced(what: string, why: string): Problem {
   return problem('REQUEST_BASE_CONFIG_REPLACED', `${what} of base_config is not used: ${why}`)
+}
+
+// The boot disk in front of the disks of `base_config`, of a type the machine accepts.
+
+/** Without an image of ours the boot disk is whatever `base_config` holds. */
+export function disksOf(
+  config: GcpConfig,
+  machineType: string,
+  base: Disk[],
+): { disks: Disk[]; problems: Problem[] } {
+  if (!config.boot_disk_source_image) return { disks: base, problems: [] }
+  const { type, problems } = bootDiskType(config, machineType)
+  const boot: Disk = {
+    boot: true,
+    autoDelete: true,
+    initializeParams: {
+      sourceImage: config.boot_disk_source_image,
+      diskSizeGb: config.boot_disk_size,
+      diskType: type,
+    },
+  }
+  const others = base.filter((disk) => !disk.boot)
+  if (others.length < base.length)
+    problems.push(
+      problem(
+        'REQUEST_BASE_CONFIG_REPLACED',
+        `the boot disk of base_config is not used: boot_disk_source_image is ${config.boot_disk_source_image}`,
+      ),
+    )
+  return { disks: [boot, ...others], problems }
+}
+
+/** What the pool asks for gives way on types that do not take it, as long as another type of the pool does. */
+function bootDiskType(config: GcpConfig, machineType: string): { type: string; problems: Problem[] } {
+  const accepted = familyOf(machineType).bootDisks
+  const asked = config.boot_disk_type.split('/').at(-1) || accepted?.[0] || 'pd-balanced'
+  if (!accepted || accepted.includes(asked)) return { type: asked, problems: [] }
+  const fitsAnother = config.instance_types.some(({ type }) => familyOf(type).bootDisks?.includes(asked))
+  if (fitsAnother) return { type: accepted[0] ?? asked, problems: [] }
+  const message = `${machineTypeName(machineType)} does not boot from ${asked}`
+  const remedy = `Set boot_disk_type to ${accepted.join(' or ')}, or leave it out.`
+  return { type: asked, problems: [problem('REQUEST_MACHINE_REFUSED', message, { remedy })] }
+}
+
+// The network interfaces, the network tags and the service account of a VM.
+
+const external = { name: 'External NAT', type: 'ONE_TO_ONE_NAT', networkTier: 'PREMIUM' }
+
+/**
+ * The pool's interface after those of `base_config`; GCE's default network when there is none at all. `external_ip`
+ * without a network gives the first interface an address.
+ */
+export function interfacesOf(
+  { network_interface }: GcpConfig,
+  region: string,
+  base: NetworkInterface[],
+): NetworkInterface[] {
+  const { network, subnetwork, external_ip } = network_interface
+  const access = external_ip ? { accessConfigs: [external] } : {}
+  if (network || subnetwork)
+    return [
+      ...base,
+      {
+        ...(network ? { network: pathOf('global/networks', network) } : {}),
+        ...(subnetwork ? { subnetwork: pathOf(`regions/${region}/subnetworks`, subnetwork) } : {}),
+        ...access,
+      },
+    ]
+  const [first, ...others] = base
+  if (!first) return [{ network: 'global/networks/default', ...access }]
+  return first.accessConfigs?.length ? base : [{ ...first, ...access }, ...others]
+}
+
+/** The API wants URLs or parts of them; a bare name is a part of none. */
+function pathOf(collection: string, name: string): string {
+  return name.includes('/') ? name : `${collection}/${name}`
+}
+
+export function networkTagsOf({ network_tags }: GcpConfig, base: string[]): string[] {
+  return [...new Set([...base, ...network_tags])]
+}
+
+/** The pool's account; without one, what `base_config` says. */
+export function serviceAccountsOf<T>({ service_account }: GcpConfig, base: T) {
+  const { email, scopes } = service_account
+  return email ? [{ email, scopes }] : base
+}
+
+// How a VM is bought and what happens to it: spot or not, at maintenance, at its end.
+
+export interface SchedulingInput {
+  base: Scheduling
+  capacity: CapacityType
+  /** Whether a key of ours says what is bought; without it, `base_config` does. */
+  decided: boolean
+  /** GPUs, and families that stay on their host. */
+  stays: boolean
+}
+
+/** `base_config.scheduling` with what the way of buying and the family need laid over it. */
+export function schedulingOf({ base, capacity, decided, stays }: SchedulingInput): Scheduling {
+  const kept = decided ? withoutModel(base) : base
+  const model = decided && capacity === 'spot' ? 'SPOT' : kept.provisioningModel
+  const taken = model === 'SPOT' || kept.preemptible === true
+  return {
+    ...kept,
+    ...(model ? { provisioningModel: model } : {}),
+    // The only values spot VMs may have; DELETE, because a stopped agent VM is never started again.
+    ...(model === 'SPOT' ? { instanceTerminationAction: kept.instanceTerminationAction ?? 'DELETE' } : {}),
+    ...(taken ? { automaticRestart: false } : {}),
+    onHostMaintenance: taken || stays ? 'TERMINATE' : (kept.onHostMaintenance ?? 'MIGRATE'),
+  }
+}
+
+function withoutModel({ provisioningModel: _, preemptible: __, ...rest }: Scheduling): Scheduling {
+  return rest
+}
+
+// The metadata values of a VM: its startup script, the master it dials, and whose it is, each exactly as it is.
+
+export interface MetadataInput {
+  master: MasterAddress
+  owner: Ownership
+  intentId: string
+  startupScript: string
+}
+
+/** Items of `base_config` stay, except where a key is ours; `replaced` names those. */
+export function metadataOf(
+  input: MetadataInput,
+  base: MetadataItem[],
+): { items: MetadataItem[]; replaced: string[] } {
+  const ours: Record<string, string> = {
+    'startup-script': input.startupScript,
+    'determined-master-address': hostAndPort(input.master),
+    ...ownerKeys(input.owner, input.intentId),
+  }
+  const clashes = base.filter(({ key }) => key && key in ours)
+  return {
+    items: [
+      ...base.filter((item) => !clashes.includes(item)),
+      ...Object.entries(ours).map(([key, value]) => ({ key, value })),
+    ],
+    replaced: clashes.map(({ key }) => key ?? ''),
+  }
+}
+
+function hostAndPort({ host, port }: MasterAddress): string {
+  return `${host.includes(':') ? `[${host}]` : host}:${port}`
 }

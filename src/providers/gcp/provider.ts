@@ -1,31 +1,31 @@
 // Agents on Google Compute Engine.
-
 import { limit } from '../../platform/limit.ts'
 import type { MetadataOptions } from '../../platform/metadata-server.ts'
-import { ProvisionError } from '../../problems/problem.ts'
-import type { Provider, ProviderContext } from '../contract.ts'
-import type { LaunchOrder, LaunchResult, Listing } from '../launch.ts'
-import { gceClient } from './client.ts'
+import { ProvisionError, problem } from '../../problems/problem.ts'
+import type {
+  LaunchOrder,
+  LaunchResult,
+  Listing,
+  Ownership,
+  Provider,
+  ProviderContext,
+  TerminateResult,
+} from '../contract.ts'
+import { strangeFields } from './base-config.ts'
+import { type GceApi, type GceInstance, gceClient } from './client.ts'
 import { googleAuth, messages } from './compute-package.ts'
-import { consoleStage } from './console-stage.ts'
-import { applicationDefault } from './credentials.ts'
-import { endpointsOf } from './endpoint.ts'
-import type { GceApi } from './gce-api.ts'
-import { gceFailure } from './gce-failure.ts'
-import type { GcpConfig } from './gcp-config.ts'
+import { gceFailure, isNotFound } from './errors.ts'
+import { allInstances, isName, isOurs, lastPart, listPool, namesFilter, whereabouts } from './instances.ts'
 import { launchVms } from './launch.ts'
-import { regionOf } from './launch-steps.ts'
-import { listPool } from './list.ts'
-import { onlineFacts } from './online-facts.ts'
-import { type Place, placeOf } from './place.ts'
-import { gcpLaunch } from './request.ts'
-import { slotsOf } from './slots.ts'
-import { strangeFields } from './strange-fields.ts'
-import { terminatePool } from './terminate.ts'
-import { transport } from './transport.ts'
-import { whereabouts } from './whereabouts.ts'
+import { onlineFacts, slotsOf } from './online-facts.ts'
+import { gcpLaunch, type Place, placeOf, regionOf } from './request.ts'
+import type { GcpConfig } from './schema.ts'
+import { applicationDefault, endpointsOf, transport } from './transport.ts'
 
-export { check } from './gcp-check.ts'
+export { check } from './check.ts'
+
+import { randomUUID } from 'node:crypto'
+import { lastStage, type Stage } from '../../agent-setup/stages.ts'
 
 /**
  * Throws PROVIDER_CONFIG when no project or zone is known, and REQUEST_BASE_CONFIG for fields the API does not have.
@@ -113,5 +113,104 @@ async function orProblem<T>(doing: string, ask: () => Promise<T>, signal?: Abort
   } catch (error) {
     signal?.throwIfAborted()
     throw new ProvisionError(gceFailure(error, doing).problem)
+  }
+}
+
+// Deletes VMs of ours, several at a time: foreign ones are left alone, one that cannot be deleted does not spare the rest.
+
+/** So many names keep the URL of a question short. */
+const namesAtOnce = 50
+/** Deletes in flight; 1,500 in a minute are allowed (https://cloud.google.com/compute/api-quota). */
+const deletesAtOnce = 10
+
+export interface TerminateInput {
+  api: GceApi
+  owner: Ownership
+  project: string
+  region: string
+  ids: string[]
+  /** Zone of a VM this provider launched a moment ago: ours, although a listing may not show it yet. */
+  zoneOfNew: (id: string) => string | undefined
+  signal?: AbortSignal | undefined
+}
+
+export async function terminatePool(input: TerminateInput): Promise<TerminateResult> {
+  const { ids, owner, signal } = input
+  signal?.throwIfAborted()
+  const result: TerminateResult = { terminated: [], failures: [] }
+  let known: Map<string, GceInstance>
+  try {
+    known = await look(input)
+  } catch (error) {
+    signal?.throwIfAborted()
+    const failure = gceFailure(error, `look at the VMs to end in pool ${owner.pool}`)
+    return { terminated: [], failures: ids.map((id) => ({ id, ...failure })) }
+  }
+  const few = limit(deletesAtOnce)
+  await Promise.all(
+    ids.map((id) => {
+      const instance = known.get(id)
+      const zone = lastPart(instance?.zone) || input.zoneOfNew(id)
+      if (instance && !isOurs(instance, owner)) return void result.failures.push(notOurs(id, owner))
+      if (!zone) return void result.terminated.push(id)
+      return few(() => end(input, id, zone, result))
+    }),
+  )
+  signal?.throwIfAborted()
+  return result
+}
+
+async function look({
+  api,
+  project,
+  region,
+  ids,
+  signal,
+}: TerminateInput): Promise<Map<string, GceInstance>> {
+  const names = ids.filter(isName)
+  const known = new Map<string, GceInstance>()
+  for (let from = 0; from < names.length; from += namesAtOnce) {
+    const filter = namesFilter(names.slice(from, from + namesAtOnce))
+    for (const instance of await allInstances(api, { project, region, filter }, signal))
+      known.set(instance.name ?? '', instance)
+  }
+  return known
+}
+
+/** The request id is that of this order: one that failed inside its operation may be given again. */
+async function end(input: TerminateInput, id: string, zone: string, result: TerminateResult): Promise<void> {
+  const { api, project, signal } = input
+  if (signal?.aborted) return
+  try {
+    await api.deleteInstance({ project, zone, instance: id, requestId: randomUUID() }, signal)
+    result.terminated.push(id)
+  } catch (error) {
+    if (signal?.aborted) return
+    if (isNotFound(error)) result.terminated.push(id)
+    else result.failures.push({ id, ...gceFailure(error, `end VM ${id}`) })
+  }
+}
+
+function notOurs(id: string, { clusterId, pool }: Ownership): TerminateResult['failures'][number] {
+  const message = `${id} was not ended: it is no VM of pool ${pool} in cluster ${clusterId}`
+  return { id, class: 'config', problem: problem('PROVIDER_NOT_OURS', message, { details: { id } }) }
+}
+
+// The last stage a VM's script wrote to its serial console.
+
+/** Negative: so many of the newest bytes; the last stage is among them. */
+const start = '-65536'
+
+export async function consoleStage(
+  api: GceApi,
+  place: { project: string; zone: string; instance: string },
+  signal?: AbortSignal,
+): Promise<Stage | undefined> {
+  try {
+    const { contents = '' } = await api.getSerialPortOutput({ ...place, port: 1, start }, signal)
+    return lastStage(contents)
+  } catch (error) {
+    if (isNotFound(error)) return undefined
+    throw error
   }
 }

@@ -1,12 +1,15 @@
 // The Compute Engine requests of a launch as data: what `--dry-run` shows is what the provider sends.
 import type { AgentSetup } from '../../agent-setup/setup.ts'
-import type { Problem } from '../../problems/problem.ts'
-import type { BuildRequest, RequestInput } from '../contract.ts'
-import type { CloudCall, LaunchRequest } from '../launch.ts'
+import type { Offering } from '../../planner/instance.ts'
+import { derivedName, derivedUuid } from '../../platform/derived-id.ts'
+import type { MetadataOptions } from '../../platform/metadata-server.ts'
+import { type Problem, ProvisionError, problem } from '../../problems/problem.ts'
+import type { BuildRequest, CloudCall, LaunchRequest, RequestInput } from '../contract.ts'
+import type { RegionalBulkInsert, ZonalBulkInsert } from './base-config.ts'
 import { type GcpFacts, settleFacts } from './facts.ts'
-import type { GcpConfig } from './gcp-config.ts'
-import { type LaunchStep, launchSteps } from './launch-steps.ts'
-import { prefixProblems } from './names.ts'
+import { type GceValue, gceMetadata } from './metadata-client.ts'
+import { type PropertiesInput, propertiesOf } from './properties.ts'
+import type { GcpConfig } from './schema.ts'
 
 export type GcpRequestInput = Omit<RequestInput<GcpConfig>, 'setup'> & { setup: Pick<AgentSetup, 'master'> }
 
@@ -49,4 +52,168 @@ function once(problems: Problem[]): Problem[] {
     const key = `${code} ${message}`
     return !seen.has(key) && seen.add(key)
   })
+}
+
+// From an intent to the calls that fulfil it: one per machine type and way of buying, in the order they are tried.
+
+export type LaunchStep = { offerings: Offering[]; names: string[]; problems: Problem[] } & (
+  | { call: 'instances.bulkInsert'; request: ZonalBulkInsert }
+  | { call: 'regionInstances.bulkInsert'; request: RegionalBulkInsert }
+)
+
+/** What one call may create (https://cloud.google.com/compute/docs/instances/multiple/about-bulk-creation). */
+const largestBulk = 5000
+
+/** A launch of more VMs than one call may create is several. Offerings that differ only in the zone of one region are one step: the cloud finds the zones that have capacity. */
+export function launchSteps(input: PropertiesInput): LaunchStep[] {
+  const groups = new Map<string, Offering[]>()
+  for (const offering of input.intent.offerings) {
+    const settled = { ...offering, zone: offering.zone || input.facts.zone }
+    const key = [offering.capacityType, offering.instanceType, regionOf(settled.zone)].join(' ')
+    groups.set(key, [...(groups.get(key) ?? []), settled])
+  }
+  const { count } = input.intent
+  const starts = Array.from({ length: Math.ceil(count / largestBulk) }, (_, batch) => batch * largestBulk)
+  return [...groups.values()].flatMap((group, index) =>
+    starts.map((from) => bulkInsert(input, group, index, from, count - from)),
+  )
+}
+
+/** The same step for fewer VMs: what an earlier step has already given is not asked for again. */
+export function withCount(step: LaunchStep, wanted: number): LaunchStep {
+  const names = step.names.slice(0, wanted)
+  const count = names.length
+  const perInstanceProperties = Object.fromEntries(names.map((name) => [name, {}]))
+  const resource = { ...step.request.bulkInsertInstanceResourceResource, count, perInstanceProperties }
+  // One branch for each call, so that each keeps its own type.
+  return step.call === 'instances.bulkInsert'
+    ? { ...step, names, request: { ...step.request, bulkInsertInstanceResourceResource: resource } }
+    : { ...step, names, request: { ...step.request, bulkInsertInstanceResourceResource: resource } }
+}
+
+/** The `index`-th group asked for `count` VMs, named from number `from` on. Request id and names are the intent's. */
+function bulkInsert(
+  input: PropertiesInput,
+  offerings: Offering[],
+  index: number,
+  from: number,
+  count: number,
+): LaunchStep {
+  const { config, intent, facts } = input
+  const [first, ...others] = offerings
+  const region = regionOf(first!.zone)
+  const { properties, problems } = propertiesOf(input, first!, region)
+  const prefix = config.name_prefix ?? `${facts.identity}-`
+  const names = namesOf(prefix, intent.id, index, from, Math.min(count, largestBulk))
+  const shared = {
+    project: facts.project,
+    requestId: derivedUuid(intent.id, 'bulkInsert', String(index), String(from)),
+  }
+  const resource = {
+    count: names.length,
+    minCount: 1,
+    // Names rather than a pattern: with a pattern a second effect counts on instead of clashing.
+    perInstanceProperties: Object.fromEntries(names.map((name) => [name, {}])),
+    instanceProperties: properties,
+  }
+  if (!others.length)
+    return {
+      call: 'instances.bulkInsert',
+      offerings,
+      names,
+      problems,
+      request: { ...shared, zone: first!.zone, bulkInsertInstanceResourceResource: resource },
+    }
+  const named = offerings.map(({ zone }) => zone)
+  const locationPolicy = { targetShape: 'ANY', locations: locationsOf(named, region, facts.zones) }
+  return {
+    call: 'regionInstances.bulkInsert',
+    offerings,
+    names,
+    problems,
+    request: { ...shared, region, bulkInsertInstanceResourceResource: { ...resource, locationPolicy } },
+  }
+}
+
+/** `us-central1` of `us-central1-a`. */
+export function regionOf(zone: string): string {
+  if (zone.startsWith('<')) return '<its region>'
+  return zone.replace(/-[^-]+$/, '')
+}
+
+/** Zones that are not named are allowed unless they are denied, so the region's others are. */
+function locationsOf(named: string[], region: string, all: string[] = []) {
+  const others = all.filter((zone) => regionOf(zone) === region && !named.includes(zone))
+  const preferences = [
+    ...named.map((zone) => [zone, 'ALLOW'] as const),
+    ...others.map((zone) => [zone, 'DENY'] as const),
+  ]
+  return Object.fromEntries(preferences.map(([zone, preference]) => [`zones/${zone}`, { preference }]))
+}
+
+// Project and zone of a pool: the file, Google's environment variables, else those of the VM this runs on.
+
+export interface Place {
+  project: string
+  /** Of launches that name none, and of questions about machine types. */
+  zone: string
+}
+
+/** Throws PROVIDER_CONFIG when one of them is known to nobody. */
+export async function placeOf(config: GcpConfig, metadata: MetadataOptions): Promise<Place> {
+  const { env } = metadata
+  return {
+    project:
+      config.project ??
+      (env['GOOGLE_CLOUD_PROJECT'] || undefined) ??
+      (await here('project', 'GOOGLE_CLOUD_PROJECT', metadata)),
+    zone:
+      config.zones[0] ??
+      config.zone ??
+      (env['CLOUDSDK_COMPUTE_ZONE'] || undefined) ??
+      (await here('zone', 'CLOUDSDK_COMPUTE_ZONE', metadata)),
+  }
+}
+
+async function here(value: GceValue, variable: string, metadata: MetadataOptions): Promise<string> {
+  let why: string | undefined
+  try {
+    const known = await gceMetadata(metadata).get(value)
+    if (known) return known
+  } catch (error) {
+    if (!(error instanceof ProvisionError)) throw error
+    why = error.problems[0]?.message
+  }
+  const message = `no Google Cloud ${value} is known: none is configured, and this machine is not on Compute Engine`
+  throw new ProvisionError(
+    problem('PROVIDER_CONFIG', message, {
+      remedy: `Set \`${value}\` in the pool's provider block, or ${variable}.`,
+      ...(why ? { details: { why } } : {}),
+    }),
+  )
+}
+
+// Names of VMs, derived from the intent: a request that takes effect twice clashes with itself.
+
+const limit = 63
+const hashLength = 12
+
+/** `count` names from number `from` on: prefix, hash of the intent's step, number; at most 63 characters. */
+export function namesOf(
+  prefix: string,
+  intentId: string,
+  step: number,
+  from: number,
+  count: number,
+): string[] {
+  const hash = derivedName(hashLength, intentId, String(step))
+  const room = limit - hashLength - 1 - String(from + count).length
+  const start = prefix.startsWith('<') ? prefix : prefix.slice(0, room)
+  return Array.from({ length: count }, (_, index) => `${start}${hash}-${from + index}`)
+}
+
+/** RFC 1035 labels, which GCE wants names to be: a small letter, then small letters, digits and hyphens. */
+export function prefixProblems(prefix: string): Problem[] {
+  if (prefix.startsWith('<') || /^(?:[a-z][a-z0-9-]*)?$/.test(prefix)) return []
+  return [problem('REQUEST_NAME_REFUSED', `Google Cloud would refuse VM names that begin with "${prefix}"`)]
 }

@@ -1,9 +1,7 @@
 // How requests reach Google: with credentials, a deadline each, and an answer or a `GceError`, whatever happens.
-import type { Fetch } from '../../platform/http-text.ts'
-import { reasonOf } from '../../platform/http-text.ts'
-import type { Credentials } from './credentials.ts'
+import { type Fetch, reasonOf } from '../../platform/http-client.ts'
+import { ProvisionError, problem } from '../../problems/problem.ts'
 import { errorOfAnswer, GceError, gceErrorIn } from './errors.ts'
-import { leanUrl } from './lean-url.ts'
 
 /** `wait` holds an answer back for two minutes; the others take seconds. */
 const waitMs = 150_000
@@ -69,4 +67,84 @@ function unanswered(error: unknown, late: boolean): GceError {
   return late
     ? new GceError('timeout', 'no answer in time', { cause: error })
     : new GceError('network', reasonOf(error), { cause: error })
+}
+
+// Asks for no more than is read: a VM in a listing would else come with its user data, up to 256 KiB each.
+// https://cloud.google.com/compute/docs/api/how-tos/performance#partial-response
+
+const operation =
+  'name,operationType,operationGroupId,status,insertTime,zone,region,targetLink,error(errors(code,message)),instancesBulkInsertOperationMetadata'
+const instance =
+  'name,zone,machineType,status,statusMessage,creationTimestamp,lastStopTimestamp,labels,scheduling(provisioningModel,preemptible)'
+
+const fields: [path: RegExp, fields: string][] = [
+  [/\/aggregated\/instances$/, `nextPageToken,unreachables,items/*/warning,items/*/instances(${instance})`],
+  [/\/operations$/, `nextPageToken,items(${operation})`],
+  [/\/instances\/[^/]+$/, instance],
+]
+
+/** For GET: the answers of other calls are short. */
+export function leanUrl(url: URL): URL {
+  const lean = fields.find(([path]) => path.test(url.pathname))?.[1]
+  if (lean) url.searchParams.set('fields', lean)
+  // One zone that does not answer then leaves the others in the listing, and is named in it.
+  if (url.pathname.endsWith('/aggregated/instances')) url.searchParams.set('returnPartialSuccess', 'true')
+  return url
+}
+
+// Application Default Credentials, asked for before each request so that their absence is an answer, not a crash.
+// https://cloud.google.com/docs/authentication/application-default-credentials
+
+export interface Credentials {
+  /** The headers a request needs. Throws a `GceError` with reason `credentials` where there are none. */
+  headers(url: URL): Promise<Iterable<[name: string, value: string]>>
+}
+
+/** The part of google-auth-library's `GoogleAuth` that is used here. */
+export interface GoogleAuthLike {
+  getRequestHeaders(url?: string | URL): Promise<Headers>
+}
+
+export function applicationDefault(auth: GoogleAuthLike): Credentials {
+  return {
+    async headers(url) {
+      try {
+        return (await auth.getRequestHeaders(url.origin)).entries()
+      } catch (error) {
+        throw new GceError('credentials', reasonOf(error), { cause: error })
+      }
+    },
+  }
+}
+
+// Where Google's APIs are asked: their public hosts, or what gcloud's own variables say
+// (https://cloud.google.com/sdk/docs/properties#setting_properties_via_environment_variables).
+
+type Env = Readonly<Record<string, string | undefined>>
+
+export interface Endpoints {
+  compute: URL
+  resourceManager: URL
+}
+
+export function endpointsOf(env: Env): Endpoints {
+  const universe = env['GOOGLE_CLOUD_UNIVERSE_DOMAIN'] || 'googleapis.com'
+  return {
+    compute: endpoint(env, 'CLOUDSDK_API_ENDPOINT_OVERRIDES_COMPUTE', `https://compute.${universe}`),
+    resourceManager: endpoint(
+      env,
+      'CLOUDSDK_API_ENDPOINT_OVERRIDES_CLOUDRESOURCEMANAGER',
+      `https://cloudresourcemanager.${universe}`,
+    ),
+  }
+}
+
+/** Throws PROVIDER_CONFIG for what is no URL, and for plain http to another machine: tokens would be readable. */
+function endpoint(env: Env, variable: string, standard: string): URL {
+  const given = env[variable] || standard
+  const url = URL.canParse(given) ? new URL(given) : undefined
+  const loopback = url && /^(?:localhost|127(?:\.\d+){3}|\[::1\])$/.test(url.hostname)
+  if (url && (url.protocol === 'https:' || (url.protocol === 'http:' && loopback))) return url
+  const message = `${variable} is ${url ? 'plain http' : 'no URL'}: ${given}`
+  throw new ProvisionError(problem('PROVIDER_CONFIG', message, { remedy: 'Use an https:// URL.' }))
 }

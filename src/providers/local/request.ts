@@ -1,11 +1,8 @@
 // What launching a local VM would do, as data for people.
 
-import type { LocalConfig } from '../../config/provider-config.ts'
-import type { RequestInput } from '../contract.ts'
-import type { LaunchRequest } from '../launch.ts'
-import { ownerTagsOf } from '../ownership.ts'
-import { vmVariables } from './environment.ts'
-import { instanceIds } from './names.ts'
+import { createHash } from 'node:crypto'
+import type { LocalConfig } from '../../config/master-config.ts'
+import { type Intent, type LaunchRequest, ownerTagsOf, type RequestInput } from '../contract.ts'
 
 export function buildRequest({ owner, intent }: RequestInput<LocalConfig>): LaunchRequest {
   return {
@@ -18,4 +15,44 @@ export function buildRequest({ owner, intent }: RequestInput<LocalConfig>): Laun
     },
     problems: [],
   }
+}
+
+// Ids of local VMs, derived from the intent: asking twice for the same VMs gives the same names, never a second set.
+
+const shape = /^local-[0-9a-f]{8}-[1-9]\d*$/
+
+/** `local-<8 hex of the intent>-<n>`, n from 1. */
+export function instanceIds(intent: Pick<Intent, 'id' | 'count'>): string[] {
+  const stem = createHash('sha256').update(intent.id).digest('hex').slice(0, 8)
+  return Array.from({ length: intent.count }, (_, n) => `local-${stem}-${n + 1}`)
+}
+
+/** Guards every id that becomes part of a path. */
+export function isInstanceId(id: string): boolean {
+  return shape.test(id)
+}
+
+// The environment of a local VM: what a machine has, and which VM it is. Nothing else of ours reaches it.
+
+type Environment = Readonly<Record<string, string | undefined>>
+
+const ofTheMachine = ['PATH', 'TMPDIR', 'LANG', 'LC_ALL'] as const
+export const vmVariables = [...ofTheMachine, 'PROVISION_ROOT', 'PROVISION_INSTANCE_ID'] as const
+
+export function vmEnvironment({
+  id,
+  root,
+  env,
+}: {
+  id: string
+  root: string
+  env: Environment
+}): Environment {
+  const machine = Object.fromEntries(ofTheMachine.map((name) => [name, env[name]]))
+  return { ...machine, PROVISION_ROOT: root, PROVISION_INSTANCE_ID: id }
+}
+
+/** What every process of the VM has in its environment, and no other process. */
+export function rootVariable(root: string): string {
+  return `PROVISION_ROOT=${root}`
 }

@@ -1,12 +1,27 @@
 // The local VMs of one pool: looked at, watched, ended; what is known about each stands in its record.
 
+import { failureStages } from '../../agent-setup/stages.ts'
+import type { FailureClass } from '../../planner/instance.ts'
+import {
+  type GatedProcess,
+  type ProcessEnd,
+  processesWith,
+  processGroup,
+  processStart,
+  sendSignal,
+  startGated,
+} from '../../platform/processes.ts'
 import { type Problem, ProvisionError, problem } from '../../problems/problem.ts'
 import type { ProviderContext } from '../contract.ts'
-import { localFailure } from './local-failure.ts'
-import { tooOld } from './retention.ts'
-import { openPoolFolder, type PoolFolder } from './vm-folder.ts'
-import { leftBehind, scriptRuns, signalVm } from './vm-process.ts'
-import { isOwnedBy, readRecord, type VmRecord, writeRecord } from './vm-record.ts'
+import { rootVariable, vmEnvironment } from './request.ts'
+import {
+  isOwnedBy,
+  openPoolFolder,
+  type PoolFolder,
+  readRecord,
+  type VmRecord,
+  writeRecord,
+} from './vm-record.ts'
 
 /** Between the request to end and the order, as systemd's DefaultTimeoutStopSec but for one small agent. */
 const graceMs = 10_000
@@ -149,4 +164,111 @@ export function openVms({ stateDir, owner, clock, logger }: ProviderContext): Vm
       if (problems.length > 0) throw new ProvisionError(problems)
     },
   }
+}
+
+// How long the folder of a VM that is gone stays, for its console and so that its intent is known.
+
+/** Longer than the 15 minutes within which a launch may be asked for again. */
+const keepMs = 3_600_000
+const keepLast = 20
+
+/** Ended and taken away more than an hour ago, and not among the last 20 of those. */
+export function tooOld(records: VmRecord[], now: number): VmRecord[] {
+  const gone = records.flatMap((record) =>
+    record.ended && record.terminateAt !== undefined ? [{ record, at: record.ended.at }] : [],
+  )
+  return gone
+    .sort((a, b) => b.at - a.at)
+    .slice(keepLast)
+    .filter(({ at }) => now - at > keepMs)
+    .map(({ record }) => record)
+}
+
+// The processes of a local VM: its script, and whatever that starts; found again, and ended as a whole.
+
+export interface StartOptions {
+  id: string
+  root: string
+  script: string
+  /** File handle for standard out and standard error. */
+  console: number
+  env: Readonly<Record<string, string | undefined>>
+}
+
+/** Throws the errno error of the spawn. */
+export function startVm(options: StartOptions): Promise<GatedProcess> {
+  return startGated({
+    // On a socket, which Node's pipes are, bash thinks it serves rsh and reads the user's ~/.bashrc.
+    shell: ['bash', '--norc'],
+    body: 'exec bash "$1" </dev/null',
+    args: [options.script],
+    cwd: options.root,
+    env: vmEnvironment(options),
+    stdout: options.console,
+    stderr: options.console,
+  })
+}
+
+export function scriptRuns({ process }: VmRecord): boolean {
+  return processStart(process.pid) === process.start
+}
+
+/** Ids of what a script that has ended left behind. */
+export function leftBehind(root: string): number[] {
+  return processesWith(rootVariable(root))
+}
+
+/** To every process of the VM, once. Throws the errno error when this machine does not permit it. */
+export function signalVm(record: VmRecord, root: string, signal: 'SIGTERM' | 'SIGKILL'): void {
+  const group = scriptRuns(record) ? record.process.pid : undefined
+  // What left the group (setsid) ends with the VM too, as it would when a machine is powered off.
+  const others = leftBehind(root).filter((pid) => processGroup(pid) !== group)
+  for (const pid of group === undefined ? others : [-group, ...others]) sendSignal(pid, signal)
+}
+
+/** Such as `exit status 32: tls_refused, nothing listens on the master port`. */
+export function reasonOf({ code, signal }: ProcessEnd): string {
+  if (signal) return `ended by ${signal}`
+  const stage = Object.entries(failureStages).find(([, info]) => info.exit === code)
+  return `exit status ${code}${stage ? `: ${stage[0]}, ${stage[1].meaning}` : ''}`
+}
+
+// What this machine refused, in the words every provider uses.
+
+/** errno names of a machine that has no room left (errno(3)). */
+const full: Record<string, string> = {
+  ENOSPC: 'the disk is full',
+  EDQUOT: "the user's disk quota is used up",
+  EAGAIN: 'no more processes are allowed',
+  ENOMEM: 'there is no memory left',
+  EMFILE: 'this process has too many open files',
+  ENFILE: 'this machine has too many open files',
+}
+const forbidden: Record<string, string> = {
+  EACCES: 'permission denied',
+  EPERM: 'permission denied',
+  EROFS: 'the file system is read-only',
+  EEXIST: 'something else lies there',
+  ENOTDIR: 'a file lies where a folder belongs',
+  ELOOP: 'a link lies where a file or folder belongs',
+}
+
+export interface LocalFailure {
+  class: FailureClass
+  problem: Problem
+}
+
+/** `doing` completes "could not …", such as `start local VM local-1a2b3c4d-1`. */
+export function localFailure(error: unknown, doing: string): LocalFailure {
+  if (error instanceof ProvisionError) return { class: 'config', problem: error.problems[0]! }
+  const { code = '', message, path, syscall } = error as NodeJS.ErrnoException
+  const text = (why: string) => `could not ${doing}: ${why}${path ? ` (${path})` : ''}`
+  const options = { cause: error, details: { errno: code } }
+  if (syscall?.startsWith('spawn') && code === 'ENOENT')
+    return { class: 'config', problem: problem('LOCAL_NO_BASH', text('bash was not found'), options) }
+  if (Object.hasOwn(full, code))
+    return { class: 'capacity', problem: problem('LOCAL_MACHINE_FULL', text(full[code]!), options) }
+  if (Object.hasOwn(forbidden, code))
+    return { class: 'config', problem: problem('LOCAL_NOT_PERMITTED', text(forbidden[code]!), options) }
+  return { class: 'transient', problem: problem('PROVIDER_TRANSIENT', text(message), options) }
 }

@@ -1,12 +1,12 @@
 // What this machine has to offer, in the order the real agent looks for it (origin: agent/internal/detect).
+
+import { execFile } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { availableParallelism, cpus } from 'node:os'
 import type { Logger } from '../../platform/ports.ts'
-import type { Device } from '../protocol/device.ts'
-import { nvidiaDevices } from './nvidia.ts'
+import { ProvisionError, problem } from '../../problems/problem.ts'
+import type { Device } from '../protocol/container.ts'
 import type { AgentOptions } from './options.ts'
-import { rocmDevices } from './rocm.ts'
-import type { Environment } from './tool.ts'
 
 export type DetectOptions = Pick<AgentOptions, 'agentId' | 'slotType' | 'visibleGpus' | 'artificialSlots'>
 
@@ -66,4 +66,134 @@ function cpuDevices(): Device[] {
 function madeUpUuid(seed: string): string {
   const hex = createHash('sha256').update(seed).digest('hex')
   return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-8${hex.slice(13, 16)}-8${hex.slice(17, 20)}-${hex.slice(20, 32)}`
+}
+
+// NVIDIA GPUs, or the MIG instances they are cut into, as nvidia-smi lists them.
+
+const nvidiaSmi = 'nvidia-smi'
+
+/** Such as `  MIG 1g.5gb  Device  0: (UUID: MIG-c6d4f1ef-…)`, a line of `nvidia-smi -L`. */
+const migLine = /(MIG \S+).+\(UUID.+(MIG.+)\)/
+
+/** A machine without nvidia-smi, or with one that fails, has no GPUs: an agent for CPU work is better than none. */
+export async function nvidiaDevices(visible: string, env: Environment, logger: Logger): Promise<Device[]> {
+  const instances = await migInstances(env, logger)
+  return instances.length > 0 ? instances : wholeGpus(visible, env, logger)
+}
+
+async function migInstances(env: Environment, logger: Logger): Promise<Device[]> {
+  const mode = await ask(['--query-gpu=mig.mode.current', '--format=csv,noheader'], env, logger)
+  if (!mode?.startsWith('Enabled')) return []
+  const list = (await ask(['-L'], env, logger)) ?? ''
+  return list
+    .split('\n')
+    .flatMap((line) => {
+      const [, brand, uuid] = migLine.exec(line) ?? []
+      return brand && uuid ? [{ brand, uuid }] : []
+    })
+    .map((device, id) => ({ id, ...device, type: 'cuda' }))
+}
+
+async function wholeGpus(visible: string, env: Environment, logger: Logger): Promise<Device[]> {
+  const query = ['--query-gpu=index,name,uuid', '--format=csv,noheader']
+  const text = await ask(visible ? [...query, `--id=${visible}`] : query, env, logger)
+  const mine = allocated(env, 'CUDA_VISIBLE_DEVICES')
+  const lines = (text ?? '').split('\n').filter((line) => line.trim() !== '')
+  return lines.map(readLine).filter((device) => mine(device.id, device.uuid))
+}
+
+/** `0, Tesla T4, GPU-3c9f…` */
+function readLine(line: string): Device {
+  const fields = line.split(',').map((field) => field.trim())
+  const [index = '', brand = '', uuid = ''] = fields
+  if (fields.length === 3 && /^\d+$/.test(index)) return { id: Number(index), brand, uuid, type: 'cuda' }
+  const message = `nvidia-smi listed a GPU as ${JSON.stringify(line.slice(0, 200))}, not as index, name and UUID`
+  throw new ProvisionError(problem('AGENT_DEVICES_UNREADABLE', message))
+}
+
+async function ask(args: string[], env: Environment, logger: Logger): Promise<string | undefined> {
+  const answer = await askTool(nvidiaSmi, args, env)
+  if (answer.kind === 'failed')
+    logger.warn('nvidia-smi failed', { args: args.join(' '), reason: answer.reason })
+  return answer.kind === 'answered' ? answer.text : undefined
+}
+
+// AMD GPUs, as rocm-smi lists them.
+
+const rocmSmi = 'rocm-smi'
+
+/** A machine without rocm-smi, or with one that fails or babbles, has no AMD GPUs. */
+export async function rocmDevices(visible: string, env: Environment, logger: Logger): Promise<Device[]> {
+  const only = visible ? ['-d', ...visible.split(',')] : []
+  const names = ['--showuniqueid', '--showproductname', '--showbus', '--json', ...only]
+  let answer = await askTool(rocmSmi, names, env)
+  // Cards without a product name make --showproductname fail; all we need of it is the vendor.
+  if (answer.kind === 'failed')
+    answer = await askTool(
+      rocmSmi,
+      names.filter((name) => name !== '--showproductname'),
+      env,
+    )
+  if (answer.kind === 'missing') return []
+  if (answer.kind === 'failed') {
+    logger.warn('rocm-smi failed', { reason: answer.reason })
+    return []
+  }
+  const devices = readCards(answer.text)
+  if (!devices)
+    logger.warn('rocm-smi answered with something that is no list of cards', {
+      text: answer.text.slice(0, 200),
+    })
+  const mine = allocated(env, 'ROCR_VISIBLE_DEVICES')
+  return (devices ?? []).filter((device) => mine(device.id, device.uuid))
+}
+
+/** `{"card0": {"Unique ID": "0x2b1f…", "Card vendor": "…"}}` */
+function readCards(json: string): Device[] | undefined {
+  try {
+    const cards = JSON.parse(json) as Record<string, Record<string, unknown>>
+    const devices = Object.entries(cards).map(([name, card]): Device => {
+      if (!/^card\d+$/.test(name)) throw new TypeError(name)
+      return {
+        id: Number(name.slice('card'.length)),
+        brand: String(card['Card vendor'] ?? ''),
+        uuid: String(card['Unique ID'] ?? ''),
+        type: 'rocm',
+      }
+    })
+    return devices.sort((a, b) => a.id - b.id)
+  } catch {
+    return undefined
+  }
+}
+
+// Runs a vendor's tool that lists accelerators.
+
+export type Environment = Readonly<Record<string, string | undefined>>
+
+export type ToolAnswer =
+  | { kind: 'answered'; text: string }
+  | { kind: 'missing' }
+  | { kind: 'failed'; reason: string }
+
+/** A driver that hangs must not keep the agent from joining for ever. */
+const timeoutMs = 60_000
+
+/** `command` is looked up on the PATH of `env`. */
+export function askTool(command: string, args: string[], env: Environment): Promise<ToolAnswer> {
+  return new Promise((resolve) => {
+    execFile(command, args, { env, timeout: timeoutMs, maxBuffer: 16 * 1024 * 1024 }, (error, text, told) => {
+      if (!error) resolve({ kind: 'answered', text })
+      else if (error.code === 'ENOENT') resolve({ kind: 'missing' })
+      else resolve({ kind: 'failed', reason: (told || text || error.message).trim().slice(0, 500) })
+    })
+  })
+}
+
+// Which accelerators a batch system (Slurm, PBS) has given to this process.
+
+/** CUDA_VISIBLE_DEVICES and its kin name devices by index or by UUID; undefined: all of them. */
+export function allocated(env: Environment, variable: string): (index: number, uuid: string) => boolean {
+  const list = env[variable]?.split(',').map((entry) => entry.trim())
+  return (index, uuid) => list === undefined || list.includes(String(index)) || list.includes(uuid)
 }

@@ -1,7 +1,18 @@
 // HTTPS_PROXY, HTTP_PROXY and NO_PROXY as a Go program takes them (golang.org/x/net/http/httpproxy).
-import { BlockList, isIP } from 'node:net'
-import type { MasterAddress } from '../../pki/master-address.ts'
+
+import { X509Certificate } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { type Agent, Agent as PlainAgent } from 'node:http'
+import { Agent as TlsAgent } from 'node:https'
+import { BlockList, connect, isIP, type Socket } from 'node:net'
+import type { ConnectionOptions } from 'node:tls'
+import * as tls from 'node:tls'
+import { connectAsAgent, dialOptions } from '../../pki/dial-options.ts'
+import { decodeText, readPem } from '../../pki/pem.ts'
+import { type MasterAddress, masterUrl } from '../../pki/trust-plan.ts'
+import type { Logger } from '../../platform/ports.ts'
 import { ProvisionError, problem } from '../../problems/problem.ts'
+import type { AgentOptions } from './options.ts'
 
 export interface ProxyServer {
   host: string
@@ -66,4 +77,119 @@ function isInNetwork(entry: string, host: string): boolean {
   const network = new BlockList()
   network.addSubnet(address, Number(bits), kind)
   return network.check(host, kind)
+}
+
+// Connections to the master through an HTTP proxy: CONNECT (RFC 9110 section 9.3.6), then TLS as if there were none.
+
+/** Bytes of the proxy's answer that are read before it is taken for something else. */
+const largestAnswer = 16_384
+
+type Opened = (error: Error | null, socket?: Socket) => void
+
+/** For one connection. Errors name the proxy, never its password. */
+export function tunnelAgent(proxy: ProxyServer, master: MasterAddress, timeoutMs: number): Agent {
+  const secure = master.scheme === 'https'
+  const createConnection = (options: ConnectionOptions, opened: Opened): undefined => {
+    openTunnel(proxy, new URL(masterUrl(master)).host, timeoutMs).then(
+      (socket) => opened(null, secure ? connectAsAgent({ ...options, socket }) : socket),
+      opened,
+    )
+  }
+  return Object.assign(secure ? new TlsAgent() : new PlainAgent(), { createConnection })
+}
+
+function openTunnel(proxy: ProxyServer, target: string, timeoutMs: number): Promise<Socket> {
+  return new Promise((resolve, reject) => {
+    const socket = connect(proxy.port, proxy.host)
+    const fail = (why: string) => {
+      socket.destroy()
+      reject(new Error(`proxy ${proxy.host}:${proxy.port} ${why}`))
+    }
+    let answer = ''
+    const read = (chunk: Buffer) => {
+      answer += chunk.toString('latin1')
+      const end = answer.indexOf('\r\n\r\n')
+      if (end < 0) return answer.length > largestAnswer && fail('gave an answer that is not HTTP')
+      const status = /^HTTP\/1\.[01] (\d{3})[^\r]*/.exec(answer)
+      if (status?.[1] !== '200') return fail(`refused the tunnel to ${target}: ${status?.[0] ?? 'not HTTP'}`)
+      socket.removeAllListeners().setTimeout(0)
+      // The master speaks only when spoken to, so nothing of it can stand behind the head; what does is put back.
+      if (answer.length > end + 4) socket.unshift(Buffer.from(answer.slice(end + 4), 'latin1'))
+      resolve(socket)
+    }
+    socket.setTimeout(timeoutMs, () => fail('did not answer in time'))
+    socket.on('error', (error) => fail(`cannot be reached: ${error.message}`))
+    socket.on('close', () => fail('closed the connection'))
+    socket.on('data', read)
+    socket.on('connect', () => socket.write(connectRequest(target, proxy.credentials)))
+  })
+}
+
+function connectRequest(target: string, credentials: string | undefined): string {
+  const lines = [`CONNECT ${target} HTTP/1.1`, `Host: ${target}`]
+  if (credentials) lines.push(`Proxy-Authorization: Basic ${Buffer.from(credentials).toString('base64')}`)
+  return `${lines.join('\r\n')}\r\n\r\n`
+}
+
+// What the agent verifies its master with: only the certificates it was given, else the machine's own.
+
+/**
+ * For one dial; files are read anew each time, so that a renewed certificate counts at the next one. Throws
+ * `AGENT_FILE_UNREADABLE`.
+ */
+export function trustOf(options: AgentOptions, logger: Logger): tls.ConnectionOptions | undefined {
+  const { enabled, skipVerify, masterCert, masterCertName, clientCert, clientKey } = options.tls
+  if (!enabled) return undefined
+  return dialOptions({
+    name: masterCertName || options.masterHost,
+    verify: !skipVerify,
+    ca: masterCert ? anchorsIn(masterCert, logger) : wellKnown(),
+    // Go takes any certificate of the file for an anchor, a leaf or an intermediate too.
+    partialChain: true,
+    ...(clientCert && clientKey
+      ? {
+          clientCertificate: {
+            cert: read(clientCert, 'client certificate'),
+            key: read(clientKey, 'client key'),
+          },
+        }
+      : {}),
+  })
+}
+
+function anchorsIn(file: string, logger: Logger): string[] {
+  const anchors: string[] = []
+  for (const block of readPem(read(file, 'master certificate')).blocks) {
+    if (block.label !== 'CERTIFICATE') continue
+    try {
+      anchors.push(new X509Certificate(block.der).toString())
+    } catch {
+      const reason = block.fault ?? 'it is no X.509 certificate'
+      logger.warn('a certificate of the file is left out', {
+        file,
+        number: block.number,
+        line: block.line,
+        reason,
+      })
+    }
+  }
+  if (anchors.length > 0) return anchors
+  throw new ProvisionError(
+    problem('AGENT_FILE_UNREADABLE', `master certificate ${file} contains no certificates`),
+  )
+}
+
+function read(file: string, what: string): string {
+  try {
+    return decodeText(readFileSync(file))
+  } catch (cause) {
+    const message = `${what} cannot be read: ${(cause as Error).message}`
+    throw new ProvisionError(problem('AGENT_FILE_UNREADABLE', message, { cause }))
+  }
+}
+
+/** The machine's, as Go takes them; Node's own list where it cannot read those (before 22.15) or there are none. */
+function wellKnown(): string[] | undefined {
+  const machine = tls.getCACertificates?.('system') ?? []
+  return machine.length > 0 ? machine : undefined
 }

@@ -1,10 +1,15 @@
 // The process around the built-in agent: its options, its log, its signals.
-
 import { systemClock } from '../../platform/clock.ts'
-import { createLogger, type LogLevel } from '../../platform/log.ts'
-import { tellProblems } from '../../platform/tell-problems.ts'
+import { createLogger, type LogLevel, tellProblems } from '../../platform/log.ts'
 import { ProvisionError } from '../../problems/problem.ts'
-import { readAgentOptions } from './read-options.ts'
+import {
+  flagOf,
+  type OptionKind,
+  readAgentOptions,
+  settableNames,
+  settableOptions,
+  variableOf,
+} from './options.ts'
 import { runAgent } from './run-agent.ts'
 
 export interface AgentProcess {
@@ -34,4 +39,25 @@ const levels: Record<string, LogLevel> = {
   warn: 'warn',
   warning: 'warn',
   debug: 'debug',
+}
+
+// What `provision agent --help` prints: the options live with the agent, of which the command line knows nothing.
+
+const values: Record<OptionKind, string> = { text: ' <text>', number: ' <n>', flag: '[=true|false]' }
+
+/** A line for each option, with a final newline. */
+export function agentHelp(): string {
+  const rows = settableNames.map((name) => [
+    `${flagOf(name)}${values[settableOptions[name]]}`,
+    variableOf(name),
+  ])
+  const width = Math.max(...rows.map(([flag]) => flag!.length))
+  return [
+    'Usage: provision agent [run] [flags]',
+    '',
+    "Runs the built-in agent. Flags, variables and the keys of --config-file are the real agent's.",
+    '',
+    ...rows.map(([flag, variable]) => `  ${flag!.padEnd(width)}  ${variable}`),
+    '',
+  ].join('\n')
 }

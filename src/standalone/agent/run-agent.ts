@@ -1,18 +1,18 @@
 // The agent's life: joins its master, comes back when the connection breaks, gives up when it must.
+
+import { execFile } from 'node:child_process'
 import { hostname } from 'node:os'
-import { masterUrl } from '../../pki/master-address.ts'
+import { masterUrl } from '../../pki/trust-plan.ts'
 import type { Clock, Logger } from '../../platform/ports.ts'
 import { ProvisionError } from '../../problems/problem.ts'
-import { mustRestart } from '../protocol/agent-message.ts'
-import type { Device } from '../protocol/device.ts'
-import { ownAgentVersion } from '../protocol/own-agent.ts'
+import { ownAgentVersion } from '../protocol/accept.ts'
+import type { Device } from '../protocol/container.ts'
+import { mustRestart } from '../protocol/messages.ts'
 import { detectDevices } from './devices.ts'
-import { explainDial } from './explain-dial.ts'
-import { runHook } from './hook.ts'
 import { type AgentOptions, masterOf } from './options.ts'
-import { holdSession, type SessionContext } from './session.ts'
+import { explainDial, holdSession, type SessionContext } from './session.ts'
+import { workFolder } from './task-environment.ts'
 import { processTasks } from './tasks.ts'
-import { workFolder } from './work-folder.ts'
 
 export interface AgentRun {
   options: AgentOptions
@@ -113,4 +113,26 @@ function describe(options: AgentOptions): Record<string, string> {
     pool: resourcePool,
     ...(tls.enabled && { trust, name: tls.masterCertName || masterHost }),
   }
+}
+
+// The command an operator wants run when the master is lost for good, such as `shutdown now`.
+
+/** Waits for its end, and never fails: the agent is about to end in any case. */
+export function runHook(
+  command: readonly string[],
+  env: Readonly<Record<string, string | undefined>>,
+  logger: Logger,
+): Promise<void> {
+  const [file, ...args] = command
+  if (!file) return Promise.resolve()
+  logger.info('running hooks.on_connection_lost', { command: command.join(' ') })
+  return new Promise((resolve) => {
+    execFile(file, args, { env }, (error, stdout, stderr) => {
+      const output = `${stdout}${stderr}`.trim().slice(0, 2000)
+      if (error)
+        logger.error('hooks.on_connection_lost failed', { reason: error.message.split('\n')[0], output })
+      else logger.info('hooks.on_connection_lost has run', { output })
+      resolve()
+    })
+  })
 }

@@ -1,17 +1,32 @@
 // Runs the containers of our own master as processes of this machine. They outlive the agent and its connections; each is
 // written down before it runs, so that none runs twice.
+
+import { closeSync, existsSync, fstatSync, openSync, readFileSync, readSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import type { Clock, Logger } from '../../platform/ports.ts'
-import type { MasterInfo, StartContainer } from '../protocol/agent-message.ts'
-import type { Container } from '../protocol/container.ts'
-import type { Device } from '../protocol/device.ts'
-import { beginTask } from './begin-task.ts'
-import { createLogShipper, type LogShipper } from './log-shipper.ts'
+import type { GatedProcess } from '../../platform/processes.ts'
+import type { Container, Device } from '../protocol/container.ts'
+import type { MasterInfo, StartContainer } from '../protocol/messages.ts'
 import type { AgentOptions } from './options.ts'
-import { endReport, failure, failureOf, reattachAck, stateReport } from './reports.ts'
-import { exitCodeOf, hasBegun, isRunning, signalTask } from './task-process.ts'
-import { readTask, type TaskRecord, writeTask } from './task-record.ts'
-import type { Send, Tasks } from './tasks-tasks.ts'
-import type { WorkFolder } from './work-folder.ts'
+import {
+  endReport,
+  exitCodeOf,
+  failure,
+  failureOf,
+  hasBegun,
+  isRunning,
+  outputFiles,
+  readTask,
+  reattachAck,
+  type Send,
+  signalTask,
+  startTask,
+  stateReport,
+  type TaskRecord,
+  type Tasks,
+  writeTask,
+} from './task.ts'
+import { caBundle, placeFiles, taskEnvironment, type WorkFolder } from './task-environment.ts'
 
 export interface TasksContext {
   options: AgentOptions
@@ -165,4 +180,152 @@ function ackFor(container: Container, task: Task | undefined) {
   return ended
     ? reattachAck(container, 'TERMINATED', failureOf(ended))
     : reattachAck(container, 'RUNNING', null)
+}
+
+// Brings one task to life: its folder, its files, its environment, its process; in this order, and whole or not at all.
+
+export interface BegunTask {
+  record: TaskRecord
+  /** Resolves when its process ends. */
+  ended: Promise<unknown>
+}
+
+/** Throws for people: why it does not run. */
+export async function beginTask(
+  order: StartContainer,
+  master: MasterInfo,
+  context: Pick<TasksContext, 'options' | 'env' | 'devices' | 'folder'>,
+): Promise<BegunTask> {
+  const { Container: container, Spec: spec } = order
+  const { Cmd: command, Env: given, WorkingDir: cwd } = spec.RunSpec.ContainerConfig
+  const refusal = refusalOf(order, await context.devices())
+  if (refusal) throw new Error(refusal)
+  const folder = context.folder.make(container.id)
+  let process: GatedProcess | undefined
+  try {
+    const files = placeFiles(spec.RunSpec.Archives, join(folder, 'files'))
+    const bundle = (certificate: string) => caBundle(certificate, context.folder.path)
+    const env = taskEnvironment({ ...context, master, container, given, files, bundle })
+    process = await startTask(folder, command, cwd || folder, env)
+    const { pid, start } = process
+    const record = { container, clusterId: master.cluster_id, process: { pid, start } }
+    writeTask(folder, record)
+    process.release()
+    return { record, ended: process.ended }
+  } catch (error) {
+    process?.abandon()
+    context.folder.remove(container.id)
+    throw error
+  }
+}
+
+function refusalOf(
+  { Container: { devices }, Spec: { RunSpec } }: StartContainer,
+  own: Device[],
+): string | undefined {
+  const { Cmd, Image, WorkingDir } = RunSpec.ContainerConfig
+  // A Determined master always names an image; ours has none to name.
+  if (Image) return `this agent runs commands, not containers: image ${Image} needs the Determined agent`
+  if (!Cmd[0]) return 'the order names no command'
+  if (WorkingDir && !existsSync(WorkingDir)) return `the working directory ${WorkingDir} does not exist`
+  const foreign = devices.find((device) => !own.some(({ id }) => id === device.id))
+  return foreign && `device ${foreign.id} is not one of this agent's`
+}
+
+// Sends what a task prints, line by line, from the files it prints into: nothing is lost while there is no connection.
+
+const kinds = [
+  { file: outputFiles.stdout, type: 1 },
+  { file: outputFiles.stderr, type: 2 },
+] as const
+
+/** Bytes read at once from one file: a task that prints without end must not keep the agent from anything else. */
+const portion = 256 * 1024
+/** Bytes after which a line is sent although it goes on. */
+const longestLine = 16 * 1024
+
+export interface LogShipper {
+  /** Sends what there is, up to a bound; `whole` sends a last line without its end too. True when nothing is left. */
+  ship(send: Send, whole: boolean): boolean
+}
+
+/** `now`: milliseconds since the epoch. */
+export function createLogShipper(containerId: string, folder: string, now: () => number): LogShipper {
+  const sent = readOffsets(folder)
+
+  function shipFile({ file, type }: (typeof kinds)[number], send: Send, whole: boolean): boolean {
+    const bytes = readAt(join(folder, file), sent[file])
+    let start = 0
+    for (const end of lineEnds(bytes, whole)) {
+      const Value = bytes.toString('utf8', start, end)
+      const message = {
+        ContainerID: containerId,
+        Timestamp: new Date(now()).toISOString(),
+        Level: null,
+        PullMessage: null,
+        RunMessage: { Value, StdType: type },
+        AuxMessage: null,
+      }
+      if (!send({ ContainerLog: message })) break
+      start = end
+    }
+    sent[file] += start
+    return start === bytes.length && bytes.length < portion
+  }
+
+  return {
+    ship(send, whole) {
+      const before = JSON.stringify(sent)
+      const done = kinds.map((kind) => shipFile(kind, send, whole)).every(Boolean)
+      if (JSON.stringify(sent) !== before) writeFileSync(join(folder, offsetFile), JSON.stringify(sent))
+      return done
+    },
+  }
+}
+
+const offsetFile = 'sent.json'
+
+/** Of an agent before a restart; lines may come twice after a crash, never not at all. */
+function readOffsets(folder: string): Record<'stdout' | 'stderr', number> {
+  try {
+    const { stdout, stderr } = JSON.parse(readFileSync(join(folder, offsetFile), 'utf8')) as Record<
+      string,
+      number
+    >
+    return { stdout: Number(stdout) || 0, stderr: Number(stderr) || 0 }
+  } catch {
+    return { stdout: 0, stderr: 0 }
+  }
+}
+
+/** Where lines end, their newline included. */
+function lineEnds(bytes: Buffer, whole: boolean): number[] {
+  const ends: number[] = []
+  let start = 0
+  while (start < bytes.length) {
+    const newline = bytes.indexOf(0x0a, start)
+    const end = newline < 0 ? bytes.length : newline + 1
+    if (end - start > longestLine) start = wholeCharacters(bytes, start, start + longestLine)
+    else if (newline >= 0 || whole) start = end
+    else break
+    ends.push(start)
+  }
+  return ends
+}
+
+/** Not in the middle of a character: UTF-8 marks every byte but a character's first with 10xxxxxx (RFC 3629). */
+function wholeCharacters(bytes: Buffer, start: number, end: number): number {
+  let cut = end
+  while (cut > start + 1 && (bytes[cut]! & 0xc0) === 0x80 && end - cut < 4) cut--
+  return cut
+}
+
+function readAt(file: string, offset: number): Buffer {
+  const handle = openSync(file, 'r')
+  try {
+    const buffer = Buffer.alloc(Math.min(portion, Math.max(0, fstatSync(handle).size - offset)))
+    return buffer.subarray(0, readSync(handle, buffer, 0, buffer.length, offset))
+  } finally {
+    closeSync(handle)
+  }
 }

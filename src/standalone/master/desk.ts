@@ -1,19 +1,15 @@
 // Where work is handed in, given to agents, followed and brought to its end. Decisions are the pure functions beside this
 // file; here they are written down first and carried out then, so that a crash in between repeats nothing.
 import type { Clock, Logger } from '../../platform/ports.ts'
-import type { AgentMessage } from '../protocol/agent-message.ts'
 import type { Container } from '../protocol/container.ts'
-import type { ContainerReattachAck, MasterMessage } from '../protocol/messages.ts'
-import type { Agent } from './agent.ts'
+import type { AgentMessage, ContainerReattachAck, MasterMessage } from '../protocol/messages.ts'
+import type { Agent, AgentEvent } from './agent.ts'
+import { createListeners } from './agents.ts'
+import * as step from './allocation.ts'
 import { type Allocation, isOver, live, type Placed } from './allocation.ts'
-import type { AgentEvent } from './events.ts'
-import { hostsOf } from './hosts.ts'
-import { createListeners } from './listeners.ts'
-import type { LogStore } from './log-store.ts'
-import { schedule } from './queue.ts'
-import { startOrder, type TaskEnvironment } from './start-order.ts'
-import type { WorkStore } from './store.ts'
-import * as step from './transitions.ts'
+import { hostsOf, schedule } from './queue.ts'
+import type { LogStore, WorkStore } from './store.ts'
+import { startOrder, type TaskEnvironment } from './submission.ts'
 
 export interface DeskOptions {
   clock: Clock

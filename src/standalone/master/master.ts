@@ -1,22 +1,25 @@
 // The built-in master, put together: agents join it, work is handed to it, and its REST API tells about both.
 import { randomUUID } from 'node:crypto'
 import type { MasterConfig } from '../../config/master-config.ts'
-import type { Demand } from '../../planner/demand.ts'
+import type { AgentState, Demand } from '../../planner/demand.ts'
 import type { Clock, Handler, Logger, UpgradeHandler } from '../../platform/ports.ts'
 import type { Problem } from '../../problems/problem.ts'
-import type { MasterInfo } from '../protocol/agent-message.ts'
-import type { Agent } from './agent.ts'
-import { agentSocket } from './agent-socket.ts'
-import { createRegistry } from './agents.ts'
-import { createDemandView } from './demand-view.ts'
+import type { MasterInfo } from '../protocol/messages.ts'
+import {
+  type Agent,
+  type AgentEvent,
+  hasJoined,
+  type RefusedJoin,
+  shownDraining,
+  shownEnabled,
+} from './agent.ts'
+import { agentSocket, createListeners, createRegistry } from './agents.ts'
 import { createDesk } from './desk.ts'
-import type { AgentEvent, RefusedJoin } from './events.ts'
-import { createListeners } from './listeners.ts'
-import { createLogStore } from './log-store.ts'
+import { hostOf } from './queue.ts'
 import { masterRoutes } from './rest.ts'
-import { routesHandler } from './router.ts'
+import { routesHandler } from './rest-router.ts'
 import { forgetfulKeeper, type Keeper } from './state.ts'
-import { createWorkStore } from './store.ts'
+import { createLogStore, createWorkStore, type WorkStore } from './store.ts'
 
 export interface MasterOptions {
   config: Pick<MasterConfig, 'cluster_name' | 'resource_manager' | 'resource_pools'>
@@ -165,4 +168,54 @@ async function keepAgent(keeper: Keeper, { kind, agent, at }: AgentEvent): Promi
   if (kind === 'joined' || kind === 'returned' || kind === 'ordered')
     await keeper.keep({ at, kind: 'agent', agent })
   else if (kind === 'removed') await keeper.keep({ at, kind: 'agent_removed', id: agent.id })
+}
+
+// What a pool's demand is, and since when each of its agents has had nothing to do.
+
+export interface DemandView {
+  demandOf(pool: string): Demand
+  /** An agent has nothing to do any more. */
+  onFree(agentId: string): void
+  onAgent(event: AgentEvent): void
+}
+
+export interface DemandViewOptions {
+  clock: Clock
+  store: () => WorkStore
+  agents: () => Agent[]
+  auxLimit: (pool: string) => number
+}
+
+export function createDemandView({ clock, store, agents, auxLimit }: DemandViewOptions): DemandView {
+  /** Milliseconds since the epoch; what it says of an agent counts only while that is not busy. */
+  const idleSince = new Map<string, number>()
+
+  function stateOf(agent: Agent, now: number): AgentState {
+    const { slots, free, freeAux, busy } = hostOf(agent, store().heldOn(agent.id), auxLimit(agent.pool))
+    return {
+      ...{ id: agent.id, slots, freeSlots: free.length, freeAux, busy },
+      ...(!busy && { idleSince: idleSince.get(agent.id) ?? now }),
+      connected: agent.phase !== 'away',
+      enabled: shownEnabled(agent),
+      draining: shownDraining(agent),
+    }
+  }
+
+  return {
+    demandOf(pool) {
+      const now = clock.now()
+      const members = agents().filter((agent) => agent.pool === pool && hasJoined(agent))
+      const pending = store()
+        .active()
+        .filter((allocation) => allocation.pool === pool && allocation.state === 'pending')
+        .map(({ id, slots, submittedAt: since }) => ({ id, slots, since }))
+      return { pool, at: now, pending, agents: members.map((agent) => stateOf(agent, now)) }
+    },
+    onFree: (agentId) => void idleSince.set(agentId, clock.now()),
+    onAgent({ kind, agent, at }) {
+      if (kind === 'removed') idleSince.delete(agent.id)
+      // Also for one from before a restart, whose idle time nobody has written down.
+      else if (!idleSince.has(agent.id)) idleSince.set(agent.id, at)
+    },
+  }
 }

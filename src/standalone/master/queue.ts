@@ -1,7 +1,9 @@
 // Who is served first. Higher priorities come first and are not overtaken; within one priority, whoever fits goes.
-import type { Device } from '../protocol/device.ts'
-import type { Allocation } from './allocation.ts'
-import { type Fit, type Host, type Need, occupy, place } from './placement.ts'
+
+import { runsCommands } from '../protocol/accept.ts'
+import type { Device } from '../protocol/container.ts'
+import { type Agent, takesWork } from './agent.ts'
+import { type Allocation, type Fit, type Host, type Need, occupy, type Placed, place } from './allocation.ts'
 
 export interface Assignment {
   allocation: Allocation
@@ -49,4 +51,31 @@ export function schedule(pending: Allocation[], hosts: PoolHost[]): Assignment[]
     hopeless.add(shape)
   }
   return assignments
+}
+
+// The agents of a pool as the queue sees them.
+
+/** Those that take work. `heldOn` gives an agent's containers that have not ended; `auxLimit` is the pool's, per agent. */
+export function hostsOf(
+  agents: Agent[],
+  heldOn: (agentId: string) => Placed[],
+  auxLimit: number,
+): PoolHost[] {
+  return agents.filter(takesWork).map((agent) => hostOf(agent, heldOn(agent.id), auxLimit))
+}
+
+export function hostOf(agent: Agent, containers: Placed[], auxLimit: number): PoolHost {
+  const all = agent.devices.filter((device) => device.type !== '')
+  const taken = new Set(containers.flatMap((container) => container.devices.map((device) => device.id)))
+  const aux = containers.filter((container) => container.devices.length === 0).length
+  return {
+    id: agent.id,
+    all,
+    free: all.filter((device) => !taken.has(device.id)),
+    slots: all.length,
+    allAux: auxLimit,
+    freeAux: Math.max(0, auxLimit - aux),
+    busy: containers.length > 0,
+    runsCommands: runsCommands(agent.version),
+  }
 }

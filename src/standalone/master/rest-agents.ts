@@ -1,9 +1,7 @@
 // GET /api/v1/agents and /api/v1/agents/:id.
-import type { Container } from '../protocol/container.ts'
-import type { Agent } from './agent.ts'
-import { type AgentViewOptions, agentView } from './agent-view.ts'
-import { isTrue, page } from './paging.ts'
-import { failure, ok, type Route } from './router.ts'
+import type { Container, Device } from '../protocol/container.ts'
+import { type Agent, shownDraining, shownEnabled } from './agent.ts'
+import { failure, isTrue, ok, page, type Reply, type Route } from './rest-router.ts'
 
 export interface AgentRoutesOptions {
   list: () => Agent[]
@@ -45,4 +43,153 @@ function sorted(agents: Agent[], query: URLSearchParams): Agent[] {
   const list = [...agents]
   if (query.get('sortBy') === 'SORT_BY_TIME') list.sort((a, b) => a.registeredAt - b.registeredAt)
   return query.get('orderBy') === 'ORDER_BY_DESC' ? list.reverse() : list
+}
+
+// An agent in the shape of Determined's REST API (origin: proto/src/determined/agent/v1/agent.proto).
+
+const deviceTypeNames = {
+  cpu: 'TYPE_CPU',
+  cuda: 'TYPE_CUDA',
+  rocm: 'TYPE_ROCM',
+  '': 'TYPE_UNSPECIFIED',
+} as const
+
+export function deviceView(device: Device): Record<string, unknown> {
+  return { ...device, type: deviceTypeNames[device.type] }
+}
+
+function stateName(container: Container): string {
+  return `STATE_${container.state || 'UNSPECIFIED'}`
+}
+
+export function containerView(container: Container): Record<string, unknown> {
+  return {
+    parent: '',
+    id: container.id,
+    state: stateName(container),
+    devices: container.devices.map(deviceView),
+    permissionDenied: false,
+  }
+}
+
+export interface AgentViewOptions {
+  excludeSlots?: boolean
+  excludeContainers?: boolean
+}
+
+/** `containers` are those on the agent; like the origin's, the answer shows only those that hold a slot. */
+export function agentView(
+  agent: Agent,
+  containers: Container[],
+  options: AgentViewOptions = {},
+): Record<string, unknown> {
+  const slots: Slot[] = agent.devices.map((device) => ({ device, container: holderOf(device, containers) }))
+  const holders = new Map(slots.flatMap(({ container }) => (container ? [[container.id, container]] : [])))
+  const enabled = shownEnabled(agent)
+  const draining = shownDraining(agent)
+  const slotView = ({ device, container }: Slot) => ({
+    id: String(device.id),
+    device: deviceView(device),
+    enabled,
+    draining,
+    container: container ? containerView(container) : null,
+  })
+  return {
+    id: agent.id,
+    registeredTime: new Date(agent.registeredAt).toISOString(),
+    slots: options.excludeSlots
+      ? {}
+      : Object.fromEntries(
+          slots.map((slot) => [`/agents/${agent.id}/slots/${slot.device.id}`, slotView(slot)]),
+        ),
+    containers: options.excludeContainers
+      ? {}
+      : Object.fromEntries([...holders].map(([id, container]) => [id, containerView(container)])),
+    addresses: [agent.link.address],
+    enabled,
+    draining,
+    version: agent.version,
+    resourcePools: [agent.pool],
+    slotStats: slotStats(slots, enabled, draining),
+  }
+}
+
+function holderOf(device: Device, containers: Container[]): Container | undefined {
+  return containers.find((container) => container.devices.some(({ id }) => id === device.id))
+}
+
+interface Slot {
+  device: Device
+  container?: Container
+}
+
+interface DeviceStats {
+  states: Record<string, number>
+  disabled: number
+  draining: number
+  total: number
+}
+
+function slotStats(
+  slots: Slot[],
+  enabled: boolean,
+  draining: boolean,
+): Record<string, Record<string, DeviceStats>> {
+  const statsBy = (keyOf: (device: Device) => string) => {
+    // A Map, because brands come from agents and `__proto__` is a brand like any other.
+    const groups = new Map<string, Slot[]>()
+    for (const slot of slots)
+      groups.set(keyOf(slot.device), [...(groups.get(keyOf(slot.device)) ?? []), slot])
+    return Object.fromEntries([...groups].map(([key, group]) => [key, deviceStats(group, enabled, draining)]))
+  }
+  return {
+    typeStats: statsBy((device) => deviceTypeNames[device.type]),
+    brandStats: statsBy((device) => device.brand),
+  }
+}
+
+function deviceStats(slots: Slot[], enabled: boolean, draining: boolean): DeviceStats {
+  const states: Record<string, number> = {}
+  for (const { container } of slots)
+    if (container) states[stateName(container)] = (states[stateName(container)] ?? 0) + 1
+  const total = slots.length
+  return { states, disabled: enabled ? 0 : total, draining: draining ? total : 0, total }
+}
+
+// Enable, disable, drain: POST /api/v1/agents/:id/enable and /disable {"drain": true} (origin: agentrm/agent.go).
+
+export interface AgentOrdersOptions {
+  get: (id: string) => Agent | undefined
+  order: (id: string, order: { enabled: boolean; draining: boolean }) => Agent | undefined
+  /** Ends what runs on it. */
+  killOn: (id: string, reason: string) => void
+  show: (agent: Agent) => Reply
+}
+
+export function agentOrderRoutes({ get, order, killOn, show }: AgentOrdersOptions): Route[] {
+  function change(id: string, enabled: boolean, draining: boolean): Reply {
+    const agent = get(id)
+    if (!agent) return failure(404, `agent '${id}' not found`)
+    if (agent.phase === 'connecting') return failure(409, `agent '${id}' has not started`)
+    if (agent.phase !== 'joined') return failure(409, 'agent disconnected, wait for recovery')
+    const ordered = order(id, { enabled, draining }) ?? agent
+    if (!enabled && !draining) killOn(id, 'its agent was disabled')
+    return show(ordered)
+  }
+  return [
+    {
+      method: 'POST',
+      path: '/api/v1/agents/:id/enable',
+      answer: ({ params: { id = '' } }) => change(id, true, false),
+    },
+    {
+      method: 'POST',
+      path: '/api/v1/agents/:id/disable',
+      answer: ({ params: { id = '' }, body }) => {
+        const { drain = false } = body
+        if (typeof drain !== 'boolean') return failure(400, 'drain must be true or false')
+        return change(id, false, drain)
+      },
+    },
+  ]
 }

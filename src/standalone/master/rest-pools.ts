@@ -1,11 +1,11 @@
 // GET /api/v1/resource-pools in Determined's shape (origin: proto/src/determined/resourcepool/v1/resourcepool.proto).
-import type { PoolConfig } from '../../config/master-config.ts'
-import type { ProviderConfig } from '../../config/provider-config.ts'
+import type { PoolConfig, ProviderConfig } from '../../config/master-config.ts'
+import { productName } from '../../http/status-endpoints.ts'
+import type { MasterInfo } from '../protocol/messages.ts'
 import { type Agent, hasJoined, takesWork } from './agent.ts'
 import type { Placed } from './allocation.ts'
-import { hostOf } from './hosts.ts'
-import { page } from './paging.ts'
-import { failure, ok, type Route } from './router.ts'
+import { hostOf } from './queue.ts'
+import { failure, ok, page, type Route } from './rest-router.ts'
 
 export interface PoolRoutesOptions {
   pools: PoolConfig[]
@@ -109,4 +109,38 @@ function slotType(agents: Agent[]): string {
 
 function sum<T>(items: T[], of: (item: T) => number): number {
   return items.reduce((total, item) => total + of(item), 0)
+}
+
+// What anybody may know about this master: GET /info as agents and the origin's CLI read it, and GET /api/v1/master.
+
+export function masterInfoRoutes(info: MasterInfo): Route[] {
+  return [
+    {
+      method: 'GET',
+      path: '/info',
+      answer: () => ok({ ...info, product: productName }),
+    },
+    {
+      method: 'GET',
+      path: '/api/v1/master',
+      answer: () =>
+        ok({
+          version: info.version,
+          masterId: info.master_id,
+          clusterId: info.cluster_id,
+          clusterName: info.cluster_name,
+          telemetryEnabled: info.telemetry.enabled,
+          externalLoginUri: '',
+          externalLogoutUri: '',
+          branding: 'determined',
+          rbacEnabled: false,
+          strictJobQueueControl: false,
+          product: 'PRODUCT_UNSPECIFIED',
+          featureSwitches: [],
+          userManagementEnabled: false,
+          ssoProviders: [],
+          hasCustomLogo: false,
+        }),
+    },
+  ]
 }

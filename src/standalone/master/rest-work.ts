@@ -1,11 +1,9 @@
 // Our own doors for work: hand it in, look at it, end it. Determined has no such plain ones.
 import type { Allocation } from './allocation.ts'
 import type { Desk } from './desk.ts'
-import type { LogStore } from './log-store.ts'
-import { failure, ok, type Reply, type Route } from './router.ts'
-import type { WorkStore } from './store.ts'
+import { failure, ok, type Reply, type Route, timestamp } from './rest-router.ts'
+import type { LogStore, WorkStore } from './store.ts'
 import { readSubmission, type SubmissionDefaults } from './submission.ts'
-import { timestamp } from './time.ts'
 
 export interface WorkRoutesOptions {
   desk: Desk

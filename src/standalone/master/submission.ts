@@ -1,7 +1,8 @@
 // What people hand in, as JSON, turned into a submission or into what is wrong with it.
 import { parseDuration } from '../../platform/duration.ts'
-import { priorities, type Work } from './allocation.ts'
-import type { Submission } from './transitions.ts'
+import { fileType, type RunArchive } from '../protocol/container.ts'
+import type { StartContainer } from '../protocol/messages.ts'
+import { type Allocation, type Placed, priorities, type Submission, type Work } from './allocation.ts'
 
 export type ReadSubmission = { ok: true; submission: Submission } | { ok: false; message: string }
 
@@ -84,4 +85,67 @@ function isWord(value: unknown): value is string {
 
 function show(value: unknown): string {
   return JSON.stringify(value)?.slice(0, 60) ?? 'nothing'
+}
+
+// The order that starts one container of a command on an agent of ours, with what a task needs to reach the master
+// (origin: master/pkg/tasks/task.go; the agent adds what only it knows).
+
+export const taskCertificatePath = '/run/determined/etc/ssl/master.crt'
+
+export interface TaskEnvironment {
+  clusterId: string
+  /** PEM chain tasks trust the master by; undefined when the master serves plain text or a proxy ends its TLS. */
+  certificate: () => string | undefined
+}
+
+export function startOrder(
+  allocation: Allocation,
+  container: Placed,
+  cluster: TaskEnvironment,
+): StartContainer {
+  if (allocation.work.kind !== 'command') throw new Error(`${allocation.id} is not a command`)
+  const { argv, env, workingDirectory } = allocation.work
+  const certificate = cluster.certificate()
+  const given: Record<string, string> = {
+    DET_CLUSTER_ID: cluster.clusterId,
+    DET_TASK_ID: allocation.task,
+    DET_ALLOCATION_ID: allocation.id,
+    DET_RESOURCES_ID: container.id,
+    DET_TASK_TYPE: 'COMMAND',
+    DET_CONTAINER_RANK: String(allocation.containers.findIndex(({ id }) => id === container.id)),
+    DET_CONTAINER_COUNT: String(allocation.containers.length),
+    DET_USE_TLS: String(certificate !== undefined),
+    ...(certificate !== undefined && { DET_MASTER_CERT_FILE: taskCertificatePath }),
+    ...env,
+  }
+  const { id, state, devices, description } = container
+  return {
+    Container: { id, state, devices, description },
+    Spec: {
+      TaskType: 'COMMAND',
+      RunSpec: {
+        ContainerConfig: {
+          Cmd: argv,
+          Env: Object.entries(given).map(([name, value]) => `${name}=${value}`),
+          WorkingDir: workingDirectory,
+          Image: '',
+          Labels: {},
+        },
+        Archives: certificate === undefined ? [] : [certificateArchive(certificate)],
+      },
+    },
+  }
+}
+
+function certificateArchive(pem: string): RunArchive {
+  const file = {
+    path: taskCertificatePath,
+    type: fileType.file,
+    content: Buffer.from(pem).toString('base64'),
+    mode: 0o644,
+    mtime: 0,
+    uid: 0,
+    gid: 0,
+  }
+  return { Path: '/', Archive: [file] }
 }

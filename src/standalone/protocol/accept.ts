@@ -3,10 +3,15 @@ import { type IncomingMessage, STATUS_CODES } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { type WebSocket, WebSocketServer } from 'ws'
 import type { Clock } from '../../platform/ports.ts'
-import { type AgentMessage, encodeAgentMessage } from './agent-message.ts'
-import { type Connection, type ConnectionEnd, openConnection } from './connection.ts'
-import { agentFlow, largestMasterFrame, socketOptions } from './limits.ts'
-import { decodeMasterMessage, type MasterMessage } from './messages.ts'
+import {
+  agentFlow,
+  type Connection,
+  type ConnectionEnd,
+  largestMasterFrame,
+  openConnection,
+  socketOptions,
+} from './connection.ts'
+import { type AgentMessage, decodeMasterMessage, encodeAgentMessage, type MasterMessage } from './messages.ts'
 
 /** What a master holds of each agent. */
 export type MasterConnection = Connection<AgentMessage>
@@ -82,4 +87,17 @@ export function refuseUpgrade(socket: Duplex, status: number, message: string): 
   ]
   socket.once('error', () => socket.destroy())
   socket.end(`${head.join('\r\n')}\r\n\r\n${body}`, () => socket.destroy())
+}
+
+// How our own master and agents know each other: only they run commands; for any other agent work is bookkeeping.
+
+const mark = '+provision'
+
+/** The version our agent announces: semantic versioning's build metadata, which no comparison looks at. */
+export function ownAgentVersion(version: string): string {
+  return version + mark
+}
+
+export function runsCommands(announcedVersion: string): boolean {
+  return announcedVersion.endsWith(mark)
 }

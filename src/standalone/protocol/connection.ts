@@ -1,10 +1,7 @@
 // One end of the agent socket: whole messages in and out, pings, and a single, typed end.
 import { WebSocket } from 'ws'
 import type { Clock } from '../../platform/ports.ts'
-import { createFlow, type FlowLimit } from './flow.ts'
-import { startHeartbeat } from './heartbeat.ts'
-import { mostUnread } from './limits.ts'
-import type { Decoded } from './union.ts'
+import type { Decoded } from './messages.ts'
 
 /** `closed`: the other end said so. `ended`: we did. The rest are faults of the peer or of the network. */
 export type EndKind = 'closed' | 'ended' | 'lost' | 'silent' | 'not_understood' | 'too_large' | 'slow_reader'
@@ -130,3 +127,115 @@ function endOfClose(code: number, reason: string): ConnectionEnd {
   if (code === 1006) return { kind: 'lost', message: 'the connection broke without a goodbye' }
   return { kind: 'closed', message: `closed by the other end (${code}${reason ? ` ${reason}` : ''})` }
 }
+
+// Keeps a connection honest: pings at an interval, and gives it up when no pong has come for too long.
+
+export interface HeartbeatOptions {
+  clock: Clock
+  ping: () => void
+  /** Called once, when the deadline has passed without a pong. */
+  expire: () => void
+  /** Milliseconds; the wire's numbers unless a test says otherwise. */
+  interval?: number
+  deadline?: number
+}
+
+export interface Heartbeat {
+  pong(): void
+  stop(): void
+}
+
+/** Starts at once; the first deadline counts from now. */
+export function startHeartbeat(options: HeartbeatOptions): Heartbeat {
+  const { clock, interval = pingInterval, deadline = pongDeadline } = options
+  const stop = new AbortController()
+  let expiresAt = clock.now() + deadline
+
+  async function beat(): Promise<void> {
+    let nextPing = clock.now() + interval
+    for (;;) {
+      await clock.sleep(Math.max(0, Math.min(nextPing, expiresAt) - clock.now()), stop.signal)
+      const now = clock.now()
+      if (now >= expiresAt) {
+        stop.abort()
+        options.expire()
+        return
+      }
+      if (now >= nextPing) {
+        nextPing = now + interval
+        options.ping()
+      }
+    }
+  }
+  // The only way out but expiry is `stop`, which rejects the sleep.
+  beat().catch((error: unknown) => {
+    if (!stop.signal.aborted) throw error
+  })
+
+  return {
+    pong() {
+      expiresAt = clock.now() + deadline
+    },
+    stop: () => stop.abort(),
+  }
+}
+
+// A bucket that fills with time: how long to stop reading a peer that says too much.
+
+export interface FlowLimit {
+  /** Per second. */
+  messages: number
+  bytes: number
+  /** How many seconds' worth may come at once. */
+  burstSeconds: number
+}
+
+export interface Flow {
+  /** Takes one message out; milliseconds until there is room for the next, 0 while there is. `now` in milliseconds. */
+  take(bytes: number, now: number): number
+}
+
+/** Starts full. */
+export function createFlow({ messages, bytes, burstSeconds }: FlowLimit, start: number): Flow {
+  // Both kinds of cost in seconds of allowance.
+  let allowance = burstSeconds
+  let last = start
+  return {
+    take(size, now) {
+      allowance = Math.min(burstSeconds, allowance + Math.max(0, now - last) / 1000)
+      last = now
+      allowance -= Math.max(1 / messages, size / bytes)
+      // Sums of fractions are off by a hair; no one waits a millisecond for that.
+      return Math.max(0, Math.ceil(-allowance * 1000 - 1e-6))
+    },
+  }
+}
+
+// The wire's numbers: those both ends must share (origin: master/pkg/ws/ws.go) and our own bounds.
+
+/** Milliseconds between pings, from both ends. */
+export const pingInterval = 15_000
+/** Milliseconds a connection lives without a pong. Only a pong counts: a peer that talks but cannot hear is gone too. */
+export const pongDeadline = 60_000
+/** Milliseconds to wait for the other end's half of a close. */
+export const closeWait = 5_000
+/** Milliseconds to dial, shake hands and be answered (gorilla's default dialer has 45 s, too). */
+export const dialTimeout = 45_000
+
+/** Largest frame a master may send: start orders carry packed files. */
+export const largestAgentFrame = 128 * 1024 * 1024
+/**
+ * Largest frame we take from an agent. The origin takes 128 MiB; the largest that agents really send are log lines and
+ * docker's description of a container, far below this, and a master has to bear thousands of agents.
+ */
+export const largestMasterFrame = 8 * 1024 * 1024
+/** Bytes a peer may leave unread before it is given up: one large start order and then some. */
+export const mostUnread = 192 * 1024 * 1024
+/**
+ * What a master takes from one agent in a second, and how much of it at once: a chatty task slows itself down, not the
+ * others. The agent's socket is left unread for a while, nothing is thrown away.
+ */
+export const agentFlow = { messages: 1000, bytes: 8 * 1024 * 1024, burstSeconds: 4 }
+
+/** For both kinds of `ws` socket. Apart from the others because @types/ws does not know `closeTimeout` yet. */
+export const socketOptions = { perMessageDeflate: false, closeTimeout: closeWait }

@@ -1,6 +1,123 @@
 // A container as master and agents speak of it (origin: master/pkg/cproto, master/pkg/aproto/exit.go).
-import { type Device, readDevices } from './device.ts'
-import { integer, nullable, object, type Reader, text, word } from './read.ts'
+
+// Reads values out of parsed JSON the way Go's decoder fills a struct: a missing or null field is the zero value,
+// an unknown field is ignored, a field of the wrong type makes the whole message bad.
+
+/** Why a message is not understood, with the path of the member at fault. Never leaves this folder as an exception. */
+export class WireError extends Error {}
+
+export type Reader<T> = (value: unknown, path: string) => T
+
+export function fail(path: string, expected: string): never {
+  throw new WireError(`${path || 'message'}: expected ${expected}`)
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+/** Text of at most `limit` characters; missing is ''. */
+export function text(limit: number): Reader<string> {
+  return (value, path) => {
+    if (value === undefined || value === null) return ''
+    if (typeof value !== 'string') fail(path, 'a string')
+    if (value.length > limit) fail(path, `at most ${limit} characters, got ${value.length}`)
+    return value
+  }
+}
+
+/** A whole number; missing is 0. */
+export const integer: Reader<number> = (value, path) => {
+  if (value === undefined || value === null) return 0
+  if (!Number.isSafeInteger(value)) fail(path, 'a whole number')
+  return value as number
+}
+
+/** Missing is false. */
+export const flag: Reader<boolean> = (value, path) => {
+  if (value === undefined || value === null) return false
+  if (typeof value !== 'boolean') fail(path, 'true or false')
+  return value
+}
+
+/** One of the given words; missing is ''. */
+export function word<T extends string>(words: readonly T[]): Reader<T> {
+  return (value, path) => {
+    const found = words.find((w) => w === (value ?? ''))
+    if (found === undefined) fail(path, `one of ${words.map((w) => JSON.stringify(w)).join(', ')}`)
+    return found
+  }
+}
+
+/** A list of at most `limit` items; missing is []. */
+export function list<T>(item: Reader<T>, limit: number): Reader<T[]> {
+  return (value, path) => {
+    if (value === undefined || value === null) return []
+    if (!Array.isArray(value)) fail(path, 'a list')
+    if (value.length > limit) fail(path, `at most ${limit} items, got ${value.length}`)
+    return value.map((entry, i) => item(entry, `${path}[${i}]`))
+  }
+}
+
+/** A pointer in Go's sense: missing is null. */
+export function nullable<T>(read: Reader<T>): Reader<T | null> {
+  return (value, path) => (value === undefined || value === null ? null : read(value, path))
+}
+
+/** A map of text to text; missing is {}. */
+export function labels(limit: number): Reader<Record<string, string>> {
+  const one = text(limit)
+  return (value, path) => {
+    if (value === undefined || value === null) return {}
+    if (!isObject(value)) fail(path, 'an object')
+    return Object.fromEntries(
+      Object.entries(value).map(([key, entry]) => [key, one(entry, `${path}.${key}`)]),
+    )
+  }
+}
+
+/** Anything: kept as it came, for members whose inside is nobody's business here. */
+export const anything: Reader<unknown> = (value) => value ?? null
+
+/** An object with the given members. */
+export function object<T extends object>(members: { [K in keyof T]: Reader<T[K]> }): Reader<T> {
+  const entries = Object.entries(members) as [string, Reader<unknown>][]
+  return (value, path) => {
+    if (!isObject(value)) fail(path, 'an object')
+    const prefix = path ? `${path}.` : ''
+    return Object.fromEntries(entries.map(([key, read]) => [key, read(value[key], prefix + key)])) as T
+  }
+}
+
+// One accelerator, or the CPUs, of an agent (origin: master/pkg/device/device.go).
+
+export const deviceTypes = ['cpu', 'cuda', 'rocm', ''] as const
+/** '' is a device that gives no slot. */
+export type DeviceType = (typeof deviceTypes)[number]
+
+export interface Device {
+  id: number
+  brand: string
+  uuid: string
+  type: DeviceType
+}
+
+/** More accelerators than any machine has; a longer list is an attack or a mistake. */
+const mostDevices = 1024
+
+export const readDevices: Reader<Device[]> = list(
+  object<Device>({ id: integer, brand: text(256), uuid: text(256), type: word(deviceTypes) }),
+  mostDevices,
+)
+
+function sameDevice(a: Device, b: Device): boolean {
+  return a.id === b.id && a.brand === b.brand && a.uuid === b.uuid && a.type === b.type
+}
+
+/** Equal in count and in every field, whatever the order. */
+export function sameDevices(a: Device[], b: Device[]): boolean {
+  return a.length === b.length && a.every((device) => b.some((other) => sameDevice(device, other)))
+}
 
 /** In the order they are passed through; '' is unknown. */
 export const containerStates = ['ASSIGNED', 'PULLING', 'STARTING', 'RUNNING', 'TERMINATED', ''] as const
@@ -49,3 +166,78 @@ export function isProgress(from: ContainerState, to: ContainerState): boolean {
   if (to === '') return false
   return from === '' || containerStates.indexOf(to) >= containerStates.indexOf(from)
 }
+
+// How a container is started: the part of the origin's Spec (master/pkg/cproto/spec.go) that our own agents read.
+// The rest of docker's vocabulary is absent, which Go's decoder takes for its zero values.
+
+/** One file of an archive (origin: master/pkg/archive). `type` is a tar type flag: 48 a file, 53 a directory. */
+export interface ArchiveFile {
+  path: string
+  type: number
+  /** base64 */
+  content: string
+  mode: number
+  /** Seconds since the epoch. */
+  mtime: number
+  uid: number
+  gid: number
+}
+
+/** Files to put below `Path` before the command starts. */
+export interface RunArchive {
+  Path: string
+  Archive: ArchiveFile[]
+}
+
+export interface ContainerConfig {
+  /** argv. Never empty for a command. */
+  Cmd: string[]
+  /** `NAME=value` each. */
+  Env: string[]
+  /** '' is the agent's choice. */
+  WorkingDir: string
+  Image: string
+  Labels: Record<string, string>
+}
+
+export interface ContainerSpec {
+  TaskType: string
+  RunSpec: { ContainerConfig: ContainerConfig; Archives: RunArchive[] }
+}
+
+export const fileType = { file: 48, directory: 53 } as const
+
+/** Characters of a command, a variable or a packed file: the frame's own limit is the outer bound. */
+const long = text(64 * 1024 * 1024)
+
+const readConfig = object<ContainerConfig>({
+  Cmd: list(long, 10_000),
+  Env: list(long, 10_000),
+  WorkingDir: text(4096),
+  Image: text(4096),
+  Labels: labels(4096),
+})
+
+const readArchive = object<RunArchive>({
+  Path: text(4096),
+  Archive: list(
+    object<ArchiveFile>({
+      path: text(4096),
+      type: integer,
+      content: long,
+      mode: integer,
+      mtime: integer,
+      uid: integer,
+      gid: integer,
+    }),
+    10_000,
+  ),
+})
+
+export const readSpec: Reader<ContainerSpec> = object<ContainerSpec>({
+  TaskType: text(64),
+  RunSpec: object<ContainerSpec['RunSpec']>({
+    ContainerConfig: readConfig,
+    Archives: (value, path) => nullable(list(readArchive, 1000))(value, path) ?? [],
+  }),
+})

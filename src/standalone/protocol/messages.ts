@@ -1,8 +1,73 @@
 // What an agent tells its master (origin: master/pkg/aproto/master_message.go).
-import { type Container, type ContainerFailure, readContainer, readFailure } from './container.ts'
-import { type Device, readDevices } from './device.ts'
-import { anything, flag, integer, list, nullable, object, text } from './read.ts'
-import { type Decoded, decodeUnion, encodeUnion, type Members } from './union.ts'
+import {
+  anything,
+  type Container,
+  type ContainerFailure,
+  type ContainerSpec,
+  type Device,
+  flag,
+  integer,
+  list,
+  nullable,
+  object,
+  type Reader,
+  readContainer,
+  readDevices,
+  readFailure,
+  readSpec,
+  text,
+  WireError,
+} from './container.ts'
+
+// Messages are unions as Go writes them: an object with every member present and all but one null.
+
+export type Decoded<T> = { ok: true; message: T } | { ok: false; reason: string }
+
+/** Readers of a union's members, by their PascalCase names. */
+export type Members<T extends object> = { [K in keyof T]-?: Reader<Exclude<T[K], null>> }
+
+/** Every member, the unused ones null: what Go's encoder writes and older decoders expect. */
+export function encodeUnion<T extends object>(members: Members<T>, message: Partial<T>): string {
+  const whole: Record<string, unknown> = {}
+  for (const name of Object.keys(members)) whole[name] = message[name as keyof T] ?? null
+  return JSON.stringify(whole)
+}
+
+/**
+ * Understands one frame. Members of newer versions are ignored beside one we know; none or several known members,
+ * `null`, or anything that is not such an object is not understood. Never throws.
+ */
+export function decodeUnion<T extends object>(members: Members<T>, frame: string): Decoded<T> {
+  try {
+    const value: unknown = JSON.parse(frame)
+    if (typeof value !== 'object' || value === null || Array.isArray(value))
+      return { ok: false, reason: `expected an object, got ${describe(value)}` }
+    const given = Object.entries(value).filter(([, member]) => member !== null)
+    const known = given.filter(([name]) => Object.hasOwn(members, name))
+    if (known.length !== 1) return { ok: false, reason: reasonFor(known, given) }
+    const [name, member] = known[0]!
+    const message: Record<string, unknown> = {}
+    for (const other of Object.keys(members)) message[other] = null
+    message[name] = members[name as keyof T](member as never, name)
+    return { ok: true, message: message as T }
+  } catch (error) {
+    if (error instanceof WireError) return { ok: false, reason: error.message }
+    return { ok: false, reason: `not JSON: ${(error as Error).message.slice(0, 100)}` }
+  }
+}
+
+function describe(value: unknown): string {
+  return value === null ? 'null' : Array.isArray(value) ? 'a list' : `a ${typeof value}`
+}
+
+function reasonFor(known: [string, unknown][], given: [string, unknown][]): string {
+  if (known.length > 1) return `several members at once: ${known.map(([name]) => name).join(', ')}`
+  if (given.length === 0) return 'no member is set'
+  return `no known member: ${given
+    .map(([name]) => name.slice(0, 40))
+    .slice(0, 5)
+    .join(', ')}`
+}
 
 export interface ContainerReattachAck {
   Container: Container
@@ -87,4 +152,84 @@ export function encodeMasterMessage(message: Partial<MasterMessage>): string {
 
 export function decodeMasterMessage(frame: string): Decoded<MasterMessage> {
   return decodeUnion(masterMembers, frame)
+}
+
+// What a master tells its agents (origin: master/pkg/aproto/agent_message.go).
+
+export interface MasterInfo {
+  version: string
+  master_id: string
+  cluster_id: string
+  cluster_name: string
+  telemetry: { enabled: boolean; segment_key?: string; otel_enabled: boolean; otel_endpoint: string }
+}
+
+/** The first frame on every connection. */
+export interface MasterSetAgentOptions {
+  MasterInfo: MasterInfo
+  /** `default` is the only kind a master of ours sends; Go's decoder refuses an absent one. */
+  LoggingOptions: { type: string }
+  ContainersToReattach: { Container: Container }[]
+}
+
+export interface StartContainer {
+  Container: Container
+  Spec: ContainerSpec
+}
+
+export interface SignalContainer {
+  ContainerID: string
+  /** Number of a POSIX signal: 15 to end, 9 to kill. */
+  Signal: number
+}
+
+export interface AgentShutdown {
+  ErrMsg: string
+}
+
+/** Exactly one member is not null. */
+export interface AgentMessage {
+  MasterSetAgentOptions: MasterSetAgentOptions | null
+  StartContainer: StartContainer | null
+  SignalContainer: SignalContainer | null
+  AgentShutdown: AgentShutdown | null
+}
+
+const telemetry = object<MasterInfo['telemetry']>({
+  enabled: flag,
+  segment_key: text(256),
+  otel_enabled: flag,
+  otel_endpoint: text(1024),
+})
+
+const agentMembers: Members<AgentMessage> = {
+  MasterSetAgentOptions: object<MasterSetAgentOptions>({
+    MasterInfo: object<MasterInfo>({
+      version: text(256),
+      master_id: text(256),
+      cluster_id: text(256),
+      cluster_name: text(256),
+      telemetry: (value, path) => telemetry(value ?? {}, path),
+    }),
+    LoggingOptions: (value, path) => object({ type: text(64) })(value ?? {}, path),
+    ContainersToReattach: list(object({ Container: readContainer }), 10_000),
+  }),
+  StartContainer: object<StartContainer>({ Container: readContainer, Spec: readSpec }),
+  SignalContainer: object<SignalContainer>({ ContainerID: text(256), Signal: integer }),
+  AgentShutdown: object<AgentShutdown>({ ErrMsg: text(65_536) }),
+}
+
+export function encodeAgentMessage(message: Partial<AgentMessage>): string {
+  return encodeUnion(agentMembers, message)
+}
+
+export function decodeAgentMessage(frame: string): Decoded<AgentMessage> {
+  return decodeUnion(agentMembers, frame)
+}
+
+/** The answer to an agent that came back too late or changed; agents look for these words (origin: aproto/agent_message.go). */
+export const pastReconnectPeriod = 'agent is past reconnect period, it must restart'
+
+export function mustRestart(message: string): boolean {
+  return message.includes(pastReconnectPeriod)
 }

@@ -2,7 +2,7 @@
 import { chmodSync, existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { pastReconnectPeriod } from '../../../src/standalone/protocol/agent-message.ts'
+import { pastReconnectPeriod } from '../../../src/standalone/protocol/messages.ts'
 import {
   type AgentHome,
   agentHome,

@@ -2,7 +2,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { processStart } from '../../../src/platform/process-identity.ts'
+import { processStart } from '../../../src/platform/processes.ts'
 import { type ContainerFailure, failureTypes } from '../../../src/standalone/protocol/container.ts'
 import type { MasterMessage } from '../../../src/standalone/protocol/messages.ts'
 import {

@@ -2,7 +2,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { Offering } from '../../../src/planner/instance.ts'
 import { awsLaunch } from '../../../src/providers/aws/request.ts'
-import type { LaunchResult } from '../../../src/providers/launch.ts'
+import type { LaunchResult } from '../../../src/providers/contract.ts'
 import { type AwsCloud, awsCloud, bothTypes, userDataOf } from '../../support/aws-cloud.ts'
 import { awsConfig, master, offering } from '../../support/cloud-pools.ts'
 import { metadataServer } from '../../support/metadata-server.ts'

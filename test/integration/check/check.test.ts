@@ -7,7 +7,7 @@ import { createDevelopmentChain, type DevelopmentChain } from '../../../src/pki/
 import { systemClock } from '../../../src/platform/clock.ts'
 import type { ProviderModule } from '../../../src/providers/contract.ts'
 import { type CheckOptions, checkAll } from '../../../src/provisioner/check.ts'
-import { type CheckRow, exitOfRows } from '../../../src/provisioner/row.ts'
+import { type CheckRow, exitOfRows } from '../../../src/provisioner/check-rows.ts'
 import { type AwsCloud, awsCloud } from '../../support/aws-cloud.ts'
 import { answerInfo, Masters } from '../../support/masters.ts'
 import { silentLogger } from '../../support/silent-logger.ts'

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { productName } from '../../../src/http/product.ts'
+import { productName } from '../../../src/http/status-endpoints.ts'
 import { answerInfo, Masters } from '../../support/masters.ts'
 import { runCli, runCliAside } from '../../support/run-cli.ts'
 

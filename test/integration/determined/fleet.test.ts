@@ -1,6 +1,6 @@
 // A pool beside a Determined master, from work that waits to no VM at all, and through what happens to real masters.
 import { describe, expect, it, type TestContext } from 'vitest'
-import type { Policy } from '../../../src/planner/policy.ts'
+import type { Policy } from '../../../src/planner/snapshot.ts'
 import { type DeterminedPool, startPool } from '../../support/fake-determined/pool.ts'
 import { command, experiment } from '../../support/fake-determined/submissions.ts'
 import { finish, join, lose, submit } from '../../support/fake-determined/world.ts'

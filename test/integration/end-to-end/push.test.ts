@@ -2,7 +2,7 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { loadConfig } from '../../../src/config/load.ts'
-import type { PushedDemand } from '../../../src/demand/pushed-demand.ts'
+import type { PushedDemand } from '../../../src/demand/push.ts'
 import type { Provisioner } from '../../../src/provisioner/provisioner.ts'
 import { type AskOptions, ask } from '../../support/ask.ts'
 import { Cluster } from '../../support/stand-alone.ts'

@@ -1,8 +1,8 @@
 // Launches through Google's client: what arrives at Compute Engine, and what is made of its answers.
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { Offering } from '../../../src/planner/instance.ts'
+import type { LaunchResult } from '../../../src/providers/contract.ts'
 import { gcpLaunch } from '../../../src/providers/gcp/request.ts'
-import type { LaunchResult } from '../../../src/providers/launch.ts'
 import { userDataOf } from '../../support/aws-cloud.ts'
 import { gcpConfig, master, offering } from '../../support/cloud-pools.ts'
 import { bothTypes, type GcpCloud, gcpCloud, inZones, zone, zones } from '../../support/gcp-cloud.ts'

@@ -3,7 +3,7 @@ import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { systemClock } from '../../../src/platform/clock.ts'
 import { createAcceptor, refuseUpgrade } from '../../../src/standalone/protocol/accept.ts'
-import { parseJoin } from '../../../src/standalone/protocol/agents-url.ts'
+import { parseJoin } from '../../../src/standalone/protocol/dial.ts'
 import { options } from '../scripted-master.ts'
 import { type FakeWorld, giveUp, join, lose } from './world.ts'
 

@@ -1,5 +1,5 @@
 // bulkInsert, honest where it matters: request ids, names that clash, stock and quota found out while it runs, limits.
-import type { BulkInsertResource, InstanceProperties } from '../../../src/providers/gcp/compute-types.ts'
+import type { BulkInsertResource, InstanceProperties } from '../../../src/providers/gcp/base-config.ts'
 import { misfits } from '../compute-descriptor.ts'
 import { operationJson } from './resources.ts'
 import { type Call, GceFault, type Json } from './rest.ts'

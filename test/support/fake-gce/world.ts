@@ -1,5 +1,5 @@
 // What the fake Compute Engine knows: VMs, operations, what is in stock, and what the project has.
-import type { InstanceProperties } from '../../../src/providers/gcp/compute-types.ts'
+import type { InstanceProperties } from '../../../src/providers/gcp/base-config.ts'
 
 export type Capacity = 'on_demand' | 'spot'
 

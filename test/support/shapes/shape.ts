@@ -1,8 +1,7 @@
 // One row of the table of certificate shapes: what a user may hand us, what we say, and what real clients do with it.
 
-import type { TlsOptions } from '../../../src/config/provider-config.ts'
-import type { MasterAddress } from '../../../src/pki/master-address.ts'
-import type { TrustMode } from '../../../src/pki/trust-plan.ts'
+import type { TlsOptions } from '../../../src/config/master-config.ts'
+import type { MasterAddress, TrustMode } from '../../../src/pki/trust-plan.ts'
 import type { ProblemCode } from '../../../src/problems/codes.ts'
 import type { Issued } from '../x509.ts'
 import { type AuthoritySpec, authority, type ServerSpec, server } from '../x509-profiles.ts'

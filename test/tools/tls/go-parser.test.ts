@@ -1,8 +1,8 @@
 // Whatever certificate we let pass, Go's parser can read: tried on thousands that are almost right.
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { readCertificates } from '../../../src/pki/certificate-file.ts'
-import { judgeKey } from '../../../src/pki/keys.ts'
+import { readCertificates } from '../../../src/pki/chain.ts'
+import { judgeKey } from '../../../src/pki/checks.ts'
 import { checkForGo } from '../../../src/pki/verifier-checks.ts'
 import { oid, type StringType, sequence, set, stringTag, text, tlv } from '../../support/der-writer.ts'
 import { threeOf } from '../../support/shapes/shape.ts'

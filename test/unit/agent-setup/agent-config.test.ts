@@ -1,7 +1,10 @@
 // What the user wrote for the agent, merged with what the trust plan demands, and judged as the agent would.
 import { describe, expect, test } from 'vitest'
-import { type MergeOptions, mergeAgentConfig } from '../../../src/agent-setup/agent-config.ts'
-import { checkAgentOptions } from '../../../src/agent-setup/agent-options.ts'
+import {
+  checkAgentOptions,
+  type MergeOptions,
+  mergeAgentConfig,
+} from '../../../src/agent-setup/agent-config.ts'
 import { agentPaths } from '../../../src/agent-setup/setup.ts'
 import type { TrustMode, TrustPlan } from '../../../src/pki/trust-plan.ts'
 

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest'
-import { agentSetupOf } from '../../../src/agent-setup/agent-setup.ts'
+import { agentSetupOf } from '../../../src/agent-setup/setup.ts'
 import { parseConfig } from '../../../src/config/load.ts'
-import { marketOf } from '../../../src/planner/market.ts'
-import { poolSettings } from '../../../src/provisioner/pool-settings.ts'
+import { marketOf } from '../../../src/planner/bins.ts'
+import { poolSettings } from '../../../src/provisioner/pools.ts'
 import { isProvided } from '../../../src/provisioner/prepare.ts'
 import { trustPlan } from '../../support/agent-setups.ts'
 

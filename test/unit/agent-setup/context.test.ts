@@ -1,6 +1,10 @@
 import { describe, expect, it } from 'vitest'
-import { contextOf, type TemplateContext } from '../../../src/agent-setup/context.ts'
-import { contextNames, type NameKind } from '../../../src/agent-setup/context-names.ts'
+import {
+  contextNames,
+  contextOf,
+  type NameKind,
+  type TemplateContext,
+} from '../../../src/agent-setup/templates.ts'
 import { agentSetup, trustPlan } from '../../support/agent-setups.ts'
 
 function kinds(context: TemplateContext, prefix = ''): [string, NameKind][] {

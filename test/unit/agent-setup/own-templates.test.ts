@@ -4,7 +4,7 @@ import { basename, join } from 'node:path'
 import Handlebars from 'handlebars'
 import { describe, expect, it } from 'vitest'
 import { failureStages, progressStages } from '../../../src/agent-setup/stages.ts'
-import { lintTemplate } from '../../../src/agent-setup/template-lint.ts'
+import { lintTemplate } from '../../../src/agent-setup/user-template.ts'
 
 const root = join(import.meta.dirname, '../../../templates')
 const main = ['agent-setup.sh.hbs']

@@ -1,8 +1,7 @@
 import { gunzipSync } from 'node:zlib'
 import { describe, expect, it } from 'vitest'
-import { gzip, packUserData } from '../../../src/agent-setup/pack.ts'
+import { gzip, packUserData, userDataLimit } from '../../../src/agent-setup/pack.ts'
 import { renderScript } from '../../../src/agent-setup/render.ts'
-import { userDataLimit } from '../../../src/agent-setup/user-data.ts'
 import type { TrustMode } from '../../../src/pki/trust-plan.ts'
 import { agentSetup, type SetupChanges, trustPlan } from '../../support/agent-setups.ts'
 

@@ -2,10 +2,9 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { expect, it } from 'vitest'
-import { contextNames } from '../../../src/agent-setup/context-names.ts'
+import { userDataLimit } from '../../../src/agent-setup/pack.ts'
 import { failureStages, progressStages } from '../../../src/agent-setup/stages.ts'
-import { helperNames } from '../../../src/agent-setup/template-options.ts'
-import { userDataLimit } from '../../../src/agent-setup/user-data.ts'
+import { contextNames, helperNames } from '../../../src/agent-setup/templates.ts'
 
 const root = join(import.meta.dirname, '../../..')
 const page = readFileSync(join(root, 'docs/user-data.md'), 'utf8')

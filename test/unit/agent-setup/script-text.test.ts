@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
-import { agentYaml, normalizeScript } from '../../../src/agent-setup/script-text.ts'
+import { agentYaml, normalizeScript } from '../../../src/agent-setup/templates.ts'
 
 describe("a user's script", () => {
   it.each([

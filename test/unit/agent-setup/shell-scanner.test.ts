@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process'
 import { describe, expect, it } from 'vitest'
-import { placeIn, scanShell, startOfScript } from '../../../src/agent-setup/shell-scanner.ts'
+import { placeIn, scanShell, startOfScript } from '../../../src/agent-setup/shell.ts'
 
 function place(text: string): string | undefined {
   return placeIn(scanShell(startOfScript(), text))

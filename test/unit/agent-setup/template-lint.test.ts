@@ -1,6 +1,6 @@
 import Handlebars from 'handlebars'
 import { describe, expect, it } from 'vitest'
-import { lintTemplate } from '../../../src/agent-setup/template-lint.ts'
+import { lintTemplate } from '../../../src/agent-setup/user-template.ts'
 import { placeOf } from '../../../src/problems/problem.ts'
 
 /** `CODE line:column`, of a template whose first line is the shebang. */

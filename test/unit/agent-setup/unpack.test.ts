@@ -1,8 +1,7 @@
 import { gzipSync } from 'node:zlib'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { packUserData } from '../../../src/agent-setup/pack.ts'
-import { unpackUserData } from '../../../src/agent-setup/unpack.ts'
+import { packUserData, unpackUserData } from '../../../src/agent-setup/pack.ts'
 import { agentSetup } from '../../support/agent-setups.ts'
 
 const body = fc.string({ unit: 'binary' }).filter((text) => !/\p{Surrogate}/u.test(text))

@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest'
 import { checkLines, countLine } from '../../../src/cli/check-text.ts'
 import { problem } from '../../../src/problems/problem.ts'
-import { exitOfRows, rowsOf } from '../../../src/provisioner/row.ts'
+import { exitOfRows, rowsOf } from '../../../src/provisioner/check-rows.ts'
 
 const { passed, notChecked, of } = rowsOf('pool gpu')
 const remedy = 'Give credentials.'

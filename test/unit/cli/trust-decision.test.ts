@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest'
 import type { Terminal } from '../../../src/cli/terminal.ts'
 import { decide } from '../../../src/cli/trust-decision.ts'
-import type { Stranger } from '../../../src/http/stranger.ts'
+import type { Stranger } from '../../../src/http/untrusted-server.ts'
 
 const leaf = {
   subject: 'CN=master',

@@ -1,7 +1,6 @@
 // What is shown of the user's file: enough to find the place, never a secret.
 import { describe, expect, it } from 'vitest'
-import { codeFrame } from '../../../src/config/code-frame.ts'
-import { isSecretKey, maskLine, shown } from '../../../src/config/mask.ts'
+import { codeFrame, isSecretKey, maskLine, shown } from '../../../src/config/report.ts'
 import { readYaml } from '../../../src/config/yaml.ts'
 import { nearest } from '../../../src/platform/nearest.ts'
 

@@ -6,7 +6,7 @@ import { originVectorsPage } from '../../../scripts/origin-vectors-page.ts'
 import { parseConfig } from '../../../src/config/load.ts'
 import { masterAddressOf } from '../../../src/config/master-address.ts'
 import { reportProblems } from '../../../src/config/report.ts'
-import { masterUrl } from '../../../src/pki/master-address.ts'
+import { masterUrl } from '../../../src/pki/trust-plan.ts'
 import { root } from '../../support/sources.ts'
 import { originVectors } from './origin-vectors.cases.ts'
 

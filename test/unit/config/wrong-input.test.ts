@@ -1,7 +1,6 @@
 // Every rule: its code, its place, and a remedy that helps.
 import { describe, expect, it } from 'vitest'
-import { configKeyCodes } from '../../../src/problems/config-keys.ts'
-import { configProviderCodes } from '../../../src/problems/config-providers.ts'
+import { configKeyCodes, configProviderCodes } from '../../../src/problems/config-codes.ts'
 import { problemsOf, withoutMark } from './marked.ts'
 import { wrongKeys } from './wrong-keys.cases.ts'
 import { wrongRules } from './wrong-rules.cases.ts'

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { createDrainList } from '../../../src/demand/drain-list.ts'
+import { createDrainList } from '../../../src/demand/push.ts'
 
 const everything = () => true
 

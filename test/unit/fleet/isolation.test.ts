@@ -1,7 +1,7 @@
 // One broken pool, credential or cloud never stops another, and no call holds up what does not need it.
 import { describe, expect, it } from 'vitest'
-import { withDeadline } from '../../../src/platform/deadline.ts'
-import type { LaunchOrder } from '../../../src/providers/launch.ts'
+import { withDeadline } from '../../../src/platform/limit.ts'
+import type { LaunchOrder } from '../../../src/providers/contract.ts'
 import { simulatedProvider } from '../../../src/simulator/provider.ts'
 import { createVirtualClock } from '../../../src/simulator/virtual-clock.ts'
 import { minute } from '../../support/planner.ts'

@@ -1,18 +1,25 @@
 // What the loop remembers of failures: offerings, the breaker, launch errors, the launch rate.
 import { describe, expect, it } from 'vitest'
-import { delayAfter, refusalGrowth } from '../../../src/fleet/backoff.ts'
-import { breakerView, closedBreaker, recordUsable, recordUseless } from '../../../src/fleet/breaker.ts'
 import {
+  breakerView,
+  closedBreaker,
+  correctRate,
+  delayAfter,
   forgetLaunchFailures,
+  type Launched,
   launchErrorOf,
+  launchedLastHour,
+  learn,
   noLaunchError,
+  type OfferingMemory,
   recordLaunchFailure,
-} from '../../../src/fleet/launch-error.ts'
-import { correctRate, type Launched, launchedLastHour } from '../../../src/fleet/launch-rate.ts'
-import { learn, type OfferingMemory } from '../../../src/fleet/offering-memory.ts'
+  recordUsable,
+  recordUseless,
+  refusalGrowth,
+} from '../../../src/fleet/failures.ts'
 import type { FailureClass, Instance, Offering } from '../../../src/planner/instance.ts'
 import { problem } from '../../../src/problems/problem.ts'
-import type { LaunchFailure } from '../../../src/providers/launch.ts'
+import type { LaunchFailure } from '../../../src/providers/contract.ts'
 
 const now = Date.parse('2026-11-23T12:00:00Z')
 const second = 1000

@@ -1,8 +1,8 @@
 import { request } from 'node:http'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { accessHandler } from '../../../src/http/access.ts'
-import { sendJson } from '../../../src/http/http-answers.ts'
 import { type Listener, listen } from '../../../src/http/listen.ts'
+import { sendJson } from '../../../src/http/router.ts'
 import { silentLogger } from '../../support/silent-logger.ts'
 
 let listener: Listener

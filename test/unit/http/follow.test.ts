@@ -1,7 +1,7 @@
 // Following work: every line once and in order, every state once, over silences and restarts of the master.
 import { expect, it } from 'vitest'
 import type { Client } from '../../../src/http/client.ts'
-import { followWork } from '../../../src/http/follow.ts'
+import { followWork } from '../../../src/http/work-client.ts'
 import type { Clock } from '../../../src/platform/ports.ts'
 import { ProvisionError, problem } from '../../../src/problems/problem.ts'
 

@@ -2,9 +2,9 @@ import { chmodSync, existsSync, mkdtempSync, readdirSync, rmSync, statSync, writ
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { sendJson } from '../../../src/http/http-answers.ts'
-import { type LocalListener, listenLocally } from '../../../src/http/listen-local.ts'
-import { createLocalClient } from '../../../src/http/local-client.ts'
+import { createLocalClient } from '../../../src/http/client.ts'
+import { type LocalListener, listenLocally } from '../../../src/http/listen.ts'
+import { sendJson } from '../../../src/http/router.ts'
 import { silentLogger } from '../../support/silent-logger.ts'
 
 let dir: string

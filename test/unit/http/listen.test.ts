@@ -1,10 +1,14 @@
 import { duplexPair } from 'node:stream'
 import { connect as connectTls } from 'node:tls'
 import { afterEach, beforeAll, describe, expect, it } from 'vitest'
-import type { HandshakeFailure } from '../../../src/http/handshake-failure.ts'
-import { readJson, sendJson } from '../../../src/http/http-answers.ts'
-import { type Listener, type ListenOptions, listen } from '../../../src/http/listen.ts'
-import { listenProblem } from '../../../src/http/listen-problem.ts'
+import {
+  type HandshakeFailure,
+  type Listener,
+  type ListenOptions,
+  listen,
+  listenProblem,
+} from '../../../src/http/listen.ts'
+import { readJson, sendJson } from '../../../src/http/router.ts'
 import { healthHandler } from '../../../src/http/status-endpoints.ts'
 import { createDevelopmentChain, type DevelopmentChain } from '../../../src/pki/development-ca.ts'
 import type { Handler } from '../../../src/platform/ports.ts'

@@ -1,6 +1,6 @@
 // What -m and DET_MASTER may say.
 import { describe, expect, it } from 'vitest'
-import { parseClientUrl } from '../../../src/http/master-url.ts'
+import { parseClientUrl } from '../../../src/http/target.ts'
 
 describe('the address of a master', () => {
   it.each([

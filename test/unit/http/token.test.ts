@@ -2,7 +2,7 @@ import { chmodSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync }
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { loadToken, sameToken } from '../../../src/http/token.ts'
+import { loadToken, sameToken } from '../../../src/http/access.ts'
 import type { ProvisionError } from '../../../src/problems/problem.ts'
 
 let folder: string

@@ -1,7 +1,13 @@
 import { describe, expect, test } from 'vitest'
 import type { Certificate } from '../../../src/pki/certificate.ts'
-import { readCertificates } from '../../../src/pki/certificate-file.ts'
-import { allPaths, dedupe, findIssuers, findLeaf, pickPath } from '../../../src/pki/chain.ts'
+import {
+  allPaths,
+  dedupe,
+  findIssuers,
+  findLeaf,
+  pickPath,
+  readCertificates,
+} from '../../../src/pki/chain.ts'
 import { joined, threeOf } from '../../support/shapes/shape.ts'
 import { testKey } from '../../support/test-keys.ts'
 import type { Issued } from '../../support/x509.ts'

@@ -1,7 +1,6 @@
 // Rules of single certificates that no row of the shape table is for.
 import { describe, expect, test } from 'vitest'
-import { readCertificates } from '../../../src/pki/certificate-file.ts'
-import type { ChainPath } from '../../../src/pki/chain.ts'
+import { type ChainPath, readCertificates } from '../../../src/pki/chain.ts'
 import { checkPath } from '../../../src/pki/checks.ts'
 import { checkForGo } from '../../../src/pki/verifier-checks.ts'
 import { integer, nothing, octets, oid, sequence, set, text, tlv } from '../../support/der-writer.ts'

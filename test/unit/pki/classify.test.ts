@@ -1,8 +1,13 @@
 // What Node reports of a failed dial, as one of our codes; integration tests make most of these for real.
 import { expect, test } from 'vitest'
-import { classify, isCertificateCode, type PreflightCode } from '../../../src/pki/classify.ts'
-import type { DialOutcome, DialPhase } from '../../../src/pki/preflight-dial.ts'
-import { preflightCertificateCodes } from '../../../src/problems/preflight-certificate.ts'
+import {
+  classify,
+  type DialOutcome,
+  type DialPhase,
+  isCertificateCode,
+  type PreflightCode,
+} from '../../../src/pki/preflight-dial.ts'
+import { preflightCertificateCodes } from '../../../src/problems/preflight-codes.ts'
 
 function fault(code: string, message = code): NodeJS.ErrnoException {
   return Object.assign(new Error(message), { code })

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { readCertificateFields } from '../../../src/pki/certificate-fields.ts'
+import { readCertificateFields } from '../../../src/pki/certificate.ts'
 import { DerError, derBits, derChildren, derOid, derSmallInteger, readDer } from '../../../src/pki/der.ts'
 import { integer, oid, sequence, tlv } from '../../support/der-writer.ts'
 import { threeOf } from '../../support/shapes/shape.ts'

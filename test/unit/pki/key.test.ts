@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { readCertificates } from '../../../src/pki/certificate-file.ts'
+import { readCertificates } from '../../../src/pki/chain.ts'
 import { fits, mismatch, readKey } from '../../../src/pki/key.ts'
 import { threeOf } from '../../support/shapes/shape.ts'
 import { type KeyKind, testKey } from '../../support/test-keys.ts'

@@ -1,11 +1,9 @@
 // What follows from a preflight for launching, under each policy.
 import { describe, expect, test } from 'vitest'
-import type { PreflightCode } from '../../../src/pki/classify.ts'
-import { applyPreflight } from '../../../src/pki/policy.ts'
-import type { PreflightResult } from '../../../src/pki/preflight.ts'
+import { applyPreflight, type PreflightResult, type Verdict, verdictOf } from '../../../src/pki/preflight.ts'
+import type { PreflightCode } from '../../../src/pki/preflight-dial.ts'
 import { explain } from '../../../src/pki/preflight-explain.ts'
 import type { TrustMode, TrustPlan } from '../../../src/pki/trust-plan.ts'
-import { type Verdict, verdictOf } from '../../../src/pki/verdict.ts'
 import { problem } from '../../../src/problems/problem.ts'
 
 function plan(mode: TrustMode): TrustPlan {

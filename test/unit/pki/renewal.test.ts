@@ -1,6 +1,5 @@
 import { expect, it } from 'vitest'
-import { parseMaterial } from '../../../src/pki/credentials.ts'
-import { keepsTrust } from '../../../src/pki/renewal.ts'
+import { keepsTrust, parseMaterial } from '../../../src/pki/credentials.ts'
 import { testKey } from '../../support/test-keys.ts'
 import { day, type Issued, now } from '../../support/x509.ts'
 import { authority, server } from '../../support/x509-profiles.ts'

@@ -3,9 +3,13 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, wr
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { pairs, parseFingerprint } from '../../../src/pki/fingerprint.ts'
-import { trustStoreFile } from '../../../src/pki/place.ts'
-import { storeText, trustStore } from '../../../src/pki/trust-store.ts'
+import {
+  pairs,
+  parseFingerprint,
+  storeText,
+  trustStore,
+  trustStoreFile,
+} from '../../../src/pki/trust-store.ts'
 
 let dir: string
 beforeEach(() => {

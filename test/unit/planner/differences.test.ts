@@ -2,9 +2,8 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
-import type { Policy } from '../../../src/planner/policy.ts'
-import type { Snapshot } from '../../../src/planner/snapshot.ts'
-import { originPlan } from '../../../src/simulator/plan.ts'
+import type { Policy, Snapshot } from '../../../src/planner/snapshot.ts'
+import { originPlan } from '../../../src/simulator/origin.ts'
 import {
   brief,
   briefly,

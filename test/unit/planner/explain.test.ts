@@ -1,11 +1,9 @@
 // An explanation must tell what the plan did, and its numbers must add up.
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { explain } from '../../../src/planner/explain.ts'
-import type { Explanation } from '../../../src/planner/explanation.ts'
+import { type Explanation, explain } from '../../../src/planner/explain.ts'
 import { plan } from '../../../src/planner/plan.ts'
-import type { Policy } from '../../../src/planner/policy.ts'
-import type { Snapshot } from '../../../src/planner/snapshot.ts'
+import type { Policy, Snapshot } from '../../../src/planner/snapshot.ts'
 import {
   busy,
   coming,

@@ -1,7 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { originClassify } from '../../../src/simulator/classify.ts'
-import { originDesired } from '../../../src/simulator/desired.ts'
-import { originPlan } from '../../../src/simulator/plan.ts'
+import { originClassify, originDesired, originPlan } from '../../../src/simulator/origin.ts'
 import { demandVectors, launchCase, launchVectors, removalVectors } from '../../support/origin-vectors.ts'
 import {
   busy,

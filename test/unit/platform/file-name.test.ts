@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { fileNameOf } from '../../../src/platform/file-name.ts'
+import { fileNameOf } from '../../../src/platform/files.ts'
 
 describe('the file name of a pool', () => {
   it.each([

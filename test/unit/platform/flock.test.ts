@@ -3,7 +3,7 @@ import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import { withFlock } from '../../../src/platform/flock.ts'
+import { withFlock } from '../../../src/platform/locks.ts'
 
 let dir: string
 beforeEach(() => {

@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import type { LogFormat, LogLevel } from '../../../src/platform/log.ts'
-import { createLogger } from '../../../src/platform/log.ts'
+import { createLogger, type LogFormat, type LogLevel } from '../../../src/platform/log.ts'
 import { FakeClock } from '../../support/fake-clock.ts'
 
 function logged(format: LogFormat, level: LogLevel = 'debug') {

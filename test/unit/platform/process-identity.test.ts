@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { afterEach, describe, expect, it } from 'vitest'
-import { processesWith, processStart } from '../../../src/platform/process-identity.ts'
+import { processesWith, processStart } from '../../../src/platform/processes.ts'
 
 const onLinux = process.platform === 'linux'
 const children: ChildProcess[] = []

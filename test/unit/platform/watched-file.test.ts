@@ -12,7 +12,7 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { contentsFingerprint } from '../../../src/platform/watched-file.ts'
+import { contentsFingerprint } from '../../../src/platform/files.ts'
 
 let directory: string
 let files: string[]

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest'
-import type { LocalConfig } from '../../../src/config/provider-config.ts'
+import type { LocalConfig } from '../../../src/config/master-config.ts'
 import { offeringKey } from '../../../src/planner/instance.ts'
-import type { AwsConfig } from '../../../src/providers/aws/aws-config.ts'
-import type { GcpConfig } from '../../../src/providers/gcp/gcp-config.ts'
-import { offeringsOf } from '../../../src/providers/offerings.ts'
+import type { AwsConfig } from '../../../src/providers/aws/schema.ts'
+import type { GcpConfig } from '../../../src/providers/gcp/schema.ts'
+import { offeringsOf } from '../../../src/providers/registry.ts'
 
 const aws = {
   type: 'aws',

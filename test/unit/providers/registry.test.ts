@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { providerKinds } from '../../../src/config/provider-config.ts'
+import { providerKinds } from '../../../src/config/master-config.ts'
 import { loadProvider } from '../../../src/providers/registry.ts'
 
 describe('the registry of providers', () => {

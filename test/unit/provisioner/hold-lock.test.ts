@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
-import { holdLock } from '../../../src/provisioner/hold-lock.ts'
+import { holdLock } from '../../../src/provisioner/state.ts'
 import { capturingLogger } from '../../support/capturing-logger.ts'
 import { FakeClock } from '../../support/fake-clock.ts'
 

@@ -1,8 +1,8 @@
 // Nothing is launched before the master has been dialled, nor after it has answered wrong.
 import { afterEach, describe, expect, it } from 'vitest'
 import { systemClock } from '../../../src/platform/clock.ts'
-import { launchGate } from '../../../src/provisioner/launch-gate.ts'
-import type { PreparedPool } from '../../../src/provisioner/prepare-pool.ts'
+import type { PreparedPool } from '../../../src/provisioner/prepare.ts'
+import { launchGate } from '../../../src/provisioner/prepared-pools.ts'
 import { capturingLogger } from '../../support/capturing-logger.ts'
 import { embed, Masters } from '../../support/masters.ts'
 import { userDataOf } from '../../support/user-data.ts'

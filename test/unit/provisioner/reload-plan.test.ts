@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest'
 import { parseConfig } from '../../../src/config/load.ts'
 import type { MasterConfig } from '../../../src/config/master-config.ts'
-import { planReload } from '../../../src/provisioner/reload-plan.ts'
+import { planReload } from '../../../src/provisioner/reload.ts'
 
 const base = `
 port: 8080

@@ -1,5 +1,5 @@
 import { expect, it, vi } from 'vitest'
-import { tellProblems } from '../../../src/platform/tell-problems.ts'
+import { tellProblems } from '../../../src/platform/log.ts'
 import { problem } from '../../../src/problems/problem.ts'
 
 it('the log says where in the file a problem is', () => {

@@ -1,9 +1,4 @@
 import { describe, expect, it } from 'vitest'
-import { createDisk } from '../../../src/simulator/disk.ts'
-import { faultKinds, someFaults } from '../../../src/simulator/fault-kinds.ts'
-import { createLife } from '../../../src/simulator/mortal.ts'
-import { createRandom } from '../../../src/simulator/random.ts'
-import { createScenario } from '../../../src/simulator/scenario.ts'
 import {
   type Agent,
   type Board,
@@ -11,7 +6,9 @@ import {
   placeAll,
   release,
   type Work,
-} from '../../../src/simulator/scheduler.ts'
+} from '../../../src/simulator/master.ts'
+import { createDisk, createLife } from '../../../src/simulator/provisioner.ts'
+import { createRandom, createScenario, faultKinds, someFaults } from '../../../src/simulator/scenario.ts'
 import { createVirtualClock } from '../../../src/simulator/virtual-clock.ts'
 
 describe('chance', () => {

@@ -3,8 +3,7 @@ import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { placeOf } from '../../../src/problems/problem.ts'
 import { exampleTrace } from '../../../src/simulator/example-trace.ts'
-import { readTrace } from '../../../src/simulator/trace.ts'
-import type { Trace } from '../../../src/simulator/trace-trace.ts'
+import { readTrace, type Trace } from '../../../src/simulator/trace.ts'
 import { root } from '../../support/sources.ts'
 
 function traceOf(text: string): Trace {

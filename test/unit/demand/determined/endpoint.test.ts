@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { DemandConfig, TlsFiles } from '../../../../src/config/master-config.ts'
-import { endpointOf } from '../../../../src/demand/determined/endpoint.ts'
+import { endpointOf } from '../../../../src/demand/determined/connections.ts'
 import { createDevelopmentChain } from '../../../../src/pki/development-ca.ts'
 import { ProvisionError } from '../../../../src/problems/problem.ts'
 

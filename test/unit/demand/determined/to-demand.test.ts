@@ -1,11 +1,15 @@
 // From the JSON of a Determined master to the demand of a pool: every answer written out as the master sends it.
 import { describe, expect, it } from 'vitest'
-import type { JobLimits } from '../../../../src/demand/determined/job-limits.ts'
-import { emptyMemory, type Memory, remember } from '../../../../src/demand/determined/memory.ts'
-import { placeholderId } from '../../../../src/demand/determined/placeholder-id.ts'
-import { agentsSchema, seenAgent, seenTask, tasksSchema } from '../../../../src/demand/determined/seen.ts'
-import { demandOf } from '../../../../src/demand/determined/to-demand.ts'
-import type { View } from '../../../../src/demand/determined/view.ts'
+import { agentsSchema, seenAgent, seenTask, tasksSchema } from '../../../../src/demand/determined/api.ts'
+import {
+  demandOf,
+  emptyMemory,
+  type JobLimits,
+  type Memory,
+  placeholderId,
+  remember,
+  type View,
+} from '../../../../src/demand/determined/view.ts'
 import type { Demand } from '../../../../src/planner/demand.ts'
 
 const at = Date.parse('2026-11-26T12:00:00Z')

@@ -2,8 +2,7 @@
 import { describe, expect, it } from 'vitest'
 import type { FailureClass } from '../../../../src/planner/instance.ts'
 import { ProvisionError, problem } from '../../../../src/problems/problem.ts'
-import { codeOf, ec2Failure, refusal } from '../../../../src/providers/aws/errors.ts'
-import { failureTable } from '../../../../src/providers/aws/failure-table.ts'
+import { codeOf, ec2Failure, failureTable, refusal } from '../../../../src/providers/aws/errors.ts'
 
 const expected: Record<FailureClass, string[]> = {
   capacity: [

@@ -1,7 +1,6 @@
 // Where a pool's VMs are, when the file does not say.
 import { afterEach, describe, expect, it, vi } from 'vitest'
-import { regionOfSdk } from '../../../../src/providers/aws/client.ts'
-import { regionOf } from '../../../../src/providers/aws/region.ts'
+import { regionOf, regionOfSdk } from '../../../../src/providers/aws/client.ts'
 import { FakeClock } from '../../../support/fake-clock.ts'
 
 const none = () => Promise.resolve(undefined)

@@ -1,10 +1,9 @@
 // What an EC2 launch asks for, rule by rule. Whole requests are in test/golden/requests.
 import { describe, expect, it } from 'vitest'
 import type { Offering } from '../../../../src/planner/instance.ts'
-import type { AwsConfig } from '../../../../src/providers/aws/aws-config.ts'
-import type { AwsFacts } from '../../../../src/providers/aws/facts.ts'
-import { withCount } from '../../../../src/providers/aws/launch-steps.ts'
-import { awsLaunch } from '../../../../src/providers/aws/request.ts'
+import type { AwsFacts } from '../../../../src/providers/aws/machine.ts'
+import { awsLaunch, withCount } from '../../../../src/providers/aws/request.ts'
+import type { AwsConfig } from '../../../../src/providers/aws/schema.ts'
 import { awsConfig, intentOf, master, offering, owner } from '../../../support/cloud-pools.ts'
 
 const known: AwsFacts = { rootDevice: '/dev/xvda', userData: 'IyEvYmluL2Jhc2gK' }

@@ -1,6 +1,6 @@
 // Tags that EC2 would refuse are refused before it is asked.
 import { describe, expect, it } from 'vitest'
-import { poolTags, tagProblems } from '../../../../src/providers/aws/tags.ts'
+import { poolTags, tagProblems } from '../../../../src/providers/aws/machine.ts'
 import { awsConfig, master, owner } from '../../../support/cloud-pools.ts'
 
 function messages(custom_tags: { key: string; value: string }[], pool = 'gpu'): string[] {

@@ -1,8 +1,8 @@
 // What is cut out of the client's descriptors is enough for the calls made, and every field asked for is there.
 import { describe, expect, it } from 'vitest'
+import { pruneDescriptors } from '../../../../src/providers/gcp/base-config.ts'
 import { messages } from '../../../../src/providers/gcp/compute-package.ts'
-import { leanUrl } from '../../../../src/providers/gcp/lean-url.ts'
-import { pruneDescriptors } from '../../../../src/providers/gcp/prune-descriptors.ts'
+import { leanUrl } from '../../../../src/providers/gcp/transport.ts'
 import { fieldsOf } from '../../../support/compute-descriptor.ts'
 
 describe('pruning', () => {

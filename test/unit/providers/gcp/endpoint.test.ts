@@ -1,6 +1,6 @@
 // Google's hosts, or gcloud's own variables; tokens never go over plain http to another machine.
 import { describe, expect, it } from 'vitest'
-import { endpointsOf } from '../../../../src/providers/gcp/endpoint.ts'
+import { endpointsOf } from '../../../../src/providers/gcp/transport.ts'
 
 const compute = (value: string) =>
   endpointsOf({ CLOUDSDK_API_ENDPOINT_OVERRIDES_COMPUTE: value }).compute.origin

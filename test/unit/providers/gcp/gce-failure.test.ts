@@ -1,8 +1,7 @@
 // Every way Google says no, at once or inside an operation, in our classes.
 import { describe, expect, it } from 'vitest'
 import { ProvisionError, problem } from '../../../../src/problems/problem.ts'
-import { errorOfAnswer, GceError } from '../../../../src/providers/gcp/errors.ts'
-import { gceFailure, refusal } from '../../../../src/providers/gcp/gce-failure.ts'
+import { errorOfAnswer, GceError, gceFailure, refusal } from '../../../../src/providers/gcp/errors.ts'
 
 const answer = (status: number, reason: string, message = 'why', headers = {}) =>
   errorOfAnswer(

@@ -2,8 +2,8 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import type { GcpConfig } from '../../../../src/providers/gcp/gcp-config.ts'
 import { leastRole } from '../../../../src/providers/gcp/iam-role.ts'
+import type { GcpConfig } from '../../../../src/providers/gcp/schema.ts'
 import { gcpConfig } from '../../../support/cloud-pools.ts'
 import { root } from '../../../support/sources.ts'
 

@@ -1,7 +1,7 @@
 // Any pool name becomes a label and comes back.
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { labelOf, textOfLabel } from '../../../../src/providers/gcp/label-text.ts'
+import { labelOf, textOfLabel } from '../../../../src/providers/gcp/labels.ts'
 
 describe('text as a label', () => {
   it.each([

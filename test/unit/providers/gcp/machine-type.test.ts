@@ -1,6 +1,6 @@
 // What follows from the name of a machine type.
 import { describe, expect, it } from 'vitest'
-import { familyOf, machineTypeName } from '../../../../src/providers/gcp/machine-type.ts'
+import { familyOf, machineTypeName } from '../../../../src/providers/gcp/machine-types.ts'
 
 const table = [
   // type, family, GPUs, migrates, first boot disk

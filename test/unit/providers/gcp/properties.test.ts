@@ -1,8 +1,8 @@
 // The properties of a Compute Engine VM: the pool's keys over `base_config`, rule by rule.
 import { describe, expect, it } from 'vitest'
 import type { Offering } from '../../../../src/planner/instance.ts'
-import type { GcpConfig } from '../../../../src/providers/gcp/gcp-config.ts'
 import { gcpLaunch } from '../../../../src/providers/gcp/request.ts'
+import type { GcpConfig } from '../../../../src/providers/gcp/schema.ts'
 import { gcpConfig, intentOf, master, offering, owner } from '../../../support/cloud-pools.ts'
 
 function built(more: Partial<GcpConfig> = {}, one: Offering = offering('n1-standard-8'), pool = 'gpu') {

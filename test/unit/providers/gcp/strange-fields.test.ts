@@ -1,7 +1,7 @@
 // Typos in base_config are told, at any depth; what the API has passes.
 import { describe, expect, it } from 'vitest'
+import { strangeFields } from '../../../../src/providers/gcp/base-config.ts'
 import { messages } from '../../../../src/providers/gcp/compute-package.ts'
-import { strangeFields } from '../../../../src/providers/gcp/strange-fields.ts'
 
 const told = (base: object) => strangeFields(base, messages()).map(({ message }) => message)
 

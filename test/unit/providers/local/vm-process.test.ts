@@ -2,8 +2,8 @@ import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync, wri
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { processStart } from '../../../../src/platform/process-identity.ts'
-import { startVm } from '../../../../src/providers/local/vm-process.ts'
+import { processStart } from '../../../../src/platform/processes.ts'
+import { startVm } from '../../../../src/providers/local/vms.ts'
 
 let root: string
 let console: number

@@ -2,8 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import type { AgentOptions } from '../../../../src/standalone/agent/options.ts'
-import { readAgentOptions } from '../../../../src/standalone/agent/read-options.ts'
+import { type AgentOptions, readAgentOptions } from '../../../../src/standalone/agent/options.ts'
 
 let dir: string
 let file: string

@@ -1,11 +1,10 @@
 import { describe, expect, it } from 'vitest'
-import type { AgentOptions } from '../../../../src/standalone/agent/options.ts'
-import { readAgentOptions } from '../../../../src/standalone/agent/read-options.ts'
+import { type AgentOptions, readAgentOptions } from '../../../../src/standalone/agent/options.ts'
 import {
   type TaskEnvironmentInput,
   taskEnvironment,
 } from '../../../../src/standalone/agent/task-environment.ts'
-import type { Device } from '../../../../src/standalone/protocol/device.ts'
+import type { Device } from '../../../../src/standalone/protocol/container.ts'
 
 function options(env: Record<string, string> = {}): AgentOptions {
   const given = { DET_MASTER_HOST: 'master', DET_AGENT_ID: 'agent-1', ...env }

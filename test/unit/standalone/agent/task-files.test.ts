@@ -12,12 +12,10 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { placeFiles } from '../../../../src/standalone/agent/files.ts'
-import { createLogShipper } from '../../../../src/standalone/agent/log-shipper.ts'
-import { readTask, writeTask } from '../../../../src/standalone/agent/task-record.ts'
-import type { Send } from '../../../../src/standalone/agent/tasks-tasks.ts'
-import { workFolder } from '../../../../src/standalone/agent/work-folder.ts'
-import { fileType } from '../../../../src/standalone/protocol/spec.ts'
+import { readTask, type Send, writeTask } from '../../../../src/standalone/agent/task.ts'
+import { placeFiles, workFolder } from '../../../../src/standalone/agent/task-environment.ts'
+import { createLogShipper } from '../../../../src/standalone/agent/tasks.ts'
+import { fileType } from '../../../../src/standalone/protocol/container.ts'
 
 let dir: string
 beforeEach(() => {

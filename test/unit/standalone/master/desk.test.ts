@@ -1,13 +1,15 @@
 import { beforeEach, describe, expect, it } from 'vitest'
 import type { Agent } from '../../../../src/standalone/master/agent.ts'
-import type { Work } from '../../../../src/standalone/master/allocation.ts'
+import type { Submission, Work } from '../../../../src/standalone/master/allocation.ts'
 import { createDesk, type Desk } from '../../../../src/standalone/master/desk.ts'
-import { createLogStore, type LogStore } from '../../../../src/standalone/master/log-store.ts'
-import { createWorkStore, type WorkStore } from '../../../../src/standalone/master/store.ts'
-import type { Submission } from '../../../../src/standalone/master/transitions.ts'
-import type { AgentMessage } from '../../../../src/standalone/protocol/agent-message.ts'
-import type { ContainerLog } from '../../../../src/standalone/protocol/messages.ts'
-import { ownAgentVersion } from '../../../../src/standalone/protocol/own-agent.ts'
+import {
+  createLogStore,
+  createWorkStore,
+  type LogStore,
+  type WorkStore,
+} from '../../../../src/standalone/master/store.ts'
+import { ownAgentVersion } from '../../../../src/standalone/protocol/accept.ts'
+import type { AgentMessage, ContainerLog } from '../../../../src/standalone/protocol/messages.ts'
 import { FakeClock } from '../../../support/fake-clock.ts'
 import { silentLogger } from '../../../support/silent-logger.ts'
 

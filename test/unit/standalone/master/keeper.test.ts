@@ -4,8 +4,15 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { type JournalFile, openJournal } from '../../../../src/platform/journal.ts'
 import type { Allocation } from '../../../../src/standalone/master/allocation.ts'
-import { journalKind, replay, type StateRecord, snapshot } from '../../../../src/standalone/master/records.ts'
-import { createKeeper, type Keeper, openKeeper } from '../../../../src/standalone/master/state.ts'
+import {
+  createKeeper,
+  journalKind,
+  type Keeper,
+  openKeeper,
+  replay,
+  type StateRecord,
+  snapshot,
+} from '../../../../src/standalone/master/state.ts'
 import { FakeClock } from '../../../support/fake-clock.ts'
 import { until } from '../../../support/server.ts'
 import { silentLogger } from '../../../support/silent-logger.ts'

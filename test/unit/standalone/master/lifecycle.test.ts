@@ -1,12 +1,15 @@
 import { describe, expect, it } from 'vitest'
 import {
   type Agent,
+  connected,
+  disconnected,
+  refusal,
   shownDraining,
   shownEnabled,
+  started,
   takesWork,
 } from '../../../../src/standalone/master/agent.ts'
-import { connected, disconnected, refusal, started } from '../../../../src/standalone/master/lifecycle.ts'
-import { pastReconnectPeriod } from '../../../../src/standalone/protocol/agent-message.ts'
+import { pastReconnectPeriod } from '../../../../src/standalone/protocol/messages.ts'
 
 const gpu = { id: 0, brand: 'T4', uuid: 'GPU-0', type: 'cuda' } as const
 const join = { id: 'i-1', version: '0.38.1', resourcePool: 'gpu', reconnect: false, hostname: 'h' }

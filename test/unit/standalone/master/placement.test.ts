@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { type Host, occupy, place } from '../../../../src/standalone/master/placement.ts'
-import type { Device } from '../../../../src/standalone/protocol/device.ts'
+import { type Host, occupy, place } from '../../../../src/standalone/master/allocation.ts'
+import type { Device } from '../../../../src/standalone/protocol/container.ts'
 
 const devices = (count: number): Device[] =>
   Array.from({ length: count }, (_, id) => ({ id, brand: 'T4', uuid: `GPU-${id}`, type: 'cuda' }))

@@ -1,9 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import type { Allocation, Work } from '../../../../src/standalone/master/allocation.ts'
+import { type Allocation, submitted, type Work } from '../../../../src/standalone/master/allocation.ts'
 import { inOrder, type PoolHost, schedule } from '../../../../src/standalone/master/queue.ts'
-import { submitted } from '../../../../src/standalone/master/transitions.ts'
-import type { Device } from '../../../../src/standalone/protocol/device.ts'
+import type { Device } from '../../../../src/standalone/protocol/container.ts'
 
 const devices = (count: number): Device[] =>
   Array.from({ length: count }, (_, id) => ({ id, brand: 'T4', uuid: `GPU-${id}`, type: 'cuda' }))

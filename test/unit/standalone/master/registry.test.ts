@@ -1,8 +1,11 @@
 import { beforeEach, describe, expect, it } from 'vitest'
 import { createRegistry, type Registry } from '../../../../src/standalone/master/agents.ts'
 import type { AcceptHandlers, MasterConnection } from '../../../../src/standalone/protocol/accept.ts'
-import { type AgentMessage, pastReconnectPeriod } from '../../../../src/standalone/protocol/agent-message.ts'
-import type { MasterMessage } from '../../../../src/standalone/protocol/messages.ts'
+import {
+  type AgentMessage,
+  type MasterMessage,
+  pastReconnectPeriod,
+} from '../../../../src/standalone/protocol/messages.ts'
 import { FakeClock } from '../../../support/fake-clock.ts'
 import { silentLogger } from '../../../support/silent-logger.ts'
 

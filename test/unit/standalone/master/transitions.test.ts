@@ -1,14 +1,17 @@
 import { describe, expect, it } from 'vitest'
-import { type Allocation, isOver, live, type Work } from '../../../../src/standalone/master/allocation.ts'
 import {
+  type Allocation,
   agentGone,
   assigned,
+  isOver,
   killed,
+  live,
   reattached,
   reported,
   submitted,
   timeUp,
-} from '../../../../src/standalone/master/transitions.ts'
+  type Work,
+} from '../../../../src/standalone/master/allocation.ts'
 import { type ContainerState, failureTypes } from '../../../../src/standalone/protocol/container.ts'
 
 const device = (id: number) => ({ id, brand: 'T4', uuid: `GPU-${id}`, type: 'cuda' as const })

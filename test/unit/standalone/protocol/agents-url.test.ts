@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { agentsUrl, parseJoin } from '../../../../src/standalone/protocol/agents-url.ts'
+import { agentsUrl, parseJoin } from '../../../../src/standalone/protocol/dial.ts'
 
 const join = { id: 'i-1', version: '0.38.1', resourcePool: 'gpu', reconnect: false, hostname: 'ip-10-0-0-1' }
 

@@ -10,11 +10,17 @@ import {
   type MasterConnection,
   refuseUpgrade,
 } from '../../../../src/standalone/protocol/accept.ts'
-import type { AgentMessage } from '../../../../src/standalone/protocol/agent-message.ts'
-import { parseJoin } from '../../../../src/standalone/protocol/agents-url.ts'
 import type { ConnectionEnd } from '../../../../src/standalone/protocol/connection.ts'
-import { type AgentConnection, connectAgentSocket } from '../../../../src/standalone/protocol/dial.ts'
-import { encodeMasterMessage, type MasterMessage } from '../../../../src/standalone/protocol/messages.ts'
+import {
+  type AgentConnection,
+  connectAgentSocket,
+  parseJoin,
+} from '../../../../src/standalone/protocol/dial.ts'
+import {
+  type AgentMessage,
+  encodeMasterMessage,
+  type MasterMessage,
+} from '../../../../src/standalone/protocol/messages.ts'
 import { FakeClock } from '../../../support/fake-clock.ts'
 
 /** Waits for something that happens through a real socket. */

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
-import { createFlow } from '../../../../src/standalone/protocol/flow.ts'
+import { createFlow } from '../../../../src/standalone/protocol/connection.ts'
 
 const limit = { messages: 10, bytes: 1000, burstSeconds: 2 }
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { startHeartbeat } from '../../../../src/standalone/protocol/heartbeat.ts'
+import { startHeartbeat } from '../../../../src/standalone/protocol/connection.ts'
 import { FakeClock } from '../../../support/fake-clock.ts'
 
 function beating() {

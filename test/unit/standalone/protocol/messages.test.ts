@@ -1,16 +1,14 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import {
-  decodeAgentMessage,
-  encodeAgentMessage,
-  mustRestart,
-  pastReconnectPeriod,
-} from '../../../../src/standalone/protocol/agent-message.ts'
-import { sameDevices } from '../../../../src/standalone/protocol/device.ts'
+import { sameDevices } from '../../../../src/standalone/protocol/container.ts'
 import {
   type ContainerReattachAck,
+  decodeAgentMessage,
   decodeMasterMessage,
+  encodeAgentMessage,
   encodeMasterMessage,
+  mustRestart,
+  pastReconnectPeriod,
 } from '../../../../src/standalone/protocol/messages.ts'
 
 const gpu = { id: 0, brand: 'Tesla T4', uuid: 'GPU-1', type: 'cuda' } as const

@@ -1,0 +1,180 @@
+// What a template is given: the values of one pool's agents under the names of context-names.ts.
+
+import type * as compiler from 'handlebars'
+import runtime from 'handlebars/runtime.js'
+import { anchorsOf, type TrustPlan } from '../pki/trust-plan.ts'
+import { ipVersion } from '../platform/ip-address.ts'
+import type { AgentConfig, AgentSetup } from './setup.ts'
+import { heredoc, quote } from './shell.ts'
+import { mainTemplates, partials } from './templates.generated.ts'
+
+/** Numbers are text here: whatever a template prints is text. */
+export interface TemplateContext {
+  [name: string]: string | boolean | string[] | TemplateContext
+}
+
+export function contextOf(setup: AgentSetup): TemplateContext {
+  const { cloud, runtime, docker } = setup
+  return {
+    pool: setup.poolName,
+    master: {
+      scheme: setup.master.scheme,
+      // Agents join host and port with a colon, so an IPv6 address needs its brackets (origin: agent.go).
+      host: bracketed(setup.master.host),
+      port: String(setup.master.port),
+    },
+    cloud: { aws: cloud === 'aws', gcp: cloud === 'gcp', local: cloud === 'local' },
+    runtime: { docker: runtime === 'docker', process: runtime === 'process' },
+    tls: tlsContext(setup.trust, setup.master.host),
+    agent: {
+      config: agentYaml(setup.agentConfig),
+      slotType: setup.slotType,
+      reconnectAttempts: String(setup.reconnectAttempts),
+      reconnectBackoff: String(setup.reconnectBackoffSeconds),
+      command: setup.command,
+    },
+    docker: { ...docker, gpus: setup.slotType === 'cuda' },
+    startupScript: normalizeScript(setup.startupScript),
+    containerStartupScript: normalizeScript(setup.containerStartupScript),
+    bootTimeout: String(setup.bootTimeoutSeconds),
+    powerOff: setup.poweroffIfNeverJoined,
+  }
+}
+
+function tlsContext(trust: TrustPlan, masterHost: string): TemplateContext {
+  const name = trust.certificateName ?? masterHost
+  return {
+    enabled: trust.mode !== 'off',
+    embed: trust.mode === 'embed',
+    system: trust.mode === 'system',
+    skipVerify: trust.mode === 'skip_verify',
+    verify: trust.mode === 'embed' || trust.mode === 'system',
+    chain: anchorsOf(trust),
+    certificateName: trust.certificateName ?? '',
+    name,
+    urlName: bracketed(name),
+    nameIsAddress: ipVersion(name) !== 0,
+  }
+}
+
+function bracketed(host: string): string {
+  return ipVersion(host) === 6 ? `[${host}]` : host
+}
+
+// Every name a template may use, what it holds, and what it means: the lint and docs/user-data.md go by this table.
+
+/** `text` is printed with `sh` or `text`, `list` with `list`; all of them can be tested with `#if`. */
+export type NameKind = 'text' | 'list' | 'switch'
+
+export interface ContextName {
+  kind: NameKind
+  meaning: string
+}
+
+const text = (meaning: string): ContextName => ({ kind: 'text', meaning })
+const list = (meaning: string): ContextName => ({ kind: 'list', meaning })
+const when = (meaning: string): ContextName => ({ kind: 'switch', meaning })
+
+export const contextNames: Record<string, ContextName> = {
+  pool: text('name of the resource pool'),
+  'master.scheme': text('`http` or `https`'),
+  'master.host': text('the host agents dial; an IPv6 address in brackets'),
+  'master.port': text('the port agents dial'),
+  'cloud.aws': when('the VM is on EC2'),
+  'cloud.gcp': when('the VM is on Compute Engine'),
+  'cloud.local': when('the VM is a process on this machine'),
+  'runtime.docker': when('the agent is a container'),
+  'runtime.process': when('the agent is a process of the VM'),
+  'tls.enabled': when('agents speak TLS to the master'),
+  'tls.embed': when('agents trust only the certificates in `tls.chain`'),
+  'tls.system': when('agents trust the CAs of their image'),
+  'tls.skipVerify': when('agents verify nothing'),
+  'tls.verify': when('agents verify the master: `tls.embed` or `tls.system`'),
+  'tls.chain': text('PEM certificates, leaf first; empty unless `tls.embed`'),
+  'tls.certificateName': text('`security.tls.master_cert_name`; empty when agents verify the host they dial'),
+  'tls.name': text("the name the master's certificate must be for"),
+  'tls.urlName': text('the same as it stands in a URL'),
+  'tls.nameIsAddress': when('`tls.name` is an IP address'),
+  'agent.config': text('agent.yaml: what the user wrote with the trust settings, as JSON'),
+  'agent.slotType': text('`cuda`, `rocm`, `cpu`, `none` or `auto`'),
+  'agent.reconnectAttempts': text('`agent_reconnect_attempts`'),
+  'agent.reconnectBackoff': text('`agent_reconnect_backoff`, seconds'),
+  'agent.command': list("the agent's command line where it is a process"),
+  'docker.image': text('`agent_docker_image`'),
+  'docker.network': text('`agent_docker_network`'),
+  'docker.runtime': text('`agent_docker_runtime`'),
+  'docker.logOptions': list('arguments of `docker run` for its log driver'),
+  'docker.gpus': when('the container gets the GPUs'),
+  startupScript: text('`startup_script`, with LF line ends; may be empty'),
+  containerStartupScript: text('`container_startup_script`, with LF line ends; may be empty'),
+  bootTimeout: text('`boot_timeout`, whole seconds'),
+  powerOff: when('`poweroff_if_never_joined`; `sh` prints `true` or `false`'),
+}
+
+// Our templates, compiled ahead of time and run by the small runtime: printing user data must start fast.
+
+/** A compiled template. */
+export type Render = HandlebarsTemplateDelegate<TemplateContext>
+
+// The runtime's own declarations are empty; it is the part of the package that can run a compiled template.
+const { template } = runtime as unknown as typeof compiler
+
+export function mainTemplate(): Render {
+  return template(mainTemplates['agent-setup.sh'] as TemplateSpecification)
+}
+
+let compiled: Record<string, Render> | undefined
+
+/** By name; a user's template may use them too. */
+export function partialTemplates(): Record<string, Render> {
+  compiled ??= Object.fromEntries(
+    Object.entries(partials).map(([name, spec]) => [name, template(spec as TemplateSpecification)]),
+  )
+  return compiled
+}
+
+// Users' scripts as they must be to run on a VM, and agent.yaml as every YAML reader takes it.
+
+/**
+ * LF line ends, no byte order mark, `#!` on the first line: with CRLF the kernel looks for an interpreter named
+ * `bash\r`, and before a byte order mark or a blank line it sees no `#!` at all.
+ */
+export function normalizeScript(text: string): string {
+  const lines = text.replace(/^\uFEFF/, '').replaceAll('\r\n', '\n')
+  const trimmed = lines.replace(/^\s+(?=#!)/, '')
+  let end = trimmed.length
+  while (trimmed[end - 1] === '\n') end--
+  return trimmed.trim() === '' ? '' : `${trimmed.slice(0, end)}\n`
+}
+
+/** JSON is YAML but for the characters YAML does not print or takes for line ends (YAML 1.1 §4.1, 1.2 §5.1): escaped. */
+export function agentYaml(config: AgentConfig): string {
+  const json = JSON.stringify(config, undefined, 2)
+  return `${json.replace(/[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]/g, escapeUnit)}\n`
+}
+
+function escapeUnit(character: string): string {
+  return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`
+}
+
+// The three helpers through which values reach a script.
+
+export const helpers: Record<HelperName, (value: never) => string> = {
+  sh: (value: string | boolean) => quote(String(value)),
+  list: (values: string[]) => values.map(quote).join(' '),
+  text: (value: string) => heredoc(value),
+}
+
+// How every template is compiled, ours at build time and a user's when it is loaded.
+
+/** The only helpers: `sh` quotes one value, `list` several, `text` writes a heredoc. See docs/user-data.md. */
+export const helperNames = ['sh', 'list', 'text'] as const
+export type HelperName = (typeof helperNames)[number]
+
+/** strict: an unknown name throws. noEscape: HTML escapes have no business in a shell script. */
+export const compileOptions = {
+  noEscape: true,
+  strict: true,
+  knownHelpersOnly: true,
+  knownHelpers: { sh: true, list: true, text: true, if: true, unless: true, each: true },
+}

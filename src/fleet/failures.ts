@@ -1,0 +1,191 @@
+// What is remembered of offerings the cloud refused, and for how long.
+import { type FailureClass, type Instance, type Offering, offeringKey } from '../planner/instance.ts'
+import type { Breaker } from '../planner/snapshot.ts'
+import type { Problem } from '../problems/problem.ts'
+import type { LaunchFailure } from '../providers/contract.ts'
+
+export interface Refusal {
+  class: FailureClass
+  /** Refusals in a row. */
+  failures: number
+  /** Not asked again before. */
+  until: number
+}
+
+/** By `offeringKey`. */
+export type OfferingMemory = Map<string, Refusal>
+
+/**
+ * Learns from one launch call: what refused is remembered longer each time, what gave a VM is forgotten.
+ * A failure without an offering is one of the whole call.
+ */
+export function learn(
+  memory: OfferingMemory,
+  asked: readonly Offering[],
+  instances: readonly Instance[],
+  failures: readonly LaunchFailure[],
+  now: number,
+  random: () => number,
+): void {
+  const refused = new Map<string, FailureClass>()
+  for (const failure of failures)
+    for (const offering of failure.offering ? [failure.offering] : asked)
+      refused.set(offeringKey(offering), failure.class)
+  for (const offering of asked) {
+    const key = offeringKey(offering)
+    const gave = instances.some((instance) => isFrom(instance, offering))
+    if (gave && !refused.has(key)) memory.delete(key)
+  }
+  for (const [key, failureClass] of refused) {
+    const count = (memory.get(key)?.failures ?? 0) + 1
+    const until = now + delayAfter(count, refusalGrowth[failureClass], random)
+    memory.set(key, { class: failureClass, failures: count, until })
+  }
+}
+
+/** The zone is the cloud's word for it and need not be the offering's (a subnet on EC2). */
+function isFrom({ instanceType, capacityType }: Instance, offering: Offering): boolean {
+  return instanceType === offering.instanceType && capacityType === offering.capacityType
+}
+
+// Stops launching when VMs in a row never become usable agents, and then tries one at a time with growing pauses.
+
+export interface BreakerMemory {
+  /** VMs in a row that never became usable. */
+  failures: number
+  /** How often it opened since a VM was last usable; 0: closed. */
+  openings: number
+  openedAt: number
+  until: number
+}
+
+const failuresToOpen = 3
+const pause = { first: 60_000, most: 1_800_000 }
+
+export function closedBreaker(): BreakerMemory {
+  return { failures: 0, openings: 0, openedAt: 0, until: 0 }
+}
+
+/** A VM became a usable agent. */
+export function recordUsable(memory: BreakerMemory): void {
+  Object.assign(memory, closedBreaker())
+}
+
+/** A VM known since `knownSince` never became usable. Tells whether the breaker has opened because of it. */
+export function recordUseless(
+  memory: BreakerMemory,
+  knownSince: number,
+  now: number,
+  random: () => number,
+): boolean {
+  memory.failures++
+  // VMs launched before it opened fail one after the other, and tell nothing new.
+  const opens = memory.openings === 0 ? memory.failures >= failuresToOpen : knownSince >= memory.openedAt
+  if (!opens) return false
+  memory.openings++
+  memory.openedAt = now
+  memory.until = now + delayAfter(memory.openings, pause, random)
+  return true
+}
+
+export function breakerView({ failures, openings, until }: BreakerMemory, now: number): Breaker {
+  if (openings === 0) return { state: 'closed' }
+  return now < until ? { state: 'open', until, failures } : { state: 'probing', failures }
+}
+
+// How long a refusal is remembered: growing with each one in a row, spread so that pools do not come back together.
+
+interface Growth {
+  /** Milliseconds after the first refusal; doubled by each further one. */
+  first: number
+  most: number
+}
+
+/**
+ * What passes by itself is asked again soon, what needs a person or stock later. With these numbers an offering
+ * is tried at most ten times in the first hour, whatever refuses it.
+ */
+export const refusalGrowth: Record<FailureClass, Growth> = {
+  transient: { first: 5_000, most: 1_800_000 },
+  throttle: { first: 5_000, most: 1_800_000 },
+  capacity: { first: 30_000, most: 1_800_000 },
+  quota: { first: 30_000, most: 1_800_000 },
+  config: { first: 30_000, most: 1_800_000 },
+  auth: { first: 30_000, most: 1_800_000 },
+}
+
+/** Milliseconds after the nth refusal in a row, up to a quarter more by chance: never less, or calls would add up. */
+export function delayAfter(failures: number, { first, most }: Growth, random: () => number): number {
+  const grown = Math.min(most, first * 2 ** Math.min(failures - 1, 40))
+  return Math.round(grown * (1 + random() / 4))
+}
+
+// `launch_error_timeout` and `launch_error_retries`: when failed launches become an error others may act on.
+
+export interface LaunchErrorRules {
+  /** Milliseconds; 0: never. */
+  timeout: number
+  retries: number
+}
+
+export interface LaunchErrorMemory {
+  failures: number
+  lastAt: number
+  /** When we were ready to try again; our own pause does not count as time without a failure. */
+  readyAt: number
+  problem?: Problem
+}
+
+export function noLaunchError(): LaunchErrorMemory {
+  return { failures: 0, lastAt: 0, readyAt: 0 }
+}
+
+/** Launches failed in a row, each within `timeout` of the last: origin's meaning (origin: pkg/errors/errors.go). */
+export function recordLaunchFailure(
+  memory: LaunchErrorMemory,
+  { timeout }: LaunchErrorRules,
+  problem: Problem,
+  now: number,
+  readyAt: number,
+): void {
+  const inRow = memory.failures > 0 && now - Math.max(memory.lastAt, Math.min(memory.readyAt, now)) <= timeout
+  memory.failures = inRow ? memory.failures + 1 : 1
+  memory.lastAt = now
+  memory.readyAt = readyAt
+  memory.problem = problem
+}
+
+export function forgetLaunchFailures(memory: LaunchErrorMemory): void {
+  Object.assign(memory, noLaunchError(), { problem: undefined })
+}
+
+/** The error while it sticks: after more failures than `retries`, until `timeout` after the last. */
+export function launchErrorOf(
+  { failures, lastAt, problem }: LaunchErrorMemory,
+  { timeout, retries }: LaunchErrorRules,
+  now: number,
+): Problem | undefined {
+  return timeout > 0 && failures > retries && now < lastAt + timeout ? problem : undefined
+}
+
+// How many VMs were launched within the last hour: the bound that holds whatever demand says.
+
+export interface Launched {
+  at: number
+  intentId: string
+  count: number
+}
+
+const hour = 3_600_000
+
+/** Drops what is older than an hour, and sums up the rest. */
+export function launchedLastHour(launches: Launched[], now: number): number {
+  while (launches[0] && launches[0].at <= now - hour) launches.shift()
+  return launches.reduce((sum, { count }) => sum + count, 0)
+}
+
+/** Corrects what an intent was counted for when it is known how many VMs it gave. */
+export function correctRate(launches: Launched[], intentId: string, count: number): void {
+  const entry = launches.find((launch) => launch.intentId === intentId)
+  if (entry) entry.count = count
+}

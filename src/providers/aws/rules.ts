@@ -1,0 +1,200 @@
+// `type: aws`: from the keys of the file to the configuration, with the rules between them.
+
+import { type TypeWithSlots, typesOf } from '../../config/instance-types.ts'
+import { checkDuplicates, commonOf, givenIn } from '../../config/provider-keys.ts'
+import { type Block, given, isMapping, note, type Partially } from '../../config/read-block.ts'
+import type { YamlPath } from '../../config/yaml.ts'
+import { nearest } from '../../platform/nearest.ts'
+import { ownerTags } from '../contract.ts'
+import { awsAccelerators, isBareMetal, knownGpuTypes } from './instance-types.ts'
+import type { AwsConfig, AwsImage, AwsKeys, AwsVolume, SpotConfig } from './schema.ts'
+
+/** A public GPU image with Docker and the NVIDIA runtime (https://docs.aws.amazon.com/dlami/latest/devguide). */
+export const publicAwsImage = {
+  ssm: '/aws/service/deeplearning/ami/x86_64/base-oss-nvidia-driver-gpu-ubuntu-24.04/latest/ami-id',
+  owner: 'amazon',
+  name: 'Deep Learning Base OSS Nvidia Driver GPU AMI (Ubuntu 24.04)*',
+} as const
+
+type Keys = Partially<AwsKeys>
+
+export function awsOf(keys: Keys, block: Block): Partially<AwsConfig> {
+  const instance_types = awsTypes(keys, block)
+  checkNetwork(keys, block)
+  checkTags(keys, block)
+  if (keys.log_stream && !keys.log_group)
+    note(block, 'CONFIG_NEEDS_KEY', 'log_stream needs log_group', { key: 'log_stream', part: 'key' })
+  const { image_id, root_volume_size, spot_max_price, instance_type, instance_slots, ...same } = keys
+  return {
+    ...same,
+    ...commonOf(keys, block, instance_types?.some(({ type }) => isBareMetal(type)) ?? false),
+    type: 'aws',
+    image: imageOf(keys, block),
+    volume: volumeOf(keys, block),
+    spot: spotOf(keys, block),
+    instance_types,
+  } as Partially<AwsConfig>
+}
+
+function imageOf({ image, image_id }: Keys, block: Block): AwsImage | undefined {
+  const remedy = `Set \`image: {ssm: ${publicAwsImage.ssm}}\`, or \`image: {owner: ${publicAwsImage.owner}, name: "${publicAwsImage.name}"}\`.`
+  if (given(block, 'image') && given(block, 'image_id'))
+    return note(block, 'CONFIG_CONFLICT', 'image and image_id both name the machine image', {
+      key: 'image_id',
+      part: 'key',
+    })
+  if (image_id) return { id: image_id }
+  if (!given(block, 'image'))
+    return given(block, 'image_id')
+      ? undefined
+      : note(block, 'IMAGE_MISSING', 'No machine image is named: image is missing', { remedy })
+  // Something is wrong inside it, and was said.
+  if (!isMapping(block.raw['image']) || image === undefined) return undefined
+  const ways = ['id', 'ssm', 'owner', 'name'].filter((way) => givenIn(block, 'image', way))
+  if (ways.length === 0) return note(block, 'IMAGE_MISSING', 'image names no image', { key: 'image', remedy })
+  if (new Set(ways.map((way) => (way === 'name' ? 'owner' : way))).size > 1)
+    return note(block, 'CONFIG_CONFLICT', `image is named in several ways: ${ways.join(', ')}`, {
+      key: 'image',
+      part: 'key',
+      remedy: 'Keep one of id, ssm, or owner with name.',
+    })
+  const { id, ssm, owner, name } = image
+  if (ways.length === 1 && (owner || name)) {
+    const [has, lacks] = owner ? ['owner', 'name'] : ['name', 'owner']
+    return note(block, 'CONFIG_NEEDS_KEY', `image.${has} needs image.${lacks}`, {
+      key: ['image', has!],
+      part: 'key',
+    })
+  }
+  if (id) return { id }
+  if (ssm) return { ssm }
+  return owner && name ? { owner, name } : undefined
+}
+
+function volumeOf({ volume, root_volume_size }: Keys, block: Block): Partially<AwsVolume> | undefined {
+  if (given(block, 'root_volume_size') && givenIn(block, 'volume', 'size'))
+    note(block, 'CONFIG_CONFLICT', 'volume.size and root_volume_size both say how large the root volume is', {
+      key: 'root_volume_size',
+      part: 'key',
+    })
+  if (!volume) return undefined
+  const { type, iops, throughput } = volume
+  if (type && type !== 'gp3' && throughput)
+    note(block, 'CONFIG_CONFLICT', `volume.throughput is for gp3, but volume.type is "${type}"`, {
+      key: ['volume', 'throughput'],
+      part: 'key',
+    })
+  if ((type === 'io1' || type === 'io2') && !givenIn(block, 'volume', 'iops'))
+    note(block, 'CONFIG_NEEDS_KEY', `A volume of type ${type} needs volume.iops`, {
+      key: ['volume', 'type'],
+      remedy: 'Add iops, or choose gp3.',
+    })
+  if ((type === 'gp2' || type === 'standard') && iops)
+    note(block, 'CONFIG_CONFLICT', `volume.iops is for gp3, io1 and io2, but volume.type is "${type}"`, {
+      key: ['volume', 'iops'],
+      part: 'key',
+    })
+  if (type === 'gp3' && iops && iops < 3000)
+    note(block, 'CONFIG_OUT_OF_RANGE', `volume.iops of a gp3 volume must be at least 3000, but is ${iops}`, {
+      key: ['volume', 'iops'],
+    })
+  return { ...volume, size: root_volume_size ?? volume.size }
+}
+
+function spotOf({ spot, spot_max_price }: Keys, block: Block): Partially<SpotConfig> | undefined {
+  const asMapping = typeof spot === 'object' ? spot : undefined
+  if (asMapping?.max_price && spot_max_price)
+    note(block, 'CONFIG_CONFLICT', 'spot.max_price and spot_max_price both limit the price', {
+      key: 'spot_max_price',
+      part: 'key',
+    })
+  const enabled = asMapping ? asMapping.enabled : spot
+  if (enabled === false && spot_max_price)
+    note(block, 'CONFIG_UNUSED', 'spot_max_price has no effect without spot', {
+      key: 'spot_max_price',
+      part: 'key',
+    })
+  return {
+    enabled: enabled as boolean | undefined,
+    max_price: asMapping?.max_price ?? spot_max_price,
+    fallback: asMapping ? asMapping.fallback : 'none',
+  }
+}
+
+function checkNetwork({ subnet_ids = [], network_interface }: Keys, block: Block): void {
+  checkDuplicates(block, 'subnet_ids', subnet_ids)
+  if (subnet_ids.length && network_interface?.subnet_id)
+    note(block, 'CONFIG_CONFLICT', 'subnet_ids and network_interface.subnet_id both name the subnet', {
+      key: ['network_interface', 'subnet_id'],
+      part: 'key',
+      remedy: 'Move it into subnet_ids.',
+    })
+}
+
+// Tags the user adds must not clash with each other, nor with those that say which VMs are ours.
+
+const ownPrefix = ownerTags.cluster.slice(0, ownerTags.cluster.indexOf(':') + 1)
+
+export function checkTags({ custom_tags = [], tag_key }: Partially<AwsKeys>, block: Block): void {
+  const keys = custom_tags.map(({ key }) => key)
+  checkDuplicates(block, 'custom_tags', keys, ['key'])
+  keys.forEach((key, index) => {
+    const at = { key: ['custom_tags', index, 'key'] }
+    if (key?.startsWith(ownPrefix)) reserved(block, key, at.key)
+    else if (key === 'Name' || (key !== undefined && key === tag_key))
+      note(
+        block,
+        'CONFIG_DUPLICATE',
+        `custom_tags sets ${key}, which ${key === 'Name' ? 'instance_name' : 'tag_key'} sets, too`,
+        {
+          ...at,
+          remedy: `Use ${key === 'Name' ? 'instance_name' : 'tag_value'} for its value.`,
+        },
+      )
+  })
+  if (tag_key?.startsWith(ownPrefix)) reserved(block, tag_key, ['tag_key'])
+}
+
+function reserved(block: Block, tag: string, key: (string | number)[]): void {
+  note(block, 'CONFIG_CONFLICT', `The tag ${JSON.stringify(tag)} is one of those that mark VMs as ours`, {
+    key,
+    remedy: `Choose a key that does not start with "${ownPrefix}".`,
+  })
+}
+
+// The instance types of an AWS pool, each with its accelerators.
+
+/** The origin's (origin: aws_config.go). */
+const standardType = 'g4dn.metal'
+
+/** What the user says about slots wins over the table; entries with a problem are left out. */
+export function awsTypes(keys: Partially<AwsKeys>, block: Block): TypeWithSlots[] | undefined {
+  if (!given(block, 'instance_types')) {
+    const alone = given(block, 'instance_type') ? keys.instance_type : standardType
+    return alone === undefined ? undefined : withSlots(block, alone, keys.instance_slots, ['instance_type'])
+  }
+  for (const key of ['instance_type', 'instance_slots'].filter((word) => given(block, word)))
+    note(block, 'CONFIG_CONFLICT', `instance_types and ${key} exclude each other`, {
+      key,
+      part: 'key',
+      remedy: 'Write it as an entry of instance_types: `- {type: …, slots: …}`.',
+    })
+  return typesOf(keys.instance_types, block, (type, slots, path) => withSlots(block, type, slots, path))
+}
+
+function withSlots(block: Block, type: string, slots: number | undefined, path: YamlPath): TypeWithSlots[] {
+  const known = slots ?? awsAccelerators(type)
+  if (known !== undefined) return [{ type, slots: known }]
+  const meant = nearest(type, knownGpuTypes())
+  const say = path.length > 1 ? `\`- {type: ${type}, slots: N}\`` : '`instance_slots: N`'
+  note(
+    block,
+    'INSTANCE_SLOTS_UNKNOWN',
+    `How many accelerators ${JSON.stringify(type)} has is not known here`,
+    {
+      key: path,
+      remedy: `${meant ? `Did you mean "${meant}"? Else say` : 'Say'} it: ${say}.`,
+    },
+  )
+  return []
+}

@@ -1,0 +1,131 @@
+// `type: gcp`: from the keys of the file to the configuration, with the rules between them.
+import { checkDuplicates, commonOf } from '../../config/provider-keys.ts'
+import { type Block, given, isMapping, note, type Partially } from '../../config/read-block.ts'
+import { isBareMetal } from '../aws/instance-types.ts'
+import { ownerTags } from '../contract.ts'
+import { bootDiskFor, gcpTypes, lastPart } from './machine-types.ts'
+import type { GcpConfig, GcpKeys } from './schema.ts'
+
+/**
+ * A public GPU image with Docker and the NVIDIA runtime
+ * (https://cloud.google.com/deep-learning-vm/docs/images).
+ */
+export const publicGcpImage =
+  'projects/deeplearning-platform-release/global/images/family/common-cu129-ubuntu-2404-nvidia-580'
+
+const cloudPlatform = 'https://www.googleapis.com/auth/cloud-platform'
+const ownPrefix = ownerTags.cluster.slice(0, ownerTags.cluster.indexOf(':')).concat('-')
+
+type Keys = Partially<GcpKeys>
+
+export function gcpOf(keys: Keys, block: Block): Partially<GcpConfig> {
+  const { instance_type, instance_types } = gcpTypes(keys, block)
+  checkImage(keys, block)
+  checkZones(keys, block)
+  checkNetwork(keys, block)
+  checkLabels(keys, block)
+  const { service_account } = keys
+  const { email, scopes } = service_account ?? {}
+  if (scopes?.length && !email)
+    note(block, 'CONFIG_UNUSED', 'service_account.scopes has no effect without service_account.email', {
+      key: ['service_account', 'scopes'],
+      part: 'key',
+    })
+  return {
+    ...keys,
+    ...commonOf(keys, block, instance_types?.some(({ type }) => isBareMetal(type)) ?? false),
+    type: 'gcp',
+    base_config: keys.base_config ?? {},
+    boot_disk_source_image: keys.boot_disk_source_image ?? '',
+    boot_disk_type: keys.boot_disk_type
+      ? lastPart(keys.boot_disk_type)
+      : bootDiskFor(instance_types?.[0]?.type ?? ''),
+    service_account: { email, scopes: scopes ?? (email ? [cloudPlatform] : []) },
+    instance_type,
+    instance_types,
+    spot: spotOf(keys, block),
+  } as Partially<GcpConfig>
+}
+
+function checkImage({ base_config, boot_disk_source_image }: Keys, block: Block): void {
+  const disks = base_config?.['disks']
+  const bootable = Array.isArray(disks)
+    ? disks.findIndex((disk) => isMapping(disk) && disk['boot'] === true)
+    : -1
+  if (bootable >= 0 && boot_disk_source_image)
+    note(block, 'CONFIG_CONFLICT', 'boot_disk_source_image and base_config both describe a boot disk', {
+      key: ['base_config', 'disks', bootable, 'boot'],
+      part: 'key',
+    })
+  if (bootable < 0 && !given(block, 'boot_disk_source_image'))
+    note(block, 'IMAGE_MISSING', 'No machine image is named: boot_disk_source_image is missing', {
+      remedy: `Set \`boot_disk_source_image: ${publicGcpImage}\`; \`gcloud compute images list --project deeplearning-platform-release --no-standard-images\` lists the current families.`,
+    })
+}
+
+/** The origin's `preemptible` is spot without a fallback. */
+function spotOf({ spot, instance_type }: Keys, block: Block): Partially<GcpConfig['spot']> {
+  const asMapping = typeof spot === 'object' ? spot : undefined
+  const enabled = (asMapping ? asMapping.enabled : spot) as boolean | undefined
+  if (instance_type?.preemptible && given(block, 'spot') && enabled === false)
+    note(block, 'CONFIG_CONFLICT', 'instance_type.preemptible asks for what spot switches off', {
+      key: ['instance_type', 'preemptible'],
+      part: 'key',
+    })
+  return {
+    enabled: enabled || instance_type?.preemptible,
+    fallback: asMapping ? asMapping.fallback : 'none',
+  }
+}
+
+function checkZones({ zone, zones = [] }: Keys, block: Block): void {
+  checkDuplicates(block, 'zones', zones)
+  if (zone && zones.length)
+    note(block, 'CONFIG_CONFLICT', 'zone and zones exclude each other', {
+      key: 'zone',
+      part: 'key',
+      remedy: 'Move it into zones.',
+    })
+  const stranger = zones.find((other) => regionOf(other) !== regionOf(zones[0]!))
+  if (stranger)
+    note(block, 'CONFIG_CONFLICT', `zones are of one region, but ${zones[0]} and ${stranger} are not`, {
+      key: 'zones',
+      remedy: 'Use one pool for each region.',
+    })
+}
+
+function regionOf(zone: string): string {
+  return zone.slice(0, zone.lastIndexOf('-'))
+}
+
+function checkNetwork({ network_interface }: Keys, block: Block): void {
+  const { network, subnetwork } = network_interface ?? {}
+  if (!network === !subnetwork) return
+  const [has, lacks] = network ? ['network', 'subnetwork'] : ['subnetwork', 'network']
+  // The origin then leaves both out without a word (origin: gcp_config.go).
+  note(block, 'CONFIG_NEEDS_KEY', `network_interface.${has} needs network_interface.${lacks}`, {
+    key: ['network_interface', has!],
+    part: 'key',
+  })
+}
+
+function checkLabels({ labels = {}, label_key }: Keys, block: Block): void {
+  for (const label of [...Object.keys(labels), ...(label_key ? [label_key] : [])])
+    if (label.startsWith(ownPrefix))
+      note(
+        block,
+        'CONFIG_CONFLICT',
+        `The label ${JSON.stringify(label)} is one of those that mark VMs as ours`,
+        {
+          key: label === label_key ? 'label_key' : ['labels', label],
+          part: label === label_key ? 'value' : 'key',
+          remedy: `Choose a key that does not start with "${ownPrefix}".`,
+        },
+      )
+  if (label_key && Object.hasOwn(labels, label_key))
+    note(block, 'CONFIG_DUPLICATE', `labels sets ${label_key}, which label_key sets, too`, {
+      key: ['labels', label_key],
+      part: 'key',
+      remedy: 'Use label_value for its value.',
+    })
+}

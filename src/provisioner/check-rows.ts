@@ -1,0 +1,290 @@
+// What `provision check` has to say, row by row: what was looked at, and what came of it.
+
+import { join } from 'node:path'
+import type { ProvidedPool } from '../agent-setup/trust.ts'
+import type { DemandConfig, MasterConfig, ProviderKind } from '../config/master-config.ts'
+import { productName } from '../http/status-endpoints.ts'
+import { pathFacts } from '../pki/credentials.ts'
+import { applyPreflight, type PreflightResult } from '../pki/preflight.ts'
+import type { MasterInfo } from '../pki/preflight-dial.ts'
+import type { MasterAddress } from '../pki/trust-plan.ts'
+import { fileNameOf } from '../platform/files.ts'
+import type { Clock, Logger } from '../platform/ports.ts'
+import { codeGroups, codeInfo } from '../problems/codes.ts'
+import { isError, type Problem, ProvisionError, problem } from '../problems/problem.ts'
+import type { ProviderContext, ProviderModule } from '../providers/contract.ts'
+import { loadProvider, offeringsOf } from '../providers/registry.ts'
+import { checkDeterminedDemand } from './demand.ts'
+import { type DialablePool, loadMasterMaterial, type PoolOutcome } from './prepare.ts'
+import { preflightPool } from './prepared-pools.ts'
+import { peekIdentity } from './state.ts'
+
+/** `not_checked` is never as good as `passed`: the note tells why nobody looked. */
+export type CheckResult = 'passed' | 'warning' | 'failed' | 'not_checked'
+
+export interface CheckRow {
+  /** `configuration`, `certificate`, `demand`, or `pool NAME`. */
+  subject: string
+  what: string
+  result: CheckResult
+  /** What was found where nothing is wrong, or why it was not looked at. */
+  note?: string
+  problem?: Problem
+}
+
+/** Rows of one subject. */
+export interface RowMaker {
+  passed(what: string, note?: string): CheckRow
+  notChecked(what: string, note: string): CheckRow
+  /** A warning or a failure, as the problem's severity says. */
+  of(what: string, problem: Problem): CheckRow
+}
+
+export function rowsOf(subject: string): RowMaker {
+  return {
+    passed: (what, note) => ({ subject, what, result: 'passed', ...(note && { note }) }),
+    notChecked: (what, note) => ({ subject, what, result: 'not_checked', note }),
+    of: (what, problem) => ({ subject, what, result: isError(problem) ? 'failed' : 'warning', problem }),
+  }
+}
+
+/** 3 when the configuration or a certificate is refused, 4 for any other failure, else 0. */
+export function exitOfRows(rows: CheckRow[]): 0 | 3 | 4 {
+  const failed = rows.flatMap(({ result, problem }) => (result === 'failed' && problem ? [problem] : []))
+  if (failed.length === 0) return 0
+  return failed.some(({ code }) => codeInfo(code).exit === 3) ? 3 : 4
+}
+
+// Rows about the certificate this configuration serves with, or has agents trust.
+
+const dayMs = 86_400_000
+
+/** @param now milliseconds since the epoch */
+export function checkCertificate(config: MasterConfig, now: number): CheckRow[] {
+  const { passed, notChecked, of } = rowsOf('certificate')
+  const files = config.security.tls
+  if (!files)
+    return [
+      notChecked('chain', 'security.tls is not set: agents trust what the pools say, if they dial https'),
+    ]
+  const { material, problems } = loadMasterMaterial(config, { now })
+  const faults = problems.map((problem) => of(isAboutKey(problem) ? 'key' : 'chain', problem))
+  if (!material) return faults
+  const facts = pathFacts(material.path)
+  const end = Math.min(...facts.map(({ notAfter }) => Date.parse(notAfter)))
+  const days = Math.floor((end - now) / dayMs)
+  const chain = facts.map(({ role }) => role).join(', ')
+  const found = [passed('chain', `${facts[0]!.subject}: ${chain}; all valid for ${days} more days`)]
+  if (material.key) found.push(passed('key', `${files.key} fits the certificate`))
+  else found.push(notChecked('key', 'this process does not serve with it'))
+  return [...found, ...faults]
+}
+
+function isAboutKey({ code, where }: Problem): boolean {
+  return code.startsWith('TLS_KEY_') || where?.path === 'security.tls.key'
+}
+
+// Rows about what agents of one pool would be given: their trust, their user data, the request for their VMs.
+
+const topics = ['trust', 'user data', 'launch request'] as const
+type Topic = (typeof topics)[number]
+
+/** @param outcome undefined when the certificate is refused */
+export function checkAgents(subject: string, outcome: PoolOutcome | undefined): CheckRow[] {
+  const { passed, notChecked, of } = rowsOf(subject)
+  if (!outcome) return topics.map((topic) => notChecked(topic, 'the certificate has to be right first'))
+  // What only the cloud can tell is asked of it, a few rows further down.
+  const problems = outcome.problems.filter(({ code }) => code !== 'REQUEST_UNKNOWN_OFFLINE')
+  return topics.flatMap((topic) => {
+    const mine = problems.filter((fault) => topicOf(fault) === topic)
+    const faults = mine.map((fault) => of(topic, fault))
+    if (mine.some(isError)) return faults
+    const note = notes[topic](outcome)
+    const row =
+      note === undefined ? notChecked(topic, 'what failed has to be right first') : passed(topic, note)
+    return [row, ...faults]
+  })
+}
+
+/** undefined where it did not come so far. */
+const notes: Record<Topic, (outcome: PoolOutcome) => string | undefined> = {
+  trust({ dialable }) {
+    if (!dialable) return undefined
+    const { mode, modeReason, certificateName } = dialable.setup.trust
+    return `${mode}: ${modeReason}${certificateName ? `; the name ${certificateName}` : ''}`
+  },
+  'user data'({ prepared, pool }) {
+    if (!prepared) return undefined
+    const { bytes, encoding } = prepared.userData
+    const size = `${bytes.packed} bytes${bytes.limit === undefined ? '' : ` of ${bytes.limit}`}`
+    const form = encoding === 'plain' ? '' : ` as ${encoding}`
+    const allowed = pool.provider.allow_secrets_in_user_data
+    return `${size}${form}; ${allowed ? 'secrets in it are allowed' : 'no key or token in it'}`
+  },
+  'launch request'({ prepared }) {
+    if (!prepared) return undefined
+    const { call, region } = prepared.request
+    return `${call}${region ? ` in ${region}` : ''}`
+  },
+}
+
+function topicOf({ code }: Problem): Topic {
+  if (code in codeGroups['User data']) return 'user data'
+  return code in codeGroups['Clouds and this machine'] ? 'launch request' : 'trust'
+}
+
+// Rows about where demand would come from. Each source has its own questions; one without an entry has not been asked.
+
+export interface DemandCheckInput {
+  config: MasterConfig
+  env: Readonly<Record<string, string | undefined>>
+  clock: Clock
+  logger: Logger
+}
+
+/** What is wrong, or a note of what was found. */
+type DemandCheck = (input: DemandCheckInput) => Promise<{ note?: string; problems: Problem[] }>
+
+const checks: Partial<Record<DemandConfig['type'], DemandCheck>> = {
+  'built-in': async () => ({ note: 'the built-in master', problems: [] }),
+  determined: checkDeterminedDemand,
+}
+
+export async function checkDemand(input: DemandCheckInput): Promise<CheckRow[]> {
+  const { passed, notChecked, of } = rowsOf('demand')
+  const { type } = input.config.demand
+  const check = checks[type]
+  if (!check) return [notChecked(type, 'this version has no questions to ask of it')]
+  const { note, problems } = await check(input)
+  const faults = problems.map((fault) => of(type, fault))
+  return problems.some(({ severity }) => severity === 'error') ? faults : [passed(type, note), ...faults]
+}
+
+// Rows about the live master, dialled as agents of one pool would: can they join, and are they of its version.
+
+const joining = 'preflight'
+const versions = 'agent version'
+
+export interface MasterCheckInput {
+  clock: Clock
+  /** The master is the built-in one of this configuration, which may not have been started yet. */
+  isOurs: boolean
+}
+
+/** @param dialable undefined when it is not known how agents would dial */
+export async function checkMaster(
+  subject: string,
+  dialable: DialablePool | undefined,
+  input: MasterCheckInput,
+): Promise<CheckRow[]> {
+  const { notChecked } = rowsOf(subject)
+  const { rows, master } = await joinRows(subject, dialable, input)
+  if (master && dialable) return [...rows, ...versionRows(subject, dialable, master)]
+  return input.isOurs ? rows : [...rows, notChecked(versions, 'no master has told its own')]
+}
+
+async function joinRows(
+  subject: string,
+  dialable: DialablePool | undefined,
+  { clock, isOurs }: MasterCheckInput,
+): Promise<{ rows: CheckRow[]; master?: MasterInfo }> {
+  const { passed, notChecked, of } = rowsOf(subject)
+  if (!dialable) return { rows: [notChecked(joining, 'what failed has to be right first')] }
+  const { preflight: mode } = dialable.pool.provider
+  if (mode === 'off') return { rows: [notChecked(joining, 'the pool says `preflight: off`')] }
+  const result = await preflightPool(dialable, clock)
+  const place = placeOf(result)
+  if (isOurs && result.problem?.code === 'PREFLIGHT_REFUSED')
+    return {
+      rows: [
+        notChecked(joining, `the built-in master does not run now (${place}); \`provision\` dials it again`),
+      ],
+    }
+  const { problem: fault } = applyPreflight(mode, result)
+  const warnings = result.warnings.map((doubt) => of(joining, doubt))
+  if (fault) return { rows: [of(joining, fault), ...warnings] }
+  const found = passed(joining, `agents would join at ${place} (${result.protocol ?? 'plain http'})`)
+  return { rows: [found, ...warnings], master: result.master }
+}
+
+function placeOf({ dialled: { host, port } }: PreflightResult): string {
+  return `${host.includes(':') ? `[${host}]` : host}:${port}`
+}
+
+/** Determined's master and agents are released together; masters of ours speak to agents of that release. */
+function versionRows(subject: string, { setup }: DialablePool, master: MasterInfo): CheckRow[] {
+  const { passed, notChecked, of } = rowsOf(subject)
+  const { image } = setup.docker
+  if (master.product === productName || setup.runtime !== 'docker') return []
+  const tag = versionIn(image)
+  if (tag === undefined) return [notChecked(versions, `the name of ${image} does not tell it`)]
+  if (tag === master.version) return [passed(versions, `${tag}, as the master's`)]
+  const message = `the master is of version ${master.version}, and agents would run ${image}`
+  return [of(versions, problem('AGENT_VERSION_DIFFERS', message))]
+}
+
+/** Of the tag, which a digest may follow: `registry:5000/name:0.38.1@sha256:…`. */
+function versionIn(image: string): string | undefined {
+  return /:v?(\d+\.\d+\.\d+[^@:/]*)(@[^@/]*)?$/.exec(image)?.[1]
+}
+
+// Rows about what the cloud says to each thing a launch of one pool would need.
+
+/** Milliseconds for all questions about a pool. */
+const budgetMs = 60_000
+
+export interface CloudCheckInput {
+  config: MasterConfig
+  env: Readonly<Record<string, string | undefined>>
+  clock: Clock
+  logger: Logger
+  load?: (kind: ProviderKind) => Promise<ProviderModule>
+}
+
+export async function checkCloud(
+  subject: string,
+  pool: ProvidedPool,
+  master: MasterAddress,
+  input: CloudCheckInput,
+): Promise<CheckRow[]> {
+  const { passed, notChecked, of } = rowsOf(subject)
+  const { type } = pool.provider
+  if (type === 'local') return [notChecked('cloud', 'VMs are processes of this machine')]
+  try {
+    const module = await (input.load ?? loadProvider)(type)
+    if (!module.check)
+      return [notChecked('cloud', `this version cannot ask ${type} anything before a launch`)]
+    const signal = AbortSignal.timeout(budgetMs)
+    const items = await module.check(contextOf(pool, master, input), offeringsOf(pool.provider), signal)
+    return items.map(({ what, problem: fault, notChecked: why }) => {
+      if (fault) return of(what, fault)
+      return why === undefined ? passed(what) : notChecked(what, why)
+    })
+  } catch (error) {
+    return problemsOf(error, type).map((fault) => of('cloud', fault))
+  }
+}
+
+function contextOf(
+  pool: ProvidedPool,
+  master: MasterAddress,
+  { config, env, clock, logger }: CloudCheckInput,
+): ProviderContext {
+  const { provider, pool_name } = pool
+  return {
+    config: provider,
+    owner: { ...peekIdentity(config), pool: pool_name },
+    master,
+    stateDir: join(config.state_dir, provider.type, fileNameOf(pool_name)),
+    env,
+    clock,
+    logger,
+  }
+}
+
+function problemsOf(error: unknown, type: string): Problem[] {
+  if (error instanceof ProvisionError) return error.problems
+  const { name, message } = error instanceof Error ? error : { name: '', message: String(error) }
+  const what = name === 'TimeoutError' ? `${type} gave no answer within ${budgetMs / 1000} s` : message
+  return [problem('PROVIDER_TRANSIENT', what, { cause: error })]
+}

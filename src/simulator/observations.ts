@@ -1,0 +1,141 @@
+// What the invariants remember of one provisioner: what it has read, written, decided and asked for.
+import type { Demand } from '../planner/demand.ts'
+import type { Vm } from './cloud.ts'
+import type { WeatherKind } from './scenario.ts'
+import type { World } from './world.ts'
+
+export interface Seen {
+  name: string
+  upSince?: number
+  stoppingAt?: number
+  pausedAt?: number
+  /** All its starts: each may forget what was not yet on the disk. */
+  starts: number[]
+  listing?: { completeAt: number; complete: boolean }
+  demand?: Demand
+  /** VMs it has seen join. */
+  joined: Set<string>
+  /** Why a VM was last said to be drained or ended. */
+  reasons: Map<string, string>
+  /** Intents on the disk. */
+  written: Set<string>
+  /** By intent: the largest limit in force when it was sent, what it asked for and carried, and whose VMs were ours. */
+  sent: Map<
+    string,
+    { max: number; count: number; sha256: string; made: number; adopted: ReadonlySet<string> }
+  >
+  /** When an offering was refused, since a call last brought no refusal of it. */
+  refusals: Map<string, number[]>
+  listCalls: number[]
+  /** Refusals remembered without any spread. */
+  unspread: number
+  /** Writers it adopted. */
+  adopted: Set<string>
+  /** VMs made for it since one last became a usable agent. */
+  uselessMade: number
+  /** Calls so far. */
+  launches: number
+  terminations: number
+}
+
+export function createSeen(name: string): Seen {
+  return {
+    name,
+    starts: [],
+    joined: new Set(),
+    reasons: new Map(),
+    written: new Set(),
+    sent: new Map(),
+    refusals: new Map(),
+    listCalls: [],
+    unspread: 0,
+    adopted: new Set(),
+    uselessMade: 0,
+    launches: 0,
+    terminations: 0,
+  }
+}
+
+/** The VM is this provisioner's to touch. */
+export function isOf({ name, adopted }: Seen, { instance }: Vm): boolean {
+  return instance.writerId === name || adopted.has(instance.writerId ?? '')
+}
+
+const mustWork: WeatherKind[] = [
+  'throttle',
+  'auth_lost',
+  'server_errors',
+  'outage',
+  'reply_lost',
+  'silent_calls',
+  'partial_listing',
+  'failed_listing',
+  'flickering_listing',
+  'master_down',
+  'drain_fails',
+]
+const afterwards = 120_000
+
+/** Since when the main provisioner could work without anything in its way; undefined while it cannot. */
+export function ableSince(world: World, seen: Seen): number | undefined {
+  const { scenario, clock, provisioners } = world
+  const now = clock.now()
+  const isUp = provisioners.get(seen.name)?.life.alive && seen.stoppingAt === undefined
+  if (!isUp || seen.pausedAt !== undefined || seen.upSince === undefined) return undefined
+  if (provisioners.get(seen.name)!.fleet.status().foreignWriters.length > 0) return undefined
+  let since = seen.upSince
+  for (const { kind, from, to } of scenario.weather) {
+    if (!mustWork.includes(kind) || from > now) continue
+    if (to + afterwards > now) return undefined
+    since = Math.max(since, to)
+  }
+  return since
+}
+
+// Whether the demand a provisioner has read is met by what is there: a second opinion, simpler than the planner's.
+
+/** Work that waits for longer than this may have been refused by the agents that are free. */
+const freshFor = 25_000
+const marginBeforeTimeout = 60_000
+
+interface Room {
+  slots: number
+  aux: number
+}
+
+/** True only if it is certain: all of the work is fresh and has a place, each piece on one agent or VM to come. */
+export function isMet(world: World, seen: Seen, demand: Demand): boolean {
+  const now = world.clock.now()
+  if (demand.pending.some(({ since }) => now - since > freshFor)) return false
+  const rooms = roomsOf(world, seen, demand)
+  const work = demand.pending.filter(({ slots }) => slots > 0).sort((a, b) => b.slots - a.slots)
+  for (const { slots } of work) {
+    const room = rooms.filter((each) => each.slots >= slots).sort((a, b) => a.slots - b.slots)[0]
+    if (!room) return false
+    room.slots -= slots
+  }
+  return demand.pending.length - work.length <= rooms.reduce((sum, { aux }) => sum + aux, 0)
+}
+
+/** Sound agents by the master's word, and VMs that still have time to join. */
+function roomsOf({ cloud, clock, policy, invariants }: World, seen: Seen, demand: Demand): Room[] {
+  const now = clock.now()
+  const rooms: Room[] = []
+  const agents = new Map(demand.agents.map((agent) => [agent.id, agent]))
+  for (const vm of cloud.vms.values()) {
+    const { instance, endedAt, createdAt, slots } = vm
+    const isDoomed = instance.interruptedAt !== undefined || invariants.orders.has(instance.id)
+    if (!isOf(seen, vm) || endedAt !== undefined || isDoomed) continue
+    const agent = agents.get(instance.id)
+    if (agent) {
+      const isOpen = agent.connected && agent.enabled && !agent.draining && agent.slots === slots
+      if (isOpen && !seen.reasons.has(instance.id))
+        rooms.push({ slots: agent.freeSlots, aux: agent.freeAux ?? 0 })
+      continue
+    }
+    const mayJoin =
+      createdAt + policy.bootTimeout - marginBeforeTimeout > now && !seen.joined.has(instance.id)
+    if (mayJoin && seen.starts.length === 1) rooms.push({ slots, aux: policy.maxAuxPerAgent })
+  }
+  return rooms
+}

@@ -1,0 +1,73 @@
+// The master's routes, with failures in the shape Determined's gateway has (origin: internal/grpcutil/errors.go).
+import { answerRoutes, type Reply, type Route } from '../../http/router.ts'
+import type { Handler } from '../../platform/ports.ts'
+
+export { ok, type Reply, type Route } from '../../http/router.ts'
+
+/** gRPC's code and name for each HTTP status the gateway answers. */
+const grpc: Record<number, [number, string]> = {
+  400: [3, 'InvalidArgument'],
+  404: [5, 'NotFound'],
+  405: [12, 'Unimplemented'],
+  409: [9, 'FailedPrecondition'],
+  413: [8, 'ResourceExhausted'],
+  500: [13, 'Internal'],
+  503: [14, 'Unavailable'],
+}
+
+export function failure(status: number, text: string): Reply {
+  const [code, reason] = grpc[status] ?? [2, 'Unknown']
+  return { status, value: { error: { code, reason, error: text } } }
+}
+
+export function routesHandler(routes: Route[]): Handler {
+  return answerRoutes(routes, failure)
+}
+
+// Pages of a list as the origin cuts them (master/internal/api/paginate.go).
+
+export interface Pagination {
+  offset: number
+  limit: number
+  startIndex: number
+  endIndex: number
+  total: number
+}
+
+export type Page<T> = { ok: true; items: T[]; pagination: Pagination } | { ok: false; message: string }
+
+/** `offset` below 0 counts from the end; `limit` 0 is everything, unless `defaultLimit` says otherwise. */
+export function page<T>(items: T[], query: URLSearchParams, defaultLimit = 0): Page<T> {
+  const offset = whole(query.get('offset'))
+  const asked = whole(query.get('limit'))
+  if (offset === undefined || asked === undefined || asked < 0)
+    return { ok: false, message: 'offset and limit must be whole numbers, and limit not below 0' }
+  const total = items.length
+  if (Math.abs(offset) > total)
+    return { ok: false, message: `offset ${offset} out of bounds: there are ${total}` }
+  const limit = asked || defaultLimit
+  const startIndex = offset < 0 ? total + offset : offset
+  const endIndex = limit === 0 ? total : Math.min(total, startIndex + limit)
+  return {
+    ok: true,
+    items: items.slice(startIndex, endIndex),
+    pagination: { offset, limit, startIndex, endIndex, total },
+  }
+}
+
+function whole(text: string | null): number | undefined {
+  if (text === null || text === '') return 0
+  return /^-?\d{1,9}$/.test(text) ? Number(text) : undefined
+}
+
+/** Booleans in a query as protobuf's gateway reads them. */
+export function isTrue(text: string | null): boolean {
+  return text === 'true' || text === '1'
+}
+
+// Times as the REST API writes them.
+
+/** RFC 3339; null for what has not happened. */
+export function timestamp(ms: number | undefined): string | null {
+  return ms === undefined ? null : new Date(ms).toISOString()
+}
