@@ -1,10 +1,9 @@
 // Routes as data, and the one handler that finds the right one for a request.
 
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { Handler, Logger, UpgradeHandler } from '../platform/ports.ts'
 import type { Problem } from '../problems/problem.ts'
-import { refuseUpgrade } from '../standalone/protocol/accept.ts'
 
 export interface Call {
   /** The `:name` parts of the route's path, decoded. */
@@ -194,4 +193,17 @@ export function dispatchUpgrade(
     logger.error('an upgrade handler failed', { path: pathOf(request), error })
     socket.destroy()
   }
+}
+
+/** Answers `{"message": …}` as the origin does (master/internal/api/error.go) and closes the socket. */
+export function refuseUpgrade(socket: Duplex, status: number, message: string): void {
+  const body = JSON.stringify({ message })
+  const head = [
+    `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? 'Error'}`,
+    'Content-Type: application/json; charset=UTF-8',
+    `Content-Length: ${Buffer.byteLength(body)}`,
+    'Connection: close',
+  ]
+  socket.once('error', () => socket.destroy())
+  socket.end(`${head.join('\r\n')}\r\n\r\n${body}`, () => socket.destroy())
 }

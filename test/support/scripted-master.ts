@@ -1,8 +1,9 @@
 // A master that says and does what a test tells it, on the true wire without TLS.
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { refuseUpgrade } from '../../src/http/router.ts'
 import { systemClock } from '../../src/platform/clock.ts'
-import { createAcceptor, type MasterConnection, refuseUpgrade } from '../../src/standalone/protocol/accept.ts'
+import { createAcceptor, type MasterConnection } from '../../src/standalone/protocol/accept.ts'
 import { type JoinRequest, parseJoin } from '../../src/standalone/protocol/dial.ts'
 import type { AgentMessage, MasterMessage } from '../../src/standalone/protocol/messages.ts'
 

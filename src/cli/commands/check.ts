@@ -41,7 +41,7 @@ function asJson(file: string, rows: CheckRow[]) {
 async function printPolicy(options: Options, { terminal, env }: CommandContext): Promise<ExitStatus> {
   const { config, problems } = loadConfig(options.config, { env })
   if (!config) throw new ProvisionError(problems)
-  const { leastRights } = await import('../../provisioner/check.ts')
+  const { leastRights } = await import('../../provisioner/least-rights.ts')
   const { rights, uncovered } = await leastRights(config, options.pool)
   terminal.out(`${JSON.stringify(rights, undefined, 2)}\n`)
   if (uncovered.length > 0)

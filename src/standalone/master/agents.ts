@@ -3,14 +3,13 @@
 import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { TLSSocket } from 'node:tls'
-import { pathOf, sendJson } from '../../http/router.ts'
+import { pathOf, refuseUpgrade, sendJson } from '../../http/router.ts'
 import type { Clock, Handler, Logger, UpgradeHandler } from '../../platform/ports.ts'
 import {
   type AcceptHandlers,
   createAcceptor,
   foreignOrigin,
   type MasterConnection,
-  refuseUpgrade,
 } from '../protocol/accept.ts'
 import type { ConnectionEnd } from '../protocol/connection.ts'
 import type { Container } from '../protocol/container.ts'

@@ -1,7 +1,8 @@
 // The master's side: turns an upgrade request into a connection, or refuses it with the JSON answer agents understand.
-import { type IncomingMessage, STATUS_CODES } from 'node:http'
+import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { type WebSocket, WebSocketServer } from 'ws'
+import { refuseUpgrade } from '../../http/router.ts'
 import type { Clock } from '../../platform/ports.ts'
 import {
   agentFlow,
@@ -74,19 +75,6 @@ export function foreignOrigin(request: IncomingMessage): boolean {
   } catch {
     return true
   }
-}
-
-/** Answers `{"message": …}` as the origin does (master/internal/api/error.go) and closes the socket. */
-export function refuseUpgrade(socket: Duplex, status: number, message: string): void {
-  const body = JSON.stringify({ message })
-  const head = [
-    `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? 'Error'}`,
-    'Content-Type: application/json; charset=UTF-8',
-    `Content-Length: ${Buffer.byteLength(body)}`,
-    'Connection: close',
-  ]
-  socket.once('error', () => socket.destroy())
-  socket.end(`${head.join('\r\n')}\r\n\r\n${body}`, () => socket.destroy())
 }
 
 // How our own master and agents know each other: only they run commands; for any other agent work is bookkeeping.

@@ -1,8 +1,9 @@
 // Where real agents join the fake master: the agent socket on the same port, with the wait for those that come back.
 import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
+import { refuseUpgrade } from '../../../src/http/router.ts'
 import { systemClock } from '../../../src/platform/clock.ts'
-import { createAcceptor, refuseUpgrade } from '../../../src/standalone/protocol/accept.ts'
+import { createAcceptor } from '../../../src/standalone/protocol/accept.ts'
 import { parseJoin } from '../../../src/standalone/protocol/dial.ts'
 import { options } from '../scripted-master.ts'
 import { type FakeWorld, giveUp, join, lose } from './world.ts'

@@ -4,12 +4,9 @@ import { type AddressInfo, connect } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { WebSocket } from 'ws'
+import { refuseUpgrade } from '../../../../src/http/router.ts'
 import type { ProvisionError } from '../../../../src/problems/problem.ts'
-import {
-  createAcceptor,
-  type MasterConnection,
-  refuseUpgrade,
-} from '../../../../src/standalone/protocol/accept.ts'
+import { createAcceptor, type MasterConnection } from '../../../../src/standalone/protocol/accept.ts'
 import type { ConnectionEnd } from '../../../../src/standalone/protocol/connection.ts'
 import {
   type AgentConnection,
