@@ -52,7 +52,7 @@ export interface Daemon {
   dispose(): Promise<void>
 }
 
-const patience = 180_000
+const patience = 90_000
 
 export function startDaemon({ cli, dir, port, env }: DaemonOptions): Daemon {
   const common = { PATH: process.env['PATH'] ?? '', HOME: '/nonexistent' }
@@ -84,7 +84,7 @@ export function startDaemon({ cli, dir, port, env }: DaemonOptions): Daemon {
     while (!(await condition())) {
       if (!isUp()) throw new Error(`the daemon in ${dir} exited before this was true: ${what}\n${log}`)
       if (Date.now() > end) throw new Error(`not true after ${patience} ms in ${dir}: ${what}\n${log}`)
-      await new Promise((resolve) => setTimeout(resolve, 250))
+      await new Promise((resolve) => setTimeout(resolve, 500))
     }
   }
 
