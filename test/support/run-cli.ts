@@ -1,15 +1,11 @@
 // The command line as a user runs it: its own process, its streams and its exit status.
-import { spawn, spawnSync } from 'node:child_process'
+import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 import { inject } from 'vitest'
+import { type AsideRun, runAside } from './run-aside.ts'
 import { root } from './sources.ts'
 
-export interface CliRun {
-  status: number | null
-  stdout: string
-  stderr: string
-  bytes: Buffer
-}
+export type CliRun = AsideRun
 
 export interface CliOptions {
   cwd?: string
@@ -30,20 +26,6 @@ export function runCli(args: string[], { cwd, env = {}, input, noOutside }: CliO
 }
 
 /** The same while this process goes on, for a master that runs in it. */
-export function runCliAside(args: string[], { cwd, env = {} }: CliOptions = {}): Promise<CliRun> {
-  const child = spawn(process.execPath, ['--no-warnings', inject('cli'), ...args], {
-    cwd,
-    env: { PATH: process.env['PATH'], HOME: '/nonexistent', ...env },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  })
-  const [stdout, stderr]: [Buffer[], Buffer[]] = [[], []]
-  child.stdout.on('data', (part: Buffer) => stdout.push(part))
-  child.stderr.on('data', (part: Buffer) => stderr.push(part))
-  return new Promise((resolve, reject) => {
-    child.once('error', reject)
-    child.once('close', (status) => {
-      const bytes = Buffer.concat(stdout)
-      resolve({ status, bytes, stdout: bytes.toString(), stderr: Buffer.concat(stderr).toString() })
-    })
-  })
+export function runCliAside(args: string[], options: Pick<CliOptions, 'cwd' | 'env'> = {}): Promise<CliRun> {
+  return runAside(inject('cli'), args, options)
 }
