@@ -78,6 +78,7 @@ export function largeSnapshot(size: number): Snapshot {
     probe: false,
     launchedLastHour: 0,
     holds: [],
+    requests: [],
   }
 }
 

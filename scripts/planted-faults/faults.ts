@@ -32,14 +32,9 @@ export const plantedFaults: PlantedFault[] = [
     does: 'ends an agent as soon as its drain was answered, without a look at its work',
     edits: [
       {
-        file: 'planner/removals.ts',
-        find: "  if (agent.busy) return undefined\n  // Seen idle and drained, in a view of the master that is younger than its answer to the drain.\n  return agent.draining && demandAt > instance.drainedAt! ? 'terminate' : undefined",
-        replace: "  return demandAt > 0 ? 'terminate' : undefined",
-      },
-      {
-        file: 'fleet/removal.ts',
-        find: '  if (isForced(track)) return true\n',
-        replace: '  if (isForced(track) || run) return true\n',
+        file: 'planner/rules.ts',
+        find: '  if (agent?.busy) return false\n',
+        replace: '  if (instance.drainedAt !== undefined) return true\n  if (agent?.busy) return false\n',
       },
     ],
   },
@@ -48,14 +43,9 @@ export const plantedFaults: PlantedFault[] = [
     does: 'ends idle agents at once, as the origin does',
     edits: [
       {
-        file: 'planner/removals.ts',
-        find: "if (!drained) return 'drain'",
-        replace: "if (!drained && !agent.busy) return 'terminate'\n  if (!drained) return 'drain'",
-      },
-      {
-        file: 'fleet/removal.ts',
-        find: 'return track.drainedAt !== undefined && agent.draining && (memory.demandAt ?? 0) > track.drainedAt',
-        replace: 'return true',
+        file: 'planner/rules.ts',
+        find: 'return instance.drainedAt !== undefined && agent.draining && demandAt > instance.drainedAt',
+        replace: 'return instance.drainedAt === undefined || demandAt > 0',
       },
     ],
   },
@@ -73,7 +63,9 @@ export const plantedFaults: PlantedFault[] = [
   {
     name: 'reuse a token',
     does: 'derives the intent from the number of VMs instead of taking a new one',
-    edits: [{ file: 'fleet/launch.ts', find: 'id: deps.newId(),', replace: "id: 'intent-of-' + count," }],
+    edits: [
+      { file: 'fleet/launch.ts', find: 'id: request ?? deps.newId(),', replace: "id: 'intent-of-' + count," },
+    ],
   },
   {
     name: 'forget the jitter',
@@ -141,14 +133,9 @@ export const plantedFaults: PlantedFault[] = [
     does: 'ends VMs on the word of an old or partial listing',
     edits: [
       {
-        file: 'planner/removals.ts',
+        file: 'planner/rules.ts',
         find: 'return listing?.complete === true && now - listing.completeAt <= maxSnapshotAge',
         replace: 'return listing !== undefined || now > maxSnapshotAge',
-      },
-      {
-        file: 'fleet/removal.ts',
-        find: 'return listing?.complete === true && listing.completeAt >= oldestView(run)',
-        replace: 'return listing !== undefined || oldestView(run) < 0',
       },
     ],
   },
@@ -217,9 +204,9 @@ export const plantedFaults: PlantedFault[] = [
     does: 'waits for ever for a VM to join',
     edits: [
       {
-        file: 'planner/inventory.ts',
-        find: 'if (knownSince + policy.bootTimeout > now)',
-        replace: 'if (knownSince + policy.bootTimeout > 0)',
+        file: 'planner/rules.ts',
+        find: 'return joinedAt === undefined && knownSince + bootTimeout <= at',
+        replace: 'return joinedAt === undefined && knownSince + bootTimeout <= 0 * at',
       },
     ],
   },
@@ -240,8 +227,8 @@ export const plantedFaults: PlantedFault[] = [
     edits: [
       {
         file: 'planner/placement.ts',
-        find: 'room: policy.maxInstances - census.live - census.inFlight,',
-        replace: 'room: policy.maxInstances - census.live + census.coming,',
+        find: 'room: roomBelowMax(census, policy),',
+        replace: 'room: roomBelowMax({ live: census.live - census.coming, inFlight: 0 }, policy),',
       },
     ],
   },

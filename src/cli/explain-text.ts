@@ -93,7 +93,7 @@ function decisionWords(decision: Decision): string[] {
 }
 
 function objects({ kind, count: n, ids, offerings }: Decision): string {
-  if (kind === 'hold') return ''
+  if (kind === 'hold' || kind === 'block') return ''
   if (kind === 'launch') return ` ${count(n, 'VM')}: ${offerings.join(', then ')}`
   return ` ${ids.slice(0, 10).join(', ')}${ids.length > 10 ? ` and ${ids.length - 10} more` : ''}`
 }

@@ -2,11 +2,12 @@
 import type { AgentDecision, Decision, MarkDecision, ReasonCode } from '../planner/decision.ts'
 import { offeringKey } from '../planner/instance.ts'
 import { plan } from '../planner/plan.ts'
-import type { KnownOffering, Snapshot } from '../planner/snapshot.ts'
+import { isLive } from '../planner/rules.ts'
+import type { KnownOffering, ManualLaunch, Snapshot } from '../planner/snapshot.ts'
 import { breakerView, delayAfter, launchedLastHour } from './failures.ts'
 import { holdsOf, settleJournal } from './holds.ts'
 import { isDue, isReplayable, isShown, missingOf, openLaunch, send, settle } from './launch.ts'
-import { isLive, type PoolMemory, type Track } from './memory.ts'
+import type { PoolMemory, Track } from './memory.ts'
 import { judgeVms } from './observe.ts'
 import { checkpointOf } from './records.ts'
 import { drain, endVms, orderAll, undrain } from './removal.ts'
@@ -22,7 +23,8 @@ export interface Turn {
   material: LaunchMaterial
 }
 
-export function takeTurn(run: PoolRun): Turn {
+/** Manual launches are granted or blocked in the turn they are asked in: its decisions carry their ids. */
+export function takeTurn(run: PoolRun, requests: readonly ManualLaunch[] = []): Turn {
   const { memory, settings, deps } = run
   const now = run.now()
   if (settleJournal(memory, settings.visibility))
@@ -36,7 +38,7 @@ export function takeTurn(run: PoolRun): Turn {
   judgeVms(run)
   const material = materialOf(run)
   reviewIntents(run, material, now)
-  const snapshot = snapshotOf(deps.pool, memory, settings, material, now)
+  const snapshot = { ...snapshotOf(deps.pool, memory, settings, material, now), requests }
   const decisions = plan(snapshot, settings.policy, now)
   act(run, decisions, material)
   return { at: now, snapshot, decisions, material }
@@ -49,7 +51,7 @@ function reviewIntents(run: PoolRun, material: LaunchMaterial, now: number): voi
     material.kind === 'ready' ? { version: material.version, sha256: material.userData.sha256 } : undefined
   for (const intent of [...memory.intents.values()]) {
     if (intent.sending) continue
-    const mayReplay = isReplayable(intent, memory, carried, settings.policy.maxInstances, now)
+    const mayReplay = isReplayable(intent, memory, carried, settings.policy, now)
     if (missingOf(intent) === 0) settle(run, intent)
     else if (mayReplay && !isDue(intent, memory, now)) continue
     else if (mayReplay && isWanted(run, intent.id)) run.background(() => send(run, intent))
@@ -190,5 +192,6 @@ export function snapshotOf(
     probe: material.kind === 'ready' && material.probe && !memory.proven.has(material.userData.sha256),
     launchedLastHour: launchedLastHour(memory.launches, now),
     holds: holdsOf(memory, settings, material, now),
+    requests: [],
   }
 }

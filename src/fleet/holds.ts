@@ -1,8 +1,9 @@
 // What keeps a pool from acting, apart from what the plan sees itself.
 
-import type { Decision, ReasonCode } from '../planner/decision.ts'
+import type { BlockDecision, Decision, ReasonCode } from '../planner/decision.ts'
 import type { Hold } from '../planner/snapshot.ts'
-import type { Problem } from '../problems/problem.ts'
+import { codeInfo } from '../problems/codes.ts'
+import { type Problem, problem } from '../problems/problem.ts'
 import { launchErrorOf } from './failures.ts'
 import type { PoolMemory } from './memory.ts'
 import type { LaunchMaterial, PoolRun, PoolSettings } from './run.ts'
@@ -45,7 +46,7 @@ export function settleJournal(memory: PoolMemory, visibility: number): boolean {
 
 /** The problem behind a hold, when there is one that says more. */
 export function problemBehind(
-  code: Hold['code'],
+  code: ReasonCode,
   memory: PoolMemory,
   material: LaunchMaterial,
 ): Problem | undefined {
@@ -55,6 +56,24 @@ export function problemBehind(
   if (code === 'LISTING_MISSING' || code === 'LISTING_PARTIAL') return memory.problems.get('list')
   if (code === 'DEMAND_MISSING') return memory.problems.get('master')
   return undefined
+}
+
+/** What is answered to whoever asked for a manual launch that is blocked. */
+export function blockedLaunch(
+  reason: BlockDecision['reason'],
+  memory: PoolMemory,
+  material: LaunchMaterial,
+): Problem {
+  // Only a warning while nobody asks; whoever does gets no for an answer.
+  return { ...(problemBehind(reason.code, memory, material) ?? problemOfBlock(reason)), severity: 'error' }
+}
+
+function problemOfBlock({ code, numbers }: BlockDecision['reason']): Problem {
+  const { max, room, perHour, left } = numbers
+  if (code === 'MAX_REACHED') return problem(code, `max_instances is ${max}: there is room for ${room} more`)
+  if (code === 'LAUNCH_RATE_SPENT')
+    return problem(code, `launch_rate is ${perHour} an hour: ${left} may be launched now`)
+  return problem(code, codeInfo(code).meaning.replace(/\.$/, ''))
 }
 
 // Reasons why something that is wanted is not done: told when they change, not at every turn.

@@ -1,28 +1,28 @@
 // A launch: written down, sent, and learned from. Asking again for a launch of unknown outcome is the same call.
 import type { LaunchDecision } from '../planner/decision.ts'
 import { type Instance, offeringKey } from '../planner/instance.ts'
+import { isLive, roomBelowMax } from '../planner/rules.ts'
+import type { Policy } from '../planner/snapshot.ts'
 import { withDeadline } from '../platform/limit.ts'
 import { problem } from '../problems/problem.ts'
 import type { LaunchFailure, LaunchResult } from '../providers/contract.ts'
 import { correctRate, forgetLaunchFailures, learn, recordLaunchFailure } from './failures.ts'
 import { settleApart } from './holds.ts'
-import { isLive, type OpenIntent, type PoolMemory, type Track } from './memory.ts'
+import type { OpenIntent, PoolMemory, Track } from './memory.ts'
 import { storedIntent, storedUserData } from './records.ts'
 import { callDeadlines, type LaunchMaterial, type PoolRun, problemOf, tell } from './run.ts'
 
 type Ready = Extract<LaunchMaterial, { kind: 'ready' }>
 
-/**
- * Opens an intent for the decision; returns its id. The memory knows it at once; the call follows when it is on the
- * disk.
- */
-export function openLaunch(run: PoolRun, { count, offerings }: LaunchDecision, material: Ready): string {
+/** Opens an intent for the decision. The memory knows it at once; the call follows when it is on the disk. */
+export function openLaunch(run: PoolRun, decision: LaunchDecision, material: Ready): void {
+  const { count, offerings, request } = decision
   const { memory, deps } = run
   const now = run.now()
   const { userData, version } = material
   const { sha256 } = userData
   const intent: OpenIntent = {
-    id: deps.newId(),
+    id: request ?? deps.newId(),
     at: now,
     count,
     offerings,
@@ -53,7 +53,6 @@ export function openLaunch(run: PoolRun, { count, offerings }: LaunchDecision, m
     deps.metrics.observe('launch_reaction_seconds', (run.now() - demandAt) / 1000, { pool: deps.pool })
     await send(run, intent)
   })
-  return intent.id
 }
 
 /** Sends an intent that was written down, for the first time or again. */
@@ -169,20 +168,23 @@ export function isCarried({ intents }: PoolMemory, sha256: string): boolean {
   return false
 }
 
-/** Whether the same bytes may be sent again at all: nothing of the request has changed, and all of it fits below max. */
+/**
+ * Whether the same bytes may be sent again at all: nothing of the request has changed, and all of it fits below max. The
+ * plan asks for room for one VM more; here those of the intent are in flight already, so none may be left over.
+ */
 export function isReplayable(
   intent: OpenIntent,
   memory: PoolMemory,
   carried: { version: string; sha256: string } | undefined,
-  maxInstances: number,
+  policy: Policy,
   now: number,
 ): boolean {
   const isSame = carried?.version === intent.version && carried.sha256 === intent.sha256
   if (!isSame || now - intent.at >= replayTime) return false
-  let total = 0
-  for (const track of memory.tracks.values()) if (isLive(track)) total++
-  for (const open of memory.intents.values()) total += missingOf(open)
-  return total <= maxInstances
+  let [live, inFlight] = [0, 0]
+  for (const track of memory.tracks.values()) if (isLive(track)) live++
+  for (const open of memory.intents.values()) inFlight += missingOf(open)
+  return roomBelowMax({ live, inFlight }, policy) >= 0
 }
 
 /** Whether its time has come: after the pause, and after a listing that could have shown its VMs to whoever recalled it. */

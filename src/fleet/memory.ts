@@ -123,8 +123,3 @@ export function emptyMemory(): PoolMemory {
     terminateFailures: 0,
   }
 }
-
-/** Can run, and bill. */
-export function isLive({ state }: Pick<Track, 'state'>): boolean {
-  return state === 'starting' || state === 'running' || state === 'unknown'
-}

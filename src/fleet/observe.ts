@@ -3,12 +3,13 @@
 import { failureStages, isFailureStage, type Stage } from '../agent-setup/stages.ts'
 import type { AgentState, Demand } from '../planner/demand.ts'
 import type { Instance, Offering } from '../planner/instance.ts'
+import { hasNeverJoined, isLive, isShortOfSlots } from '../planner/rules.ts'
 import type { KnownAgent } from '../planner/snapshot.ts'
 import { limit, withDeadline } from '../platform/limit.ts'
 import { problem } from '../problems/problem.ts'
 import type { Listing } from '../providers/contract.ts'
 import { recordUsable, recordUseless } from './failures.ts'
-import { isLive, type PoolMemory, type Track, unknownWriter } from './memory.ts'
+import { type PoolMemory, type Track, unknownWriter } from './memory.ts'
 import { callDeadlines, type PoolRun, problemOf, tell } from './run.ts'
 
 /** How long the agent of a VM that is gone may still be shown by the master. */
@@ -308,20 +309,20 @@ export async function sayNeverJoined(run: PoolRun, tracks: Track[]): Promise<voi
   )
 }
 
-/** Counts VMs whose time to become usable is over by the newest word of the master, before anything is bought for them. */
+/**
+ * Counts VMs that never became usable, before anything is bought in their place. The plan asks the same rules to remove a
+ * VM, and passes over one that is removed for another reason, or whose agent has lost its connection; the breaker counts
+ * those too: whatever ends them, they were of no use.
+ */
 export function judgeVms(run: PoolRun): void {
   const { memory, settings } = run
-  const { bootTimeout, placementGrace } = settings.policy
   const { demandAt } = memory
   if (demandAt === undefined) return
   for (const track of memory.tracks.values()) {
     if (track.judged || track.ending || !isLive(track)) continue
-    const { knownSince, joinedAt, slots = 0 } = track
-    const isLate = joinedAt === undefined && knownSince + bootTimeout <= demandAt
-    const agent = memory.agents.get(track.id)
-    const isShort =
-      joinedAt !== undefined && joinedAt + placementGrace <= demandAt && (agent?.slots ?? slots) < slots
-    if (isLate || isShort) blame(run, track)
+    const isLate = hasNeverJoined(track, settings.policy, demandAt)
+    if (isLate || isShortOfSlots(track, memory.agents.get(track.id), settings.policy, demandAt))
+      blame(run, track)
   }
 }
 

@@ -1,13 +1,13 @@
 // The loop of one pool: it looks at the cloud and at the master, decides, and acts. No pool knows of another.
 
+import type { ManualLaunch } from '../planner/snapshot.ts'
 import { createBell } from '../platform/limit.ts'
 import { type Problem, ProvisionError, problem } from '../problems/problem.ts'
 import { type Turn, takeTurn } from './decide.ts'
 import { launchErrorOf } from './failures.ts'
-import { tellHolds } from './holds.ts'
+import { blockedLaunch, tellHolds } from './holds.ts'
 import type { Track } from './memory.ts'
 import { listAgain, listVms, lookAgain, readDemand } from './observe.ts'
-import { orderLaunch } from './order-launch.ts'
 import { checkpointOf, type PoolRecord, recall } from './records.ts'
 import { cleared, undrain } from './removal.ts'
 import { createRun, type PoolDeps, type PoolRun, type PoolSettings } from './run.ts'
@@ -58,20 +58,25 @@ export function createPoolFleet(deps: PoolDeps, settings: PoolSettings): PoolFle
   let lastChangeAt = clock.now()
   let loops: Promise<void>[] = []
   let unsubscribe = () => {}
-  const run = createRun(deps, settings, turn)
+  const run = createRun(deps, settings, () => void turn())
 
-  function turn(): void {
-    if (run.stopping || loops.length === 0) return
+  /** Undefined when the loop does not run, or the turn failed. */
+  function turn(requests: readonly ManualLaunch[] = []): Turn | undefined {
+    if (run.stopping || loops.length === 0) return undefined
     const from = run.now()
     try {
-      lastTurn = takeTurn(run)
-      held = tellHolds(run, lastTurn.decisions, held)
-      if (lastTurn.decisions.some(({ kind }) => kind !== 'hold')) lastChangeAt = run.now()
+      const taken = takeTurn(run, requests)
+      lastTurn = taken
+      held = tellHolds(run, taken.decisions, held)
+      if (taken.decisions.some(({ kind }) => kind !== 'hold' && kind !== 'block')) lastChangeAt = run.now()
+      return taken
     } catch (error) {
       // A fault of ours must not end the loop: the next look may not meet it.
       deps.logger.error('a turn of the pool failed', { pool, error })
+      return undefined
+    } finally {
+      deps.metrics.observe('turn_seconds', (run.now() - from) / 1000, { pool })
     }
-    deps.metrics.observe('turn_seconds', (run.now() - from) / 1000, { pool })
   }
 
   async function keepListing(): Promise<void> {
@@ -144,10 +149,13 @@ export function createPoolFleet(deps: PoolDeps, settings: PoolSettings): PoolFle
       return writers
     },
     launch(count) {
-      turn()
-      if (!lastTurn || run.stopping)
-        throw new ProvisionError(problem('POOL_NOT_RUNNING', `pool ${pool} is stopped`))
-      return orderLaunch(run, lastTurn, count)
+      const request = { id: deps.newId(), count }
+      const taken = turn([request])
+      if (!taken) throw new ProvisionError(notDecided(run, lastTurn))
+      for (const decision of taken.decisions)
+        if (decision.kind === 'block' && decision.request === request.id)
+          throw new ProvisionError(blockedLaunch(decision.reason, run.memory, taken.material))
+      return request.id
     },
     async remove(ids, how) {
       const tracks = ids.flatMap((id) => run.memory.tracks.get(id) ?? [])
@@ -176,6 +184,16 @@ export function createPoolFleet(deps: PoolDeps, settings: PoolSettings): PoolFle
     launchError: () => launchErrorOf(run.memory.launchError, run.settings.launchError, run.now()),
     status: () => statusOf(run, lastTurn),
   }
+}
+
+/** Why there is no answer to a manual launch. */
+function notDecided({ deps, stopping }: PoolRun, lastTurn: Turn | undefined): Problem {
+  const { pool } = deps
+  if (stopping || !lastTurn) return problem('POOL_NOT_RUNNING', `pool ${pool} is stopped`)
+  return problem(
+    'INTERNAL',
+    `the turn of pool ${pool} failed, so nothing was decided; the log has the reason`,
+  )
 }
 
 function isKeepable({ ordered, ending, busyWith }: Track): boolean {

@@ -1,8 +1,9 @@
 // Ending VMs: looked at once more right before, then asked of the cloud in one call.
 import type { ReasonCode } from '../planner/decision.ts'
+import { isDemandFresh, isForced, isListingCertain, isLive, mayTerminate } from '../planner/rules.ts'
 import { limit, withDeadline } from '../platform/limit.ts'
 import { delayAfter } from './failures.ts'
-import { isLive, type PoolMemory, type Track } from './memory.ts'
+import type { PoolMemory, Track } from './memory.ts'
 import { readDemand, sayNeverJoined } from './observe.ts'
 import { callDeadlines, type PoolRun, problemOf, tell } from './run.ts'
 
@@ -21,7 +22,7 @@ export function endVms(run: PoolRun, reasons: ReadonlyMap<Track, ReasonCode>): v
         tracks.filter((track) => reasons.get(track) === 'NEVER_JOINED'),
       )
       if (!tracks.every(isForced)) await readDemand(run)
-      const sure = isShown(run) ? tracks.filter((track) => mayEnd(run, track)) : []
+      const sure = tracks.filter((track) => mayStillEnd(run, track))
       if (sure.length > 0 && !run.stopping) await end(run, sure)
     } finally {
       for (const track of tracks) delete track.busyWith
@@ -30,30 +31,16 @@ export function endVms(run: PoolRun, reasons: ReadonlyMap<Track, ReasonCode>): v
   })
 }
 
-/** The last look: idle and drained by the newest word of the master, or unknown to it. */
-function mayEnd(run: PoolRun, track: Track): boolean {
-  if (isForced(track)) return true
-  const { memory } = run
-  if ((memory.demandAt ?? 0) < oldestView(run)) return false
-  const agent = memory.agents.get(track.id)
-  if (agent?.busy) return false
-  if (!agent?.connected) return true
-  return track.drainedAt !== undefined && agent.draining && (memory.demandAt ?? 0) > track.drainedAt
-}
-
-/** A person wants it gone whatever it does: no word of the master is needed. */
-function isForced({ ordered }: Track): boolean {
-  return ordered === 'even_if_busy'
-}
-
-/** The newest listing is complete and fresh. */
-function isShown(run: PoolRun): boolean {
-  const { listing } = run.memory
-  return listing?.complete === true && listing.completeAt >= oldestView(run)
-}
-
-function oldestView({ settings, now }: PoolRun): number {
-  return now() - settings.policy.maxSnapshotAge
+/**
+ * The plan's rules, asked again of what is known now: reading the master took its time, and its answer is newer than the
+ * one decided on. plan() does not get this far with an old view of the master, but for forced orders; here each VM is
+ * asked by itself, because the reading may have failed.
+ */
+function mayStillEnd({ memory, settings, now }: PoolRun, track: Track): boolean {
+  const { demandAt, listing } = memory
+  if (!isListingCertain(listing, settings.policy, now())) return false
+  if (!isForced(track) && !isDemandFresh(demandAt, settings.policy, now())) return false
+  return mayTerminate(track, memory.agents.get(track.id), demandAt)
 }
 
 async function end(run: PoolRun, tracks: Track[]): Promise<void> {

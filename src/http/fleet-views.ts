@@ -84,10 +84,14 @@ export function reasonView({ code, numbers, work, problem }: Reason & { problem?
 /** What the last turn did, and what it held back, each with its reason. */
 export function decisionViews({ decisions, holds }: PoolStatus) {
   const made = decisions.filter(
-    (decision): decision is Exclude<Decision, { kind: 'hold' }> => decision.kind !== 'hold',
+    (decision): decision is Exclude<Decision, { kind: 'hold' | 'block' }> =>
+      decision.kind !== 'hold' && decision.kind !== 'block',
   )
   return [
-    ...made.map(({ reason, ...decision }) => ({ ...decision, reason: reasonView(reason) })),
+    ...made.map((decision) => {
+      const { request: _, reason, ...rest } = { request: undefined, ...decision }
+      return { ...rest, reason: reasonView(reason) }
+    }),
     ...holds.map((hold) => ({ kind: 'hold' as const, reason: reasonView(hold) })),
   ]
 }

@@ -4,13 +4,15 @@ import type { FleetCode } from '../problems/fleet-codes.ts'
 import type { PendingAllocation } from './demand.ts'
 import type { FailureClass, Offering } from './instance.ts'
 
-export type Decision = LaunchDecision | AgentDecision | MarkDecision | HoldDecision
+export type Decision = LaunchDecision | AgentDecision | MarkDecision | HoldDecision | BlockDecision
 
 /** All offerings have the same slots; they are in order of preference. */
 export interface LaunchDecision {
   kind: 'launch'
   count: number
   offerings: Offering[]
+  /** The manual launch that is granted by it. */
+  request?: string
   reason: Reason
 }
 
@@ -36,6 +38,13 @@ export interface HoldDecision {
   reason: Reason
 }
 
+/** A manual launch that is not granted. The reason is for whoever asked: nothing waits for it to go away. */
+export interface BlockDecision {
+  kind: 'block'
+  request: string
+  reason: Reason<FleetCode>
+}
+
 // Why something is decided. What stops us is in problems/fleet-codes.ts, with a remedy; the rest needs none and is here.
 
 /** Reasons to act that are nobody's fault, and what each says to people. */
@@ -56,8 +65,8 @@ export const actReasons = {
 export type ActReason = keyof typeof actReasons
 export type ReasonCode = ActReason | FleetCode
 
-export interface Reason {
-  code: ReasonCode
+export interface Reason<Code extends ReasonCode = ReasonCode> {
+  code: Code
   /** The numbers that led to it, by name. */
   numbers: Record<string, number>
   /** Allocations concerned, the first ten. */

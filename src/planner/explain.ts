@@ -86,7 +86,7 @@ function roomOf({ kinds }: Placement): Room[] {
 
 function explained(decision: Decision): ExplainedDecision {
   const { kind, reason } = decision
-  const ids = kind === 'launch' || kind === 'hold' ? [] : kind === 'mark' ? decision.agents : decision.ids
+  const ids = idsOf(decision)
   return {
     kind,
     count: kind === 'launch' ? decision.count : ids.length,
@@ -96,6 +96,19 @@ function explained(decision: Decision): ExplainedDecision {
     code: reason.code,
     numbers: reason.numbers,
     ...wordsOf(reason.code),
+  }
+}
+
+function idsOf(decision: Decision): string[] {
+  switch (decision.kind) {
+    case 'mark':
+      return decision.agents
+    case 'terminate':
+    case 'drain':
+    case 'undrain':
+      return decision.ids
+    default:
+      return []
   }
 }
 
@@ -161,7 +174,7 @@ export interface Room {
 
 export interface ExplainedDecision {
   kind: Decision['kind']
-  /** VMs concerned; 0 for a hold. */
+  /** VMs concerned; 0 for a hold and for a blocked manual launch. */
   count: number
   ids: string[]
   /** Offerings of a launch, in the order in which they are tried. */

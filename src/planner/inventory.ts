@@ -1,6 +1,7 @@
 // What each VM is good for: capacity now, capacity soon, out of reach, faulty, or as good as gone.
 
 import type { ReasonCode } from './decision.ts'
+import { hasNeverJoined, isLive, isShortOfSlots } from './rules.ts'
 import type { KnownAgent, KnownInstance, Policy, Snapshot } from './snapshot.ts'
 
 /**
@@ -43,7 +44,7 @@ export function takeCensus(snapshot: Snapshot, policy: Policy, now: number): Cen
     judge(member, policy, Math.min(now, snapshot.demandAt ?? now))
     if (member.phase === 'gone') continue
     census.members.push(member)
-    if (member.instance.state !== 'stopped') census.live++
+    if (isLive(member.instance)) census.live++
     if (member.phase === 'coming') census.coming++
     if (member.phase === 'faulty' || member.phase === 'leaving') continue
     if (member.instance.missingSince === undefined) census.lasting++
@@ -84,19 +85,18 @@ function judge(member: Member, policy: Policy, now: number): void {
 }
 
 function judgeConnected(member: Member, agent: KnownAgent, policy: Policy, now: number): void {
-  const { slots = 0, joinedAt = now, drainedAt } = member.instance
+  const { drainedAt } = member.instance
   // Determined shows an agent whose connection broke as disabled and draining until the wait is over.
   const may = isOpen(agent) || drainedAt !== undefined || agent.settledSince + policy.reconnectWait > now
   member.phase = may ? 'ready' : 'away'
-  if (agent.slots < slots && joinedAt + policy.placementGrace <= now) blame(member, 'SHORT_OF_SLOTS')
+  if (isShortOfSlots(member.instance, agent, policy, now)) blame(member, 'SHORT_OF_SLOTS')
 }
 
 function judgeUnconnected(member: Member, policy: Policy, now: number): void {
-  const { knownSince, joinedAt, lostSince = now } = member.instance
-  if (joinedAt === undefined) {
-    if (knownSince + policy.bootTimeout > now) member.phase = 'coming'
-    else blame(member, 'NEVER_JOINED')
-  } else if (lostSince + policy.reconnectWait > now) member.phase = member.agent ? 'ready' : 'coming'
+  const { joinedAt, lostSince = now } = member.instance
+  if (hasNeverJoined(member.instance, policy, now)) blame(member, 'NEVER_JOINED')
+  else if (joinedAt === undefined) member.phase = 'coming'
+  else if (lostSince + policy.reconnectWait > now) member.phase = member.agent ? 'ready' : 'coming'
   else if (lostSince + Math.max(policy.maxDisconnected, policy.reconnectWait) > now) member.phase = 'away'
   else blame(member, 'LONG_DISCONNECTED')
 }

@@ -1,15 +1,11 @@
-// From the VMs that are wanted to the launches that are allowed now, and what holds back the rest.
+// From the VMs that are wanted to the launches that are allowed now: for work and min_instances, and for a person.
 
-import type { Decision, LaunchDecision, ReasonCode } from './decision.ts'
+import type { FleetCode } from '../problems/fleet-codes.ts'
+import type { BlockDecision, Decision, LaunchDecision, ReasonCode } from './decision.ts'
 import type { Census } from './inventory.ts'
 import type { Placement, Wanted } from './placing.ts'
-import type { KnownOffering, Policy, Snapshot } from './snapshot.ts'
-
-interface Allowance {
-  vms: number
-  code: ReasonCode
-  numbers: Record<string, number>
-}
+import { allowancesOf, isListingUsable, roomBelowMax } from './rules.ts'
+import type { KnownOffering, ManualLaunch, Policy, Snapshot } from './snapshot.ts'
 
 export function launches(
   { wanted }: Placement,
@@ -17,7 +13,7 @@ export function launches(
   snapshot: Snapshot,
   policy: Policy,
 ): Decision[] {
-  const allowances = allowancesOf(census, snapshot, policy)
+  const allowances = allowancesOf('work', census, snapshot, policy)
   const decisions: Decision[] = []
   const held = new Map<ReasonCode, number>()
   for (const { size, forWork, forMin } of [...wanted].sort(bySize)) {
@@ -39,27 +35,6 @@ export function launches(
   return decisions
 }
 
-/** Limits in time, unlike max_instances: what they hold back may be launched later. */
-function allowancesOf(
-  census: Census,
-  { breaker, probe, launchedLastHour }: Snapshot,
-  policy: Policy,
-): Allowance[] {
-  const rate = { launchedLastHour, perHour: policy.launchRate }
-  const probes = Math.max(0, 1 - census.coming - census.inFlight)
-  const allowances: Allowance[] = [
-    { code: 'LAUNCH_RATE_SPENT', vms: Math.max(0, policy.launchRate - launchedLastHour), numbers: rate },
-  ]
-  if (probe) allowances.push({ code: 'PROBE_FIRST', vms: probes, numbers: {} })
-  if (breaker.state === 'probing')
-    allowances.push({ code: 'BREAKER_PROBING', vms: probes, numbers: { failures: breaker.failures } })
-  if (breaker.state === 'open') {
-    const numbers = { failures: breaker.failures, retryAt: breaker.until }
-    allowances.push({ code: 'BREAKER_OPEN', vms: 0, numbers })
-  }
-  return allowances
-}
-
 function bySize(a: Wanted, b: Wanted): number {
   return a.size.preference - b.size.preference || b.size.slots - a.size.slots
 }
@@ -70,4 +45,69 @@ function bare({ instanceType, zone, capacityType, slots }: KnownOffering) {
 
 function hold(code: ReasonCode, numbers: Record<string, number>): Decision {
   return { kind: 'hold', reason: { code, numbers } }
+}
+
+// Manual launches. What the plan would not do for lack of need, a person may; what is not safe, nobody. No demand is
+// needed for them: the view of the master may be missing.
+
+/** A person may try again what has failed too often for us to. */
+const passable: readonly FleetCode[] = ['LAUNCH_ERROR']
+
+/** Grants each request wholly or blocks it, after what is `planned` for work already. */
+export function manualLaunches(
+  planned: readonly Decision[],
+  census: Census,
+  snapshot: Snapshot,
+  policy: Policy,
+  now: number,
+): (LaunchDecision | BlockDecision)[] {
+  let inFlight = census.inFlight
+  let { launchedLastHour } = snapshot
+  const count = (vms: number) => {
+    inFlight += vms
+    launchedLastHour += vms
+  }
+  for (const decision of planned) if (decision.kind === 'launch') count(decision.count)
+  return snapshot.requests.map((request) => {
+    const seen = { ...snapshot, launchedLastHour }
+    const reason = blockOf(request, { ...census, inFlight }, seen, policy, now)
+    if (reason) return { kind: 'block', request: request.id, reason }
+    const offerings = firstChoice(snapshot.offerings, now)
+    if (offerings.length === 0)
+      return { kind: 'block', request: request.id, reason: { code: 'NO_OFFERING', numbers: {} } }
+    count(request.count)
+    return {
+      kind: 'launch',
+      count: request.count,
+      offerings: offerings.map(bare),
+      request: request.id,
+      reason: { code: 'ORDERED', numbers: { count: request.count } },
+    }
+  })
+}
+
+/** Why the request must not be granted now, or not for so many VMs. */
+function blockOf(
+  { count }: ManualLaunch,
+  census: Census,
+  snapshot: Snapshot,
+  policy: Policy,
+  now: number,
+): BlockDecision['reason'] | undefined {
+  const { listing, holds } = snapshot
+  if (!isListingUsable(listing, policy, now)) return { code: 'LISTING_MISSING', numbers: {} }
+  const stop = holds.find(({ code, stops }) => stops.includes('launch') && !passable.includes(code))
+  if (stop) return { code: stop.code, numbers: stop.numbers ?? {} }
+  const room = Math.max(0, roomBelowMax(census, policy))
+  if (count > room) return { code: 'MAX_REACHED', numbers: { max: policy.maxInstances, room } }
+  const tight = allowancesOf('person', census, snapshot, policy).find(({ vms }) => count > vms)
+  return tight && { code: tight.code, numbers: { ...tight.numbers, left: tight.vms } }
+}
+
+/** The offerings that are tried first and have the same slots; those that refused a moment ago only when all have. */
+function firstChoice(offerings: readonly KnownOffering[], now: number): KnownOffering[] {
+  const sorted = [...offerings].sort((a, b) => a.preference - b.preference)
+  const open = sorted.filter(({ refused }) => (refused?.until ?? 0) <= now)
+  const choice = open.length > 0 ? open : sorted
+  return choice.filter(({ slots }) => slots === choice[0]!.slots)
 }

@@ -26,6 +26,7 @@ import {
   want,
   withoutUnplaceable,
 } from './placing.ts'
+import { roomBelowMax } from './rules.ts'
 import type { Policy, Snapshot } from './snapshot.ts'
 import type { Work, WorkGroup } from './work.ts'
 
@@ -44,7 +45,7 @@ export function placeWork(
     placement,
     shelf: shelve(kinds),
     market: marketOf(snapshot.offerings, snapshot.inFlight, now),
-    room: policy.maxInstances - census.live - census.inFlight,
+    room: roomBelowMax(census, policy),
     guests: census.guests,
     trial: { agent: trial },
     snapshot,

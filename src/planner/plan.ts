@@ -2,10 +2,11 @@
 
 import type { Decision, ReasonCode } from './decision.ts'
 import { type Census, takeCensus } from './inventory.ts'
-import { launches } from './launches.ts'
+import { launches, manualLaunches } from './launches.ts'
 import { placeWork } from './placement.ts'
 import type { Placement } from './placing.ts'
 import { chooseRemovals, forcedEnds, type Removals, stepsOf } from './removals.ts'
+import { isDemandFresh, isListingUsable } from './rules.ts'
 import type { Policy, Snapshot } from './snapshot.ts'
 import { sortWork } from './work.ts'
 
@@ -26,29 +27,45 @@ export interface Deliberation {
 /** What plan() decides, and from what: `provision explain` tells it. */
 export function deliberate(snapshot: Snapshot, policy: Policy, now: number): Deliberation {
   const holds = snapshot.holds.map(({ code, numbers = {} }) => hold(code, numbers))
-  const blind = blindness(snapshot, policy, now)
   const stopped = (move: 'launch' | 'remove') => snapshot.holds.some(({ stops }) => stops.includes(move))
-  if (blind)
-    return { decisions: [...(stopped('remove') ? [] : forcedEnds(snapshot, policy, now)), ...holds, blind] }
+  const blind = blindness(snapshot, policy, now)
+  if (blind) {
+    const ends = stopped('remove') ? [] : forcedEnds(snapshot, policy, now)
+    return { decisions: [...ends, ...requested([], snapshot, policy, now), ...holds, blind] }
+  }
 
   const census = takeCensus(snapshot, policy, now)
   const placement = placeWork(sortWork(snapshot, policy, now), census, snapshot, policy, now)
   const removals: Removals = stopped('remove') ? new Map() : chooseRemovals(census, placement, policy, now)
+  const launched = stopped('launch') ? [] : launches(placement, census, snapshot, policy)
   const decisions = [
     ...stepsOf(census, removals, snapshot, policy, now),
     ...placement.marks,
-    ...(stopped('launch') ? [] : launches(placement, census, snapshot, policy)),
+    ...launched,
+    ...requested(launched, snapshot, policy, now, census),
     ...holds,
     ...placement.unserved.map(({ code, work, numbers }) => hold(code, numbers, work)),
   ]
   return { decisions, grounds: { census, placement } }
 }
 
+/** Manual launches are rare, and may be granted without a view of the master. */
+function requested(
+  launched: Decision[],
+  snapshot: Snapshot,
+  policy: Policy,
+  now: number,
+  census?: Census,
+): Decision[] {
+  if (snapshot.requests.length === 0) return []
+  return manualLaunches(launched, census ?? takeCensus(snapshot, policy, now), snapshot, policy, now)
+}
+
 /** Why nothing can be decided: the view of the master or of the cloud is missing or too old. */
 function blindness({ demandAt, listing }: Snapshot, policy: Policy, now: number): Decision | undefined {
-  if (demandAt === undefined || now - demandAt > policy.maxSnapshotAge)
+  if (!isDemandFresh(demandAt, policy, now))
     return hold('DEMAND_MISSING', demandAt === undefined ? {} : { age: now - demandAt })
-  if (listing === undefined || now - listing.completeAt > policy.maxListingAge)
+  if (!isListingUsable(listing, policy, now))
     return hold('LISTING_MISSING', listing === undefined ? {} : { age: now - listing.completeAt })
   return undefined
 }

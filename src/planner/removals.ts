@@ -3,6 +3,7 @@ import { keepOrder, usedMembers } from './bins.ts'
 import type { AgentDecision, Decision, ReasonCode } from './decision.ts'
 import type { Census, Member } from './inventory.ts'
 import type { Placement } from './placing.ts'
+import { isForced, isListingCertain, mayTerminate } from './rules.ts'
 import type { Policy, Snapshot } from './snapshot.ts'
 
 /** Reason by instance id. */
@@ -96,7 +97,7 @@ export function stepsOf(
   policy: Policy,
   now: number,
 ): Decision[] {
-  const certain = isCertain(snapshot, policy, now)
+  const certain = isListingCertain(snapshot.listing, policy, now)
   const steps = new Map<string, { kind: Step; code: ReasonCode; ids: string[] }>()
   let uncertain = 0
   for (const member of census.members) {
@@ -131,30 +132,23 @@ const order: Record<Step, number> = { terminate: 0, undrain: 1, drain: 2 }
 
 /** What a person ends by force needs no word of the master, who may be gone for good; the cloud must have shown it. */
 export function forcedEnds(snapshot: Snapshot, policy: Policy, now: number): Decision[] {
-  if (!isCertain(snapshot, policy, now)) return []
-  const ids = snapshot.instances.filter(isForced).map(({ id }) => id)
+  if (!isListingCertain(snapshot.listing, policy, now)) return []
+  const ids = snapshot.instances
+    .filter((instance) => isForced(instance) && isThere(instance))
+    .map(({ id }) => id)
   return ids.length > 0
     ? [{ kind: 'terminate', ids: ids.sort(), reason: { code: 'ORDERED', numbers: {} } }]
     : []
 }
 
-function isForced({ ordered, ending, state }: Member['instance']): boolean {
-  return ordered === 'even_if_busy' && !ending && state !== 'terminated' && state !== 'stopping'
+function isThere({ ending, state }: Member['instance']): boolean {
+  return !ending && state !== 'terminated' && state !== 'stopping'
 }
 
-/** The view of the cloud is whole and fresh, as that of the master is anyway: only then may a VM be ended. */
-function isCertain({ listing }: Snapshot, { maxSnapshotAge }: Policy, now: number): boolean {
-  return listing?.complete === true && now - listing.completeAt <= maxSnapshotAge
-}
-
-function removalStep({ instance, agent }: Member, { demandAt = 0 }: Snapshot): Step | undefined {
-  if (instance.ordered === 'even_if_busy') return 'terminate'
-  const drained = instance.drainedAt !== undefined
-  if (!agent?.connected) return agent?.busy ? undefined : 'terminate'
-  if (!drained) return 'drain'
-  if (agent.busy) return undefined
-  // Seen idle and drained, in a view of the master that is younger than its answer to the drain.
-  return agent.draining && demandAt > instance.drainedAt! ? 'terminate' : undefined
+/** Drained first, and then waited for: a connected agent is busy, or not yet shown as drained. */
+function removalStep({ instance, agent }: Member, { demandAt }: Snapshot): Step | undefined {
+  if (mayTerminate(instance, agent, demandAt)) return 'terminate'
+  return agent?.connected && instance.drainedAt === undefined ? 'drain' : undefined
 }
 
 function undrainStep({ instance, agent, phase }: Member): Step | undefined {

@@ -1,6 +1,6 @@
 // Everything plan() knows: the cloud, the master and our own memory at one moment. All times are by our clock.
 
-import type { ReasonCode } from './decision.ts'
+import type { FleetCode } from '../problems/fleet-codes.ts'
 import type { AgentState, PendingAllocation } from './demand.ts'
 import type { FailureClass, Instance, Offering } from './instance.ts'
 
@@ -60,9 +60,16 @@ export interface Unplaced {
   trial?: string
 }
 
+/** VMs a person asks for beside those that work needs: all of them, now, or none. */
+export interface ManualLaunch {
+  /** Of the request, and of the intent that is opened for it. */
+  id: string
+  count: number
+}
+
 /** Something outside the plan that forbids moves. */
 export interface Hold {
-  code: ReasonCode
+  code: FleetCode
   stops: readonly ('launch' | 'remove')[]
   numbers?: Record<string, number>
 }
@@ -85,6 +92,8 @@ export interface Snapshot {
   probe: boolean
   launchedLastHour: number
   holds: readonly Hold[]
+  /** Manual launches to be granted or blocked by this plan. */
+  requests: readonly ManualLaunch[]
 }
 
 // What the owner of a pool wants: limits and periods. Periods are milliseconds.

@@ -62,6 +62,8 @@ const snapshot = z.looseObject({
   holds: z.array(
     z.looseObject({ code: z.string(), stops: z.array(z.string()), numbers: z.optional(numbers) }),
   ),
+  /** Left out by versions that decided on manual launches elsewhere. */
+  requests: z.optional(z.array(z.looseObject({ id, count: z.number() }))),
 })
 
 const file = z.object({
@@ -93,7 +95,15 @@ export function readSnapshotFile(text: string, name: string): Seen {
     )
   }
   const { at, policy, snapshot: read } = parsed.data
-  return { at, policy, snapshot: { ...read, unplaced: new Map(read.unplaced) } as unknown as Snapshot }
+  return {
+    at,
+    policy,
+    snapshot: {
+      ...read,
+      unplaced: new Map(read.unplaced),
+      requests: read.requests ?? [],
+    } as unknown as Snapshot,
+  }
 }
 
 function parse(text: string, name: string): unknown {

@@ -1,4 +1,4 @@
-// Promises about launches: 1, 4, 7, 8, 10, 11.
+// The checks behind the promises of invariants.ts, in groups: launches, terminations, VMs left alone, progress.
 import { type Refusal, refusalGrowth } from '../fleet/failures.ts'
 import type { Track } from '../fleet/memory.ts'
 import { offeringKey } from '../planner/instance.ts'
@@ -6,9 +6,17 @@ import type { JournalRecord } from '../platform/ports.ts'
 import type { LaunchOrder, LaunchResult } from '../providers/contract.ts'
 import type { Vm } from './cloud.ts'
 import { slotsOfJob, type Work } from './master.ts'
-import { ableSince, isMet, isOf, type Seen } from './observations.ts'
+import {
+  ableSince,
+  type Findings,
+  isMet,
+  isOf,
+  type Observations,
+  type ObservedWorld,
+} from './observations.ts'
 import { clusterId, mainName, poolName } from './scenario.ts'
-import { userDataOf, type World } from './world.ts'
+
+// Launches: promises 1, 4, 7, 8, 10, 11.
 
 const hour = 3_600_000
 const callsPerHour = 10
@@ -16,15 +24,19 @@ const callsPerHour = 10
 const onItsWay = 1_000
 const listedWithin = 15_000
 
-export function checkLaunchCall(world: World, seen: Seen, { intent, userData }: LaunchOrder): void {
-  const { clock, invariants, policy, gateClosedAt, certificate } = world
+export function checkLaunchCall(
+  world: ObservedWorld,
+  seen: Observations,
+  { intent, userData }: LaunchOrder,
+): void {
+  const { clock, invariants, policy, gateClosedAt, userData: current } = world
   const now = clock.now()
   const { id, count } = intent
   const before = seen.sent.get(id)
   if (!seen.written.has(id)) invariants.violated(4, `${id} is sent and not written down`)
   if (gateClosedAt !== undefined && now - gateClosedAt > onItsWay)
     invariants.violated(7, `${id} is launched while the preflight fails`)
-  if (!before && userData.sha256 !== userDataOf(certificate).sha256)
+  if (!before && userData.sha256 !== current.sha256)
     invariants.violated(11, `${id} carries ${userData.sha256}`)
   if (before && before.sha256 !== userData.sha256) invariants.violated(11, `${id} carries something else now`)
   seen.launches++
@@ -37,7 +49,7 @@ export function checkLaunchCall(world: World, seen: Seen, { intent, userData }: 
 }
 
 /** Work waits that has no room, or fewer VMs than min are there that may be of use. */
-function isNeeded(world: World, seen: Seen): boolean {
+function isNeeded(world: ObservedWorld, seen: Observations): boolean {
   const { provisioners, policy, master, invariants } = world
   const { name, demand } = seen
   if (!demand || !isMet(world, seen, demand)) return true
@@ -53,8 +65,8 @@ function isNeeded(world: World, seen: Seen): boolean {
 
 /** Refusals of an offering within the hour, since a call last brought none of it. */
 export function checkLaunchResult(
-  { clock, invariants }: World,
-  seen: Seen,
+  { clock, invariants }: ObservedWorld,
+  seen: Observations,
   { intent }: LaunchOrder,
   { failures }: LaunchResult,
 ): void {
@@ -87,7 +99,7 @@ function isKnowable(
   return writerId === name || (adopted.has(writerId) && visibleAt + listedWithin < now)
 }
 
-export function checkCreated(world: World, seen: Seen, { instance }: Vm): void {
+export function checkCreated(world: ObservedWorld, seen: Observations, { instance }: Vm): void {
   const { cloud, clock, invariants, policy } = world
   const sent = seen.sent.get(instance.intentId!)
   if (!sent) {
@@ -108,7 +120,7 @@ export function checkCreated(world: World, seen: Seen, { instance }: Vm): void {
   if (live > max) invariants.violated(1, `${live} VMs live, max_instances is ${max}`)
 }
 
-export function checkWritten({ invariants }: World, seen: Seen, record: JournalRecord): void {
+export function checkWritten({ invariants }: ObservedWorld, seen: Observations, record: JournalRecord): void {
   if (record.kind === 'intent') {
     const { id } = record['intent'] as { id: string }
     if (seen.written.has(id)) invariants.violated(4, `the token of ${id} is used for another launch`)
@@ -119,7 +131,7 @@ export function checkWritten({ invariants }: World, seen: Seen, record: JournalR
 }
 
 /** A refusal remembered for exactly its grown time was not spread by chance. Once may be chance. */
-function checkSpread(invariants: World['invariants'], seen: Seen, record: JournalRecord): void {
+function checkSpread(invariants: Findings, seen: Observations, record: JournalRecord): void {
   for (const [key, { class: failureClass, failures, until }] of record['offerings'] as [string, Refusal][]) {
     const { first, most } = refusalGrowth[failureClass]
     if (until - record.at !== Math.min(most, first * 2 ** (failures - 1))) continue
@@ -127,7 +139,7 @@ function checkSpread(invariants: World['invariants'], seen: Seen, record: Journa
   }
 }
 
-// Promises about ending VMs: 2, 3, 6, 13; and the rate of listings, 10.
+// Terminations: promises 2, 3, 6, 13; and the rate of listings, 10.
 
 const maxAge = 15_000
 const listingsIn = { ms: 600_000, most: 135 }
@@ -136,7 +148,7 @@ const seenWithin = 30_000
 /** Reasons that leave a pool with what it has: the others replace what is of no use. */
 const shrinking = ['LONG_IDLE', 'ABOVE_MAX']
 
-export function checkTerminateCall(world: World, seen: Seen, ids: readonly string[]): void {
+export function checkTerminateCall(world: ObservedWorld, seen: Observations, ids: readonly string[]): void {
   const { clock, invariants, cloud } = world
   const now = clock.now()
   // A VM that ended a moment ago may be ended once more before a listing has shown it.
@@ -164,7 +176,7 @@ export function checkTerminateCall(world: World, seen: Seen, ids: readonly strin
 }
 
 /** Work that came after the last look is nobody's fault only where no drain can reach: on an agent not yet known. */
-function checkBusy({ master, invariants }: World, seen: Seen, id: string): void {
+function checkBusy({ master, invariants }: ObservedWorld, seen: Observations, id: string): void {
   const agent = master.agents.get(id)
   if (!agent || agent.work.size === 0 || invariants.orders.get(id) === 'even_if_busy') return
   const knew = seen.demand?.agents.find((a) => a.id === id)
@@ -176,7 +188,11 @@ function checkBusy({ master, invariants }: World, seen: Seen, id: string): void 
   }
 }
 
-function checkMin({ cloud, clock, policy, invariants }: World, seen: Seen, ids: readonly string[]): void {
+function checkMin(
+  { cloud, clock, policy, invariants }: ObservedWorld,
+  seen: Observations,
+  ids: readonly string[],
+): void {
   const shrinks = ids.filter((id) => shrinking.includes(seen.reasons.get(id) ?? ''))
   if (shrinks.length === 0) return
   const now = clock.now()
@@ -187,13 +203,13 @@ function checkMin({ cloud, clock, policy, invariants }: World, seen: Seen, ids: 
     invariants.violated(2, `${shrinks} are ended, ${left} VMs stay, min_instances is ${policy.minInstances}`)
 }
 
-export function checkDrainCall({ cloud, invariants }: World, seen: Seen, id: string): void {
+export function checkDrainCall({ cloud, invariants }: ObservedWorld, seen: Observations, id: string): void {
   const writer = cloud.vms.get(id)?.instance.writerId
   if (writer !== seen.name && !seen.adopted.has(writer ?? ''))
     invariants.violated(6, `${id} of ${writer} is drained by ${seen.name}`)
 }
 
-export function checkListCall({ clock, invariants }: World, seen: Seen): void {
+export function checkListCall({ clock, invariants }: ObservedWorld, seen: Observations): void {
   const now = clock.now()
   seen.listCalls.push(now)
   while (seen.listCalls[0]! < now - listingsIn.ms) seen.listCalls.shift()
@@ -201,7 +217,7 @@ export function checkListCall({ clock, invariants }: World, seen: Seen): void {
     invariants.violated(10, `${seen.listCalls.length} listings in ${listingsIn.ms / 60_000} minutes`)
 }
 
-// Promise 5: every VM of ours joins or ends within its time, as long as its provisioner can do something about it.
+// VMs left alone: promise 5, every VM of ours joins or ends within its time, while its provisioner can do something.
 
 const minute = 60_000
 
@@ -214,7 +230,7 @@ export function createNeglect(): Neglect {
   return { since: new Map() }
 }
 
-export function checkOrphans(world: World, { since }: Neglect): void {
+export function checkOrphans(world: ObservedWorld, { since }: Neglect): void {
   const { cloud, clock, invariants } = world
   const seen = invariants.seen.get(mainName)
   if (!seen || ableSince(world, seen) === undefined) {
@@ -245,7 +261,7 @@ export function checkOrphans(world: World, { since }: Neglect): void {
 
 /** Why a VM is of no use, and how long it may stay so; undefined: it is of use, or gone. */
 function uselessness(
-  { master, policy }: World,
+  { master, policy }: ObservedWorld,
   { instance, goneAt }: Vm,
 ): { why: string; limit: number } | undefined {
   if (goneAt !== undefined || instance.state === 'stopping' || instance.state === 'terminated')
@@ -257,7 +273,7 @@ function uselessness(
   return { why: 'unconnected', limit: Math.max(policy.bootTimeout, policy.maxDisconnected) + 3 * minute }
 }
 
-// Promises about time: 9 (work gets VMs), 12 (a reason for everything), and 8 at the end of a world (rest).
+// Progress: promises 9 (work gets VMs), 12 (a reason for everything), and 8 at the end of a world (rest).
 
 /** Twice the largest pause with its spread, and the launch rate's hour where it may be spent. */
 const pauses = 2 * 37.5 * minute
@@ -290,7 +306,7 @@ export function createProgress(): Progress {
   }
 }
 
-export function checkProgress(world: World, progress: Progress): void {
+export function checkProgress(world: ObservedWorld, progress: Progress): void {
   const { clock, scenario, policy, master, invariants } = world
   const now = clock.now()
   if (now < scenario.calmAt) return
@@ -310,7 +326,7 @@ export function checkProgress(world: World, progress: Progress): void {
 }
 
 /** The pool as configured can run it, and its job allows it now. */
-export function canRun(world: World, work: Work): boolean {
+export function canRun(world: ObservedWorld, work: Work): boolean {
   const { policy, scenario, master } = world
   if (work.state !== 'pending' || work.unplaceable) return false
   if (work.slots === 0) return policy.maxAuxPerAgent > 0
@@ -323,7 +339,7 @@ export function canRun(world: World, work: Work): boolean {
 }
 
 /** Work waits, nothing is on its way and nobody says why. */
-export function checkSilence(world: World, progress: Progress): void {
+export function checkSilence(world: ObservedWorld, progress: Progress): void {
   const { clock, provisioners, invariants } = world
   const now = clock.now()
   if (now - progress.sampledAt < sampleEvery) return
@@ -341,7 +357,7 @@ export function checkSilence(world: World, progress: Progress): void {
 }
 
 /** True once a calm world has come to rest: no work that can run, no more VMs than min, and nothing happens. */
-export function isAtRest(world: World, progress: Progress): boolean {
+export function isAtRest(world: ObservedWorld, progress: Progress): boolean {
   const { clock, scenario, policy, master, cloud, invariants } = world
   if (progress.done) return true
   const now = clock.now()
@@ -367,7 +383,7 @@ export function isAtRest(world: World, progress: Progress): boolean {
 }
 
 /** When the work is gone, idle VMs go too, whatever was wrong with them before. */
-function checkShrinks({ clock, policy, invariants }: World, progress: Progress, live: number): void {
+function checkShrinks({ clock, policy, invariants }: ObservedWorld, progress: Progress, live: number): void {
   const bound = Math.max(policy.maxIdle, policy.bootTimeout, policy.maxDisconnected) + 10 * minute
   progress.workedAt ??= clock.now()
   if (live <= policy.minInstances || clock.now() - progress.workedAt <= bound) return

@@ -1,6 +1,7 @@
 // Our policy and the origin's on the same trace, in worlds of the same seed, measured over the same time.
 import type { PoolSettings } from '../fleet/run.ts'
-import { promises, type Violation } from './invariants.ts'
+import { promises } from './invariants.ts'
+import type { Violation } from './observations.ts'
 import { startOriginProvisioner } from './origin.ts'
 import { type StartProvisioner, startProvisioner } from './provisioner.ts'
 import type { Trace, TraceJob } from './trace.ts'

@@ -17,9 +17,14 @@ import {
   isAtRest,
 } from './checks.ts'
 import type { Vm } from './cloud.ts'
-import { createSeen, type Seen } from './observations.ts'
+import {
+  createObservations,
+  type Findings,
+  type Observations,
+  type ObservedWorld,
+  type Violation,
+} from './observations.ts'
 import type { Watcher } from './provisioner.ts'
-import type { World } from './world.ts'
 
 /** What each number promises; 0 is a fault of the program itself. */
 export const promises: Record<number, string> = {
@@ -39,18 +44,7 @@ export const promises: Record<number, string> = {
   13: 'no VM is ended on the word of an old or partial view',
 }
 
-export interface Violation {
-  promise: number
-  at: number
-  step: number
-  message: string
-}
-
-export interface Invariants {
-  readonly violations: readonly Violation[]
-  /** By provisioner name. */
-  readonly seen: ReadonlyMap<string, Seen>
-  violated(promise: number, message: string): void
+export interface Invariants extends Findings {
   watcher(name: string): Watcher
   onEvent(name: string, event: FleetEvent): void
   onStart(name: string): void
@@ -59,24 +53,23 @@ export interface Invariants {
   onMemoryLost(name: string): void
   onWritten(name: string, record: JournalRecord): void
   onCreated(vm: Vm): void
-  /** Persons' orders by VM. */
-  readonly orders: Map<string, 'when_idle' | 'even_if_busy'>
   /** What can be told at any time; `check` looks at it, too. */
   look(): void
   /** After every step. True once the world has come to rest, or is broken. */
   check(): boolean
 }
 
-export function createInvariants(world: World): Invariants {
+/** `observed` answers once the world is whole. */
+export function createInvariants(observed: () => ObservedWorld): Invariants {
   const violations: Violation[] = []
-  const seen = new Map<string, Seen>()
+  const seen = new Map<string, Observations>()
   const neglect = createNeglect()
   const progress = createProgress()
 
-  function of(name: string): Seen {
+  function of(name: string): Observations {
     let known = seen.get(name)
     if (!known) {
-      known = createSeen(name)
+      known = createObservations(name)
       seen.set(name, known)
     }
     return known
@@ -87,19 +80,20 @@ export function createInvariants(world: World): Invariants {
     seen,
     orders: new Map(),
     violated(promise, message) {
-      world.timeline.add('INVARIANT', `${promise} is broken: ${message}`)
-      violations.push({ promise, at: world.clock.now(), step: world.clock.steps, message })
+      const { timeline, clock } = observed()
+      timeline.add('INVARIANT', `${promise} is broken: ${message}`)
+      violations.push({ promise, at: clock.now(), step: clock.steps, message })
     },
     watcher(name) {
       // What comes back to a life that is over teaches the next one nothing.
       const life = of(name).starts.length + 1
       const isOver = () => of(name).starts.length > life
       return {
-        onLaunchCall: (order) => checkLaunchCall(world, of(name), order),
-        onLaunched: (order, result) => checkLaunchResult(world, of(name), order, result),
-        onTerminateCall: (ids) => checkTerminateCall(world, of(name), ids),
-        onDrainCall: (id) => checkDrainCall(world, of(name), id),
-        onListCall: () => checkListCall(world, of(name)),
+        onLaunchCall: (order) => checkLaunchCall(observed(), of(name), order),
+        onLaunched: (order, result) => checkLaunchResult(observed(), of(name), order, result),
+        onTerminateCall: (ids) => checkTerminateCall(observed(), of(name), ids),
+        onDrainCall: (id) => checkDrainCall(observed(), of(name), id),
+        onListCall: () => checkListCall(observed(), of(name)),
         onListed(startedAt, { complete }) {
           const before = of(name).listing?.completeAt ?? 0
           if (!isOver()) of(name).listing = { completeAt: complete ? startedAt : before, complete }
@@ -110,7 +104,7 @@ export function createInvariants(world: World): Invariants {
           for (const { id, slots } of demand.agents) {
             if (of(name).joined.has(id)) continue
             of(name).joined.add(id)
-            if (slots >= (world.cloud.vms.get(id)?.slots ?? 0)) of(name).uselessMade = 0
+            if (slots >= (observed().cloud.vms.get(id)?.slots ?? 0)) of(name).uselessMade = 0
           }
         },
       }
@@ -121,34 +115,34 @@ export function createInvariants(world: World): Invariants {
     },
     onStart(name) {
       Object.assign(of(name), {
-        upSince: world.clock.now(),
+        upSince: observed().clock.now(),
         stoppingAt: undefined,
         demand: undefined,
         listing: undefined,
       })
-      of(name).starts.push(world.clock.now())
+      of(name).starts.push(observed().clock.now())
       neglect.since.clear()
     },
     onStopping(name) {
-      of(name).stoppingAt = world.clock.now()
+      of(name).stoppingAt = observed().clock.now()
     },
     onPaused(name, paused) {
-      of(name).pausedAt = paused ? world.clock.now() : undefined
+      of(name).pausedAt = paused ? observed().clock.now() : undefined
     },
     onMemoryLost(name) {
       of(name).written.clear()
     },
-    onWritten: (name, record) => checkWritten(world, of(name), record),
-    onCreated: (vm) => checkCreated(world, of(vm.instance.writerId!), vm),
+    onWritten: (name, record) => checkWritten(observed(), of(name), record),
+    onCreated: (vm) => checkCreated(observed(), of(vm.instance.writerId!), vm),
     look() {
-      checkOrphans(world, neglect)
-      checkSilence(world, progress)
+      checkOrphans(observed(), neglect)
+      checkSilence(observed(), progress)
     },
     check() {
-      checkOrphans(world, neglect)
-      checkProgress(world, progress)
-      checkSilence(world, progress)
-      return isAtRest(world, progress)
+      checkOrphans(observed(), neglect)
+      checkProgress(observed(), progress)
+      checkSilence(observed(), progress)
+      return isAtRest(observed(), progress)
     },
   }
 }

@@ -1,10 +1,49 @@
-// What the invariants remember of one provisioner: what it has read, written, decided and asked for.
+// What the checks look at: the true state of a world, and what was observed of each provisioner in it.
+import type { UserData } from '../agent-setup/pack.ts'
 import type { Demand } from '../planner/demand.ts'
-import type { Vm } from './cloud.ts'
-import type { WeatherKind } from './scenario.ts'
-import type { World } from './world.ts'
+import type { Policy } from '../planner/snapshot.ts'
+import type { Cloud, Vm } from './cloud.ts'
+import type { Master } from './master.ts'
+import type { Provisioner } from './provisioner.ts'
+import type { Scenario, WeatherKind } from './scenario.ts'
+import type { Timeline, VirtualClock } from './virtual-clock.ts'
 
-export interface Seen {
+/** A world as the checks see it. They change nothing in it but the list of violations. */
+export interface ObservedWorld {
+  readonly scenario: Scenario
+  readonly clock: VirtualClock
+  readonly timeline: Timeline
+  readonly cloud: Cloud
+  readonly master: Master
+  /** The pool's limits now. */
+  readonly policy: Policy
+  /** What a VM must carry now for its agent to join. */
+  readonly userData: UserData
+  /** Set while a VM launched could not join, and since when. */
+  readonly gateClosedAt: number | undefined
+  /** By name. */
+  readonly provisioners: ReadonlyMap<string, Provisioner>
+  readonly invariants: Findings
+}
+
+export interface Findings {
+  readonly violations: readonly Violation[]
+  /** By provisioner name. */
+  readonly seen: ReadonlyMap<string, Observations>
+  /** Persons' orders by VM. */
+  readonly orders: Map<string, 'when_idle' | 'even_if_busy'>
+  violated(promise: number, message: string): void
+}
+
+export interface Violation {
+  promise: number
+  at: number
+  step: number
+  message: string
+}
+
+/** What one provisioner has read, written, decided and asked for. */
+export interface Observations {
   name: string
   upSince?: number
   stoppingAt?: number
@@ -38,7 +77,7 @@ export interface Seen {
   terminations: number
 }
 
-export function createSeen(name: string): Seen {
+export function createObservations(name: string): Observations {
   return {
     name,
     starts: [],
@@ -57,7 +96,7 @@ export function createSeen(name: string): Seen {
 }
 
 /** The VM is this provisioner's to touch. */
-export function isOf({ name, adopted }: Seen, { instance }: Vm): boolean {
+export function isOf({ name, adopted }: Observations, { instance }: Vm): boolean {
   return instance.writerId === name || adopted.has(instance.writerId ?? '')
 }
 
@@ -77,7 +116,7 @@ const mustWork: WeatherKind[] = [
 const afterwards = 120_000
 
 /** Since when the main provisioner could work without anything in its way; undefined while it cannot. */
-export function ableSince(world: World, seen: Seen): number | undefined {
+export function ableSince(world: ObservedWorld, seen: Observations): number | undefined {
   const { scenario, clock, provisioners } = world
   const now = clock.now()
   const isUp = provisioners.get(seen.name)?.life.alive && seen.stoppingAt === undefined
@@ -104,7 +143,7 @@ interface Room {
 }
 
 /** True only if it is certain: all of the work is fresh and has a place, each piece on one agent or VM to come. */
-export function isMet(world: World, seen: Seen, demand: Demand): boolean {
+export function isMet(world: ObservedWorld, seen: Observations, demand: Demand): boolean {
   const now = world.clock.now()
   if (demand.pending.some(({ since }) => now - since > freshFor)) return false
   const rooms = roomsOf(world, seen, demand)
@@ -118,7 +157,11 @@ export function isMet(world: World, seen: Seen, demand: Demand): boolean {
 }
 
 /** Sound agents by the master's word, and VMs that still have time to join. */
-function roomsOf({ cloud, clock, policy, invariants }: World, seen: Seen, demand: Demand): Room[] {
+function roomsOf(
+  { cloud, clock, policy, invariants }: ObservedWorld,
+  seen: Observations,
+  demand: Demand,
+): Room[] {
   const now = clock.now()
   const rooms: Room[] = []
   const agents = new Map(demand.agents.map((agent) => [agent.id, agent]))

@@ -3,7 +3,7 @@
 import type { UserData } from '../agent-setup/pack.ts'
 import type { FleetEvent, PoolSettings } from '../fleet/run.ts'
 import type { PoolStatus } from '../fleet/status.ts'
-import type { ActReason, AgentDecision, Decision } from '../planner/decision.ts'
+import type { ActReason, AgentDecision, Decision, LaunchDecision } from '../planner/decision.ts'
 import type { PendingAllocation } from '../planner/demand.ts'
 import type { KnownInstance, Policy, Snapshot } from '../planner/snapshot.ts'
 import {
@@ -98,7 +98,7 @@ async function loop(
     await provider.launch({ intent, owner, userData })
   }
 
-  function decided(ids: string[], { kind, reason }: Exclude<Decision, { kind: 'hold' }>): FleetEvent {
+  function decided(ids: string[], { kind, reason }: AgentDecision | LaunchDecision): FleetEvent {
     return { at: clock.now(), pool: owner.pool, kind: 'decided', move: kind, ids, count: ids.length, reason }
   }
 }

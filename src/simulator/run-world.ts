@@ -1,6 +1,7 @@
 // One world from its seed to its rest, with every promise checked after every step.
 
-import { promises, type Violation } from './invariants.ts'
+import { promises } from './invariants.ts'
+import type { Violation } from './observations.ts'
 import type { StartProvisioner } from './provisioner.ts'
 import {
   createScenario,

@@ -4,8 +4,9 @@ import type { PoolSettings } from '../fleet/run.ts'
 import type { Offering } from '../planner/instance.ts'
 import type { Policy } from '../planner/snapshot.ts'
 import type { FleetCode } from '../problems/fleet-codes.ts'
-import type { Violation } from './invariants.ts'
+
 import type { Work, WorkWatcher } from './master.ts'
+import type { Violation } from './observations.ts'
 import type { StartProvisioner } from './provisioner.ts'
 import { scheduleIncidents } from './run-world.ts'
 import {

@@ -31,6 +31,7 @@ export interface World {
   policy: Policy
   /** Counts renewals of the master's certificate: an agent joins only with the one its VM was made for. */
   certificate: number
+  readonly userData: UserData
   /** Set while a VM launched could not join, and since when. */
   gateClosedAt: number | undefined
   /** What a provisioner is in this world: ours, or the origin's. */
@@ -87,16 +88,18 @@ export function createWorld(
       },
     }),
     master: createMaster(scenario, random, clock, weather, timeline, watcher),
-    invariants: undefined as unknown as Invariants,
+    invariants: createInvariants(() => world),
     policy: scenario.policy,
     certificate: 1,
+    get userData() {
+      return userDataOf(world.certificate)
+    },
     gateClosedAt: undefined,
     start,
     provisioners: new Map(),
     disks: new Map(),
     lives: 0,
   }
-  Object.assign(world, { invariants: createInvariants(world) })
   for (const job of scenario.jobs) clock.at(job.at, () => world.master.submit(job))
   return world
 }
@@ -158,17 +161,17 @@ export function settingsOf({ scenario, policy }: World): PoolSettings {
   }
 }
 
-export function materialOf({ certificate, gateClosedAt, scenario }: World): LaunchMaterial {
+function materialOf({ userData, gateClosedAt, scenario }: World): LaunchMaterial {
   if (gateClosedAt !== undefined)
     return {
       kind: 'refused',
       problem: problem('LAUNCH_NOT_READY', 'the preflight of the simulated master fails'),
     }
   const probe = !scenario.given && scenario.seed.length % 4 === 0
-  return { kind: 'ready', userData: userDataOf(certificate), version: 'simulated', probe }
+  return { kind: 'ready', userData, version: 'simulated', probe }
 }
 
-export function userDataOf(certificate: number): UserData {
+function userDataOf(certificate: number): UserData {
   const script = `certificate ${certificate}`
   const packed = new TextEncoder().encode(script)
   const bytes = { script: packed.byteLength, packed: packed.byteLength }
@@ -240,9 +243,9 @@ export function liveVm(world: World, vm: Vm): void {
 }
 
 function join(world: World, vm: Vm, { fault }: VmLife): void {
-  const { master, timeline, certificate, cloud } = world
+  const { master, timeline, userData, cloud } = world
   const { id } = vm.instance
-  if (vm.sha256 !== userDataOf(certificate).sha256 && !master.agents.has(id)) {
+  if (vm.sha256 !== userData.sha256 && !master.agents.has(id)) {
     vm.console += 'PROVISION_STAGE=tls_unknown_ca\n'
     timeline.add('world', `${id} does not trust the renewed certificate`)
     endVm(cloud, vm, 'its script failed')

@@ -113,6 +113,7 @@ export function snapshot(given: Partial<Snapshot> = {}): Snapshot {
     probe: false,
     launchedLastHour: 0,
     holds: [],
+    requests: [],
     ...given,
   }
 }
@@ -125,6 +126,7 @@ export function planned(given: Partial<Snapshot>, rules: Partial<Policy> = {}): 
 export function brief(decision: Decision): string {
   const { kind, reason } = decision
   if (kind === 'hold') return `hold ${reason.code}`
+  if (kind === 'block') return `block ${decision.request} ${reason.code}`
   if (kind === 'mark') return `mark ${decision.work.join()} ${decision.agents.join()}`
   if (kind !== 'launch') return `${kind} ${decision.ids.join()} ${reason.code}`
   return `launch ${decision.count} ${decision.offerings.map((o) => `${o.instanceType}/${o.zone}`).join()}`

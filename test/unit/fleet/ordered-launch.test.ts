@@ -87,4 +87,33 @@ describe('a launch on order', () => {
     expect(codeOf(bench, 2)).toBe('PROBE_FIRST')
     expect(codeOf(bench, 1)).toBeUndefined()
   })
+
+  it('that is blocked is answered with an error that has the numbers, and is not tried later', async () => {
+    const bench = await startSettled({ maxInstances: 3, launchRate: 2 })
+    const answer = (count: number) => {
+      try {
+        return bench.fleet.launch(count)
+      } catch (error) {
+        const [found] = (error as ProvisionError).problems
+        return `${found!.severity} ${found!.message}`
+      }
+    }
+    const asked = bench.now()
+    expect(answer(4)).toBe('error max_instances is 3: there is room for 3 more')
+    expect(answer(3)).toBe('error launch_rate is 2 an hour: 2 may be launched now')
+    await bench.pass(60)
+    expect(bench.calls.launches).toEqual([])
+    expect(bench.events.filter(({ at, kind }) => kind === 'held' && at > asked)).toEqual([])
+    await bench.fleet.stop()
+    expect(answer(1)).toBe('error pool default is stopped')
+  })
+
+  it('is granted while the master is silent', async () => {
+    const bench = await startSettled()
+    bench.master.down = true
+    await bench.pass(60)
+    expect(codeOf(bench, 1)).toBeUndefined()
+    await bench.pass(5)
+    expect(bench.ids()).toHaveLength(1)
+  })
 })

@@ -40,6 +40,18 @@ describe('a kept snapshot', () => {
     expect(explainSnapshot(text, 'kept.json').decisions.map(({ code }) => code)).toContain('WORK_UNPLACEABLE')
   })
 
+  it('of a version that knew no manual launches is read as one without', () => {
+    const text = written(snapshot()).replace(',"requests":[]', '')
+    expect(text).not.toContain('requests')
+    expect(readSnapshotFile(text, 'kept.json').snapshot.requests).toEqual([])
+  })
+
+  it('explains what became of a manual launch', () => {
+    const text = written(snapshot({ requests: [{ id: 'r', count: 11 }] }))
+    const [decision] = explainSnapshot(text, 'kept.json').decisions
+    expect(decision).toMatchObject({ kind: 'block', code: 'MAX_REACHED', count: 0, ids: [] })
+  })
+
   it('there is none before the first turn of a pool', () => {
     expect(snapshotFileOf({ policy: policy() } as PoolStatus)).toBeUndefined()
   })

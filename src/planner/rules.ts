@@ -1,0 +1,134 @@
+// The safety rules, each written once: plan() asks them when it decides, the fleet asks them again right before it acts.
+//
+// The second look is not a second opinion: between the decision and the call the fleet reads the master once more, and
+// asks the same rule of the newer view. Where the two sides differ, the parameters say so, and the callers say why.
+
+import type { FleetCode } from '../problems/fleet-codes.ts'
+import type { AgentState } from './demand.ts'
+import type { InstanceState } from './instance.ts'
+import type { KnownInstance, Policy, Snapshot } from './snapshot.ts'
+
+// Terminating: "idle agents are drained, re-checked, then terminated" (planner rules); never a busy one.
+
+/**
+ * The VM may be terminated as far as its agent is concerned: its agent is idle and shown as drained in a view of the
+ * master that is younger than the master's answer to our drain, or the master does not know of a connected agent, or a
+ * person has ordered it whatever it does. `demandAt` is when the view that `agent` comes from was true.
+ */
+export function mayTerminate(
+  instance: Pick<KnownInstance, 'ordered' | 'drainedAt'>,
+  agent: Pick<AgentState, 'busy' | 'connected' | 'draining'> | undefined,
+  demandAt = 0,
+): boolean {
+  if (isForced(instance)) return true
+  if (agent?.busy) return false
+  if (!agent?.connected) return true
+  return instance.drainedAt !== undefined && agent.draining && demandAt > instance.drainedAt
+}
+
+/** A person wants it gone whatever it does: no view of the master is needed, which may be gone for good. */
+export function isForced({ ordered }: Pick<KnownInstance, 'ordered'>): boolean {
+  return ordered === 'even_if_busy'
+}
+
+/** The newest listing of the cloud is complete and fresh: only then may any VM be terminated. */
+export function isListingCertain(
+  listing: Snapshot['listing'],
+  { maxSnapshotAge }: Pick<Policy, 'maxSnapshotAge'>,
+  now: number,
+): boolean {
+  return listing?.complete === true && now - listing.completeAt <= maxSnapshotAge
+}
+
+/**
+ * There is a complete listing recent enough to launch by, even if the newest one was partial. It may be older than one
+ * to terminate by: launches are bounded by the ledger of intents as well.
+ */
+export function isListingUsable(
+  listing: Snapshot['listing'],
+  { maxListingAge }: Pick<Policy, 'maxListingAge'>,
+  now: number,
+): boolean {
+  return listing !== undefined && now - listing.completeAt <= maxListingAge
+}
+
+/** The view of the master is fresh enough to act on. */
+export function isDemandFresh(
+  demandAt: number | undefined,
+  { maxSnapshotAge }: Pick<Policy, 'maxSnapshotAge'>,
+  now: number,
+): boolean {
+  return demandAt !== undefined && now - demandAt <= maxSnapshotAge
+}
+
+// VMs that never became usable agents (planner rules: they are broken, not capacity; fleet rules: they open the breaker).
+// `at` is the moment the newest view of the master was true: what the master has not reported since is not held against
+// a VM.
+
+/** Its boot timeout is over and its agent has never connected. */
+export function hasNeverJoined(
+  { joinedAt, knownSince }: Pick<KnownInstance, 'joinedAt' | 'knownSince'>,
+  { bootTimeout }: Pick<Policy, 'bootTimeout'>,
+  at: number,
+): boolean {
+  return joinedAt === undefined && knownSince + bootTimeout <= at
+}
+
+/** Its agent has fewer slots than its offering promises, and has had its time to show them. */
+export function isShortOfSlots(
+  { slots = 0, joinedAt }: Pick<KnownInstance, 'slots' | 'joinedAt'>,
+  agent: Pick<AgentState, 'slots'> | undefined,
+  { placementGrace }: Pick<Policy, 'placementGrace'>,
+  at: number,
+): boolean {
+  // An agent that is there and was never seen to join has joined just now.
+  return agent !== undefined && agent.slots < slots && (joinedAt ?? at) + placementGrace <= at
+}
+
+// Launching: live and in-flight VMs never exceed max_instances (invariant 1), and launch_rate, the first probe and the
+// breaker bound launches in time.
+
+/** Can run, and bill: what max_instances counts, with the launches in flight. */
+export function isLive({ state }: { state: InstanceState }): boolean {
+  return state === 'starting' || state === 'running' || state === 'unknown'
+}
+
+/** VMs that may still be launched below max_instances; negative while there are more. */
+export function roomBelowMax(
+  { live, inFlight }: { live: number; inFlight: number },
+  { maxInstances }: Pick<Policy, 'maxInstances'>,
+): number {
+  return maxInstances - live - inFlight
+}
+
+/** How many VMs one limit in time leaves. What it blocks may be launched later. */
+export interface Allowance {
+  vms: number
+  code: FleetCode
+  numbers: Record<string, number>
+}
+
+/**
+ * What the limits in time leave for launches. Work shares one probe among all that is on its way. A person may send a
+ * probe beside those, and before the breaker would: a person can have repaired what we cannot see.
+ */
+export function allowancesOf(
+  asker: 'work' | 'person',
+  { coming, inFlight }: { coming: number; inFlight: number },
+  { breaker, probe, launchedLastHour }: Pick<Snapshot, 'breaker' | 'probe' | 'launchedLastHour'>,
+  { launchRate }: Pick<Policy, 'launchRate'>,
+): Allowance[] {
+  const rate = { launchedLastHour, perHour: launchRate }
+  const probes = asker === 'person' ? 1 : Math.max(0, 1 - coming - inFlight)
+  const allowances: Allowance[] = [
+    { code: 'LAUNCH_RATE_SPENT', vms: Math.max(0, launchRate - launchedLastHour), numbers: rate },
+  ]
+  if (probe) allowances.push({ code: 'PROBE_FIRST', vms: probes, numbers: {} })
+  if (breaker.state === 'probing' || (breaker.state === 'open' && asker === 'person'))
+    allowances.push({ code: 'BREAKER_PROBING', vms: probes, numbers: { failures: breaker.failures } })
+  else if (breaker.state === 'open') {
+    const numbers = { failures: breaker.failures, retryAt: breaker.until }
+    allowances.push({ code: 'BREAKER_OPEN', vms: 0, numbers })
+  }
+  return allowances
+}
