@@ -2,6 +2,7 @@
 
 import type { CreateFleetError, CreateFleetInstance } from '@aws-sdk/client-ec2'
 import type { FailureClass, Instance, Offering } from '../../planner/instance.ts'
+import { retry } from '../../platform/backoff.ts'
 import type { Clock } from '../../platform/ports.ts'
 import { isError, ProvisionError, problem } from '../../problems/problem.ts'
 import { type LaunchFailure, type LaunchOrder, type LaunchResult, withMissing } from '../contract.ts'
@@ -67,8 +68,9 @@ export interface StepOutcome {
   failures: LaunchFailure[]
 }
 
-const attempts = 3
+const policy = { tries: 3, pauses: { first: 1_000, most: 2_000 } }
 const passing: FailureClass[] = ['throttle', 'transient']
+const missingTemplate = 'InvalidLaunchTemplateName.NotFoundException'
 
 /** Sent again with the same token, so that an answer that got lost costs no second VM. */
 export async function sendStep(
@@ -78,19 +80,23 @@ export async function sendStep(
   signal?: AbortSignal,
 ): Promise<StepOutcome> {
   const doing = `launch ${describe(step)}`
-  for (let attempt = 1; ; attempt++)
-    try {
-      return await send(step, order, context, signal)
-    } catch (error) {
-      signal?.throwIfAborted()
-      const code = codeOf(error)
-      if (code.startsWith('Idempotent')) return spent(code, order, context, signal)
-      if (code === 'InvalidLaunchTemplateName.NotFoundException' && step.call === 'CreateFleet')
-        context.templates.forget(step.template)
-      else if (!passing.includes(ec2Failure(error, doing).class)) return refused(step, error, doing)
-      if (attempt === attempts) return refused(step, error, doing)
-      await context.clock.sleep(1000 * 2 ** (attempt - 1), signal)
-    }
+  const isRetryable = (error: unknown) => {
+    if (isSpent(error)) return false
+    if (step.call === 'CreateFleet' && codeOf(error) === missingTemplate) return true
+    return passing.includes(ec2Failure(error, doing).class)
+  }
+  try {
+    const { clock } = context
+    return await retry(() => send(step, order, context, signal), { ...policy, isRetryable, clock, signal })
+  } catch (error) {
+    signal?.throwIfAborted()
+    return isSpent(error) ? spent(codeOf(error), order, context, signal) : refused(step, error, doing)
+  }
+}
+
+/** EC2 knows the token: the launch has taken effect before. */
+function isSpent(error: unknown): boolean {
+  return codeOf(error).startsWith('Idempotent')
 }
 
 async function send(
@@ -104,7 +110,10 @@ async function send(
     return { instances: Instances.map(instanceOf), failures: [] }
   }
   await templates.ensure(step.template, signal)
-  const { Instances = [], Errors = [] } = await api.createFleet(step.request, signal)
+  const { Instances = [], Errors = [] } = await api.createFleet(step.request, signal).catch((error) => {
+    if (codeOf(error) === missingTemplate) templates.forget(step.template)
+    throw error
+  })
   return {
     instances: Instances.flatMap((group) => fleetInstances(group, order, clock.now())),
     failures: fleetFailures(Errors, step.offerings),

@@ -1,4 +1,5 @@
 // Google's client behind the calls of gce-api.ts and check-api.ts.
+import { retry } from '../../platform/backoff.ts'
 import type { Clock } from '../../platform/ports.ts'
 import type { RegionalBulkInsert, ZonalBulkInsert } from './base-config.ts'
 import { type Service, type ServiceClient, serviceClient } from './compute-package.ts'
@@ -47,7 +48,7 @@ export function gceClient({ endpoints, send, clock }: GceClientInput): GceCheckA
 
   function call<Request extends object, Result>(service: Service, method: string): GceCall<Request, Result> {
     const ask = once<Request, Result>(service, method)
-    return (request, signal) => patiently(() => ask(request, signal), clock, signal)
+    return (request, signal) => retry(() => ask(request, signal), { ...patience, clock, signal })
   }
 
   function pages<Request extends object, Result>(service: Service, method: string): GceCall<Request, Result> {
@@ -74,7 +75,7 @@ export function gceClient({ endpoints, send, clock }: GceClientInput): GceCheckA
     getSubnetwork: call('Subnetworks', 'get'),
     getProject: call('Projects', 'get'),
     testPermissions: ({ project, permissions }, signal) =>
-      patiently(() => testPermissions(project, permissions, signal), clock, signal),
+      retry(() => testPermissions(project, permissions, signal), { ...patience, clock, signal }),
     close() {
       for (const client of made.values()) client.close().catch(() => {})
     },
@@ -202,27 +203,13 @@ export interface GceCheckApi extends GceApi {
 
 // Calls that may be sent again as they are, because they ask or carry a request id: repeated while that helps.
 
-const attempts = 5
-const firstPauseMs = 1000
-
 /** Longer at each attempt, or as long as the server asks for; quotas of requests refill by the minute. */
-export async function patiently<T>(ask: () => Promise<T>, clock: Clock, signal?: AbortSignal): Promise<T> {
-  for (let attempt = 1; ; attempt++)
-    try {
-      return await ask()
-    } catch (error) {
-      signal?.throwIfAborted()
-      if (attempt === attempts || !passes(error)) throw error
-      await clock.sleep(pauseMs(error, attempt), signal)
-    }
-}
-
-/** Whether the same call may well succeed a moment later. */
-export function passes(error: unknown): boolean {
-  const { class: kind } = gceFailure(error, 'ask')
-  return kind === 'throttle' || kind === 'transient'
-}
-
-export function pauseMs(error: unknown, attempt: number): number {
-  return Math.max(gceErrorIn(error)?.retryAfterMs ?? 0, firstPauseMs * 2 ** (attempt - 1))
+export const patience = {
+  tries: 5,
+  pauses: { first: 1_000, most: 8_000 },
+  isRetryable(error: unknown): boolean {
+    const { class: kind } = gceFailure(error, 'ask')
+    return kind === 'throttle' || kind === 'transient'
+  },
+  requestedPause: (error: unknown) => gceErrorIn(error)?.retryAfterMs,
 }

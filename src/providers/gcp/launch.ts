@@ -1,10 +1,11 @@
 // Carries out a launch: the steps of the request in order, each once, the next only for what the one before had no room for.
 import type { FailureClass, Instance, Offering } from '../../planner/instance.ts'
+import { retry } from '../../platform/backoff.ts'
 import { limit } from '../../platform/limit.ts'
 import type { Clock } from '../../platform/ports.ts'
 import { isError, ProvisionError, problem } from '../../problems/problem.ts'
 import { type LaunchFailure, type LaunchOrder, type LaunchResult, withMissing } from '../contract.ts'
-import { type GceApi, type GceInstance, type GceOperation, passes, pauseMs } from './client.ts'
+import { type GceApi, type GceInstance, type GceOperation, patience } from './client.ts'
 import { type GceFailure, gceErrorIn, gceFailure, isNotFound, refusal } from './errors.ts'
 import { allInstances, allOperations, instanceOf, intentFilter, isOurs, lastPart } from './instances.ts'
 import { type GcpLaunch, type LaunchStep, regionOf, withCount } from './request.ts'
@@ -69,8 +70,6 @@ export interface StepContext {
   operationTimeoutMs: number
 }
 
-const attempts = 3
-
 export async function sendStep(
   step: LaunchStep,
   order: LaunchOrder,
@@ -98,22 +97,22 @@ export async function sendStep(
 }
 
 /** Sent again with the same request id; undefined when its VMs exist, because it has taken effect before. */
-async function insert(
+function insert(
   step: LaunchStep,
   { api, clock }: StepContext,
   signal?: AbortSignal,
 ): Promise<GceOperation | undefined> {
-  for (let attempt = 1; ; attempt++)
+  const send = async () => {
     try {
       return step.call === 'instances.bulkInsert'
         ? await api.bulkInsert(step.request, signal)
         : await api.bulkInsertInRegion(step.request, signal)
     } catch (error) {
-      signal?.throwIfAborted()
       if (gceErrorIn(error)?.status === 409) return undefined
-      if (attempt === attempts || !passes(error)) throw error
-      await clock.sleep(pauseMs(error, attempt), signal)
+      throw error
     }
+  }
+  return retry(send, { ...patience, tries: 3, clock, signal })
 }
 
 // What became of a bulkInsert: the VMs there are, and why the others are not.
