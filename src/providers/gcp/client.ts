@@ -1,10 +1,113 @@
-// Google's client behind the calls of gce-api.ts and check-api.ts.
+// Compute Engine as far as it is used here: the calls, the fields of their answers that are read, and the client that makes them.
 import { retry } from '../../platform/backoff.ts'
 import type { Clock } from '../../platform/ports.ts'
 import type { RegionalBulkInsert, ZonalBulkInsert } from './base-config.ts'
 import { type Service, type ServiceClient, serviceClient } from './compute-package.ts'
 import { gceErrorIn, gceFailure } from './errors.ts'
 import type { Endpoints, Send } from './transport.ts'
+
+/** Rejects with a `GceError`, or with the reason of `signal` once that is aborted. */
+export type GceCall<Request, Result> = (request: Request, signal?: AbortSignal) => Promise<Result>
+
+/** Every call that is made, and no other: what a fake has to answer, and what permissions are needed for. */
+export interface GceApi {
+  /** Sent once each: the provider repeats them itself. */
+  bulkInsert: GceCall<ZonalBulkInsert, GceOperation>
+  bulkInsertInRegion: GceCall<RegionalBulkInsert, GceOperation>
+
+  /** Answers when the operation is done, or after two minutes as it is then. */
+  waitInZone: GceCall<InZone & { operation: string }, GceOperation>
+  waitInRegion: GceCall<{ project: string; region: string; operation: string }, GceOperation>
+  listOperations: GceCall<
+    InZone & { filter: string; pageToken?: string },
+    { items?: GceOperation[]; nextPageToken?: string }
+  >
+  listInstances: GceCall<{ project: string; filter: string; pageToken?: string }, InstancePage>
+  getInstance: GceCall<InZone & { instance: string }, GceInstance>
+  deleteInstance: GceCall<InZone & { instance: string; requestId: string }, GceOperation>
+  getSerialPortOutput: GceCall<
+    InZone & { instance: string; port: number; start: string },
+    { contents?: string }
+  >
+  getMachineType: GceCall<InZone & { machineType: string }, MachineType>
+  getRegion: GceCall<{ project: string; region: string }, Region>
+
+  /** Asked by `provision check` alone. */
+  getAcceleratorType: GceCall<
+    { project: string; zone: string; acceleratorType: string },
+    { maximumCardsPerInstance?: number }
+  >
+  getImage: GceCall<{ project: string; image: string }, GceImage>
+  getImageFromFamily: GceCall<{ project: string; family: string }, GceImage>
+  getNetwork: GceCall<{ project: string; network: string }, { name?: string }>
+  getSubnetwork: GceCall<
+    { project: string; region: string; subnetwork: string },
+    { name?: string; network?: string }
+  >
+  getProject: GceCall<{ project: string }, { quotas?: { metric?: string; limit?: number; usage?: number }[] }>
+  /** Those of the permissions that the caller has; of the Resource Manager, not of Compute Engine. */
+  testPermissions: GceCall<{ project: string; permissions: string[] }, { permissions?: string[] }>
+
+  close(): void
+}
+
+export interface GceInstance {
+  name?: string
+  zone?: string
+  machineType?: string
+  status?: string
+  statusMessage?: string
+  creationTimestamp?: string
+  lastStopTimestamp?: string
+  labels?: Record<string, string>
+  scheduling?: { provisioningModel?: string; preemptible?: boolean }
+}
+
+export interface GceOperation {
+  name?: string
+  operationType?: string
+  operationGroupId?: string
+  status?: string
+  insertTime?: string
+  /** URLs, of which one says where the operation is kept. */
+  zone?: string
+  region?: string
+  targetLink?: string
+  error?: { errors?: { code?: string; message?: string }[] }
+  instancesBulkInsertOperationMetadata?: {
+    perLocationStatus?: Record<string, { targetVmCount?: number; createdVmCount?: number }>
+  }
+}
+
+export interface InstancePage {
+  /** By `zones/us-central1-a`. */
+  items?: Record<string, { instances?: GceInstance[]; warning?: { code?: string; message?: string } }>
+  unreachables?: string[]
+  nextPageToken?: string
+}
+
+export interface MachineType {
+  guestCpus?: number
+  accelerators?: { guestAcceleratorType?: string; guestAcceleratorCount?: number }[]
+}
+
+export interface Region {
+  /** URLs. */
+  zones?: string[]
+  quotas?: { metric?: string; limit?: number; usage?: number }[]
+}
+
+interface InZone {
+  project: string
+  zone: string
+}
+
+export interface GceImage {
+  name?: string
+  status?: string
+  diskSizeGb?: string
+  deprecated?: { state?: string }
+}
 
 export interface GceClientInput {
   endpoints: Endpoints
@@ -18,7 +121,7 @@ const settings = { retry: null, timeout: 300_000, autoPaginate: false }
 /** https://cloud.google.com/compute/docs/reference/rest/v1/instances/aggregatedList: at most 500. */
 const pageSize = 500
 
-export function gceClient({ endpoints, send, clock }: GceClientInput): GceCheckApi {
+export function gceClient({ endpoints, send, clock }: GceClientInput): GceApi {
   const made = new Map<Service, ServiceClient>()
 
   function clientOf(service: Service): ServiceClient {
@@ -94,116 +197,10 @@ export function gceClient({ endpoints, send, clock }: GceClientInput): GceCheckA
   }
 }
 
-// The Compute Engine calls this provider makes, and no others: what a fake has to answer, and what permissions are
-// needed for. Only the fields that are read are named.
-
-/** Rejects with a `GceError`, or with the reason of `signal` once that is aborted. */
-export type GceCall<Request, Result> = (request: Request, signal?: AbortSignal) => Promise<Result>
-
-export interface GceInstance {
-  name?: string
-  zone?: string
-  machineType?: string
-  status?: string
-  statusMessage?: string
-  creationTimestamp?: string
-  lastStopTimestamp?: string
-  labels?: Record<string, string>
-  scheduling?: { provisioningModel?: string; preemptible?: boolean }
-}
-
-export interface GceOperation {
-  name?: string
-  operationType?: string
-  operationGroupId?: string
-  status?: string
-  insertTime?: string
-  /** URLs, of which one says where the operation is kept. */
-  zone?: string
-  region?: string
-  targetLink?: string
-  error?: { errors?: { code?: string; message?: string }[] }
-  instancesBulkInsertOperationMetadata?: {
-    perLocationStatus?: Record<string, { targetVmCount?: number; createdVmCount?: number }>
-  }
-}
-
-export interface InstancePage {
-  /** By `zones/us-central1-a`. */
-  items?: Record<string, { instances?: GceInstance[]; warning?: { code?: string; message?: string } }>
-  unreachables?: string[]
-  nextPageToken?: string
-}
-
-export interface MachineType {
-  guestCpus?: number
-  accelerators?: { guestAcceleratorType?: string; guestAcceleratorCount?: number }[]
-}
-
-export interface Region {
-  /** URLs. */
-  zones?: string[]
-  quotas?: { metric?: string; limit?: number; usage?: number }[]
-}
-
-interface InZone {
-  project: string
-  zone: string
-}
-
-export interface GceApi {
-  /** Sent once each: the provider repeats them itself. */
-  bulkInsert: GceCall<ZonalBulkInsert, GceOperation>
-  bulkInsertInRegion: GceCall<RegionalBulkInsert, GceOperation>
-
-  /** Answers when the operation is done, or after two minutes as it is then. */
-  waitInZone: GceCall<InZone & { operation: string }, GceOperation>
-  waitInRegion: GceCall<{ project: string; region: string; operation: string }, GceOperation>
-  listOperations: GceCall<
-    InZone & { filter: string; pageToken?: string },
-    { items?: GceOperation[]; nextPageToken?: string }
-  >
-  listInstances: GceCall<{ project: string; filter: string; pageToken?: string }, InstancePage>
-  getInstance: GceCall<InZone & { instance: string }, GceInstance>
-  deleteInstance: GceCall<InZone & { instance: string; requestId: string }, GceOperation>
-  getSerialPortOutput: GceCall<
-    InZone & { instance: string; port: number; start: string },
-    { contents?: string }
-  >
-  getMachineType: GceCall<InZone & { machineType: string }, MachineType>
-  getRegion: GceCall<{ project: string; region: string }, Region>
-  close(): void
-}
-
-// The Compute Engine calls of `provision check`, besides those of the provider.
-
-export interface GceImage {
-  name?: string
-  status?: string
-  diskSizeGb?: string
-  deprecated?: { state?: string }
-}
-
-export interface GceCheckApi extends GceApi {
-  getAcceleratorType: GceCall<
-    { project: string; zone: string; acceleratorType: string },
-    { maximumCardsPerInstance?: number }
-  >
-  getImage: GceCall<{ project: string; image: string }, GceImage>
-  getImageFromFamily: GceCall<{ project: string; family: string }, GceImage>
-  getNetwork: GceCall<{ project: string; network: string }, { name?: string }>
-  getSubnetwork: GceCall<
-    { project: string; region: string; subnetwork: string },
-    { name?: string; network?: string }
-  >
-  getProject: GceCall<{ project: string }, { quotas?: { metric?: string; limit?: number; usage?: number }[] }>
-  /** Those of the permissions that the caller has; of the Resource Manager, not of Compute Engine. */
-  testPermissions: GceCall<{ project: string; permissions: string[] }, { permissions?: string[] }>
-}
-
-// Calls that may be sent again as they are, because they ask or carry a request id: repeated while that helps.
-
-/** Longer at each attempt, or as long as the server asks for; quotas of requests refill by the minute. */
+/**
+ * For calls that may be sent again as they are, because they ask or carry a request id. As long as the server asks for;
+ * quotas of requests refill by the minute.
+ */
 export const patience = {
   tries: 5,
   pauses: { first: 1_000, most: 8_000 },
