@@ -70,7 +70,7 @@ export const plantedFaults: PlantedFault[] = [
   {
     name: 'forget the jitter',
     does: 'waits exactly the doubled time after a refusal',
-    edits: [{ file: 'fleet/failures.ts', find: '(1 + random() / 4)', replace: '(1 + 0 * random())' }],
+    edits: [{ file: 'platform/backoff.ts', find: '(1 + random() / 4)', replace: '(1 + 0 * random())' }],
   },
   {
     name: 'do not back off',

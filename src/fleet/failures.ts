@@ -1,6 +1,7 @@
 // What is remembered of offerings the cloud refused, and for how long.
 import { type FailureClass, type Instance, type Offering, offeringKey } from '../planner/instance.ts'
 import type { Breaker } from '../planner/snapshot.ts'
+import { delayAfter, type Growth } from '../platform/backoff.ts'
 import type { Problem } from '../problems/problem.ts'
 import type { LaunchFailure } from '../providers/contract.ts'
 
@@ -95,12 +96,6 @@ export function breakerView({ failures, openings, until }: BreakerMemory, now: n
 
 // How long a refusal is remembered: growing with each one in a row, spread so that pools do not come back together.
 
-interface Growth {
-  /** Milliseconds after the first refusal; doubled by each further one. */
-  first: number
-  most: number
-}
-
 /**
  * What passes by itself is asked again soon, what needs a person or stock later. With these numbers an offering
  * is tried at most ten times in the first hour, whatever refuses it.
@@ -112,12 +107,6 @@ export const refusalGrowth: Record<FailureClass, Growth> = {
   quota: { first: 30_000, most: 1_800_000 },
   config: { first: 30_000, most: 1_800_000 },
   auth: { first: 30_000, most: 1_800_000 },
-}
-
-/** Milliseconds after the nth refusal in a row, up to a quarter more by chance: never less, or calls would add up. */
-export function delayAfter(failures: number, { first, most }: Growth, random: () => number): number {
-  const grown = Math.min(most, first * 2 ** Math.min(failures - 1, 40))
-  return Math.round(grown * (1 + random() / 4))
 }
 
 // `launch_error_timeout` and `launch_error_retries`: when failed launches become an error others may act on.

@@ -5,6 +5,7 @@ import type { AgentState, Demand } from '../planner/demand.ts'
 import type { Instance, Offering } from '../planner/instance.ts'
 import { hasNeverJoined, isLive, isShortOfSlots } from '../planner/rules.ts'
 import type { KnownAgent } from '../planner/snapshot.ts'
+import { delayAfter } from '../platform/backoff.ts'
 import { limit, withDeadline } from '../platform/limit.ts'
 import { problem } from '../problems/problem.ts'
 import type { Listing } from '../providers/contract.ts'
@@ -280,8 +281,7 @@ export function lookAgain(memory: PoolMemory, lastChangeAt: number, now: number)
 
 /** Milliseconds until the next listing after so many that failed. */
 export function listAgain(failures: number, random: () => number): number {
-  const grown = Math.min(listingRetries.most, listingRetries.first * 2 ** Math.min(failures - 1, 10))
-  return Math.round(grown * (1 + random() / 4))
+  return delayAfter(failures, listingRetries, random)
 }
 
 // VMs that never became usable: why, in the words of their own console, and what the breaker makes of it.

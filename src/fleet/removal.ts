@@ -1,8 +1,8 @@
 // Ending VMs: looked at once more right before, then asked of the cloud in one call.
 import type { ReasonCode } from '../planner/decision.ts'
 import { isDemandFresh, isForced, isListingCertain, isLive, mayTerminate } from '../planner/rules.ts'
+import { delayAfter } from '../platform/backoff.ts'
 import { limit, withDeadline } from '../platform/limit.ts'
-import { delayAfter } from './failures.ts'
 import type { PoolMemory, Track } from './memory.ts'
 import { readDemand, sayNeverJoined } from './observe.ts'
 import { callDeadlines, type PoolRun, problemOf, tell } from './run.ts'

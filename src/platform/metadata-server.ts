@@ -1,6 +1,7 @@
 // What the metadata servers of both clouds have in common: answers, refusals, patience, and how their silence is told.
 
 import { type Problem, ProvisionError, problem } from '../problems/problem.ts'
+import { retry } from './backoff.ts'
 import { type Fetch, fetchText, reasonOf, type TextAnswer } from './http-client.ts'
 import type { Clock } from './ports.ts'
 
@@ -20,20 +21,23 @@ export interface MetadataCall {
   headers?: Record<string, string>
 }
 
-const attempts = 3
+const policy = { tries: 3, pauses: { first: 100, most: 400, factor: 4 } }
 
 /**
  * An answer below 500 and not 429. Busy servers are asked again (AWS and Google ask for backoff), silent ones are not:
  * nobody is there. Throws CLOUD_METADATA_UNAVAILABLE.
  */
 export async function askMetadata(options: MetadataOptions, call: MetadataCall): Promise<TextAnswer> {
-  for (let attempt = 1; ; attempt++) {
+  const ask = async () => {
     const answer = await once(options, call)
     if (answer.status < 500 && answer.status !== 429) return answer
-    if (attempt === attempts) throw new ProvisionError(unavailable(call.url, `HTTP ${answer.status}`))
-    await options.clock.sleep(100 * 4 ** (attempt - 1), options.signal)
+    throw new ServerBusy(unavailable(call.url, `HTTP ${answer.status}`))
   }
+  const { clock, signal } = options
+  return retry(ask, { ...policy, clock, signal, isRetryable: (error) => error instanceof ServerBusy })
 }
+
+class ServerBusy extends ProvisionError {}
 
 async function once(
   { fetch, timeoutMs = 2000, signal }: MetadataOptions,

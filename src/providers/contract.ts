@@ -101,14 +101,6 @@ export interface LaunchResult {
   failures: LaunchFailure[]
 }
 
-/** Failures are about offerings, not VMs: what is missing in the end is the last one's, once. */
-export function withMissing(failures: LaunchFailure[], missing: number): LaunchFailure[] {
-  return failures.map((failure, index) => ({
-    ...failure,
-    missing: index === failures.length - 1 ? Math.max(0, missing) : 0,
-  }))
-}
-
 export interface Listing {
   instances: Instance[]
   /** False when a page, zone or request failed: such a listing allows no terminations. */

@@ -2,6 +2,7 @@
 import * as z from 'zod/mini'
 import { classify, isCertificateCode, rootFault, withTlsCode } from '../../pki/preflight-dial.ts'
 import { masterUrl } from '../../pki/trust-plan.ts'
+import { delayAfter } from '../../platform/backoff.ts'
 import type { Clock, Logger } from '../../platform/ports.ts'
 import { type Problem, ProvisionError, problem } from '../../problems/problem.ts'
 import type { Endpoint, HttpAnswer, Order } from './connections.ts'
@@ -97,9 +98,8 @@ export function watchOutage({ clock, random, logger, signal }: OutageOptions): O
   let last: ProvisionError | undefined
 
   function failed(error: ProvisionError): void {
-    const grown = Math.min(growth.most, growth.first * 2 ** Math.min(failures, 10))
     if (failures++ === 0) since = clock.now()
-    retryAt = clock.now() + Math.round(grown * (1 + random() / 4))
+    retryAt = clock.now() + delayAfter(failures, growth, random)
     if (last?.message !== error.message)
       logger.warn('the Determined master cannot be used; nothing is launched or ended meanwhile', {
         code: error.code,

@@ -1,20 +1,46 @@
 // `provision check` for a pool: what EC2 says to each thing a launch would need, without launching.
 
 import { randomUUID } from 'node:crypto'
-import type { RunInstancesRequest } from '@aws-sdk/client-ec2'
 import type { Offering } from '../../planner/instance.ts'
 import type { MetadataOptions } from '../../platform/metadata-server.ts'
 import { type Problem, problem } from '../../problems/problem.ts'
+import { attemptWith, fault } from '../check-items.ts'
 import type { CheckItem, Ownership, ProviderContext } from '../contract.ts'
-import { type Ec2CheckApi, ec2Client, regionOf, regionOfSdk } from './client.ts'
+import { notOnThisCloud } from '../online-facts.ts'
+import { type Ec2Api, ec2Client, type RunInstancesRequest, regionOf, regionOfSdk } from './client.ts'
 import { codeOf, ec2Failure } from './errors.ts'
 import { changes, questions } from './iam-policy.ts'
-import { notOnEc2, type ResolvedImage, resolveImage, slotsOf } from './image.ts'
+import { type ResolvedImage, resolveImage } from './image.ts'
+import { slotsOf } from './online-facts.ts'
 import { type AwsLaunch, awsLaunch, type LaunchStep } from './request.ts'
 import type { AwsConfig } from './schema.ts'
 
-export interface CheckInput {
-  api: Ec2CheckApi
+const attempt = attemptWith(ec2Failure)
+
+/** With the region and the request a launch would have. Throws PROVIDER_CONFIG when no region is known. */
+export async function check(
+  context: ProviderContext,
+  offerings: Offering[],
+  signal?: AbortSignal,
+): Promise<CheckItem[]> {
+  const config = context.config as AwsConfig
+  const { owner, master } = context
+  const metadata: MetadataOptions = { fetch: globalThis.fetch, clock: context.clock, env: context.env }
+  const region = await regionOf(config.region, regionOfSdk, metadata)
+  const api = ec2Client(region)
+  const intent = { id: randomUUID(), count: 1, offerings }
+  const tagValue = config.tag_value ?? notOnThisCloud
+  try {
+    const prepare = (image: ResolvedImage) =>
+      awsLaunch({ config, owner, setup: { master }, intent }, { ...image, region, tagValue, userData: '' })
+    return [{ what: `region ${region}` }, ...(await checkPool({ api, config, owner, prepare }, signal))]
+  } finally {
+    api.close()
+  }
+}
+
+interface CheckInput {
+  api: Ec2Api
   config: AwsConfig
   owner: Ownership
   /** The launch of one VM with what was found out. */
@@ -22,7 +48,7 @@ export interface CheckInput {
 }
 
 /** Every item, also after one that failed: all is told at once. */
-export async function checkPool(input: CheckInput, signal?: AbortSignal): Promise<CheckItem[]> {
+async function checkPool(input: CheckInput, signal?: AbortSignal): Promise<CheckItem[]> {
   const items: CheckItem[] = []
   const image = await attempt(items, 'machine image', () =>
     resolveImage(input.api, input.config.image, input.owner, signal),
@@ -49,8 +75,8 @@ async function checkTypes({ api, config }: CheckInput, signal?: AbortSignal): Pr
   const items: CheckItem[] = []
   for (const { type, slots } of config.instance_types) {
     const what = `instance type ${type}`
-    await attempt(items, what, async () => {
-      const real = await slotsOf(api, type, config.cpu_slots_allowed, signal)
+    const look = () => slotsOf(api, type, config.cpu_slots_allowed, signal)
+    await attempt(items, what, look, (real) => {
       if (real === undefined) return fault(`EC2 knows no instance type ${type} in this region`)
       const allowed = config.cpu_slots_allowed ? Math.max(slots, 1) : slots
       return real === slots || real === allowed
@@ -71,9 +97,10 @@ async function checkNetwork(input: CheckInput, signal?: AbortSignal): Promise<Ch
   const items: CheckItem[] = []
   const vpcs = new Set<string>()
   const zones: string[] = []
+  const look = (id: string) => () => api.describeSubnets({ SubnetIds: [id] }, signal)
   for (const id of ids)
-    await attempt(items, `subnet ${id}`, async () => {
-      const { Subnets: [subnet] = [] } = await api.describeSubnets({ SubnetIds: [id] }, signal)
+    await attempt(items, `subnet ${id}`, look(id), ({ Subnets = [] }) => {
+      const [subnet] = Subnets
       if (subnet?.VpcId) vpcs.add(subnet.VpcId)
       if (subnet?.AvailabilityZone) zones.push(subnet.AvailabilityZone)
       const free = subnet?.AvailableIpAddressCount ?? 0
@@ -82,12 +109,10 @@ async function checkNetwork(input: CheckInput, signal?: AbortSignal): Promise<Ch
         : undefined
     })
   if (zones.length) items.push(...(await checkZones(input, zones, signal)))
-  if (security_group_id)
-    await attempt(items, `security group ${security_group_id}`, async () => {
-      const { SecurityGroups: [group] = [] } = await api.describeSecurityGroups(
-        { GroupIds: [security_group_id] },
-        signal,
-      )
+  if (security_group_id) {
+    const lookUp = () => api.describeSecurityGroups({ GroupIds: [security_group_id] }, signal)
+    await attempt(items, `security group ${security_group_id}`, lookUp, ({ SecurityGroups = [] }) => {
+      const [group] = SecurityGroups
       const strange = [...vpcs].filter((vpc) => vpc !== group?.VpcId)
       return strange.length
         ? fault(
@@ -95,6 +120,7 @@ async function checkNetwork(input: CheckInput, signal?: AbortSignal): Promise<Ch
           )
         : undefined
     })
+  }
   return items
 }
 
@@ -139,58 +165,8 @@ async function checkKey({ api, config }: CheckInput, signal?: AbortSignal): Prom
   return items
 }
 
-/** Adds what came of it: nothing to say, a problem the look itself found, or EC2's refusal. */
-async function attempt<T>(
-  items: CheckItem[],
-  what: string,
-  look: () => Promise<T>,
-): Promise<Exclude<T, Problem | undefined> | undefined> {
-  try {
-    const found = await look()
-    if (isProblem(found)) items.push({ what, problem: found })
-    else items.push({ what })
-    return isProblem(found) ? undefined : (found as Exclude<T, Problem | undefined>)
-  } catch (error) {
-    items.push({ what, problem: ec2Failure(error, `find ${what}`).problem })
-    return undefined
-  }
-}
-
-function isProblem(value: unknown): value is Problem {
-  return typeof value === 'object' && value !== null && 'severity' in value
-}
-
-function fault(message: string, remedy?: string): Problem {
-  return problem('PROVIDER_CONFIG', message, remedy ? { remedy } : {})
-}
-
-// `provision check` of a pool on EC2: with the region and the request a launch would have.
-
-/** Throws PROVIDER_CONFIG when no region is known. */
-export async function check(
-  context: ProviderContext,
-  offerings: Offering[],
-  signal?: AbortSignal,
-): Promise<CheckItem[]> {
-  const config = context.config as AwsConfig
-  const { owner, master } = context
-  const metadata: MetadataOptions = { fetch: globalThis.fetch, clock: context.clock, env: context.env }
-  const region = await regionOf(config.region, regionOfSdk, metadata)
-  const api = ec2Client(region)
-  const intent = { id: randomUUID(), count: 1, offerings }
-  const tagValue = config.tag_value ?? notOnEc2
-  try {
-    const prepare = (image: ResolvedImage) =>
-      awsLaunch({ config, owner, setup: { master }, intent }, { ...image, region, tagValue, userData: '' })
-    return [{ what: `region ${region}` }, ...(await checkPool({ api, config, owner, prepare }, signal))]
-  } finally {
-    api.close()
-  }
-}
-
-// A launch step as the RunInstances call that could be tried in its place: the same machine, one VM, the first offering.
-
-export function runInstancesOf(step: LaunchStep): RunInstancesRequest {
+/** The RunInstances call that could be tried in the place of a step: the same machine, one VM, the first offering. */
+function runInstancesOf(step: LaunchStep): RunInstancesRequest {
   if (step.call === 'RunInstances') return step.request
   const machine = step.template.LaunchTemplateData as RunInstancesRequest
   const { TagSpecifications: tags = [], NetworkInterfaces: [network] = [] } = machine
@@ -215,8 +191,8 @@ export function runInstancesOf(step: LaunchStep): RunInstancesRequest {
 /** Shaped like a VM's id, and nobody's. */
 const nobody = 'i-00000000000000000'
 
-export async function checkPermissions(
-  api: Ec2CheckApi,
+async function checkPermissions(
+  api: Ec2Api,
   { steps }: AwsLaunch,
   signal?: AbortSignal,
 ): Promise<CheckItem[]> {

@@ -1,25 +1,10 @@
 // What EC2 or its SDK said, as a problem of ours with its class.
-import type { FailureClass } from '../../planner/instance.ts'
-import type { ProblemCode } from '../../problems/codes.ts'
-import { type Problem, type ProblemOptions, ProvisionError, problem } from '../../problems/problem.ts'
-
-export interface Ec2Failure {
-  class: FailureClass
-  problem: Problem
-}
-
-const codes = {
-  capacity: 'PROVIDER_CAPACITY',
-  quota: 'PROVIDER_QUOTA',
-  throttle: 'PROVIDER_THROTTLED',
-  config: 'PROVIDER_CONFIG',
-  auth: 'PROVIDER_AUTH',
-  transient: 'PROVIDER_TRANSIENT',
-} as const satisfies Record<FailureClass, ProblemCode>
+import { type Failure, type FailureRow, failureFrom, ownFailure } from '../failure.ts'
 
 /** `doing` completes "could not …", such as `launch 3 g5.xlarge`. */
-export function ec2Failure(error: unknown, doing: string): Ec2Failure {
-  if (error instanceof ProvisionError) return { class: 'config', problem: error.problems[0]! }
+export function ec2Failure(error: unknown, doing: string): Failure {
+  const own = ownFailure(error)
+  if (own) return own
   const { code, status, message } = read(error)
   return refusal(code, message, doing, { status, cause: error })
 }
@@ -30,17 +15,12 @@ export function refusal(
   message: string,
   doing: string,
   { status, cause }: { status?: number | undefined; cause?: unknown } = {},
-): Ec2Failure {
+): Failure {
   const row = rowOf(code, status)
   const { text, action, encoded } = authorization(message)
-  const options: ProblemOptions = { details: { code, ...(action ? { action } : {}) } }
-  if (cause !== undefined) options.cause = cause
   const remedy = remedyOf(row.remedy, action, encoded)
-  if (remedy) options.remedy = remedy
-  return {
-    class: row.class,
-    problem: problem(codes[row.class], `could not ${doing}: ${code}: ${text}`, options),
-  }
+  const details = action ? { action } : {}
+  return failureFrom({ ...row, remedy }, doing, { code, message: text, details, cause })
 }
 
 /** The EC2 error code, or the name the SDK or the operating system gives the error. */
@@ -85,15 +65,6 @@ function remedyOf(remedy: string | undefined, action: string | undefined, encode
     : allow
 }
 
-// EC2's error codes: how each is treated, and what the user can do.
-// https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html
-
-export interface FailureRow {
-  class: FailureClass
-  /** What to do, where the class alone does not say it. */
-  remedy?: string
-}
-
 const otherOfferings =
   'Name more instance_types or subnet_ids, or allow on-demand VMs where only spot is asked for.'
 const clock = "set this machine's clock; AWS refuses requests that are minutes off."
@@ -110,6 +81,7 @@ function capacity(remedy = otherOfferings): FailureRow {
   return { class: 'capacity', remedy }
 }
 
+/** https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html */
 export const failureTable: Record<string, FailureRow> = {
   InsufficientInstanceCapacity: capacity(),
   InsufficientHostCapacity: capacity(),
@@ -200,7 +172,7 @@ export const failureTable: Record<string, FailureRow> = {
 }
 
 /** For codes the table does not name: a rule by shape, then the HTTP status. */
-export function rowOf(code: string, status: number | undefined): FailureRow {
+function rowOf(code: string, status: number | undefined): FailureRow {
   const known = Object.hasOwn(failureTable, code) ? failureTable[code] : undefined
   if (known) return known
   if (/LimitExceeded$|QuotaExceeded/.test(code)) return { class: 'quota' }

@@ -1,17 +1,12 @@
 // Which image a VM is made from, and its root device: asked for, because images move on and differ.
-import type { Image, InstanceTypeInfo } from '@aws-sdk/client-ec2'
 import { derivedName } from '../../platform/derived-id.ts'
-import { limit } from '../../platform/limit.ts'
-import type { MetadataOptions } from '../../platform/metadata-server.ts'
-import type { Clock } from '../../platform/ports.ts'
 import { ProvisionError, problem } from '../../problems/problem.ts'
 import { type Ownership, ownerTags } from '../contract.ts'
-import { type Ec2Api, pages } from './client.ts'
+import { type Ec2Api, type Image, pages } from './client.ts'
 import { codeOf } from './errors.ts'
-import { type AwsFacts, tagSpecifications } from './machine.ts'
-import { ec2Metadata } from './metadata.ts'
+import { tagSpecifications } from './machine.ts'
 import { templatePrefix } from './request.ts'
-import type { AwsConfig, AwsImage } from './schema.ts'
+import type { AwsImage } from './schema.ts'
 
 export interface ResolvedImage {
   imageId: string
@@ -106,76 +101,4 @@ function nameOf(image: AwsImage): string {
 function refused(message: string): ProvisionError {
   const remedy = "Name an image of the pool's region that the account may use."
   return new ProvisionError(problem('PROVIDER_CONFIG', message, { remedy }))
-}
-
-// What a launch has to know that the file does not say: asked for once, and anew when it may have changed.
-
-/** The origin's word for a master that is not on EC2 (origin: provconfig/aws_config.go). */
-export const notOnEc2 = 'determined-ai-determined'
-
-/** A newer image is used after this. */
-const imageKeptMs = 600_000
-
-export interface OnlineInput {
-  api: Ec2Api
-  config: AwsConfig
-  owner: Ownership
-  clock: Clock
-  metadata: MetadataOptions
-}
-
-export type OnlineFacts = (signal?: AbortSignal) => Promise<AwsFacts>
-
-export function onlineFacts({ api, config, owner, clock, metadata }: OnlineInput): OnlineFacts {
-  const oneQuestion = limit(1)
-  let image: { resolved: ResolvedImage; at: number } | undefined
-  let tagValue: Promise<string> | undefined
-
-  async function currentImage(signal?: AbortSignal): Promise<ResolvedImage> {
-    if (image && clock.now() - image.at < imageKeptMs) return image.resolved
-    const resolved = await resolveImage(api, config.image, owner, signal)
-    image = { resolved, at: clock.now() }
-    return resolved
-  }
-
-  /** The master's instance id; no metadata service means no EC2 instance. */
-  function ownInstanceId(): Promise<string> {
-    tagValue ??= ec2Metadata(metadata)
-      .get('instance-id')
-      .then(
-        (id) => id ?? notOnEc2,
-        () => notOnEc2,
-      )
-    return tagValue
-  }
-
-  return async (signal) => {
-    const facts: AwsFacts = await oneQuestion(() => currentImage(signal))
-    return config.tag_value === undefined ? { ...facts, tagValue: await ownInstanceId() } : facts
-  }
-}
-
-// Slots of an instance type, as EC2 describes it.
-
-/** NVIDIA GPUs, which the agent's image can use; else the one CPU slot where it is allowed. Unknown types: undefined. */
-export async function slotsOf(
-  api: Ec2Api,
-  instanceType: string,
-  cpuSlotsAllowed: boolean,
-  signal?: AbortSignal,
-): Promise<number | undefined> {
-  try {
-    const InstanceTypes = [instanceType as NonNullable<InstanceTypeInfo['InstanceType']>]
-    const { InstanceTypes: [type] = [] } = await api.describeInstanceTypes({ InstanceTypes }, signal)
-    if (!type) return undefined
-    return gpusOf(type) || (cpuSlotsAllowed ? 1 : 0)
-  } catch (error) {
-    if (['InvalidInstanceType', 'InvalidParameterValue'].includes(codeOf(error))) return undefined
-    throw error
-  }
-}
-
-function gpusOf({ GpuInfo }: InstanceTypeInfo): number {
-  const nvidia = (GpuInfo?.Gpus ?? []).filter(({ Manufacturer }) => Manufacturer === 'NVIDIA')
-  return nvidia.reduce((sum, { Count = 0 }) => sum + Count, 0)
 }

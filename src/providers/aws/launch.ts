@@ -1,19 +1,38 @@
-// Carries out a launch: the steps of the request in order, each once, the next only for what the one before had no room for.
+// Carries out a launch on EC2: RunInstances for one offering, CreateFleet for several.
 
-import type { CreateFleetError, CreateFleetInstance } from '@aws-sdk/client-ec2'
 import type { FailureClass, Instance, Offering } from '../../planner/instance.ts'
+import { retry } from '../../platform/backoff.ts'
 import type { Clock } from '../../platform/ports.ts'
-import { isError, ProvisionError, problem } from '../../problems/problem.ts'
-import { type LaunchFailure, type LaunchOrder, type LaunchResult, withMissing } from '../contract.ts'
-import { type Ec2Api, instancePages } from './client.ts'
+import { problem } from '../../problems/problem.ts'
+import type { LaunchFailure, LaunchOrder, LaunchResult } from '../contract.ts'
+import { runSteps, type StepOutcome } from '../launch-steps.ts'
+import { type CreateFleetError, type CreateFleetInstance, type Ec2Api, instancePages } from './client.ts'
 import { codeOf, ec2Failure, refusal } from './errors.ts'
 import { instanceOf, intentFilter, ownerFilters } from './instances.ts'
 import { type AwsLaunch, type LaunchStep, withCount } from './request.ts'
 import type { Templates } from './templates.ts'
 
-export interface LaunchContext extends StepContext {
+export interface LaunchContext {
+  api: Ec2Api
+  clock: Clock
+  templates: Templates
   /** The request with everything known that only AWS can tell. */
   prepare(order: LaunchOrder, signal?: AbortSignal): Promise<AwsLaunch>
+}
+
+export function launchVms(
+  order: LaunchOrder,
+  context: LaunchContext,
+  signal?: AbortSignal,
+): Promise<LaunchResult> {
+  const rules = {
+    prepare: () => context.prepare(order, signal),
+    withCount,
+    send: (step: LaunchStep) => sendStep(step, order, context, signal),
+    mayGoOn,
+    failureOf: ec2Failure,
+  }
+  return runSteps(order, rules, signal)
 }
 
 /** What another way of buying may not meet. */
@@ -21,82 +40,47 @@ const goesOn: FailureClass[] = ['capacity', 'quota']
 /** After these, nobody knows whether something was launched, or nothing will be. */
 const stops: FailureClass[] = ['throttle', 'transient', 'auth']
 
-export async function launchVms(
-  order: LaunchOrder,
-  context: LaunchContext,
-  signal?: AbortSignal,
-): Promise<LaunchResult> {
-  signal?.throwIfAborted()
-  const { count } = order.intent
-  const instances: Instance[] = []
-  const failures: LaunchFailure[] = []
-  let launch: AwsLaunch
-  try {
-    launch = await context.prepare(order, signal)
-    const refused = launch.problems.filter(isError)
-    if (refused.length) throw new ProvisionError(refused)
-  } catch (error) {
-    signal?.throwIfAborted()
-    const failure = ec2Failure(error, `prepare the launch of ${count} VMs in pool ${order.owner.pool}`)
-    return { instances, failures: [{ ...failure, missing: count }] }
-  }
-  for (const step of launch.steps) {
-    const outcome = await sendStep(withCount(step, count - instances.length), order, context, signal)
-    instances.push(...outcome.instances)
-    failures.push(...outcome.failures)
-    if (instances.length >= count || !mayGoOn(outcome.failures)) break
-  }
-  return { instances, failures: withMissing(failures, count - instances.length) }
-}
-
-function mayGoOn(failures: LaunchFailure[]): boolean {
+/** A fleet reports each offering by itself, so that a mistake in one of them does not stop the others. */
+function mayGoOn({ failures }: StepOutcome): boolean {
   const classes = failures.map((failure) => failure.class)
   return classes.some((one) => goesOn.includes(one)) && !classes.some((one) => stops.includes(one))
 }
 
-// One launch call, with patience for what passes by itself, and its answer as VMs and refusals.
-
-export interface StepContext {
-  api: Ec2Api
-  clock: Clock
-  templates: Templates
-}
-
-export interface StepOutcome {
-  instances: Instance[]
-  failures: LaunchFailure[]
-}
-
-const attempts = 3
+const policy = { tries: 3, pauses: { first: 1_000, most: 2_000 } }
 const passing: FailureClass[] = ['throttle', 'transient']
+const missingTemplate = 'InvalidLaunchTemplateName.NotFoundException'
 
 /** Sent again with the same token, so that an answer that got lost costs no second VM. */
-export async function sendStep(
+async function sendStep(
   step: LaunchStep,
   order: LaunchOrder,
-  context: StepContext,
+  context: LaunchContext,
   signal?: AbortSignal,
 ): Promise<StepOutcome> {
   const doing = `launch ${describe(step)}`
-  for (let attempt = 1; ; attempt++)
-    try {
-      return await send(step, order, context, signal)
-    } catch (error) {
-      signal?.throwIfAborted()
-      const code = codeOf(error)
-      if (code.startsWith('Idempotent')) return spent(code, order, context, signal)
-      if (code === 'InvalidLaunchTemplateName.NotFoundException' && step.call === 'CreateFleet')
-        context.templates.forget(step.template)
-      else if (!passing.includes(ec2Failure(error, doing).class)) return refused(step, error, doing)
-      if (attempt === attempts) return refused(step, error, doing)
-      await context.clock.sleep(1000 * 2 ** (attempt - 1), signal)
-    }
+  const isRetryable = (error: unknown) => {
+    if (isSpent(error)) return false
+    if (step.call === 'CreateFleet' && codeOf(error) === missingTemplate) return true
+    return passing.includes(ec2Failure(error, doing).class)
+  }
+  try {
+    const { clock } = context
+    return await retry(() => send(step, order, context, signal), { ...policy, isRetryable, clock, signal })
+  } catch (error) {
+    signal?.throwIfAborted()
+    return isSpent(error) ? spent(codeOf(error), order, context, signal) : refused(step, error, doing)
+  }
+}
+
+/** EC2 knows the token: the launch has taken effect before. */
+function isSpent(error: unknown): boolean {
+  return codeOf(error).startsWith('Idempotent')
 }
 
 async function send(
   step: LaunchStep,
   order: LaunchOrder,
-  { api, templates, clock }: StepContext,
+  { api, templates, clock }: LaunchContext,
   signal?: AbortSignal,
 ) {
   if (step.call === 'RunInstances') {
@@ -104,7 +88,10 @@ async function send(
     return { instances: Instances.map(instanceOf), failures: [] }
   }
   await templates.ensure(step.template, signal)
-  const { Instances = [], Errors = [] } = await api.createFleet(step.request, signal)
+  const { Instances = [], Errors = [] } = await api.createFleet(step.request, signal).catch((error) => {
+    if (codeOf(error) === missingTemplate) templates.forget(step.template)
+    throw error
+  })
   return {
     instances: Instances.flatMap((group) => fleetInstances(group, order, clock.now())),
     failures: fleetFailures(Errors, step.offerings),
@@ -159,8 +146,6 @@ function nameOf({ instanceType, zone, capacityType }: Offering): string {
   return `${capacityType === 'spot' ? 'spot ' : ''}${instanceType}${zone ? ` in ${zone}` : ''}`
 }
 
-// A launch that EC2 says it has seen before: what it made is looked for, and nothing more is asked.
-
 /** New VMs are shown late. */
 const looks = 3
 const betweenMs = 5000
@@ -170,10 +155,10 @@ const betweenMs = 5000
  * launch has happened, and asking again under another token could only make more: its VMs are the answer, ended ones
  * too. While none is to be seen, nobody knows.
  */
-export async function spent(
+async function spent(
   code: string,
   order: LaunchOrder,
-  context: StepContext,
+  context: LaunchContext,
   signal?: AbortSignal,
 ): Promise<StepOutcome> {
   const { id } = order.intent
@@ -196,7 +181,7 @@ export async function spent(
 
 async function madeBy(
   { owner, intent }: LaunchOrder,
-  { api }: StepContext,
+  { api }: LaunchContext,
   signal?: AbortSignal,
 ): Promise<Instance[]> {
   const made: Instance[] = []

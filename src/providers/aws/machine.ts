@@ -1,8 +1,8 @@
 // What every VM of a pool is: image, disk, network, metadata service, shutdown. The same in RunInstances and in a template.
-import type { ResourceType, RunInstancesRequest, Tag, TagSpecification } from '@aws-sdk/client-ec2'
 import { type MasterAddress, masterUrl } from '../../pki/trust-plan.ts'
 import { type Problem, problem } from '../../problems/problem.ts'
 import { type Ownership, ownerTags } from '../contract.ts'
+import type { ResourceType, RunInstancesRequest, Tag, TagSpecification } from './client.ts'
 import type { AwsConfig, AwsImage } from './schema.ts'
 
 export function machineOf(config: AwsConfig, facts: SettledFacts) {

@@ -1,7 +1,7 @@
 // Agents on Amazon EC2.
+import { lastStage, type Stage } from '../../agent-setup/stages.ts'
 import { limit } from '../../platform/limit.ts'
 import type { MetadataOptions } from '../../platform/metadata-server.ts'
-import { ProvisionError, problem } from '../../problems/problem.ts'
 import type {
   LaunchOrder,
   LaunchResult,
@@ -10,19 +10,27 @@ import type {
   ProviderContext,
   TerminateResult,
 } from '../contract.ts'
-import { chunks, type Ec2Api, ec2Client, instancePages, regionOf, regionOfSdk } from './client.ts'
+import { orProblem } from '../failure.ts'
+import { keptSlots } from '../online-facts.ts'
+import { terminateOwn } from '../terminate.ts'
+import {
+  chunks,
+  type Ec2Api,
+  type Ec2Instance,
+  ec2Client,
+  instancePages,
+  regionOf,
+  regionOfSdk,
+} from './client.ts'
 import { codeOf, ec2Failure } from './errors.ts'
-import { onlineFacts, slotsOf } from './image.ts'
 import { isOurs, listPool } from './instances.ts'
 import { launchVms } from './launch.ts'
+import { onlineFacts, slotsOf } from './online-facts.ts'
 import { awsLaunch } from './request.ts'
 import type { AwsConfig } from './schema.ts'
 import { launchTemplates } from './templates.ts'
 
 export { check } from './check.ts'
-
-import type { Instance as Ec2Instance } from '@aws-sdk/client-ec2'
-import { lastStage, type Stage } from '../../agent-setup/stages.ts'
 
 /** EC2 shows new VMs within seconds, and within a minute at its worst. */
 const newMs = 300_000
@@ -47,7 +55,7 @@ export function awsProvider(
   const factsOf = onlineFacts({ api, config, owner, clock, metadata })
   const templates = launchTemplates({ api, owner, clock, logger })
   const launchedAt = new Map<string, number>()
-  const slots = new Map<string, number>()
+  const slotsOfType = keptSlots((type, signal) => slotsOf(api, type, config.cpu_slots_allowed, signal))
   // Consoles are read when many VMs have failed at once, and EC2's limit for that is low.
   const fewConsoles = limit(2)
 
@@ -64,65 +72,22 @@ export function awsProvider(
     return result
   }
 
-  async function slotsOfType(type: string, signal?: AbortSignal): Promise<number | undefined> {
-    const known = slots.get(type) ?? (await slotsOf(api, type, config.cpu_slots_allowed, signal))
-    if (known !== undefined) slots.set(type, known)
-    return known
-  }
-
   return {
     kind: 'aws',
     list: (signal) => listPool(api, owner, signal),
     launch,
     terminate: (ids, signal) => terminatePool({ api, owner, ids, isNew: (id) => launchedAt.has(id), signal }),
-    slotsOf: (type, signal) => orProblem(`describe ${type}`, () => slotsOfType(type, signal), signal),
+    slotsOf: (type, signal) =>
+      orProblem(ec2Failure, `describe ${type}`, () => slotsOfType(type, signal), signal),
     consoleStage: (id, signal) =>
-      fewConsoles(() => orProblem(`read the console of ${id}`, () => consoleStage(api, id, signal), signal)),
+      fewConsoles(() =>
+        orProblem(ec2Failure, `read the console of ${id}`, () => consoleStage(api, id, signal), signal),
+      ),
     async close() {
       api.close()
     },
   }
 }
-
-/** A question that has no place for a failure in its answer throws it, as a problem of ours. */
-async function orProblem<T>(doing: string, ask: () => Promise<T>, signal?: AbortSignal): Promise<T> {
-  try {
-    return await ask()
-  } catch (error) {
-    signal?.throwIfAborted()
-    throw new ProvisionError(ec2Failure(error, doing).problem)
-  }
-}
-
-// The last stage a VM's script wrote to its serial console.
-
-/** `Latest` is what is on the console now, which only Nitro instances can tell; others show it some minutes late. */
-export async function consoleStage(
-  api: Ec2Api,
-  id: string,
-  signal?: AbortSignal,
-): Promise<Stage | undefined> {
-  try {
-    return await read(api, id, true, signal)
-  } catch (error) {
-    switch (codeOf(error)) {
-      case 'UnsupportedOperation':
-        return read(api, id, false, signal)
-      case 'InvalidInstanceID.NotFound':
-      case 'InvalidInstanceID.Malformed':
-        return undefined
-      default:
-        throw error
-    }
-  }
-}
-
-async function read(api: Ec2Api, InstanceId: string, Latest: boolean, signal?: AbortSignal) {
-  const { Output = '' } = await api.getConsoleOutput({ InstanceId, Latest }, signal)
-  return lastStage(Buffer.from(Output, 'base64').toString('utf8'))
-}
-
-// Ends VMs of ours: foreign ones are left alone, one that cannot be ended does not spare the rest.
 
 /** https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_TerminateInstances.html, and of values in a filter. */
 const largestBatch = 1000
@@ -137,27 +102,20 @@ export interface TerminateInput {
   signal?: AbortSignal | undefined
 }
 
-export async function terminatePool(input: TerminateInput): Promise<TerminateResult> {
-  const { ids, owner, signal } = input
-  signal?.throwIfAborted()
-  const result: TerminateResult = { terminated: [], failures: [] }
-  let known: Map<string, Ec2Instance>
-  try {
-    known = await look(input)
-  } catch (error) {
-    signal?.throwIfAborted()
-    const failure = ec2Failure(error, `look at the VMs to end in pool ${owner.pool}`)
-    return { terminated: [], failures: ids.map((id) => ({ id, ...failure })) }
+export function terminatePool(input: TerminateInput): Promise<TerminateResult> {
+  const { ids, owner, isNew, signal } = input
+  const rules = {
+    owner,
+    look: () => look(input),
+    isOurs,
+    targetOf: (id: string, instance?: Ec2Instance) =>
+      (instance ? !isGone(instance) : isNew(id)) ? id : undefined,
+    async end(toEnd: string[], result: TerminateResult) {
+      for (const batch of chunks(toEnd, largestBatch)) await end(input, batch, result)
+    },
+    failureOf: ec2Failure,
   }
-  const toEnd: string[] = []
-  for (const id of ids) {
-    const instance = known.get(id)
-    if (instance && !isOurs(instance, owner)) result.failures.push(notOurs(id, owner))
-    else if (instance ? !isGone(instance) : input.isNew(id)) toEnd.push(id)
-    else result.terminated.push(id)
-  }
-  for (const batch of chunks(toEnd, largestBatch)) await end(input, batch, result)
-  return result
+  return terminateOwn(ids, rules, signal)
 }
 
 /** By filter, because `InstanceIds` fails as a whole over one unknown id. */
@@ -196,7 +154,27 @@ function isGone({ State }: Ec2Instance): boolean {
   return State?.Name === 'terminated' || State?.Name === 'shutting-down'
 }
 
-function notOurs(id: string, { clusterId, pool }: Ownership): TerminateResult['failures'][number] {
-  const message = `${id} was not ended: it is no VM of pool ${pool} in cluster ${clusterId}`
-  return { id, class: 'config', problem: problem('PROVIDER_NOT_OURS', message, { details: { id } }) }
+/**
+ * The last stage the VM's script wrote to its serial console. `Latest` is what is on the console now, which only Nitro
+ * instances can tell; others show it some minutes late.
+ */
+async function consoleStage(api: Ec2Api, id: string, signal?: AbortSignal): Promise<Stage | undefined> {
+  try {
+    return await read(api, id, true, signal)
+  } catch (error) {
+    switch (codeOf(error)) {
+      case 'UnsupportedOperation':
+        return read(api, id, false, signal)
+      case 'InvalidInstanceID.NotFound':
+      case 'InvalidInstanceID.Malformed':
+        return undefined
+      default:
+        throw error
+    }
+  }
+}
+
+async function read(api: Ec2Api, InstanceId: string, Latest: boolean, signal?: AbortSignal) {
+  const { Output = '' } = await api.getConsoleOutput({ InstanceId, Latest }, signal)
+  return lastStage(Buffer.from(Output, 'base64').toString('utf8'))
 }

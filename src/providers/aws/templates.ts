@@ -1,8 +1,7 @@
 // Launch templates of fleets: made once, found again by the content their name is the hash of, removed when outdated.
-import type { CreateLaunchTemplateRequest } from '@aws-sdk/client-ec2'
 import type { Clock, Logger } from '../../platform/ports.ts'
 import type { Ownership } from '../contract.ts'
-import { type Ec2Api, pages } from './client.ts'
+import { type CreateLaunchTemplateRequest, type Ec2Api, pages } from './client.ts'
 import { codeOf, ec2Failure } from './errors.ts'
 import { ownerFilters } from './instances.ts'
 

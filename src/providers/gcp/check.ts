@@ -2,9 +2,10 @@
 import type { Offering } from '../../planner/instance.ts'
 import type { MetadataOptions } from '../../platform/metadata-server.ts'
 import { type Problem, problem } from '../../problems/problem.ts'
+import { attemptWith, fault } from '../check-items.ts'
 import type { CheckItem, ProviderContext } from '../contract.ts'
 import { strangeFields } from './base-config.ts'
-import { type GceCheckApi, type GceImage, gceClient, type MachineType, type Region } from './client.ts'
+import { type GceApi, type GceImage, gceClient, type MachineType, type Region } from './client.ts'
 import { googleAuth, messages } from './compute-package.ts'
 import { gceFailure } from './errors.ts'
 import { permissionsOf } from './iam-role.ts'
@@ -15,8 +16,33 @@ import { type Place, placeOf, regionOf } from './request.ts'
 import type { GcpConfig } from './schema.ts'
 import { applicationDefault, endpointsOf, transport } from './transport.ts'
 
-export interface CheckInput {
-  api: GceCheckApi
+const attempt = attemptWith(gceFailure)
+
+/** With the project and zone a launch would have. Throws PROVIDER_CONFIG when no project or zone is known. */
+export async function check(
+  context: ProviderContext,
+  offerings: Offering[],
+  signal?: AbortSignal,
+): Promise<CheckItem[]> {
+  const { clock, env } = context
+  const config = context.config as GcpConfig
+  const metadata: MetadataOptions = { fetch: globalThis.fetch, clock, env }
+  const place = await placeOf(config, metadata)
+  const endpoints = endpointsOf(env)
+  const send = transport({
+    credentials: applicationDefault(googleAuth(place.project)),
+    fetch: globalThis.fetch,
+  })
+  const api = gceClient({ endpoints, send, clock })
+  try {
+    return await checkPool({ api, config, place, offerings, signal })
+  } finally {
+    api.close()
+  }
+}
+
+interface CheckInput {
+  api: GceApi
   config: GcpConfig
   place: Place
   offerings: Offering[]
@@ -24,7 +50,7 @@ export interface CheckInput {
 }
 
 /** Every item, also after one that failed: all is told at once. */
-export async function checkPool(input: CheckInput): Promise<CheckItem[]> {
+async function checkPool(input: CheckInput): Promise<CheckItem[]> {
   const items: CheckItem[] = [{ what: `project ${input.place.project}` }]
   const region = await checkZones(items, input)
   const refused = items.at(-1)?.problem
@@ -132,59 +158,8 @@ async function checkNetwork(items: CheckItem[], { api, config, place, signal }: 
   )
 }
 
-// `provision check` of a pool on Compute Engine: with the project and zone a launch would have.
-
-/** Throws PROVIDER_CONFIG when no project or zone is known. */
-export async function check(
-  context: ProviderContext,
-  offerings: Offering[],
-  signal?: AbortSignal,
-): Promise<CheckItem[]> {
-  const { clock, env } = context
-  const config = context.config as GcpConfig
-  const metadata: MetadataOptions = { fetch: globalThis.fetch, clock, env }
-  const place = await placeOf(config, metadata)
-  const endpoints = endpointsOf(env)
-  const send = transport({
-    credentials: applicationDefault(googleAuth(place.project)),
-    fetch: globalThis.fetch,
-  })
-  const api = gceClient({ endpoints, send, clock })
-  try {
-    return await checkPool({ api, config, place, offerings, signal })
-  } finally {
-    api.close()
-  }
-}
-
-// How findings of `provision check` are collected: every item, also after one that failed.
-
-/** Adds what came of a look: nothing to say, a problem it found, or Google's refusal. Gives what was found. */
-export async function attempt<T>(
-  items: CheckItem[],
-  what: string,
-  look: () => Promise<T>,
-  judge: (found: T) => Problem | undefined = () => undefined,
-): Promise<T | undefined> {
-  try {
-    const found = await look()
-    const fault = judge(found)
-    items.push(fault ? { what, problem: fault } : { what })
-    return found
-  } catch (error) {
-    items.push({ what, problem: gceFailure(error, `find ${what}`).problem })
-    return undefined
-  }
-}
-
-export function fault(message: string, remedy?: string): Problem {
-  return problem('PROVIDER_CONFIG', message, remedy ? { remedy } : {})
-}
-
-// Machine types and attached GPUs in each zone of the pool.
-
 /** The types there are, by name. A type that some zones lack is used where it is, so each zone is an item. */
-export async function checkTypes(items: CheckItem[], input: CheckInput): Promise<Map<string, MachineType>> {
+async function checkTypes(items: CheckItem[], input: CheckInput): Promise<Map<string, MachineType>> {
   const { api, config, place, signal } = input
   const { project } = place
   const zones = config.zones.length ? config.zones : [place.zone]
@@ -228,13 +203,13 @@ async function checkGpus(items: CheckItem[], { api, config, place, signal }: Che
   }
 }
 
-// How many more VMs the quotas of the region leave room for, as far as Compute Engine's own API shows quotas.
-// https://cloud.google.com/compute/resource-usage
-
 type Quotas = NonNullable<Region['quotas']>
 
-/** Newer machine series have quotas that only Cloud Quotas shows: those are not found here, and not judged. */
-export async function checkQuotas(
+/**
+ * How many more VMs the quotas of the region leave room for (https://cloud.google.com/compute/resource-usage). Newer
+ * machine series have quotas that only Cloud Quotas shows: those are not found here, and not judged.
+ */
+async function checkQuotas(
   items: CheckItem[],
   { api, config, place, offerings, signal }: CheckInput,
   region: Region,

@@ -1,103 +1,55 @@
-// Google's client behind the calls of gce-api.ts and check-api.ts.
+// Compute Engine as far as it is used here: the calls, the fields of their answers that are read, and the client that makes them.
+import { retry } from '../../platform/backoff.ts'
 import type { Clock } from '../../platform/ports.ts'
 import type { RegionalBulkInsert, ZonalBulkInsert } from './base-config.ts'
 import { type Service, type ServiceClient, serviceClient } from './compute-package.ts'
 import { gceErrorIn, gceFailure } from './errors.ts'
 import type { Endpoints, Send } from './transport.ts'
 
-export interface GceClientInput {
-  endpoints: Endpoints
-  send: Send
-  clock: Clock
-}
-
-/** The client's own retries are off, and its deadline is beyond that of the transport. */
-const settings = { retry: null, timeout: 300_000, autoPaginate: false }
-
-/** https://cloud.google.com/compute/docs/reference/rest/v1/instances/aggregatedList: at most 500. */
-const pageSize = 500
-
-export function gceClient({ endpoints, send, clock }: GceClientInput): GceCheckApi {
-  const made = new Map<Service, ServiceClient>()
-
-  function clientOf(service: Service): ServiceClient {
-    const client = made.get(service) ?? serviceClient(service, endpoints.compute, send)
-    made.set(service, client)
-    return client
-  }
-
-  function once<Request extends object, Result>(service: Service, method: string): GceCall<Request, Result> {
-    return async (request, signal) => {
-      signal?.throwIfAborted()
-      const client = clientOf(service)
-      await client.initialize()
-      const answer = client.innerApiCalls[method]!(request, settings)
-      const cancel = () => answer.cancel()
-      signal?.addEventListener('abort', cancel, { once: true })
-      try {
-        const [response, , page] = await answer
-        return (page ?? response) as Result
-      } catch (error) {
-        throw signal?.aborted ? signal.reason : (gceErrorIn(error) ?? error)
-      } finally {
-        signal?.removeEventListener('abort', cancel)
-      }
-    }
-  }
-
-  function call<Request extends object, Result>(service: Service, method: string): GceCall<Request, Result> {
-    const ask = once<Request, Result>(service, method)
-    return (request, signal) => patiently(() => ask(request, signal), clock, signal)
-  }
-
-  function pages<Request extends object, Result>(service: Service, method: string): GceCall<Request, Result> {
-    const ask = call<Request & { maxResults: number }, Result>(service, method)
-    return (request, signal) => ask({ ...request, maxResults: pageSize }, signal)
-  }
-
-  return {
-    bulkInsert: once('Instances', 'bulkInsert'),
-    bulkInsertInRegion: once('RegionInstances', 'bulkInsert'),
-    waitInZone: call('ZoneOperations', 'wait'),
-    waitInRegion: call('RegionOperations', 'wait'),
-    listOperations: pages('ZoneOperations', 'list'),
-    listInstances: pages('Instances', 'aggregatedList'),
-    getInstance: call('Instances', 'get'),
-    deleteInstance: call('Instances', 'delete'),
-    getSerialPortOutput: call('Instances', 'getSerialPortOutput'),
-    getMachineType: call('MachineTypes', 'get'),
-    getRegion: call('Regions', 'get'),
-    getAcceleratorType: call('AcceleratorTypes', 'get'),
-    getImage: call('Images', 'get'),
-    getImageFromFamily: call('Images', 'getFromFamily'),
-    getNetwork: call('Networks', 'get'),
-    getSubnetwork: call('Subnetworks', 'get'),
-    getProject: call('Projects', 'get'),
-    testPermissions: ({ project, permissions }, signal) =>
-      patiently(() => testPermissions(project, permissions, signal), clock, signal),
-    close() {
-      for (const client of made.values()) client.close().catch(() => {})
-    },
-  }
-
-  /** https://cloud.google.com/resource-manager/reference/rest/v1/projects/testIamPermissions */
-  async function testPermissions(project: string, permissions: string[], signal?: AbortSignal) {
-    const url = new URL(`/v1/projects/${project}:testIamPermissions`, endpoints.resourceManager)
-    const response = await send(url, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json' },
-      body: JSON.stringify({ permissions }),
-      ...(signal ? { signal } : {}),
-    })
-    return (await response.json()) as { permissions?: string[] }
-  }
-}
-
-// The Compute Engine calls this provider makes, and no others: what a fake has to answer, and what permissions are
-// needed for. Only the fields that are read are named.
-
 /** Rejects with a `GceError`, or with the reason of `signal` once that is aborted. */
 export type GceCall<Request, Result> = (request: Request, signal?: AbortSignal) => Promise<Result>
+
+/** Every call that is made, and no other: what a fake has to answer, and what permissions are needed for. */
+export interface GceApi {
+  /** Sent once each: the provider repeats them itself. */
+  bulkInsert: GceCall<ZonalBulkInsert, GceOperation>
+  bulkInsertInRegion: GceCall<RegionalBulkInsert, GceOperation>
+
+  /** Answers when the operation is done, or after two minutes as it is then. */
+  waitInZone: GceCall<InZone & { operation: string }, GceOperation>
+  waitInRegion: GceCall<{ project: string; region: string; operation: string }, GceOperation>
+  listOperations: GceCall<
+    InZone & { filter: string; pageToken?: string },
+    { items?: GceOperation[]; nextPageToken?: string }
+  >
+  listInstances: GceCall<{ project: string; filter: string; pageToken?: string }, InstancePage>
+  getInstance: GceCall<InZone & { instance: string }, GceInstance>
+  deleteInstance: GceCall<InZone & { instance: string; requestId: string }, GceOperation>
+  getSerialPortOutput: GceCall<
+    InZone & { instance: string; port: number; start: string },
+    { contents?: string }
+  >
+  getMachineType: GceCall<InZone & { machineType: string }, MachineType>
+  getRegion: GceCall<{ project: string; region: string }, Region>
+
+  /** Asked by `provision check` alone. */
+  getAcceleratorType: GceCall<
+    { project: string; zone: string; acceleratorType: string },
+    { maximumCardsPerInstance?: number }
+  >
+  getImage: GceCall<{ project: string; image: string }, GceImage>
+  getImageFromFamily: GceCall<{ project: string; family: string }, GceImage>
+  getNetwork: GceCall<{ project: string; network: string }, { name?: string }>
+  getSubnetwork: GceCall<
+    { project: string; region: string; subnetwork: string },
+    { name?: string; network?: string }
+  >
+  getProject: GceCall<{ project: string }, { quotas?: { metric?: string; limit?: number; usage?: number }[] }>
+  /** Those of the permissions that the caller has; of the Resource Manager, not of Compute Engine. */
+  testPermissions: GceCall<{ project: string; permissions: string[] }, { permissions?: string[] }>
+
+  close(): void
+}
 
 export interface GceInstance {
   name?: string
@@ -150,32 +102,6 @@ interface InZone {
   zone: string
 }
 
-export interface GceApi {
-  /** Sent once each: the provider repeats them itself. */
-  bulkInsert: GceCall<ZonalBulkInsert, GceOperation>
-  bulkInsertInRegion: GceCall<RegionalBulkInsert, GceOperation>
-
-  /** Answers when the operation is done, or after two minutes as it is then. */
-  waitInZone: GceCall<InZone & { operation: string }, GceOperation>
-  waitInRegion: GceCall<{ project: string; region: string; operation: string }, GceOperation>
-  listOperations: GceCall<
-    InZone & { filter: string; pageToken?: string },
-    { items?: GceOperation[]; nextPageToken?: string }
-  >
-  listInstances: GceCall<{ project: string; filter: string; pageToken?: string }, InstancePage>
-  getInstance: GceCall<InZone & { instance: string }, GceInstance>
-  deleteInstance: GceCall<InZone & { instance: string; requestId: string }, GceOperation>
-  getSerialPortOutput: GceCall<
-    InZone & { instance: string; port: number; start: string },
-    { contents?: string }
-  >
-  getMachineType: GceCall<InZone & { machineType: string }, MachineType>
-  getRegion: GceCall<{ project: string; region: string }, Region>
-  close(): void
-}
-
-// The Compute Engine calls of `provision check`, besides those of the provider.
-
 export interface GceImage {
   name?: string
   status?: string
@@ -183,46 +109,104 @@ export interface GceImage {
   deprecated?: { state?: string }
 }
 
-export interface GceCheckApi extends GceApi {
-  getAcceleratorType: GceCall<
-    { project: string; zone: string; acceleratorType: string },
-    { maximumCardsPerInstance?: number }
-  >
-  getImage: GceCall<{ project: string; image: string }, GceImage>
-  getImageFromFamily: GceCall<{ project: string; family: string }, GceImage>
-  getNetwork: GceCall<{ project: string; network: string }, { name?: string }>
-  getSubnetwork: GceCall<
-    { project: string; region: string; subnetwork: string },
-    { name?: string; network?: string }
-  >
-  getProject: GceCall<{ project: string }, { quotas?: { metric?: string; limit?: number; usage?: number }[] }>
-  /** Those of the permissions that the caller has; of the Resource Manager, not of Compute Engine. */
-  testPermissions: GceCall<{ project: string; permissions: string[] }, { permissions?: string[] }>
+export interface GceClientInput {
+  endpoints: Endpoints
+  send: Send
+  clock: Clock
 }
 
-// Calls that may be sent again as they are, because they ask or carry a request id: repeated while that helps.
+/** The client's own retries are off, and its deadline is beyond that of the transport. */
+const settings = { retry: null, timeout: 300_000, autoPaginate: false }
 
-const attempts = 5
-const firstPauseMs = 1000
+/** https://cloud.google.com/compute/docs/reference/rest/v1/instances/aggregatedList: at most 500. */
+const pageSize = 500
 
-/** Longer at each attempt, or as long as the server asks for; quotas of requests refill by the minute. */
-export async function patiently<T>(ask: () => Promise<T>, clock: Clock, signal?: AbortSignal): Promise<T> {
-  for (let attempt = 1; ; attempt++)
-    try {
-      return await ask()
-    } catch (error) {
+export function gceClient({ endpoints, send, clock }: GceClientInput): GceApi {
+  const made = new Map<Service, ServiceClient>()
+
+  function clientOf(service: Service): ServiceClient {
+    const client = made.get(service) ?? serviceClient(service, endpoints.compute, send)
+    made.set(service, client)
+    return client
+  }
+
+  function once<Request extends object, Result>(service: Service, method: string): GceCall<Request, Result> {
+    return async (request, signal) => {
       signal?.throwIfAborted()
-      if (attempt === attempts || !passes(error)) throw error
-      await clock.sleep(pauseMs(error, attempt), signal)
+      const client = clientOf(service)
+      await client.initialize()
+      const answer = client.innerApiCalls[method]!(request, settings)
+      const cancel = () => answer.cancel()
+      signal?.addEventListener('abort', cancel, { once: true })
+      try {
+        const [response, , page] = await answer
+        return (page ?? response) as Result
+      } catch (error) {
+        throw signal?.aborted ? signal.reason : (gceErrorIn(error) ?? error)
+      } finally {
+        signal?.removeEventListener('abort', cancel)
+      }
     }
+  }
+
+  function call<Request extends object, Result>(service: Service, method: string): GceCall<Request, Result> {
+    const ask = once<Request, Result>(service, method)
+    return (request, signal) => retry(() => ask(request, signal), { ...patience, clock, signal })
+  }
+
+  function pages<Request extends object, Result>(service: Service, method: string): GceCall<Request, Result> {
+    const ask = call<Request & { maxResults: number }, Result>(service, method)
+    return (request, signal) => ask({ ...request, maxResults: pageSize }, signal)
+  }
+
+  return {
+    bulkInsert: once('Instances', 'bulkInsert'),
+    bulkInsertInRegion: once('RegionInstances', 'bulkInsert'),
+    waitInZone: call('ZoneOperations', 'wait'),
+    waitInRegion: call('RegionOperations', 'wait'),
+    listOperations: pages('ZoneOperations', 'list'),
+    listInstances: pages('Instances', 'aggregatedList'),
+    getInstance: call('Instances', 'get'),
+    deleteInstance: call('Instances', 'delete'),
+    getSerialPortOutput: call('Instances', 'getSerialPortOutput'),
+    getMachineType: call('MachineTypes', 'get'),
+    getRegion: call('Regions', 'get'),
+    getAcceleratorType: call('AcceleratorTypes', 'get'),
+    getImage: call('Images', 'get'),
+    getImageFromFamily: call('Images', 'getFromFamily'),
+    getNetwork: call('Networks', 'get'),
+    getSubnetwork: call('Subnetworks', 'get'),
+    getProject: call('Projects', 'get'),
+    testPermissions: ({ project, permissions }, signal) =>
+      retry(() => testPermissions(project, permissions, signal), { ...patience, clock, signal }),
+    close() {
+      for (const client of made.values()) client.close().catch(() => {})
+    },
+  }
+
+  /** https://cloud.google.com/resource-manager/reference/rest/v1/projects/testIamPermissions */
+  async function testPermissions(project: string, permissions: string[], signal?: AbortSignal) {
+    const url = new URL(`/v1/projects/${project}:testIamPermissions`, endpoints.resourceManager)
+    const response = await send(url, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ permissions }),
+      ...(signal ? { signal } : {}),
+    })
+    return (await response.json()) as { permissions?: string[] }
+  }
 }
 
-/** Whether the same call may well succeed a moment later. */
-export function passes(error: unknown): boolean {
-  const { class: kind } = gceFailure(error, 'ask')
-  return kind === 'throttle' || kind === 'transient'
-}
-
-export function pauseMs(error: unknown, attempt: number): number {
-  return Math.max(gceErrorIn(error)?.retryAfterMs ?? 0, firstPauseMs * 2 ** (attempt - 1))
+/**
+ * For calls that may be sent again as they are, because they ask or carry a request id. As long as the server asks for;
+ * quotas of requests refill by the minute.
+ */
+export const patience = {
+  tries: 5,
+  pauses: { first: 1_000, most: 8_000 },
+  isRetryable(error: unknown): boolean {
+    const { class: kind } = gceFailure(error, 'ask')
+    return kind === 'throttle' || kind === 'transient'
+  },
+  requestedPause: (error: unknown) => gceErrorIn(error)?.retryAfterMs,
 }

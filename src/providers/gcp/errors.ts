@@ -1,7 +1,5 @@
 // What Google's APIs answer instead of a result, in one shape whatever layer it comes from.
-import type { FailureClass } from '../../planner/instance.ts'
-import type { ProblemCode } from '../../problems/codes.ts'
-import { type Problem, type ProblemOptions, ProvisionError, problem } from '../../problems/problem.ts'
+import { type Failure, type FailureRow, failureFrom, ownFailure } from '../failure.ts'
 
 export interface GceErrorOptions {
   /** HTTP status; undefined when there was no answer. */
@@ -57,25 +55,10 @@ export function gceErrorIn(error: unknown): GceError | undefined {
   return undefined
 }
 
-// What Compute Engine said, at once or inside an operation, as a problem of ours with its class.
-
-export interface GceFailure {
-  class: FailureClass
-  problem: Problem
-}
-
-const codes = {
-  capacity: 'PROVIDER_CAPACITY',
-  quota: 'PROVIDER_QUOTA',
-  throttle: 'PROVIDER_THROTTLED',
-  config: 'PROVIDER_CONFIG',
-  auth: 'PROVIDER_AUTH',
-  transient: 'PROVIDER_TRANSIENT',
-} as const satisfies Record<FailureClass, ProblemCode>
-
 /** `doing` completes "could not …", such as `launch 3 g2-standard-8`. */
-export function gceFailure(error: unknown, doing: string): GceFailure {
-  if (error instanceof ProvisionError) return { class: 'config', problem: error.problems[0]! }
+export function gceFailure(error: unknown, doing: string): Failure {
+  const own = ownFailure(error)
+  if (own) return own
   const known = gceErrorIn(error)
   const message = error instanceof Error ? error.message : String(error)
   return refusal(codeOf(error), known?.message ?? message, doing, {
@@ -90,11 +73,8 @@ export function refusal(
   message: string,
   doing: string,
   { status, cause }: { status?: number | undefined; cause?: unknown } = {},
-): GceFailure {
-  const { class: kind, remedy } = rowOf(reason, message, status)
-  const options: ProblemOptions = { details: { code: reason }, cause }
-  if (remedy) options.remedy = remedy
-  return { class: kind, problem: problem(codes[kind], `could not ${doing}: ${reason}: ${message}`, options) }
+): Failure {
+  return failureFrom(rowOf(reason, message, status), doing, { code: reason, message, cause })
 }
 
 /** Google's reason, or `unknown`. */
@@ -104,14 +84,6 @@ export function codeOf(error: unknown): string {
 
 export function isNotFound(error: unknown): boolean {
   return gceErrorIn(error)?.status === 404
-}
-
-// Compute Engine's reasons by class. One table for both kinds: `camelCase` comes as an answer, `UPPER_CASE` inside an
-// operation. https://cloud.google.com/compute/docs/troubleshooting/troubleshooting-vm-creation
-
-export interface FailureRow {
-  class: FailureClass
-  remedy?: string
 }
 
 const otherOfferings =
@@ -136,7 +108,11 @@ const role: FailureRow = {
 }
 const noCredentials: FailureRow = { class: 'auth', remedy: credentials }
 
-export const failureTable: Record<string, FailureRow> = {
+/**
+ * One table for both kinds of reasons: `camelCase` comes as an answer, `UPPER_CASE` inside an operation
+ * (https://cloud.google.com/compute/docs/troubleshooting/troubleshooting-vm-creation).
+ */
+const failureTable: Record<string, FailureRow> = {
   ZONE_RESOURCE_POOL_EXHAUSTED: capacity,
   ZONE_RESOURCE_POOL_EXHAUSTED_WITH_DETAILS: capacity,
   REGION_RESOURCE_POOL_EXHAUSTED: capacity,
@@ -208,7 +184,7 @@ export const failureTable: Record<string, FailureRow> = {
 }
 
 /** For reasons the table does not name: what the message says, then the HTTP status. */
-export function rowOf(reason: string, message: string, status: number | undefined): FailureRow {
+function rowOf(reason: string, message: string, status: number | undefined): FailureRow {
   const known = Object.hasOwn(failureTable, reason) ? failureTable[reason] : undefined
   // A quota and a limit of requests come with the same status, and some reasons are no more than that.
   if (/\bquota\b.*\bexceeded\b/i.test(message) && known?.class !== 'throttle') return quota

@@ -1,80 +1,58 @@
-// Carries out a launch: the steps of the request in order, each once, the next only for what the one before had no room for.
+// Carries out a launch on Compute Engine: bulkInsert for each step, followed until it is known what it made.
 import type { FailureClass, Instance, Offering } from '../../planner/instance.ts'
+import { retry } from '../../platform/backoff.ts'
 import { limit } from '../../platform/limit.ts'
 import type { Clock } from '../../platform/ports.ts'
-import { isError, ProvisionError, problem } from '../../problems/problem.ts'
-import { type LaunchFailure, type LaunchOrder, type LaunchResult, withMissing } from '../contract.ts'
-import { type GceApi, type GceInstance, type GceOperation, passes, pauseMs } from './client.ts'
-import { type GceFailure, gceErrorIn, gceFailure, isNotFound, refusal } from './errors.ts'
+import { problem } from '../../problems/problem.ts'
+import type { LaunchFailure, LaunchOrder, LaunchResult } from '../contract.ts'
+import type { Failure } from '../failure.ts'
+import { runSteps, type StepOutcome } from '../launch-steps.ts'
+import { type GceApi, type GceInstance, type GceOperation, patience } from './client.ts'
+import { gceErrorIn, gceFailure, isNotFound, refusal } from './errors.ts'
 import { allInstances, allOperations, instanceOf, intentFilter, isOurs, lastPart } from './instances.ts'
 import { type GcpLaunch, type LaunchStep, regionOf, withCount } from './request.ts'
 
-export interface LaunchContext extends StepContext {
+export interface LaunchContext {
+  api: GceApi
+  clock: Clock
+  operationTimeoutMs: number
   /** The request with everything known that only Google Cloud can tell. */
   prepare(order: LaunchOrder, signal?: AbortSignal): Promise<GcpLaunch>
+}
+
+export function launchVms(
+  order: LaunchOrder,
+  context: LaunchContext,
+  signal?: AbortSignal,
+): Promise<LaunchResult> {
+  const rules = {
+    prepare: () => context.prepare(order, signal),
+    withCount,
+    send: (step: LaunchStep) => sendStep(step, order, context, signal),
+    mayGoOn,
+    // A launch of more VMs than one call may create has several steps with the same offerings.
+    asksForSame: (refused: LaunchStep, next: LaunchStep) => refused.offerings[0] === next.offerings[0],
+    failureOf: gceFailure,
+  }
+  return runSteps(order, rules, signal)
 }
 
 /** What another way of buying may not meet. */
 const goesOn: FailureClass[] = ['capacity', 'quota']
 
-export async function launchVms(
-  order: LaunchOrder,
-  context: LaunchContext,
-  signal?: AbortSignal,
-): Promise<LaunchResult> {
-  signal?.throwIfAborted()
-  const { count } = order.intent
-  const instances: Instance[] = []
-  const failures: LaunchFailure[] = []
-  let launch: GcpLaunch
-  try {
-    launch = await context.prepare(order, signal)
-    const refused = launch.problems.filter(isError)
-    if (refused.length) throw new ProvisionError(refused)
-  } catch (error) {
-    signal?.throwIfAborted()
-    const failure = gceFailure(error, `prepare the launch of ${count} VMs in pool ${order.owner.pool}`)
-    return { instances, failures: [{ ...failure, missing: count }] }
-  }
-  let exhausted: LaunchStep | undefined
-  for (const step of launch.steps) {
-    if (exhausted && sameOfferings(exhausted, step)) continue
-    const asked = withCount(step, count - instances.length)
-    const outcome = await sendStep(asked, order, context, signal)
-    instances.push(...outcome.instances)
-    failures.push(...outcome.failures)
-    const enough = outcome.instances.length >= asked.names.length
-    if (instances.length >= count || !mayGoOn(outcome.failures)) break
-    // Fewer than asked for without a reason is no refusal.
-    if (!enough && !outcome.failures.length) break
-    if (outcome.failures.length) exhausted = step
-  }
-  return { instances, failures: withMissing(failures, count - instances.length) }
-}
-
-/** After any other failure, nobody knows whether something was launched, or nothing will be. */
-function mayGoOn(failures: LaunchFailure[]): boolean {
+/**
+ * After any other failure, nobody knows whether something was launched, or nothing will be. Fewer VMs than asked for
+ * without a reason are no refusal.
+ */
+function mayGoOn({ instances, failures }: StepOutcome, asked: LaunchStep): boolean {
+  if (!failures.length) return instances.length >= asked.names.length
   return failures.every((failure) => goesOn.includes(failure.class))
 }
 
-function sameOfferings(one: LaunchStep, other: LaunchStep): boolean {
-  return one.offerings[0] === other.offerings[0]
-}
-
-// One launch call with patience for what passes by itself, followed until it is known what it made.
-
-export interface StepContext {
-  api: GceApi
-  clock: Clock
-  operationTimeoutMs: number
-}
-
-const attempts = 3
-
-export async function sendStep(
+async function sendStep(
   step: LaunchStep,
   order: LaunchOrder,
-  context: StepContext,
+  context: LaunchContext,
   signal?: AbortSignal,
 ): Promise<StepOutcome> {
   const { api, clock, operationTimeoutMs: timeoutMs } = context
@@ -98,32 +76,25 @@ export async function sendStep(
 }
 
 /** Sent again with the same request id; undefined when its VMs exist, because it has taken effect before. */
-async function insert(
+function insert(
   step: LaunchStep,
-  { api, clock }: StepContext,
+  { api, clock }: LaunchContext,
   signal?: AbortSignal,
 ): Promise<GceOperation | undefined> {
-  for (let attempt = 1; ; attempt++)
+  const send = async () => {
     try {
       return step.call === 'instances.bulkInsert'
         ? await api.bulkInsert(step.request, signal)
         : await api.bulkInsertInRegion(step.request, signal)
     } catch (error) {
-      signal?.throwIfAborted()
       if (gceErrorIn(error)?.status === 409) return undefined
-      if (attempt === attempts || !passes(error)) throw error
-      await clock.sleep(pauseMs(error, attempt), signal)
+      throw error
     }
+  }
+  return retry(send, { ...patience, tries: 3, clock, signal })
 }
 
-// What became of a bulkInsert: the VMs there are, and why the others are not.
-
-export interface StepOutcome {
-  instances: Instance[]
-  failures: LaunchFailure[]
-}
-
-export interface MadeInput {
+interface MadeInput {
   api: GceApi
   order: LaunchOrder
   step: LaunchStep
@@ -132,8 +103,11 @@ export interface MadeInput {
   signal?: AbortSignal | undefined
 }
 
-/** By their label rather than by the operation's counts: a launch sent again finds what it made the first time. */
-export async function madeBy(input: MadeInput): Promise<StepOutcome> {
+/**
+ * What became of a bulkInsert: the VMs there are, and why the others are not. VMs are found by their label rather than
+ * by the operation's counts: a launch sent again finds what it made the first time.
+ */
+async function madeBy(input: MadeInput): Promise<StepOutcome> {
   const { api, order, step, operation, signal } = input
   const { project } = step.request
   const region = regionOf(step.offerings[0]!.zone)
@@ -218,9 +192,7 @@ function spent({ order }: MadeInput): LaunchFailure {
   return { class: 'transient', missing: 0, problem: problem('PROVIDER_LAUNCH_SPENT', message) }
 }
 
-// Follows an operation to its end with `wait`, which holds its answer back until there is something to tell.
-
-export interface FollowInput {
+interface FollowInput {
   api: GceApi
   clock: Clock
   project: string
@@ -234,8 +206,11 @@ const leastMs = 1000
 /** Timers do not reach as far as an operation_timeout_period may. */
 const longestMs = 600_000
 
-/** The operation when it is done, or as it was when time was up. Rejects when it cannot be asked about. */
-export async function follow(operation: GceOperation, input: FollowInput): Promise<GceOperation> {
+/**
+ * Follows an operation with `wait`, which holds its answer back until there is something to tell: the operation when it
+ * is done, or as it was when time was up. Rejects when it cannot be asked about.
+ */
+async function follow(operation: GceOperation, input: FollowInput): Promise<GceOperation> {
   const { clock, timeoutMs, signal } = input
   const until = clock.now() + timeoutMs
   let latest = operation
@@ -264,19 +239,18 @@ function wait({ name = '', zone, region }: GceOperation, { api, project }: Follo
     : api.waitInRegion({ project, region: lastPart(region), operation: name }, signal)
 }
 
-// Which offerings a refusal is about: those are left alone for a while.
-
 /** A lack of rights, of answers or of patience is nothing an offering could help. */
 const ofAll: FailureClass[] = ['auth', 'transient', 'throttle']
 
 /**
- * A stock-out is that of its zone. A quota is the region's, so that the other zones would refuse as well; so would they
- * when no zone is named, or when the request itself is wrong.
+ * Failures of the offerings a refusal is about, which are left alone for a while. A stock-out is that of its zone. A
+ * quota is the region's, so that the other zones would refuse as well; so would they when no zone is named, or when the
+ * request itself is wrong.
  */
-export function refusalsOf(
+function refusalsOf(
   step: LaunchStep,
   { intent }: LaunchOrder,
-  failure: GceFailure,
+  failure: Failure,
   zone?: string,
 ): LaunchFailure[] {
   if (ofAll.includes(failure.class)) return [{ ...failure, missing: 0 }]
@@ -296,7 +270,7 @@ function isSame(asked: Offering, { instanceType, capacityType, zone }: Offering)
 }
 
 /** Completes "could not …". */
-export function launching({ offerings, names }: LaunchStep): string {
+function launching({ offerings, names }: LaunchStep): string {
   const { instanceType, zone, capacityType } = offerings[0]!
   const where = offerings.length > 1 ? `any of ${offerings.map((one) => one.zone).join(', ')}` : zone
   return `launch ${names.length} ${capacityType === 'spot' ? 'spot ' : ''}${instanceType} in ${where}`

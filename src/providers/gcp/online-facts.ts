@@ -1,7 +1,7 @@
-// What a launch has to know that the file does not say: asked for once, and anew when it may have changed.
-import { limit } from '../../platform/limit.ts'
+// What a launch has to know that the file does not say, and the slots of machine types: asked for, and kept for a while.
 import type { MetadataOptions } from '../../platform/metadata-server.ts'
 import type { Clock } from '../../platform/ports.ts'
+import { keptAnswer, ownIdentity } from '../online-facts.ts'
 import type { GceApi, MachineType } from './client.ts'
 import { codeOf } from './errors.ts'
 import type { GcpFacts } from './facts.ts'
@@ -10,9 +10,6 @@ import { familyOf } from './machine-types.ts'
 import { gceMetadata } from './metadata-client.ts'
 import { type Place, regionOf } from './request.ts'
 import type { GcpConfig } from './schema.ts'
-
-/** The origin's word for a master that is not on Compute Engine (origin: provconfig/gcp_config.go). */
-const notOnGce = 'determined-ai-determined'
 
 /** Regions get a new zone once in years. */
 const zonesKeptMs = 3_600_000
@@ -28,41 +25,25 @@ export interface OnlineInput {
 export type OnlineFacts = (signal?: AbortSignal) => Promise<GcpFacts>
 
 export function onlineFacts({ api, config, place, clock, metadata }: OnlineInput): OnlineFacts {
-  const oneQuestion = limit(1)
-  let zones: { names: string[]; at: number } | undefined
-  let identity: Promise<string> | undefined
-
-  /** Only a launch in several zones has to name those it may not use. */
-  async function zonesOfRegion(signal?: AbortSignal): Promise<string[]> {
-    if (zones && clock.now() - zones.at < zonesKeptMs) return zones.names
+  const zonesOfRegion = keptAnswer(clock, zonesKeptMs, async (signal) => {
     const region = regionOf(place.zone)
-    const answer = await api.getRegion({ project: place.project, region }, signal)
-    zones = { names: (answer.zones ?? []).map(lastPart), at: clock.now() }
-    return zones.names
-  }
-
-  /** The name of the VM this runs on, as the origin cuts it: 30 characters, without a hyphen at the end. */
-  function ownName(): Promise<string> {
-    identity ??= gceMetadata(metadata)
-      .get('name')
-      .then(
-        (name) => name?.slice(0, 30).replace(/-$/, '') || notOnGce,
-        () => notOnGce,
-      )
-    return identity
-  }
-
+    const { zones = [] } = await api.getRegion({ project: place.project, region }, signal)
+    return zones.map(lastPart)
+  })
+  // As Determined's provisioner cuts it: 30 characters, without a hyphen at the end.
+  const ownName = ownIdentity(async () =>
+    (await gceMetadata(metadata).get('name'))?.slice(0, 30).replace(/-$/, ''),
+  )
   return async (signal) => {
     const needsIdentity = config.label_value === undefined || config.name_prefix === undefined
     return {
       ...place,
       ...(needsIdentity ? { identity: await ownName() } : {}),
-      ...(config.zones.length > 1 ? { zones: await oneQuestion(() => zonesOfRegion(signal)) } : {}),
+      // Only a launch in several zones has to name those it may not use.
+      ...(config.zones.length > 1 ? { zones: await zonesOfRegion(signal) } : {}),
     }
   }
 }
-
-// Slots of a machine type: the GPUs it brings, or those the pool attaches to it.
 
 /** GPUs, else the one CPU slot where it is allowed; undefined for a type the zone does not have. */
 export async function slotsOf(

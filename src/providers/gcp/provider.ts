@@ -1,7 +1,9 @@
 // Agents on Google Compute Engine.
+import { randomUUID } from 'node:crypto'
+import { lastStage, type Stage } from '../../agent-setup/stages.ts'
 import { limit } from '../../platform/limit.ts'
 import type { MetadataOptions } from '../../platform/metadata-server.ts'
-import { ProvisionError, problem } from '../../problems/problem.ts'
+import { ProvisionError } from '../../problems/problem.ts'
 import type {
   LaunchOrder,
   LaunchResult,
@@ -11,6 +13,9 @@ import type {
   ProviderContext,
   TerminateResult,
 } from '../contract.ts'
+import { orProblem } from '../failure.ts'
+import { keptSlots } from '../online-facts.ts'
+import { terminateOwn } from '../terminate.ts'
 import { strangeFields } from './base-config.ts'
 import { type GceApi, type GceInstance, gceClient } from './client.ts'
 import { googleAuth, messages } from './compute-package.ts'
@@ -23,9 +28,6 @@ import type { GcpConfig } from './schema.ts'
 import { applicationDefault, endpointsOf, transport } from './transport.ts'
 
 export { check } from './check.ts'
-
-import { randomUUID } from 'node:crypto'
-import { lastStage, type Stage } from '../../agent-setup/stages.ts'
 
 /**
  * Throws PROVIDER_CONFIG when no project or zone is known, and REQUEST_BASE_CONFIG for fields the API does not have.
@@ -59,7 +61,9 @@ export function gcpProvider(
   const pool = { api, owner, project, region: regionOf(place.zone) }
   const factsOf = onlineFacts({ api, config, place, clock, metadata })
   const known = whereabouts(clock)
-  const slots = new Map<string, number>()
+  const slotsOfType = keptSlots((machineType, signal) =>
+    slotsOf(api, config, { ...place, machineType }, signal),
+  )
   // Consoles are read when many VMs have failed at once.
   const fewConsoles = limit(4)
 
@@ -80,12 +84,6 @@ export function gcpProvider(
     return { ...result, instances: known.launched(result.instances) }
   }
 
-  async function slotsOfType(machineType: string, signal?: AbortSignal): Promise<number | undefined> {
-    const count = slots.get(machineType) ?? (await slotsOf(api, config, { ...place, machineType }, signal))
-    if (count !== undefined) slots.set(machineType, count)
-    return count
-  }
-
   async function stageOf(instance: string, signal?: AbortSignal) {
     if (known.zoneOf(instance) === undefined) await list(signal)
     const zone = known.zoneOf(instance)
@@ -97,26 +95,17 @@ export function gcpProvider(
     list,
     launch,
     terminate: (ids, signal) => terminatePool({ ...pool, ids, zoneOfNew: known.zoneOfNew, signal }),
-    slotsOf: (type, signal) => orProblem(`describe ${type}`, () => slotsOfType(type, signal), signal),
+    slotsOf: (type, signal) =>
+      orProblem(gceFailure, `describe ${type}`, () => slotsOfType(type, signal), signal),
     consoleStage: (id, signal) =>
-      fewConsoles(() => orProblem(`read the console of ${id}`, () => stageOf(id, signal), signal)),
+      fewConsoles(() =>
+        orProblem(gceFailure, `read the console of ${id}`, () => stageOf(id, signal), signal),
+      ),
     async close() {
       api.close()
     },
   }
 }
-
-/** A question that has no place for a failure in its answer throws it, as a problem of ours. */
-async function orProblem<T>(doing: string, ask: () => Promise<T>, signal?: AbortSignal): Promise<T> {
-  try {
-    return await ask()
-  } catch (error) {
-    signal?.throwIfAborted()
-    throw new ProvisionError(gceFailure(error, doing).problem)
-  }
-}
-
-// Deletes VMs of ours, several at a time: foreign ones are left alone, one that cannot be deleted does not spare the rest.
 
 /** So many names keep the URL of a question short. */
 const namesAtOnce = 50
@@ -135,29 +124,23 @@ export interface TerminateInput {
 }
 
 export async function terminatePool(input: TerminateInput): Promise<TerminateResult> {
-  const { ids, owner, signal } = input
-  signal?.throwIfAborted()
-  const result: TerminateResult = { terminated: [], failures: [] }
-  let known: Map<string, GceInstance>
-  try {
-    known = await look(input)
-  } catch (error) {
-    signal?.throwIfAborted()
-    const failure = gceFailure(error, `look at the VMs to end in pool ${owner.pool}`)
-    return { terminated: [], failures: ids.map((id) => ({ id, ...failure })) }
-  }
+  const { ids, owner, zoneOfNew, signal } = input
   const few = limit(deletesAtOnce)
-  await Promise.all(
-    ids.map((id) => {
-      const instance = known.get(id)
-      const zone = lastPart(instance?.zone) || input.zoneOfNew(id)
-      if (instance && !isOurs(instance, owner)) return void result.failures.push(notOurs(id, owner))
-      if (!zone) return void result.terminated.push(id)
-      return few(() => end(input, id, zone, result))
-    }),
-  )
-  signal?.throwIfAborted()
-  return result
+  const rules = {
+    owner,
+    look: () => look(input),
+    isOurs,
+    targetOf(id: string, instance?: GceInstance) {
+      const zone = lastPart(instance?.zone) || zoneOfNew(id)
+      return zone ? { id, zone } : undefined
+    },
+    async end(targets: { id: string; zone: string }[], result: TerminateResult) {
+      await Promise.all(targets.map(({ id, zone }) => few(() => end(input, id, zone, result))))
+      signal?.throwIfAborted()
+    },
+    failureOf: gceFailure,
+  }
+  return terminateOwn(ids, rules, signal)
 }
 
 async function look({
@@ -191,17 +174,11 @@ async function end(input: TerminateInput, id: string, zone: string, result: Term
   }
 }
 
-function notOurs(id: string, { clusterId, pool }: Ownership): TerminateResult['failures'][number] {
-  const message = `${id} was not ended: it is no VM of pool ${pool} in cluster ${clusterId}`
-  return { id, class: 'config', problem: problem('PROVIDER_NOT_OURS', message, { details: { id } }) }
-}
-
-// The last stage a VM's script wrote to its serial console.
-
 /** Negative: so many of the newest bytes; the last stage is among them. */
 const start = '-65536'
 
-export async function consoleStage(
+/** The last stage the VM's script wrote to its serial console. */
+async function consoleStage(
   api: GceApi,
   place: { project: string; zone: string; instance: string },
   signal?: AbortSignal,

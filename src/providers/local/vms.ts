@@ -1,7 +1,6 @@
 // The local VMs of one pool: looked at, watched, ended; what is known about each stands in its record.
 
 import { failureStages } from '../../agent-setup/stages.ts'
-import type { FailureClass } from '../../planner/instance.ts'
 import {
   type GatedProcess,
   type ProcessEnd,
@@ -13,6 +12,7 @@ import {
 } from '../../platform/processes.ts'
 import { type Problem, ProvisionError, problem } from '../../problems/problem.ts'
 import type { ProviderContext } from '../contract.ts'
+import { type Failure, ownFailure } from '../failure.ts'
 import { rootVariable, vmEnvironment } from './request.ts'
 import {
   isOwnedBy,
@@ -253,14 +253,10 @@ const forbidden: Record<string, string> = {
   ELOOP: 'a link lies where a file or folder belongs',
 }
 
-export interface LocalFailure {
-  class: FailureClass
-  problem: Problem
-}
-
 /** `doing` completes "could not …", such as `start local VM local-1a2b3c4d-1`. */
-export function localFailure(error: unknown, doing: string): LocalFailure {
-  if (error instanceof ProvisionError) return { class: 'config', problem: error.problems[0]! }
+export function localFailure(error: unknown, doing: string): Failure {
+  const own = ownFailure(error)
+  if (own) return own
   const { code = '', message, path, syscall } = error as NodeJS.ErrnoException
   const text = (why: string) => `could not ${doing}: ${why}${path ? ` (${path})` : ''}`
   const options = { cause: error, details: { errno: code } }

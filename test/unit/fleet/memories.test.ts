@@ -4,7 +4,6 @@ import {
   breakerView,
   closedBreaker,
   correctRate,
-  delayAfter,
   forgetLaunchFailures,
   type Launched,
   launchErrorOf,
@@ -18,6 +17,7 @@ import {
   refusalGrowth,
 } from '../../../src/fleet/failures.ts'
 import type { FailureClass, Instance, Offering } from '../../../src/planner/instance.ts'
+import { delayAfter } from '../../../src/platform/backoff.ts'
 import { problem } from '../../../src/problems/problem.ts'
 import type { LaunchFailure } from '../../../src/providers/contract.ts'
 

@@ -1,0 +1,55 @@
+// Backoff: how long to wait after the nth failure in a row, and a call that is repeated with such waits.
+import type { Clock } from './ports.ts'
+
+/** How waits grow. All of a policy is data: the caller owns its numbers. */
+export interface Growth {
+  /** Milliseconds after the first failure. */
+  first: number
+  /** Milliseconds; no wait grows beyond it. */
+  most: number
+  /** Each wait is so many times the one before; default 2. */
+  factor?: number
+}
+
+const noJitter = () => 0
+
+/**
+ * Milliseconds to wait after the nth failure in a row. With `random` (from 0 up to 1), up to a quarter is added by
+ * chance, so that many callers do not come back together: never less, or calls would add up.
+ */
+export function delayAfter(
+  failures: number,
+  { first, most, factor = 2 }: Growth,
+  random: () => number = noJitter,
+): number {
+  const grown = Math.min(most, first * factor ** (failures - 1))
+  return Math.round(grown * (1 + random() / 4))
+}
+
+export interface RetryOptions {
+  /** Calls in all, the first one included. */
+  tries: number
+  pauses: Growth
+  /** Whether the same call may well succeed a moment later. */
+  isRetryable: (error: unknown) => boolean
+  /** Milliseconds the failed call asks for: a pause is at least as long. */
+  requestedPause?: (error: unknown) => number | undefined
+  clock: Clock
+  signal?: AbortSignal | undefined
+}
+
+/**
+ * Repeats the call while it fails with something that passes by itself. Rejects with the error of the last try, or with
+ * the reason of `signal` once that is aborted.
+ */
+export async function retry<T>(call: () => Promise<T>, options: RetryOptions): Promise<T> {
+  const { tries, pauses, isRetryable, requestedPause, clock, signal } = options
+  for (let failures = 1; ; failures++)
+    try {
+      return await call()
+    } catch (error) {
+      signal?.throwIfAborted()
+      if (failures >= tries || !isRetryable(error)) throw error
+      await clock.sleep(Math.max(delayAfter(failures, pauses), requestedPause?.(error) ?? 0), signal)
+    }
+}

@@ -1,0 +1,68 @@
+// What a cloud refuses, by class: one class, one code, whatever the cloud calls it.
+import type { FailureClass } from '../planner/instance.ts'
+import type { ProblemCode } from '../problems/codes.ts'
+import { type Problem, type ProblemOptions, ProvisionError, problem } from '../problems/problem.ts'
+
+export interface Failure {
+  class: FailureClass
+  problem: Problem
+}
+
+/** How a cloud's own code is understood. */
+export interface FailureRow {
+  class: FailureClass
+  /** Left out: that of the problem's code. */
+  remedy?: string | undefined
+}
+
+/** A cloud's error as a failure; `doing` completes "could not …", such as `launch 3 g5.xlarge`. */
+export type FailureOf = (error: unknown, doing: string) => Failure
+
+const codes = {
+  capacity: 'PROVIDER_CAPACITY',
+  quota: 'PROVIDER_QUOTA',
+  throttle: 'PROVIDER_THROTTLED',
+  config: 'PROVIDER_CONFIG',
+  auth: 'PROVIDER_AUTH',
+  transient: 'PROVIDER_TRANSIENT',
+} as const satisfies Record<FailureClass, ProblemCode>
+
+export interface CloudError {
+  /** The cloud's own code. */
+  code: string
+  message: string
+  /** What programs should know besides the code. */
+  details?: Record<string, unknown>
+  cause?: unknown
+}
+
+export function failureFrom(row: FailureRow, doing: string, error: CloudError): Failure {
+  const { code, message, details, cause } = error
+  const options: ProblemOptions = { details: { code, ...details } }
+  if (cause !== undefined) options.cause = cause
+  if (row.remedy) options.remedy = row.remedy
+  return {
+    class: row.class,
+    problem: problem(codes[row.class], `could not ${doing}: ${code}: ${message}`, options),
+  }
+}
+
+/** A problem found before the cloud was asked, such as an image that does not exist; undefined for other errors. */
+export function ownFailure(error: unknown): Failure | undefined {
+  return error instanceof ProvisionError ? { class: 'config', problem: error.problems[0]! } : undefined
+}
+
+/** For a call whose result has no room for a failure: throws it as a ProvisionError. */
+export async function orProblem<T>(
+  failureOf: FailureOf,
+  doing: string,
+  ask: () => Promise<T>,
+  signal?: AbortSignal,
+): Promise<T> {
+  try {
+    return await ask()
+  } catch (error) {
+    signal?.throwIfAborted()
+    throw new ProvisionError(failureOf(error, doing).problem)
+  }
+}

@@ -1,0 +1,48 @@
+// Answers of a cloud that are kept, so that not every launch asks again.
+import { limit } from '../platform/limit.ts'
+import type { Clock } from '../platform/ports.ts'
+
+/**
+ * The tag or label value, and the start of VM names, where the master does not run on the cloud of its agents
+ * (Determined's provisioner: provconfig/aws_config.go, gcp_config.go).
+ */
+export const notOnThisCloud = 'determined-ai-determined'
+
+type Ask<T> = (signal?: AbortSignal) => Promise<T>
+
+/** The last answer while it is younger than `keptMs`, else a new one. One call at a time; failures are not kept. */
+export function keptAnswer<T>(clock: Clock, keptMs: number, ask: Ask<T>): Ask<T> {
+  const oneCall = limit(1)
+  let kept: { answer: T; at: number } | undefined
+  return (signal) =>
+    oneCall(async () => {
+      if (kept && clock.now() - kept.at < keptMs) return kept.answer
+      const answer = await ask(signal)
+      kept = { answer, at: clock.now() }
+      return answer
+    })
+}
+
+/** Who this machine is on the cloud, asked once; an error means that it is not on the cloud. */
+export function ownIdentity(ask: () => Promise<string | undefined>): () => Promise<string> {
+  let identity: Promise<string> | undefined
+  return () => {
+    identity ??= ask().then(
+      (name) => name || notOnThisCloud,
+      () => notOnThisCloud,
+    )
+    return identity
+  }
+}
+
+/** Slots of instance types, each asked for until it is known. */
+export function keptSlots(
+  ask: (instanceType: string, signal?: AbortSignal) => Promise<number | undefined>,
+): typeof ask {
+  const slots = new Map<string, number>()
+  return async (instanceType, signal) => {
+    const known = slots.get(instanceType) ?? (await ask(instanceType, signal))
+    if (known !== undefined) slots.set(instanceType, known)
+    return known
+  }
+}
