@@ -2,15 +2,11 @@
 
 import type { Track } from '../fleet/memory.ts'
 import type { PoolStatus } from '../fleet/status.ts'
-import type { TrustPlan } from '../pki/trust-plan.ts'
 import { actReasons, type Decision, type Reason } from '../planner/decision.ts'
-import type { Instance, InstanceState } from '../planner/instance.ts'
 import type { KnownAgent } from '../planner/snapshot.ts'
 import { problemCodes } from '../problems/codes.ts'
 import type { Problem } from '../problems/problem.ts'
-import type { FailedPool } from '../provisioner/pools.ts'
-import type { PreparedPool } from '../provisioner/prepare.ts'
-import { snapshotFileOf } from '../provisioner/snapshot-file.ts'
+import type { FleetRow } from './fleet-control.ts'
 
 export type PoolState = 'ok' | 'held' | 'paused' | 'failed'
 
@@ -43,17 +39,17 @@ export function poolSummary(status: PoolStatus, provider: string) {
 }
 
 /** A pool that could not be started has no loop, and only its problems to show. */
-export function failedSummary({ pool, problems }: FailedPool, provider: string) {
+export function failedSummary({ pool, problems }: { pool: string; problems: Problem[] }, provider: string) {
   return { pool, provider, state: 'failed' as const, problems: problems.map(problemView) }
 }
 
 /** With what the last turn saw, in the form that is kept in files: `provision explain` reads both. */
-export function poolDetails(status: PoolStatus, provider: string) {
+export function poolDetails(status: PoolStatus, provider: string, snapshot: object | undefined) {
   return {
     ...poolSummary(status, provider),
     policy: status.policy,
     decisions: decisionViews(status),
-    snapshot: snapshotFileOf(status),
+    snapshot,
   }
 }
 
@@ -168,73 +164,4 @@ function agentView(pool: string, agent: KnownAgent, row: FleetRow | undefined) {
     tlsVersion: row?.tlsVersion,
     certificateName: row?.certificateName,
   }
-}
-
-// Instances and agents side by side: what the live table shows.
-
-/** An agent that has joined at least once. */
-export interface AgentView {
-  id: string
-  state: 'joined' | 'lost'
-  slots: number
-  /** Of its connection, where the master tells. `name` is what it asked for; undefined when it dialled by address. */
-  tls?: { version: string; name?: string }
-}
-
-/** As far as demand tells of them. */
-export function agentViews({ snapshot }: PoolStatus): AgentView[] {
-  return (snapshot?.agents ?? []).map(({ id, connected, slots }) => ({
-    id,
-    state: connected ? 'joined' : 'lost',
-    slots,
-  }))
-}
-
-/** Rows of one pool, oldest VM first. */
-export function fleetRows(
-  { instances }: PoolStatus,
-  agents: AgentView[],
-  { pool, setup }: PreparedPool,
-): FleetRow[] {
-  const local = pool.provider.type === 'local'
-  const byId = new Map(agents.map((agent) => [agent.id, agent]))
-  return instances
-    .toSorted((a, b) => a.launchedAt - b.launchedAt || a.id.localeCompare(b.id))
-    .map((instance) => ({ ...rowOf(instance, byId.get(instance.id), setup.trust), local }))
-}
-
-function rowOf(
-  { id, pool, state, launchedAt }: Instance,
-  agent: AgentView | undefined,
-  trust: TrustPlan,
-): Omit<FleetRow, 'local'> {
-  const row = { pool, instance: id, state, launchedAt }
-  if (!agent) return { ...row, agent: 'waiting' }
-  return {
-    ...row,
-    agent: agent.state,
-    slots: agent.slots,
-    tlsVersion: agent.tls?.version,
-    // What it asked for, rather than what it was told: the two may differ after a renewal.
-    certificateName: agent.tls && (agent.tls.name ?? trust.certificateName),
-  }
-}
-
-// One VM of the fleet as `provision` and `provision status` show it.
-
-export interface FleetRow {
-  pool: string
-  instance: string
-  /** A process of this machine, which ends with the provisioner. */
-  local: boolean
-  state: InstanceState
-  agent: 'waiting' | 'joined' | 'lost'
-  /** Slots the agent has shown; undefined before it joined. */
-  slots?: number
-  /** As `TLSv1.3`; undefined before it joined, and for a master without TLS. */
-  tlsVersion?: string
-  /** What the agent verifies the master's certificate against. */
-  certificateName?: string
-  /** Milliseconds since the epoch. */
-  launchedAt: number
 }
