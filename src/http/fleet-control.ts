@@ -2,12 +2,13 @@
 
 import type { PoolStatus } from '../fleet/status.ts'
 import type { InstanceState } from '../planner/instance.ts'
-import type { JournalRecord } from '../platform/ports.ts'
 import type { Problem } from '../problems/problem.ts'
+import type { EventQuery, LoggedEvent } from './event-view.ts'
+import type { ProcessView } from './pool-view.ts'
 
 export interface FleetControl extends FleetOrders {
   /** About this process: what `GET /v1/status` begins with. */
-  about(): Record<string, unknown>
+  about(): ProcessView
   /** Pools in the order of the configuration; `failed` are those that could not be started. */
   status(): { pools: PoolStatus[]; failed: { pool: string; problems: Problem[] }[] }
   /** One row for each VM, with its agent. */
@@ -17,7 +18,7 @@ export interface FleetControl extends FleetOrders {
   /** What the last turn of the pool saw, as `provision explain --snapshot` reads it; undefined before the first turn. */
   snapshotOf(status: PoolStatus): object | undefined
   /** From the log of decisions, oldest first. */
-  events(query: { pool?: string; since?: number; limit: number }): JournalRecord[]
+  events(query: EventQuery & { limit: number }): LoggedEvent[]
 }
 
 /** What a person may order, over HTTP or as a program that embeds the provisioner. */

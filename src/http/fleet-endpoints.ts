@@ -1,21 +1,33 @@
 // The doors of a running provisioner below /v1, whichever listener they are on. docs/control.md is their description.
 
-import * as z from 'zod/mini'
+import type * as z from 'zod/mini'
 import type { Track } from '../fleet/memory.ts'
 import type { Handler } from '../platform/ports.ts'
 import { firstWrong } from '../platform/schema-words.ts'
 import type { ProblemCode } from '../problems/codes.ts'
 import { type Problem, ProvisionError, problem } from '../problems/problem.ts'
+import { type agentsSchema, agentViews } from './agent-view.ts'
+import { type EventQuery, eventLimits, eventQuerySchema, type eventsSchema } from './event-view.ts'
 import type { FleetControl } from './fleet-control.ts'
+import { type instancesSchema, instanceViews } from './instance-view.ts'
 import {
-  agentRows,
+  type Accepted,
+  type Adopted,
+  drainOrderSchema,
+  type Launched,
+  launchOrderSchema,
+  poolOrderSchema,
+  type Removed,
+  terminateOrderSchema,
+} from './order-view.ts'
+import {
+  type FleetStatus,
   failedSummary,
-  instanceViews,
   poolDetails,
+  type poolStatusSchema,
   poolSummary,
-  problemView,
-  reasonView,
-} from './fleet-views.ts'
+} from './pool-view.ts'
+import { problemView, type Refusal, reasonView } from './reason-view.ts'
 import { answerRoutes, type Call, ok, type Reply, type Route } from './router.ts'
 
 /** Who may knock is decided before it. */
@@ -37,44 +49,58 @@ function routesOf(fleet: FleetControl): Route[] {
       ...failed.map((pool) => failedSummary(pool, fleet.providerOf(pool.pool))),
     ]
   }
-  const get = (path: string, answer: (call: Call) => unknown): Route => ({
+  const get = <View>(path: string, answer: (call: Call) => View | Promise<View>): Route => ({
     method: 'GET',
     path,
     answer: async (call) => ok(await answer(call)),
   })
-  const post = (path: string, answer: (call: Call) => unknown): Route => ({
+  const post = <View>(path: string, answer: (call: Call) => View | Promise<View>): Route => ({
     ...get(path, answer),
     method: 'POST',
   })
-  const order = (name: string, act: (pool: string) => Promise<unknown>) =>
-    post(`/v1/pools/:pool/${name}`, async ({ params: { pool = '' }, body }) => {
-      readBody(emptyBody, body)
-      return { pool, ...((await act(pool)) as object | undefined) }
+  const order = <View>(name: string, act: (pool: string) => Promise<View>) =>
+    post(`/v1/pools/:pool/${name}`, ({ params: { pool = '' }, body }) => {
+      readBody(poolOrderSchema, body)
+      return act(pool)
     })
 
   return [
-    get('/v1/status', () => ({ ...fleet.about(), pools: summaries() })),
-    get('/v1/pools', () => ({ pools: summaries() })),
-    get('/v1/pools/:pool', ({ params: { pool = '' } }) => {
+    get<FleetStatus>('/v1/status', () => ({ ...fleet.about(), pools: summaries() })),
+    get<Pick<FleetStatus, 'pools'>>('/v1/pools', () => ({ pools: summaries() })),
+    get<z.output<typeof poolStatusSchema>>('/v1/pools/:pool', ({ params: { pool = '' } }) => {
       fleet.check(pool)
       const status = fleet.status().pools.find((each) => each.pool === pool)!
       return { pool: poolDetails(status, fleet.providerOf(pool), fleet.snapshotOf(status)) }
     }),
-    get('/v1/instances', ({ query }) => ({ instances: instanceViews(inPool(query), fleet.rows()) })),
-    get('/v1/agents', ({ query }) => ({ agents: agentRows(inPool(query), fleet.rows()) })),
-    get('/v1/events', ({ query }) => ({ events: fleet.events(eventQuery(query)) })),
-    order('pause', fleet.pause),
-    order('resume', fleet.resume),
-    order('adopt', async (pool) => ({ writers: await fleet.adopt(pool) })),
-    post('/v1/pools/:pool/launch', async ({ params: { pool = '' }, body }) => {
-      const { count } = readBody(launchBody, body)
+    get<z.output<typeof instancesSchema>>('/v1/instances', ({ query }) => ({
+      instances: instanceViews(inPool(query), fleet.rows()),
+    })),
+    get<z.output<typeof agentsSchema>>('/v1/agents', ({ query }) => ({
+      agents: agentViews(inPool(query), fleet.rows()),
+    })),
+    get<z.output<typeof eventsSchema>>('/v1/events', ({ query }) => ({
+      events: fleet.events(eventQuery(query)),
+    })),
+    order<Accepted>('pause', async (pool) => {
+      await fleet.pause(pool)
+      return { pool }
+    }),
+    order<Accepted>('resume', async (pool) => {
+      await fleet.resume(pool)
+      return { pool }
+    }),
+    order<Adopted>('adopt', async (pool) => ({ pool, writers: await fleet.adopt(pool) })),
+    post<Launched>('/v1/pools/:pool/launch', async ({ params: { pool = '' }, body }) => {
+      const { count } = readBody(launchOrderSchema, body)
       return { pool, count, intent: await fleet.launch(pool, count) }
     }),
-    post('/v1/instances/drain', ({ body }) => drainVms(fleet, readBody(drainBody, body).ids)),
-    post('/v1/instances/undrain', ({ body }) => undrainVms(fleet, readBody(drainBody, body).ids)),
-    post('/v1/instances/terminate', ({ body }) => {
-      const { ids, force } = readBody(terminateBody, body)
-      return terminateVms(fleet, ids, force)
+    post<Removed>('/v1/instances/drain', ({ body }) => drain(fleet, readBody(drainOrderSchema, body).ids)),
+    post<Removed>('/v1/instances/undrain', ({ body }) =>
+      undrain(fleet, readBody(drainOrderSchema, body).ids),
+    ),
+    post<Removed>('/v1/instances/terminate', ({ body }) => {
+      const { ids, force } = readBody(terminateOrderSchema, body)
+      return terminate(fleet, ids, force)
     }),
   ]
 }
@@ -98,56 +124,41 @@ function told(answer: Route['answer']): Route['answer'] {
   }
 }
 
-function failure(status: number, first: ProvisionError['problems'][number]): Reply {
-  return { status, value: { error: problemView(first) } }
+function failure(status: number, first: Problem): Reply {
+  return { status, value: { error: problemView(first) } satisfies Refusal }
 }
 
-// The bodies of orders, checked at the door.
-
-const ids = z
-  .array(z.string().check(z.minLength(1), z.maxLength(256)))
-  .check(z.minLength(1), z.maxLength(10_000))
-
-export const launchBody = z.strictObject({ count: z.int().check(z.gte(1), z.lte(100_000)) })
-export const drainBody = z.strictObject({ ids })
-export const terminateBody = z.strictObject({ ids, force: z._default(z.boolean(), false) })
-export const emptyBody = z.strictObject({})
-
-const wholeNumber = z.optional(z.coerce.number().check(z.int(), z.gte(0), z.lte(1e15)))
-const eventWords = z.object({ pool: z.optional(z.string()), since: wholeNumber, limit: wholeNumber })
-const mostEvents = 10_000
-
-/** Of `GET /v1/events`. Throws ORDER_REFUSED. */
-export function eventQuery(query: URLSearchParams): { pool?: string; since?: number; limit: number } {
-  const { limit = 100, ...rest } = readBody(eventWords, Object.fromEntries(query))
-  return { ...rest, limit: Math.min(limit, mostEvents) }
+/** Throws ORDER_REFUSED. */
+function eventQuery(query: URLSearchParams): EventQuery & { limit: number } {
+  const { limit = eventLimits.default, ...rest } = readBody(eventQuerySchema, Object.fromEntries(query))
+  return { ...rest, limit: Math.min(limit, eventLimits.most) }
 }
 
 /** Throws ORDER_REFUSED with the first thing that is wrong. */
-export function readBody<T>(schema: z.ZodMiniType<T>, body: unknown): T {
+function readBody<T>(schema: z.ZodMiniType<T>, body: unknown): T {
   const parsed = schema.safeParse(body)
   if (parsed.success) return parsed.data
   throw new ProvisionError(problem('ORDER_REFUSED', firstWrong(parsed.error.issues, 'the body')))
 }
 
-// Orders to remove VMs: every id is looked at before anything is done about one.
+// Orders to remove VMs check every id before anything is done about one.
 
 type Fleet = Pick<FleetControl, 'status' | 'drain' | 'undrain' | 'terminate'>
 
 /** Throws INSTANCE_UNKNOWN; nothing is done then. */
-export async function drainVms(fleet: Fleet, ids: string[]) {
+async function drain(fleet: Fleet, ids: string[]): Promise<Removed> {
   const pools = poolsOf(fleet, ids)
   return { ids: await fleet.drain(ids), waits: waitsOf(fleet, pools, blind) }
 }
 
 /** Throws INSTANCE_UNKNOWN; nothing is done then. `ids` are those that stay: others had no such order, or are ended already. */
-export async function undrainVms(fleet: Fleet, ids: string[]) {
+async function undrain(fleet: Fleet, ids: string[]): Promise<Removed> {
   poolsOf(fleet, ids)
   return { ids: await fleet.undrain(ids), waits: [] }
 }
 
 /** Throws INSTANCE_UNKNOWN, or INSTANCE_BUSY without `force`; nothing is done then. */
-export async function terminateVms(fleet: Fleet, ids: string[], force: boolean) {
+async function terminate(fleet: Fleet, ids: string[], force: boolean): Promise<Removed> {
   const pools = poolsOf(fleet, ids)
   const busy = force ? [] : busyOnes(fleet, ids)
   if (busy.length > 0) throw new ProvisionError(isBusy(busy))
@@ -177,7 +188,7 @@ function busyOnes({ status }: Fleet, ids: string[]): string[] {
 }
 
 /** What keeps the pools from removing anything now: the order stands, and is carried out when that is over. */
-function waitsOf({ status }: Fleet, pools: Set<string>, blind: readonly string[]) {
+function waitsOf({ status }: Fleet, pools: Set<string>, blind: readonly string[]): Removed['waits'] {
   return status()
     .pools.filter(({ pool }) => pools.has(pool))
     .flatMap(({ pool, holds, snapshot }) =>

@@ -5,6 +5,7 @@ import type { DemandSource } from '../demand/source.ts'
 import type { FleetEvent } from '../fleet/run.ts'
 import type { FleetRow } from '../http/fleet-control.ts'
 import { controlHandler } from '../http/fleet-endpoints.ts'
+import type { ProcessView } from '../http/pool-view.ts'
 import { anyOf } from '../http/router.ts'
 import type { Info } from '../http/status-endpoints.ts'
 import type { TlsMaterial } from '../pki/credentials.ts'
@@ -135,12 +136,14 @@ export function composeProvisioner(given: ProvisionerOptions): Provisioner {
     undo.push(opened.onAgent?.(onChange) ?? (() => {}))
   }
 
-  function about() {
+  function about(): ProcessView {
+    // Nothing listens before there is one.
+    const { clusterId, writerId } = identity!
     return {
       version: options.version,
-      clusterId: identity?.clusterId,
-      writerId: identity?.writerId,
-      demand: demand?.source.kind,
+      clusterId,
+      writerId,
+      demand: config.demand.type,
       startedAt,
       now: clock.now(),
     }
