@@ -3,7 +3,6 @@
 import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { Handler, Logger, UpgradeHandler } from '../platform/ports.ts'
-import type { Problem } from '../problems/problem.ts'
 
 export interface Call {
   /** The `:name` parts of the route's path, decoded. */
@@ -118,16 +117,6 @@ export function sendJson(
   })
   response.end(response.req.method === 'HEAD' ? undefined : body)
   return true
-}
-
-/** As our own doors say no: `{"error": {code, message, remedy, details?}}`. What caused it stays here. */
-export function sendProblem(
-  response: ServerResponse,
-  status: number,
-  { code, message, remedy, details }: Problem,
-  headers: Record<string, string> = {},
-): true {
-  return sendJson(response, status, { error: { code, message, remedy, details } }, headers)
 }
 
 export type Body = { ok: true; value: unknown } | { ok: false; status: 400 | 413; message: string }

@@ -1,7 +1,7 @@
 // GET /api/v1/resource-pools in Determined's shape (origin: proto/src/determined/resourcepool/v1/resourcepool.proto).
 import type { PoolConfig, ProviderConfig } from '../../config/master-config.ts'
 import type { ResourcePool } from '../../http/job-view.ts'
-import { productName } from '../../http/status-endpoints.ts'
+import { infoView } from '../../http/status-endpoints.ts'
 import type { MasterInfo } from '../protocol/messages.ts'
 import { type Agent, hasJoined, takesWork } from './agent.ts'
 import type { Placed } from './allocation.ts'
@@ -119,7 +119,7 @@ export function masterInfoRoutes(info: MasterInfo): Route[] {
     {
       method: 'GET',
       path: '/info',
-      answer: () => ok({ ...info, product: productName }),
+      answer: () => ok(infoView(info)),
     },
     {
       method: 'GET',
