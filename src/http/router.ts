@@ -1,4 +1,5 @@
-// Routes as data, and the one handler that finds the right one for a request.
+// Routes as data, the one handler that finds the right one for a request, and what handlers share: the parts of a request,
+// bounded bodies, JSON answers.
 
 import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http'
 import type { Duplex } from 'node:stream'
@@ -86,8 +87,6 @@ function match(pattern: string, path: string): Record<string, string> | undefine
   return params
 }
 
-// What handlers of our own servers share: the parts of a request, bounded bodies, JSON answers.
-
 /** The request's path without its query; still percent-encoded. */
 export function pathOf(request: IncomingMessage): string {
   const target = request.url ?? '/'
@@ -143,9 +142,7 @@ export async function readJson(request: IncomingMessage, limit = 1024 * 1024): P
   }
 }
 
-// Offers a request to each handler in turn. Nothing a handler or a client does gets past here.
-
-/** Answers 404 when no handler does, 500 when one fails; the reason of a failure goes to the log only. */
+/** Offers a request to each handler in turn. Nothing a handler or a client does gets past here. Answers 404 when no handler does, 500 when one fails; the reason of a failure goes to the log only. */
 export async function dispatch(
   handlers: Handler[],
   logger: Logger,

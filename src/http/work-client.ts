@@ -101,8 +101,7 @@ function poolUnknown({ resourcePool = '' }: WorkOrder, pools: string[]): Problem
   return problem('WORK_POOL_UNKNOWN', message, meant ? { remedy: `Did you mean --pool ${meant}?` } : {})
 }
 
-// Watches work until it is over, and passes on what it prints meanwhile.
-
+/** Who watches work until it is over. */
 export interface Follower {
   onLine(line: LogLine, work: WorkView): void
   /** At first, and whenever its state is another. */
@@ -152,8 +151,6 @@ export async function followWork(
     return count
   }
 }
-
-// Hands work in once, however often the network makes us ask.
 
 /** Milliseconds before each further try: about as long as a master takes to start again. */
 const waits = [500, 1000, 2000, 4000]
