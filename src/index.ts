@@ -3,7 +3,7 @@
 export type { UserData } from './agent-setup/pack.ts'
 export type { MasterConfig } from './config/master-config.ts'
 export type { DemandSource } from './demand/source.ts'
-export type { FleetRow } from './http/fleet-views.ts'
+export type { FleetRow } from './http/fleet-control.ts'
 export type { TrustPlan } from './pki/trust-plan.ts'
 export type { AgentState, Demand, PendingAllocation } from './planner/demand.ts'
 export type { Instance, Offering } from './planner/instance.ts'

@@ -1,8 +1,8 @@
 // A steady load of short commands, each of which writes down that it began and that it came to its end.
 import { readFileSync, writeFileSync } from 'node:fs'
 import type { Client } from '../../src/http/client.ts'
-import { isOver, type WorkView } from '../../src/http/client-views.ts'
-import { isNoAnswer, listWork, type WorkOrder } from '../../src/http/work-client.ts'
+import { isOver, type WorkOrder, type WorkView } from '../../src/http/job-view.ts'
+import { isNoAnswer, listWork } from '../../src/http/work-client.ts'
 import { systemClock } from '../../src/platform/clock.ts'
 import type { Random } from '../../src/simulator/scenario.ts'
 import { submitPatiently } from '../../test/support/patient-submit.ts'

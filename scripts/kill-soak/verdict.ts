@@ -1,5 +1,5 @@
 // What a soak has shown: the master's word on each piece of work against what really ran.
-import type { WorkView } from '../../src/http/client-views.ts'
+import type { WorkView } from '../../src/http/job-view.ts'
 
 /** One container's command has begun, or come to its end. */
 export interface Trace {

@@ -1,7 +1,7 @@
 // Work followed on a terminal: what it prints where it belongs, what becomes of it for people.
 import { setTimeout as wait } from 'node:timers/promises'
 import type { Client } from '../http/client.ts'
-import type { LogLine, WorkView } from '../http/client-views.ts'
+import type { LogLine, WorkView } from '../http/job-view.ts'
 import { followWork } from '../http/work-client.ts'
 import type { Clock } from '../platform/ports.ts'
 import type { Terminal } from './terminal.ts'

@@ -1,5 +1,5 @@
 // What people see while the daemon runs: one row per VM, from data to text.
-import type { FleetRow } from '../http/fleet-views.ts'
+import type { FleetRow } from '../http/fleet-control.ts'
 import { age } from './age.ts'
 import { table } from './table.ts'
 

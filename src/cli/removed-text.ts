@@ -1,5 +1,5 @@
 // What is said about an order to remove VMs.
-import type { Removed } from '../http/client-views.ts'
+import type { Removed } from '../http/order-view.ts'
 import type { Terminal } from './terminal.ts'
 
 /** The VMs of a question: their ids as long as one can read them. */

@@ -1,5 +1,6 @@
 // The state of a provisioner for people: a row for each pool, and below it what keeps a pool from doing more.
-import type { FleetStatus, PoolOverview, ReasonView } from '../http/client-views.ts'
+import type { FleetStatus, PoolOverview } from '../http/pool-view.ts'
+import type { ReasonView } from '../http/reason-view.ts'
 import { age } from './age.ts'
 import { table } from './table.ts'
 

@@ -1,5 +1,6 @@
 // VMs and agents for people, a row each.
-import type { AgentView, InstanceView } from '../http/client-views.ts'
+import type { AgentView } from '../http/agent-view.ts'
+import type { InstanceView } from '../http/instance-view.ts'
 import { age } from './age.ts'
 import { table } from './table.ts'
 

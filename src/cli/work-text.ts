@@ -1,5 +1,5 @@
 // Work for people: a table of all, a few lines of one, a sentence when its state changes.
-import { isOver, type WorkView } from '../http/client-views.ts'
+import { isOver, type WorkView } from '../http/job-view.ts'
 import { table } from './table.ts'
 
 const head = ['ID', 'STATE', 'POOL', 'SLOTS', 'PRIORITY', 'AGENTS', 'SUBMITTED', 'NAME']

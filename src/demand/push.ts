@@ -151,72 +151,41 @@ export function createDrainList(life: string): DrainList {
 
 // What a master pushes: the work that waits and the agents of one pool, as they were at one moment.
 
-export interface PushedWork {
-  id: string
-  /** Slots wanted; 0 is auxiliary work. */
-  slots: number
-  /** Allocations of one job share its `maxSlots`; left out when the scheduler does not hold jobs to it. */
-  job?: string
-  maxSlots?: number
-  /** Slots that allocations of the same job hold already: they count against `maxSlots` too. */
-  jobRunningSlots?: number
-  /** Milliseconds since the epoch; left out: since it was first pushed. */
-  since?: number
-}
-
-export interface PushedAgent {
-  /** Id of the VM it runs on: EC2 instance id, GCE instance name, PROVISION_INSTANCE_ID of a local VM. */
-  id: string
-  slots: number
-  freeSlots: number
-  /** Auxiliary work it can still take; left out when the master cannot tell. */
-  freeAux?: number
-  /** It has work of any size, auxiliary work too. */
-  busy: boolean
-  /** Milliseconds since the epoch; left out: since it was first pushed without work. */
-  idleSince?: number
-  /** Default: true. False while it may come back. */
-  connected?: boolean
-  /** Default: true. False when it gets no work, whoever decided that. */
-  enabled?: boolean
-  /** Default: false. It gets no more work, and keeps what it has. */
-  draining?: boolean
-}
-
-/** All of one pool at one moment: what is not in it is not there. */
-export interface PushedDemand {
-  pending: PushedWork[]
-  agents: PushedAgent[]
-  /** How long ago the master looked, in milliseconds. Default: 0. */
-  ageMs?: number
-  /** Over HTTP: version of the newest list of drains that was applied before the master looked. */
-  drainVersion?: string
-}
-
 const id = z.string().check(z.minLength(1), z.maxLength(256))
 const count = z.int().check(z.nonnegative(), z.maximum(1_000_000))
 /** Milliseconds since the epoch. */
 const moment = z.number().check(z.nonnegative())
 
-const pendingSchema = z.strictObject({
+const workSchema = z.strictObject({
   id,
+  /** Slots wanted; 0 is auxiliary work. */
   slots: count,
+  /** Allocations of one job share its `maxSlots`; left out when the scheduler does not hold jobs to it. */
   job: z.optional(id),
   maxSlots: z.optional(count),
+  /** Slots that allocations of the same job hold already: they count against `maxSlots` too. */
   jobRunningSlots: z.optional(count),
+  /** Milliseconds since the epoch; left out: since it was first pushed. */
   since: z.optional(moment),
 })
 
 const agentSchema = z
   .strictObject({
+    /** Id of the VM it runs on: EC2 instance id, GCE instance name, PROVISION_INSTANCE_ID of a local VM. */
     id,
     slots: count,
     freeSlots: count,
+    /** Auxiliary work it can still take; left out when the master cannot tell. */
     freeAux: z.optional(count),
+    /** It has work of any size, auxiliary work too. */
     busy: z.boolean(),
+    /** Milliseconds since the epoch; left out: since it was first pushed without work. */
     idleSince: z.optional(moment),
+    /** False while it may come back. */
     connected: z._default(z.boolean(), true),
+    /** False when it gets no work, whoever decided that. */
     enabled: z._default(z.boolean(), true),
+    /** It gets no more work, and keeps what it has. */
     draining: z._default(z.boolean(), false),
   })
   .check(
@@ -235,11 +204,18 @@ function isUnique(items: { id: string }[]): boolean {
 }
 
 const pushedSchema = z.strictObject({
-  pending: z.array(pendingSchema).check(z.refine(isUnique, twice)),
+  pending: z.array(workSchema).check(z.refine(isUnique, twice)),
   agents: z.array(agentSchema).check(z.refine(isUnique, twice)),
+  /** How long ago the master looked, in milliseconds. */
   ageMs: z._default(z.number().check(z.nonnegative(), z.maximum(86_400_000)), 0),
+  /** Over HTTP: version of the newest list of drains that was applied before the master looked. */
   drainVersion: z.optional(z.string().check(z.maxLength(100))),
 })
+
+export type PushedWork = z.input<typeof workSchema>
+export type PushedAgent = z.input<typeof agentSchema>
+/** All of one pool at one moment: what is not in it is not there. */
+export type PushedDemand = z.input<typeof pushedSchema>
 
 /** Checked, with its defaults. */
 export type ReadDemand = z.output<typeof pushedSchema>

@@ -81,10 +81,8 @@ function isLoopbackHost(host: string | undefined): boolean {
   return name === 'localhost' || name === '[::1]' || /^127\.\d+\.\d+\.\d+$/.test(name)
 }
 
-// The token that lets a client change things: one line in a file only its owner can read.
-
 /**
- * Reads the token, or makes one (256 bits) when there is no such file. Throws a ProvisionError when the file is empty,
+ * The token that lets a client change things is one line in a file only its owner can read. Reads it, or makes one (256 bits) when there is no such file. Throws a ProvisionError when the file is empty,
  * cannot be read or written, or is open to other users.
  */
 export function loadToken(file: string): string {

@@ -1,12 +1,13 @@
-// Talks to one master of ours: first makes sure that it is one, then asks, with the token where there is one.
+// Talks to a master of ours: first makes sure that it is one, then asks, with the token where there is one. The provisioner
+// of this machine is talked to through its socket.
 
 import { request } from 'node:http'
 import { join } from 'node:path'
-import * as z from 'zod/mini'
 import { type AgentDialOptions, connectAsAgent } from '../pki/dial-options.ts'
 import { masterUrl } from '../pki/trust-plan.ts'
 import { readAll, timedOut } from '../platform/http-client.ts'
 import { type Problem, ProvisionError, problem } from '../problems/problem.ts'
+import { type InfoView, infoSchema } from './info-view.ts'
 import { productName } from './status-endpoints.ts'
 import { remember, type Target } from './target.ts'
 import { explainConnection, type Stranger } from './untrusted-server.ts'
@@ -17,12 +18,8 @@ export interface Answer {
   value: unknown
 }
 
-/** What `GET /info` says, of any master. */
-export interface MasterAbout {
-  version: string
-  /** Undefined: a master of another product. */
-  product?: string
-}
+/** `product` is undefined for a master of Determined's. */
+export type MasterAbout = Pick<InfoView, 'version' | 'product'>
 
 export interface Client {
   /** Makes sure that a master of ours answers: before a token is shown to anyone. Once is enough. */
@@ -69,8 +66,7 @@ export function createClient({
       path: prefix + path,
       headers: {
         Host: authorityOf(address),
-        Accept: 'application/json',
-        'User-Agent': `provision/${version}`,
+        ...commonHeaders(version),
         ...headers,
       },
       body,
@@ -136,17 +132,60 @@ function refused({ access }: Target, url: string): Problem {
   return 'missing' in access ? access.missing : problem('CLIENT_TOKEN_REFUSED', `${url} refuses the token`)
 }
 
-/** Printable, since it is shown; nobody has vouched for a master that is dialled in plain text. */
-const shown = z.string().check(z.regex(/^[\x21-\x7e]{1,100}$/))
-const infoSchema = z.looseObject({ product: z.optional(shown), version: shown })
-
 /** Throws NOT_A_PROVISIONER. A `cluster_id` tells a Determined master from other services that have a version. */
 function aboutOf({ status, text }: HttpAnswer, url: string): MasterAbout {
   const info = infoSchema.safeParse(jsonOf(text))
-  if (status === 200 && info.success && (info.data.product === productName || 'cluster_id' in info.data))
+  if (
+    status === 200 &&
+    info.success &&
+    (info.data.product === productName || info.data.cluster_id !== undefined)
+  )
     return { version: info.data.version, product: info.data.product }
   const what = `something that answers GET /info with status ${status}`
   throw new ProvisionError(problem('NOT_A_PROVISIONER', `${url} is ${what}`))
+}
+
+export interface LocalClientOptions {
+  stateDir: string
+  version: string
+  /** Milliseconds for one request. */
+  timeoutMs?: number
+}
+
+/** Talks to the provisioner of this machine through the socket in its state folder. The file's mode decides who may. */
+export function createLocalClient({ stateDir, version, timeoutMs = 15_000 }: LocalClientOptions): Client {
+  const socketPath = join(stateDir, 'control.sock')
+  return {
+    url: socketPath,
+    // Nobody but the user of the provisioner can have put it there.
+    async meet() {},
+    async ask(method, path, body) {
+      const text = body === undefined ? undefined : JSON.stringify(body)
+      const headers = { Host: 'localhost', ...commonHeaders(version) }
+      const order = { host: 'localhost', port: 0, socketPath, method, path, headers, body: text, timeoutMs }
+      const answer = await exchange(order).catch((error: NodeJS.ErrnoException) => {
+        throw new ProvisionError(noAnswer(error, socketPath, stateDir))
+      })
+      return { status: answer.status, value: parsed(answer, socketPath) }
+    },
+  }
+}
+
+function noAnswer(error: NodeJS.ErrnoException, socket: string, stateDir: string): Problem {
+  switch (error.code) {
+    case 'ENOENT':
+    case 'ECONNREFUSED':
+      return problem('NOT_RUNNING', `no provisioner runs with ${stateDir}`, { cause: error })
+    case 'EACCES':
+    case 'EPERM':
+      return problem('CONTROL_SOCKET_DENIED', `${socket} may not be opened`, { cause: error })
+    default:
+      return problem('CLIENT_UNREACHABLE', `${socket}: ${error.message}`, { cause: error })
+  }
+}
+
+function commonHeaders(version: string): Record<string, string> {
+  return { Accept: 'application/json', 'User-Agent': `provision/${version}` }
 }
 
 function parsed(answer: HttpAnswer, url: string): unknown {
@@ -164,9 +203,8 @@ function jsonOf(text: string): unknown {
   }
 }
 
-// One HTTP request and its answer, with a deadline.
-
-export interface ExchangeOrder {
+/** One HTTP request. */
+interface ExchangeOrder {
   host: string
   port: number
   /** Of a socket in the file system, in place of host and port. */
@@ -181,7 +219,7 @@ export interface ExchangeOrder {
   timeoutMs: number
 }
 
-export interface HttpAnswer {
+interface HttpAnswer {
   status: number
   text: string
 }
@@ -193,7 +231,7 @@ const longestAnswer = 64 * 1024 * 1024
 const perAddress = 2500
 
 /** Any status is an answer. Rejects with the error of the network or of TLS; ETIMEDOUT after the deadline. */
-export function exchange(order: ExchangeOrder): Promise<HttpAnswer> {
+function exchange(order: ExchangeOrder): Promise<HttpAnswer> {
   const { tls, body, timeoutMs, ...rest } = order
   const deadline = AbortSignal.timeout(timeoutMs)
   return new Promise((resolve, reject) => {
@@ -212,52 +250,4 @@ export function exchange(order: ExchangeOrder): Promise<HttpAnswer> {
     sent.on('error', fail)
     sent.end(body)
   })
-}
-
-// Talks to the provisioner of this machine through the socket in its state folder. The file's mode decides who may.
-
-export interface LocalClientOptions {
-  stateDir: string
-  version: string
-  /** Milliseconds for one request. */
-  timeoutMs?: number
-}
-
-export function createLocalClient({ stateDir, version, timeoutMs = 15_000 }: LocalClientOptions): Client {
-  const socketPath = join(stateDir, 'control.sock')
-  return {
-    url: socketPath,
-    // Nobody but the user of the provisioner can have put it there.
-    async meet() {},
-    async ask(method, path, body) {
-      const text = body === undefined ? undefined : JSON.stringify(body)
-      const headers = { Accept: 'application/json', 'User-Agent': `provision/${version}`, Host: 'localhost' }
-      const order = { host: 'localhost', port: 0, socketPath, method, path, headers, body: text, timeoutMs }
-      const answer = await exchange(order).catch((error: NodeJS.ErrnoException) => {
-        throw new ProvisionError(noAnswer(error, socketPath, stateDir))
-      })
-      return { status: answer.status, value: parsedAnswer(answer.text, socketPath) }
-    },
-  }
-}
-
-function noAnswer(error: NodeJS.ErrnoException, socket: string, stateDir: string): Problem {
-  switch (error.code) {
-    case 'ENOENT':
-    case 'ECONNREFUSED':
-      return problem('NOT_RUNNING', `no provisioner runs with ${stateDir}`, { cause: error })
-    case 'EACCES':
-    case 'EPERM':
-      return problem('CONTROL_SOCKET_DENIED', `${socket} may not be opened`, { cause: error })
-    default:
-      return problem('CLIENT_UNREACHABLE', `${socket}: ${error.message}`, { cause: error })
-  }
-}
-
-function parsedAnswer(text: string, socket: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch (cause) {
-    throw new ProvisionError(problem('MASTER_FAULT', `${socket} answered with what is no JSON`, { cause }))
-  }
 }

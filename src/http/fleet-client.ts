@@ -2,25 +2,23 @@
 import type * as z from 'zod/mini'
 import { type ProblemCode, problemCodes } from '../problems/codes.ts'
 import { ProvisionError, problem } from '../problems/problem.ts'
+import { type AgentView, agentsSchema } from './agent-view.ts'
 import type { Answer, Client } from './client.ts'
+import { type EventQuery, eventsSchema, type LoggedEvent } from './event-view.ts'
+import { type InstanceView, instancesSchema } from './instance-view.ts'
 import {
-  type AgentView,
+  acceptedSchema,
   adoptedSchema,
-  agentsSchema,
-  eventsSchema,
-  type FleetStatus,
-  type InstanceView,
-  instancesSchema,
-  type LoggedEvent,
+  type DrainOrder,
+  type LaunchOrder,
   launchedSchema,
-  type PoolStatusView,
-  poolStatusSchema,
   type Removed,
-  refusedSchema,
   removedSchema,
-  statusSchema,
-  toldSchema,
-} from './client-views.ts'
+  type TerminateOrder,
+} from './order-view.ts'
+import { type FleetStatus, type PoolStatusView, poolStatusSchema, statusSchema } from './pool-view.ts'
+import { refusalSchema } from './reason-view.ts'
+import { checkView } from './view.ts'
 
 export function fleetStatus(client: Client): Promise<FleetStatus> {
   return get(client, '/v1/status', statusSchema)
@@ -41,21 +39,18 @@ export async function listAgents(client: Client, pool?: string): Promise<AgentVi
 }
 
 /** What happened, oldest first: nothing older than `since` (milliseconds since the epoch), the newest `limit`. */
-export async function listEvents(
-  client: Client,
-  query: { pool?: string; since?: number; limit?: number },
-): Promise<LoggedEvent[]> {
+export async function listEvents(client: Client, query: EventQuery): Promise<LoggedEvent[]> {
   const words = new URLSearchParams()
   for (const [name, value] of Object.entries(query)) if (value !== undefined) words.set(name, String(value))
   return (await get(client, `/v1/events?${words}`, eventsSchema)).events
 }
 
 export async function pausePool(client: Client, pool: string): Promise<void> {
-  await post(client, `${doorOf(pool)}/pause`, toldSchema)
+  await post(client, `${doorOf(pool)}/pause`, acceptedSchema)
 }
 
 export async function resumePool(client: Client, pool: string): Promise<void> {
-  await post(client, `${doorOf(pool)}/resume`, toldSchema)
+  await post(client, `${doorOf(pool)}/resume`, acceptedSchema)
 }
 
 /** The provisioners whose VMs are ours now. */
@@ -65,21 +60,22 @@ export async function adoptPool(client: Client, pool: string): Promise<string[]>
 
 /** All or none; throws what forbids it. Returns the id of the intent. */
 export async function launchVms(client: Client, pool: string, count: number): Promise<string> {
-  return (await post(client, `${doorOf(pool)}/launch`, launchedSchema, { count })).intent
+  const order: LaunchOrder = { count }
+  return (await post(client, `${doorOf(pool)}/launch`, launchedSchema, order)).intent
 }
 
 export function drainVms(client: Client, ids: string[]): Promise<Removed> {
-  return post(client, '/v1/instances/drain', removedSchema, { ids })
+  return post(client, '/v1/instances/drain', removedSchema, { ids } satisfies DrainOrder)
 }
 
 /** Of those in `ids` an order to remove them was taken back. */
 export function undrainVms(client: Client, ids: string[]): Promise<Removed> {
-  return post(client, '/v1/instances/undrain', removedSchema, { ids })
+  return post(client, '/v1/instances/undrain', removedSchema, { ids } satisfies DrainOrder)
 }
 
 /** Throws INSTANCE_BUSY for VMs with work, unless `force`. */
 export function terminateVms(client: Client, ids: string[], force: boolean): Promise<Removed> {
-  return post(client, '/v1/instances/terminate', removedSchema, { ids, force })
+  return post(client, '/v1/instances/terminate', removedSchema, { ids, force } satisfies TerminateOrder)
 }
 
 function doorOf(pool: string): string {
@@ -90,30 +86,31 @@ function ofPool(pool: string | undefined): string {
   return pool === undefined ? '' : `?pool=${encodeURIComponent(pool)}`
 }
 
-async function get<T>(client: Client, path: string, schema: z.ZodMiniType<T>): Promise<T> {
+async function get<View>(client: Client, path: string, schema: z.ZodMiniType<View, View>): Promise<View> {
   return read(client, await client.ask('GET', path), schema)
 }
 
-async function post<T>(
+async function post<View>(
   client: Client,
   path: string,
-  schema: z.ZodMiniType<T>,
+  schema: z.ZodMiniType<View, View>,
   body: object = {},
-): Promise<T> {
+): Promise<View> {
   return read(client, await client.ask('POST', path, body), schema)
 }
 
-function read<T>({ url }: Client, { status, value }: Answer, schema: z.ZodMiniType<T>): T {
+function read<View>({ url }: Client, { status, value }: Answer, schema: z.ZodMiniType<View, View>): View {
   if (status < 200 || status > 299) throw refusal(url, status, value)
-  const parsed = schema.safeParse(value)
-  if (parsed.success) return parsed.data
-  const place = parsed.error.issues[0]?.path.join('.') || 'all of it'
-  throw new ProvisionError(problem('MASTER_FAULT', `the answer of ${url} is not as expected: ${place}`))
+  checkView(schema, value, (issue) => {
+    const place = issue?.path.join('.') || 'all of it'
+    return new ProvisionError(problem('MASTER_FAULT', `the answer of ${url} is not as expected: ${place}`))
+  })
+  return value
 }
 
 /** A problem of the provisioner's is passed on as its own; codes this program does not know keep their words. */
 function refusal(url: string, status: number, value: unknown): ProvisionError {
-  const refused = refusedSchema.safeParse(value)
+  const refused = refusalSchema.safeParse(value)
   if (!refused.success)
     return new ProvisionError(problem('MASTER_FAULT', `${url} answered with status ${status} and no reason`))
   const { code, message, remedy, details } = refused.data.error

@@ -1,95 +1,106 @@
 // The doors of a running provisioner below /v1, whichever listener they are on. docs/control.md is their description.
 
-import * as z from 'zod/mini'
-import type { MasterConfig } from '../config/master-config.ts'
+import type * as z from 'zod/mini'
 import type { Track } from '../fleet/memory.ts'
 import type { Handler } from '../platform/ports.ts'
 import { firstWrong } from '../platform/schema-words.ts'
 import type { ProblemCode } from '../problems/codes.ts'
 import { type Problem, ProvisionError, problem } from '../problems/problem.ts'
-import type { RunningPools } from '../provisioner/pools.ts'
-import { isProvided } from '../provisioner/prepare.ts'
-import type { Provisioner } from '../provisioner/provisioner.ts'
-import { readDecisions } from '../provisioner/telemetry.ts'
+import { type agentsSchema, agentViews } from './agent-view.ts'
+import { type EventQuery, eventLimits, eventQuerySchema, type eventsSchema } from './event-view.ts'
+import type { FleetControl } from './fleet-control.ts'
+import { type instancesSchema, instanceViews } from './instance-view.ts'
 import {
-  agentRows,
+  type Accepted,
+  type Adopted,
+  drainOrderSchema,
+  type Launched,
+  launchOrderSchema,
+  poolOrderSchema,
+  type Removed,
+  terminateOrderSchema,
+} from './order-view.ts'
+import {
+  type FleetStatus,
   failedSummary,
-  instanceViews,
   poolDetails,
+  type poolStatusSchema,
   poolSummary,
-  problemView,
-  reasonView,
-} from './fleet-views.ts'
+} from './pool-view.ts'
+import { problemView, type Refusal, reasonView } from './reason-view.ts'
 import { answerRoutes, type Call, ok, type Reply, type Route } from './router.ts'
 
-export interface ControlOptions {
-  provisioner: Omit<Provisioner, 'start' | 'stop'>
-  config: MasterConfig
-  /** About this process: what `GET /v1/status` begins with. */
-  about: () => Record<string, unknown>
-}
-
 /** Who may knock is decided before it. */
-export function controlHandler(options: ControlOptions): Handler {
-  const routes = routesOf(options).map((route) => ({ ...route, answer: told(route.answer) }))
+export function controlHandler(fleet: FleetControl): Handler {
+  const routes = routesOf(fleet).map((route) => ({ ...route, answer: told(route.answer) }))
   return answerRoutes(routes, (status, text) => failure(status, problem('ORDER_REFUSED', text)))
 }
 
-function routesOf({ provisioner, config, about }: ControlOptions): Route[] {
-  const providers = new Map(
-    config.resource_pools.filter(isProvided).map((p) => [p.pool_name, p.provider.type]),
-  )
-  const providerOf = (pool: string) => providers.get(pool) ?? 'none'
+function routesOf(fleet: FleetControl): Route[] {
   const inPool = (query: URLSearchParams) => {
     const wanted = query.get('pool')
-    if (wanted !== null) provisioner.check(wanted)
-    return provisioner.status().pools.filter(({ pool }) => wanted === null || pool === wanted)
+    if (wanted !== null) fleet.check(wanted)
+    return fleet.status().pools.filter(({ pool }) => wanted === null || pool === wanted)
   }
   const summaries = () => {
-    const { pools, failed } = provisioner.status()
+    const { pools, failed } = fleet.status()
     return [
-      ...pools.map((status) => poolSummary(status, providerOf(status.pool))),
-      ...failed.map((pool) => failedSummary(pool, providerOf(pool.pool))),
+      ...pools.map((status) => poolSummary(status, fleet.providerOf(status.pool))),
+      ...failed.map((pool) => failedSummary(pool, fleet.providerOf(pool.pool))),
     ]
   }
-  const get = (path: string, answer: (call: Call) => unknown): Route => ({
+  const get = <View>(path: string, answer: (call: Call) => View | Promise<View>): Route => ({
     method: 'GET',
     path,
     answer: async (call) => ok(await answer(call)),
   })
-  const post = (path: string, answer: (call: Call) => unknown): Route => ({
+  const post = <View>(path: string, answer: (call: Call) => View | Promise<View>): Route => ({
     ...get(path, answer),
     method: 'POST',
   })
-  const order = (name: string, act: (pool: string) => Promise<unknown>) =>
-    post(`/v1/pools/:pool/${name}`, async ({ params: { pool = '' }, body }) => {
-      readBody(emptyBody, body)
-      return { pool, ...((await act(pool)) as object | undefined) }
+  const order = <View>(name: string, act: (pool: string) => Promise<View>) =>
+    post(`/v1/pools/:pool/${name}`, ({ params: { pool = '' }, body }) => {
+      readBody(poolOrderSchema, body)
+      return act(pool)
     })
 
   return [
-    get('/v1/status', () => ({ ...about(), pools: summaries() })),
-    get('/v1/pools', () => ({ pools: summaries() })),
-    get('/v1/pools/:pool', ({ params: { pool = '' } }) => {
-      provisioner.check(pool)
-      const status = provisioner.status().pools.find((each) => each.pool === pool)!
-      return { pool: poolDetails(status, providerOf(pool)) }
+    get<FleetStatus>('/v1/status', () => ({ ...fleet.about(), pools: summaries() })),
+    get<Pick<FleetStatus, 'pools'>>('/v1/pools', () => ({ pools: summaries() })),
+    get<z.output<typeof poolStatusSchema>>('/v1/pools/:pool', ({ params: { pool = '' } }) => {
+      fleet.check(pool)
+      const status = fleet.status().pools.find((each) => each.pool === pool)!
+      return { pool: poolDetails(status, fleet.providerOf(pool), fleet.snapshotOf(status)) }
     }),
-    get('/v1/instances', ({ query }) => ({ instances: instanceViews(inPool(query), provisioner.rows()) })),
-    get('/v1/agents', ({ query }) => ({ agents: agentRows(inPool(query), provisioner.rows()) })),
-    get('/v1/events', ({ query }) => ({ events: readDecisions(config, eventQuery(query)) })),
-    order('pause', provisioner.pause),
-    order('resume', provisioner.resume),
-    order('adopt', async (pool) => ({ writers: await provisioner.adopt(pool) })),
-    post('/v1/pools/:pool/launch', async ({ params: { pool = '' }, body }) => {
-      const { count } = readBody(launchBody, body)
-      return { pool, count, intent: await provisioner.launch(pool, count) }
+    get<z.output<typeof instancesSchema>>('/v1/instances', ({ query }) => ({
+      instances: instanceViews(inPool(query), fleet.rows()),
+    })),
+    get<z.output<typeof agentsSchema>>('/v1/agents', ({ query }) => ({
+      agents: agentViews(inPool(query), fleet.rows()),
+    })),
+    get<z.output<typeof eventsSchema>>('/v1/events', ({ query }) => ({
+      events: fleet.events(eventQuery(query)),
+    })),
+    order<Accepted>('pause', async (pool) => {
+      await fleet.pause(pool)
+      return { pool }
     }),
-    post('/v1/instances/drain', ({ body }) => drainVms(provisioner, readBody(drainBody, body).ids)),
-    post('/v1/instances/undrain', ({ body }) => undrainVms(provisioner, readBody(drainBody, body).ids)),
-    post('/v1/instances/terminate', ({ body }) => {
-      const { ids, force } = readBody(terminateBody, body)
-      return terminateVms(provisioner, ids, force)
+    order<Accepted>('resume', async (pool) => {
+      await fleet.resume(pool)
+      return { pool }
+    }),
+    order<Adopted>('adopt', async (pool) => ({ pool, writers: await fleet.adopt(pool) })),
+    post<Launched>('/v1/pools/:pool/launch', async ({ params: { pool = '' }, body }) => {
+      const { count } = readBody(launchOrderSchema, body)
+      return { pool, count, intent: await fleet.launch(pool, count) }
+    }),
+    post<Removed>('/v1/instances/drain', ({ body }) => drain(fleet, readBody(drainOrderSchema, body).ids)),
+    post<Removed>('/v1/instances/undrain', ({ body }) =>
+      undrain(fleet, readBody(drainOrderSchema, body).ids),
+    ),
+    post<Removed>('/v1/instances/terminate', ({ body }) => {
+      const { ids, force } = readBody(terminateOrderSchema, body)
+      return terminate(fleet, ids, force)
     }),
   ]
 }
@@ -113,56 +124,41 @@ function told(answer: Route['answer']): Route['answer'] {
   }
 }
 
-function failure(status: number, first: ProvisionError['problems'][number]): Reply {
-  return { status, value: { error: problemView(first) } }
+function failure(status: number, first: Problem): Reply {
+  return { status, value: { error: problemView(first) } satisfies Refusal }
 }
 
-// The bodies of orders, checked at the door.
-
-const ids = z
-  .array(z.string().check(z.minLength(1), z.maxLength(256)))
-  .check(z.minLength(1), z.maxLength(10_000))
-
-export const launchBody = z.strictObject({ count: z.int().check(z.gte(1), z.lte(100_000)) })
-export const drainBody = z.strictObject({ ids })
-export const terminateBody = z.strictObject({ ids, force: z._default(z.boolean(), false) })
-export const emptyBody = z.strictObject({})
-
-const wholeNumber = z.optional(z.coerce.number().check(z.int(), z.gte(0), z.lte(1e15)))
-const eventWords = z.object({ pool: z.optional(z.string()), since: wholeNumber, limit: wholeNumber })
-const mostEvents = 10_000
-
-/** Of `GET /v1/events`. Throws ORDER_REFUSED. */
-export function eventQuery(query: URLSearchParams): { pool?: string; since?: number; limit: number } {
-  const { limit = 100, ...rest } = readBody(eventWords, Object.fromEntries(query))
-  return { ...rest, limit: Math.min(limit, mostEvents) }
+/** Throws ORDER_REFUSED. */
+function eventQuery(query: URLSearchParams): EventQuery & { limit: number } {
+  const { limit = eventLimits.default, ...rest } = readBody(eventQuerySchema, Object.fromEntries(query))
+  return { ...rest, limit: Math.min(limit, eventLimits.most) }
 }
 
 /** Throws ORDER_REFUSED with the first thing that is wrong. */
-export function readBody<T>(schema: z.ZodMiniType<T>, body: unknown): T {
+function readBody<T>(schema: z.ZodMiniType<T>, body: unknown): T {
   const parsed = schema.safeParse(body)
   if (parsed.success) return parsed.data
   throw new ProvisionError(problem('ORDER_REFUSED', firstWrong(parsed.error.issues, 'the body')))
 }
 
-// Orders to remove VMs: every id is looked at before anything is done about one.
+// Orders to remove VMs check every id before anything is done about one.
 
-type Fleet = Pick<Provisioner, 'status' | 'drain' | 'undrain' | 'terminate'>
+type Fleet = Pick<FleetControl, 'status' | 'drain' | 'undrain' | 'terminate'>
 
 /** Throws INSTANCE_UNKNOWN; nothing is done then. */
-export async function drainVms(fleet: Fleet, ids: string[]) {
+async function drain(fleet: Fleet, ids: string[]): Promise<Removed> {
   const pools = poolsOf(fleet, ids)
   return { ids: await fleet.drain(ids), waits: waitsOf(fleet, pools, blind) }
 }
 
 /** Throws INSTANCE_UNKNOWN; nothing is done then. `ids` are those that stay: others had no such order, or are ended already. */
-export async function undrainVms(fleet: Fleet, ids: string[]) {
+async function undrain(fleet: Fleet, ids: string[]): Promise<Removed> {
   poolsOf(fleet, ids)
   return { ids: await fleet.undrain(ids), waits: [] }
 }
 
 /** Throws INSTANCE_UNKNOWN, or INSTANCE_BUSY without `force`; nothing is done then. */
-export async function terminateVms(fleet: Fleet, ids: string[], force: boolean) {
+async function terminate(fleet: Fleet, ids: string[], force: boolean): Promise<Removed> {
   const pools = poolsOf(fleet, ids)
   const busy = force ? [] : busyOnes(fleet, ids)
   if (busy.length > 0) throw new ProvisionError(isBusy(busy))
@@ -192,7 +188,7 @@ function busyOnes({ status }: Fleet, ids: string[]): string[] {
 }
 
 /** What keeps the pools from removing anything now: the order stands, and is carried out when that is over. */
-function waitsOf({ status }: Fleet, pools: Set<string>, blind: readonly string[]) {
+function waitsOf({ status }: Fleet, pools: Set<string>, blind: readonly string[]): Removed['waits'] {
   return status()
     .pools.filter(({ pool }) => pools.has(pool))
     .flatMap(({ pool, holds, snapshot }) =>
@@ -215,49 +211,4 @@ function isUnknown(ids: string[]): Problem {
 function isBusy(ids: string[]): Problem {
   const message = `${ids.join(', ')} ${ids.length === 1 ? 'has' : 'have'} work`
   return problem('INSTANCE_BUSY', message, { details: { ids } })
-}
-
-// What a person may tell a running provisioner, whichever door the word comes through.
-
-export interface Orders {
-  /** Throws POOL_UNKNOWN, or POOL_NOT_RUNNING with the reason, unless the pool runs. */
-  check(pool: string): void
-  /** Until `resume`, also after a restart, nothing is launched or ended in the pool. Throws POOL_UNKNOWN. */
-  pause(pool: string): Promise<void>
-  resume(pool: string): Promise<void>
-  /** Makes the VMs that other provisioners launched in the pool ours; returns the ids of those provisioners. */
-  adopt(pool: string): Promise<string[]>
-  /**
-   * Launches VMs beside those work calls for, all or none; they are removed like any other when they are idle for too
-   * long. Returns the id of the intent. Throws what forbids it: MAX_REACHED, PAUSED, LAUNCH_NOT_READY and others.
-   */
-  launch(pool: string, count: number): Promise<string>
-  /** Gives these VMs no more work and ends them when they have none. Returns the ids that are ours. */
-  drain(ids: readonly string[]): Promise<string[]>
-  /** Takes `drain` back for VMs that are not ended yet; they get work again. Returns their ids. */
-  undrain(ids: readonly string[]): Promise<string[]>
-  /** Ends these VMs now, whatever they do: their work is lost. Returns the ids that are ours. */
-  terminate(ids: readonly string[]): Promise<string[]>
-  /**
-   * Launches nothing more and ends every VM, whatever it does; the next start launches again. Waits at most `patience`
-   * milliseconds until the clouds have accepted that; returns the ids of what is left.
-   */
-  clear(patience: number): Promise<string[]>
-}
-
-export function createOrders({ get, all }: RunningPools): Orders {
-  async function remove(ids: readonly string[], how: 'when_idle' | 'even_if_busy'): Promise<string[]> {
-    return (await Promise.all(all().map(({ fleet }) => fleet.remove(ids, how)))).flat()
-  }
-  return {
-    check: (pool) => void get(pool),
-    pause: async (pool) => get(pool).fleet.pause(),
-    resume: async (pool) => get(pool).fleet.resume(),
-    adopt: async (pool) => get(pool).fleet.adopt(),
-    launch: async (pool, count) => get(pool).fleet.launch(count),
-    drain: (ids) => remove(ids, 'when_idle'),
-    undrain: async (ids) => (await Promise.all(all().map(({ fleet }) => fleet.keep(ids)))).flat(),
-    terminate: (ids) => remove(ids, 'even_if_busy'),
-    clear: async (patience) => (await Promise.all(all().map(({ fleet }) => fleet.clear(patience)))).flat(),
-  }
 }

@@ -44,11 +44,7 @@ export async function listen(options: ListenOptions): Promise<Listener> {
   const unusable = tls && unusablePair(tls)
   if (unusable) throw new ProvisionError(unusable)
   const server = serverFor(options)
-  const sockets = new Set<Socket>()
-  server.on('connection', (socket: Socket) => {
-    sockets.add(socket)
-    socket.once('close', () => sockets.delete(socket))
-  })
+  const close = closing(server)
   server.on('request', (request, response) => void dispatch(handlers, logger, request, response))
   server.on('upgrade', (request, socket, head) => dispatchUpgrade(upgrades, logger, request, socket, head))
   server.on('clientError', answerClientError)
@@ -69,14 +65,7 @@ export async function listen(options: ListenOptions): Promise<Listener> {
       ;(server as TlsServer).setSecureContext(contextOptions(next))
       tls = next
     },
-    async close(grace = 5000) {
-      const closed = new Promise<void>((resolve) => server.close(() => resolve()))
-      const cut = setTimeout(() => {
-        for (const socket of sockets) socket.destroy()
-      }, grace)
-      await closed
-      clearTimeout(cut)
-    },
+    close: (grace = 5000) => close(grace),
   }
 }
 
@@ -123,6 +112,23 @@ function started(server: Server | TlsServer, { address, port }: ListenOptions): 
   })
 }
 
+/** What ends the server: open connections have `grace` milliseconds to end by themselves. To be called before it listens. */
+function closing(server: Server | TlsServer): (grace: number) => Promise<void> {
+  const sockets = new Set<Socket>()
+  server.on('connection', (socket: Socket) => {
+    sockets.add(socket)
+    socket.once('close', () => sockets.delete(socket))
+  })
+  return async (grace) => {
+    const closed = new Promise<void>((resolve) => server.close(() => resolve()))
+    const cut = setTimeout(() => {
+      for (const socket of sockets) socket.destroy()
+    }, grace)
+    await closed
+    clearTimeout(cut)
+  }
+}
+
 const statusOfError: Record<string, string> = {
   HPE_HEADER_OVERFLOW: '431 Request Header Fields Too Large',
   ERR_HTTP_REQUEST_TIMEOUT: '408 Request Timeout',
@@ -136,7 +142,32 @@ function answerClientError(error: NodeJS.ErrnoException, socket: Duplex): void {
     socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`, () => socket.destroy())
 }
 
-// The TLS side of a listener: what is offered, and how a certificate is tried before it is used.
+/** What one client may cost us. Times in milliseconds, sizes in bytes. */
+export interface ServerLimits {
+  /** Sockets at once; further ones are closed as they come. */
+  connections: number
+  /** From the first byte of TCP to the end of the TLS handshake. */
+  handshake: number
+  /** Until the last header has come; also how long a silent connection lives. */
+  headers: number
+  /** Until the last byte of the body has come. */
+  request: number
+  /** Between two requests on one connection. */
+  keepAlive: number
+  /** Without a byte in either direction while a request is answered. */
+  idle: number
+  headerSize: number
+}
+
+export const defaultLimits: ServerLimits = {
+  connections: 20_000,
+  handshake: 10_000,
+  headers: 10_000,
+  request: 30_000,
+  keepAlive: 15_000,
+  idle: 60_000,
+  headerSize: 16_384,
+}
 
 /** A certificate chain, leaf first, and its private key, both PEM. */
 export interface CertificatePair {
@@ -178,9 +209,7 @@ export function unusablePair(tls: ServerTls): Problem | undefined {
   }
 }
 
-// Why a port cannot be had, and what to do about it.
-
-/** `error` is what `server.listen` emitted. */
+/** Why a port cannot be had, and what to do about it. `error` is what `server.listen` emitted. */
 export function listenProblem(error: NodeJS.ErrnoException, address: string, port: number): Problem {
   const host = address.includes(':') ? `[${address}]` : address
   const place = `${host || 'every address'}, port ${port}`
@@ -205,8 +234,6 @@ export function listenProblem(error: NodeJS.ErrnoException, address: string, por
   }
 }
 
-// Names what went wrong when a client never got through the TLS handshake: often the only trace of an agent that cannot join.
-
 export type HandshakeFailureKind =
   | 'certificate_refused'
   | 'plain_text'
@@ -216,6 +243,7 @@ export type HandshakeFailureKind =
   | 'not_tls'
   | 'broken'
 
+/** Why a client never got through the TLS handshake: often the only trace of an agent that cannot join. */
 export interface HandshakeFailure {
   kind: HandshakeFailureKind
   /** One sentence for people, without a full stop. */
@@ -249,36 +277,6 @@ export function handshakeFailure(error: NodeJS.ErrnoException): HandshakeFailure
   return { kind: 'broken', message: `it went away during the TLS handshake (${code || error.message})` }
 }
 
-// What one client may cost us. Times in milliseconds, sizes in bytes.
-
-export interface ServerLimits {
-  /** Sockets at once; further ones are closed as they come. */
-  connections: number
-  /** From the first byte of TCP to the end of the TLS handshake. */
-  handshake: number
-  /** Until the last header has come; also how long a silent connection lives. */
-  headers: number
-  /** Until the last byte of the body has come. */
-  request: number
-  /** Between two requests on one connection. */
-  keepAlive: number
-  /** Without a byte in either direction while a request is answered. */
-  idle: number
-  headerSize: number
-}
-
-export const defaultLimits: ServerLimits = {
-  connections: 20_000,
-  handshake: 10_000,
-  headers: 10_000,
-  request: 30_000,
-  keepAlive: 15_000,
-  idle: 60_000,
-  headerSize: 16_384,
-}
-
-// A socket in the file system: whoever may open the file may ask, so it is its owner's from the first moment on.
-
 export interface LocalListener {
   close(): Promise<void>
 }
@@ -286,23 +284,22 @@ export interface LocalListener {
 /** What the kernel has room for (sockaddr_un: 108 bytes with the final NUL on Linux, 104 on macOS). */
 const longestPath = process.platform === 'darwin' ? 103 : 107
 
-/** Puts the socket (0600) in place of what an earlier process left. Throws CONTROL_SOCKET_UNUSABLE. */
+/**
+ * Listens on a socket in the file system, in place of what an earlier process left. Whoever may open the file may ask, so
+ * it is its owner's alone (0600) from the first moment on. Throws CONTROL_SOCKET_UNUSABLE.
+ */
 export async function listenLocally(
   path: string,
   handlers: Handler[],
   logger: Logger,
 ): Promise<LocalListener> {
-  const sockets = new Set<Socket>()
   const server = createPlainServer({
     headersTimeout: defaultLimits.headers,
     requestTimeout: defaultLimits.request,
     keepAliveTimeout: defaultLimits.keepAlive,
     maxHeaderSize: defaultLimits.headerSize,
   })
-  server.on('connection', (socket: Socket) => {
-    sockets.add(socket)
-    socket.once('close', () => sockets.delete(socket))
-  })
+  const close = closing(server)
   server.on('request', (request, response) => void dispatch(handlers, logger, request, response))
   let folder: string | undefined
   let inode: number | undefined
@@ -332,13 +329,7 @@ export async function listenLocally(
     async close() {
       // Whoever has taken the folder over has a socket of its own there.
       if (statSync(path, { throwIfNoEntry: false })?.ino === inode) rmSync(path, { force: true })
-      const closed = new Promise<void>((resolve) => server.close(() => resolve()))
-      server.closeIdleConnections()
-      const cut = setTimeout(() => {
-        for (const socket of sockets) socket.destroy()
-      }, 1000)
-      await closed
-      clearTimeout(cut)
+      await close(1000)
     },
   }
 }

@@ -1,10 +1,17 @@
 // Push over HTTP: PUT /v1/pools/{pool}/demand, answered with the agents to drain; GET /v1/pools/{pool}/drains.
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { createDrainList, createPushSource, type ReadDemand, readPush } from '../demand/push.ts'
+import {
+  createDrainList,
+  createPushSource,
+  type DrainOrders,
+  type ReadDemand,
+  readPush,
+} from '../demand/push.ts'
 import type { DemandSource } from '../demand/source.ts'
 import type { Clock, Handler, Logger } from '../platform/ports.ts'
 import { type Problem, problem } from '../problems/problem.ts'
-import { pathOf, readJson, sendJson, sendProblem } from './router.ts'
+import type { Refusal } from './reason-view.ts'
+import { pathOf, readJson, sendJson } from './router.ts'
 
 export interface PushDoor {
   source: DemandSource
@@ -30,7 +37,7 @@ export function openPushDoor({ pools, life, clock, logger }: PushDoorOptions): P
   const agentsOf = new Map<string, Set<string>>()
   const silent = new Set<string>()
 
-  function ordersOf(pool: string) {
+  function ordersOf(pool: string): DrainOrders {
     const agents = agentsOf.get(pool)
     return drains.orders((id) => agents?.has(id) ?? false)
   }
@@ -93,6 +100,16 @@ function decoded(text: string): string | undefined {
   } catch {
     return undefined
   }
+}
+
+/** What caused it stays here. */
+function sendProblem(
+  response: ServerResponse,
+  status: number,
+  { code, message, remedy, details }: Problem,
+  headers: Record<string, string> = {},
+): true {
+  return sendJson(response, status, { error: { code, message, remedy, details } } satisfies Refusal, headers)
 }
 
 function refused(message: string): Problem {

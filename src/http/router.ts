@@ -1,9 +1,9 @@
-// Routes as data, and the one handler that finds the right one for a request.
+// Routes as data, the one handler that finds the right one for a request, and what handlers share: the parts of a request,
+// bounded bodies, JSON answers.
 
 import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { Handler, Logger, UpgradeHandler } from '../platform/ports.ts'
-import type { Problem } from '../problems/problem.ts'
 
 export interface Call {
   /** The `:name` parts of the route's path, decoded. */
@@ -87,8 +87,6 @@ function match(pattern: string, path: string): Record<string, string> | undefine
   return params
 }
 
-// What handlers of our own servers share: the parts of a request, bounded bodies, JSON answers.
-
 /** The request's path without its query; still percent-encoded. */
 export function pathOf(request: IncomingMessage): string {
   const target = request.url ?? '/'
@@ -120,16 +118,6 @@ export function sendJson(
   return true
 }
 
-/** As our own doors say no: `{"error": {code, message, remedy, details?}}`. What caused it stays here. */
-export function sendProblem(
-  response: ServerResponse,
-  status: number,
-  { code, message, remedy, details }: Problem,
-  headers: Record<string, string> = {},
-): true {
-  return sendJson(response, status, { error: { code, message, remedy, details } }, headers)
-}
-
 export type Body = { ok: true; value: unknown } | { ok: false; status: 400 | 413; message: string }
 
 /** Reads a whole JSON body of at most `limit` bytes; an empty one is {}. Rejects only when the client goes away. */
@@ -154,9 +142,7 @@ export async function readJson(request: IncomingMessage, limit = 1024 * 1024): P
   }
 }
 
-// Offers a request to each handler in turn. Nothing a handler or a client does gets past here.
-
-/** Answers 404 when no handler does, 500 when one fails; the reason of a failure goes to the log only. */
+/** Offers a request to each handler in turn. Nothing a handler or a client does gets past here. Answers 404 when no handler does, 500 when one fails; the reason of a failure goes to the log only. */
 export async function dispatch(
   handlers: Handler[],
   logger: Logger,

@@ -1,8 +1,11 @@
-// GET /healthz: alive, and willing to serve. GET /readyz: it also sees what it must see to do its work.
+// What anybody may ask of a server of ours: GET /healthz, /readyz, /info and /metrics.
+import type { IncomingMessage } from 'node:http'
 import type { Handler } from '../platform/ports.ts'
+import type { InfoView } from './info-view.ts'
 import { pathOf, sendJson } from './router.ts'
+import type { Written } from './view.ts'
 
-/** `faults` names what keeps us from serving; an empty list answers 200, anything else 503 with the list. */
+/** Alive, and willing to serve. `faults` names what keeps us from serving: 200 when empty, else 503 with the list. */
 export function healthHandler(faults: () => string[]): Handler {
   return probe('/healthz', 'failing', faults)
 }
@@ -14,38 +17,39 @@ export function readyHandler(missing: () => string[]): Handler {
 
 function probe(path: string, failing: string, faultsOf: () => string[]): Handler {
   return (request, response) => {
-    if (pathOf(request) !== path || !['GET', 'HEAD'].includes(request.method ?? '')) return false
+    if (!reads(request, path)) return false
     const faults = faultsOf()
     return sendJson(response, faults.length ? 503 : 200, { status: faults.length ? failing : 'ok', faults })
   }
 }
 
-// GET /info where no master answers it: who this is, so that clients know one of ours before they show a token.
+/** What our servers call themselves in `GET /info`, so that our clients know one of ours before they show a token. */
+export const productName = 'dynamic-agent-provisioner'
 
-export interface Info {
-  version: string
-  cluster_id: string
-  cluster_name: string
-}
+export type Info = Required<Omit<InfoView, 'product'>>
 
+/** GET /info where no master answers it. */
 export function infoHandler(info: Info): Handler {
   return (request, response) => {
-    if (pathOf(request) !== '/info' || !['GET', 'HEAD'].includes(request.method ?? '')) return false
-    return sendJson(response, 200, { ...info, product: productName })
+    if (!reads(request, '/info')) return false
+    return sendJson(response, 200, infoView(info))
   }
 }
 
-// GET /metrics: numbers for Prometheus.
+/** `info` may hold more, for clients of others. */
+export function infoView<Known extends Info>(info: Known): Known & Written<InfoView> {
+  return { ...info, product: productName }
+}
 
 export interface MetricsSource {
-  /** The whole page. */
+  /** The whole page, for Prometheus. */
   render(): Promise<string>
   contentType: string
 }
 
 export function metricsHandler({ render, contentType }: MetricsSource): Handler {
   return async (request, response) => {
-    if (pathOf(request) !== '/metrics' || !['GET', 'HEAD'].includes(request.method ?? '')) return false
+    if (!reads(request, '/metrics')) return false
     const page = await render()
     response.writeHead(200, {
       'Content-Type': contentType,
@@ -57,6 +61,6 @@ export function metricsHandler({ render, contentType }: MetricsSource): Handler 
   }
 }
 
-// What our masters call themselves in `GET /info`, so that our clients know one of ours from others.
-
-export const productName = 'dynamic-agent-provisioner'
+function reads(request: IncomingMessage, path: string): boolean {
+  return pathOf(request) === path && ['GET', 'HEAD'].includes(request.method ?? '')
+}

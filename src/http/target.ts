@@ -2,6 +2,7 @@
 
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
+// Not by name: Node 22.12 has no getCACertificates, and would not load this file.
 import tls from 'node:tls'
 import { planTrust } from '../agent-setup/trust.ts'
 import type { MasterConfig } from '../config/master-config.ts'
@@ -68,11 +69,10 @@ function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '::1' || /^127\.\d+\.\d+\.\d+$/.test(host)
 }
 
-// The token that lets this command change things: read where the master keeps it, never made.
-
-/** The token, or why there is none. */
+/** The token that lets a command change things, or why there is none. */
 export type TokenChoice = { token: string } | { missing: Problem }
 
+/** Read where the master keeps it, never made. */
 export function readToken(file: string): TokenChoice {
   try {
     const token = readFileSync(file, 'utf8').trim()
@@ -92,9 +92,7 @@ export function readToken(file: string): TokenChoice {
   }
 }
 
-// Whom a client trusts to be its master.
-// Not by name: Node 22.12 has no getCACertificates, and would not load this file.
-
+/** Whom a client trusts to be its master. */
 export interface ClientTrust {
   options: AgentDialOptions
   /** The name that is verified. */
@@ -215,8 +213,7 @@ export function trustByConfig(config: MasterConfig, cert: string, now: number): 
   }
 }
 
-// Where -m and DET_MASTER point, read as Determined's own command line reads them (origin: harness common/api/_util.py).
-
+/** Where -m and DET_MASTER point, read as Determined's own command line reads them (origin: harness common/api/_util.py). */
 export interface ClientUrl {
   scheme: MasterScheme
   /** Without brackets. */

@@ -1,7 +1,7 @@
 // A master whose certificate no trusted CA vouches for: what it presents, and whether trusting that would be enough.
 
 import { readCertificates } from '../pki/chain.ts'
-import { type DialTrust, dialOptions } from '../pki/dial-options.ts'
+import { type AgentDialOptions, type DialTrust, dialOptions } from '../pki/dial-options.ts'
 import {
   classify,
   type DialOutcome,
@@ -40,8 +40,9 @@ export interface Look {
   fault?: DialOutcome
 }
 
-/** Milliseconds for each look at a refused certificate. */
+/** Milliseconds for each look at a refused certificate, and for the first answer of a master that may be trusted. */
 const dialMs = 5000
+const answerMs = 10_000
 
 /** Dials without verifying, and then once more with nothing but what was presented. Nothing is sent but GET /info. */
 export async function lookAt(target: Target): Promise<Look> {
@@ -66,18 +67,14 @@ export async function lookAt(target: Target): Promise<Look> {
   return { presented, stranger }
 }
 
-function dialWith({ address, trust }: Target, how: Omit<DialTrust, 'name'>): Promise<DialOutcome> {
-  const { host, port } = address
-  const { name, options } = trust!
-  const tls = { ...dialOptions({ name, ...how }), servername: options.servername }
-  return dialMaster({
-    host,
-    port,
-    authority: host,
-    tls,
-    budgetMs: dialMs,
-    signal: AbortSignal.timeout(dialMs),
-  })
+function dialWith(target: Target, how: Omit<DialTrust, 'name'>): Promise<DialOutcome> {
+  const { name, options } = target.trust!
+  return dial(target, { ...dialOptions({ name, ...how }), servername: options.servername }, dialMs)
+}
+
+function dial({ address: { host, port } }: Target, tls: AgentDialOptions, budgetMs: number) {
+  const signal = AbortSignal.timeout(budgetMs)
+  return dialMaster({ host, port, authority: host, tls, budgetMs, signal })
 }
 
 function signerOf(leaf: PresentedCertificate, stored: PresentedCertificate[] = []): string {
@@ -88,27 +85,15 @@ function signerOf(leaf: PresentedCertificate, stored: PresentedCertificate[] = [
     : `by ${leaf.issuer}`
 }
 
-// Whether a master is trusted already, or could be: what `provision trust add` and `trust replace` ask.
-
+/** Whether a master is trusted already, or could be: what `provision trust add` and `trust replace` ask. */
 export type Acquaintance =
   | { stranger: Stranger }
   /** By a well-known CA, or by what is stored. */
   | { trusted: PresentedCertificate[]; pem: string }
 
-/** Milliseconds. */
-const answerMs = 10_000
-
 /** Throws why trusting it would not be enough, or why it cannot be reached. The master may be of any product. */
 export async function acquaintance(target: Target): Promise<Acquaintance> {
-  const { host, port } = target.address
-  const { protocol, presented, fault } = await dialMaster({
-    host,
-    port,
-    authority: host,
-    tls: target.trust!.options,
-    budgetMs: answerMs,
-    signal: AbortSignal.timeout(answerMs),
-  })
+  const { protocol, presented, fault } = await dial(target, target.trust!.options, answerMs)
   // With a protocol agreed on, its certificate was taken, whatever came after.
   if (protocol !== undefined)
     return { trusted: presented.map(presentedFacts), pem: presented.map(String).join('') }
@@ -118,8 +103,7 @@ export async function acquaintance(target: Target): Promise<Acquaintance> {
   return { stranger }
 }
 
-// The trust store as people and programs look at it.
-
+/** An entry of the trust store as people and programs look at it. */
 export interface TrustedMaster {
   url: string
   /** The server's first; empty when what is stored cannot be read. */
@@ -138,10 +122,9 @@ export function trustedMasters(entries: Record<string, string>): TrustedMaster[]
     })
 }
 
-// Why there is no connection to a master, as a problem: what was dialled, what came back, what to do.
-
 type ClientCode = Extract<ProblemCode, `CLIENT_${string}`>
 
+/** Why there is no connection to a master: what was dialled, what came back, what to do. */
 export interface NoConnection {
   problem: Problem
   /** Set when trusting what the master presents would be all that is missing. */

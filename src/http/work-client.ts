@@ -6,30 +6,18 @@ import type { ProblemCode } from '../problems/codes.ts'
 import { type Problem, ProvisionError, problem } from '../problems/problem.ts'
 import type { Answer, Client } from './client.ts'
 import {
-  allWork,
-  failureWords,
+  allWorkSchema,
+  failureSchema,
   isOver,
   type LogLine,
-  oneWork,
-  poolNames,
+  oneWorkSchema,
+  resourcePoolsSchema,
   type WorkLogs,
+  type WorkOrder,
   type WorkView,
-  workLogs,
-} from './client-views.ts'
-
-/** As `POST /provision/v1/work` takes it; what is left out is up to the master. */
-export interface WorkOrder {
-  id: string
-  name?: string
-  resourcePool?: string
-  slots?: number
-  priority?: number
-  /** In Go's syntax, such as `10m`; this or `command`. */
-  duration?: string
-  command?: string[]
-  env?: Record<string, string>
-  workingDirectory?: string
-}
+  workLogsSchema,
+} from './job-view.ts'
+import { checkView } from './view.ts'
 
 const door = '/provision/v1/work'
 const doorOf = (id: string) => `${door}/${encodeURIComponent(id)}`
@@ -37,7 +25,7 @@ const doorOf = (id: string) => `${door}/${encodeURIComponent(id)}`
 /** Hands work in. The same order may be sent again: the id makes it one piece of work. */
 export async function sendWork(client: Client, order: WorkOrder): Promise<WorkView> {
   const answer = await client.ask('POST', door, order)
-  const found = read(answer, oneWork)
+  const found = read(answer, oneWorkSchema)
   if (found) return found.work
   const pools = answer.status === 400 && order.resourcePool !== undefined ? await poolsOf(client) : undefined
   if (pools && !pools.includes(order.resourcePool!)) throw new ProvisionError(poolUnknown(order, pools))
@@ -46,43 +34,43 @@ export async function sendWork(client: Client, order: WorkOrder): Promise<WorkVi
 }
 
 export async function listWork(client: Client): Promise<WorkView[]> {
-  return (await wanted(client, 'GET', door, allWork)).work
+  return (await wanted(client, 'GET', door, allWorkSchema)).work
 }
 
 /** `id` of the work, or of its allocation. */
 export async function showWork(client: Client, id: string): Promise<WorkView> {
-  return (await wanted(client, 'GET', doorOf(id), oneWork)).work
+  return (await wanted(client, 'GET', doorOf(id), oneWorkSchema)).work
 }
 
 /** Orders its end; commands are `ending` until their agents say that they have. */
 export async function killWork(client: Client, id: string): Promise<WorkView> {
-  return (await wanted(client, 'POST', `${doorOf(id)}/kill`, oneWork)).work
+  return (await wanted(client, 'POST', `${doorOf(id)}/kill`, oneWorkSchema)).work
 }
 
 /** What is kept of its lines, without the first `after` it ever printed. */
 export function logsOf(client: Client, id: string, after = 0): Promise<WorkLogs> {
-  return wanted(client, 'GET', `${doorOf(id)}/logs?after=${after}`, workLogs)
+  return wanted(client, 'GET', `${doorOf(id)}/logs?after=${after}`, workLogsSchema)
 }
 
-async function wanted<T>(
+async function wanted<View>(
   client: Client,
   method: 'GET' | 'POST',
   path: string,
-  schema: z.ZodMiniType<T>,
-): Promise<T> {
+  schema: z.ZodMiniType<View, View>,
+): Promise<View> {
   const answer = await client.ask(method, path)
   const value = read(answer, schema)
   if (value !== undefined) return value
   throw refusal(client, answer)
 }
 
-function read<T>({ status, value }: Answer, schema: z.ZodMiniType<T>): T | undefined {
+function read<View>({ status, value }: Answer, schema: z.ZodMiniType<View, View>): View | undefined {
   if (status < 200 || status > 299) return undefined
-  const parsed = schema.safeParse(value)
-  if (parsed.success) return parsed.data
-  const [issue] = parsed.error.issues
-  const message = `the answer of the master is not as expected: ${issue?.path.join('.')} ${issue?.message}`
-  throw new ProvisionError(problem('MASTER_FAULT', message))
+  checkView(schema, value, (issue) => {
+    const message = `the answer of the master is not as expected: ${issue?.path.join('.')} ${issue?.message}`
+    return new ProvisionError(problem('MASTER_FAULT', message))
+  })
+  return value
 }
 
 function refusal({ url }: Client, answer: Answer): ProvisionError {
@@ -98,12 +86,12 @@ function refusal({ url }: Client, answer: Answer): ProvisionError {
 }
 
 function wordsOf({ value }: Answer): string {
-  const failure = failureWords.safeParse(value)
+  const failure = failureSchema.safeParse(value)
   return failure.success ? failure.data.error.error : 'no reason given'
 }
 
 async function poolsOf(client: Client): Promise<string[]> {
-  const { resourcePools } = await wanted(client, 'GET', '/api/v1/resource-pools', poolNames)
+  const { resourcePools } = await wanted(client, 'GET', '/api/v1/resource-pools', resourcePoolsSchema)
   return resourcePools.map(({ name }) => name)
 }
 
@@ -113,8 +101,7 @@ function poolUnknown({ resourcePool = '' }: WorkOrder, pools: string[]): Problem
   return problem('WORK_POOL_UNKNOWN', message, meant ? { remedy: `Did you mean --pool ${meant}?` } : {})
 }
 
-// Watches work until it is over, and passes on what it prints meanwhile.
-
+/** Who watches work until it is over. */
 export interface Follower {
   onLine(line: LogLine, work: WorkView): void
   /** At first, and whenever its state is another. */
@@ -164,8 +151,6 @@ export async function followWork(
     return count
   }
 }
-
-// Hands work in once, however often the network makes us ask.
 
 /** Milliseconds before each further try: about as long as a master takes to start again. */
 const waits = [500, 1000, 2000, 4000]

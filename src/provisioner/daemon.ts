@@ -2,7 +2,7 @@
 
 import { loadConfig } from '../config/load.ts'
 import type { MasterConfig } from '../config/master-config.ts'
-import type { FleetRow } from '../http/fleet-views.ts'
+import type { FleetRow } from '../http/fleet-control.ts'
 import { systemClock } from '../platform/clock.ts'
 import { contentsFingerprint } from '../platform/files.ts'
 import { createLogger, type LogFormat, type LogLevel, tellProblems } from '../platform/log.ts'

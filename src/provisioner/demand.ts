@@ -10,7 +10,6 @@ import { endpointOf } from '../demand/determined/connections.ts'
 import { type DeterminedDemand, determinedDemand, warningsFor } from '../demand/determined/source.ts'
 import type { DemandSource } from '../demand/source.ts'
 import { accessHandler, loadToken } from '../http/access.ts'
-import type { AgentView } from '../http/fleet-views.ts'
 import { type Listener, listen } from '../http/listen.ts'
 import { openPushDoor } from '../http/push-endpoint.ts'
 import { healthHandler } from '../http/status-endpoints.ts'
@@ -25,6 +24,7 @@ import { holdPlaceholder } from '../standalone/agent/placeholder.ts'
 import type { Agent } from '../standalone/master/agent.ts'
 import { createMaster, type Master } from '../standalone/master/master.ts'
 import { openKeeper } from '../standalone/master/state.ts'
+import type { JoinedAgent } from './fleet-rows.ts'
 import { isProvided } from './prepare.ts'
 import { type Identity, knownClusterId } from './state.ts'
 
@@ -47,7 +47,7 @@ export interface DemandContext {
 export interface OpenedDemand {
   source: DemandSource
   /** What the master itself knows of agents; without it they are as demand shows them. */
-  agents?: () => AgentView[]
+  agents?: () => JoinedAgent[]
   onAgent?: (listener: () => void) => () => void
   /** These VMs are gone: their agents are not waited for. */
   forget?: (ids: string[], reason: string) => void
@@ -97,7 +97,7 @@ export async function openBuiltInDemand(context: DemandContext): Promise<OpenedD
   }
 }
 
-function viewOf({ id, phase, devices, link: { tls } }: Agent): AgentView[] {
+function viewOf({ id, phase, devices, link: { tls } }: Agent): JoinedAgent[] {
   if (phase === 'connecting') return []
   const state = phase === 'away' ? 'lost' : 'joined'
   return [{ id, state, slots: devices.length, tls: tls && { version: tls.version, name: tls.serverName } }]

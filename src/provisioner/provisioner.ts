@@ -3,8 +3,9 @@
 import type { MasterConfig } from '../config/master-config.ts'
 import type { DemandSource } from '../demand/source.ts'
 import type { FleetEvent } from '../fleet/run.ts'
-import { controlHandler, createOrders, type Orders } from '../http/fleet-endpoints.ts'
-import { type AgentView, agentViews, type FleetRow, fleetRows } from '../http/fleet-views.ts'
+import type { FleetRow } from '../http/fleet-control.ts'
+import { controlHandler } from '../http/fleet-endpoints.ts'
+import type { ProcessView } from '../http/pool-view.ts'
 import { anyOf } from '../http/router.ts'
 import type { Info } from '../http/status-endpoints.ts'
 import type { TlsMaterial } from '../pki/credentials.ts'
@@ -15,12 +16,15 @@ import type { Clock, Logger } from '../platform/ports.ts'
 import { isError, ProvisionError } from '../problems/problem.ts'
 import { dialledHosts, learnClusterId, type OpenedDemand, openDemand } from './demand.ts'
 import { type Doors, openDoors } from './endpoints.ts'
+import { fleetRows, joinedAgents } from './fleet-rows.ts'
+import { createOrders, type Orders } from './orders.ts'
 import { createRunningPools, type PoolsStatus } from './pools.ts'
 import { isProvided, loadMasterMaterial } from './prepare.ts'
 import { type PreparedPools, preparePools } from './prepared-pools.ts'
 import { type Reloaded, reload } from './reload.ts'
+import { snapshotFileOf } from './snapshot-file.ts'
 import { ensureIdentity, holdLock, type Identity } from './state.ts'
-import { openTelemetry, type Telemetry, tellEvent } from './telemetry.ts'
+import { openTelemetry, readDecisions, type Telemetry, tellEvent } from './telemetry.ts'
 import { certificateFiles, watchCertificate } from './watch-certificate.ts'
 
 export interface ProvisionerOptions {
@@ -132,12 +136,14 @@ export function composeProvisioner(given: ProvisionerOptions): Provisioner {
     undo.push(opened.onAgent?.(onChange) ?? (() => {}))
   }
 
-  function about() {
+  function about(): ProcessView {
+    // Nothing listens before there is one.
+    const { clusterId, writerId } = identity!
     return {
       version: options.version,
-      clusterId: identity?.clusterId,
-      writerId: identity?.writerId,
-      demand: demand?.source.kind,
+      clusterId,
+      writerId,
+      demand: config.demand.type,
       startedAt,
       now: clock.now(),
     }
@@ -171,12 +177,23 @@ export function composeProvisioner(given: ProvisionerOptions): Provisioner {
   }
 
   function rows(): FleetRow[] {
-    const known: AgentView[] | undefined = demand?.agents?.()
+    const known = demand?.agents?.()
     return running
       .status()
-      .pools.flatMap((status) => fleetRows(status, known ?? agentViews(status), pools!.get(status.pool)))
+      .pools.flatMap((status) => fleetRows(status, known ?? joinedAgents(status), pools!.get(status.pool)))
   }
 
+  const orders = createOrders(running)
+  const control = controlHandler({
+    ...orders,
+    about,
+    status: running.status,
+    rows,
+    providerOf: (name) =>
+      config.resource_pools.find(({ pool_name }) => pool_name === name)?.provider?.type ?? 'none',
+    snapshotOf: snapshotFileOf,
+    events: (query) => readDecisions(config, query),
+  })
   const provisioner: Provisioner = {
     async start() {
       if (stopped) throw new TypeError('a provisioner that was stopped is not started again')
@@ -198,9 +215,8 @@ export function composeProvisioner(given: ProvisionerOptions): Provisioner {
     get listener() {
       return doors?.listener
     },
-    ...createOrders(running),
+    ...orders,
   }
-  const control = controlHandler({ provisioner, config, about })
   return provisioner
 }
 

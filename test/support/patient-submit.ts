@@ -1,7 +1,7 @@
 // Hands work in as a careful client does: until it is answered; the id makes that safe.
 import type { Client } from '../../src/http/client.ts'
-import type { WorkView } from '../../src/http/client-views.ts'
-import { isNoAnswer, sendWork, type WorkOrder } from '../../src/http/work-client.ts'
+import type { WorkOrder, WorkView } from '../../src/http/job-view.ts'
+import { isNoAnswer, sendWork } from '../../src/http/work-client.ts'
 import { systemClock } from '../../src/platform/clock.ts'
 import { ProvisionError } from '../../src/problems/problem.ts'
 

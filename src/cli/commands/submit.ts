@@ -1,7 +1,7 @@
 // `provision submit`: hands work to the built-in master, and with --wait stays until it ends.
 import { randomUUID } from 'node:crypto'
-import type { WorkView } from '../../http/client-views.ts'
-import { submitWork, type WorkOrder } from '../../http/work-client.ts'
+import type { WorkOrder, WorkView } from '../../http/job-view.ts'
+import { submitWork } from '../../http/work-client.ts'
 import { ProvisionError, problem } from '../../problems/problem.ts'
 import type { CommandContext } from '../command.ts'
 import { type ConnectOptions, connect } from '../connect.ts'

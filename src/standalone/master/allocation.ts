@@ -1,4 +1,5 @@
 // A piece of work, from its submission to its end.
+import { isOver } from '../../http/job-view.ts'
 import {
   type Container,
   type ContainerFailure,
@@ -52,10 +53,6 @@ export interface Allocation {
 }
 
 export const priorities = { first: 1, default: 42, last: 99 } as const
-
-export function isOver(allocation: Allocation): boolean {
-  return ['finished', 'failed', 'killed', 'lost'].includes(allocation.state)
-}
 
 /** Containers that still hold their slots. */
 export function live(allocation: Allocation): Placed[] {

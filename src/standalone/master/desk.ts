@@ -1,12 +1,14 @@
 // Where work is handed in, given to agents, followed and brought to its end. Decisions are the pure functions beside this
 // file; here they are written down first and carried out then, so that a crash in between repeats nothing.
+
+import { isOver } from '../../http/job-view.ts'
 import type { Clock, Logger } from '../../platform/ports.ts'
 import type { Container } from '../protocol/container.ts'
 import type { AgentMessage, ContainerReattachAck, MasterMessage } from '../protocol/messages.ts'
 import type { Agent, AgentEvent } from './agent.ts'
 import { createListeners } from './agents.ts'
 import * as step from './allocation.ts'
-import { type Allocation, isOver, live, type Placed } from './allocation.ts'
+import { type Allocation, live, type Placed } from './allocation.ts'
 import { hostsOf, schedule } from './queue.ts'
 import type { LogStore, WorkStore } from './store.ts'
 import { startOrder, type TaskEnvironment } from './submission.ts'

@@ -1,7 +1,8 @@
 // The job queue in Determined's shapes: each of our allocations is a job of its own (origin: master/internal/api_job.go).
 
+import { isOver } from '../../http/job-view.ts'
 import { containerStates } from '../protocol/container.ts'
-import { type Allocation, isOver, live, type Placed } from './allocation.ts'
+import { type Allocation, live, type Placed } from './allocation.ts'
 import { inOrder } from './queue.ts'
 import { deviceView } from './rest-agents.ts'
 import { failure, ok, page, type Route, timestamp } from './rest-router.ts'

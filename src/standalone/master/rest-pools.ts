@@ -1,6 +1,7 @@
 // GET /api/v1/resource-pools in Determined's shape (origin: proto/src/determined/resourcepool/v1/resourcepool.proto).
 import type { PoolConfig, ProviderConfig } from '../../config/master-config.ts'
-import { productName } from '../../http/status-endpoints.ts'
+import type { ResourcePool } from '../../http/job-view.ts'
+import { infoView } from '../../http/status-endpoints.ts'
 import type { MasterInfo } from '../protocol/messages.ts'
 import { type Agent, hasJoined, takesWork } from './agent.ts'
 import type { Placed } from './allocation.ts'
@@ -36,7 +37,7 @@ const slotTypeNames = { cuda: 'TYPE_CUDA', rocm: 'TYPE_ROCM', cpu: 'TYPE_CPU' } 
 function poolView(
   pool: PoolConfig,
   { agents, auxPool, computePool, heldOn }: PoolRoutesOptions,
-): Record<string, unknown> {
+): ResourcePool & Record<string, unknown> {
   const { pool_name, provider, max_aux_containers_per_agent: auxLimit } = pool
   const members = agents().filter((agent) => agent.pool === pool_name && hasJoined(agent))
   const hosts = members.map((agent) => ({ agent, ...hostOf(agent, heldOn(agent.id), auxLimit) }))
@@ -118,7 +119,7 @@ export function masterInfoRoutes(info: MasterInfo): Route[] {
     {
       method: 'GET',
       path: '/info',
-      answer: () => ok({ ...info, product: productName }),
+      answer: () => ok(infoView(info)),
     },
     {
       method: 'GET',

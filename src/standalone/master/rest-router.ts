@@ -1,4 +1,5 @@
 // The master's routes, with failures in the shape Determined's gateway has (origin: internal/grpcutil/errors.go).
+import type { Failure } from '../../http/job-view.ts'
 import { answerRoutes, type Reply, type Route } from '../../http/router.ts'
 import type { Handler } from '../../platform/ports.ts'
 
@@ -17,7 +18,7 @@ const grpc: Record<number, [number, string]> = {
 
 export function failure(status: number, text: string): Reply {
   const [code, reason] = grpc[status] ?? [2, 'Unknown']
-  return { status, value: { error: { code, reason, error: text } } }
+  return { status, value: { error: { code, reason, error: text } } satisfies Failure }
 }
 
 export function routesHandler(routes: Route[]): Handler {

@@ -1,4 +1,6 @@
 // Our own doors for work: hand it in, look at it, end it. Determined has no such plain ones.
+import type { AllWork, OneWork, WorkLogs, WorkView } from '../../http/job-view.ts'
+import type { Written } from '../../http/view.ts'
 import type { Allocation } from './allocation.ts'
 import type { Desk } from './desk.ts'
 import { failure, ok, type Reply, type Route, timestamp } from './rest-router.ts'
@@ -27,24 +29,28 @@ export function workRoutes({ desk, store, logs, defaults, fault }: WorkRoutesOpt
     // Handed in again by someone who did not hear the answer: once is enough.
     if (known && isSame(known, submission)) {
       const kept = await desk.submitted(known.id)
-      return kept ? ok({ work: workView(kept) }) : stopping
+      return kept ? shown(kept) : stopping
     }
     if (known) return failure(409, `work '${submission.task}' is there already, and differs`)
     const down = fault()
     if (down) return failure(503, down)
     const allocation = await desk.submit(submission)
-    return allocation ? { status: 201, value: { work: workView(allocation) } } : stopping
+    return allocation ? { ...shown(allocation), status: 201 } : stopping
   }
 
   return [
     { method: 'POST', path: '/provision/v1/work', answer: ({ body }) => submit(body) },
-    { method: 'GET', path: '/provision/v1/work', answer: () => ok({ work: store.all().map(workView) }) },
+    {
+      method: 'GET',
+      path: '/provision/v1/work',
+      answer: () => ok({ work: store.all().map(workView) } satisfies AllWork),
+    },
     {
       method: 'GET',
       path: '/provision/v1/work/:id',
       answer: ({ params: { id = '' } }) => {
         const found = find(id)
-        return found ? ok({ work: workView(found) }) : missing(id)
+        return found ? shown(found) : missing(id)
       },
     },
     {
@@ -55,7 +61,7 @@ export function workRoutes({ desk, store, logs, defaults, fault }: WorkRoutesOpt
         if (!found) return missing(id)
         const after = Number(query.get('after') ?? 0)
         if (!Number.isInteger(after) || after < 0) return failure(400, 'after must be a number of lines')
-        return ok({ logs: logs.read(found.id, after), count: logs.count(found.id) })
+        return ok({ logs: logs.read(found.id, after), count: logs.count(found.id) } satisfies WorkLogs)
       },
     },
     {
@@ -65,7 +71,7 @@ export function workRoutes({ desk, store, logs, defaults, fault }: WorkRoutesOpt
         const found = find(id)
         if (!found) return missing(id)
         const killed = await desk.kill(found.id, 'killed on order')
-        return killed ? ok({ work: workView(killed) }) : stopping
+        return killed ? shown(killed) : stopping
       },
     },
   ]
@@ -76,8 +82,12 @@ function isSame(known: Allocation, { pool, slots, priority, name, work }: Partia
   return JSON.stringify([p, s, r, n, w]) === JSON.stringify([pool, slots, priority, name, work])
 }
 
+function shown(allocation: Allocation): Reply {
+  return ok({ work: workView(allocation) } satisfies OneWork)
+}
+
 /** Values of variables are not shown: people put secrets there. */
-export function workView(allocation: Allocation): Record<string, unknown> {
+export function workView(allocation: Allocation): Written<WorkView> {
   const { id, task, name, pool, slots, priority, state, reason, work } = allocation
   return {
     id,
@@ -88,20 +98,22 @@ export function workView(allocation: Allocation): Record<string, unknown> {
     priority,
     state,
     reason: reason ?? '',
-    ...(work.kind === 'duration'
-      ? { duration: `${work.seconds}s` }
-      : { command: work.argv, env: Object.keys(work.env) }),
+    duration: work.kind === 'duration' ? `${work.seconds}s` : undefined,
+    command: work.kind === 'command' ? work.argv : undefined,
+    env: work.kind === 'command' ? Object.keys(work.env) : undefined,
     submittedAt: timestamp(allocation.submittedAt),
     startedAt: timestamp(allocation.startedAt),
     endedAt: timestamp(allocation.endedAt),
-    containers: allocation.containers.map((container) => ({
-      id: container.id,
-      agent: container.agentId,
-      slots: container.devices.map((device) => device.id),
-      state: container.state,
-      exitCode:
-        container.failure?.ExitCode ?? (container.state === 'TERMINATED' && !container.failure ? 0 : null),
-      failure: container.failure?.ErrMsg ?? '',
-    })),
+    containers: allocation.containers.map(
+      (container): Written<WorkView['containers'][number]> => ({
+        id: container.id,
+        agent: container.agentId,
+        slots: container.devices.map((device) => device.id),
+        state: container.state,
+        exitCode:
+          container.failure?.ExitCode ?? (container.state === 'TERMINATED' && !container.failure ? 0 : null),
+        failure: container.failure?.ErrMsg ?? '',
+      }),
+    ),
   }
 }

@@ -1,7 +1,9 @@
 // All work of a master: what waits and runs, and the last that is over.
 
+import { isOver, type LogLine } from '../../http/job-view.ts'
+import type { Written } from '../../http/view.ts'
 import type { ContainerLog } from '../protocol/messages.ts'
-import { type Allocation, isOver, live, type Placed } from './allocation.ts'
+import { type Allocation, live, type Placed } from './allocation.ts'
 
 /** What is over is remembered for those who ask how it went. */
 const mostOver = 1000
@@ -92,14 +94,6 @@ export function createWorkStore({ onForget, onFree }: WorkStoreOptions): WorkSto
 
 // The last lines commands have printed: enough to see why one failed, bounded in lines and bytes.
 
-export interface LogLine {
-  containerId: string
-  /** RFC 3339, by the agent's clock. */
-  timestamp: string
-  stream: 'stdout' | 'stderr' | 'agent'
-  text: string
-}
-
 const mostLines = 1000
 const mostCharacters = 256 * 1024
 const longestLine = 16 * 1024
@@ -107,14 +101,14 @@ const longestLine = 16 * 1024
 export interface LogStore {
   add(allocationId: string, log: ContainerLog): void
   /** What is kept of it; `after` leaves out as many of its first lines, whether they are still kept or not. */
-  read(allocationId: string, after?: number): LogLine[]
+  read(allocationId: string, after?: number): Written<LogLine>[]
   /** Lines it has ever printed. */
   count(allocationId: string): number
   forget(allocationId: string): void
 }
 
 export function createLogStore(): LogStore {
-  const logs = new Map<string, { lines: LogLine[]; characters: number; count: number }>()
+  const logs = new Map<string, { lines: Written<LogLine>[]; characters: number; count: number }>()
   return {
     add(allocationId, log) {
       const entry = logs.get(allocationId) ?? { lines: [], characters: 0, count: 0 }
@@ -135,7 +129,13 @@ export function createLogStore(): LogStore {
   }
 }
 
-function lineOf({ ContainerID, Timestamp, RunMessage, PullMessage, AuxMessage }: ContainerLog): LogLine {
+function lineOf({
+  ContainerID,
+  Timestamp,
+  RunMessage,
+  PullMessage,
+  AuxMessage,
+}: ContainerLog): Written<LogLine> {
   const text = RunMessage?.Value ?? PullMessage ?? AuxMessage ?? ''
   const stream = !RunMessage ? 'agent' : RunMessage.StdType === 2 ? 'stderr' : 'stdout'
   return { containerId: ContainerID, timestamp: Timestamp, stream, text: text.slice(0, longestLine) }

@@ -1,4 +1,5 @@
 // What people hand in, as JSON, turned into a submission or into what is wrong with it.
+import { type WorkOrder, workOrderSchema } from '../../http/job-view.ts'
 import { parseDuration } from '../../platform/duration.ts'
 import { fileType, type RunArchive } from '../protocol/container.ts'
 import type { StartContainer } from '../protocol/messages.ts'
@@ -15,49 +16,43 @@ export interface SubmissionDefaults {
   computePool: string
 }
 
-const keys = [
-  'id',
-  'name',
-  'resourcePool',
-  'slots',
-  'priority',
-  'duration',
-  'command',
-  'env',
-  'workingDirectory',
-]
+/** What clients send, nothing of it checked yet. */
+type Body = { [Field in keyof WorkOrder]?: unknown }
+
+const keys = Object.keys(workOrderSchema.shape)
 /** More than any pool has; it keeps sums in numbers. */
 const mostSlots = 100_000
 
 /** `duration` in Go's syntax, or `command` as a list of words; exactly one of them. */
-export function readSubmission(body: Record<string, unknown>, defaults: SubmissionDefaults): ReadSubmission {
+export function readSubmission(given: Record<string, unknown>, defaults: SubmissionDefaults): ReadSubmission {
   const wrong = (message: string): ReadSubmission => ({ ok: false, message })
-  const unknown = Object.keys(body).find((key) => !keys.includes(key))
+  const unknown = Object.keys(given).find((key) => !keys.includes(key))
   if (unknown !== undefined) return wrong(`\`${unknown.slice(0, 60)}\` is not one of ${keys.join(', ')}`)
 
+  const body: Body = given
   const { id, slots = 1, priority = priorities.default } = body
   if (!isWhole(slots, 0, mostSlots)) return wrong(`slots must be a whole number from 0 to ${mostSlots}`)
   if (!isWhole(priority, priorities.first, priorities.last))
     return wrong(`priority must be a whole number from ${priorities.first} to ${priorities.last}`)
   if (id !== undefined && !(typeof id === 'string' && /^[\w.-]{1,64}$/.test(id)))
     return wrong('id must be 1 to 64 letters, digits, `_`, `-` or `.`')
-  const pool = body['resourcePool'] ?? (slots === 0 ? defaults.auxPool : defaults.computePool)
+  const pool = body.resourcePool ?? (slots === 0 ? defaults.auxPool : defaults.computePool)
   if (typeof pool !== 'string' || !defaults.hasPool(pool))
     return wrong(
-      body['resourcePool'] === undefined
+      body.resourcePool === undefined
         ? `a resource pool must be named: there is none named ${show(pool)}, where work goes without a name`
         : `there is no resource pool ${show(pool)}`,
     )
   const work = readWork(body)
   if (typeof work === 'string') return wrong(work)
   const task = id ?? defaults.newId()
-  const name = body['name'] ?? (work.kind === 'command' ? work.argv[0] : task)
+  const name = body.name ?? (work.kind === 'command' ? work.argv[0] : task)
   if (typeof name !== 'string' || name.length > 256)
     return wrong('name must be a text of at most 256 characters')
   return { ok: true, submission: { task, name, pool, slots, priority, work } }
 }
 
-function readWork(body: Record<string, unknown>): Work | string {
+function readWork(body: Body): Work | string {
   const { duration, command, env = {}, workingDirectory = '' } = body
   if ((duration === undefined) === (command === undefined)) return 'give either duration or command'
   if (duration !== undefined) {

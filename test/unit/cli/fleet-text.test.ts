@@ -1,7 +1,9 @@
 import { describe, expect, it } from 'vitest'
 import { statusLines } from '../../../src/cli/status-text.ts'
 import { agentLines, instanceLines } from '../../../src/cli/vm-text.ts'
-import type { AgentView, FleetStatus, InstanceView, PoolOverview } from '../../../src/http/client-views.ts'
+import type { AgentView } from '../../../src/http/agent-view.ts'
+import type { InstanceView } from '../../../src/http/instance-view.ts'
+import type { FleetStatus, PoolOverview } from '../../../src/http/pool-view.ts'
 
 const ok: PoolOverview = {
   pool: 'default',

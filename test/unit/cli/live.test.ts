@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { liveArea } from '../../../src/cli/live-area.ts'
 import { liveView } from '../../../src/cli/live-view.ts'
-import type { FleetRow } from '../../../src/http/fleet-views.ts'
+import type { FleetRow } from '../../../src/http/fleet-control.ts'
 
 const joined: FleetRow = {
   pool: 'default',

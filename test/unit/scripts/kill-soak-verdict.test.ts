@@ -1,7 +1,7 @@
 // The judge of the soak: whatever must not be, it sees.
 import { expect, it } from 'vitest'
 import { type Evidence, judge, type Trace } from '../../../scripts/kill-soak/verdict.ts'
-import type { WorkView } from '../../../src/http/client-views.ts'
+import type { WorkView } from '../../../src/http/job-view.ts'
 
 const second = (n: number) => new Date(n * 1000).toISOString()
 

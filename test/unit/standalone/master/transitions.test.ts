@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest'
+import { isOver } from '../../../../src/http/job-view.ts'
 import {
   type Allocation,
   agentGone,
   assigned,
-  isOver,
   killed,
   live,
   reattached,

@@ -1,0 +1,58 @@
+// Agents the master shows, also those that do not run on a VM of this provisioner: `GET /v1/agents`.
+
+import * as z from 'zod/mini'
+import type { PoolStatus } from '../fleet/status.ts'
+import type { KnownAgent } from '../planner/snapshot.ts'
+import type { FleetRow } from './fleet-control.ts'
+import type { Written } from './view.ts'
+
+const agentSchema = z.object({
+  id: z.string(),
+  pool: z.string(),
+  state: z.enum(['joined', 'lost']),
+  slots: z.number(),
+  freeSlots: z.number(),
+  freeAux: z.optional(z.number()),
+  busy: z.boolean(),
+  /** Milliseconds since the epoch. */
+  idleSince: z.optional(z.number()),
+  enabled: z.boolean(),
+  draining: z.boolean(),
+  /** Runs on a VM that is ours to end. */
+  ours: z.boolean(),
+  tlsVersion: z.optional(z.string()),
+  certificateName: z.optional(z.string()),
+})
+
+export const agentsSchema = z.object({ agents: z.array(agentSchema) })
+
+export type AgentView = z.output<typeof agentSchema>
+
+/** By pool and id. */
+export function agentViews(statuses: readonly PoolStatus[], rows: readonly FleetRow[]): Written<AgentView>[] {
+  const known = new Map(rows.map((row) => [`${row.pool} ${row.instance}`, row]))
+  return statuses.flatMap(({ pool, snapshot }) =>
+    (snapshot?.agents ?? [])
+      .map((agent) => agentView(pool, agent, known.get(`${pool} ${agent.id}`)))
+      .toSorted((a, b) => a.id.localeCompare(b.id)),
+  )
+}
+
+function agentView(pool: string, agent: KnownAgent, row: FleetRow | undefined): Written<AgentView> {
+  const { id, slots, freeSlots, freeAux, busy, idleSince, connected, enabled, draining } = agent
+  return {
+    id,
+    pool,
+    state: connected ? 'joined' : 'lost',
+    slots,
+    freeSlots,
+    freeAux,
+    busy,
+    idleSince,
+    enabled,
+    draining,
+    ours: row !== undefined,
+    tlsVersion: row?.tlsVersion,
+    certificateName: row?.certificateName,
+  }
+}

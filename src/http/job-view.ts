@@ -1,0 +1,89 @@
+// A job at the built-in master, as it is submitted and as it is shown: the endpoints below /provision/v1/work.
+
+import * as z from 'zod/mini'
+
+/** As `POST /provision/v1/work` takes it; what is left out is up to the master. */
+export const workOrderSchema = z.object({
+  id: z.string(),
+  name: z.optional(z.string()),
+  resourcePool: z.optional(z.string()),
+  slots: z.optional(z.number()),
+  priority: z.optional(z.number()),
+  /** In Go's syntax, such as `10m`; this or `command`. */
+  duration: z.optional(z.string()),
+  command: z.optional(z.array(z.string())),
+  env: z.optional(z.record(z.string(), z.string())),
+  workingDirectory: z.optional(z.string()),
+})
+
+export type WorkOrder = z.output<typeof workOrderSchema>
+
+const containerSchema = z.object({
+  id: z.string(),
+  agent: z.string(),
+  /** Ids of its devices. */
+  slots: z.optional(z.array(z.number())),
+  state: z.string(),
+  exitCode: z.nullable(z.number()),
+  failure: z.optional(z.string()),
+})
+
+const workSchema = z.object({
+  id: z.string(),
+  task: z.string(),
+  name: z.string(),
+  resourcePool: z.string(),
+  slots: z.number(),
+  priority: z.number(),
+  state: z.enum(['pending', 'running', 'ending', 'finished', 'failed', 'killed', 'lost']),
+  reason: z.string(),
+  duration: z.optional(z.string()),
+  command: z.optional(z.array(z.string())),
+  /** Names only: people put secrets into the values. */
+  env: z.optional(z.array(z.string())),
+  submittedAt: z.nullable(z.string()),
+  startedAt: z.nullable(z.string()),
+  endedAt: z.nullable(z.string()),
+  containers: z.array(containerSchema),
+})
+
+const lineSchema = z.object({
+  containerId: z.string(),
+  /** RFC 3339, by the agent's clock. */
+  timestamp: z.optional(z.string()),
+  stream: z.enum(['stdout', 'stderr', 'agent']),
+  text: z.string(),
+})
+
+export const oneWorkSchema = z.object({ work: workSchema })
+export const allWorkSchema = z.object({ work: z.array(workSchema) })
+/** `count` is how many lines it has ever printed; the first ones may not be kept. */
+export const workLogsSchema = z.object({ logs: z.array(lineSchema), count: z.number() })
+
+export type WorkView = z.output<typeof workSchema>
+export type OneWork = z.output<typeof oneWorkSchema>
+export type AllWork = z.output<typeof allWorkSchema>
+export type LogLine = z.output<typeof lineSchema>
+export type WorkLogs = z.output<typeof workLogsSchema>
+
+export function isOver({ state }: Pick<WorkView, 'state'>): boolean {
+  return ['finished', 'failed', 'killed', 'lost'].includes(state)
+}
+
+// In the shape of Determined's own API.
+
+/** A request that is refused. */
+export const failureSchema = z.object({
+  error: z.object({
+    code: z.optional(z.number()),
+    reason: z.optional(z.string()),
+    /** One sentence. */
+    error: z.string(),
+  }),
+})
+
+/** `GET /api/v1/resource-pools`, as far as clients of ours read it. */
+export const resourcePoolsSchema = z.object({ resourcePools: z.array(z.object({ name: z.string() })) })
+
+export type Failure = z.output<typeof failureSchema>
+export type ResourcePool = z.output<typeof resourcePoolsSchema>['resourcePools'][number]

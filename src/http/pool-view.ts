@@ -1,0 +1,139 @@
+// A pool for people and programs outside: in short for lists, and whole for whoever wants to know why.
+// Times are milliseconds since the epoch, periods milliseconds.
+
+import * as z from 'zod/mini'
+import type { PoolStatus } from '../fleet/status.ts'
+import type { Decision } from '../planner/decision.ts'
+import type { Problem } from '../problems/problem.ts'
+import { problemSchema, problemView, reasonSchema, reasonView } from './reason-view.ts'
+import type { Written } from './view.ts'
+
+const time = z.number()
+const count = z.number()
+
+const runningPoolSchema = z.object({
+  pool: z.string(),
+  provider: z.string(),
+  state: z.enum(['ok', 'held', 'paused']),
+  at: z.optional(time),
+  paused: z.optional(z.boolean()),
+  minInstances: count,
+  maxInstances: count,
+  /** VMs that can run, and those of them whose agents have joined. */
+  live: count,
+  joined: count,
+  inFlight: count,
+  pending: count,
+  slots: count,
+  freeSlots: count,
+  breaker: z.optional(z.object({ state: z.string(), until: z.optional(time), failures: z.optional(count) })),
+  foreignWriters: z.array(z.string()),
+  holds: z.array(reasonSchema),
+  problems: z.array(problemSchema),
+  demandAt: z.optional(time),
+  listing: z.optional(z.object({ completeAt: time, complete: z.boolean() })),
+})
+
+/** A pool that could not be started has no loop, and only its problems to show. */
+const failedPoolSchema = z.object({
+  pool: z.string(),
+  provider: z.string(),
+  state: z.literal('failed'),
+  problems: z.array(problemSchema),
+})
+
+/** `GET /v1/status` */
+export const statusSchema = z.object({
+  version: z.string(),
+  clusterId: z.string(),
+  writerId: z.optional(z.string()),
+  /** Kind of the source of demand. */
+  demand: z.string(),
+  startedAt: time,
+  now: time,
+  pools: z.array(z.discriminatedUnion('state', [runningPoolSchema, failedPoolSchema])),
+})
+
+/** `GET /v1/pools/{pool}` */
+export const poolStatusSchema = z.object({
+  pool: z.extend(runningPoolSchema, {
+    /** Limits and periods in force, by name. */
+    policy: z.optional(z.record(z.string(), z.number())),
+    decisions: z.optional(z.array(z.looseObject({ kind: z.string(), reason: reasonSchema }))),
+    /** What the last turn saw, as `provision explain --snapshot` reads it; none before the first turn. */
+    snapshot: z.optional(z.custom<object>((value) => typeof value === 'object' && value !== null)),
+  }),
+})
+
+export type FleetStatus = z.output<typeof statusSchema>
+export type PoolOverview = FleetStatus['pools'][number]
+export type PoolStatusView = z.output<typeof poolStatusSchema>['pool']
+type RunningPool = z.output<typeof runningPoolSchema>
+type FailedPool = z.output<typeof failedPoolSchema>
+
+/** Of this process: what `GET /v1/status` begins with. */
+export type ProcessView = Written<Omit<FleetStatus, 'pools'>>
+
+export function poolSummary(status: PoolStatus, provider: string): Written<RunningPool> {
+  const { pool, at, paused, policy, live, joined, inFlight, pending, breaker, foreignWriters } = status
+  const { snapshot, holds, problems } = status
+  const agents = snapshot?.agents ?? []
+  return {
+    pool,
+    provider,
+    state: stateOf(status),
+    at,
+    paused,
+    minInstances: policy.minInstances,
+    maxInstances: policy.maxInstances,
+    live,
+    joined,
+    inFlight,
+    pending,
+    slots: agents.reduce((sum, agent) => sum + agent.slots, 0),
+    freeSlots: agents.reduce((sum, agent) => sum + agent.freeSlots, 0),
+    breaker,
+    foreignWriters,
+    holds: holds.map(reasonView),
+    problems: problems.map(problemView),
+    demandAt: snapshot?.demandAt,
+    listing: snapshot?.listing,
+  }
+}
+
+function stateOf({ paused, holds, problems }: PoolStatus): RunningPool['state'] {
+  if (paused) return 'paused'
+  return holds.length > 0 || problems.length > 0 ? 'held' : 'ok'
+}
+
+export function failedSummary(
+  { pool, problems }: { pool: string; problems: Problem[] },
+  provider: string,
+): Written<FailedPool> {
+  return { pool, provider, state: 'failed', problems: problems.map(problemView) }
+}
+
+/** `snapshot` is what the last turn saw, in the form that is kept in files. */
+export function poolDetails(
+  status: PoolStatus,
+  provider: string,
+  snapshot: object | undefined,
+): Written<PoolStatusView> {
+  return {
+    ...poolSummary(status, provider),
+    policy: { ...status.policy },
+    decisions: decisionViews(status),
+    snapshot,
+  }
+}
+
+/** What the last turn did, and what it held back, each with its reason. */
+function decisionViews({ decisions, holds }: PoolStatus) {
+  const made = decisions.filter(
+    (decision): decision is Exclude<Decision, { kind: 'hold' }> => decision.kind !== 'hold',
+  )
+  return [
+    ...made.map(({ reason, ...decision }) => ({ ...decision, reason: reasonView(reason) })),
+    ...holds.map((hold) => ({ kind: 'hold' as const, reason: reasonView(hold) })),
+  ]
+}

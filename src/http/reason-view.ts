@@ -1,0 +1,56 @@
+// Problems and reasons as they leave the process: with a sentence for people, without what only this process can read.
+
+import * as z from 'zod/mini'
+import { actReasons, type Reason } from '../planner/decision.ts'
+import { problemCodes } from '../problems/codes.ts'
+import type { Problem } from '../problems/problem.ts'
+import type { Written } from './view.ts'
+
+export const problemSchema = z.object({
+  code: z.string(),
+  severity: z.enum(['error', 'warning']),
+  message: z.string(),
+  remedy: z.string(),
+  details: z.optional(z.record(z.string(), z.unknown())),
+})
+
+export type ProblemView = z.output<typeof problemSchema>
+
+export function problemView({ code, severity, message, remedy, details }: Problem): Written<ProblemView> {
+  return { code, severity, message, remedy, details }
+}
+
+export const reasonSchema = z.object({
+  code: z.string(),
+  /** What the code always means; `problem` says more in this case, where there is more to say. */
+  meaning: z.string(),
+  remedy: z.optional(z.string()),
+  numbers: z.record(z.string(), z.number()),
+  /** Ids of the allocations concerned. */
+  work: z.optional(z.array(z.string())),
+  problem: z.optional(problemSchema),
+})
+
+export type ReasonView = z.output<typeof reasonSchema>
+
+export function reasonView({
+  code,
+  numbers,
+  work,
+  problem,
+}: Reason & { problem?: Problem }): Written<ReasonView> {
+  const told = code in problemCodes ? problemCodes[code as keyof typeof problemCodes] : undefined
+  return {
+    code,
+    meaning: told?.meaning ?? `${actReasons[code as keyof typeof actReasons]}.`,
+    remedy: told?.remedy,
+    numbers,
+    work,
+    problem: problem && problemView(problem),
+  }
+}
+
+/** The answer to a request that is refused. Endpoints for pushed demand leave the severity out. */
+export const refusalSchema = z.object({ error: z.partial(problemSchema, { severity: true }) })
+
+export type Refusal = z.output<typeof refusalSchema>

@@ -1,0 +1,55 @@
+// Instances and agents side by side: what the live table and the endpoints show.
+
+import type { PoolStatus } from '../fleet/status.ts'
+import type { FleetRow } from '../http/fleet-control.ts'
+import type { TrustPlan } from '../pki/trust-plan.ts'
+import type { Instance } from '../planner/instance.ts'
+import type { PreparedPool } from './prepare.ts'
+
+/** An agent that has joined at least once. */
+export interface JoinedAgent {
+  id: string
+  state: 'joined' | 'lost'
+  slots: number
+  /** Of its connection, where the master tells. `name` is what it asked for; undefined when it dialled by address. */
+  tls?: { version: string; name?: string }
+}
+
+/** As far as demand tells of them. */
+export function joinedAgents({ snapshot }: PoolStatus): JoinedAgent[] {
+  return (snapshot?.agents ?? []).map(({ id, connected, slots }) => ({
+    id,
+    state: connected ? 'joined' : 'lost',
+    slots,
+  }))
+}
+
+/** Rows of one pool, oldest VM first. */
+export function fleetRows(
+  { instances }: PoolStatus,
+  agents: JoinedAgent[],
+  { pool, setup }: PreparedPool,
+): FleetRow[] {
+  const local = pool.provider.type === 'local'
+  const byId = new Map(agents.map((agent) => [agent.id, agent]))
+  return instances
+    .toSorted((a, b) => a.launchedAt - b.launchedAt || a.id.localeCompare(b.id))
+    .map((instance) => ({ ...rowOf(instance, byId.get(instance.id), setup.trust), local }))
+}
+
+function rowOf(
+  { id, pool, state, launchedAt }: Instance,
+  agent: JoinedAgent | undefined,
+  trust: TrustPlan,
+): Omit<FleetRow, 'local'> {
+  const row = { pool, instance: id, state, launchedAt }
+  if (!agent) return { ...row, agent: 'waiting' }
+  return {
+    ...row,
+    agent: agent.state,
+    slots: agent.slots,
+    tlsVersion: agent.tls?.version,
+    // What it asked for, rather than what it was told: the two may differ after a renewal.
+    certificateName: agent.tls && (agent.tls.name ?? trust.certificateName),
+  }
+}

@@ -1,0 +1,29 @@
+// A person's orders, carried out by the pools they concern.
+
+import type { FleetOrders } from '../http/fleet-control.ts'
+import type { RunningPools } from './pools.ts'
+
+export interface Orders extends FleetOrders {
+  /**
+   * Launches nothing more and ends every VM, whatever it does; the next start launches again. Waits at most `patience`
+   * milliseconds until the clouds have accepted that; returns the ids of what is left.
+   */
+  clear(patience: number): Promise<string[]>
+}
+
+export function createOrders({ get, all }: RunningPools): Orders {
+  async function remove(ids: readonly string[], how: 'when_idle' | 'even_if_busy'): Promise<string[]> {
+    return (await Promise.all(all().map(({ fleet }) => fleet.remove(ids, how)))).flat()
+  }
+  return {
+    check: (pool) => void get(pool),
+    pause: async (pool) => get(pool).fleet.pause(),
+    resume: async (pool) => get(pool).fleet.resume(),
+    adopt: async (pool) => get(pool).fleet.adopt(),
+    launch: async (pool, count) => get(pool).fleet.launch(count),
+    drain: (ids) => remove(ids, 'when_idle'),
+    undrain: async (ids) => (await Promise.all(all().map(({ fleet }) => fleet.keep(ids)))).flat(),
+    terminate: (ids) => remove(ids, 'even_if_busy'),
+    clear: async (patience) => (await Promise.all(all().map(({ fleet }) => fleet.clear(patience)))).flat(),
+  }
+}

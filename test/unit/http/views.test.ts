@@ -1,0 +1,238 @@
+// What a server writes is what a client reads: by one schema, over a real socket, whatever the pools are like.
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import fc from 'fast-check'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import type { Track } from '../../../src/fleet/memory.ts'
+import type { PoolStatus } from '../../../src/fleet/status.ts'
+import { agentViews } from '../../../src/http/agent-view.ts'
+import { type Client, createLocalClient } from '../../../src/http/client.ts'
+import {
+  drainVms,
+  fleetStatus,
+  listAgents,
+  listEvents,
+  listInstances,
+  poolStatus,
+} from '../../../src/http/fleet-client.ts'
+import type { FleetControl, FleetRow } from '../../../src/http/fleet-control.ts'
+import { controlHandler } from '../../../src/http/fleet-endpoints.ts'
+import { instanceViews } from '../../../src/http/instance-view.ts'
+import { oneWorkSchema } from '../../../src/http/job-view.ts'
+import { type LocalListener, listenLocally } from '../../../src/http/listen.ts'
+import { failedSummary, poolDetails, poolSummary, statusSchema } from '../../../src/http/pool-view.ts'
+import { type ReasonView, reasonView } from '../../../src/http/reason-view.ts'
+import { checkView, type Written } from '../../../src/http/view.ts'
+import { plan } from '../../../src/planner/plan.ts'
+import { problem } from '../../../src/problems/problem.ts'
+import type { Allocation } from '../../../src/standalone/master/allocation.ts'
+import { workView } from '../../../src/standalone/master/rest-work.ts'
+import { now } from '../../support/planner.ts'
+import { silentLogger } from '../../support/silent-logger.ts'
+import { policies, snapshots } from '../../support/snapshots.ts'
+
+const maybe = <T>(value: fc.Arbitrary<T>) => fc.option(value, { nil: undefined })
+const moment = fc.nat(now)
+const lost = problem('PREFLIGHT_REFUSED', 'nothing listens', { details: { port: 8443 }, cause: new Error() })
+
+const doings: fc.Arbitrary<Partial<Track>> = fc.record({
+  listed: fc.boolean(),
+  stateReason: maybe(fc.string()),
+  busyWith: maybe(fc.constantFrom('drain', 'undrain', 'end')),
+  ordered: maybe(fc.constantFrom('when_idle', 'even_if_busy')),
+})
+
+const statuses: fc.Arbitrary<PoolStatus> = fc
+  .record({
+    snapshot: snapshots,
+    policy: policies,
+    doing: doings,
+    paused: fc.boolean(),
+    hasDecided: fc.boolean(),
+    problems: fc.subarray([lost]),
+    foreignWriters: fc.array(fc.string()),
+    breaker: fc.constantFrom<PoolStatus['breaker']>(
+      { state: 'closed' },
+      { state: 'open', until: now, failures: 3 },
+      { state: 'probing', failures: 3 },
+    ),
+  })
+  .map(({ snapshot, policy, doing, paused, hasDecided, problems, foreignWriters, breaker }) => {
+    const decisions = hasDecided ? plan(snapshot, policy, now) : []
+    const turn = hasDecided ? { decidedAt: now, snapshot } : {}
+    const counts = { live: 1, joined: 1, inFlight: 0, pending: 0 }
+    const holds = decisions.flatMap((one) => (one.kind === 'hold' ? [{ ...one.reason, problem: lost }] : []))
+    const instances = snapshot.instances.map((vm) => ({ ...vm, listed: true, ...doing }))
+    const found = { breaker, foreignWriters, problems, policy, decisions, holds, instances }
+    return { pool: snapshot.pool, at: now, paused, ...counts, ...found, ...turn }
+  })
+
+const shown: fc.Arbitrary<Omit<FleetRow, 'pool' | 'instance' | 'state' | 'launchedAt'>> = fc.record({
+  local: fc.boolean(),
+  agent: fc.constantFrom('waiting', 'joined', 'lost'),
+  slots: maybe(fc.nat()),
+  tlsVersion: maybe(fc.constant('TLSv1.3')),
+  certificateName: maybe(fc.string()),
+})
+
+const about = { version: '1', clusterId: 'c', writerId: 'w', demand: 'push', startedAt: 0, now }
+const failed = { pool: 'broken', problems: [lost] }
+const event = { at: now, kind: 'joined', pool: 'default', ids: ['a'] }
+
+let status: PoolStatus
+let rows: FleetRow[]
+const fleet: FleetControl = {
+  about: () => about,
+  status: () => ({ pools: [status], failed: [failed] }),
+  rows: () => rows,
+  providerOf: () => 'aws',
+  snapshotOf: ({ snapshot }) => snapshot && { format: 'any' },
+  events: () => [event],
+  check() {},
+  pause: async () => {},
+  resume: async () => {},
+  adopt: async () => [],
+  launch: async () => 'intent',
+  drain: async (ids) => [...ids],
+  undrain: async () => [],
+  terminate: async () => [],
+}
+
+const dir = mkdtempSync(join(tmpdir(), 'views-'))
+let listener: LocalListener
+let client: Client
+beforeAll(async () => {
+  listener = await listenLocally(join(dir, 'control.sock'), [controlHandler(fleet)], silentLogger)
+  client = createLocalClient({ stateDir: dir, version: '1' })
+})
+afterAll(async () => {
+  await listener.close()
+  rmSync(dir, { recursive: true })
+})
+
+/** As it looks when it has been JSON. */
+function sent(value: unknown): unknown {
+  return JSON.parse(JSON.stringify(value))
+}
+
+describe('what a provisioner writes', () => {
+  it('is read by its clients as it was written', async () => {
+    await fc.assert(
+      fc.asyncProperty(statuses, shown, async (given, row) => {
+        status = given
+        rows = given.instances.map(({ id, pool, state, launchedAt }) => ({
+          pool,
+          instance: id,
+          state,
+          launchedAt,
+          ...row,
+        }))
+        const pools = [poolSummary(given, 'aws'), failedSummary(failed, 'aws')]
+        const details = poolDetails(given, 'aws', fleet.snapshotOf(given))
+        expect(await fleetStatus(client)).toStrictEqual(sent({ ...about, pools }))
+        expect(await poolStatus(client, given.pool)).toStrictEqual(sent(details))
+        expect(await listInstances(client)).toStrictEqual(sent(instanceViews([given], rows)))
+        expect(await listAgents(client)).toStrictEqual(sent(agentViews([given], rows)))
+        expect(await listEvents(client, {})).toStrictEqual([event])
+        const ids = given.instances.map(({ id }) => id)
+        if (ids.length > 0) expect(await drainVms(client, ids)).toMatchObject({ ids })
+      }),
+      { numRuns: 60 },
+    )
+  })
+})
+
+const allocations: fc.Arbitrary<Allocation> = fc.record({
+  id: fc.string(),
+  task: fc.string(),
+  name: fc.string(),
+  pool: fc.string(),
+  slots: fc.nat(),
+  priority: fc.nat(),
+  work: fc.oneof(
+    fc.record({ kind: fc.constant('duration' as const), seconds: fc.nat() }),
+    fc.record({
+      kind: fc.constant('command' as const),
+      argv: fc.array(fc.string()),
+      env: fc.constantFrom<Record<string, string>[]>({}, { SECRET: 'no one else sees it' }),
+      workingDirectory: fc.string(),
+    }),
+  ),
+  state: fc.constantFrom('pending', 'running', 'ending', 'finished', 'failed', 'killed', 'lost'),
+  reason: maybe(fc.string()),
+  containers: fc.array(
+    fc.record({
+      id: fc.string(),
+      agentId: fc.string(),
+      state: fc.constantFrom('ASSIGNED', 'RUNNING', 'TERMINATED'),
+      devices: fc.constantFrom([], [{ id: 3, brand: 'b', uuid: 'u', type: 'cuda' as const }]),
+      description: fc.string(),
+      failure: fc.constantFrom(null, {
+        FailureType: 'container failed with non-zero exit code' as const,
+        ErrMsg: 'exit 1',
+        ExitCode: 1,
+      }),
+    }),
+  ),
+  submittedAt: moment,
+  startedAt: maybe(moment),
+  endedAt: maybe(moment),
+})
+
+const wrong = (issue?: { path: PropertyKey[] }) => new Error(issue?.path.join('.'))
+
+describe('what the built-in master writes', () => {
+  it('is read by its clients as it was written, without what is secret', () => {
+    fc.assert(
+      fc.property(allocations, (allocation) => {
+        const answer = sent({ work: workView(allocation) })
+        checkView(oneWorkSchema, answer, wrong)
+        expect(answer).toStrictEqual(sent({ work: workView(allocation) }))
+        expect(JSON.stringify(answer)).not.toContain('no one else')
+      }),
+    )
+  })
+})
+
+describe('a client', () => {
+  const counts = { live: 0, joined: 0, inFlight: 0, pending: 0, slots: 0, freeSlots: 0 }
+  const limits = { minInstances: 0, maxInstances: 1 }
+  const lists = { foreignWriters: [], holds: [], problems: [] }
+  const pool = { pool: 'p', provider: 'aws', state: 'ok', ...limits, ...counts, ...lists }
+  const older = { version: '0', clusterId: 'c', demand: 'push', startedAt: 0, now, pools: [pool] }
+
+  it('keeps what a newer server adds, at every depth', () => {
+    const hold = { code: 'NEW', meaning: 'Yes.', numbers: {}, added: 1 }
+    const newer = { ...older, added: 2, pools: [{ ...pool, added: 3, holds: [hold] }] }
+    const value: unknown = structuredClone(newer)
+    checkView(statusSchema, value, wrong)
+    expect(value).toStrictEqual(newer)
+  })
+
+  it('does without what an older server lacks, and not without more', () => {
+    expect(() => checkView(statusSchema, older, wrong)).not.toThrow()
+    const { joined, ...short } = pool
+    const value = { ...older, pools: [short] }
+    expect(() => checkView(statusSchema, value, wrong)).toThrow('pools.0.joined')
+  })
+})
+
+it('a server that drops or renames a field does not compile', () => {
+  const fields = { code: 'PAUSED', meaning: 'Held.', numbers: {}, work: undefined, problem: undefined }
+  const whole: Written<ReasonView> = { ...fields, remedy: undefined }
+  // @ts-expect-error `remedy` may be undefined and must be written all the same
+  const dropped: Written<ReasonView> = fields
+  // @ts-expect-error `means` is no field of the view
+  const renamed: Written<ReasonView> = { ...whole, means: 'Held.' }
+  // @ts-expect-error numbers are not texts
+  const retyped: Written<ReasonView> = { ...whole, numbers: { vms: '2' } }
+  const views: ReasonView[] = [
+    whole,
+    dropped,
+    renamed,
+    retyped,
+    reasonView({ code: 'LONG_IDLE', numbers: {} }),
+  ]
+  expect(views).toHaveLength(5)
+})
