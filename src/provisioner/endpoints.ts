@@ -8,7 +8,7 @@ import { loadMaterial, servedPair, type TlsMaterial } from '../pki/credentials.t
 import { contentsFingerprint } from '../platform/files.ts'
 import { tellProblems } from '../platform/log.ts'
 import type { Clock, Handler, Logger } from '../platform/ports.ts'
-import { watchMaterial } from '../platform/watch.ts'
+import { watchAndReport } from '../platform/watch.ts'
 import { isError, ProvisionError } from '../problems/problem.ts'
 import { readClientCa } from './demand.ts'
 
@@ -70,8 +70,6 @@ export interface OwnListenerOptions {
   logger: Logger
 }
 
-const everyMs = 2000
-
 /** Throws a ProvisionError when the port, the certificate or the token cannot be had. */
 export async function openListener(
   { address, port, tls, client_ca }: ListenConfig,
@@ -122,24 +120,17 @@ function watch(
   clock: Clock,
   logger: Logger,
 ): () => void {
-  return watchMaterial<TlsMaterial>({
+  return watchAndReport<TlsMaterial>({
+    what: 'certificate of the listener',
     files,
     since,
-    load,
+    load() {
+      const { material: contents, problems } = load()
+      return { contents, problems }
+    },
     clock,
-    intervalMs: everyMs,
-    onChange(material, warnings) {
-      const unusable = listener.useCertificate(servedPair(material))
-      if (unusable) throw new ProvisionError(unusable)
-      tellProblems(logger, warnings)
-      logger.info('the listener serves the renewed certificate', { file: files[0] })
-    },
-    onProblem(problems) {
-      tellProblems(logger, problems)
-      logger.error('the changed certificate of the listener is not usable; the last good one stays', {
-        file: files[0],
-      })
-    },
-    onRecovery: () => logger.info('the certificate of the listener is good again', { file: files[0] }),
+    logger,
+    use: (renewed) => listener.useCertificate(servedPair(renewed)),
+    onChange: () => logger.info('the listener serves the renewed certificate', { file: files[0] }),
   })
 }

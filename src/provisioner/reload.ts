@@ -5,7 +5,7 @@ import { type Change, changesBetween, loadConfig } from '../config/load.ts'
 import type { MasterConfig, PoolConfig, ProviderConfig } from '../config/master-config.ts'
 import { redact, tellProblems } from '../platform/log.ts'
 import type { Clock, Logger } from '../platform/ports.ts'
-import { watchMaterial } from '../platform/watch.ts'
+import { watchAndReport } from '../platform/watch.ts'
 import { isError, type Problem } from '../problems/problem.ts'
 import type { RunningPools } from './pools.ts'
 import type { PreparedPools } from './prepared-pools.ts'
@@ -181,31 +181,19 @@ export interface ConfigurationWatch {
   onChange: (config: MasterConfig) => void
 }
 
-const everyMs = 2000
 /** An editor may write a file in several steps. */
 const graceMs = 3000
 
 /** Looks until the returned function is called. */
-export function watchConfiguration(options: ConfigurationWatch): () => void {
-  const { file, env, clock, logger, since, onChange } = options
-  return watchMaterial<MasterConfig>({
+export function watchConfiguration({ file, env, ...options }: ConfigurationWatch): () => void {
+  return watchAndReport<MasterConfig>({
+    ...options,
+    what: 'configuration',
     files: [file],
-    since,
-    load: () => {
-      const { config, problems } = loadConfig(file, { env })
-      return { material: config, problems }
+    load() {
+      const { config: contents, problems } = loadConfig(file, { env })
+      return { contents, problems }
     },
-    clock,
-    intervalMs: everyMs,
     graceMs,
-    onChange(config, warnings) {
-      tellProblems(logger, warnings)
-      onChange(config)
-    },
-    onProblem(problems) {
-      tellProblems(logger, problems)
-      logger.error('the changed configuration is not usable; the last good one stays', { file })
-    },
-    onRecovery: () => logger.info('the configuration is good again', { file }),
   })
 }

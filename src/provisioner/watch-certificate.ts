@@ -3,8 +3,8 @@ import type { MasterConfig } from '../config/master-config.ts'
 import { keepsTrust, type TlsMaterial } from '../pki/credentials.ts'
 import { tellProblems } from '../platform/log.ts'
 import type { Clock, Logger } from '../platform/ports.ts'
-import { watchMaterial } from '../platform/watch.ts'
-import { type Problem, ProvisionError, problem } from '../problems/problem.ts'
+import { watchAndReport } from '../platform/watch.ts'
+import { type Problem, problem } from '../problems/problem.ts'
 import { loadMasterMaterial } from './prepare.ts'
 import type { PreparedPools } from './prepared-pools.ts'
 
@@ -22,8 +22,6 @@ export interface CertificateWatch {
   /** New VMs get it from now on. */
   onRenewed: (material: TlsMaterial) => void
 }
-
-const everyMs = 2000
 
 /** The files to look at; none without TLS. */
 export function certificateFiles({ security: { tls }, demand }: MasterConfig): string[] {
@@ -49,16 +47,18 @@ export function watchCertificate({
     onRenewed(material)
     logger.info('new VMs get the renewed certificate', { sha256: material.leaf.sha256 })
   }
-  return watchMaterial<TlsMaterial>({
+  return watchAndReport<TlsMaterial>({
+    what: 'certificate',
     files,
     since,
-    load: () => loadMasterMaterial(config, { now: clock.now() }),
+    load() {
+      const { material: contents, problems } = loadMasterMaterial(config, { now: clock.now() })
+      return { contents, problems }
+    },
     clock,
-    intervalMs: everyMs,
-    onChange(material, warnings) {
-      const unusable = serve?.(material)
-      if (unusable) throw new ProvisionError(unusable)
-      tellProblems(logger, warnings)
+    logger,
+    use: serve,
+    onChange(material) {
       logger.info(serve ? 'serving the renewed certificate' : 'the certificate of the master is renewed', {
         file: files[0],
         notAfter: material.leaf.x509.validTo,
@@ -67,11 +67,6 @@ export function watchCertificate({
         logger.error('new VMs could not be given the renewed certificate', { error }),
       )
     },
-    onProblem(problems) {
-      tellProblems(logger, problems)
-      logger.error('the changed certificate is not usable; the last good one stays', { file: files[0] })
-    },
-    onRecovery: () => logger.info('the certificate is good again', { file: files[0] }),
   })
 }
 
