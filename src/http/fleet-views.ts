@@ -9,7 +9,7 @@ import type { KnownAgent } from '../planner/snapshot.ts'
 import { problemCodes } from '../problems/codes.ts'
 import type { Problem } from '../problems/problem.ts'
 import type { FailedPool } from '../provisioner/pools.ts'
-import type { PreparedPool } from '../provisioner/prepare.ts'
+import type { ReadyPlan } from '../provisioner/prepare.ts'
 import { snapshotFileOf } from '../provisioner/snapshot-file.ts'
 
 export type PoolState = 'ok' | 'held' | 'paused' | 'failed'
@@ -194,7 +194,7 @@ export function agentViews({ snapshot }: PoolStatus): AgentView[] {
 export function fleetRows(
   { instances }: PoolStatus,
   agents: AgentView[],
-  { pool, setup }: PreparedPool,
+  { pool, setup }: Pick<ReadyPlan, 'pool' | 'setup'>,
 ): FleetRow[] {
   const local = pool.provider.type === 'local'
   const byId = new Map(agents.map((agent) => [agent.id, agent]))

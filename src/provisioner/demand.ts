@@ -3,7 +3,6 @@
 import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
 import type { ProvidedPool } from '../agent-setup/trust.ts'
-import { masterAddressOf } from '../config/master-address.ts'
 import type { DemandConfig, MasterConfig } from '../config/master-config.ts'
 import { builtInDemand } from '../demand/built-in.ts'
 import { endpointOf } from '../demand/determined/connections.ts'
@@ -14,17 +13,17 @@ import type { AgentView } from '../http/fleet-views.ts'
 import { type Listener, listen } from '../http/listen.ts'
 import { openPushDoor } from '../http/push-endpoint.ts'
 import { healthHandler } from '../http/status-endpoints.ts'
-import { pathFacts, readTextFile, servedPair, type TlsMaterial } from '../pki/credentials.ts'
+import { pathFacts, readTextFile, servedPair } from '../pki/credentials.ts'
 import { tellProblems } from '../platform/log.ts'
 import type { Clock, Handler, Logger } from '../platform/ports.ts'
 import type { ProblemCode } from '../problems/codes.ts'
 import { isError, type Problem, ProvisionError, type Where } from '../problems/problem.ts'
-import { resolveHost } from '../providers/cloud-metadata.ts'
 import { offeringsOf } from '../providers/registry.ts'
 import { holdPlaceholder } from '../standalone/agent/placeholder.ts'
 import type { Agent } from '../standalone/master/agent.ts'
 import { createMaster, type Master } from '../standalone/master/master.ts'
 import { openKeeper } from '../standalone/master/state.ts'
+import type { MasterCertificate } from './certificate.ts'
 import { isProvided } from './prepare.ts'
 import { type Identity, knownClusterId } from './state.ts'
 
@@ -33,8 +32,8 @@ export interface DemandContext {
   version: string
   env: Readonly<Record<string, string | undefined>>
   identity: Identity
-  /** Of `security.tls`, with the key where this process serves with it. */
-  material?: TlsMaterial
+  /** A master of ours serves with it. */
+  certificate: MasterCertificate
   /** For a master of ours: whether an agent of a pool with a provider is one of its VMs. */
   mayJoin: (pool: string, id: string) => boolean
   /** Orders and questions to us, for the listener of a master of ours. */
@@ -51,8 +50,6 @@ export interface OpenedDemand {
   onAgent?: (listener: () => void) => () => void
   /** These VMs are gone: their agents are not waited for. */
   forget?: (ids: string[], reason: string) => void
-  /** Serves a renewed certificate; the problem when it cannot be used. */
-  renew?: (material: TlsMaterial) => Problem | undefined
   /** Requests about it, for the listener of ours. */
   handlers?: Handler[]
   /** Where a master of ours listens. */
@@ -79,7 +76,7 @@ export async function openDemand(context: DemandContext & { demand?: DemandSourc
 
 /** Throws a ProvisionError when the master cannot listen or remember. */
 export async function openBuiltInDemand(context: DemandContext): Promise<OpenedDemand> {
-  const { master, address, port, renew, close } = await openBuiltInMaster(context)
+  const { master, address, port, close } = await openBuiltInMaster(context)
   const source = builtInDemand(master)
   return {
     source,
@@ -88,7 +85,6 @@ export async function openBuiltInDemand(context: DemandContext): Promise<OpenedD
     forget(ids, reason) {
       for (const id of ids) master.forget(id, reason)
     },
-    renew,
     listener: { address, port },
     async close() {
       await source.close()
@@ -109,15 +105,12 @@ export interface BuiltInMaster {
   master: Master
   address: string
   port: number
-  /** Serves the renewed certificate and gives it to tasks; the problem when it cannot be used. */
-  renew(material: TlsMaterial): Problem | undefined
   close(): Promise<void>
 }
 
 /** Throws a ProvisionError when the port, the state folder or a file it needs cannot be had. */
 export async function openBuiltInMaster(options: DemandContext): Promise<BuiltInMaster> {
-  const { config, clock, logger } = options
-  let { material } = options
+  const { config, certificate, clock, logger } = options
   const { client_ca } = config.resource_manager
   const clientCa =
     client_ca && readClientCa(client_ca, { file: config.file, path: 'resource_manager.client_ca' })
@@ -129,23 +122,23 @@ export async function openBuiltInMaster(options: DemandContext): Promise<BuiltIn
     masterId: randomUUID(),
     clusterId: options.identity.clusterId,
     keeper,
-    taskCertificate: () =>
-      material &&
-      pathFacts(material.path)
-        .map(({ pem }) => pem)
-        .join(''),
+    taskCertificate() {
+      const served = certificate.current()
+      return (
+        served &&
+        pathFacts(served.path)
+          .map(({ pem }) => pem)
+          .join('')
+      )
+    },
   })
   try {
     const listener = await open(options, master, { token, clientCa })
+    certificate.serveWith((renewed) => listener.useCertificate(servedPair(renewed)))
     return {
       master,
       address: listener.address,
       port: listener.port,
-      renew(renewed) {
-        const unusable = listener.useCertificate(servedPair(renewed))
-        if (!unusable) material = renewed
-        return unusable
-      },
       async close() {
         await master.close()
         await listener.close()
@@ -158,15 +151,16 @@ export async function openBuiltInMaster(options: DemandContext): Promise<BuiltIn
 }
 
 async function open(
-  { config, logger, material, control }: DemandContext,
+  { config, logger, certificate, control }: DemandContext,
   master: Master,
   { token, clientCa }: { token: string; clientCa?: string },
 ): Promise<Listener> {
   const faults = () => [master.fault()].flatMap((fault) => (fault ? [`${fault.code} ${fault.message}`] : []))
+  const served = certificate.current()
   const listener = await listen({
     address: listenAddress(config),
     port: config.port,
-    tls: material && { ...servedPair(material), clientCa },
+    tls: served && { ...servedPair(served), clientCa },
     handlers: [accessHandler({ token }), healthHandler(faults), control, ...master.handlers],
     upgrades: master.upgrades,
     logger,
@@ -299,22 +293,4 @@ export function readClientCa(path: string, where: Where): string | undefined {
   const { text, problems } = readTextFile(path, 'client CA file', undefined, where)
   if (problems.some(isError)) throw new ProvisionError(problems)
   return text
-}
-
-// What agents dial where the configuration names an alias, such as `local-ipv4`: asked from the cloud's metadata server.
-
-export interface DialledHostsInput {
-  config: MasterConfig
-  env: Readonly<Record<string, string | undefined>>
-  clock: Clock
-}
-
-/** Host by pool name. Throws CLOUD_METADATA_UNAVAILABLE when an alias means nothing on this machine. */
-export async function dialledHosts({ config, env, clock }: DialledHostsInput): Promise<Map<string, string>> {
-  const hosts = new Map<string, string>()
-  for (const pool of config.resource_pools.filter(isProvided)) {
-    const { host } = masterAddressOf(config, pool).address
-    hosts.set(pool.pool_name, await resolveHost(host, { fetch: globalThis.fetch, clock, env }))
-  }
-  return hosts
 }
