@@ -37,7 +37,7 @@ export function createConfiguration(first: MasterConfig, logger: Logger): Config
   const oneByOne = limit(1)
 
   async function takeOver(after: MasterConfig, { plans, running }: PoolsToReload): Promise<Reloaded> {
-    const { config, changes, reconfigured, renewed } = planReload(current, after)
+    const { config, changes, reconfigured, restarted } = planReload(current, after)
     if (changes.length === 0) {
       logger.info('the configuration has not changed')
       return { config: current, changes: [], problems: [] }
@@ -52,7 +52,7 @@ export function createConfiguration(first: MasterConfig, logger: Logger): Config
     }
     tellChanges(changes, logger)
     for (const pool of reconfigured) running.reconfigure(pool)
-    await Promise.all(renewed.map(running.restart))
+    await Promise.all(restarted.map(running.restart))
     return { config: current, changes, problems }
   }
 

@@ -13,7 +13,7 @@ import type { AgentView } from '../http/fleet-views.ts'
 import { type Listener, listen } from '../http/listen.ts'
 import { openPushDoor } from '../http/push-endpoint.ts'
 import { healthHandler } from '../http/status-endpoints.ts'
-import { pathFacts, readTextFile, servedPair } from '../pki/credentials.ts'
+import { pathFacts, readTextFile, servedPair, type TlsMaterial } from '../pki/credentials.ts'
 import { tellProblems } from '../platform/log.ts'
 import type { Clock, Handler, Logger } from '../platform/ports.ts'
 import type { ProblemCode } from '../problems/codes.ts'
@@ -72,11 +72,29 @@ export async function openDemand(context: DemandContext & { demand?: DemandSourc
   return openers[context.config.demand.type](context)
 }
 
-// Demand of the built-in master, which this process runs and serves.
+// Demand of the built-in master, which this process runs and serves: its memory on the disk, its listener, its token.
 
-/** Throws a ProvisionError when the master cannot listen or remember. */
-export async function openBuiltInDemand(context: DemandContext): Promise<OpenedDemand> {
-  const { master, address, port, close } = await openBuiltInMaster(context)
+/** Throws a ProvisionError when the port, the state folder or a file it needs cannot be had. */
+async function openBuiltInDemand(context: DemandContext): Promise<OpenedDemand> {
+  const { config, certificate, clock, logger } = context
+  const { client_ca } = config.resource_manager
+  const clientCa =
+    client_ca && readClientCa(client_ca, { file: config.file, path: 'resource_manager.client_ca' })
+  const token = loadToken(join(config.state_dir, 'token'))
+  const keeper = await openKeeper({ file: join(config.state_dir, 'master.journal'), clock, logger })
+  tellProblems(logger, keeper.problems)
+  const master = createMaster({
+    ...context,
+    masterId: randomUUID(),
+    clusterId: context.identity.clusterId,
+    keeper,
+    taskCertificate: () => pemOf(certificate.current()),
+  })
+  const listener = await serve(master, context, { token, clientCa }).catch(async (error: unknown) => {
+    await master.close()
+    throw error
+  })
+  certificate.serveWith((renewed) => listener.useCertificate(servedPair(renewed)))
   const source = builtInDemand(master)
   return {
     source,
@@ -85,12 +103,22 @@ export async function openBuiltInDemand(context: DemandContext): Promise<OpenedD
     forget(ids, reason) {
       for (const id of ids) master.forget(id, reason)
     },
-    listener: { address, port },
+    listener: { address: listener.address, port: listener.port },
     async close() {
       await source.close()
-      await close()
+      await master.close()
+      await listener.close()
     },
   }
+}
+
+function pemOf(certificate: TlsMaterial | undefined): string | undefined {
+  return (
+    certificate &&
+    pathFacts(certificate.path)
+      .map(({ pem }) => pem)
+      .join('')
+  )
 }
 
 function viewOf({ id, phase, devices, link: { tls } }: Agent): AgentView[] {
@@ -99,60 +127,9 @@ function viewOf({ id, phase, devices, link: { tls } }: Agent): AgentView[] {
   return [{ id, state, slots: devices.length, tls: tls && { version: tls.version, name: tls.serverName } }]
 }
 
-// The built-in master as a process runs it: its memory on the disk, its listener, its token, its certificate.
-
-export interface BuiltInMaster {
-  master: Master
-  address: string
-  port: number
-  close(): Promise<void>
-}
-
-/** Throws a ProvisionError when the port, the state folder or a file it needs cannot be had. */
-export async function openBuiltInMaster(options: DemandContext): Promise<BuiltInMaster> {
-  const { config, certificate, clock, logger } = options
-  const { client_ca } = config.resource_manager
-  const clientCa =
-    client_ca && readClientCa(client_ca, { file: config.file, path: 'resource_manager.client_ca' })
-  const token = loadToken(join(config.state_dir, 'token'))
-  const keeper = await openKeeper({ file: join(config.state_dir, 'master.journal'), clock, logger })
-  tellProblems(logger, keeper.problems)
-  const master = createMaster({
-    ...options,
-    masterId: randomUUID(),
-    clusterId: options.identity.clusterId,
-    keeper,
-    taskCertificate() {
-      const served = certificate.current()
-      return (
-        served &&
-        pathFacts(served.path)
-          .map(({ pem }) => pem)
-          .join('')
-      )
-    },
-  })
-  try {
-    const listener = await open(options, master, { token, clientCa })
-    certificate.serveWith((renewed) => listener.useCertificate(servedPair(renewed)))
-    return {
-      master,
-      address: listener.address,
-      port: listener.port,
-      async close() {
-        await master.close()
-        await listener.close()
-      },
-    }
-  } catch (error) {
-    await master.close()
-    throw error
-  }
-}
-
-async function open(
-  { config, logger, certificate, control }: DemandContext,
+async function serve(
   master: Master,
+  { config, logger, certificate, control }: DemandContext,
   { token, clientCa }: { token: string; clientCa?: string },
 ): Promise<Listener> {
   const faults = () => [master.fault()].flatMap((fault) => (fault ? [`${fault.code} ${fault.message}`] : []))
@@ -182,7 +159,7 @@ function listenAddress({ resource_pools }: MasterConfig): string {
 const passing: readonly ProblemCode[] = ['DETERMINED_UNREACHABLE', 'DETERMINED_FAULT']
 
 /** Throws a ProvisionError when no pool could ever be run for this master. */
-export async function openDeterminedDemand(context: DemandContext): Promise<OpenedDemand> {
+async function openDeterminedDemand(context: DemandContext): Promise<OpenedDemand> {
   const provided = context.config.resource_pools.filter(isProvided)
   const source = sourceOf(context)
   const pools = provided.map((pool) => pool.pool_name)
@@ -280,7 +257,7 @@ export async function learnClusterId(context: SourceContext): Promise<string | u
 
 // Demand that a master pushes over HTTP to the listener of ours.
 
-export async function openPushDemand({ config, clock, logger }: DemandContext): Promise<OpenedDemand> {
+async function openPushDemand({ config, clock, logger }: DemandContext): Promise<OpenedDemand> {
   const pools = config.resource_pools.filter(isProvided).map((pool) => pool.pool_name)
   const { source, handler } = openPushDoor({ pools, life: randomUUID().slice(0, 8), clock, logger })
   return { source, handlers: [handler], close: source.close }

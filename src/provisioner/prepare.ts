@@ -158,7 +158,7 @@ export function choosePool(config: MasterConfig, name?: string): ProvidedPool {
 
 // How a local VM's script starts its agent: this very program, with the Node.js that runs it.
 
-export function localAgentCommand(): string[] {
+function localAgentCommand(): string[] {
   return [process.execPath, resolve(process.argv[1] ?? ''), 'agent']
 }
 

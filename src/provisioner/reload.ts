@@ -16,7 +16,7 @@ export interface ReloadPlan {
   /** Pools whose limits have changed. */
   reconfigured: string[]
   /** Pools whose loop begins anew. */
-  renewed: string[]
+  restarted: string[]
 }
 
 export function planReload(before: MasterConfig, after: MasterConfig): ReloadPlan {
@@ -38,7 +38,7 @@ export function planReload(before: MasterConfig, after: MasterConfig): ReloadPla
       }),
     },
     reconfigured: names.filter((name) => has(name, 'now') && !has(name, 'next_vms')),
-    renewed: names.filter((name) => has(name, 'next_vms')),
+    restarted: names.filter((name) => has(name, 'next_vms')),
   }
 }
 
