@@ -16,8 +16,11 @@ export {
   type CreatePushDemandOptions,
   createProvisioner,
   createPushDemand,
+  type DryRunPool,
+  dryRunPool,
   type FleetEvent,
   loadConfig,
+  type PoolPlan,
   type PoolStatus,
   type PoolsStatus,
   type Provisioner,
@@ -25,5 +28,5 @@ export {
   type PushedAgent,
   type PushedDemand,
   type PushedWork,
+  prepareAll,
 } from './provisioner/library.ts'
-export { type DryRunPool, dryRunPool, prepareAll } from './provisioner/prepare.ts'

@@ -1,6 +1,7 @@
 // What `provision check` has to say, row by row: what was looked at, and what came of it.
 
 import { join } from 'node:path'
+import type { AgentSetup } from '../agent-setup/setup.ts'
 import type { ProvidedPool } from '../agent-setup/trust.ts'
 import type { DemandConfig, MasterConfig, ProviderKind } from '../config/master-config.ts'
 import { productName } from '../http/status-endpoints.ts'
@@ -14,9 +15,10 @@ import { codeGroups, codeInfo } from '../problems/codes.ts'
 import { isError, type Problem, ProvisionError, problem } from '../problems/problem.ts'
 import type { ProviderContext, ProviderModule } from '../providers/contract.ts'
 import { loadProvider, offeringsOf } from '../providers/registry.ts'
+import { loadMasterCertificate } from './certificate.ts'
 import { checkDeterminedDemand } from './demand.ts'
-import { type DialablePool, loadMasterMaterial, type PoolOutcome } from './prepare.ts'
-import { preflightPool } from './prepared-pools.ts'
+import { preflightPool } from './launch-gate.ts'
+import type { PoolPlan } from './prepare.ts'
 import { peekIdentity } from './state.ts'
 
 /** `not_checked` is never as good as `passed`: the note tells why nobody looked. */
@@ -67,15 +69,15 @@ export function checkCertificate(config: MasterConfig, now: number): CheckRow[] 
     return [
       notChecked('chain', 'security.tls is not set: agents trust what the pools say, if they dial https'),
     ]
-  const { material, problems } = loadMasterMaterial(config, { now })
+  const { certificate, problems } = loadMasterCertificate(config, { now })
   const faults = problems.map((problem) => of(isAboutKey(problem) ? 'key' : 'chain', problem))
-  if (!material) return faults
-  const facts = pathFacts(material.path)
+  if (!certificate) return faults
+  const facts = pathFacts(certificate.path)
   const end = Math.min(...facts.map(({ notAfter }) => Date.parse(notAfter)))
   const days = Math.floor((end - now) / dayMs)
   const chain = facts.map(({ role }) => role).join(', ')
   const found = [passed('chain', `${facts[0]!.subject}: ${chain}; all valid for ${days} more days`)]
-  if (material.key) found.push(passed('key', `${files.key} fits the certificate`))
+  if (certificate.key) found.push(passed('key', `${files.key} fits the certificate`))
   else found.push(notChecked('key', 'this process does not serve with it'))
   return [...found, ...faults]
 }
@@ -89,17 +91,17 @@ function isAboutKey({ code, where }: Problem): boolean {
 const topics = ['trust', 'user data', 'launch request'] as const
 type Topic = (typeof topics)[number]
 
-/** @param outcome undefined when the certificate is refused */
-export function checkAgents(subject: string, outcome: PoolOutcome | undefined): CheckRow[] {
+/** @param plan undefined when the certificate is refused */
+export function checkAgents(subject: string, plan: PoolPlan | undefined): CheckRow[] {
   const { passed, notChecked, of } = rowsOf(subject)
-  if (!outcome) return topics.map((topic) => notChecked(topic, 'the certificate has to be right first'))
+  if (!plan) return topics.map((topic) => notChecked(topic, 'the certificate has to be right first'))
   // What only the cloud can tell is asked of it, a few rows further down.
-  const problems = outcome.problems.filter(({ code }) => code !== 'REQUEST_UNKNOWN_OFFLINE')
+  const problems = plan.problems.filter(({ code }) => code !== 'REQUEST_UNKNOWN_OFFLINE')
   return topics.flatMap((topic) => {
     const mine = problems.filter((fault) => topicOf(fault) === topic)
     const faults = mine.map((fault) => of(topic, fault))
     if (mine.some(isError)) return faults
-    const note = notes[topic](outcome)
+    const note = notes[topic](plan)
     const row =
       note === undefined ? notChecked(topic, 'what failed has to be right first') : passed(topic, note)
     return [row, ...faults]
@@ -107,23 +109,23 @@ export function checkAgents(subject: string, outcome: PoolOutcome | undefined): 
 }
 
 /** undefined where it did not come so far. */
-const notes: Record<Topic, (outcome: PoolOutcome) => string | undefined> = {
-  trust({ dialable }) {
-    if (!dialable) return undefined
-    const { mode, modeReason, certificateName } = dialable.setup.trust
+const notes: Record<Topic, (plan: PoolPlan) => string | undefined> = {
+  trust({ setup }) {
+    if (!setup) return undefined
+    const { mode, modeReason, certificateName } = setup.trust
     return `${mode}: ${modeReason}${certificateName ? `; the name ${certificateName}` : ''}`
   },
-  'user data'({ prepared, pool }) {
-    if (!prepared) return undefined
-    const { bytes, encoding } = prepared.userData
+  'user data'({ userData, pool }) {
+    if (!userData) return undefined
+    const { bytes, encoding } = userData
     const size = `${bytes.packed} bytes${bytes.limit === undefined ? '' : ` of ${bytes.limit}`}`
     const form = encoding === 'plain' ? '' : ` as ${encoding}`
     const allowed = pool.provider.allow_secrets_in_user_data
     return `${size}${form}; ${allowed ? 'secrets in it are allowed' : 'no key or token in it'}`
   },
-  'launch request'({ prepared }) {
-    if (!prepared) return undefined
-    const { call, region } = prepared.request
+  'launch request'({ request }) {
+    if (!request) return undefined
+    const { call, region } = request
     return `${call}${region ? ` in ${region}` : ''}`
   },
 }
@@ -171,28 +173,29 @@ export interface MasterCheckInput {
   isOurs: boolean
 }
 
-/** @param dialable undefined when it is not known how agents would dial */
+/** @param plan undefined when the certificate is refused */
 export async function checkMaster(
   subject: string,
-  dialable: DialablePool | undefined,
+  plan: PoolPlan | undefined,
   input: MasterCheckInput,
 ): Promise<CheckRow[]> {
   const { notChecked } = rowsOf(subject)
-  const { rows, master } = await joinRows(subject, dialable, input)
-  if (master && dialable) return [...rows, ...versionRows(subject, dialable, master)]
+  const { rows, master } = await joinRows(subject, plan, input)
+  if (master && plan?.setup) return [...rows, ...versionRows(subject, plan.setup, master)]
   return input.isOurs ? rows : [...rows, notChecked(versions, 'no master has told its own')]
 }
 
 async function joinRows(
   subject: string,
-  dialable: DialablePool | undefined,
+  plan: PoolPlan | undefined,
   { clock, isOurs }: MasterCheckInput,
 ): Promise<{ rows: CheckRow[]; master?: MasterInfo }> {
   const { passed, notChecked, of } = rowsOf(subject)
-  if (!dialable) return { rows: [notChecked(joining, 'what failed has to be right first')] }
-  const { preflight: mode } = dialable.pool.provider
+  if (!plan?.setup) return { rows: [notChecked(joining, 'what failed has to be right first')] }
+  const { pool, setup, hasClientCertificate } = plan
+  const { preflight: mode } = pool.provider
   if (mode === 'off') return { rows: [notChecked(joining, 'the pool says `preflight: off`')] }
-  const result = await preflightPool(dialable, clock)
+  const result = await preflightPool({ pool, setup, hasClientCertificate }, clock)
   const place = placeOf(result)
   if (isOurs && result.problem?.code === 'PREFLIGHT_REFUSED')
     return {
@@ -212,7 +215,7 @@ function placeOf({ dialled: { host, port } }: PreflightResult): string {
 }
 
 /** Determined's master and agents are released together; masters of ours speak to agents of that release. */
-function versionRows(subject: string, { setup }: DialablePool, master: MasterInfo): CheckRow[] {
+function versionRows(subject: string, setup: AgentSetup, master: MasterInfo): CheckRow[] {
   const { passed, notChecked, of } = rowsOf(subject)
   const { image } = setup.docker
   if (master.product === productName || setup.runtime !== 'docker') return []

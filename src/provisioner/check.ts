@@ -18,7 +18,7 @@ import {
   checkMaster,
   rowsOf,
 } from './check-rows.ts'
-import { choosePools, localAgentCommand, type PoolOutcome, prepareAll } from './prepare.ts'
+import { choosePools, type PoolPlan, prepareAll } from './prepare.ts'
 
 export interface CheckOptions {
   /** The configuration. */
@@ -28,7 +28,6 @@ export interface CheckOptions {
   /** Dialled in place of an alias. */
   masterHost?: string
   env: Readonly<Record<string, string | undefined>>
-  localAgent: string[]
   clock: Clock
   logger: Logger
   /** In place of the providers this version has. */
@@ -56,14 +55,13 @@ async function checkPools(
   pools: ProvidedPool[],
   options: CheckOptions,
 ): Promise<CheckRow[]> {
-  const { localAgent, clock } = options
   const { hosts, rows } = await hostsOf(config, pools, options)
   const names = pools.map(({ pool_name }) => pool_name)
   // What is wrong with the certificate is told with the certificate.
-  const { outcomes } = await prepareAll(config, { pools: names, hosts, now: clock.now(), localAgent })
+  const { plans } = await prepareAll(config, { pools: names, hosts, now: options.clock.now() })
   const checked = pools.map((pool) => {
-    const outcome = outcomes.find((one) => one.pool === pool)
-    return checkPool(config, pool, outcome, hosts.get(pool.pool_name), options)
+    const plan = plans.find((one) => one.pool === pool)
+    return checkPool(config, pool, plan, hosts.get(pool.pool_name), options)
   })
   return [...rows, ...(await Promise.all(checked)).flat()]
 }
@@ -71,7 +69,7 @@ async function checkPools(
 async function checkPool(
   config: MasterConfig,
   pool: ProvidedPool,
-  outcome: PoolOutcome | undefined,
+  plan: PoolPlan | undefined,
   masterHost: string | undefined,
   options: CheckOptions,
 ): Promise<CheckRow[]> {
@@ -80,10 +78,10 @@ async function checkPool(
   const isOurs = config.demand.type === 'built-in'
   const { address } = masterAddressOf(config, pool, { masterHost })
   const [master, cloud] = await Promise.all([
-    checkMaster(subject, outcome?.dialable, { clock, isOurs }),
+    checkMaster(subject, plan, { clock, isOurs }),
     checkCloud(subject, pool, address, { ...options, config }),
   ])
-  return [...checkAgents(subject, outcome), ...master, ...cloud]
+  return [...checkAgents(subject, plan), ...master, ...cloud]
 }
 
 /** What an alias stands for is known on a VM of the cloud only; elsewhere the pool is looked at without it. */
@@ -112,9 +110,7 @@ async function hostsOf(
 // What a check needs of this process.
 
 /** Only what a provider cannot say in a row is logged. */
-export function checkSurroundings(
-  write: (line: string) => void,
-): Pick<CheckOptions, 'clock' | 'logger' | 'localAgent'> {
+export function checkSurroundings(write: (line: string) => void): Pick<CheckOptions, 'clock' | 'logger'> {
   const logger = createLogger({ format: 'text', level: 'warn', clock: systemClock, write })
-  return { clock: systemClock, logger, localAgent: localAgentCommand() }
+  return { clock: systemClock, logger }
 }

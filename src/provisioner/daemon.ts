@@ -7,9 +7,8 @@ import { systemClock } from '../platform/clock.ts'
 import { contentsFingerprint } from '../platform/files.ts'
 import { createLogger, type LogFormat, type LogLevel, tellProblems } from '../platform/log.ts'
 import type { Clock, Logger } from '../platform/ports.ts'
-import { localAgentCommand } from './prepare.ts'
+import { watchConfiguration } from './configuration.ts'
 import { composeProvisioner, type Provisioner } from './provisioner.ts'
-import { watchConfiguration } from './reload.ts'
 
 export interface DaemonOptions {
   config: MasterConfig
@@ -44,7 +43,6 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
   process.on('SIGHUP', () => readAgain())
   const provisioner = composeProvisioner({
     ...options,
-    localAgent: localAgentCommand(),
     clock,
     logger,
     onChange: picture,

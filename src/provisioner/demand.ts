@@ -3,7 +3,6 @@
 import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
 import type { ProvidedPool } from '../agent-setup/trust.ts'
-import { masterAddressOf } from '../config/master-address.ts'
 import type { DemandConfig, MasterConfig } from '../config/master-config.ts'
 import { builtInDemand } from '../demand/built-in.ts'
 import { endpointOf } from '../demand/determined/connections.ts'
@@ -18,12 +17,12 @@ import { tellProblems } from '../platform/log.ts'
 import type { Clock, Handler, Logger } from '../platform/ports.ts'
 import type { ProblemCode } from '../problems/codes.ts'
 import { isError, type Problem, ProvisionError, type Where } from '../problems/problem.ts'
-import { resolveHost } from '../providers/cloud-metadata.ts'
 import { offeringsOf } from '../providers/registry.ts'
 import { holdPlaceholder } from '../standalone/agent/placeholder.ts'
 import type { Agent } from '../standalone/master/agent.ts'
 import { createMaster, type Master } from '../standalone/master/master.ts'
 import { openKeeper } from '../standalone/master/state.ts'
+import type { MasterCertificate } from './certificate.ts'
 import type { JoinedAgent } from './fleet-rows.ts'
 import { isProvided } from './prepare.ts'
 import { type Identity, knownClusterId } from './state.ts'
@@ -33,8 +32,8 @@ export interface DemandContext {
   version: string
   env: Readonly<Record<string, string | undefined>>
   identity: Identity
-  /** Of `security.tls`, with the key where this process serves with it. */
-  material?: TlsMaterial
+  /** A master of ours serves with it. */
+  certificate: MasterCertificate
   /** For a master of ours: whether an agent of a pool with a provider is one of its VMs. */
   mayJoin: (pool: string, id: string) => boolean
   /** Orders and questions to us, for the listener of a master of ours. */
@@ -51,8 +50,6 @@ export interface OpenedDemand {
   onAgent?: (listener: () => void) => () => void
   /** These VMs are gone: their agents are not waited for. */
   forget?: (ids: string[], reason: string) => void
-  /** Serves a renewed certificate; the problem when it cannot be used. */
-  renew?: (material: TlsMaterial) => Problem | undefined
   /** Requests about it, for the listener of ours. */
   handlers?: Handler[]
   /** Where a master of ours listens. */
@@ -75,11 +72,29 @@ export async function openDemand(context: DemandContext & { demand?: DemandSourc
   return openers[context.config.demand.type](context)
 }
 
-// Demand of the built-in master, which this process runs and serves.
+// Demand of the built-in master, which this process runs and serves: its memory on the disk, its listener, its token.
 
-/** Throws a ProvisionError when the master cannot listen or remember. */
-export async function openBuiltInDemand(context: DemandContext): Promise<OpenedDemand> {
-  const { master, address, port, renew, close } = await openBuiltInMaster(context)
+/** Throws a ProvisionError when the port, the state folder or a file it needs cannot be had. */
+async function openBuiltInDemand(context: DemandContext): Promise<OpenedDemand> {
+  const { config, certificate, clock, logger } = context
+  const { client_ca } = config.resource_manager
+  const clientCa =
+    client_ca && readClientCa(client_ca, { file: config.file, path: 'resource_manager.client_ca' })
+  const token = loadToken(join(config.state_dir, 'token'))
+  const keeper = await openKeeper({ file: join(config.state_dir, 'master.journal'), clock, logger })
+  tellProblems(logger, keeper.problems)
+  const master = createMaster({
+    ...context,
+    masterId: randomUUID(),
+    clusterId: context.identity.clusterId,
+    keeper,
+    taskCertificate: () => pemOf(certificate.current()),
+  })
+  const listener = await serve(master, context, { token, clientCa }).catch(async (error: unknown) => {
+    await master.close()
+    throw error
+  })
+  certificate.serveWith((renewed) => listener.useCertificate(servedPair(renewed)))
   const source = builtInDemand(master)
   return {
     source,
@@ -88,13 +103,22 @@ export async function openBuiltInDemand(context: DemandContext): Promise<OpenedD
     forget(ids, reason) {
       for (const id of ids) master.forget(id, reason)
     },
-    renew,
-    listener: { address, port },
+    listener: { address: listener.address, port: listener.port },
     async close() {
       await source.close()
-      await close()
+      await master.close()
+      await listener.close()
     },
   }
+}
+
+function pemOf(certificate: TlsMaterial | undefined): string | undefined {
+  return (
+    certificate &&
+    pathFacts(certificate.path)
+      .map(({ pem }) => pem)
+      .join('')
+  )
 }
 
 function viewOf({ id, phase, devices, link: { tls } }: Agent): JoinedAgent[] {
@@ -103,70 +127,17 @@ function viewOf({ id, phase, devices, link: { tls } }: Agent): JoinedAgent[] {
   return [{ id, state, slots: devices.length, tls: tls && { version: tls.version, name: tls.serverName } }]
 }
 
-// The built-in master as a process runs it: its memory on the disk, its listener, its token, its certificate.
-
-export interface BuiltInMaster {
-  master: Master
-  address: string
-  port: number
-  /** Serves the renewed certificate and gives it to tasks; the problem when it cannot be used. */
-  renew(material: TlsMaterial): Problem | undefined
-  close(): Promise<void>
-}
-
-/** Throws a ProvisionError when the port, the state folder or a file it needs cannot be had. */
-export async function openBuiltInMaster(options: DemandContext): Promise<BuiltInMaster> {
-  const { config, clock, logger } = options
-  let { material } = options
-  const { client_ca } = config.resource_manager
-  const clientCa =
-    client_ca && readClientCa(client_ca, { file: config.file, path: 'resource_manager.client_ca' })
-  const token = loadToken(join(config.state_dir, 'token'))
-  const keeper = await openKeeper({ file: join(config.state_dir, 'master.journal'), clock, logger })
-  tellProblems(logger, keeper.problems)
-  const master = createMaster({
-    ...options,
-    masterId: randomUUID(),
-    clusterId: options.identity.clusterId,
-    keeper,
-    taskCertificate: () =>
-      material &&
-      pathFacts(material.path)
-        .map(({ pem }) => pem)
-        .join(''),
-  })
-  try {
-    const listener = await open(options, master, { token, clientCa })
-    return {
-      master,
-      address: listener.address,
-      port: listener.port,
-      renew(renewed) {
-        const unusable = listener.useCertificate(servedPair(renewed))
-        if (!unusable) material = renewed
-        return unusable
-      },
-      async close() {
-        await master.close()
-        await listener.close()
-      },
-    }
-  } catch (error) {
-    await master.close()
-    throw error
-  }
-}
-
-async function open(
-  { config, logger, material, control }: DemandContext,
+async function serve(
   master: Master,
+  { config, logger, certificate, control }: DemandContext,
   { token, clientCa }: { token: string; clientCa?: string },
 ): Promise<Listener> {
   const faults = () => [master.fault()].flatMap((fault) => (fault ? [`${fault.code} ${fault.message}`] : []))
+  const served = certificate.current()
   const listener = await listen({
     address: listenAddress(config),
     port: config.port,
-    tls: material && { ...servedPair(material), clientCa },
+    tls: served && { ...servedPair(served), clientCa },
     handlers: [accessHandler({ token }), healthHandler(faults), control, ...master.handlers],
     upgrades: master.upgrades,
     logger,
@@ -188,7 +159,7 @@ function listenAddress({ resource_pools }: MasterConfig): string {
 const passing: readonly ProblemCode[] = ['DETERMINED_UNREACHABLE', 'DETERMINED_FAULT']
 
 /** Throws a ProvisionError when no pool could ever be run for this master. */
-export async function openDeterminedDemand(context: DemandContext): Promise<OpenedDemand> {
+async function openDeterminedDemand(context: DemandContext): Promise<OpenedDemand> {
   const provided = context.config.resource_pools.filter(isProvided)
   const source = sourceOf(context)
   const pools = provided.map((pool) => pool.pool_name)
@@ -286,7 +257,7 @@ export async function learnClusterId(context: SourceContext): Promise<string | u
 
 // Demand that a master pushes over HTTP to the listener of ours.
 
-export async function openPushDemand({ config, clock, logger }: DemandContext): Promise<OpenedDemand> {
+async function openPushDemand({ config, clock, logger }: DemandContext): Promise<OpenedDemand> {
   const pools = config.resource_pools.filter(isProvided).map((pool) => pool.pool_name)
   const { source, handler } = openPushDoor({ pools, life: randomUUID().slice(0, 8), clock, logger })
   return { source, handlers: [handler], close: source.close }
@@ -299,22 +270,4 @@ export function readClientCa(path: string, where: Where): string | undefined {
   const { text, problems } = readTextFile(path, 'client CA file', undefined, where)
   if (problems.some(isError)) throw new ProvisionError(problems)
   return text
-}
-
-// What agents dial where the configuration names an alias, such as `local-ipv4`: asked from the cloud's metadata server.
-
-export interface DialledHostsInput {
-  config: MasterConfig
-  env: Readonly<Record<string, string | undefined>>
-  clock: Clock
-}
-
-/** Host by pool name. Throws CLOUD_METADATA_UNAVAILABLE when an alias means nothing on this machine. */
-export async function dialledHosts({ config, env, clock }: DialledHostsInput): Promise<Map<string, string>> {
-  const hosts = new Map<string, string>()
-  for (const pool of config.resource_pools.filter(isProvided)) {
-    const { host } = masterAddressOf(config, pool).address
-    hosts.set(pool.pool_name, await resolveHost(host, { fetch: globalThis.fetch, clock, env }))
-  }
-  return hosts
 }

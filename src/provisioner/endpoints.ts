@@ -8,7 +8,7 @@ import { loadMaterial, servedPair, type TlsMaterial } from '../pki/credentials.t
 import { contentsFingerprint } from '../platform/files.ts'
 import { tellProblems } from '../platform/log.ts'
 import type { Clock, Handler, Logger } from '../platform/ports.ts'
-import { watchMaterial } from '../platform/watch.ts'
+import { type Loaded, watchAndReport } from '../platform/watch.ts'
 import { isError, ProvisionError } from '../problems/problem.ts'
 import { readClientCa } from './demand.ts'
 
@@ -55,40 +55,33 @@ function controlSocketOf({ state_dir }: MasterConfig): string {
   return join(state_dir, 'control.sock')
 }
 
-// The listener of `listen`: TLS with a certificate of its own or that of the master, taken over again when it is renewed.
-
-export interface OwnListener {
-  readonly address: string
-  readonly port: number
-  close(): Promise<void>
-}
-
-export interface OwnListenerOptions {
+interface OwnListenerOptions {
   config: MasterConfig
   handlers: Handler[]
   clock: Clock
   logger: Logger
 }
 
-const everyMs = 2000
-
-/** Throws a ProvisionError when the port, the certificate or the token cannot be had. */
-export async function openListener(
+/**
+ * The listener of `listen`: TLS with a certificate of its own or that of the master, taken over again when it is renewed.
+ * Throws a ProvisionError when the port, the certificate or the token cannot be had.
+ */
+async function openListener(
   { address, port, tls, client_ca }: ListenConfig,
   { config, handlers, clock, logger }: OwnListenerOptions,
-): Promise<OwnListener> {
-  const files = tls ?? config.security.tls!
-  const names = [files.cert, ...(files.key ? [files.key] : [])]
-  const load = () => loadPair(files, config, tls ? 'listen.tls' : 'security.tls', clock)
-  const since = contentsFingerprint(names)
-  const { material, problems } = load()
-  if (!material) throw new ProvisionError(problems.filter(isError))
+): Promise<Pick<Listener, 'address' | 'port' | 'close'>> {
+  const { cert, key } = tls ?? config.security.tls!
+  const files = [cert, ...(key ? [key] : [])]
+  const load = () => loadPair({ cert, key }, config, tls ? 'listen.tls' : 'security.tls', clock)
+  const since = contentsFingerprint(files)
+  const first = load()
+  if (!first.contents) throw new ProvisionError(first.problems.filter(isError))
   const clientCa = client_ca && readClientCa(client_ca, { file: config.file, path: 'listen.client_ca' })
   const token = loadToken(join(config.state_dir, 'token'))
   const listener = await listen({
     address,
     port,
-    tls: { ...servedPair(material), clientCa },
+    tls: { ...servedPair(first.contents), clientCa },
     handlers: [accessHandler({ token, takesCertificates: clientCa !== undefined }), ...handlers],
     logger,
     onHandshakeFailure: (failure) =>
@@ -98,7 +91,16 @@ export async function openListener(
     address: listener.address,
     port: listener.port,
   })
-  const stopWatching = watch(names, since, load, listener, clock, logger)
+  const stopWatching = watchAndReport<TlsMaterial>({
+    what: 'certificate of the listener',
+    files,
+    since,
+    load,
+    clock,
+    logger,
+    use: (renewed) => listener.useCertificate(servedPair(renewed)),
+    onChange: () => logger.info('the listener serves the renewed certificate', { file: cert }),
+  })
   return {
     address: listener.address,
     port: listener.port,
@@ -109,37 +111,13 @@ export async function openListener(
   }
 }
 
-function loadPair(files: TlsFiles, { file }: MasterConfig, path: string, clock: Clock) {
-  const where = { cert: { file, path: `${path}.cert` }, key: { file, path: `${path}.key` } }
-  return loadMaterial({ certFile: files.cert, keyFile: files.key }, { now: clock.now(), where })
-}
-
-function watch(
-  files: string[],
-  since: string,
-  load: () => ReturnType<typeof loadPair>,
-  listener: Listener,
+function loadPair(
+  { cert, key }: TlsFiles,
+  { file }: MasterConfig,
+  path: string,
   clock: Clock,
-  logger: Logger,
-): () => void {
-  return watchMaterial<TlsMaterial>({
-    files,
-    since,
-    load,
-    clock,
-    intervalMs: everyMs,
-    onChange(material, warnings) {
-      const unusable = listener.useCertificate(servedPair(material))
-      if (unusable) throw new ProvisionError(unusable)
-      tellProblems(logger, warnings)
-      logger.info('the listener serves the renewed certificate', { file: files[0] })
-    },
-    onProblem(problems) {
-      tellProblems(logger, problems)
-      logger.error('the changed certificate of the listener is not usable; the last good one stays', {
-        file: files[0],
-      })
-    },
-    onRecovery: () => logger.info('the certificate of the listener is good again', { file: files[0] }),
-  })
+): Loaded<TlsMaterial> {
+  const where = { cert: { file, path: `${path}.cert` }, key: { file, path: `${path}.key` } }
+  const { material, problems } = loadMaterial({ certFile: cert, keyFile: key }, { now: clock.now(), where })
+  return { contents: material, problems }
 }

@@ -4,7 +4,7 @@ import type { PoolStatus } from '../fleet/status.ts'
 import type { FleetRow } from '../http/fleet-control.ts'
 import type { TrustPlan } from '../pki/trust-plan.ts'
 import type { Instance } from '../planner/instance.ts'
-import type { PreparedPool } from './prepare.ts'
+import type { ReadyPlan } from './prepare.ts'
 
 /** An agent that has joined at least once. */
 export interface JoinedAgent {
@@ -28,7 +28,7 @@ export function joinedAgents({ snapshot }: PoolStatus): JoinedAgent[] {
 export function fleetRows(
   { instances }: PoolStatus,
   agents: JoinedAgent[],
-  { pool, setup }: PreparedPool,
+  { pool, setup }: Pick<ReadyPlan, 'pool' | 'setup'>,
 ): FleetRow[] {
   const local = pool.provider.type === 'local'
   const byId = new Map(agents.map((agent) => [agent.id, agent]))

@@ -7,6 +7,7 @@ import type { DemandSource } from '../demand/source.ts'
 import type { FleetEvent } from '../fleet/run.ts'
 import { systemClock } from '../platform/clock.ts'
 import type { Logger } from '../platform/ports.ts'
+import { type PrepareAllOptions, prepareAll as plan } from './prepare.ts'
 import { composeProvisioner, type Provisioner } from './provisioner.ts'
 
 export { loadConfig } from '../config/load.ts'
@@ -14,6 +15,7 @@ export type { PushDemand, PushedAgent, PushedDemand, PushedWork } from '../deman
 export type { FleetEvent } from '../fleet/run.ts'
 export type { PoolStatus } from '../fleet/status.ts'
 export type { PoolsStatus } from './pools.ts'
+export { type DryRunPool, dryRunPool, type PoolPlan } from './prepare.ts'
 export type { Provisioner } from './provisioner.ts'
 
 export interface CreateProvisionerOptions {
@@ -41,7 +43,7 @@ export function createProvisioner(options: CreateProvisionerOptions): Provisione
   const provisioner = composeProvisioner({
     version: about.version,
     env: process.env,
-    localAgent: [process.execPath, ownCommand(), 'agent'],
+    localAgent: ownAgent(),
     logger: silent,
     ...rest,
     clock: systemClock,
@@ -68,8 +70,13 @@ export function createPushDemand(options: CreatePushDemandOptions): PushDemand {
   return pushDemand({ ...options, clock: systemClock })
 }
 
-/** The command line beside this file: as it is built, or as its source. */
-function ownCommand(): string {
+/** Plans every pool as a start does, without network, credentials or key; writes nothing. */
+export function prepareAll(config: MasterConfig, options: PrepareAllOptions): ReturnType<typeof plan> {
+  return plan(config, { localAgent: ownAgent(), ...options })
+}
+
+/** By the command line beside this file: as it is built, or as its source. */
+function ownAgent(): string[] {
   const file = import.meta.url.endsWith('.ts') ? '../cli/main.ts' : './cli.cjs'
-  return fileURLToPath(new URL(file, import.meta.url))
+  return [process.execPath, fileURLToPath(new URL(file, import.meta.url)), 'agent']
 }

@@ -3,7 +3,7 @@
 import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
 import type { ProvidedPool } from '../agent-setup/trust.ts'
-import type { MasterConfig, ProviderKind } from '../config/master-config.ts'
+import type { ProviderKind } from '../config/master-config.ts'
 import type { DemandSource } from '../demand/source.ts'
 import { createPoolFleet, type PoolFleet } from '../fleet/pool-fleet.ts'
 import type { FleetEvent, PoolSettings } from '../fleet/run.ts'
@@ -17,8 +17,9 @@ import type { Clock, Logger, Metrics } from '../platform/ports.ts'
 import { type Problem, ProvisionError, problem } from '../problems/problem.ts'
 import type { Ownership, Provider } from '../providers/contract.ts'
 import { loadProvider, offeringsOf } from '../providers/registry.ts'
-import type { PreparedPool } from './prepare.ts'
-import { type LaunchGate, launchGate, type PreparedPools } from './prepared-pools.ts'
+import { type LaunchGate, launchGate } from './launch-gate.ts'
+import type { PoolPlans } from './plans.ts'
+import type { ReadyPlan } from './prepare.ts'
 
 /** A pool that could not be started, and why; the others run. */
 export interface FailedPool {
@@ -43,8 +44,8 @@ export interface RunningPools {
   status(): PoolsStatus
   /** Whether the agent of this id is one of a VM of the pool. */
   mayJoin(pool: string, id: string): boolean
-  /** The certificate has changed. */
-  renewed(): void
+  /** The certificate has changed, and the plans with it. */
+  certificateChanged(): void
   /** The limits of the pool have changed. */
   reconfigure(pool: string): void
   /** Lets the loop of the pool begin anew, or tries once more to start it; its VMs run on. */
@@ -52,8 +53,8 @@ export interface RunningPools {
 }
 
 export interface StartPools {
-  config: MasterConfig
-  pools: PreparedPools
+  plans: PoolPlans
+  stateDir: string
   demand: DemandSource
   env: Readonly<Record<string, string | undefined>>
   onEvent: (event: FleetEvent) => void
@@ -71,14 +72,9 @@ export function createRunningPools(provided: ProvidedPool[], { logger }: { logge
   let isStopping = false
   const all = () => names.flatMap((name) => running.get(name) ?? [])
 
-  async function startOne(name: string, { pools, config, ...rest }: StartPools): Promise<void> {
+  async function startOne(name: string, { plans, ...rest }: StartPools): Promise<void> {
     try {
-      const pool = await runPool({
-        ...rest,
-        prepared: () => pools.get(name),
-        owner: pools.ownerOf(name),
-        stateDir: config.state_dir,
-      })
+      const pool = await runPool({ ...rest, plan: () => plans.get(name), owner: plans.ownerOf(name) })
       running.set(name, pool)
       failed.delete(name)
     } catch (error) {
@@ -129,14 +125,14 @@ export function createRunningPools(provided: ProvidedPool[], { logger }: { logge
       const pool = running.get(name)
       return !pool?.hasListed() || pool.fleet.knows(id)
     },
-    renewed() {
-      for (const pool of running.values()) pool.renewed()
+    certificateChanged() {
+      for (const pool of running.values()) pool.userDataChanged()
     },
     reconfigure(name) {
       const pool = running.get(name)
-      pool?.fleet.reconfigure(poolSettings(started!.pools.get(name).pool))
+      pool?.fleet.reconfigure(poolSettings(started!.plans.get(name).pool))
       // Some limits are part of the user data.
-      pool?.renewed()
+      pool?.userDataChanged()
     },
     async restart(name) {
       if (isStopping) return
@@ -168,7 +164,8 @@ function problemsOf(error: unknown): Problem[] {
 // One pool at work: its provider, its preflight, its fleet loop and its journal. Nothing here reaches another pool.
 
 export interface RunPoolOptions {
-  prepared: () => PreparedPool
+  /** As it is now: a renewed certificate and a changed configuration change it. */
+  plan: () => ReadyPlan
   owner: Ownership
   stateDir: string
   env: Readonly<Record<string, string | undefined>>
@@ -184,8 +181,8 @@ export interface RunningPool {
   instances(): Instance[]
   /** False until the first complete listing: until then nobody can say that an instance is not ours. */
   hasListed(): boolean
-  /** User data may have changed: the master is dialled again before anything more is launched. */
-  renewed(): void
+  /** The master is dialled again before anything more is launched. */
+  userDataChanged(): void
   /** Ends the loop, then what only this machine keeps running. */
   stop(): Promise<void>
 }
@@ -194,8 +191,8 @@ const journalKind = 'fleet 1'
 
 /** Throws a ProvisionError when the provider or the journal cannot be had. */
 export async function runPool(options: RunPoolOptions): Promise<RunningPool> {
-  const { prepared, owner, stateDir, clock, logger } = options
-  const { pool } = prepared()
+  const { plan, owner, stateDir, clock, logger } = options
+  const { pool } = plan()
   const name = fileNameOf(pool.pool_name)
   const meter = { ...options, pool: pool.pool_name }
   const opening = await openProvider(options, join(stateDir, pool.provider.type, name))
@@ -222,7 +219,7 @@ export async function runPool(options: RunPoolOptions): Promise<RunningPool> {
     fleet,
     instances: () => fleet.status().instances,
     hasListed,
-    renewed: () => void gate.ask().catch(() => {}),
+    userDataChanged: () => void gate.ask().catch(() => {}),
     async stop() {
       gate.stop()
       await fleet.stop()
@@ -246,7 +243,7 @@ async function begin(gate: LaunchGate, fleet: PoolFleet): Promise<void> {
 }
 
 async function openProvider(options: RunPoolOptions, folder: string): Promise<Provider> {
-  const { pool, setup } = options.prepared()
+  const { pool, setup } = options.plan()
   const { create } = await loadProvider(pool.provider.type)
   return create({ ...options, config: pool.provider, master: setup.master, stateDir: folder })
 }

@@ -1,38 +1,34 @@
-// Every pool of a configuration, prepared as a dry run and a start both need it.
+// The plan of every pool of a configuration: how its agents trust the master, the user data, the request for its VMs.
 
 import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { mergeAgentConfig } from '../agent-setup/agent-config.ts'
 import { packUserData, type UserData } from '../agent-setup/pack.ts'
 import { renderScript } from '../agent-setup/render.ts'
-import { type AgentSetup, agentSetupOf } from '../agent-setup/setup.ts'
-import { type PoolTrustInput, type ProvidedPool, placeOf, poolTrust } from '../agent-setup/trust.ts'
+import { type AgentConfig, type AgentSetup, agentSetupOf } from '../agent-setup/setup.ts'
+import { type ProvidedPool, placeOf, poolTrust } from '../agent-setup/trust.ts'
 import type { UserTemplate } from '../agent-setup/user-template.ts'
 import type { MasterConfig, ProviderConfig } from '../config/master-config.ts'
-import { loadMaterial, type TlsMaterial } from '../pki/credentials.ts'
-import { masterUrl } from '../pki/trust-plan.ts'
+import type { TlsMaterial } from '../pki/credentials.ts'
+import { masterUrl, type TrustPlan } from '../pki/trust-plan.ts'
 import { isError, type Problem, ProvisionError, problem } from '../problems/problem.ts'
-import type { Intent, LaunchRequest, Ownership } from '../providers/contract.ts'
+import type { LaunchRequest } from '../providers/contract.ts'
 import { launchRequestOf, offeringsOf } from '../providers/registry.ts'
-import { peekIdentity } from './state.ts'
+import { loadMasterCertificate } from './certificate.ts'
+import { type Identity, peekIdentity } from './state.ts'
 
 export interface PrepareAllOptions {
   /** Names of the pools wanted; all without it. */
   pools?: string[]
+  /** Dialled by agents in place of an alias or a missing host. */
   masterHost?: string
-  /** What agents dial, by pool; wins over `masterHost`. */
+  /** The same by pool; wins over `masterHost`. */
   hosts?: ReadonlyMap<string, string>
   /** Milliseconds since the epoch. */
   now: number
-  localAgent: string[]
+  /** How a local VM starts its agent; default: by this very program. */
+  localAgent?: string[]
 }
-
-export interface PoolOutcome extends PreparedOutcome {
-  pool: ProvidedPool
-}
-
-/** Stands for the intent that a real launch would write down first. */
-const exampleIntent = { id: '00000000-0000-4000-8000-000000000000', count: 1 }
 
 /**
  * Pools fail one by one; what they share is in `problems`. Needs no network, credentials or key, and writes nothing.
@@ -40,22 +36,92 @@ const exampleIntent = { id: '00000000-0000-4000-8000-000000000000', count: 1 }
  */
 export async function prepareAll(
   config: MasterConfig,
-  { pools, masterHost, hosts, now, localAgent }: PrepareAllOptions,
-): Promise<{ outcomes: PoolOutcome[]; problems: Problem[] }> {
+  { pools, ...options }: PrepareAllOptions,
+): Promise<{ plans: PoolPlan[]; problems: Problem[] }> {
   const chosen = choosePools(config, pools)
-  const { material, problems } = loadMasterMaterial(config, { now, withKey: false })
-  if (problems.some(isError)) return { outcomes: [], problems }
-  const { clusterId, writerId } = peekIdentity(config)
-  const outcomes = await Promise.all(
-    chosen.map(async (pool): Promise<PoolOutcome> => {
-      const owner = { clusterId, writerId, pool: pool.pool_name }
-      const dialled = hosts?.get(pool.pool_name) ?? masterHost
-      const common = { config, pool, material, now, owner, intent: exampleIntent, localAgent }
-      return { pool, ...(await preparePool({ ...common, masterHost: dialled })) }
-    }),
-  )
-  return { outcomes, problems }
+  const { certificate, problems } = loadMasterCertificate(config, { now: options.now, withKey: false })
+  if (problems.some(isError)) return { plans: [], problems }
+  const identity = peekIdentity(config)
+  return { plans: await planPools(chosen, { config, certificate, identity, ...options }), problems }
 }
+
+/** What is known about a pool before anything is launched, as far as it could be found. */
+export interface PoolPlan {
+  pool: ProvidedPool
+  /** Of the master, when this was planned; undefined without TLS. */
+  certificate: TlsMaterial | undefined
+  /** How its agents are set up: enough to dial the master as one of them would. Missing when that is wrong. */
+  setup?: AgentSetup
+  /** Agents show a certificate that lies on their machine image, not here. */
+  hasClientCertificate: boolean
+  /** Missing, like the request, when a problem is an error. */
+  userData?: UserData
+  /** As an example: a launch makes its own, with its own intent. */
+  request?: LaunchRequest
+  problems: Problem[]
+}
+
+/** By which VMs can be launched. */
+export type ReadyPlan = PoolPlan & Required<Pick<PoolPlan, 'setup' | 'userData' | 'request'>>
+
+export function isReady(plan: PoolPlan): plan is ReadyPlan {
+  return plan.request !== undefined
+}
+
+/** What every plan is made from, beside its pool. */
+export interface PlanInput {
+  config: MasterConfig
+  /** Of the master, when TLS is configured. */
+  certificate: TlsMaterial | undefined
+  identity: Identity
+  hosts?: ReadonlyMap<string, string>
+  masterHost?: string
+  now: number
+  localAgent?: string[]
+}
+
+/** The same for a dry run, a check and a start. */
+export function planPools(pools: ProvidedPool[], input: PlanInput): Promise<PoolPlan[]> {
+  return Promise.all(pools.map((pool) => planPool(pool, input)))
+}
+
+/** Stands for the intent that a real launch would write down first. */
+const exampleIntent = { id: '00000000-0000-4000-8000-000000000000', count: 1 }
+
+/** Takes every step whose input is there, and collects the problems of all. */
+async function planPool(pool: ProvidedPool, input: PlanInput): Promise<PoolPlan> {
+  const { config, certificate, identity, now, localAgent = localAgentCommand() } = input
+  const { provider, pool_name } = pool
+  const masterHost = input.hosts?.get(pool_name) ?? input.masterHost
+  const { master, trust, problems } = poolTrust({ config, pool, material: certificate, now, masterHost })
+  const { template, problems: unread } = loadTemplate(provider)
+  problems.push(...unread)
+  if (!trust) return { pool, certificate, hasClientCertificate: false, problems }
+  const merged = mergeAgentConfig(provider.agent_config_file_contents, trust, {
+    where: placeOf(config, pool, 'agent_config_file_contents'),
+    requireAuthentication: config.resource_manager.require_authentication,
+  })
+  const setup = agentSetupOf({ pool, master, trust, agentConfig: merged.config, localAgent })
+  const allowSecrets = provider.allow_secrets_in_user_data
+  const rendered = await renderScript(setup, { template, allowSecrets })
+  const intent = { ...exampleIntent, offerings: offeringsOf(provider) }
+  const owner = { ...identity, pool: pool_name }
+  const request = launchRequestOf({ config: provider, owner, setup, intent })
+  problems.push(...merged.problems, ...rendered.problems, ...request.problems)
+  const packed = rendered.script === undefined ? undefined : await packUserData(rendered.script, setup)
+  problems.push(...(packed?.problems ?? []))
+  const plan: PoolPlan = {
+    pool,
+    certificate,
+    ...(!merged.problems.some(isError) && { setup }),
+    hasClientCertificate: merged.clientCertificate !== undefined,
+    problems,
+  }
+  if (!packed?.userData || problems.some(isError)) return plan
+  return { ...plan, userData: packed.userData, request }
+}
+
+// The pools of a configuration that are ours to launch.
 
 export function isProvided(pool: { provider?: unknown }): pool is ProvidedPool {
   return pool.provider !== undefined
@@ -78,66 +144,6 @@ export function choosePools(config: MasterConfig, names?: string[]): ProvidedPoo
   return provided.filter((pool) => !names || names.includes(pool.pool_name))
 }
 
-// Everything known about a pool before anything is launched: trust, agent configuration, user data, request.
-
-/** What is enough to dial the master as an agent of the pool would. */
-export interface DialablePool {
-  pool: ProvidedPool
-  setup: AgentSetup
-  /** Agents show a certificate that lies on their machine image, not here. */
-  hasClientCertificate: boolean
-}
-
-export interface PreparedPool extends DialablePool {
-  userData: UserData
-  request: LaunchRequest
-}
-
-export interface PreparedOutcome {
-  /** undefined when a problem is an error. */
-  prepared?: PreparedPool
-  /** Also when only the user data or the request is wrong. */
-  dialable?: DialablePool
-  problems: Problem[]
-}
-
-export interface PrepareInput extends PoolTrustInput {
-  owner: Ownership
-  /** The intent the request is shown for; its offerings are the pool's. */
-  intent: Omit<Intent, 'offerings'>
-  /** The agent's command line where VMs are processes of this machine. */
-  localAgent: string[]
-}
-
-/** Takes every step whose input is there, and collects the problems of all. There is a result only without errors. */
-export async function preparePool(input: PrepareInput): Promise<PreparedOutcome> {
-  const { config, pool, owner } = input
-  const { provider } = pool
-  const { master, trust, problems } = poolTrust(input)
-  const { template, problems: unread } = loadTemplate(provider)
-  problems.push(...unread)
-  if (!trust) return { problems }
-  const merged = mergeAgentConfig(provider.agent_config_file_contents, trust, {
-    where: placeOf(config, pool, 'agent_config_file_contents'),
-    requireAuthentication: config.resource_manager.require_authentication,
-  })
-  const setup = agentSetupOf({ ...input, master, trust, agentConfig: merged.config })
-  const hasClientCertificate = merged.clientCertificate !== undefined
-  const dialable = merged.problems.some(isError) ? undefined : { pool, setup, hasClientCertificate }
-  const allowSecrets = provider.allow_secrets_in_user_data
-  const rendered = await renderScript(setup, { template, allowSecrets })
-  const intent = { ...input.intent, offerings: offeringsOf(provider) }
-  const request = launchRequestOf({ config: provider, owner, setup, intent })
-  problems.push(...merged.problems, ...rendered.problems, ...request.problems)
-  if (rendered.script === undefined) return { dialable, problems }
-  const packed = await packUserData(rendered.script, setup)
-  problems.push(...packed.problems)
-  if (!packed.userData || !dialable || problems.some(isError)) return { dialable, problems }
-  return { prepared: { ...dialable, userData: packed.userData, request }, dialable, problems }
-}
-
-// The one pool a command is about.
-
 /** The one named, or the only one. Throws USAGE when there are several to choose from. */
 export function choosePool(config: MasterConfig, name?: string): ProvidedPool {
   const pools = choosePools(config, name === undefined ? undefined : [name])
@@ -152,35 +158,12 @@ export function choosePool(config: MasterConfig, name?: string): ProvidedPool {
 
 // How a local VM's script starts its agent: this very program, with the Node.js that runs it.
 
-export function localAgentCommand(): string[] {
+function localAgentCommand(): string[] {
   return [process.execPath, resolve(process.argv[1] ?? ''), 'agent']
 }
 
-// The files a configuration names, read once for all pools.
-
-export interface MaterialOptions {
-  /** Milliseconds since the epoch. */
-  now: number
-  /** Only a process that serves with the key reads it; left out: the built-in master does. */
-  withKey?: boolean
-}
-
-/** `security.tls.cert`, with its key when asked for; nothing and no problem when TLS is not configured. */
-export function loadMasterMaterial(
-  { file, security, demand }: MasterConfig,
-  { now, withKey = demand.type === 'built-in' }: MaterialOptions,
-): { material?: TlsMaterial; problems: Problem[] } {
-  const files = security.tls
-  if (!files) return { problems: [] }
-  const where = {
-    cert: { file, path: 'security.tls.cert' },
-    key: { file, path: 'security.tls.key' },
-  }
-  return loadMaterial({ certFile: files.cert, keyFile: withKey ? files.key : undefined }, { now, where })
-}
-
 /** The pool's own template, when it names one. */
-export function loadTemplate(provider: ProviderConfig): { template?: UserTemplate; problems: Problem[] } {
+function loadTemplate(provider: ProviderConfig): { template?: UserTemplate; problems: Problem[] } {
   const name = provider.agent_setup_template
   if (!name) return { problems: [] }
   try {
@@ -193,9 +176,41 @@ export function loadTemplate(provider: ProviderConfig): { template?: UserTemplat
 
 // What `provision --dry-run --format json` prints for each pool: a stable shape for programs.
 
-export type DryRunPool = ReturnType<typeof dryRunPool>
+export interface DryRunPool {
+  pool: string
+  provider: ProviderConfig['type']
+  /** The startup script. */
+  userData: string
+  encoding: UserData['encoding']
+  /** The user data as the cloud gets it. */
+  packedBase64: string
+  bytes: UserData['bytes']
+  /** Of the script, in hex. */
+  sha256: string
+  tls: {
+    enabled: boolean
+    mode: TrustPlan['mode']
+    modeReason: string
+    /** The name agents verify the master's certificate against. */
+    certificateName: string | null
+    certificateNameReason: string
+    /** What agents dial. */
+    masterUrl: string
+    masterHost: string
+    masterPort: number
+    /** What agents trust, leaf first; empty where nothing is embedded. */
+    chain: Omit<TrustPlan['chain'][number], 'pem'>[]
+  }
+  /** agent.yaml. */
+  agentConfig: AgentConfig
+  /** The API call a launch would make, with an example of an intent. */
+  request: Omit<LaunchRequest, 'problems'>
+  warnings: Pick<Problem, 'code' | 'message' | 'remedy'>[]
+}
 
-export function dryRunPool({ pool, setup, userData, request }: PreparedPool, problems: Problem[]) {
+/** `problems` are told as warnings; a caller may have more than those of the plan. */
+export function dryRunPool(plan: ReadyPlan, problems: Problem[] = plan.problems): DryRunPool {
+  const { pool, setup, userData, request } = plan
   const { trust, master, agentConfig } = setup
   const { problems: _, ...call } = request
   return {

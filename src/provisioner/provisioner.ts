@@ -1,4 +1,4 @@
-// The whole of it, put together: what the configuration names is prepared, demand is opened, and each pool gets its loop.
+// The whole of it, put together: what the configuration names is planned, demand is opened, and each pool gets its loop.
 
 import type { MasterConfig } from '../config/master-config.ts'
 import type { DemandSource } from '../demand/source.ts'
@@ -7,25 +7,21 @@ import type { FleetRow } from '../http/fleet-control.ts'
 import { controlHandler } from '../http/fleet-endpoints.ts'
 import type { ProcessView } from '../http/pool-view.ts'
 import { anyOf } from '../http/router.ts'
-import type { Info } from '../http/status-endpoints.ts'
-import type { TlsMaterial } from '../pki/credentials.ts'
-import { contentsFingerprint } from '../platform/files.ts'
-import { limit } from '../platform/limit.ts'
 import { tellProblems } from '../platform/log.ts'
 import type { Clock, Logger } from '../platform/ports.ts'
-import { isError, ProvisionError } from '../problems/problem.ts'
-import { dialledHosts, learnClusterId, type OpenedDemand, openDemand } from './demand.ts'
+import { ProvisionError } from '../problems/problem.ts'
+import { openCertificate } from './certificate.ts'
+import { type Configuration, createConfiguration, type Reloaded } from './configuration.ts'
+import { learnClusterId, type OpenedDemand, openDemand } from './demand.ts'
 import { type Doors, openDoors } from './endpoints.ts'
 import { fleetRows, joinedAgents } from './fleet-rows.ts'
 import { createOrders, type Orders } from './orders.ts'
-import { createRunningPools, type PoolsStatus } from './pools.ts'
-import { isProvided, loadMasterMaterial } from './prepare.ts'
-import { type PreparedPools, preparePools } from './prepared-pools.ts'
-import { type Reloaded, reload } from './reload.ts'
+import { dialledHosts, giveToNewVms, openPlans, type PoolPlans } from './plans.ts'
+import { createRunningPools, type PoolsStatus, type RunningPools } from './pools.ts'
+import { isProvided } from './prepare.ts'
 import { snapshotFileOf } from './snapshot-file.ts'
-import { ensureIdentity, holdLock, type Identity } from './state.ts'
+import { ensureIdentity, holdLock } from './state.ts'
 import { openTelemetry, readDecisions, type Telemetry, tellEvent } from './telemetry.ts'
-import { certificateFiles, watchCertificate } from './watch-certificate.ts'
 
 export interface ProvisionerOptions {
   config: MasterConfig
@@ -33,8 +29,8 @@ export interface ProvisionerOptions {
   demand?: DemandSource
   version: string
   env: Readonly<Record<string, string | undefined>>
-  /** How a local VM starts its agent. */
-  localAgent: string[]
+  /** How a local VM starts its agent; default: by this very program. */
+  localAgent?: string[]
   clock: Clock
   logger: Logger
   /** What happens to the pools. A listener that throws is reported, and ends nothing. */
@@ -67,103 +63,18 @@ export interface Provisioner extends Orders {
 /** Puts a provisioner together; nothing is opened before `start`. */
 export function composeProvisioner(given: ProvisionerOptions): Provisioner {
   const options = { ...given, config: configOf(given) }
-  const { config, clock, logger, onChange = () => {} } = options
-  const running = createRunningPools(config.resource_pools.filter(isProvided), options)
-  const undo: (() => void | Promise<void>)[] = []
-  let demand: OpenedDemand | undefined
-  let pools: PreparedPools | undefined
-  let doors: Doors | undefined
-  let identity: Identity | undefined
-  let telemetry: Telemetry | undefined
-  let material: TlsMaterial | undefined
-  const startedAt = clock.now()
+  const running = createRunningPools(options.config.resource_pools.filter(isProvided), options)
+  const undo: Undo[] = []
+  const startedAt = options.clock.now()
+  let opened: Opened | undefined
   let starting: Promise<void> | undefined
   let stopped: Promise<void> | undefined
-  let inForce = config
-  const oneByOne = limit(1)
 
-  function onEvent(event: FleetEvent): void {
-    tellEvent(logger, event)
-    if (event.kind === 'ended') demand?.forget?.(event.ids, 'its instance is gone')
-    telemetry?.onEvent(event)
-    options.onEvent?.(event)
-    onChange()
-  }
+  const orders = createOrders(running)
 
-  async function open(): Promise<void> {
-    undo.push(holdLock(config.state_dir, clock, logger, () => options.onLockLost?.()))
-    const since = contentsFingerprint(certificateFiles(config))
-    const loaded = loadMasterMaterial(config, { now: clock.now() })
-    if (loaded.problems.some(isError)) throw new ProvisionError(loaded.problems)
-    material = loaded.material
-    identity = ensureIdentity(config, given.demand ? undefined : await learnClusterId(options))
-    const hosts = await dialledHosts(options)
-    const prepared = await preparePools({ ...options, identity, material, hosts, now: clock.now })
-    if (!prepared.pools) throw new ProvisionError([...loaded.problems, ...prepared.problems])
-    tellProblems(logger, [...loaded.problems, ...prepared.problems])
-    pools = prepared.pools
-    telemetry = openTelemetry({ ...options, status: running.status, certificateEnds: () => endOf(material) })
-    undo.push(telemetry.close)
-    const questions = anyOf([control, ...telemetry.handlers])
-    const { mayJoin } = running
-    const opened = await openDemand({ ...options, identity, material, mayJoin, control: questions })
-    demand = opened
-    undo.push(() => opened.close())
-    doors = await openDoors({
-      ...options,
-      control: questions,
-      info: infoOf(identity, options),
-      further: opened.handlers ?? [],
-    })
-    undo.push(doors.close)
-    undo.push(
-      watchCertificate({
-        config,
-        serve: opened.renew,
-        pools,
-        current: () => material,
-        clock,
-        logger,
-        since,
-        onRenewed(renewed) {
-          material = renewed
-          running.renewed()
-        },
-      }),
-    )
-    undo.push(() => end(opened))
-    await running.start({ ...options, pools, demand: opened.source, onEvent, metrics: telemetry.metrics })
-    undo.push(opened.onAgent?.(onChange) ?? (() => {}))
-  }
-
-  function about(): ProcessView {
-    // Nothing listens before there is one.
-    const { clusterId, writerId } = identity!
-    return {
-      version: options.version,
-      clusterId,
-      writerId,
-      demand: config.demand.type,
-      startedAt,
-      now: clock.now(),
-    }
-  }
-
-  /** The processes of local VMs end with their pools; the next start must not wait for their agents. */
-  async function end(opened: OpenedDemand): Promise<void> {
-    const local = rows().filter((row) => row.local)
-    await running.stop()
-    opened.forget?.(
-      local.map(({ instance }) => instance),
-      'the provisioner stopped',
-    )
-  }
-
-  async function takeOver(after: MasterConfig): Promise<Reloaded> {
-    if (!pools) throw new TypeError('a provisioner reloads only after it has started')
-    const reloaded = await reload({ before: inForce, after, pools, running, logger })
-    inForce = reloaded.config
-    return reloaded
+  async function openAndRun(): Promise<void> {
+    opened = await open(options, { provisioner, orders, running, startedAt, undo })
+    await run(options, { ...opened, provisioner, running, undo })
   }
 
   /** What is half opened could not be closed. */
@@ -172,32 +83,15 @@ export function composeProvisioner(given: ProvisionerOptions): Provisioner {
     await close()
   }
 
+  /** In the reverse order of opening. */
   async function close(): Promise<void> {
     for (const step of undo.splice(0).reverse()) await step()
   }
 
-  function rows(): FleetRow[] {
-    const known = demand?.agents?.()
-    return running
-      .status()
-      .pools.flatMap((status) => fleetRows(status, known ?? joinedAgents(status), pools!.get(status.pool)))
-  }
-
-  const orders = createOrders(running)
-  const control = controlHandler({
-    ...orders,
-    about,
-    status: running.status,
-    rows,
-    providerOf: (name) =>
-      config.resource_pools.find(({ pool_name }) => pool_name === name)?.provider?.type ?? 'none',
-    snapshotOf: snapshotFileOf,
-    events: (query) => readDecisions(config, query),
-  })
   const provisioner: Provisioner = {
     async start() {
       if (stopped) throw new TypeError('a provisioner that was stopped is not started again')
-      starting = open()
+      starting = openAndRun()
       try {
         await starting
       } catch (error) {
@@ -207,26 +101,138 @@ export function composeProvisioner(given: ProvisionerOptions): Provisioner {
     },
     stop: () => (stopped ??= stop()),
     status: running.status,
-    reload: (after) => oneByOne(() => takeOver(after)),
-    rows,
+    async reload(after) {
+      if (!opened) throw new TypeError('a provisioner reloads only after it has started')
+      const { configuration, plans } = opened
+      return configuration.reload(after, { plans, running })
+    },
+    rows: () => (opened ? rowsOf(running.status(), opened) : []),
     get master() {
-      return demand?.listener
+      return opened?.demand.listener
     },
     get listener() {
-      return doors?.listener
+      return opened?.doors.listener
     },
     ...orders,
   }
   return provisioner
 }
 
-/** The first of the chain to end. */
-function endOf(material: TlsMaterial | undefined): number | undefined {
-  return material && Math.min(...material.path.certificates.map(({ x509 }) => x509.validToDate.getTime()))
+type Undo = () => void | Promise<void>
+
+/** What is open from the start to the stop. */
+interface Opened {
+  configuration: Configuration
+  plans: PoolPlans
+  telemetry: Telemetry
+  demand: OpenedDemand
+  doors: Doors
 }
 
-function infoOf({ clusterId }: Identity, { config, version }: ProvisionerOptions): Info {
-  return { version, cluster_id: clusterId, cluster_name: config.cluster_name }
+interface Opening {
+  provisioner: Provisioner
+  orders: Orders
+  running: RunningPools
+  /** Milliseconds since the epoch. */
+  startedAt: number
+  /** Gets what closes each thing that was opened, also when the next one cannot be. */
+  undo: Undo[]
+}
+
+/** All but the loops of the pools. Throws a ProvisionError. */
+async function open(
+  options: ProvisionerOptions,
+  { provisioner, orders, running, startedAt, undo }: Opening,
+): Promise<Opened> {
+  const { config, version, clock, logger } = options
+  undo.push(holdLock(config.state_dir, clock, logger, () => options.onLockLost?.()))
+  const certificate = openCertificate(options)
+  const configuration = createConfiguration(config, logger)
+  const { clusterId, writerId } = ensureIdentity(
+    config,
+    options.demand ? undefined : await learnClusterId(options),
+  )
+  const identity = { clusterId, writerId }
+  const { plans, problems } = await openPlans({
+    config: configuration.current,
+    certificate: certificate.current,
+    identity,
+    hosts: await dialledHosts(options),
+    now: clock.now,
+    localAgent: options.localAgent,
+  })
+  const found = [...certificate.warnings, ...problems]
+  if (!plans) throw new ProvisionError(found)
+  tellProblems(logger, found)
+
+  const telemetry = openTelemetry({ ...options, status: running.status, certificate: certificate.current })
+  undo.push(telemetry.close)
+  const about = (): ProcessView => ({
+    version,
+    clusterId,
+    writerId,
+    demand: config.demand.type,
+    startedAt,
+    now: clock.now(),
+  })
+  const fleet = controlHandler({
+    ...orders,
+    about,
+    status: running.status,
+    rows: provisioner.rows,
+    providerOf: (name) =>
+      config.resource_pools.find(({ pool_name }) => pool_name === name)?.provider?.type ?? 'none',
+    snapshotOf: snapshotFileOf,
+    events: (query) => readDecisions(config, query),
+  })
+  const control = anyOf([fleet, ...telemetry.handlers])
+  const { mayJoin } = running
+  const demand = await openDemand({ ...options, identity, certificate, mayJoin, control })
+  undo.push(demand.close)
+  const info = { version, cluster_id: clusterId, cluster_name: config.cluster_name }
+  const doors = await openDoors({ ...options, control, info, further: demand.handlers ?? [] })
+  undo.push(doors.close)
+
+  const onPlanned = running.certificateChanged
+  certificate.subscribe((renewed) => void giveToNewVms(renewed, { plans, onPlanned, logger }))
+  undo.push(certificate.watch())
+  return { configuration, plans, telemetry, demand, doors }
+}
+
+/** The loops of the pools. Throws the first failure when none can be run. */
+async function run(
+  options: ProvisionerOptions,
+  { provisioner, running, undo, plans, telemetry, demand }: Omit<Opening, 'startedAt' | 'orders'> & Opened,
+): Promise<void> {
+  const { config, logger, onChange = () => {} } = options
+  function onEvent(event: FleetEvent): void {
+    tellEvent(logger, event)
+    if (event.kind === 'ended') demand.forget?.(event.ids, 'its instance is gone')
+    telemetry.onEvent(event)
+    options.onEvent?.(event)
+    onChange()
+  }
+  /** The processes of local VMs end with their pools; the next start must not wait for their agents. */
+  async function end(): Promise<void> {
+    const local = provisioner.rows().filter((row) => row.local)
+    await running.stop()
+    demand.forget?.(
+      local.map(({ instance }) => instance),
+      'the provisioner stopped',
+    )
+  }
+
+  undo.push(end)
+  const { state_dir: stateDir } = config
+  const { metrics } = telemetry
+  await running.start({ ...options, plans, stateDir, demand: demand.source, onEvent, metrics })
+  undo.push(demand.onAgent?.(onChange) ?? (() => {}))
+}
+
+/** Agents are as the master itself knows them, where it is ours; else as demand shows them. */
+function rowsOf({ pools }: PoolsStatus, { plans, demand }: Opened): FleetRow[] {
+  const known = demand.agents?.()
+  return pools.flatMap((status) => fleetRows(status, known ?? joinedAgents(status), plans.get(status.pool)))
 }
 
 /** A source that is given says by itself what kind it is, whatever the file says. */

@@ -1,72 +1,8 @@
-// A changed configuration is taken over while the provisioner runs, as far as that can be, and every change is named.
+// What of a changed configuration a running provisioner takes over at once, and what waits for the next start.
 
 import { isDeepStrictEqual } from 'node:util'
-import { type Change, changesBetween, loadConfig } from '../config/load.ts'
+import { type Change, changesBetween } from '../config/load.ts'
 import type { MasterConfig, PoolConfig, ProviderConfig } from '../config/master-config.ts'
-import { redact, tellProblems } from '../platform/log.ts'
-import type { Clock, Logger } from '../platform/ports.ts'
-import { watchMaterial } from '../platform/watch.ts'
-import { isError, type Problem } from '../problems/problem.ts'
-import type { RunningPools } from './pools.ts'
-import type { PreparedPools } from './prepared-pools.ts'
-
-export interface Reloading {
-  before: MasterConfig
-  after: MasterConfig
-  pools: PreparedPools
-  running: RunningPools
-  logger: Logger
-}
-
-export interface Reloaded {
-  /** In force now. */
-  config: MasterConfig
-  changes: ReloadPlan['changes']
-  /** With an error among them nothing was taken over. */
-  problems: Problem[]
-}
-
-/** The last good configuration stays when VMs could not be made by the new one. */
-export async function reload({ before, after, pools, running, logger }: Reloading): Promise<Reloaded> {
-  const plan = planReload(before, after)
-  if (plan.changes.length === 0) {
-    logger.info('the configuration has not changed')
-    return { config: before, changes: [], problems: [] }
-  }
-  const problems = await pools.use(plan.config)
-  tellProblems(logger, problems)
-  if (problems.some(isError)) {
-    logger.error('the changed configuration is not taken over; the last good one stays')
-    return { config: before, changes: plan.changes, problems }
-  }
-  for (const { path, before, after, takes } of plan.changes) {
-    const key = path.join('.')
-    const told = { key, from: maskedBy(path, before), to: maskedBy(path, after) }
-    if (takes === 'next_start') logger.warn(sentences[takes], told)
-    else logger.info(sentences[takes], told)
-  }
-  for (const pool of plan.reconfigured) running.reconfigure(pool)
-  await Promise.all(plan.renewed.map(running.restart))
-  return { config: plan.config, changes: plan.changes, problems }
-}
-
-const sentences: Record<Takes, string> = {
-  now: 'changed, and in force',
-  next_vms: 'changed: VMs launched from now on are made by it',
-  next_start: 'changed in the file only: it takes a restart of the provisioner',
-}
-
-/** A value whose key sounds like a secret is not told. */
-function maskedBy(path: readonly string[], value: unknown): unknown {
-  const nested = path.reduceRight<unknown>((inner, key) => ({ [key]: inner }), value)
-  return path.reduce<unknown>(
-    (outer, key) =>
-      typeof outer === 'object' && outer !== null ? (outer as Record<string, unknown>)[key] : outer,
-    redact(nested, -path.length),
-  )
-}
-
-// What of a changed configuration a running provisioner takes over at once, and what waits for the next start.
 
 /** - `now`: new limits, taken over by the running loop
  * - `next_vms`: the pool's loop begins anew, its VMs run on, and those launched from now on are made by the new words
@@ -80,7 +16,7 @@ export interface ReloadPlan {
   /** Pools whose limits have changed. */
   reconfigured: string[]
   /** Pools whose loop begins anew. */
-  renewed: string[]
+  restarted: string[]
 }
 
 export function planReload(before: MasterConfig, after: MasterConfig): ReloadPlan {
@@ -102,7 +38,7 @@ export function planReload(before: MasterConfig, after: MasterConfig): ReloadPla
       }),
     },
     reconfigured: names.filter((name) => has(name, 'now') && !has(name, 'next_vms')),
-    renewed: names.filter((name) => has(name, 'next_vms')),
+    restarted: names.filter((name) => has(name, 'next_vms')),
   }
 }
 
@@ -167,45 +103,4 @@ function merge<T extends object>(old: T, wanted: T, may: (key: string) => boolea
   const kept = Object.entries(old).filter(([key]) => !may(key))
   const taken = Object.entries(wanted).filter(([key]) => may(key))
   return Object.fromEntries([...kept, ...taken]) as T
-}
-
-// The configuration file is looked at while the provisioner runs; a broken one is reported, and the last good one stays.
-
-export interface ConfigurationWatch {
-  file: string
-  env: Readonly<Record<string, string | undefined>>
-  clock: Clock
-  logger: Logger
-  /** Of the file when it was first loaded. */
-  since: string
-  onChange: (config: MasterConfig) => void
-}
-
-const everyMs = 2000
-/** An editor may write a file in several steps. */
-const graceMs = 3000
-
-/** Looks until the returned function is called. */
-export function watchConfiguration(options: ConfigurationWatch): () => void {
-  const { file, env, clock, logger, since, onChange } = options
-  return watchMaterial<MasterConfig>({
-    files: [file],
-    since,
-    load: () => {
-      const { config, problems } = loadConfig(file, { env })
-      return { material: config, problems }
-    },
-    clock,
-    intervalMs: everyMs,
-    graceMs,
-    onChange(config, warnings) {
-      tellProblems(logger, warnings)
-      onChange(config)
-    },
-    onProblem(problems) {
-      tellProblems(logger, problems)
-      logger.error('the changed configuration is not usable; the last good one stays', { file })
-    },
-    onRecovery: () => logger.info('the configuration is good again', { file }),
-  })
 }

@@ -4,6 +4,7 @@ import type { MasterConfig } from '../config/master-config.ts'
 import type { FleetEvent } from '../fleet/run.ts'
 import type { PoolStatus } from '../fleet/status.ts'
 import { metricsHandler, readyHandler } from '../http/status-endpoints.ts'
+import type { TlsMaterial } from '../pki/credentials.ts'
 import { createPrometheusMetrics, type PrometheusMetrics } from '../platform/metrics.ts'
 import type { Handler, JournalRecord, Logger, Metrics } from '../platform/ports.ts'
 import { type DecisionQuery, openDecisionLog, readDecisionLog } from './decision-log.ts'
@@ -13,8 +14,8 @@ export interface TelemetryOptions {
   config: Pick<MasterConfig, 'state_dir'>
   version: string
   status: () => PoolsStatus
-  /** When the first certificate of the master's chain ends, in milliseconds since the epoch; undefined without TLS. */
-  certificateEnds: () => number | undefined
+  /** Of the master; undefined without TLS. */
+  certificate: () => TlsMaterial | undefined
   logger: Logger
 }
 
@@ -55,13 +56,18 @@ export function openTelemetry(options: TelemetryOptions): Telemetry {
 }
 
 /** Gauges are what is true when they are asked for; they are set anew each time, so that nothing old stays. */
-function setGauges(metrics: PrometheusMetrics, { version, status, certificateEnds }: TelemetryOptions): void {
+function setGauges(metrics: PrometheusMetrics, { version, status, certificate }: TelemetryOptions): void {
   for (const name of ['instances', 'pending_work', 'launches_in_flight', 'holds'] as const)
     metrics.clear(name)
   metrics.gauge('info', 1, { version })
-  const ends = certificateEnds()
-  if (ends !== undefined) metrics.gauge('certificate_expiry_timestamp_seconds', ends / 1000)
+  const served = certificate()
+  if (served) metrics.gauge('certificate_expiry_timestamp_seconds', endOf(served) / 1000)
   for (const pool of status().pools) setPoolGauges(metrics, pool)
+}
+
+/** Milliseconds since the epoch: when the first of the chain ends. */
+function endOf({ path }: TlsMaterial): number {
+  return Math.min(...path.certificates.map(({ x509 }) => x509.validToDate.getTime()))
 }
 
 function setPoolGauges(

@@ -20,29 +20,27 @@ interface Options {
 
 export async function run(options: Options, context: CommandContext): Promise<ExitStatus> {
   const { terminal, env } = context
-  const { prepareAll } = await import('../../provisioner/prepare.ts')
-  const { dryRunPool } = await import('../../provisioner/prepare.ts')
-  const { localAgentCommand } = await import('../../provisioner/prepare.ts')
+  const { dryRunPool, isReady, prepareAll } = await import('../../provisioner/prepare.ts')
   const now = Date.now()
   const { config, problems } = loadConfig(options.config, { env })
   sayProblems(terminal, problems)
   if (!config) return failed(problems, context)
 
-  const localAgent = localAgentCommand()
-  const wanted = { pools: options.pool, masterHost: options.masterHost, now, localAgent }
-  const { outcomes, problems: shared } = await prepareAll(config, wanted)
+  const wanted = { pools: options.pool, masterHost: options.masterHost, now }
+  const { plans, problems: shared } = await prepareAll(config, wanted)
   sayProblems(terminal, shared)
-  const all = [...problems, ...shared, ...outcomes.flatMap((outcome) => outcome.problems)]
+  const all = [...problems, ...shared, ...plans.flatMap((plan) => plan.problems)]
   const pools: DryRunPool[] = []
-  for (const { pool, prepared, problems } of outcomes) {
-    if (!prepared)
-      terminal.say(
-        terminal.style('bold', `pool ${pool.pool_name} (${pool.provider.type}) cannot be launched`),
-      )
-    const ready = prepared && dryRunPool(prepared, [...shared, ...problems])
-    if (ready) pools.push(ready)
-    if (ready) for (const line of dryRunReport(ready, terminal, now)) terminal.say(line)
-    sayProblems(terminal, problems)
+  for (const plan of plans) {
+    const { pool_name, provider } = plan.pool
+    if (isReady(plan)) {
+      const shown = dryRunPool(plan, [...shared, ...plan.problems])
+      pools.push(shown)
+      for (const line of dryRunReport(shown, terminal, now)) terminal.say(line)
+    } else {
+      terminal.say(terminal.style('bold', `pool ${pool_name} (${provider.type}) cannot be launched`))
+    }
+    sayProblems(terminal, plan.problems)
   }
   if (pools.length > 0) print(pools, options, context)
   return failed(all, context)

@@ -99,10 +99,10 @@ export class Site {
     // JSON is YAML.
     const { config, problems } = loadConfig(this.file(JSON.stringify(yaml)))
     if (!config) throw new Error(JSON.stringify(problems))
-    const { outcomes, problems: common } = await prepareAll(config, { now: Date.now(), localAgent: [] })
-    const prepared = outcomes[0]?.prepared
-    if (!prepared) throw new Error(JSON.stringify([...common, ...(outcomes[0]?.problems ?? [])]))
-    return prepared.userData
+    const { plans, problems: common } = await prepareAll(config, { now: Date.now(), localAgent: [] })
+    const userData = plans[0]?.userData
+    if (!userData) throw new Error(JSON.stringify([...common, ...(plans[0]?.problems ?? [])]))
+    return userData
   }
 
   /** A new machine that is switched on, and its id in the cloud. */

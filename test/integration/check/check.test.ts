@@ -50,7 +50,7 @@ resource_pools:
 
 function check(change: Partial<CheckOptions> = {}): Promise<CheckRow[]> {
   const env = cloud.env
-  return checkAll({ file, env, localAgent: ['agent'], clock: systemClock, logger: silentLogger, ...change })
+  return checkAll({ file, env, clock: systemClock, logger: silentLogger, ...change })
 }
 
 const brief = (rows: CheckRow[], subject = 'pool gpu') =>

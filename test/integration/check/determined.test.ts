@@ -21,7 +21,7 @@ resource_pools:
 `,
   )
   const found = await checkAll({
-    ...{ file, env: {}, localAgent: ['agent'], clock: systemClock, logger: silentLogger },
+    ...{ file, env: {}, clock: systemClock, logger: silentLogger },
   })
   return found
     .filter(({ subject }) => subject === 'demand')

@@ -10,7 +10,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 import { loadMaterial, servedPair } from '../../../src/pki/credentials.ts'
 import { createDevelopmentChain, type DevelopmentChain } from '../../../src/pki/development-ca.ts'
 import { connectAsAgent, dialOptions } from '../../../src/pki/dial-options.ts'
-import { watchMaterial } from '../../../src/platform/watch.ts'
+import { watchFiles } from '../../../src/platform/watch.ts'
 import { FakeClock } from '../../support/fake-clock.ts'
 
 const name = 'master.example.com'
@@ -65,9 +65,12 @@ test('a swapped secret is served to new connections; a broken one is told and ch
     socket.on('error', () => {}).pipe(socket),
   )
   await once(server.listen(0, '127.0.0.1'), 'listening')
-  stop = watchMaterial({
+  stop = watchFiles({
     files: Object.values(files),
-    load,
+    load: () => {
+      const { material: contents, problems } = load()
+      return { contents, problems }
+    },
     clock,
     intervalMs: 5000,
     graceMs: 0,

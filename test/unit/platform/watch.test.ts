@@ -1,10 +1,10 @@
-// Hot reload: what is taken over, what is reported, what is kept quiet. Material here is two files of one version.
+// Hot reload: what is taken over, what is reported, what is kept quiet. Contents here are two files of one version.
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { contentsFingerprint } from '../../../src/platform/files.ts'
-import { type Loaded, type WatchOptions, watchMaterial } from '../../../src/platform/watch.ts'
+import { type Loaded, type WatchOptions, watchFiles } from '../../../src/platform/watch.ts'
 import { type Problem, ProvisionError, problem } from '../../../src/problems/problem.ts'
 import { FakeClock } from '../../support/fake-clock.ts'
 
@@ -40,18 +40,18 @@ function load(): Loaded<string> {
   if (a !== b) return { problems: [problem('TLS_KEY_MISMATCH', `${a} against ${b}`)] }
   if (a === 'soon' && clock.now() < Date.parse('2026-11-23T12:01:00Z'))
     return { problems: [problem('TLS_NOT_YET_VALID', 'soon')] }
-  return { material: a, problems: a === 'weak' ? [problem('TLS_EXPIRES_SOON', 'tomorrow')] : [] }
+  return { contents: a, problems: a === 'weak' ? [problem('TLS_EXPIRES_SOON', 'tomorrow')] : [] }
 }
 
 function watch(more: Partial<WatchOptions<string>> = {}): void {
   const codes = (problems: Problem[]) => problems.map((p) => ` ${p.code}`).join('')
-  stop = watchMaterial({
+  stop = watchFiles({
     files: [cert, key],
     load,
     clock,
     intervalMs: 5000,
     graceMs: 30_000,
-    onChange: (material, warnings) => events.push(`took ${material}${codes(warnings)}`),
+    onChange: (contents, warnings) => events.push(`took ${contents}${codes(warnings)}`),
     onProblem: (problems) => events.push(`problem${codes(problems)}`),
     onRecovery: () => events.push('recovered'),
     ...more,
@@ -94,7 +94,7 @@ describe('a renewal', () => {
   })
 
   test('with a file missing for a moment is none either', async () => {
-    watch({ load: () => ({ material: readFileSync(cert, 'utf8'), problems: [] }) })
+    watch({ load: () => ({ contents: readFileSync(cert, 'utf8'), problems: [] }) })
     rmSync(cert)
     await clock.advance(10_000)
     writeFileSync(cert, '2')
@@ -138,7 +138,7 @@ describe('a fault', () => {
     expect(events).toEqual(['problem TLS_KEY_MISMATCH', 'problem TLS_KEY_MISMATCH'])
   })
 
-  test('ends quietly for the material when the old contents come back', async () => {
+  test('ends quietly for the contents when the old contents come back', async () => {
     watch()
     writeFileSync(cert, '2')
     await clock.advance(40_000)
@@ -156,14 +156,14 @@ describe('a fault', () => {
     expect(events).toEqual(['problem TLS_KEY_MISMATCH', 'recovered', 'problem TLS_KEY_MISMATCH'])
   })
 
-  test('is also what the taker throws: the old material stays, and it is tried again', async () => {
+  test('is also what the taker throws: the old contents stay, and it is tried again', async () => {
     const refusals = [new Error('no'), new ProvisionError(problem('TLS_WEAK_KEY', 'too small'))]
     watch({
       graceMs: 0,
-      onChange: (material) => {
+      onChange: (contents) => {
         const refusal = refusals.shift()
         if (refusal) throw refusal
-        events.push(`took ${material}`)
+        events.push(`took ${contents}`)
       },
     })
     write('2', '2')

@@ -1,8 +1,8 @@
 // Nothing is launched before the master has been dialled, nor after it has answered wrong.
 import { afterEach, describe, expect, it } from 'vitest'
 import { systemClock } from '../../../src/platform/clock.ts'
-import type { PreparedPool } from '../../../src/provisioner/prepare.ts'
-import { launchGate } from '../../../src/provisioner/prepared-pools.ts'
+import { launchGate } from '../../../src/provisioner/launch-gate.ts'
+import type { ReadyPlan } from '../../../src/provisioner/prepare.ts'
 import { capturingLogger } from '../../support/capturing-logger.ts'
 import { embed, Masters } from '../../support/masters.ts'
 import { userDataOf } from '../../support/user-data.ts'
@@ -20,15 +20,15 @@ afterEach(async () => {
 
 function gate(port: number, preflight: string, preflight_address?: string) {
   const logger = capturingLogger()
-  const prepared = {
+  const plan = {
     pool: { pool_name: 'p', provider: { preflight, preflight_address } },
     setup: { master: { scheme: 'https', host: '127.0.0.1', port }, trust },
     userData: userDataOf('#!/bin/bash\n'),
     hasClientCertificate: false,
-  } as unknown as PreparedPool
-  const made = launchGate({ prepared: () => prepared, clock: systemClock, logger })
+  } as unknown as ReadyPlan
+  const made = launchGate({ plan: () => plan, clock: systemClock, logger })
   gates.push(made)
-  return { ...made, logger, prepared }
+  return { ...made, logger, plan }
 }
 const serving = (other = leaf) => masters.secure({ cert: other.pem, key: other.key.pem })
 
@@ -41,12 +41,12 @@ describe('the gate before launches', () => {
   })
 
   it('is shut for user data that the preflight has not looked at yet: an answer is about what it was asked for', async () => {
-    const { material, ask, prepared } = gate(await serving(), 'tls')
+    const { material, ask, plan } = gate(await serving(), 'tls')
     await ask()
-    prepared.userData = userDataOf('renewed')
+    plan.userData = userDataOf('renewed')
     expect(material()).toMatchObject({ kind: 'refused', problem: { code: 'PREFLIGHT_PENDING' } })
     const early = ask()
-    prepared.userData = userDataOf('renewed once more')
+    plan.userData = userDataOf('renewed once more')
     await Promise.all([early, ask()])
     expect(material()).toMatchObject({ kind: 'ready', userData: { script: 'renewed once more' } })
   })

@@ -39,12 +39,12 @@ const providerOf = ({ resource_pools }: MasterConfig, n: number) => resource_poo
 
 describe('a changed configuration', () => {
   it('without a change asks for nothing', () => {
-    const { told, reconfigured, renewed } = reload(['port: 8080', '# a comment\nport: 8080'])
-    expect([told, reconfigured, renewed]).toEqual([[], [], []])
+    const { told, reconfigured, restarted } = reload(['port: 8080', '# a comment\nport: 8080'])
+    expect([told, reconfigured, restarted]).toEqual([[], [], []])
   })
 
   it('with new limits is taken over by the running loops, of any cloud', () => {
-    const { told, reconfigured, renewed, config } = reload(
+    const { told, reconfigured, restarted, config } = reload(
       ['max_instances: 4', 'max_instances: 6\n      launch_rate: 30'],
       ['max_instances: 2', 'max_instances: 3, min_instances: 1, launch_rate: 10'],
     )
@@ -54,13 +54,13 @@ describe('a changed configuration', () => {
       'resource_pools/gpu.local/provider/max_instances now',
       'resource_pools/gpu.local/provider/min_instances now',
     ])
-    expect([reconfigured, renewed]).toEqual([['gpu', 'gpu.local'], []])
+    expect([reconfigured, restarted]).toEqual([['gpu', 'gpu.local'], []])
     expect(providerOf(config, 0).max_instances).toBe(6)
     expect(providerOf(config, 1).min_instances).toBe(1)
   })
 
   it('takes the boot timeout over under the name Determined gives it, too', () => {
-    const { told, reconfigured, renewed, config } = reload([
+    const { told, reconfigured, restarted, config } = reload([
       'max_instances: 2',
       'max_instances: 2, max_agent_starting_period: 7m',
     ])
@@ -68,29 +68,29 @@ describe('a changed configuration', () => {
       'resource_pools/gpu.local/provider/boot_timeout now',
       'resource_pools/gpu.local/provider/max_agent_starting_period now',
     ])
-    expect([reconfigured, renewed]).toEqual([['gpu.local'], []])
+    expect([reconfigured, restarted]).toEqual([['gpu.local'], []])
     expect(providerOf(config, 1).boot_timeout).toBe(420_000)
   })
 
   it('with other VMs lets the loop of a cloud pool begin anew', () => {
-    const { told, renewed, reconfigured, config } = reload(
+    const { told, restarted, reconfigured, config } = reload(
       ['ami-0123456789abcdef0', 'ami-0fedcba9876543210'],
       ['max_instances: 4', 'max_instances: 5\n      launch_rate: 10'],
     )
     expect(told).toContain('resource_pools/gpu/provider/image/id next_vms')
-    expect([renewed, reconfigured]).toEqual([['gpu'], []])
+    expect([restarted, reconfigured]).toEqual([['gpu'], []])
     expect(providerOf(config, 0)).toMatchObject({ image: { id: 'ami-0fedcba9876543210' }, max_instances: 5 })
   })
 
   it('of another place waits for the next start, with the images there; new limits do not', () => {
-    const { told, renewed, reconfigured, config } = reload(
+    const { told, restarted, reconfigured, config } = reload(
       ['region: us-west-2', 'region: eu-west-1'],
       ['ami-0123456789abcdef0', 'ami-0fedcba9876543210'],
       ['max_instances: 4', 'max_instances: 5\n      launch_rate: 10'],
     )
     expect(told).toContain('resource_pools/gpu/provider/region next_start')
     expect(told).toContain('resource_pools/gpu/provider/image/id next_start')
-    expect([renewed, reconfigured]).toEqual([[], ['gpu']])
+    expect([restarted, reconfigured]).toEqual([[], ['gpu']])
     expect(providerOf(config, 0)).toMatchObject({
       region: 'us-west-2',
       image: { id: 'ami-0123456789abcdef0' },
@@ -105,10 +105,10 @@ describe('a changed configuration', () => {
     ['a pool of another name', 'pool_name: gpu.local', 'pool_name: other'],
     ['agents of this machine', 'type: local,', 'type: local, poweroff_if_never_joined: false,'],
   ])('in %s waits for the next start', (_, from, to) => {
-    const { told, reconfigured, renewed, config: inForce } = reload([from, to])
+    const { told, reconfigured, restarted, config: inForce } = reload([from, to])
     expect(told.length).toBeGreaterThan(0)
     expect(told.filter((each) => !each.endsWith(' next_start'))).toEqual([])
-    expect([reconfigured, renewed]).toEqual([[], []])
+    expect([reconfigured, restarted]).toEqual([[], []])
     expect(inForce).toEqual(config(base))
   })
 

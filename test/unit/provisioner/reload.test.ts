@@ -6,9 +6,9 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { parseConfig } from '../../../src/config/load.ts'
 import type { MasterConfig } from '../../../src/config/master-config.ts'
 import { contentsFingerprint } from '../../../src/platform/files.ts'
+import { createConfiguration, watchConfiguration } from '../../../src/provisioner/configuration.ts'
+import { openPlans } from '../../../src/provisioner/plans.ts'
 import type { RunningPools } from '../../../src/provisioner/pools.ts'
-import { preparePools } from '../../../src/provisioner/prepared-pools.ts'
-import { reload, watchConfiguration } from '../../../src/provisioner/reload.ts'
 import { type CapturingLogger, capturingLogger } from '../../support/capturing-logger.ts'
 import { FakeClock } from '../../support/fake-clock.ts'
 
@@ -41,8 +41,10 @@ beforeEach(() => {
 
 async function reloaded(from: string, to: string) {
   const before = parsed(text)
-  const { pools } = await preparePools({
-    config: before,
+  const configuration = createConfiguration(before, logger)
+  const { plans } = await openPlans({
+    config: configuration.current,
+    certificate: () => undefined,
     identity: { clusterId: 'c', writerId: 'w' },
     now: Date.now,
     hosts: new Map(),
@@ -53,8 +55,9 @@ async function reloaded(from: string, to: string) {
     restart: async (name: string) => void told.push(`restart ${name}`),
   } as unknown as RunningPools
   const after = parsed(text.replace(from, to))
-  const result = await reload({ before, after, pools: pools!, running, logger })
-  return { ...result, before, after, pools: pools! }
+  const result = await configuration.reload(after, { plans: plans!, running })
+  expect(configuration.current()).toBe(result.config)
+  return { ...result, before, after, plans: plans! }
 }
 
 describe('a reload', () => {
@@ -75,20 +78,20 @@ describe('a reload', () => {
   })
 
   it('lets the loop begin anew with VMs made by the new words', async () => {
-    const { pools } = await reloaded('g5.12xlarge', 'g6.12xlarge')
+    const { plans } = await reloaded('g5.12xlarge', 'g6.12xlarge')
     expect(told).toEqual(['restart gpu'])
-    expect(pools.get('gpu').pool.provider).toMatchObject({ instance_types: [{ type: 'g6.12xlarge' }] })
+    expect(plans.get('gpu').pool.provider).toMatchObject({ instance_types: [{ type: 'g6.12xlarge' }] })
     expect(logger.lines.join()).toContain('VMs launched from now on are made by it')
   })
 
   it('by which VMs could not be made changes nothing, and says why', async () => {
-    const { config, before, problems, pools } = await reloaded(
+    const { config, before, problems, plans } = await reloaded(
       'max_instances: 4',
       'max_instances: 7\n      agent_setup_template: nowhere.hbs',
     )
     expect(problems.map(({ code }) => code)).toContain('TEMPLATE_UNREADABLE')
     expect(config).toBe(before)
-    expect(pools.get('gpu').pool.provider.max_instances).toBe(4)
+    expect(plans.get('gpu').pool.provider.max_instances).toBe(4)
     expect(told).toEqual([])
     expect(logger.lines.at(-1)).toMatch(/^error .*the last good one stays/)
   })

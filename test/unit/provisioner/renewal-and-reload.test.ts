@@ -7,9 +7,8 @@ import { parseConfig } from '../../../src/config/load.ts'
 import type { MasterConfig } from '../../../src/config/master-config.ts'
 import type { TlsMaterial } from '../../../src/pki/credentials.ts'
 import { createDevelopmentChain } from '../../../src/pki/development-ca.ts'
-import { loadMasterMaterial } from '../../../src/provisioner/prepare.ts'
-import { type PreparedPools, preparePools } from '../../../src/provisioner/prepared-pools.ts'
-import { watchCertificate } from '../../../src/provisioner/watch-certificate.ts'
+import { loadMasterCertificate, openCertificate } from '../../../src/provisioner/certificate.ts'
+import { giveToNewVms, openPlans } from '../../../src/provisioner/plans.ts'
 import { capturingLogger } from '../../support/capturing-logger.ts'
 import { FakeClock } from '../../support/fake-clock.ts'
 
@@ -47,25 +46,32 @@ async function certificate(config: MasterConfig): Promise<{ material: TlsMateria
   })
   writeFileSync(join(folder, 'chain.crt'), chain)
   writeFileSync(join(folder, 'server.key'), leaf.key, { mode: 0o600 })
-  const { material, problems } = loadMasterMaterial(config, { now: Date.now() })
+  const { certificate: material, problems } = loadMasterCertificate(config, { now: Date.now() })
   if (!material) throw new Error(JSON.stringify(problems))
   return { material, words: chain.split('\n')[3]! }
 }
 
 describe('a renewed certificate and a changed configuration', () => {
   it.each(['use first', 'renew first'])('at once are both in force: %s', async (order) => {
-    const config = parsed(text)
-    const { material } = await certificate(config)
+    let config = parsed(text)
+    let { material } = await certificate(config)
     const identity = { clusterId: 'c', writerId: 'w' }
     const common = { identity, now: Date.now, hosts: new Map<string, string>(), localAgent: [] }
-    const { pools } = await preparePools({ ...common, config, material })
+    const { plans } = await openPlans({ ...common, config: () => config, certificate: () => material })
     const renewed = await certificate(config)
+    const changed = parsed(text.replace('g5.12xlarge', 'g6.12xlarge'))
     const changes = [
-      () => pools!.use(parsed(text.replace('g5.12xlarge', 'g6.12xlarge'))),
-      () => pools!.renew(renewed.material),
+      () =>
+        plans!.use(changed, () => {
+          config = changed
+        }),
+      () => {
+        material = renewed.material
+        return plans!.renew()
+      },
     ]
     await Promise.all((order === 'use first' ? changes : changes.reverse()).map((change) => change()))
-    const { pool, userData } = pools!.get('gpu')
+    const { pool, userData } = plans!.get('gpu')
     expect(pool.provider).toMatchObject({ instance_types: [{ type: 'g6.12xlarge' }] })
     expect(userData.script).toContain(renewed.words)
   })
@@ -75,17 +81,16 @@ describe('a renewed certificate and a changed configuration', () => {
     await certificate(config)
     const clock = new FakeClock(Date.now())
     const logger = capturingLogger()
-    const pools = { renew: () => Promise.reject(new Error('out of everything')) }
-    const stop = watchCertificate({
-      config,
-      serve: undefined,
-      current: () => undefined,
-      pools: pools as unknown as PreparedPools,
-      clock,
-      logger,
-      since: 'before',
-      onRenewed: () => {},
-    })
+    const opened = openCertificate({ config, clock, logger })
+    const plans = {
+      names: [],
+      get: () => ({}) as never,
+      renew: () => Promise.reject(new Error('out of everything')),
+    }
+    const onPlanned = () => {}
+    opened.subscribe((renewed) => void giveToNewVms(renewed, { plans, onPlanned, logger }))
+    const stop = opened.watch()
+    await certificate(config)
     await clock.advance(3000)
     expect(logger.lines.at(-1)).toMatch(/^error new VMs could not be given the renewed certificate/)
     stop()

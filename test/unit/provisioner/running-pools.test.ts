@@ -7,9 +7,9 @@ import { parseConfig } from '../../../src/config/load.ts'
 import type { DemandSource } from '../../../src/demand/source.ts'
 import type { Demand } from '../../../src/planner/demand.ts'
 import { systemClock } from '../../../src/platform/clock.ts'
+import { openPlans } from '../../../src/provisioner/plans.ts'
 import { createRunningPools } from '../../../src/provisioner/pools.ts'
 import { isProvided } from '../../../src/provisioner/prepare.ts'
-import { preparePools } from '../../../src/provisioner/prepared-pools.ts'
 import { type CapturingLogger, capturingLogger } from '../../support/capturing-logger.ts'
 
 const text = `
@@ -53,19 +53,20 @@ afterEach(() => rmSync(folder, { recursive: true }))
 
 async function started() {
   const { config } = parseConfig(`state_dir: ${folder}\n${text}`, join(folder, 'master.yaml'))
-  const prepared = await preparePools({
-    config: config!,
+  const { plans, problems } = await openPlans({
+    config: () => config!,
+    certificate: () => undefined,
     identity: { clusterId: 'c', writerId: 'w' },
     now: Date.now,
     hosts: new Map(),
     localAgent: ['agent'],
   })
-  if (!prepared.pools) throw new Error(JSON.stringify(prepared.problems))
+  if (!plans) throw new Error(JSON.stringify(problems))
   const running = createRunningPools(config!.resource_pools.filter(isProvided), { logger })
   const demand = new QuietMaster()
   await running.start({
-    config: config!,
-    pools: prepared.pools,
+    plans,
+    stateDir: config!.state_dir,
     demand,
     env: {},
     onEvent: () => {},
@@ -73,7 +74,7 @@ async function started() {
     logger,
     metrics: { count() {}, gauge() {}, observe() {} },
   })
-  return { running, demand, config: config!, pools: prepared.pools }
+  return { running, demand, config: config!, plans }
 }
 
 describe('running pools', () => {
@@ -86,13 +87,13 @@ describe('running pools', () => {
   })
 
   it('may launch again at once after a limit has changed that is part of the user data', async () => {
-    const { running, demand, pools, config } = await started()
+    const { running, demand, plans, config } = await started()
     const codes = () => running.status().pools[0]!.holds.map(({ code }) => code)
-    const before = pools.get('here').userData.sha256
+    const before = plans.get('here').userData.sha256
     const [pool] = config.resource_pools.filter(isProvided)
     const provider = { ...pool!.provider, boot_timeout: 77_000 }
-    await pools.use({ ...config, resource_pools: [{ ...pool!, provider }] })
-    expect(pools.get('here').userData.sha256).not.toBe(before)
+    await plans.use({ ...config, resource_pools: [{ ...pool!, provider }] }, () => {})
+    expect(plans.get('here').userData.sha256).not.toBe(before)
     running.reconfigure('here')
     await vi.waitFor(() => {
       for (const listener of demand.listeners) listener('here')

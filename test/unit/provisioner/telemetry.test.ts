@@ -28,7 +28,7 @@ async function readiness(status: PoolsStatus): Promise<{ status: number; faults:
     config: { state_dir: folder },
     version: '1',
     status: () => status,
-    certificateEnds: () => undefined,
+    certificate: () => undefined,
     logger: silentLogger,
   })
   undo.push(telemetry.close)

@@ -1,0 +1,111 @@
+// The certificate of the master has one owner, which reads it, watches its files and hands a renewed one on. A broken one
+// is reported, and the last good one stays.
+import type { MasterConfig } from '../config/master-config.ts'
+import { loadMaterial, type TlsMaterial } from '../pki/credentials.ts'
+import { contentsFingerprint } from '../platform/files.ts'
+import type { Clock, Logger } from '../platform/ports.ts'
+import { watchAndReport } from '../platform/watch.ts'
+import { isError, type Problem, ProvisionError } from '../problems/problem.ts'
+
+export interface MasterCertificate {
+  /** Served now, and given to VMs that are launched from now on; undefined without TLS. */
+  current(): TlsMaterial | undefined
+  /** About the first one. */
+  warnings: Problem[]
+  /** `serve` gets a renewed one before everybody else. With the problem it returns it refuses it, and the last good one stays. */
+  serveWith(serve: (renewed: TlsMaterial) => Problem | undefined): void
+  /** The listener is called with each renewed one once that is served. */
+  subscribe(listener: (renewed: TlsMaterial) => void): void
+  /** Looks at the files until the returned function is called. Without TLS there is nothing to watch. */
+  watch(): () => void
+}
+
+export interface CertificateOptions {
+  config: MasterConfig
+  clock: Clock
+  logger: Logger
+}
+
+/** Reads it. Throws a ProvisionError when it is not usable. */
+export function openCertificate({ config, clock, logger }: CertificateOptions): MasterCertificate {
+  const files = filesOf(config)
+  const load = () => loadMasterCertificate(config, { now: clock.now() })
+  // Before the first load, so that no change falls between that and the watch.
+  const since = contentsFingerprint(files)
+  const first = load()
+  if (first.problems.some(isError)) throw new ProvisionError(first.problems)
+  let current = first.certificate
+  let serve: ((renewed: TlsMaterial) => Problem | undefined) | undefined
+  const listeners: ((renewed: TlsMaterial) => void)[] = []
+
+  function onChange(renewed: TlsMaterial): void {
+    current = renewed
+    logger.info(serve ? 'serving the renewed certificate' : 'the certificate of the master is renewed', {
+      file: files[0],
+      notAfter: renewed.leaf.x509.validTo,
+    })
+    for (const listener of listeners) listener(renewed)
+  }
+
+  return {
+    current: () => current,
+    warnings: first.problems,
+    serveWith(server) {
+      serve = server
+    },
+    subscribe(listener) {
+      listeners.push(listener)
+    },
+    watch() {
+      if (files.length === 0) return () => {}
+      return watchAndReport<TlsMaterial>({
+        what: 'certificate',
+        files,
+        since,
+        load() {
+          const { certificate: contents, problems } = load()
+          return { contents, problems }
+        },
+        clock,
+        logger,
+        use: (renewed) => serve?.(renewed),
+        onChange,
+      })
+    },
+  }
+}
+
+/** None without TLS. */
+function filesOf(config: MasterConfig): string[] {
+  const { tls } = config.security
+  return tls ? [tls.cert, ...(tls.key && servesItself(config) ? [tls.key] : [])] : []
+}
+
+/** Only a process that serves with the key reads it. */
+function servesItself({ demand }: MasterConfig): boolean {
+  return demand.type === 'built-in'
+}
+
+export interface LoadCertificateOptions {
+  /** Milliseconds since the epoch. */
+  now: number
+  /** Default: as this process needs it. */
+  withKey?: boolean
+}
+
+/** `security.tls.cert`, with its key when asked for; nothing and no problem when TLS is not configured. */
+export function loadMasterCertificate(
+  config: MasterConfig,
+  { now, withKey = servesItself(config) }: LoadCertificateOptions,
+): { certificate?: TlsMaterial; problems: Problem[] } {
+  const files = config.security.tls
+  if (!files) return { problems: [] }
+  const { file } = config
+  const where = {
+    cert: { file, path: 'security.tls.cert' },
+    key: { file, path: 'security.tls.key' },
+  }
+  const names = { certFile: files.cert, keyFile: withKey ? files.key : undefined }
+  const { material: certificate, problems } = loadMaterial(names, { now, where })
+  return { certificate, problems }
+}

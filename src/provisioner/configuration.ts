@@ -1,0 +1,117 @@
+// The configuration in force has one owner. A changed one is taken over while the provisioner runs, as far as that can
+// be, and every change is named.
+
+import { loadConfig } from '../config/load.ts'
+import type { MasterConfig } from '../config/master-config.ts'
+import { limit } from '../platform/limit.ts'
+import { redact, tellProblems } from '../platform/log.ts'
+import type { Clock, Logger } from '../platform/ports.ts'
+import { watchAndReport } from '../platform/watch.ts'
+import { isError, type Problem } from '../problems/problem.ts'
+import type { PoolPlans } from './plans.ts'
+import type { RunningPools } from './pools.ts'
+import { planReload, type ReloadPlan, type Takes } from './reload.ts'
+
+export interface Configuration {
+  current(): MasterConfig
+  /** The last good configuration stays when VMs could not be made by the new one. One reload after the other. */
+  reload(after: MasterConfig, pools: PoolsToReload): Promise<Reloaded>
+}
+
+/** Whom a reload is told. */
+export interface PoolsToReload {
+  plans: Pick<PoolPlans, 'use'>
+  running: Pick<RunningPools, 'reconfigure' | 'restart'>
+}
+
+export interface Reloaded {
+  /** In force now. */
+  config: MasterConfig
+  changes: ReloadPlan['changes']
+  /** With an error among them nothing was taken over. */
+  problems: Problem[]
+}
+
+export function createConfiguration(first: MasterConfig, logger: Logger): Configuration {
+  let current = first
+  const oneByOne = limit(1)
+
+  async function takeOver(after: MasterConfig, { plans, running }: PoolsToReload): Promise<Reloaded> {
+    const { config, changes, reconfigured, restarted } = planReload(current, after)
+    if (changes.length === 0) {
+      logger.info('the configuration has not changed')
+      return { config: current, changes: [], problems: [] }
+    }
+    const problems = await plans.use(config, () => {
+      current = config
+    })
+    tellProblems(logger, problems)
+    if (problems.some(isError)) {
+      logger.error('the changed configuration is not taken over; the last good one stays')
+      return { config: current, changes, problems }
+    }
+    tellChanges(changes, logger)
+    for (const pool of reconfigured) running.reconfigure(pool)
+    await Promise.all(restarted.map(running.restart))
+    return { config: current, changes, problems }
+  }
+
+  return {
+    current: () => current,
+    reload: (after, pools) => oneByOne(() => takeOver(after, pools)),
+  }
+}
+
+function tellChanges(changes: ReloadPlan['changes'], logger: Logger): void {
+  for (const { path, before, after, takes } of changes) {
+    const key = path.join('.')
+    const told = { key, from: maskedBy(path, before), to: maskedBy(path, after) }
+    if (takes === 'next_start') logger.warn(sentences[takes], told)
+    else logger.info(sentences[takes], told)
+  }
+}
+
+const sentences: Record<Takes, string> = {
+  now: 'changed, and in force',
+  next_vms: 'changed: VMs launched from now on are made by it',
+  next_start: 'changed in the file only: it takes a restart of the provisioner',
+}
+
+/** A value whose key sounds like a secret is not told. */
+function maskedBy(path: readonly string[], value: unknown): unknown {
+  const nested = path.reduceRight<unknown>((inner, key) => ({ [key]: inner }), value)
+  return path.reduce<unknown>(
+    (outer, key) =>
+      typeof outer === 'object' && outer !== null ? (outer as Record<string, unknown>)[key] : outer,
+    redact(nested, -path.length),
+  )
+}
+
+// The configuration file is looked at while the provisioner runs; a broken one is reported, and the last good one stays.
+
+export interface ConfigurationWatch {
+  file: string
+  env: Readonly<Record<string, string | undefined>>
+  clock: Clock
+  logger: Logger
+  /** Of the file when it was first loaded. */
+  since: string
+  onChange: (config: MasterConfig) => void
+}
+
+/** An editor may write a file in several steps. */
+const graceMs = 3000
+
+/** Looks until the returned function is called. */
+export function watchConfiguration({ file, env, ...options }: ConfigurationWatch): () => void {
+  return watchAndReport<MasterConfig>({
+    ...options,
+    what: 'configuration',
+    files: [file],
+    load() {
+      const { config: contents, problems } = loadConfig(file, { env })
+      return { contents, problems }
+    },
+    graceMs,
+  })
+}

@@ -1,0 +1,139 @@
+// What VMs are made with has one owner: the plan of every pool, made anew when the certificate or the configuration
+// changes. The last good plans stay.
+
+import { masterAddressOf } from '../config/master-address.ts'
+import type { MasterConfig } from '../config/master-config.ts'
+import { keepsTrust, type TlsMaterial } from '../pki/credentials.ts'
+import { limit } from '../platform/limit.ts'
+import { tellProblems } from '../platform/log.ts'
+import type { Clock, Logger } from '../platform/ports.ts'
+import { isError, type Problem, problem } from '../problems/problem.ts'
+import { resolveHost } from '../providers/cloud-metadata.ts'
+import type { Ownership } from '../providers/contract.ts'
+import { isProvided, isReady, planPools, type ReadyPlan } from './prepare.ts'
+import type { Identity } from './state.ts'
+
+export interface PoolPlans {
+  names: string[]
+  get(pool: string): ReadyPlan
+  ownerOf(pool: string): Ownership
+  /** Plans with the certificate as it is now. A pool it does not fit keeps its plan; its problems tell why. */
+  renew(): Promise<Problem[]>
+  /**
+   * Plans by another configuration of the same pools. With an error among the problems all stays as it was; else
+   * `takeOver` is called, which puts that configuration in force.
+   */
+  use(config: MasterConfig, takeOver: () => void): Promise<Problem[]>
+}
+
+export interface PoolPlansInput {
+  /** In force now; read anew each time. */
+  config: () => MasterConfig
+  certificate: () => TlsMaterial | undefined
+  identity: Identity
+  /** What agents dial, by pool. */
+  hosts: ReadonlyMap<string, string>
+  now: () => number
+  localAgent?: string[]
+}
+
+/** There are plans only when every pool can be launched; warnings are in the problems too. */
+export async function openPlans(input: PoolPlansInput): Promise<{ plans?: PoolPlans; problems: Problem[] }> {
+  const { identity, hosts, localAgent } = input
+  const current = new Map<string, ReadyPlan>()
+  // A certificate and a configuration that change at once must not undo each other.
+  const oneByOne = limit(1)
+
+  async function planBy(config: MasterConfig): Promise<{ ready: ReadyPlan[]; problems: Problem[] }> {
+    const certificate = input.certificate()
+    const common = { config, certificate, identity, hosts, localAgent, now: input.now() }
+    const plans = await planPools(config.resource_pools.filter(isProvided), common)
+    return { ready: plans.filter(isReady), problems: plans.flatMap((plan) => plan.problems) }
+  }
+  function keep(plans: ReadyPlan[]): void {
+    for (const plan of plans) current.set(plan.pool.pool_name, plan)
+  }
+
+  const { ready, problems } = await planBy(input.config())
+  if (problems.some(isError)) return { problems }
+  keep(ready)
+  return {
+    problems,
+    plans: {
+      names: [...current.keys()],
+      get: (pool) => current.get(pool)!,
+      ownerOf: (pool) => ({ ...identity, pool }),
+      renew: () =>
+        oneByOne(async () => {
+          const { ready, problems } = await planBy(input.config())
+          keep(ready)
+          return problems
+        }),
+      use: (config, takeOver) =>
+        oneByOne(async () => {
+          const { ready, problems } = await planBy(config)
+          if (problems.some(isError)) return problems
+          takeOver()
+          keep(ready)
+          return problems
+        }),
+    },
+  }
+}
+
+// What a renewed certificate means for VMs.
+
+export interface Renewal {
+  plans: Pick<PoolPlans, 'names' | 'get' | 'renew'>
+  /** New plans are there: the next VMs are launched with them. */
+  onPlanned: () => void
+  logger: Logger
+}
+
+/** Gives new VMs the certificate that is served now. When that fails it is reported, and ends nothing. */
+export async function giveToNewVms(
+  renewed: TlsMaterial,
+  { plans, onPlanned, logger }: Renewal,
+): Promise<void> {
+  try {
+    tellProblems(logger, strandedBy(renewed, plans))
+    tellProblems(logger, await plans.renew())
+    onPlanned()
+    logger.info('new VMs get the renewed certificate', { sha256: renewed.leaf.sha256 })
+  } catch (error) {
+    logger.error('new VMs could not be given the renewed certificate', { error })
+  }
+}
+
+/** Agents hold what was embedded when they were launched; to be asked before the pools are planned anew. */
+function strandedBy(renewed: TlsMaterial, plans: Pick<PoolPlans, 'names' | 'get'>): Problem[] {
+  const stranded = plans.names.filter((name) => {
+    const { certificate, setup } = plans.get(name)
+    return setup.trust.mode === 'embed' && certificate && !keepsTrust(certificate, renewed)
+  })
+  if (stranded.length === 0) return []
+  return [
+    problem(
+      'TLS_RENEWED_UNDER_OTHER_ROOT',
+      `no certificate that running agents hold vouches for the renewed one: agents of ${stranded.join(', ')} that run now cannot connect again`,
+    ),
+  ]
+}
+
+// What agents dial where the configuration names an alias, such as `local-ipv4`: asked from the cloud's metadata server.
+
+export interface DialledHostsInput {
+  config: MasterConfig
+  env: Readonly<Record<string, string | undefined>>
+  clock: Clock
+}
+
+/** Host by pool name. Throws CLOUD_METADATA_UNAVAILABLE when an alias means nothing on this machine. */
+export async function dialledHosts({ config, env, clock }: DialledHostsInput): Promise<Map<string, string>> {
+  const hosts = new Map<string, string>()
+  for (const pool of config.resource_pools.filter(isProvided)) {
+    const { host } = masterAddressOf(config, pool).address
+    hosts.set(pool.pool_name, await resolveHost(host, { fetch: globalThis.fetch, clock, env }))
+  }
+  return hosts
+}

@@ -1,0 +1,152 @@
+// The one owner of the master's certificate: who gets a renewed one, in which order, and what keeps it out.
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { parseConfig } from '../../../src/config/load.ts'
+import type { MasterConfig } from '../../../src/config/master-config.ts'
+import { createDevelopmentChain, type DevelopmentChain } from '../../../src/pki/development-ca.ts'
+import { problem } from '../../../src/problems/problem.ts'
+import { openCertificate } from '../../../src/provisioner/certificate.ts'
+import { giveToNewVms, openPlans } from '../../../src/provisioner/plans.ts'
+import { type CapturingLogger, capturingLogger } from '../../support/capturing-logger.ts'
+import { FakeClock } from '../../support/fake-clock.ts'
+
+const pool = (name: string, more = '') => `
+  - pool_name: ${name}
+    provider:
+      type: aws
+      region: us-west-2
+      master_url: https://master.test:8443
+      image: {id: ami-0123456789abcdef0}
+      instance_types: [{type: g5.12xlarge}]${more}`
+
+let folder: string
+let clock: FakeClock
+let logger: CapturingLogger
+let stop: () => void
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'certificate-'))
+  clock = new FakeClock(Date.now())
+  logger = capturingLogger()
+  stop = () => {}
+})
+afterEach(() => {
+  stop()
+  rmSync(folder, { recursive: true })
+})
+
+function configOf(pools: string): MasterConfig {
+  const words = `security: {tls: {cert: chain.crt, key: server.key}}\nresource_pools:${pools}\n`
+  const { config, problems } = parseConfig(words, join(folder, 'master.yaml'))
+  if (!config) throw new Error(JSON.stringify(problems))
+  return config
+}
+
+async function writeChain(name = 'master.test'): Promise<DevelopmentChain> {
+  const made = await createDevelopmentChain({ names: [name], ips: [], days: 30, now: Date.now() })
+  put(made)
+  return made
+}
+
+function put({ chain, leaf }: DevelopmentChain): void {
+  writeFileSync(join(folder, 'chain.crt'), chain)
+  writeFileSync(join(folder, 'server.key'), leaf.key, { mode: 0o600 })
+}
+
+describe('the certificate', () => {
+  it('is served first, then current, then handed on', async () => {
+    await writeChain()
+    const certificate = openCertificate({ config: configOf(pool('gpu')), clock, logger })
+    const first = certificate.current()!
+    const order: string[] = []
+    const known = (sha256: string) => (sha256 === first.leaf.sha256 ? 'the first' : 'the renewed')
+    const currentOne = () => known(certificate.current()!.leaf.sha256)
+    certificate.serveWith((renewed) => {
+      order.push(`serve ${known(renewed.leaf.sha256)} while ${currentOne()} is current`)
+      return undefined
+    })
+    certificate.subscribe((renewed) => {
+      order.push(`hand on ${known(renewed.leaf.sha256)} while ${currentOne()} is current`)
+    })
+    stop = certificate.watch()
+    await writeChain()
+    await clock.advance(2000)
+    expect(order).toEqual([
+      'serve the renewed while the first is current',
+      'hand on the renewed while the renewed is current',
+    ])
+    expect(logger.lines.at(-1)).toMatch(/^info serving the renewed certificate/)
+  })
+
+  it('stays when the renewed one cannot be served, which is tried again', async () => {
+    await writeChain()
+    const certificate = openCertificate({ config: configOf(pool('gpu')), clock, logger })
+    const first = certificate.current()
+    const handedOn: unknown[] = []
+    let isUsable = false
+    certificate.serveWith(() => (isUsable ? undefined : problem('TLS_WEAK_KEY', 'too small')))
+    certificate.subscribe((renewed) => handedOn.push(renewed))
+    stop = certificate.watch()
+    await writeChain()
+    await clock.advance(40_000)
+    expect([certificate.current(), handedOn]).toEqual([first, []])
+    expect(logger.lines.at(-1)).toMatch(/^error .*not usable; the last good one stays/)
+    isUsable = true
+    await clock.advance(2000)
+    expect(handedOn).toEqual([certificate.current()])
+    expect(certificate.current()).not.toBe(first)
+    expect(logger.lines.at(-1)).toMatch(/^info the certificate is good again/)
+  })
+
+  it('stays when the changed files are broken', async () => {
+    await writeChain()
+    const certificate = openCertificate({ config: configOf(pool('gpu')), clock, logger })
+    const first = certificate.current()
+    stop = certificate.watch()
+    writeFileSync(join(folder, 'chain.crt'), 'nothing of the kind')
+    await clock.advance(40_000)
+    expect(certificate.current()).toBe(first)
+    expect(logger.lines.at(-1)).toMatch(/^error .*not usable; the last good one stays/)
+  })
+
+  it('that is not usable at the start keeps it from starting', async () => {
+    await writeChain()
+    writeFileSync(join(folder, 'server.key'), 'nothing of the kind')
+    expect(() => openCertificate({ config: configOf(pool('gpu')), clock, logger })).toThrow(/server\.key/)
+  })
+
+  it('strands no agents that hold it: their pool could not be given the one before', async () => {
+    const first = await writeChain()
+    const config = configOf(pool('gpu', '\n      master_cert_name: master.test'))
+    const certificate = openCertificate({ config, clock, logger })
+    const { plans } = await openPlans({
+      config: () => config,
+      certificate: certificate.current,
+      identity: { clusterId: 'c', writerId: 'w' },
+      hosts: new Map(),
+      now: Date.now,
+      localAgent: [],
+    })
+    const renewals: Promise<void>[] = []
+    certificate.subscribe((renewed) => {
+      renewals.push(giveToNewVms(renewed, { plans: plans!, onPlanned: () => {}, logger }))
+    })
+    stop = certificate.watch()
+    const stranded = () => logger.lines.filter((line) => line.includes('TLS_RENEWED_UNDER_OTHER_ROOT'))
+    const held = () => plans!.get('gpu').certificate!.leaf.sha256
+
+    // The name that agents verify is not in it.
+    await writeChain('other.test')
+    await clock.advance(2000)
+    await Promise.all(renewals)
+    expect(stranded()).toHaveLength(1)
+    expect(held()).not.toBe(certificate.current()!.leaf.sha256)
+
+    put(first)
+    await clock.advance(2000)
+    await Promise.all(renewals)
+    expect(stranded()).toHaveLength(1)
+    expect(held()).toBe(certificate.current()!.leaf.sha256)
+  })
+})
