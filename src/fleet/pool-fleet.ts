@@ -205,7 +205,9 @@ async function recallJournal(run: PoolRun): Promise<void> {
   const { journal, journalDamaged, clock, logger, pool } = run.deps
   while (!run.stopping) {
     try {
-      run.memory = recall(await journal.read(), run.now())
+      run.memory = recall(await journal.read(), run.now(), (kind, why) =>
+        logger.error('a record of the journal cannot be read', { pool, kind, why }),
+      )
       if (journalDamaged) run.memory.journalMissing = true
       return
     } catch (error) {
