@@ -6,8 +6,8 @@ import { type Problem, ProvisionError, problem } from '../problems/problem.ts'
 import { type Turn, takeTurn } from './decide.ts'
 import { launchErrorOf } from './failures.ts'
 import { blockedLaunch, tellHolds } from './holds.ts'
-import type { Track } from './memory.ts'
-import { listAgain, listVms, lookAgain, readDemand } from './observe.ts'
+import type { PoolMemory, Track } from './memory.ts'
+import { listVms, readDemand } from './observe.ts'
 import { checkpointOf, type PoolRecord, recall } from './records.ts'
 import { cleared, undrain } from './removal.ts'
 import { createRun, type PoolDeps, type PoolRun, type PoolSettings } from './run.ts'
@@ -227,4 +227,23 @@ async function within(run: PoolRun, ms: number, task: Promise<unknown>): Promise
   const timer = new AbortController()
   await Promise.race([task, run.deps.clock.sleep(ms, timer.signal).catch(() => {})])
   timer.abort()
+}
+
+// How often the cloud and the master are looked at.
+
+/** While something happens, and while nothing does. The larger stays below the age at which a view is too old. */
+const every = { busy: 5_000, quiet: 10_000 }
+const quietAfter = 60_000
+const listingRetries = { first: 5_000, most: 60_000 }
+
+/** Milliseconds until the next look, when all is well. */
+function lookAgain(memory: PoolMemory, lastChangeAt: number, now: number): number {
+  const isQuiet = now - lastChangeAt > quietAfter && memory.intents.size === 0 && memory.pending.length === 0
+  return isQuiet ? every.quiet : every.busy
+}
+
+/** Milliseconds until the next listing after so many that failed. */
+function listAgain(failures: number, random: () => number): number {
+  const grown = Math.min(listingRetries.most, listingRetries.first * 2 ** Math.min(failures - 1, 10))
+  return Math.round(grown * (1 + random() / 4))
 }
