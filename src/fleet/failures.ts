@@ -1,9 +1,11 @@
-// What is remembered of offerings the cloud refused, and for how long.
+// What is remembered of failures: offerings the cloud refused, VMs that never joined, launches in a row and in an hour.
 import { type FailureClass, type Instance, type Offering, offeringKey } from '../planner/instance.ts'
 import type { Breaker } from '../planner/snapshot.ts'
 import { delayAfter, type Growth } from '../platform/backoff.ts'
 import type { Problem } from '../problems/problem.ts'
 import type { LaunchFailure } from '../providers/contract.ts'
+
+// Offerings the cloud refused, and for how long each is left alone.
 
 export interface Refusal {
   class: FailureClass
@@ -49,7 +51,7 @@ function isFrom({ instanceType, capacityType }: Instance, offering: Offering): b
   return instanceType === offering.instanceType && capacityType === offering.capacityType
 }
 
-// Stops launching when VMs in a row never become usable agents, and then tries one at a time with growing pauses.
+// The breaker. Stops launching when VMs in a row never become usable agents, and then tries one at a time with growing pauses.
 
 export interface BreakerMemory {
   /** VMs in a row that never became usable. */

@@ -1,4 +1,4 @@
-// What keeps a pool from acting, apart from what the plan sees itself.
+// What keeps a pool from acting, apart from what the plan sees itself, and how it is reported.
 
 import type { BlockDecision, Decision, ReasonCode } from '../planner/decision.ts'
 import type { Hold } from '../planner/snapshot.ts'

@@ -1,17 +1,45 @@
-// What the master's answer teaches: who joined, who was lost, and since when things are as they are, by our clock.
+// Reading the master and listing the cloud: what each answer changes in the memory, and which VMs turn out to have failed.
 
 import { failureStages, isFailureStage, type Stage } from '../agent-setup/stages.ts'
 import type { AgentState, Demand } from '../planner/demand.ts'
 import type { Instance, Offering } from '../planner/instance.ts'
 import { hasNeverJoined, isLive, isShortOfSlots } from '../planner/rules.ts'
 import type { KnownAgent } from '../planner/snapshot.ts'
-import { delayAfter } from '../platform/backoff.ts'
 import { limit, withDeadline } from '../platform/limit.ts'
 import { problem } from '../problems/problem.ts'
 import type { Listing } from '../providers/contract.ts'
 import { recordUsable, recordUseless } from './failures.ts'
 import { type PoolMemory, type Track, unknownWriter } from './memory.ts'
 import { callDeadlines, type PoolRun, problemOf, tell } from './run.ts'
+
+// The master: who joined, who was lost, and since when things are as they are, by our clock.
+
+/** Throws nothing: what goes wrong is kept as the pool's problem. Tells whether there was an answer. */
+export async function readDemand(run: PoolRun): Promise<boolean> {
+  const { deps, memory } = run
+  try {
+    const demand = await withDeadline(deps.clock, callDeadlines.master, 'the master', (signal) =>
+      deps.demand.read(deps.pool, signal),
+    )
+    const joined = observeDemand(memory, demand, run.now())
+    memory.problems.delete('master')
+    if (joined.length > 0) run.emit({ kind: 'joined', ids: joined.map(({ id }) => id) })
+    for (const track of joined) welcome(run, track)
+    return true
+  } catch (error) {
+    tell(run, 'master', problemOf(error, 'INTERNAL', 'the master could not be asked'))
+    return false
+  }
+}
+
+/** An agent that joined proves what it was launched with, and closes the breaker if it is what it promised to be. */
+function welcome({ memory, deps }: PoolRun, track: Track): void {
+  const { slots = 0 } = memory.agents.get(track.id) ?? {}
+  const seconds = (track.joinedAt! - track.knownSince) / 1000
+  deps.metrics.observe('join_seconds', seconds, { pool: deps.pool, stage: 'joined' })
+  if (track.sha256) memory.proven.add(track.sha256)
+  if (slots >= (track.slots ?? 0)) recordUsable(memory.breaker)
+}
 
 /** How long the agent of a VM that is gone may still be shown by the master. */
 const ghostTime = 5 * 60_000
@@ -93,7 +121,57 @@ function isTakenBack({ drainedAt }: Track, agent: AgentState, demandAt: number):
   )
 }
 
-// What a listing of the cloud teaches. Listings show new VMs late, and now and then leave one out.
+// The cloud. Listings show new VMs late, and now and then leave one out.
+
+/** Throws nothing. Tells whether the listing was complete. */
+export async function listVms(run: PoolRun): Promise<boolean> {
+  const { deps, memory, settings } = run
+  const startedAt = run.now()
+  try {
+    const listing = await withDeadline(deps.clock, callDeadlines.list, 'a listing', (signal) =>
+      deps.provider.list(signal),
+    )
+    const starting = [...memory.tracks.values()].filter(({ state }) => state === 'starting')
+    const lost = observeListing(memory, listing, startedAt, run.now(), {
+      writerId: deps.owner.writerId,
+      visibility: settings.visibility,
+      maxWordAge: settings.policy.maxSnapshotAge,
+      slotsOf: (instance) => slotsOf(instance, settings.offerings),
+    })
+    lament(run, lost)
+    countStarted(run, starting)
+    if (listing.complete) memory.problems.delete('list')
+    else
+      tell(
+        run,
+        'list',
+        listing.problems[0] ?? problem('LISTING_PARTIAL', 'a listing of the VMs was not complete'),
+      )
+    return listing.complete
+  } catch (error) {
+    if (memory.listing) memory.listing = { ...memory.listing, complete: false }
+    tell(run, 'list', problemOf(error, 'INTERNAL', 'the VMs could not be listed'))
+    return false
+  }
+}
+
+/** `starting`: VMs that were starting before the listing. */
+function countStarted({ deps, now }: PoolRun, starting: Track[]): void {
+  for (const { state, knownSince } of starting)
+    if (state === 'running')
+      deps.metrics.observe('join_seconds', (now() - knownSince) / 1000, { pool: deps.pool, stage: 'running' })
+}
+
+function slotsOf({ instanceType }: Instance, offerings: readonly Offering[]): number | undefined {
+  return offerings.find((offering) => offering.instanceType === instanceType)?.slots
+}
+
+/** VMs that ended without our doing. Those that had not joined count as failures, unless the cloud took them back. */
+function lament(run: PoolRun, lost: Track[]): void {
+  const useless = lost.filter((track) => track.joinedAt === undefined && track.interruptedAt === undefined)
+  const fresh = useless.filter((track) => !track.told)
+  if (fresh.length > 0) run.background(() => sayNeverJoined(run, fresh))
+}
 
 export interface ListingRules {
   writerId: string
@@ -183,105 +261,6 @@ function forgetMissing(
 function isMissingAgain(track: Track, startedAt: number): boolean {
   track.missingSince ??= startedAt
   return startedAt > track.missingSince
-}
-
-// One question to the master, and what its answer changes.
-
-/** Throws nothing: what goes wrong is kept as the pool's problem. Tells whether there was an answer. */
-export async function readDemand(run: PoolRun): Promise<boolean> {
-  const { deps, memory } = run
-  try {
-    const demand = await withDeadline(deps.clock, callDeadlines.master, 'the master', (signal) =>
-      deps.demand.read(deps.pool, signal),
-    )
-    const joined = observeDemand(memory, demand, run.now())
-    memory.problems.delete('master')
-    if (joined.length > 0) run.emit({ kind: 'joined', ids: joined.map(({ id }) => id) })
-    for (const track of joined) welcome(run, track)
-    return true
-  } catch (error) {
-    tell(run, 'master', problemOf(error, 'INTERNAL', 'the master could not be asked'))
-    return false
-  }
-}
-
-/** An agent that joined proves what it was launched with, and closes the breaker if it is what it promised to be. */
-function welcome({ memory, deps }: PoolRun, track: Track): void {
-  const { slots = 0 } = memory.agents.get(track.id) ?? {}
-  const seconds = (track.joinedAt! - track.knownSince) / 1000
-  deps.metrics.observe('join_seconds', seconds, { pool: deps.pool, stage: 'joined' })
-  if (track.sha256) memory.proven.add(track.sha256)
-  if (slots >= (track.slots ?? 0)) recordUsable(memory.breaker)
-}
-
-// One listing of the cloud, and what it changes.
-
-/** Throws nothing. Tells whether the listing was complete. */
-export async function listVms(run: PoolRun): Promise<boolean> {
-  const { deps, memory, settings } = run
-  const startedAt = run.now()
-  try {
-    const listing = await withDeadline(deps.clock, callDeadlines.list, 'a listing', (signal) =>
-      deps.provider.list(signal),
-    )
-    const starting = [...memory.tracks.values()].filter(({ state }) => state === 'starting')
-    const lost = observeListing(memory, listing, startedAt, run.now(), {
-      writerId: deps.owner.writerId,
-      visibility: settings.visibility,
-      maxWordAge: settings.policy.maxSnapshotAge,
-      slotsOf: (instance) => slotsOf(instance, settings.offerings),
-    })
-    lament(run, lost)
-    countStarted(run, starting)
-    if (listing.complete) memory.problems.delete('list')
-    else
-      tell(
-        run,
-        'list',
-        listing.problems[0] ?? problem('LISTING_PARTIAL', 'a listing of the VMs was not complete'),
-      )
-    return listing.complete
-  } catch (error) {
-    if (memory.listing) memory.listing = { ...memory.listing, complete: false }
-    tell(run, 'list', problemOf(error, 'INTERNAL', 'the VMs could not be listed'))
-    return false
-  }
-}
-
-/** `starting`: VMs that were starting before the listing. */
-function countStarted({ deps, now }: PoolRun, starting: Track[]): void {
-  for (const { state, knownSince } of starting)
-    if (state === 'running')
-      deps.metrics.observe('join_seconds', (now() - knownSince) / 1000, { pool: deps.pool, stage: 'running' })
-}
-
-function slotsOf({ instanceType }: Instance, offerings: readonly Offering[]): number | undefined {
-  return offerings.find((offering) => offering.instanceType === instanceType)?.slots
-}
-
-/** VMs that ended without our doing. Those that had not joined count as failures, unless the cloud took them back. */
-function lament(run: PoolRun, lost: Track[]): void {
-  const useless = lost.filter((track) => track.joinedAt === undefined && track.interruptedAt === undefined)
-  const fresh = useless.filter((track) => !track.told)
-  if (fresh.length > 0) run.background(() => sayNeverJoined(run, fresh))
-}
-
-// How often the cloud and the master are looked at.
-
-/** While something happens, and while nothing does. The larger stays below the age at which a view is too old. */
-const every = { busy: 5_000, quiet: 10_000 }
-const quietAfter = 60_000
-const listingRetries = { first: 5_000, most: 60_000 }
-
-/** Milliseconds until the next look, when all is well. */
-export function lookAgain(memory: PoolMemory, lastChangeAt: number, now: number): number {
-  const isQuiet = now - lastChangeAt > quietAfter && memory.intents.size === 0 && memory.pending.length === 0
-  return isQuiet ? every.quiet : every.busy
-}
-
-/** Milliseconds until the next listing after so many that failed. */
-export function listAgain(failures: number, random: () => number): number {
-  return delayAfter(failures, listingRetries, random)
 }
 
 // VMs that never became usable: why, in the words of their own console, and what the breaker makes of it.

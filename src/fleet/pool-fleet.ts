@@ -1,13 +1,14 @@
 // The loop of one pool: it looks at the cloud and at the master, decides, and acts. No pool knows of another.
 
 import type { ManualLaunch } from '../planner/snapshot.ts'
+import { delayAfter } from '../platform/backoff.ts'
 import { createBell } from '../platform/limit.ts'
 import { type Problem, ProvisionError, problem } from '../problems/problem.ts'
 import { type Turn, takeTurn } from './decide.ts'
 import { launchErrorOf } from './failures.ts'
 import { blockedLaunch, tellHolds } from './holds.ts'
-import type { Track } from './memory.ts'
-import { listAgain, listVms, lookAgain, readDemand } from './observe.ts'
+import type { PoolMemory, Track } from './memory.ts'
+import { listVms, readDemand } from './observe.ts'
 import { checkpointOf, type PoolRecord, recall } from './records.ts'
 import { cleared, undrain } from './removal.ts'
 import { createRun, type PoolDeps, type PoolRun, type PoolSettings } from './run.ts'
@@ -205,7 +206,9 @@ async function recallJournal(run: PoolRun): Promise<void> {
   const { journal, journalDamaged, clock, logger, pool } = run.deps
   while (!run.stopping) {
     try {
-      run.memory = recall(await journal.read(), run.now())
+      run.memory = recall(await journal.read(), run.now(), (kind, why) =>
+        logger.error('a record of the journal cannot be read', { pool, kind, why }),
+      )
       if (journalDamaged) run.memory.journalMissing = true
       return
     } catch (error) {
@@ -225,4 +228,22 @@ async function within(run: PoolRun, ms: number, task: Promise<unknown>): Promise
   const timer = new AbortController()
   await Promise.race([task, run.deps.clock.sleep(ms, timer.signal).catch(() => {})])
   timer.abort()
+}
+
+// How often the cloud and the master are looked at.
+
+/** While something happens, and while nothing does. The larger stays below the age at which a view is too old. */
+const every = { busy: 5_000, quiet: 10_000 }
+const quietAfter = 60_000
+const listingRetries = { first: 5_000, most: 60_000 }
+
+/** Milliseconds until the next look, when all is well. */
+function lookAgain(memory: PoolMemory, lastChangeAt: number, now: number): number {
+  const isQuiet = now - lastChangeAt > quietAfter && memory.intents.size === 0 && memory.pending.length === 0
+  return isQuiet ? every.quiet : every.busy
+}
+
+/** Milliseconds until the next listing after so many that failed. */
+function listAgain(failures: number, random: () => number): number {
+  return delayAfter(failures, listingRetries, random)
 }

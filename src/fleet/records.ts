@@ -1,46 +1,125 @@
 // What is written to the pool's journal, and how the memory is read back from it.
 
+import * as z from 'zod/mini'
 import type { UserData } from '../agent-setup/pack.ts'
-import type { KnownAgent, Unplaced } from '../planner/snapshot.ts'
 import type { JournalRecord } from '../platform/ports.ts'
-import type { Refusal } from './failures.ts'
+import { type ProblemCode, problemCodes } from '../problems/codes.ts'
+import type { Problem } from '../problems/problem.ts'
+import type { BreakerMemory, LaunchErrorMemory, Launched } from './failures.ts'
 import { emptyMemory, type OpenIntent, type PoolMemory, type Track } from './memory.ts'
+import {
+  agent,
+  count,
+  instanceShape,
+  offering,
+  refusal,
+  type ShapeOf,
+  text,
+  time,
+  unplaced,
+} from './stored-shapes.ts'
 
-type StoredIntent = Pick<OpenIntent, 'id' | 'at' | 'count' | 'offerings' | 'sha256' | 'version'> & {
-  seen?: string[]
-}
+const track = z.object({
+  ...instanceShape,
+  listed: z.boolean(),
+  sha256: z.optional(text),
+  busyWith: z.optional(z.enum(['drain', 'undrain', 'end'])),
+  retryAt: z.optional(time),
+  endedAt: z.optional(time),
+  kept: z.optional(z.object({ times: count, until: time })),
+  judged: z.optional(z.boolean()),
+  told: z.optional(z.boolean()),
+  recalled: z.optional(z.boolean()),
+} satisfies ShapeOf<Track>)
+
+const intent = z.object({
+  id: text,
+  at: time,
+  count,
+  offerings: z.array(offering),
+  sha256: text,
+  version: text,
+  seen: z.optional(z.array(text)),
+} satisfies ShapeOf<
+  Pick<OpenIntent, 'id' | 'at' | 'count' | 'offerings' | 'sha256' | 'version'> & { seen?: string[] }
+>)
+
+const userData = z.object({
+  script: text,
+  encoding: z.enum(['plain', 'gzip', 'gzip-stub']),
+  packed: text,
+  bytes: z.object({ script: count, packed: count, limit: z.optional(count) }),
+  sha256: text,
+} satisfies ShapeOf<StoredUserData>)
+
+const storedProblem = z.object({
+  code: z.custom<ProblemCode>((code) => typeof code === 'string' && Object.hasOwn(problemCodes, code)),
+  severity: z.enum(['error', 'warning']),
+  message: text,
+  remedy: text,
+  where: z.optional(
+    z.object({
+      file: text,
+      line: z.optional(count),
+      column: z.optional(count),
+      path: z.optional(text),
+      frame: z.optional(text),
+    }),
+  ),
+  details: z.optional(z.record(text, z.unknown())),
+  cause: z.optional(z.unknown()),
+} satisfies ShapeOf<Problem>)
+
+const memory = z.object({
+  tracks: z.array(track),
+  agents: z.array(z.tuple([text, agent])),
+  unplaced: z.array(z.tuple([text, unplaced])),
+  intents: z.array(intent),
+  offerings: z.array(z.tuple([text, refusal])),
+  breaker: z.object({
+    failures: count,
+    openings: count,
+    openedAt: time,
+    until: time,
+  } satisfies ShapeOf<BreakerMemory>),
+  launches: z.array(z.object({ at: time, intentId: text, count } satisfies ShapeOf<Launched>)),
+  launchError: z.object({
+    failures: count,
+    lastAt: time,
+    readyAt: time,
+    // Of another version it may have a code that is gone: worth no more than the words that are lost with it.
+    problem: z.catch(z.optional(storedProblem), undefined),
+  } satisfies ShapeOf<LaunchErrorMemory>),
+  adopted: z.array(text),
+  paused: z.boolean(),
+  proven: z.array(text),
+})
+
+const at = time
+const ids = z.array(text)
+
+const record = z.discriminatedUnion('kind', [
+  /** The journal exists: from now on it has everything that was launched. */
+  z.object({ at, kind: z.literal('begun') }),
+  z.object({ at, kind: z.literal('user_data'), userData }),
+  z.object({ at, kind: z.literal('intent'), intent }),
+  z.object({ at, kind: z.literal('settled'), id: text, tracks: z.array(track) }),
+  z.object({ at, kind: z.literal('refused'), offerings: z.array(z.tuple([text, refusal])) }),
+  z.object({ at, kind: z.literal('draining'), ids }),
+  z.object({ at, kind: z.literal('undrained'), ids }),
+  z.object({ at, kind: z.literal('paused'), paused: z.boolean() }),
+  z.object({ at, kind: z.literal('adopted'), writers: z.array(text) }),
+  z.object({ at, kind: z.literal('ordered'), ids, how: z.enum(['when_idle', 'even_if_busy']) }),
+  z.object({ at, kind: z.literal('kept'), ids }),
+  z.object({ at, kind: z.literal('checkpoint'), memory }),
+])
+
+const kinds = new Set<string>(record.def.options.flatMap(({ def }) => def.shape.kind.def.values))
+
+export type PoolRecord = z.output<typeof record>
+type StoredIntent = z.output<typeof intent>
+type StoredMemory = z.output<typeof memory>
 type StoredUserData = Omit<UserData, 'packed'> & { packed: string }
-
-export type PoolRecord = {
-  at: number
-} /** The journal exists: from now on it tells everything that was launched. */ & (
-  | { kind: 'begun' }
-  | { kind: 'user_data'; userData: StoredUserData }
-  | { kind: 'intent'; intent: StoredIntent }
-  | { kind: 'settled'; id: string; tracks: Track[] }
-  | { kind: 'refused'; offerings: [string, Refusal][] }
-  | { kind: 'draining'; ids: string[] }
-  | { kind: 'undrained'; ids: string[] }
-  | { kind: 'paused'; paused: boolean }
-  | { kind: 'adopted'; writers: string[] }
-  | { kind: 'ordered'; ids: string[]; how: NonNullable<Track['ordered']> }
-  | { kind: 'kept'; ids: string[] }
-  | { kind: 'checkpoint'; memory: StoredMemory }
-)
-
-interface StoredMemory {
-  tracks: Track[]
-  agents: [string, KnownAgent][]
-  unplaced: [string, Unplaced][]
-  intents: StoredIntent[]
-  offerings: [string, Refusal][]
-  breaker: PoolMemory['breaker']
-  launches: PoolMemory['launches']
-  launchError: PoolMemory['launchError']
-  adopted: string[]
-  paused: boolean
-  proven: string[]
-}
 
 /** All that is worth keeping, as few records as possible: what the journal is rewritten to. */
 export function checkpointOf(memory: PoolMemory, now: number): PoolRecord[] {
@@ -86,11 +165,28 @@ export function storedUserData(userData: UserData): StoredUserData {
   return { ...userData, packed: Buffer.from(userData.packed).toString('base64') }
 }
 
-/** The memory a journal tells. Calls under way when it ended are intents of unknown outcome now. */
-export function recall(records: readonly JournalRecord[], now: number): PoolMemory {
+/**
+ * The memory a journal holds. Calls under way when it ended are intents of unknown outcome now. Records of a kind that is
+ * not known are passed over. One of a known kind that cannot be read, of a version whose records differ, is handed to
+ * `onUnreadable`; then the journal does not have everything, and listings must show first what there is.
+ */
+export function recall(
+  records: readonly JournalRecord[],
+  now: number,
+  onUnreadable: (kind: string, why: string) => void = () => {},
+): PoolMemory {
   const memory = emptyMemory()
   memory.journalMissing = !records.some(({ kind }) => kind === 'begun')
-  for (const record of records as unknown as PoolRecord[]) apply(memory, record, now)
+  for (const stored of records) {
+    if (!kinds.has(stored.kind)) continue
+    const read = record.safeParse(stored)
+    if (read.success) apply(memory, read.data, now)
+    else {
+      memory.journalMissing = true
+      const [issue] = read.error.issues
+      onUnreadable(stored.kind, `${issue!.path.join('.')}: ${issue!.message}`)
+    }
+  }
   for (const track of memory.tracks.values()) {
     track.recalled = true
     // Listings in a row are those of one life.

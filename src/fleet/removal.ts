@@ -1,4 +1,4 @@
-// Ending VMs: looked at once more right before, then asked of the cloud in one call.
+// Removing VMs: ended after a second look, drained and undrained, and all of them when the pool is cleared.
 import type { ReasonCode } from '../planner/decision.ts'
 import { isDemandFresh, isForced, isListingCertain, isLive, mayTerminate } from '../planner/rules.ts'
 import { delayAfter } from '../platform/backoff.ts'
@@ -6,6 +6,8 @@ import { limit, withDeadline } from '../platform/limit.ts'
 import type { PoolMemory, Track } from './memory.ts'
 import { readDemand, sayNeverJoined } from './observe.ts'
 import { callDeadlines, type PoolRun, problemOf, tell } from './run.ts'
+
+// Ending VMs: looked at once more right before, then asked of the cloud in one call.
 
 const retryGrowth = { first: 2_000, most: 60_000 }
 /** For a VM that somebody has protected: only a person can change that. */

@@ -1,4 +1,4 @@
-// A pool's loop in the hands of its parts: what they read, what they write, and how they tell that something changed.
+// What the parts of a pool's loop share: the memory and how it is written, what the pool is run with, and its events.
 
 import type { UserData } from '../agent-setup/pack.ts'
 import type { DemandSource } from '../demand/source.ts'

@@ -104,7 +104,7 @@ function inOrder(a: Bin, b: Bin): number {
   return tiers[a.kind.tier] - tiers[b.kind.tier] || a.free - b.free || a.kind.size - b.kind.size
 }
 
-// The census as room for work: agents at hand, agents we drained, VMs on their way.
+// What there is, as room for work: agents at hand, agents we drained, VMs on their way.
 
 export function capacityOf(census: Census, snapshot: Snapshot, policy: Policy, now: number): Kind[] {
   const kinds = new Map<number, Kind>()

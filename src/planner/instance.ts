@@ -1,9 +1,13 @@
 // A VM as the cloud tells it.
 
 /** The origin's states, less the clouds' own words for them (origin: provisioner/aws.go, gcp.go). */
-export type InstanceState = 'starting' | 'running' | 'stopping' | 'stopped' | 'terminated' | 'unknown'
+export const instanceStates = ['starting', 'running', 'stopping', 'stopped', 'terminated', 'unknown'] as const
 
-export type CapacityType = 'on_demand' | 'spot'
+export type InstanceState = (typeof instanceStates)[number]
+
+export const capacityTypes = ['on_demand', 'spot'] as const
+
+export type CapacityType = (typeof capacityTypes)[number]
 
 export interface Instance {
   /** EC2 instance id, GCE instance name: also the id of the agent on it. */
@@ -40,4 +44,6 @@ export function offeringKey(offering: Omit<Offering, 'slots'>): string {
 }
 
 /** How a refusal is treated: what is waited for, and what is remembered. */
-export type FailureClass = 'capacity' | 'quota' | 'throttle' | 'config' | 'auth' | 'transient'
+export const failureClasses = ['capacity', 'quota', 'throttle', 'config', 'auth', 'transient'] as const
+
+export type FailureClass = (typeof failureClasses)[number]

@@ -14,6 +14,7 @@ import {
   tiers,
   wholeBins,
 } from './bins.ts'
+import type { PendingAllocation } from './demand.ts'
 import type { Census } from './inventory.ts'
 import {
   type Batch,
@@ -23,12 +24,13 @@ import {
   refusal,
   refusersOf,
   unserve,
+  type Work,
+  type WorkGroup,
   want,
   withoutUnplaceable,
 } from './placing.ts'
 import { roomBelowMax } from './rules.ts'
-import type { Policy, Snapshot } from './snapshot.ts'
-import type { Work, WorkGroup } from './work.ts'
+import type { Policy, Snapshot, Unplaced } from './snapshot.ts'
 
 export function placeWork(
   work: Work,
@@ -78,62 +80,9 @@ function suspectsOf(
   return { suspects, trial }
 }
 
-function fillMin(placing: Placing, present: number): void {
-  const { placement, policy, market } = placing
-  const bought = placement.wanted.reduce((sum, wanted) => sum + wanted.forWork, 0)
-  const short = policy.minInstances - present - bought
-  if (short <= 0) return
-  // What is bought for min is of the size that work has no room for, or it would take that room again.
-  const size = placement.overflow.find((entry) => entry.size.free.length > 0)?.size ?? preferred(market)
-  if (size) want(placing, size, short, 'forMin')
-  else {
-    const { code, numbers } = refusal(market)
-    placement.unserved.push({ code, work: [], numbers: { ...numbers, belowMin: short } })
-  }
-}
-
-// Auxiliary work: no slots, and only so many on one agent. VMs bought for slots take it as well.
-
-export function placeAux(placing: Placing, group: WorkGroup): void {
-  const { slots, waited } = group
-  const work = waited
-    ? withoutUnplaceable(placing, group, firstFew(idleLeft(placing.placement.kinds, (kind) => kind.aux > 0)))
-    : group.work
-  const batch: Batch = { slots, work, left: work.length }
-  batch.left -= putAux(placing, batch.left, waited ? freshRoom : () => true)
-  if (batch.left > 0) buyForAux(placing, batch)
-}
-
-/** Fills the room for auxiliary work tier by tier; tells how much of it was placed. */
-function putAux({ placement }: Placing, count: number, allowed: (kind: Kind) => boolean): number {
-  let left = count
-  for (const kind of placement.kinds.sort((a, b) => tiers[a.tier] - tiers[b.tier])) {
-    if (!allowed(kind) || kind.aux === 0 || left === 0) continue
-    const placed = Math.min(left, kind.aux)
-    const perMember = kind.aux / kind.count
-    kind.aux -= placed
-    kind.filledAux += placed
-    kind.used = Math.max(kind.used, Math.ceil(placed / perMember))
-    left -= placed
-  }
-  return count - left
-}
-
-function buyForAux(placing: Placing, batch: Batch): void {
-  const { policy, placement, market } = placing
-  const size = preferred(market)
-  const vms = Math.ceil(batch.left / policy.maxAuxPerAgent)
-  const bought = size ? want(placing, size, vms, 'forWork') : 0
-  batch.left -= putAux(placing, batch.left, (kind) => kind.tier === 'bought')
-  const { code, numbers } = size
-    ? { code: 'MAX_REACHED' as const, numbers: { vms: vms - bought, max: policy.maxInstances } }
-    : refusal(market)
-  unserve(placement, code, batch, numbers)
-}
-
 // Work of one size: on free agents, on what is coming, on whole agents together, or on VMs to be bought.
 
-export function placeGroup(placing: Placing, group: WorkGroup): void {
+function placeGroup(placing: Placing, group: WorkGroup): void {
   const { slots, work, waited } = group
   const counted = waited
     ? withoutUnplaceable(placing, group, refusersOf(placing.placement.kinds, slots))
@@ -149,7 +98,7 @@ function anyRoom(): boolean {
 }
 
 /** Room that came up lately: where work that has waited was not placed for long, it will not be placed now. */
-export function freshRoom({ tier, settled }: Kind): boolean {
+function freshRoom({ tier, settled }: Kind): boolean {
   return tier !== 'drained' && !(tier === 'ready' && settled)
 }
 
@@ -222,4 +171,123 @@ function tooMany(placing: Placing, dividers: Size[], missing: (size: Size) => nu
   if (best) placing.placement.overflow.push({ slots, size: best, vms: missing(best) - placing.room })
   const vms = slots / (best ?? dividers[0]!).slots
   unserve(placing.placement, best ? 'MAX_REACHED' : 'EXCEEDS_MAX', batch, { slots, vms, max })
+}
+
+// Auxiliary work: no slots, and only so many on one agent. VMs bought for slots take it as well.
+
+function placeAux(placing: Placing, group: WorkGroup): void {
+  const { slots, waited } = group
+  const work = waited
+    ? withoutUnplaceable(placing, group, firstFew(idleLeft(placing.placement.kinds, (kind) => kind.aux > 0)))
+    : group.work
+  const batch: Batch = { slots, work, left: work.length }
+  batch.left -= putAux(placing, batch.left, waited ? freshRoom : () => true)
+  if (batch.left > 0) buyForAux(placing, batch)
+}
+
+/** Fills the room for auxiliary work tier by tier; tells how much of it was placed. */
+function putAux({ placement }: Placing, count: number, allowed: (kind: Kind) => boolean): number {
+  let left = count
+  for (const kind of placement.kinds.sort((a, b) => tiers[a.tier] - tiers[b.tier])) {
+    if (!allowed(kind) || kind.aux === 0 || left === 0) continue
+    const placed = Math.min(left, kind.aux)
+    const perMember = kind.aux / kind.count
+    kind.aux -= placed
+    kind.filledAux += placed
+    kind.used = Math.max(kind.used, Math.ceil(placed / perMember))
+    left -= placed
+  }
+  return count - left
+}
+
+function buyForAux(placing: Placing, batch: Batch): void {
+  const { policy, placement, market } = placing
+  const size = preferred(market)
+  const vms = Math.ceil(batch.left / policy.maxAuxPerAgent)
+  const bought = size ? want(placing, size, vms, 'forWork') : 0
+  batch.left -= putAux(placing, batch.left, (kind) => kind.tier === 'bought')
+  const { code, numbers } = size
+    ? { code: 'MAX_REACHED' as const, numbers: { vms: vms - bought, max: policy.maxInstances } }
+    : refusal(market)
+  unserve(placement, code, batch, numbers)
+}
+
+// VMs below min_instances.
+
+function fillMin(placing: Placing, present: number): void {
+  const { placement, policy, market } = placing
+  const bought = placement.wanted.reduce((sum, wanted) => sum + wanted.forWork, 0)
+  const short = policy.minInstances - present - bought
+  if (short <= 0) return
+  // What is bought for min is of the size that work has no room for, or it would take that room again.
+  const size = placement.overflow.find((entry) => entry.size.free.length > 0)?.size ?? preferred(market)
+  if (size) want(placing, size, short, 'forMin')
+  else {
+    const { code, numbers } = refusal(market)
+    placement.unserved.push({ code, work: [], numbers: { ...numbers, belowMin: short } })
+  }
+}
+
+// Waiting work, sorted: what counts as demand now, in groups of one size, and what does not, with the reason.
+
+export function sortWork(
+  { pending, unplaced }: Pick<Snapshot, 'pending' | 'unplaced'>,
+  { placementGrace, maxAuxPerAgent }: Pick<Policy, 'placementGrace' | 'maxAuxPerAgent'>,
+  now: number,
+): Work {
+  const auxNotAllowed: PendingAllocation[] = []
+  const unplaceable: PendingAllocation[] = []
+  const { allowed, atJobMax } = withinJobs(pending)
+  const groups = new Map<number, WorkGroup>()
+  for (const work of allowed) {
+    if (work.slots === 0 && maxAuxPerAgent === 0) {
+      auxNotAllowed.push(work)
+      continue
+    }
+    if (unplaced.size > 0 && isLeftAlone(unplaced.get(work.id), now)) {
+      unplaceable.push(work)
+      continue
+    }
+    const waited = now - work.since >= placementGrace
+    const key = work.slots * 2 + (waited ? 0 : 1)
+    const group = groups.get(key)
+    if (group) group.work.push(work)
+    else groups.set(key, { slots: work.slots, waited, work: [work] })
+  }
+  const sorted = [...groups.values()].sort((a, b) => b.slots - a.slots || Number(b.waited) - Number(a.waited))
+  return {
+    groups: sorted.filter((group) => group.slots > 0),
+    aux: sorted.filter((group) => group.slots === 0),
+    auxNotAllowed,
+    atJobMax,
+    unplaceable,
+  }
+}
+
+function isLeftAlone(entry: Unplaced | undefined, now: number): boolean {
+  return entry !== undefined && entry.until > now && entry.trial === undefined
+}
+
+/** Leaves out what the scheduler may not start because of its job's `maxSlots`; small work of a job goes first. */
+function withinJobs(pending: readonly PendingAllocation[]): {
+  allowed: readonly PendingAllocation[]
+  atJobMax: PendingAllocation[]
+} {
+  if (!pending.some((work) => work.maxSlots !== undefined)) return { allowed: pending, atJobMax: [] }
+  const left = new Map<string, number>()
+  const atJobMax: PendingAllocation[] = []
+  const inOrder = [...pending].sort((a, b) => a.slots - b.slots || (a.id < b.id ? -1 : 1))
+  const allowed = inOrder.filter((work) => {
+    if (work.maxSlots === undefined) return true
+    const job = work.job ?? work.id
+    const rest = left.get(job) ?? work.maxSlots - (work.jobRunningSlots ?? 0)
+    left.set(job, rest)
+    if (work.slots > rest) {
+      atJobMax.push(work)
+      return false
+    }
+    left.set(job, rest - work.slots)
+    return true
+  })
+  return { allowed, atJobMax }
 }

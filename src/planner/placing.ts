@@ -3,7 +3,23 @@ import { buy, idleLeft, type Kind, type Shelf, type Size } from './bins.ts'
 import { type MarkDecision, type ReasonCode, refusalReasons, sampleOf } from './decision.ts'
 import type { PendingAllocation } from './demand.ts'
 import type { KnownAgent, Policy, Snapshot } from './snapshot.ts'
-import type { WorkGroup } from './work.ts'
+
+/** Work of one size. `waited`: longer than the scheduler needs to place it where it fits. */
+export interface WorkGroup {
+  slots: number
+  waited: boolean
+  work: PendingAllocation[]
+}
+
+export interface Work {
+  /** Largest first; of one size, what has waited first. */
+  groups: WorkGroup[]
+  /** Groups of 0 slots; empty when agents take none. */
+  aux: WorkGroup[]
+  auxNotAllowed: PendingAllocation[]
+  atJobMax: PendingAllocation[]
+  unplaceable: PendingAllocation[]
+}
 
 /** VMs of one size that are wanted, and for what. */
 export interface Wanted {

@@ -3,12 +3,11 @@
 import type { Decision, ReasonCode } from './decision.ts'
 import { type Census, takeCensus } from './inventory.ts'
 import { launches, manualLaunches } from './launches.ts'
-import { placeWork } from './placement.ts'
+import { placeWork, sortWork } from './placement.ts'
 import type { Placement } from './placing.ts'
 import { chooseRemovals, forcedEnds, type Removals, stepsOf } from './removals.ts'
 import { isDemandFresh, isListingUsable } from './rules.ts'
 import type { Policy, Snapshot } from './snapshot.ts'
-import { sortWork } from './work.ts'
 
 /**
  * Decides for one pool. Same input, same output, in whatever order instances, agents and work are given.

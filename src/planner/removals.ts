@@ -1,4 +1,4 @@
-// Which VMs should not be there any more, and why. Computed from scratch each time; how is plan()'s next step.
+// Which VMs should not be there any more, and why, computed from scratch each time; then the next step to remove each.
 import { keepOrder, usedMembers } from './bins.ts'
 import type { AgentDecision, Decision, ReasonCode } from './decision.ts'
 import type { Census, Member } from './inventory.ts'

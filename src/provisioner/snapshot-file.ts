@@ -1,14 +1,27 @@
 // What plan() saw, as JSON: a running provisioner hands it out, people keep it, and `provision explain` reads it back.
 import * as z from 'zod/mini'
 import type { PoolStatus } from '../fleet/status.ts'
+import {
+  agent,
+  count,
+  instanceShape,
+  knownOffering,
+  offering,
+  type ShapeOf,
+  text,
+  time,
+  unplaced,
+} from '../fleet/stored-shapes.ts'
+import type { PendingAllocation } from '../planner/demand.ts'
 import { type Explanation, explain } from '../planner/explain.ts'
-import type { Policy, Snapshot } from '../planner/snapshot.ts'
+import type { Hold, ManualLaunch, Policy, Snapshot } from '../planner/snapshot.ts'
+import { type FleetCode, fleetCodes } from '../problems/fleet-codes.ts'
 import { ProvisionError, problem } from '../problems/problem.ts'
 
 export const snapshotFormat = 'provision snapshot 1'
 
 /** Everything a decision follows from. */
-export interface Seen {
+export interface KeptSnapshot {
   at: number
   policy: Policy
   snapshot: Snapshot
@@ -25,69 +38,62 @@ export function snapshotFileOf({ policy, snapshot, decidedAt }: PoolStatus): obj
   }
 }
 
-const id = z.string()
-const time = z.number()
-const texts = z.array(z.string())
-const numbers = z.record(z.string(), z.number())
-const offering = { instanceType: z.string(), zone: z.string(), capacityType: z.string(), slots: z.number() }
+const policy = z.object({
+  minInstances: count,
+  maxInstances: count,
+  maxIdle: time,
+  bootTimeout: time,
+  maxDisconnected: time,
+  reconnectWait: time,
+  placementGrace: time,
+  maxAuxPerAgent: count,
+  launchRate: count,
+  maxSnapshotAge: time,
+  maxListingAge: time,
+} satisfies ShapeOf<Policy>)
 
-const snapshot = z.looseObject({
-  pool: z.string(),
-  listing: z.optional(z.looseObject({ completeAt: time, complete: z.boolean() })),
+const snapshot = z.object({
+  pool: text,
+  listing: z.optional(z.object({ completeAt: time, complete: z.boolean() })),
   demandAt: z.optional(time),
-  instances: z.array(
-    z.looseObject({ id, state: z.string(), knownSince: time, instanceType: z.string(), zone: z.string() }),
+  instances: z.array(z.object(instanceShape)),
+  agents: z.array(agent),
+  pending: z.array(
+    z.object({
+      id: text,
+      slots: count,
+      job: z.optional(text),
+      maxSlots: z.optional(count),
+      jobRunningSlots: z.optional(count),
+      since: time,
+    } satisfies ShapeOf<PendingAllocation>),
   ),
-  agents: z.array(
-    z.looseObject({
-      id,
-      slots: z.number(),
-      freeSlots: z.number(),
-      busy: z.boolean(),
-      connected: z.boolean(),
-      enabled: z.boolean(),
-      draining: z.boolean(),
-      settledSince: time,
-    }),
-  ),
-  pending: z.array(z.looseObject({ id, slots: z.number(), since: time })),
-  unplaced: z.array(z.tuple([id, z.looseObject({ agents: texts, until: time })])),
-  inFlight: z.array(
-    z.looseObject({ intentId: id, offerings: z.array(z.looseObject(offering)), missing: z.number() }),
-  ),
-  offerings: z.array(z.looseObject({ ...offering, preference: z.number() })),
-  breaker: z.looseObject({ state: z.enum(['closed', 'open', 'probing']) }),
+  inFlight: z.array(z.object({ intentId: text, offerings: z.array(offering), missing: count })),
+  offerings: z.array(knownOffering),
+  breaker: z.discriminatedUnion('state', [
+    z.object({ state: z.literal('closed') }),
+    z.object({ state: z.literal('open'), until: time, failures: count }),
+    z.object({ state: z.literal('probing'), failures: count }),
+  ]),
   probe: z.boolean(),
-  launchedLastHour: z.number(),
+  launchedLastHour: count,
   holds: z.array(
-    z.looseObject({ code: z.string(), stops: z.array(z.string()), numbers: z.optional(numbers) }),
+    z.object({
+      code: z.custom<FleetCode>((code) => typeof code === 'string' && Object.hasOwn(fleetCodes, code)),
+      stops: z.array(z.enum(['launch', 'remove'])),
+      numbers: z.optional(z.record(text, z.number())),
+    } satisfies ShapeOf<Hold>),
   ),
-  /** Left out by versions that decided on manual launches elsewhere. */
-  requests: z.optional(z.array(z.looseObject({ id, count: z.number() }))),
-})
+  unplaced: z.array(z.tuple([text, unplaced])),
+  /** Left out by versions whose plans did not decide on manual launches. */
+  requests: z._default(z.array(z.object({ id: text, count } satisfies ShapeOf<ManualLaunch>)), []),
+} satisfies Record<keyof Snapshot, unknown>)
 
-const file = z.object({
-  format: z.literal(snapshotFormat),
-  at: time,
-  policy: z.object({
-    minInstances: z.number(),
-    maxInstances: z.number(),
-    maxIdle: z.number(),
-    bootTimeout: z.number(),
-    maxDisconnected: z.number(),
-    reconnectWait: z.number(),
-    placementGrace: z.number(),
-    maxAuxPerAgent: z.number(),
-    launchRate: z.number(),
-    maxSnapshotAge: z.number(),
-    maxListingAge: z.number(),
-  }),
-  snapshot,
-})
+const file = z.object({ format: z.literal(snapshotFormat), at: time, policy, snapshot })
 
 /** Throws SNAPSHOT_INVALID with the place of what is wrong. `name` is said to people. */
-export function readSnapshotFile(text: string, name: string): Seen {
-  const parsed = file.safeParse(parse(text, name))
+export function readSnapshotFile(json: string, name: string): KeptSnapshot {
+  const parsed = file.safeParse(parse(json, name))
   if (!parsed.success) {
     const [issue] = parsed.error.issues
     throw invalid(
@@ -95,15 +101,8 @@ export function readSnapshotFile(text: string, name: string): Seen {
     )
   }
   const { at, policy, snapshot: read } = parsed.data
-  return {
-    at,
-    policy,
-    snapshot: {
-      ...read,
-      unplaced: new Map(read.unplaced),
-      requests: read.requests ?? [],
-    } as unknown as Snapshot,
-  }
+  const { listing, demandAt } = read
+  return { at, policy, snapshot: { ...read, listing, demandAt, unplaced: new Map(read.unplaced) } }
 }
 
 function parse(text: string, name: string): unknown {

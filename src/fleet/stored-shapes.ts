@@ -1,0 +1,79 @@
+// What of a pool is kept as JSON, in its journal and in snapshots that people keep: the shapes to read it back by.
+
+import * as z from 'zod/mini'
+import { capacityTypes, failureClasses, instanceStates, type Offering } from '../planner/instance.ts'
+import type { KnownAgent, KnownInstance, KnownOffering, Unplaced } from '../planner/snapshot.ts'
+
+/**
+ * A schema for every field of `T`, the optional ones too: a field that is added to the type and not here does not
+ * compile, since it would be lost when it is read back.
+ */
+export type ShapeOf<T> = { [Key in keyof T]-?: z.ZodMiniType<T[Key]> }
+
+export const text = z.string()
+/** Milliseconds since the epoch. */
+export const time = z.number()
+export const count = z.number()
+
+export const instanceShape = {
+  id: text,
+  pool: text,
+  state: z.enum(instanceStates),
+  // A cloud may have told no time that can be read; nothing is decided by it.
+  launchedAt: z.catch(time, 0),
+  instanceType: text,
+  zone: text,
+  capacityType: z.enum(capacityTypes),
+  intentId: z.optional(text),
+  writerId: z.optional(text),
+  stateReason: z.optional(text),
+  interruptedAt: z.optional(time),
+  knownSince: time,
+  slots: z.optional(count),
+  joinedAt: z.optional(time),
+  lostSince: z.optional(time),
+  drainedAt: z.optional(time),
+  ending: z.optional(z.boolean()),
+  missingSince: z.optional(time),
+  ordered: z.optional(z.enum(['when_idle', 'even_if_busy'])),
+} satisfies ShapeOf<KnownInstance>
+
+export const agent = z.object({
+  id: text,
+  slots: count,
+  freeSlots: count,
+  freeAux: z.optional(count),
+  busy: z.boolean(),
+  idleSince: z.optional(time),
+  connected: z.boolean(),
+  enabled: z.boolean(),
+  draining: z.boolean(),
+  settledSince: time,
+} satisfies ShapeOf<KnownAgent>)
+
+export const unplaced = z.object({
+  agents: z.readonly(z.array(text)),
+  until: time,
+  trial: z.optional(text),
+} satisfies ShapeOf<Unplaced>)
+
+const offeringShape = {
+  instanceType: text,
+  zone: text,
+  capacityType: z.enum(capacityTypes),
+  slots: count,
+} satisfies ShapeOf<Offering>
+
+export const offering = z.object(offeringShape)
+
+export const refusal = z.object({
+  class: z.enum(failureClasses),
+  until: time,
+  failures: count,
+} satisfies ShapeOf<NonNullable<KnownOffering['refused']>>)
+
+export const knownOffering = z.object({
+  ...offeringShape,
+  preference: count,
+  refused: z.optional(refusal),
+} satisfies ShapeOf<KnownOffering>)
