@@ -1,4 +1,5 @@
-// EC2 through Amazon's SDK, which nothing else in this folder imports. Endpoint and credentials come from AWS's own standard places.
+// EC2 through Amazon's SDK, which nothing else in this folder loads. Endpoint and credentials come from AWS's own standard
+// places.
 
 import { buffer } from 'node:stream/consumers'
 import {

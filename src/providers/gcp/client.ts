@@ -115,9 +115,6 @@ export interface GceClientInput {
   clock: Clock
 }
 
-/** The client's own retries are off, and its deadline is beyond that of the transport. */
-const settings = { retry: null, timeout: 300_000, autoPaginate: false }
-
 /** https://cloud.google.com/compute/docs/reference/rest/v1/instances/aggregatedList: at most 500. */
 const pageSize = 500
 
@@ -132,19 +129,10 @@ export function gceClient({ endpoints, send, clock }: GceClientInput): GceApi {
 
   function once<Request extends object, Result>(service: Service, method: string): GceCall<Request, Result> {
     return async (request, signal) => {
-      signal?.throwIfAborted()
-      const client = clientOf(service)
-      await client.initialize()
-      const answer = client.innerApiCalls[method]!(request, settings)
-      const cancel = () => answer.cancel()
-      signal?.addEventListener('abort', cancel, { once: true })
       try {
-        const [response, , page] = await answer
-        return (page ?? response) as Result
+        return (await clientOf(service).call(method, request, signal)) as Result
       } catch (error) {
-        throw signal?.aborted ? signal.reason : (gceErrorIn(error) ?? error)
-      } finally {
-        signal?.removeEventListener('abort', cancel)
+        throw signal?.aborted ? error : (gceErrorIn(error) ?? error)
       }
     }
   }

@@ -1,4 +1,5 @@
-// Loads Google's Compute Engine client: only the services used here, with descriptors of nothing else.
+// Google's Compute Engine client: only the services used here, with descriptors of nothing else. All that Google does not
+// document of its packages is used in this file alone; test/unit/providers/gcp/compute-package.test.ts tries it.
 import { AcceleratorTypesClient } from '@google-cloud/compute/build/src/v1/accelerator_types_client.js'
 import { ImagesClient } from '@google-cloud/compute/build/src/v1/images_client.js'
 import { InstancesClient } from '@google-cloud/compute/build/src/v1/instances_client.js'
@@ -15,7 +16,7 @@ import { type Descriptors, type Namespace, pruneDescriptors } from './base-confi
 import type { GoogleAuthLike, Send } from './transport.ts'
 
 /** Every call that is made, by service; the client drops what is not here. */
-const calls = {
+export const calls = {
   AcceleratorTypes: ['Get'],
   Images: ['Get', 'GetFromFamily'],
   Instances: ['AggregatedList', 'BulkInsert', 'Delete', 'Get', 'GetSerialPortOutput'],
@@ -44,16 +45,24 @@ const clients = {
   ZoneOperations: ZoneOperationsClient,
 } satisfies Record<Service, unknown>
 
-/** What the generated clients have in common: each call of the API as a function. */
+/** One service of the API. */
 export interface ServiceClient {
+  /** Sends once, and resolves with the answer. Rejects with the package's error, or with the reason of `signal`. */
+  call(method: string, request: object, signal?: AbortSignal): Promise<unknown>
+  close(): Promise<void>
+}
+
+/** What the generated clients have in common: each call of the API as a function. */
+interface GeneratedClient {
   initialize(): Promise<unknown>
   innerApiCalls: Record<string, (request: object, options: object) => CancellablePromise>
   close(): Promise<void>
 }
 
-export type CancellablePromise = Promise<[response: unknown, next: unknown, raw: unknown]> & {
-  cancel(): void
-}
+type CancellablePromise = Promise<[response: unknown, next: unknown, page: unknown]> & { cancel(): void }
+
+/** The client's own retries are off, and its deadline is beyond that of the transport. */
+const settings = { retry: null, timeout: 300_000, autoPaginate: false }
 
 /** A client of the service that sends through `send` and looks for no credentials of its own. */
 export function serviceClient(service: Service, endpoint: URL, send: Send): ServiceClient {
@@ -64,8 +73,26 @@ export function serviceClient(service: Service, endpoint: URL, send: Send): Serv
     fallback: true,
     auth: { getClient: async () => ({}), fetch: send },
   }
-  const make = clients[service] as unknown as new (options: object, gax: object) => ServiceClient
-  return new make(options, { fallback: { ...fallback, GrpcClient: LeanGrpcClient } })
+  const make = clients[service] as unknown as new (options: object, gax: object) => GeneratedClient
+  const client = new make(options, { fallback: { ...fallback, GrpcClient: LeanGrpcClient } })
+  return {
+    async call(method, request, signal) {
+      signal?.throwIfAborted()
+      await client.initialize()
+      const answer = client.innerApiCalls[method]!(request, settings)
+      const cancel = () => answer.cancel()
+      signal?.addEventListener('abort', cancel, { once: true })
+      try {
+        const [response, , page] = await answer
+        return page ?? response
+      } catch (error) {
+        throw signal?.aborted ? signal.reason : error
+      } finally {
+        signal?.removeEventListener('abort', cancel)
+      }
+    },
+    close: () => client.close(),
+  }
 }
 
 /** Google's own search for credentials: variables, files of gcloud, then the metadata server. */

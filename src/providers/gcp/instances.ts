@@ -1,4 +1,4 @@
-// A VM as Compute Engine tells it, and as we do.
+// The pool's VMs as Compute Engine lists them, why they have stopped where it can be known, and the zone each is in.
 import type { Instance, InstanceState } from '../../planner/instance.ts'
 import type { Clock } from '../../platform/ports.ts'
 import { problem } from '../../problems/problem.ts'
@@ -7,6 +7,66 @@ import type { GceApi, GceInstance, GceOperation, InstancePage } from './client.t
 import { GceError, gceFailure } from './errors.ts'
 import { labelOf, ownerKeys, textOfLabel } from './labels.ts'
 import { machineTypeName } from './machine-types.ts'
+
+export interface ListInput {
+  api: GceApi
+  owner: Ownership
+  project: string
+  region: string
+  signal?: AbortSignal | undefined
+}
+
+/** A VM that was taken back is deleted, or stopped and then ended by the planner as any that has stopped. */
+export async function listPool(input: ListInput): Promise<Listing> {
+  const { api, owner, project, region, signal } = input
+  signal?.throwIfAborted()
+  const listing: Listing = { instances: [], complete: true, problems: [] }
+  const found: GceInstance[] = []
+  try {
+    for await (const page of instancePages(api, { project, region, filter: ownerFilter(owner) }, signal))
+      found.push(...page.filter((instance) => isOurs(instance, owner)))
+  } catch (error) {
+    signal?.throwIfAborted()
+    listing.complete = false
+    listing.problems.push(gceFailure(error, `list the VMs of pool ${owner.pool}`).problem)
+  }
+  listing.instances = found.map((instance) => instanceOf(instance, owner))
+  for (const { id, launchedAt } of listing.instances)
+    if (Number.isNaN(launchedAt))
+      listing.problems.push(problem('PROVIDER_TIME_UNREADABLE', `it cannot be read when VM ${id} was made`))
+  await markPreempted(input, listing)
+  return listing
+}
+
+/**
+ * The operation `compute.instances.preempted` is the only trace that Google took a spot VM back
+ * (https://cloud.google.com/compute/docs/instances/create-use-spot). Asked for while spot VMs are stopping or stopped.
+ */
+async function markPreempted({ api, owner, project, signal }: ListInput, listing: Listing): Promise<void> {
+  const ending = listing.instances.filter(
+    ({ capacityType, state }) => capacityType === 'spot' && (state === 'stopping' || state === 'stopped'),
+  )
+  const filter = '(operationType = "compute.instances.preempted")'
+  const taken = new Map<string, number>()
+  try {
+    for (const zone of new Set(ending.map((instance) => instance.zone)))
+      for (const { targetLink, insertTime = '' } of await allOperations(
+        api,
+        { project, zone, filter },
+        signal,
+      ))
+        taken.set(lastPart(targetLink), Date.parse(insertTime) || 0)
+  } catch (error) {
+    signal?.throwIfAborted()
+    // The listing itself is whole: only the reason is missing.
+    listing.problems.push(gceFailure(error, `ask for preempted VMs in pool ${owner.pool}`).problem)
+  }
+  listing.instances = listing.instances.map((instance): Instance => {
+    const interruptedAt = taken.get(instance.id)
+    const stateReason = 'preempted: Compute Engine has taken the VM back'
+    return interruptedAt === undefined ? instance : { ...instance, interruptedAt, stateReason }
+  })
+}
 
 /** https://cloud.google.com/compute/docs/instances/instance-lifecycle. A VM that has stopped keeps its disk: it is ended. */
 const states: Record<string, InstanceState> = {
@@ -81,70 +141,6 @@ export function lastPart(url = ''): string {
   return url.split('/').at(-1) ?? ''
 }
 
-// Everything we own in the pool, and why VMs have stopped where it can be known.
-
-export interface ListInput {
-  api: GceApi
-  owner: Ownership
-  project: string
-  region: string
-  signal?: AbortSignal | undefined
-}
-
-/** A VM that was taken back is deleted, or stopped and then ended by the planner as any that has stopped. */
-export async function listPool(input: ListInput): Promise<Listing> {
-  const { api, owner, project, region, signal } = input
-  signal?.throwIfAborted()
-  const listing: Listing = { instances: [], complete: true, problems: [] }
-  const found: GceInstance[] = []
-  try {
-    for await (const page of instancePages(api, { project, region, filter: ownerFilter(owner) }, signal))
-      found.push(...page.filter((instance) => isOurs(instance, owner)))
-  } catch (error) {
-    signal?.throwIfAborted()
-    listing.complete = false
-    listing.problems.push(gceFailure(error, `list the VMs of pool ${owner.pool}`).problem)
-  }
-  listing.instances = found.map((instance) => instanceOf(instance, owner))
-  for (const { id, launchedAt } of listing.instances)
-    if (Number.isNaN(launchedAt))
-      listing.problems.push(problem('PROVIDER_TIME_UNREADABLE', `it cannot be read when VM ${id} was made`))
-  await markPreempted(input, listing)
-  return listing
-}
-
-/**
- * The operation `compute.instances.preempted` is the only trace that Google took a spot VM back
- * (https://cloud.google.com/compute/docs/instances/create-use-spot). Asked for while spot VMs are stopping or stopped.
- */
-async function markPreempted({ api, owner, project, signal }: ListInput, listing: Listing): Promise<void> {
-  const ending = listing.instances.filter(
-    ({ capacityType, state }) => capacityType === 'spot' && (state === 'stopping' || state === 'stopped'),
-  )
-  const filter = '(operationType = "compute.instances.preempted")'
-  const taken = new Map<string, number>()
-  try {
-    for (const zone of new Set(ending.map((instance) => instance.zone)))
-      for (const { targetLink, insertTime = '' } of await allOperations(
-        api,
-        { project, zone, filter },
-        signal,
-      ))
-        taken.set(lastPart(targetLink), Date.parse(insertTime) || 0)
-  } catch (error) {
-    signal?.throwIfAborted()
-    // The listing itself is whole: only the reason is missing.
-    listing.problems.push(gceFailure(error, `ask for preempted VMs in pool ${owner.pool}`).problem)
-  }
-  listing.instances = listing.instances.map((instance): Instance => {
-    const interruptedAt = taken.get(instance.id)
-    const stateReason = 'preempted: Compute Engine has taken the VM back'
-    return interruptedAt === undefined ? instance : { ...instance, interruptedAt, stateReason }
-  })
-}
-
-// Compute Engine's pages, one after the other, and what a page of all zones says.
-
 interface Page {
   nextPageToken?: string
 }
@@ -161,7 +157,7 @@ async function* pages<P extends Page>(
   } while (token)
 }
 
-export interface InstanceQuestion {
+interface InstanceQuestion {
   project: string
   filter: string
   /** Of the pool. VMs of all regions are listed, but the outage of another must not hold this one up. */
@@ -169,7 +165,7 @@ export interface InstanceQuestion {
 }
 
 /** VMs of all zones, page by page. A zone of the region that did not answer is thrown after the last page. */
-export async function* instancePages(
+async function* instancePages(
   api: GceApi,
   { region, ...request }: InstanceQuestion,
   signal?: AbortSignal,
@@ -210,8 +206,6 @@ export async function allOperations(
   return found
 }
 
-// What is remembered of VMs: the zone each is in, because Compute Engine asks for it, and when it was first seen.
-
 /** A listing shows new VMs within seconds, and within a minute at its worst. */
 const newMs = 300_000
 
@@ -222,6 +216,7 @@ interface Known {
   launched: boolean
 }
 
+/** Remembers the zone each VM is in, because Compute Engine asks for it, and when it was first seen. */
 export function whereabouts(clock: Clock) {
   let known = new Map<string, Known>()
 

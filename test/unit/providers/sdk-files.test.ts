@@ -1,0 +1,29 @@
+// Each cloud's SDK stays behind one file: that is where an upgrade, or another client, is dealt with.
+import { expect, it } from 'vitest'
+import { type SourceFile, sourcesBelow } from '../../support/sources.ts'
+
+const sources = sourcesBelow('src')
+
+function filesImporting(packages: RegExp, which: (one: SourceFile['imports'][number]) => boolean) {
+  return sources
+    .filter(({ imports }) => imports.some((one) => packages.test(one.specifier) && which(one)))
+    .map(({ path }) => path)
+    .sort()
+}
+
+it("is so for Google's packages, and for what they do not document", () => {
+  const one = ['src/providers/gcp/compute-package.ts']
+  expect(filesImporting(/^(?:@google-cloud\/|google-)/, () => true)).toEqual(one)
+  const undocumented = /build\/src\/|innerApiCalls|loadProtoJSON/
+  expect(sources.filter(({ text }) => undocumented.test(text)).map(({ path }) => path)).toEqual(one)
+})
+
+it("is so for Amazon's SDK", () => {
+  const sdk = /^@(?:aws-sdk|smithy)\//
+  expect(filesImporting(sdk, ({ typeOnly }) => !typeOnly)).toEqual(['src/providers/aws/client.ts'])
+  // Requests are built from its types without loading it.
+  expect(filesImporting(sdk, () => true)).toEqual([
+    'src/providers/aws/client.ts',
+    'src/providers/aws/request.ts',
+  ])
+})
