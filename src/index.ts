@@ -25,5 +25,6 @@ export {
   type PushedAgent,
   type PushedDemand,
   type PushedWork,
+  prepareAll,
 } from './provisioner/library.ts'
-export { type DryRunPool, dryRunPool, prepareAll } from './provisioner/prepare.ts'
+export { type DryRunPool, dryRunPool } from './provisioner/prepare.ts'

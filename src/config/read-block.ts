@@ -31,6 +31,50 @@ export function readBlock<S extends z.ZodMiniObject>(
   return readMapping(schema, block, options) as Partially<z.output<S>>
 }
 
+/**
+ * What was read, as the whole that it is when no error was noted. The one place where that is believed, and it is looked
+ * at: throws a TypeError for a value that is missing without a word.
+ */
+export function wholeOf<S extends z.ZodMiniObject>(schema: S, keys: Partially<z.output<S>>): z.output<S> {
+  if (isWhole(schema, keys)) return keys
+  throw new TypeError('a value of the configuration was left out, and no problem says so')
+}
+
+/** Every value was judged by itself when it was read: it is whole where none is missing. */
+function isWhole<S extends z.ZodMiniObject>(schema: S, keys: unknown): keys is z.output<S> {
+  return hasAll(schema, keys)
+}
+
+function hasAll(schema: Schema, value: unknown): boolean {
+  const definition = (schema as unknown as z.core.$ZodTypes)._zod.def
+  switch (definition.type) {
+    case 'optional':
+      return value === undefined || hasAll(definition.innerType as Schema, value)
+    case 'prefault':
+    case 'nonoptional':
+      return hasAll(definition.innerType as Schema, value)
+    case 'object':
+      return (
+        isMapping(value) &&
+        Object.entries(definition.shape).every(([key, inner]) => hasAll(inner as Schema, value[key]))
+      )
+    case 'array':
+      return Array.isArray(value) && value.every((item) => hasAll(definition.element as Schema, item))
+    case 'union':
+      return definition.options.some((option) => hasAll(option as Schema, value))
+    case 'unknown':
+      return true
+    default:
+      return value !== undefined
+  }
+}
+
+/** A value that a rule leaves out only with an error, where there was none. Throws a TypeError for any other. */
+export function sure<T>(value: T | undefined): T {
+  if (value !== undefined) return value
+  throw new TypeError('a rule of the configuration has left a value out, and no problem says so')
+}
+
 function read(schema: Schema, value: unknown, path: YamlPath, reading: Reading): unknown {
   const definition = (schema as unknown as z.core.$ZodTypes)._zod.def
   switch (definition.type) {

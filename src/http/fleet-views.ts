@@ -194,9 +194,8 @@ export function agentViews({ snapshot }: PoolStatus): AgentView[] {
 export function fleetRows(
   { instances }: PoolStatus,
   agents: AgentView[],
-  { pool, setup }: PreparedPool,
+  { onThisMachine: local, setup }: PreparedPool,
 ): FleetRow[] {
-  const local = pool.provider.type === 'local'
   const byId = new Map(agents.map((agent) => [agent.id, agent]))
   return instances
     .toSorted((a, b) => a.launchedAt - b.launchedAt || a.id.localeCompare(b.id))

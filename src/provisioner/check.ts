@@ -2,15 +2,14 @@
 import type { ProvidedPool } from '../agent-setup/trust.ts'
 import { loadConfig } from '../config/load.ts'
 import { masterAddressOf } from '../config/master-address.ts'
-import type { MasterConfig, ProviderKind } from '../config/master-config.ts'
+import type { MasterConfig } from '../config/master-config.ts'
 import { systemClock } from '../platform/clock.ts'
 import { createLogger } from '../platform/log.ts'
 import type { Clock, Logger } from '../platform/ports.ts'
-import { ProvisionError, placeOf, problem } from '../problems/problem.ts'
-import { resolveHost } from '../providers/cloud-metadata.ts'
+import { ProvisionError, placeOf } from '../problems/problem.ts'
+import { type AnyProvider, resolveHost } from '../providers/definition.ts'
 import {
   type CheckRow,
-  type CloudCheckInput,
   checkAgents,
   checkCertificate,
   checkCloud,
@@ -31,14 +30,14 @@ export interface CheckOptions {
   localAgent: string[]
   clock: Clock
   logger: Logger
-  /** In place of the providers this version has. */
-  load?: CloudCheckInput['load']
+  /** Every kind of provider there is. */
+  providers: readonly AnyProvider[]
 }
 
 /** Every row, also after one that failed, but for what needs it. Throws USAGE for a pool that does not exist. */
 export async function checkAll(options: CheckOptions): Promise<CheckRow[]> {
-  const { file, env, clock } = options
-  const { config, problems } = loadConfig(file, { env })
+  const { file, env, clock, providers } = options
+  const { config, problems } = loadConfig(file, { env, providers })
   const { passed, notChecked, of } = rowsOf('configuration')
   const faults = problems.map((fault) => of(fault.where ? placeOf(fault.where) : file, fault))
   if (!config) return [...faults, notChecked('all else', 'the configuration has to be right first')]
@@ -56,11 +55,17 @@ async function checkPools(
   pools: ProvidedPool[],
   options: CheckOptions,
 ): Promise<CheckRow[]> {
-  const { localAgent, clock } = options
+  const { localAgent, clock, providers } = options
   const { hosts, rows } = await hostsOf(config, pools, options)
   const names = pools.map(({ pool_name }) => pool_name)
   // What is wrong with the certificate is told with the certificate.
-  const { outcomes } = await prepareAll(config, { pools: names, hosts, now: clock.now(), localAgent })
+  const { outcomes } = await prepareAll(config, {
+    pools: names,
+    hosts,
+    now: clock.now(),
+    localAgent,
+    providers,
+  })
   const checked = pools.map((pool) => {
     const outcome = outcomes.find((one) => one.pool === pool)
     return checkPool(config, pool, outcome, hosts.get(pool.pool_name), options)
@@ -75,10 +80,10 @@ async function checkPool(
   masterHost: string | undefined,
   options: CheckOptions,
 ): Promise<CheckRow[]> {
-  const { clock } = options
+  const { clock, providers } = options
   const subject = `pool ${pool.pool_name}`
   const isOurs = config.demand.type === 'built-in'
-  const { address } = masterAddressOf(config, pool, { masterHost })
+  const { address } = masterAddressOf(config, pool, { masterHost, providers })
   const [master, cloud] = await Promise.all([
     checkMaster(subject, outcome?.dialable, { clock, isOurs }),
     checkCloud(subject, pool, address, { ...options, config }),
@@ -90,14 +95,14 @@ async function checkPool(
 async function hostsOf(
   config: MasterConfig,
   pools: ProvidedPool[],
-  { masterHost, env, clock }: CheckOptions,
+  { masterHost, env, clock, providers }: CheckOptions,
 ): Promise<{ hosts: Map<string, string>; rows: CheckRow[] }> {
   const hosts = new Map<string, string>()
   const rows: CheckRow[] = []
   const find = async (pool: ProvidedPool) => {
-    const { host } = masterAddressOf(config, pool, { masterHost }).address
+    const { host } = masterAddressOf(config, pool, { masterHost, providers }).address
     try {
-      hosts.set(pool.pool_name, await resolveHost(host, { fetch: globalThis.fetch, clock, env }))
+      hosts.set(pool.pool_name, await resolveHost(host, providers, { fetch: globalThis.fetch, clock, env }))
     } catch (error) {
       if (!(error instanceof ProvisionError)) throw error
       hosts.set(pool.pool_name, host)

@@ -4,7 +4,7 @@ import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
 import type { ProvidedPool } from '../agent-setup/trust.ts'
 import { masterAddressOf } from '../config/master-address.ts'
-import type { DemandConfig, MasterConfig } from '../config/master-config.ts'
+import type { DemandConfig, MasterConfig, PoolConfig } from '../config/master-config.ts'
 import { builtInDemand } from '../demand/built-in.ts'
 import { endpointOf } from '../demand/determined/connections.ts'
 import { type DeterminedDemand, determinedDemand, warningsFor } from '../demand/determined/source.ts'
@@ -19,8 +19,7 @@ import { tellProblems } from '../platform/log.ts'
 import type { Clock, Handler, Logger } from '../platform/ports.ts'
 import type { ProblemCode } from '../problems/codes.ts'
 import { isError, type Problem, ProvisionError, type Where } from '../problems/problem.ts'
-import { resolveHost } from '../providers/cloud-metadata.ts'
-import { offeringsOf } from '../providers/registry.ts'
+import { type AnyProvider, definitionOf, resolveHost } from '../providers/definition.ts'
 import { holdPlaceholder } from '../standalone/agent/placeholder.ts'
 import type { Agent } from '../standalone/master/agent.ts'
 import { createMaster, type Master } from '../standalone/master/master.ts'
@@ -30,6 +29,8 @@ import { type Identity, knownClusterId } from './state.ts'
 
 export interface DemandContext {
   config: MasterConfig
+  /** Every kind of provider there is. */
+  providers: readonly AnyProvider[]
   version: string
   env: Readonly<Record<string, string | undefined>>
   identity: Identity
@@ -158,13 +159,13 @@ export async function openBuiltInMaster(options: DemandContext): Promise<BuiltIn
 }
 
 async function open(
-  { config, logger, material, control }: DemandContext,
+  { config, providers, logger, material, control }: DemandContext,
   master: Master,
   { token, clientCa }: { token: string; clientCa?: string },
 ): Promise<Listener> {
   const faults = () => [master.fault()].flatMap((fault) => (fault ? [`${fault.code} ${fault.message}`] : []))
   const listener = await listen({
-    address: listenAddress(config),
+    address: listenAddress(config, providers),
     port: config.port,
     tls: material && { ...servedPair(material), clientCa },
     handlers: [accessHandler({ token }), healthHandler(faults), control, ...master.handlers],
@@ -178,8 +179,9 @@ async function open(
 }
 
 /** Where every agent is a process of this machine, nobody else has to reach the master. */
-function listenAddress({ resource_pools }: MasterConfig): string {
-  return resource_pools.every((pool) => pool.provider?.type === 'local') ? '127.0.0.1' : ''
+function listenAddress({ resource_pools }: MasterConfig, providers: readonly AnyProvider[]): string {
+  const isHere = ({ provider }: PoolConfig) => provider && definitionOf(providers, provider).onThisMachine
+  return resource_pools.every(isHere) ? '127.0.0.1' : ''
 }
 
 // Demand of a Determined master: looked at before the pools are run, so that what can never work is said at once.
@@ -213,9 +215,10 @@ export async function openDeterminedDemand(context: DemandContext): Promise<Open
 function holdOpen(
   { pool_name: pool, provider }: ProvidedPool,
   source: DeterminedDemand,
-  { config, version, clock, logger }: DemandContext,
+  { config, providers, version, clock, logger }: DemandContext,
 ): (() => Promise<void>)[] {
-  const slots = Math.max(...offeringsOf(provider).map((offering) => offering.slots))
+  const offerings = definitionOf(providers, provider).offerings(provider)
+  const slots = Math.max(...offerings.map((offering) => offering.slots))
   if (provider.min_instances > 0 || slots === 0) return []
   const endpoint = () => endpointOf(config, clock.now())
   return [holdPlaceholder({ pool, slots, endpoint, source, version, clock, logger })]
@@ -305,16 +308,22 @@ export function readClientCa(path: string, where: Where): string | undefined {
 
 export interface DialledHostsInput {
   config: MasterConfig
+  providers: readonly AnyProvider[]
   env: Readonly<Record<string, string | undefined>>
   clock: Clock
 }
 
 /** Host by pool name. Throws CLOUD_METADATA_UNAVAILABLE when an alias means nothing on this machine. */
-export async function dialledHosts({ config, env, clock }: DialledHostsInput): Promise<Map<string, string>> {
+export async function dialledHosts({
+  config,
+  providers,
+  env,
+  clock,
+}: DialledHostsInput): Promise<Map<string, string>> {
   const hosts = new Map<string, string>()
   for (const pool of config.resource_pools.filter(isProvided)) {
-    const { host } = masterAddressOf(config, pool).address
-    hosts.set(pool.pool_name, await resolveHost(host, { fetch: globalThis.fetch, clock, env }))
+    const { host } = masterAddressOf(config, pool, { providers }).address
+    hosts.set(pool.pool_name, await resolveHost(host, providers, { fetch: globalThis.fetch, clock, env }))
   }
   return hosts
 }

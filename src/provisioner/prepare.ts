@@ -8,12 +8,13 @@ import { renderScript } from '../agent-setup/render.ts'
 import { type AgentSetup, agentSetupOf } from '../agent-setup/setup.ts'
 import { type PoolTrustInput, type ProvidedPool, placeOf, poolTrust } from '../agent-setup/trust.ts'
 import type { UserTemplate } from '../agent-setup/user-template.ts'
-import type { MasterConfig, ProviderConfig } from '../config/master-config.ts'
+import type { MasterConfig } from '../config/master-config.ts'
+import type { ProviderConfig } from '../config/provider-keys.ts'
 import { loadMaterial, type TlsMaterial } from '../pki/credentials.ts'
 import { masterUrl } from '../pki/trust-plan.ts'
 import { isError, type Problem, ProvisionError, problem } from '../problems/problem.ts'
 import type { Intent, LaunchRequest, Ownership } from '../providers/contract.ts'
-import { launchRequestOf, offeringsOf } from '../providers/registry.ts'
+import { type AnyProvider, definitionOf, machineOf } from '../providers/definition.ts'
 import { peekIdentity } from './state.ts'
 
 export interface PrepareAllOptions {
@@ -25,6 +26,8 @@ export interface PrepareAllOptions {
   /** Milliseconds since the epoch. */
   now: number
   localAgent: string[]
+  /** Every kind of provider there is. */
+  providers: readonly AnyProvider[]
 }
 
 export interface PoolOutcome extends PreparedOutcome {
@@ -40,7 +43,7 @@ const exampleIntent = { id: '00000000-0000-4000-8000-000000000000', count: 1 }
  */
 export async function prepareAll(
   config: MasterConfig,
-  { pools, masterHost, hosts, now, localAgent }: PrepareAllOptions,
+  { pools, masterHost, hosts, now, localAgent, providers }: PrepareAllOptions,
 ): Promise<{ outcomes: PoolOutcome[]; problems: Problem[] }> {
   const chosen = choosePools(config, pools)
   const { material, problems } = loadMasterMaterial(config, { now, withKey: false })
@@ -50,7 +53,7 @@ export async function prepareAll(
     chosen.map(async (pool): Promise<PoolOutcome> => {
       const owner = { clusterId, writerId, pool: pool.pool_name }
       const dialled = hosts?.get(pool.pool_name) ?? masterHost
-      const common = { config, pool, material, now, owner, intent: exampleIntent, localAgent }
+      const common = { config, pool, material, now, owner, intent: exampleIntent, localAgent, providers }
       return { pool, ...(await preparePool({ ...common, masterHost: dialled })) }
     }),
   )
@@ -89,6 +92,8 @@ export interface DialablePool {
 }
 
 export interface PreparedPool extends DialablePool {
+  /** Its VMs are processes of this machine. */
+  onThisMachine: boolean
   userData: UserData
   request: LaunchRequest
 }
@@ -102,6 +107,7 @@ export interface PreparedOutcome {
 }
 
 export interface PrepareInput extends PoolTrustInput {
+  providers: readonly AnyProvider[]
   owner: Ownership
   /** The intent the request is shown for; its offerings are the pool's. */
   intent: Omit<Intent, 'offerings'>
@@ -111,8 +117,9 @@ export interface PrepareInput extends PoolTrustInput {
 
 /** Takes every step whose input is there, and collects the problems of all. There is a result only without errors. */
 export async function preparePool(input: PrepareInput): Promise<PreparedOutcome> {
-  const { config, pool, owner } = input
+  const { config, pool, owner, providers } = input
   const { provider } = pool
+  const definition = definitionOf(providers, provider)
   const { master, trust, problems } = poolTrust(input)
   const { template, problems: unread } = loadTemplate(provider)
   problems.push(...unread)
@@ -121,19 +128,29 @@ export async function preparePool(input: PrepareInput): Promise<PreparedOutcome>
     where: placeOf(config, pool, 'agent_config_file_contents'),
     requireAuthentication: config.resource_manager.require_authentication,
   })
-  const setup = agentSetupOf({ ...input, master, trust, agentConfig: merged.config })
+  const setup = agentSetupOf({
+    pool,
+    master,
+    trust,
+    agentConfig: merged.config,
+    machine: machineOf(definition),
+    machines: providers.map(machineOf),
+    facts: definition.agent(provider, input.localAgent),
+  })
   const hasClientCertificate = merged.clientCertificate !== undefined
   const dialable = merged.problems.some(isError) ? undefined : { pool, setup, hasClientCertificate }
   const allowSecrets = provider.allow_secrets_in_user_data
   const rendered = await renderScript(setup, { template, allowSecrets })
-  const intent = { ...input.intent, offerings: offeringsOf(provider) }
-  const request = launchRequestOf({ config: provider, owner, setup, intent })
+  const intent = { ...input.intent, offerings: definition.offerings(provider) }
+  const request = definition.request({ config: provider, owner, setup, intent })
   problems.push(...merged.problems, ...rendered.problems, ...request.problems)
   if (rendered.script === undefined) return { dialable, problems }
   const packed = await packUserData(rendered.script, setup)
   problems.push(...packed.problems)
   if (!packed.userData || !dialable || problems.some(isError)) return { dialable, problems }
-  return { prepared: { ...dialable, userData: packed.userData, request }, dialable, problems }
+  const { onThisMachine } = definition
+  const prepared = { ...dialable, onThisMachine, userData: packed.userData, request }
+  return { prepared, dialable, problems }
 }
 
 // The one pool a command is about.

@@ -10,6 +10,7 @@ import { limit } from '../platform/limit.ts'
 import type { Clock, Logger } from '../platform/ports.ts'
 import { isError, type Problem, problem } from '../problems/problem.ts'
 import type { Ownership } from '../providers/contract.ts'
+import type { AnyProvider } from '../providers/definition.ts'
 import { type DialablePool, isProvided, type PreparedPool, preparePool } from './prepare.ts'
 import type { Identity } from './state.ts'
 
@@ -25,6 +26,7 @@ export interface PreparedPools {
 
 export interface PreparedPoolsInput {
   config: MasterConfig
+  providers: readonly AnyProvider[]
   identity: Identity
   material?: TlsMaterial
   now: () => number
@@ -37,7 +39,7 @@ export interface PreparedPoolsInput {
 export async function preparePools(
   input: PreparedPoolsInput,
 ): Promise<{ pools?: PreparedPools; problems: Problem[] }> {
-  const { identity, now, localAgent, hosts } = input
+  const { identity, now, localAgent, hosts, providers } = input
   let { config, material } = input
   const current = new Map<string, PreparedPool>()
   // A certificate and a configuration that change at once must not undo each other.
@@ -60,6 +62,7 @@ export async function preparePools(
       owner,
       intent,
       localAgent,
+      providers,
       masterHost: hosts.get(pool.pool_name),
     })
     if (prepared) into.set(pool.pool_name, prepared)

@@ -1,6 +1,7 @@
 // The whole of it, put together: what the configuration names is prepared, demand is opened, and each pool gets its loop.
 
 import type { MasterConfig } from '../config/master-config.ts'
+import { demandTypes } from '../config/schema.ts'
 import type { DemandSource } from '../demand/source.ts'
 import type { FleetEvent } from '../fleet/run.ts'
 import { controlHandler, createOrders, type Orders } from '../http/fleet-endpoints.ts'
@@ -13,6 +14,7 @@ import { limit } from '../platform/limit.ts'
 import { tellProblems } from '../platform/log.ts'
 import type { Clock, Logger } from '../platform/ports.ts'
 import { isError, ProvisionError } from '../problems/problem.ts'
+import type { AnyProvider } from '../providers/definition.ts'
 import { dialledHosts, learnClusterId, type OpenedDemand, openDemand } from './demand.ts'
 import { type Doors, openDoors } from './endpoints.ts'
 import { createRunningPools, type PoolsStatus } from './pools.ts'
@@ -25,6 +27,8 @@ import { certificateFiles, watchCertificate } from './watch-certificate.ts'
 
 export interface ProvisionerOptions {
   config: MasterConfig
+  /** Every kind of provider there is: those the configuration was read with. */
+  providers: readonly AnyProvider[]
   /** In place of what `demand` in the configuration names. Whoever made it closes it. */
   demand?: DemandSource
   version: string
@@ -155,7 +159,7 @@ export function composeProvisioner(given: ProvisionerOptions): Provisioner {
 
   async function takeOver(after: MasterConfig): Promise<Reloaded> {
     if (!pools) throw new TypeError('a provisioner reloads only after it has started')
-    const reloaded = await reload({ before: inForce, after, pools, running, logger })
+    const reloaded = await reload({ ...options, before: inForce, after, pools, running })
     inForce = reloaded.config
     return reloaded
   }
@@ -213,7 +217,9 @@ function infoOf({ clusterId }: Identity, { config, version }: ProvisionerOptions
   return { version, cluster_id: clusterId, cluster_name: config.cluster_name }
 }
 
-/** A source that is given says by itself what kind it is, whatever the file says. */
+/** A source that is given says by itself what kind it is, whatever the file says; of a kind that no file names, it is as one that is pushed. */
 function configOf({ config, demand }: ProvisionerOptions): MasterConfig {
-  return demand ? { ...config, demand: { ...config.demand, type: demand.kind } } : config
+  if (!demand) return config
+  const type = demandTypes.find((known) => known === demand.kind) ?? 'push'
+  return { ...config, demand: { ...config.demand, type } }
 }

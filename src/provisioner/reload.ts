@@ -2,17 +2,21 @@
 
 import { isDeepStrictEqual } from 'node:util'
 import { type Change, changesBetween, loadConfig } from '../config/load.ts'
-import type { MasterConfig, PoolConfig, ProviderConfig } from '../config/master-config.ts'
+import type { MasterConfig, PoolConfig } from '../config/master-config.ts'
+import type { ProviderConfig } from '../config/provider-keys.ts'
 import { redact, tellProblems } from '../platform/log.ts'
 import type { Clock, Logger } from '../platform/ports.ts'
 import { watchMaterial } from '../platform/watch.ts'
 import { isError, type Problem } from '../problems/problem.ts'
+import { type AnyProvider, definitionOf } from '../providers/definition.ts'
 import type { RunningPools } from './pools.ts'
 import type { PreparedPools } from './prepared-pools.ts'
 
 export interface Reloading {
   before: MasterConfig
   after: MasterConfig
+  /** Every kind of provider there is. */
+  providers: readonly AnyProvider[]
   pools: PreparedPools
   running: RunningPools
   logger: Logger
@@ -27,8 +31,15 @@ export interface Reloaded {
 }
 
 /** The last good configuration stays when VMs could not be made by the new one. */
-export async function reload({ before, after, pools, running, logger }: Reloading): Promise<Reloaded> {
-  const plan = planReload(before, after)
+export async function reload({
+  before,
+  after,
+  providers,
+  pools,
+  running,
+  logger,
+}: Reloading): Promise<Reloaded> {
+  const plan = planReload(before, after, providers)
   if (plan.changes.length === 0) {
     logger.info('the configuration has not changed')
     return { config: before, changes: [], problems: [] }
@@ -83,10 +94,14 @@ export interface ReloadPlan {
   renewed: string[]
 }
 
-export function planReload(before: MasterConfig, after: MasterConfig): ReloadPlan {
+export function planReload(
+  before: MasterConfig,
+  after: MasterConfig,
+  providers: readonly AnyProvider[],
+): ReloadPlan {
   const changes = changesBetween(before, after).map((change) => ({
     ...change,
-    takes: takes(change.path, before, after),
+    takes: takes(change.path, before, after, providers),
   }))
   const has = (name: string, wanted: Takes) =>
     changes.some(({ path, takes }) => path[0] === 'resource_pools' && path[1] === name && takes === wanted)
@@ -98,7 +113,7 @@ export function planReload(before: MasterConfig, after: MasterConfig): ReloadPla
       prices: after.prices,
       resource_pools: before.resource_pools.map((pool) => {
         const wanted = poolOf(after, pool.pool_name)
-        return wanted ? poolInForce(pool, wanted) : pool
+        return wanted ? poolInForce(pool, wanted, providers) : pool
       }),
     },
     reconfigured: names.filter((name) => has(name, 'now') && !has(name, 'next_vms')),
@@ -118,10 +133,13 @@ const limits: readonly string[] = [
   'launch_error_timeout',
   'launch_error_retries',
 ]
-/** Another place has other VMs: those in the old one would be forgotten. */
-const places: readonly string[] = ['type', 'region', 'project', 'zone', 'zones']
 
-function takes(path: readonly string[], before: MasterConfig, after: MasterConfig): Takes {
+function takes(
+  path: readonly string[],
+  before: MasterConfig,
+  after: MasterConfig,
+  providers: readonly AnyProvider[],
+): Takes {
   const [top, name, key = '', providerKey = ''] = path
   if (top === 'prices') return 'now'
   const pool = poolOf(before, name)
@@ -129,7 +147,7 @@ function takes(path: readonly string[], before: MasterConfig, after: MasterConfi
   if (poolLimits.includes(key)) return 'now'
   const wanted = poolOf(after, name)?.provider
   if (key !== 'provider' || !pool.provider || !wanted) return 'next_start'
-  return providerTakes(providerKey, pool.provider, wanted)
+  return providerTakes(providerKey, pool.provider, wanted, providers)
 }
 
 function poolOf({ resource_pools }: MasterConfig, name: string | undefined): PoolConfig | undefined {
@@ -137,28 +155,36 @@ function poolOf({ resource_pools }: MasterConfig, name: string | undefined): Poo
 }
 
 /** An empty key: the whole provider came or went. */
-function providerTakes(key: string, provider: ProviderConfig, wanted: ProviderConfig): Takes {
+function providerTakes(
+  key: string,
+  provider: ProviderConfig,
+  wanted: ProviderConfig,
+  providers: readonly AnyProvider[],
+): Takes {
   if (limits.includes(key)) return 'now'
   // The loop of a pool on this machine cannot begin anew without its agents.
-  if (key === '' || provider.type === 'local') return 'next_start'
+  const { onThisMachine, identityKeys } = definitionOf(providers, provider)
+  if (key === '' || onThisMachine) return 'next_start'
   // Images and networks of the new place are not there in the old one.
-  return isMoved(provider, wanted) ? 'next_start' : 'next_vms'
+  return isMoved(provider, wanted, identityKeys) ? 'next_start' : 'next_vms'
 }
 
-function isMoved(provider: ProviderConfig, wanted: ProviderConfig): boolean {
+/** Another place has other VMs: those in the old one would be forgotten. */
+function isMoved(provider: ProviderConfig, wanted: ProviderConfig, identityKeys: readonly string[]): boolean {
+  const places = ['type', ...identityKeys]
   const placeOf = (config: object) => Object.entries(config).filter(([key]) => places.includes(key))
   return !isDeepStrictEqual(new Map(placeOf(provider)), new Map(placeOf(wanted)))
 }
 
 /** The pool with those of its keys that can be taken over. */
-function poolInForce(pool: PoolConfig, wanted: PoolConfig): PoolConfig {
+function poolInForce(pool: PoolConfig, wanted: PoolConfig, providers: readonly AnyProvider[]): PoolConfig {
   const merged = merge(pool, wanted, (key) => poolLimits.includes(key))
   const { provider } = pool
   const { provider: next } = wanted
   if (!provider || !next) return merged
   return {
     ...merged,
-    provider: merge(provider, next, (key) => providerTakes(key, provider, next) !== 'next_start'),
+    provider: merge(provider, next, (key) => providerTakes(key, provider, next, providers) !== 'next_start'),
   }
 }
 
@@ -173,6 +199,7 @@ function merge<T extends object>(old: T, wanted: T, may: (key: string) => boolea
 
 export interface ConfigurationWatch {
   file: string
+  providers: readonly AnyProvider[]
   env: Readonly<Record<string, string | undefined>>
   clock: Clock
   logger: Logger
@@ -187,12 +214,12 @@ const graceMs = 3000
 
 /** Looks until the returned function is called. */
 export function watchConfiguration(options: ConfigurationWatch): () => void {
-  const { file, env, clock, logger, since, onChange } = options
+  const { file, providers, env, clock, logger, since, onChange } = options
   return watchMaterial<MasterConfig>({
     files: [file],
     since,
     load: () => {
-      const { config, problems } = loadConfig(file, { env })
+      const { config, problems } = loadConfig(file, { env, providers })
       return { material: config, problems }
     },
     clock,

@@ -11,7 +11,7 @@ import { codeOf, ec2Failure } from './errors.ts'
 import { changes, questions } from './iam-policy.ts'
 import { notOnEc2, type ResolvedImage, resolveImage, slotsOf } from './image.ts'
 import { type AwsLaunch, awsLaunch, type LaunchStep } from './request.ts'
-import type { AwsConfig } from './schema.ts'
+import type { AwsConfig } from './rules.ts'
 
 export interface CheckInput {
   api: Ec2CheckApi
@@ -168,12 +168,11 @@ function fault(message: string, remedy?: string): Problem {
 
 /** Throws PROVIDER_CONFIG when no region is known. */
 export async function check(
-  context: ProviderContext,
+  context: ProviderContext<AwsConfig>,
   offerings: Offering[],
   signal?: AbortSignal,
 ): Promise<CheckItem[]> {
-  const config = context.config as AwsConfig
-  const { owner, master } = context
+  const { config, owner, master } = context
   const metadata: MetadataOptions = { fetch: globalThis.fetch, clock: context.clock, env: context.env }
   const region = await regionOf(config.region, regionOfSdk, metadata)
   const api = ec2Client(region)

@@ -11,7 +11,7 @@ import { codeOf } from './errors.ts'
 import { type AwsFacts, tagSpecifications } from './machine.ts'
 import { ec2Metadata } from './metadata.ts'
 import { templatePrefix } from './request.ts'
-import type { AwsConfig, AwsImage } from './schema.ts'
+import type { AwsConfig, AwsImage } from './rules.ts'
 
 export interface ResolvedImage {
   imageId: string

@@ -1,4 +1,7 @@
 // Agents on Amazon EC2.
+
+import type { Instance as Ec2Instance } from '@aws-sdk/client-ec2'
+import { lastStage, type Stage } from '../../agent-setup/stages.ts'
 import { limit } from '../../platform/limit.ts'
 import type { MetadataOptions } from '../../platform/metadata-server.ts'
 import { ProvisionError, problem } from '../../problems/problem.ts'
@@ -16,20 +19,15 @@ import { onlineFacts, slotsOf } from './image.ts'
 import { isOurs, listPool } from './instances.ts'
 import { launchVms } from './launch.ts'
 import { awsLaunch } from './request.ts'
-import type { AwsConfig } from './schema.ts'
+import type { AwsConfig } from './rules.ts'
 import { launchTemplates } from './templates.ts'
-
-export { check } from './check.ts'
-
-import type { Instance as Ec2Instance } from '@aws-sdk/client-ec2'
-import { lastStage, type Stage } from '../../agent-setup/stages.ts'
 
 /** EC2 shows new VMs within seconds, and within a minute at its worst. */
 const newMs = 300_000
 
 /** Throws PROVIDER_CONFIG when no region is known. Credentials are looked for at the first call. */
-export async function create(context: ProviderContext): Promise<Provider> {
-  const config = context.config as AwsConfig
+export async function create(context: ProviderContext<AwsConfig>): Promise<Provider> {
+  const { config } = context
   const metadata: MetadataOptions = { fetch: globalThis.fetch, clock: context.clock, env: context.env }
   const region = await regionOf(config.region, regionOfSdk, metadata)
   return awsProvider(context, ec2Client(region), region, metadata)
@@ -37,13 +35,12 @@ export async function create(context: ProviderContext): Promise<Provider> {
 
 /** The provider over any EC2. */
 export function awsProvider(
-  context: ProviderContext,
+  context: ProviderContext<AwsConfig>,
   api: Ec2Api,
   region: string,
   metadata: MetadataOptions,
 ): Provider {
-  const { owner, clock, logger, master } = context
-  const config = context.config as AwsConfig
+  const { config, owner, clock, logger, master } = context
   const factsOf = onlineFacts({ api, config, owner, clock, metadata })
   const templates = launchTemplates({ api, owner, clock, logger })
   const launchedAt = new Map<string, number>()

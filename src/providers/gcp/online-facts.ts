@@ -9,7 +9,7 @@ import { lastPart } from './instances.ts'
 import { familyOf } from './machine-types.ts'
 import { gceMetadata } from './metadata-client.ts'
 import { type Place, regionOf } from './request.ts'
-import type { GcpConfig } from './schema.ts'
+import type { GcpConfig } from './rules.ts'
 
 /** The origin's word for a master that is not on Compute Engine (origin: provconfig/gcp_config.go). */
 const notOnGce = 'determined-ai-determined'

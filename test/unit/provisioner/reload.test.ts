@@ -1,15 +1,17 @@
 // Taking a changed configuration over: all of what can be, or nothing when VMs could not be made by it.
+
 import { appendFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { parseConfig } from '../../../src/config/load.ts'
 import type { MasterConfig } from '../../../src/config/master-config.ts'
 import { contentsFingerprint } from '../../../src/platform/files.ts'
+import { builtInProviders } from '../../../src/providers/registry.ts'
 import type { RunningPools } from '../../../src/provisioner/pools.ts'
 import { preparePools } from '../../../src/provisioner/prepared-pools.ts'
 import { reload, watchConfiguration } from '../../../src/provisioner/reload.ts'
 import { type CapturingLogger, capturingLogger } from '../../support/capturing-logger.ts'
+import { parseConfig } from '../../support/config.ts'
 import { FakeClock } from '../../support/fake-clock.ts'
 
 const text = `
@@ -43,6 +45,7 @@ async function reloaded(from: string, to: string) {
   const before = parsed(text)
   const { pools } = await preparePools({
     config: before,
+    providers: builtInProviders,
     identity: { clusterId: 'c', writerId: 'w' },
     now: Date.now,
     hosts: new Map(),
@@ -53,7 +56,14 @@ async function reloaded(from: string, to: string) {
     restart: async (name: string) => void told.push(`restart ${name}`),
   } as unknown as RunningPools
   const after = parsed(text.replace(from, to))
-  const result = await reload({ before, after, pools: pools!, running, logger })
+  const result = await reload({
+    before,
+    after,
+    providers: builtInProviders,
+    pools: pools!,
+    running,
+    logger,
+  })
   return { ...result, before, after, pools: pools! }
 }
 
@@ -125,7 +135,15 @@ describe('the configuration file', () => {
     const onChange = (config: MasterConfig) => {
       taken.push(config.resource_pools[0]!.provider!.max_instances)
     }
-    const stop = watchConfiguration({ file, env: {}, clock, logger, since, onChange })
+    const stop = watchConfiguration({
+      file,
+      providers: builtInProviders,
+      env: {},
+      clock,
+      logger,
+      since,
+      onChange,
+    })
     appendFileSync(file, '      max_instancs: 9\n')
     await clock.advance(3_000)
     expect(logger.lines).toEqual([])

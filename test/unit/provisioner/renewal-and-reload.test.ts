@@ -1,16 +1,18 @@
 // A certificate and a configuration may change in the same moment: neither must undo the other.
+
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { parseConfig } from '../../../src/config/load.ts'
 import type { MasterConfig } from '../../../src/config/master-config.ts'
 import type { TlsMaterial } from '../../../src/pki/credentials.ts'
 import { createDevelopmentChain } from '../../../src/pki/development-ca.ts'
+import { builtInProviders } from '../../../src/providers/registry.ts'
 import { loadMasterMaterial } from '../../../src/provisioner/prepare.ts'
 import { type PreparedPools, preparePools } from '../../../src/provisioner/prepared-pools.ts'
 import { watchCertificate } from '../../../src/provisioner/watch-certificate.ts'
 import { capturingLogger } from '../../support/capturing-logger.ts'
+import { parseConfig } from '../../support/config.ts'
 import { FakeClock } from '../../support/fake-clock.ts'
 
 const text = `
@@ -57,7 +59,13 @@ describe('a renewed certificate and a changed configuration', () => {
     const config = parsed(text)
     const { material } = await certificate(config)
     const identity = { clusterId: 'c', writerId: 'w' }
-    const common = { identity, now: Date.now, hosts: new Map<string, string>(), localAgent: [] }
+    const common = {
+      providers: builtInProviders,
+      identity,
+      now: Date.now,
+      hosts: new Map<string, string>(),
+      localAgent: [],
+    }
     const { pools } = await preparePools({ ...common, config, material })
     const renewed = await certificate(config)
     const changes = [
