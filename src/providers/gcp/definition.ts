@@ -63,8 +63,9 @@ export const gcp: ProviderDefinition<GcpConfig> = {
   request: (input) => buildRequest(input),
   resourcePool: (config) => ({
     type: 'RESOURCE_POOL_TYPE_GCP',
-    location: config.zone ?? '',
-    preemptible: config.instance_type.preemptible,
+    location: zonesOf(config).join(', '),
+    // The origin's `instance_type.preemptible` is part of it.
+    preemptible: config.spot.enabled,
     ...firstType(config),
   }),
   async resolveAlias(alias, options) {
