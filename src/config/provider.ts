@@ -88,7 +88,7 @@ export function providerBlock<S extends z.ZodMiniObject, C extends CommonProvide
   ...words
 }: SchemaBlock<S, C>): ProviderBlock<C> {
   return {
-    ...inWords(words),
+    ...wordsOf(words),
     ownKeys: Object.keys(schema._zod.def.shape).filter(isOwn),
     read(block, elsewhere) {
       const before = errorCount(block.reading)
@@ -100,7 +100,8 @@ export function providerBlock<S extends z.ZodMiniObject, C extends CommonProvide
   }
 }
 
-function inWords({ kind, ...words }: ProviderWords) {
+/** With what is assumed where nothing is said. */
+export function wordsOf({ kind, ...words }: ProviderWords) {
   return {
     kind,
     translations: words.translations ?? {},

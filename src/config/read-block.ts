@@ -19,6 +19,8 @@ type Schema = z.ZodMiniType
 interface Options {
   /** Keys that are read elsewhere. */
   skip?: string[]
+  /** The same, of keys that the schema does not have. */
+  more?: readonly string[]
   /** The remedy for a key that belongs elsewhere, when it turns up here. */
   elsewhere?: (key: string) => string | undefined
 }
@@ -116,7 +118,7 @@ function read(schema: Schema, value: unknown, path: YamlPath, reading: Reading):
 function readMapping(
   schema: z.ZodMiniObject,
   block: Block,
-  { skip = [], elsewhere }: Options,
+  { skip = [], more = [], elsewhere }: Options,
 ): Record<string, unknown> {
   const { reading, path, raw } = block
   const { catchall } = schema._zod.def
@@ -128,7 +130,7 @@ function readMapping(
     if (item !== undefined) result[key] = item
   }
   const name = kinds.get(schema)?.noun ?? nameOf(path)
-  unknownKeys(block, shape, { strict: catchall?._zod.def.type === 'never', name, elsewhere })
+  unknownKeys(block, shape, { strict: catchall?._zod.def.type === 'never', name, more, elsewhere })
   return result
 }
 
@@ -290,6 +292,8 @@ interface UnknownKeyOptions {
   strict: boolean
   /** What the block is called. */
   name: string
+  /** Keys it has beside those of the shape. */
+  more?: readonly string[]
   /** The remedy for a key that belongs elsewhere, when it turns up here. */
   elsewhere?: ((key: string) => string | undefined) | undefined
 }
@@ -297,11 +301,11 @@ interface UnknownKeyOptions {
 export function unknownKeys(
   block: Block,
   shape: Record<string, z.ZodMiniType>,
-  { strict, name, elsewhere }: UnknownKeyOptions,
+  { strict, name, more = [], elsewhere }: UnknownKeyOptions,
 ): void {
-  const ours = Object.keys(shape).filter((key) => shape[key] !== foreign)
+  const ours = [...Object.keys(shape).filter((key) => shape[key] !== foreign), ...more]
   for (const key of Object.keys(block.raw)) {
-    if (Object.hasOwn(shape, key)) continue
+    if (Object.hasOwn(shape, key) || more.includes(key)) continue
     const moved = elsewhere?.(key)
     const meant = moved ? undefined : nearest(key, ours)
     const at = { key, part: 'key' as const, ...(meant && { details: { didYouMean: meant } }) }
