@@ -4,11 +4,13 @@ import { listen } from '../src/http/listen.ts'
 import { createDevelopmentChain } from '../src/pki/development-ca.ts'
 import { systemClock } from '../src/platform/clock.ts'
 import type { Logger } from '../src/platform/ports.ts'
+import { builtInProviders } from '../src/providers/registry.ts'
 import { createMaster } from '../src/standalone/master/master.ts'
 
 const silent: Logger = { debug() {}, info() {}, warn() {}, error() {} }
 const chain = await createDevelopmentChain({ names: ['master.bench'], ips: [], days: 1, now: Date.now() })
 const master = createMaster({
+  providers: builtInProviders,
   config: {
     cluster_name: 'bench',
     resource_manager: {

@@ -1,13 +1,15 @@
 // How fast 50 local VMs come up at once, as real processes: startup script, agent, verified TLS; and what they weigh.
+
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { loadConfig } from '../src/config/load.ts'
 import { createDevelopmentChain } from '../src/pki/development-ca.ts'
 import { systemClock } from '../src/platform/clock.ts'
 import type { Logger } from '../src/platform/ports.ts'
 import { processesWith } from '../src/platform/processes.ts'
+import { builtInProviders } from '../src/providers/registry.ts'
 import { composeProvisioner, type Provisioner } from '../src/provisioner/provisioner.ts'
+import { loadConfig } from '../test/support/config.ts'
 import type { Report } from './measure.ts'
 
 const count = 50
@@ -24,6 +26,7 @@ export async function localAgents(): Promise<Report> {
     const config = await configIn(dir)
     const start = performance.now()
     running = composeProvisioner({
+      providers: builtInProviders,
       config,
       version: 'bench',
       env: { PATH: process.env['PATH'], NODE_NO_WARNINGS: '1' },

@@ -1,6 +1,6 @@
 // How large the user data is that carries an ECDSA chain of three, plain and packed, on each cloud.
 
-import { gzip, userDataLimit } from '../src/agent-setup/pack.ts'
+import { gzip } from '../src/agent-setup/pack.ts'
 import { renderScript } from '../src/agent-setup/render.ts'
 import { agentSetup } from '../test/support/agent-setups.ts'
 import type { Report, Row } from './measure.ts'
@@ -15,7 +15,7 @@ async function sizeOf(cloud: 'aws' | 'gcp', embedded: boolean): Promise<Row> {
   const packed = (await gzip(Buffer.from(script))).length
   return {
     what: `${cloud}, docker, GPUs, ${embedded ? 'private ECDSA chain of three' : 'no chain (trust: system)'}`,
-    measured: `${number(packed)} bytes packed, ${number(plain)} plain of ${number(userDataLimit[cloud])}`,
+    measured: `${number(packed)} bytes packed, ${number(plain)} plain of ${number(setup.machine.userData.limit ?? 0)}`,
     budget: embedded ? `${number(budget)} packed` : '',
     met: embedded ? packed <= budget : undefined,
   }

@@ -1,11 +1,10 @@
-// Turns templates/ into src/agent-setup/templates.generated.ts, so that printing user data loads no template compiler.
+// Turns templates/ into templates.generated.ts of agent-setup and of providers, so that printing user data loads no template compiler.
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import Handlebars from 'handlebars'
-import { compileOptions } from '../src/agent-setup/templates.ts'
+import { compileOptions } from '../src/agent-setup/template-options.ts'
 
 const root = join(import.meta.dirname, '..')
-const target = join(root, 'src/agent-setup/templates.generated.ts')
 
 function compileFolder(folder: string): string[] {
   return readdirSync(join(root, folder))
@@ -17,16 +16,24 @@ function compileFolder(folder: string): string[] {
     })
 }
 
-const text = [
-  '// Made from templates/ by scripts/compile-templates.ts; edit those.',
-  '// @ts-nocheck',
-  'export const mainTemplates: Record<string, unknown> = {',
-  ...compileFolder('templates'),
-  '}',
-  'export const partials: Record<string, unknown> = {',
-  ...compileFolder('templates/partials'),
-  '}',
-  '',
-].join('\n')
-mkdirSync(join(root, 'src/agent-setup'), { recursive: true })
-writeFileSync(target, text)
+/** One constant for each folder of templates, by their names. */
+function write(room: string, constants: Record<string, string>): void {
+  const lines = Object.entries(constants).flatMap(([name, folder]) => [
+    `export const ${name}: Record<string, unknown> = {`,
+    ...compileFolder(folder),
+    '}',
+  ])
+  mkdirSync(join(root, 'src', room), { recursive: true })
+  writeFileSync(
+    join(root, 'src', room, 'templates.generated.ts'),
+    [
+      '// Made from templates/ by scripts/compile-templates.ts; edit those.',
+      '// @ts-nocheck',
+      ...lines,
+      '',
+    ].join('\n'),
+  )
+}
+
+write('agent-setup', { mainTemplates: 'templates', partials: 'templates/partials' })
+write('providers', { machinePartials: 'templates/providers' })

@@ -1,9 +1,11 @@
 // Writes docs/configuration.md from the schema, and docs/origin-vectors.md. Tests fail when a page is stale.
+
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { referencePage } from '../src/config/reference.ts'
+import { builtInProviders } from '../src/providers/registry.ts'
 import { originVectorsPage } from './origin-vectors-page.ts'
 
 const docs = join(import.meta.dirname, '../docs')
-writeFileSync(join(docs, 'configuration.md'), referencePage())
+writeFileSync(join(docs, 'configuration.md'), referencePage(builtInProviders))
 writeFileSync(join(docs, 'origin-vectors.md'), originVectorsPage())

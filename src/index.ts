@@ -1,7 +1,13 @@
 // The public library: docs/library.md.
 
 export type { UserData } from './agent-setup/pack.ts'
+export type { JsonSchema } from './config/json-schema.ts'
 export type { MasterConfig } from './config/master-config.ts'
+export { type ProviderBlock, providerBlock, providerSchema } from './config/provider.ts'
+export { type CommonProviderConfig, commonRules } from './config/provider-keys.ts'
+export { type Block, note, type Partially } from './config/read-block.ts'
+export { type StandardSchema, standardProviderBlock } from './config/standard-block.ts'
+export * as z from './config/words.ts'
 export type { DemandSource } from './demand/source.ts'
 export type { FleetRow } from './http/fleet-control.ts'
 export type { TrustPlan } from './pki/trust-plan.ts'
@@ -10,7 +16,21 @@ export type { Instance, Offering } from './planner/instance.ts'
 export type { Logger } from './platform/ports.ts'
 export { problemCodes } from './problems/codes.ts'
 export { type Problem, ProvisionError } from './problems/problem.ts'
-export type { LaunchOrder, LaunchResult, Listing, Provider, TerminateResult } from './providers/contract.ts'
+export {
+  type CheckItem,
+  type LaunchOrder,
+  type LaunchRequest,
+  type LaunchResult,
+  type Listing,
+  type Ownership,
+  ownerTags,
+  ownerTagsOf,
+  type Provider,
+  type ProviderContext,
+  type RequestInput,
+  type TerminateResult,
+} from './providers/contract.ts'
+export type { AnyProvider, ProviderDefinition } from './providers/definition.ts'
 export {
   type CreateProvisionerOptions,
   type CreatePushDemandOptions,

@@ -1,9 +1,11 @@
 // What the trial in a real account may do: which pool, for how long, and how much money it may cost at worst.
+
 import { parseArgs } from 'node:util'
-import { loadConfig } from '../../src/config/load.ts'
+import type { ProviderConfig } from '../../src/config/provider-keys.ts'
 import type { Offering } from '../../src/planner/instance.ts'
-import type { AwsConfig } from '../../src/providers/aws/schema.ts'
-import { offeringsOf } from '../../src/providers/registry.ts'
+import { aws } from '../../src/providers/aws/definition.ts'
+import type { AwsConfig } from '../../src/providers/aws/rules.ts'
+import { loadConfig } from '../../test/support/config.ts'
 
 /** VMs that exist at once when every trial gets all it asks for. */
 const most = 4
@@ -44,7 +46,7 @@ export function accountOptions(args: string[]): AccountOptions {
     throw new RefusedOptions(
       `this launches up to ${most} VMs for up to ${minutes} minutes, at most ${worstCase.toFixed(2)} dollars; say so with --yes-spend-money`,
     )
-  return { pool, offerings: offeringsOf(pool.provider), minutes, worstCase }
+  return { pool, offerings: aws.offerings(pool.provider), minutes, worstCase }
 }
 
 function poolOf(file: string, name: string | undefined): AccountOptions['pool'] {
@@ -52,7 +54,7 @@ function poolOf(file: string, name: string | undefined): AccountOptions['pool'] 
   if (!config)
     throw new RefusedOptions(problems.map(({ code, message }) => `${file}: ${code} ${message}`).join('\n'))
   const pools = config.resource_pools.flatMap(({ pool_name, provider }) =>
-    provider?.type === 'aws' && (name ?? pool_name) === pool_name ? [{ pool_name, provider }] : [],
+    provider && isOnAws(provider) && (name ?? pool_name) === pool_name ? [{ pool_name, provider }] : [],
   )
   const [pool, ...others] = pools
   if (pool && !others.length) return pool
@@ -61,6 +63,10 @@ function poolOf(file: string, name: string | undefined): AccountOptions['pool'] 
       ? `choose one with --pool: ${pools.map(({ pool_name }) => pool_name).join(', ')}`
       : `${file} has no such pool on AWS`,
   )
+}
+
+function isOnAws(provider: ProviderConfig): provider is AwsConfig {
+  return provider.type === aws.kind
 }
 
 function positive(flag: string, text: string | undefined, what: string): number {

@@ -3,8 +3,8 @@ import { randomUUID } from 'node:crypto'
 import { DescribeInstanceAttributeCommand, DescribeTagsCommand, type EC2Client } from '@aws-sdk/client-ec2'
 import type { CapacityType, Instance, Offering } from '../../src/planner/instance.ts'
 import { isError } from '../../src/problems/problem.ts'
-import { check } from '../../src/providers/aws/provider.ts'
-import type { AwsConfig } from '../../src/providers/aws/schema.ts'
+import { check } from '../../src/providers/aws/check.ts'
+import type { AwsConfig } from '../../src/providers/aws/rules.ts'
 import {
   type LaunchOrder,
   type Ownership,
@@ -16,7 +16,7 @@ import {
 export interface Account {
   ec2: EC2Client
   provider: Provider
-  context: ProviderContext
+  context: ProviderContext<AwsConfig>
   config: AwsConfig
   owner: Ownership
   offerings: Offering[]

@@ -3,12 +3,12 @@ import { mkdirSync, mkdtempSync, openSync, realpathSync, rmSync, writeFileSync }
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { loadConfig } from '../../src/config/load.ts'
 import { type Client, createClient } from '../../src/http/client.ts'
 import { targetByConfig } from '../../src/http/target.ts'
 import { createDevelopmentChain } from '../../src/pki/development-ca.ts'
 import { systemClock } from '../../src/platform/clock.ts'
 import { processesWith, sendSignal } from '../../src/platform/processes.ts'
+import { loadConfig } from '../../test/support/config.ts'
 import { type Killable, killable } from '../../test/support/killable.ts'
 import { until } from '../../test/support/server.ts'
 

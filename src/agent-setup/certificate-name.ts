@@ -3,13 +3,15 @@
 import type { Certificate } from '../pki/certificate.ts'
 import { showName } from '../pki/distinguished-name.ts'
 import { canonicalName, covers, isHostname, underWildcard, usableNames } from '../pki/names.ts'
-import { isHostAlias } from '../pki/trust-plan.ts'
+import type { HostAlias } from '../pki/trust-plan.ts'
 import { ipVersion } from '../platform/ip-address.ts'
 import { type Problem, type ProblemOptions, problem } from '../problems/problem.ts'
 
 export interface NameQuestion {
   /** What agents dial. */
   host: string
+  /** It is a word that the cloud replaces by this. */
+  alias?: HostAlias
   /** `master_cert_name`; empty when the user left the choice to us. */
   explicit: string
   allowIpOnly: boolean
@@ -31,9 +33,9 @@ export function chooseName(question: NameQuestion): NameChoice {
 }
 
 /** Whether nothing that was asked for speaks against this certificate being the one agents will see. */
-export function isPlausible({ explicit, host }: NameQuestion, leaf: Certificate): boolean {
+export function isPlausible({ explicit, host, alias }: NameQuestion, leaf: Certificate): boolean {
   const wish = canonicalName(explicit || host)
-  const silent = !explicit && (ipVersion(wish) !== 0 || isHostAlias(wish))
+  const silent = !explicit && (ipVersion(wish) !== 0 || alias !== undefined)
   return silent || covers(leaf.x509, wish)
 }
 
@@ -72,9 +74,9 @@ function fromCertificate(question: NameQuestion, leaf: Certificate): NameChoice 
   const host = canonicalName(question.host)
   const { concrete, wildcards, ips } = usableNames(leaf)
   const chosen = (certificateName: string, reason: string) => ({ certificateName, reason, problems: [] })
-  if (!isHostAlias(host) && !ipVersion(host) && covers(leaf.x509, host))
+  if (!question.alias && !ipVersion(host) && covers(leaf.x509, host))
     return chosen(host, 'it is the host agents dial, and the certificate covers it')
-  const because = `agents dial ${question.host}, ${whyNotHost(host)}`
+  const because = `agents dial ${question.host}, ${whyNotHost(question, host)}`
   if (concrete[0]) return chosen(concrete[0], `it is the certificate's first DNS name; ${because}`)
   if (wildcards[0])
     return chosen(
@@ -97,19 +99,19 @@ function byAddress(question: NameQuestion, leaf: Certificate, host: string, ips:
     const message = `${leaf.subject} is valid for IP addresses only: ${ips.join(', ')}`
     return refuse(question, problem('TLS_IP_ONLY', message, options(question, leaf)))
   }
-  if (isHostAlias(host))
+  if (question.alias)
     return { reason: `agents verify the address ${host} stands for; it is not known here`, problems: [] }
   if (covers(leaf.x509, host))
     return { reason: 'agents verify the address they dial, and the certificate covers it', problems: [] }
-  const reason = `it is the certificate's first address; agents dial ${question.host}, ${whyNotHost(host)}`
+  const reason = `it is the certificate's first address; agents dial ${question.host}, ${whyNotHost(question, host)}`
   return { certificateName: ips[0]!, reason, problems: [] }
 }
 
 function fromHost(question: NameQuestion): NameChoice {
   const host = canonicalName(question.host)
   const dotted = question.host.endsWith('.')
-  const isName = !ipVersion(host) && !isAddressAlias(host)
-  if (isName && !isHostAlias(host))
+  const isName = !ipVersion(host) && question.alias !== 'address'
+  if (isName && !question.alias)
     return {
       // With the final dot OpenSSL would not match it, Go would.
       ...(dotted && { certificateName: host }),
@@ -122,12 +124,8 @@ function fromHost(question: NameQuestion): NameChoice {
   return refuse(question, problem('TLS_NAME_NEEDED', message, options(question)))
 }
 
-function isAddressAlias(host: string): boolean {
-  return isHostAlias(host) && !host.endsWith('-hostname')
-}
-
-function whyNotHost(host: string): string {
-  if (isHostAlias(host)) return 'which the cloud replaces by an address'
+function whyNotHost({ alias }: NameQuestion, host: string): string {
+  if (alias) return 'which the cloud replaces by an address'
   return ipVersion(host) ? 'an IP address' : 'which the certificate does not cover'
 }
 

@@ -5,18 +5,13 @@ import { type Problem, ProvisionError, problem } from '../problems/problem.ts'
 import type { AgentSetup } from './setup.ts'
 import { agentYaml, normalizeScript } from './templates.ts'
 
-/**
- * The limit is the cloud's, see `userDataLimit`. cloud-init unpacks gzip by itself
- * (https://cloudinit.readthedocs.io/en/latest/explanation/format.html#gzip-compressed-content);
- * GCE runs `startup-script` as it is, so there a stub unpacks the rest.
- */
+/** By the rule of the machine: a script over its limit is compressed, where that can be unpacked there. */
 export async function packUserData(
   script: string,
   setup: AgentSetup,
 ): Promise<{ userData?: UserData; problems: Problem[] }> {
-  const { cloud } = setup
+  const { limit, overflow } = setup.machine.userData
   const plain = new TextEncoder().encode(script)
-  const limit = userDataLimit[cloud]
   const made = (encoding: UserDataEncoding, packed: Uint8Array): { userData: UserData; problems: [] } => ({
     userData: {
       script,
@@ -28,10 +23,10 @@ export async function packUserData(
     problems: [],
   })
   if (limit === undefined || plain.length <= limit) return made('plain', plain)
+  if (overflow === 'error') return { problems: [tooLarge(plain.length, plain.length, limit, setup)] }
   const compressed = await gzip(plain)
-  const [encoding, packed] =
-    cloud === 'aws' ? (['gzip', compressed] as const) : (['gzip-stub', gzipStub(compressed)] as const)
-  if (packed.length <= limit) return made(encoding, packed)
+  const packed = overflow === 'gzip' ? compressed : gzipStub(compressed)
+  if (packed.length <= limit) return made(overflow, packed)
   return { problems: [tooLarge(plain.length, packed.length, limit, setup)] }
 }
 
@@ -48,7 +43,7 @@ function tooLarge(plain: number, packed: number, limit: number, setup: AgentSetu
   const list = Object.entries(parts).map(([name, bytes]) => `${name} ${count(bytes)}`)
   return problem(
     'USER_DATA_TOO_LARGE',
-    `user data has ${count(packed)} bytes packed, and ${setup.cloud} takes ${count(limit)}; unpacked: ${list.join(', ')}`,
+    `user data has ${count(packed)} bytes packed, and ${setup.machine.kind} takes ${count(limit)}; unpacked: ${list.join(', ')}`,
     { details: { packed, limit, parts } },
   )
 }
@@ -123,7 +118,7 @@ function unreadable(why: string, cause?: unknown): ProvisionError {
   return new ProvisionError(problem('USER_DATA_UNREADABLE', `this is not user data: ${why}`, { cause }))
 }
 
-// A script that carries a compressed script: what GCE is given when the plain one is over its limit.
+// A script that carries a compressed script: for a cloud that runs it as it is, when the plain one is over its limit.
 
 // Nothing runs before all of it is unpacked and gzip's checksum agrees; the script's exit status is passed on.
 const head =
@@ -141,7 +136,7 @@ export function fromGzipStub(text: string): Uint8Array | undefined {
 
 // The bytes handed to a VM, and what they are made of.
 
-/** `plain` and `gzip` go to the cloud as they are; `gzip-stub` is a small script that unpacks the rest (GCE). */
+/** `plain` and `gzip` go to the cloud as they are; `gzip-stub` is a small script that unpacks the rest. */
 export type UserDataEncoding = 'plain' | 'gzip' | 'gzip-stub'
 
 export interface UserData {
@@ -155,10 +150,3 @@ export interface UserData {
   /** Of the script's UTF-8 bytes, lower-case hex. */
   sha256: string
 }
-
-/**
- * Bytes of user data a cloud accepts: EC2 16 KB before base64
- * (https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/user-data.html),
- * GCE 256 KB per metadata value (https://cloud.google.com/compute/docs/metadata/setting-custom-metadata#limitations).
- */
-export const userDataLimit = { aws: 16_384, gcp: 262_144, local: undefined } as const

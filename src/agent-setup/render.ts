@@ -22,7 +22,8 @@ export interface RenderResult {
 /** Renders the startup script of one pool's agents; finds every problem at once. */
 export async function renderScript(setup: AgentSetup, options: RenderOptions = {}): Promise<RenderResult> {
   const { template, allowSecrets = false } = options
-  const own = template && (await (await import('./user-template.ts')).compileUserTemplate(template))
+  const own =
+    template && (await (await import('./user-template.ts')).compileUserTemplate(template, setup.machines))
   const problems = [
     ...(own?.problems ?? []),
     ...setupProblems(setup),
@@ -30,5 +31,5 @@ export async function renderScript(setup: AgentSetup, options: RenderOptions = {
   ]
   if (problems.some(isError)) return { problems }
   const render = own?.render ?? mainTemplate()
-  return { script: render(contextOf(setup), { helpers, partials: partialTemplates() }), problems }
+  return { script: render(contextOf(setup), { helpers, partials: await partialTemplates(setup) }), problems }
 }

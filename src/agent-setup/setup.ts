@@ -1,10 +1,42 @@
 // Everything the startup script of an agent VM is made from. Same setup, same bytes.
-import type { AgentRuntime, ProviderConfig } from '../config/master-config.ts'
+import type { AgentRuntime } from '../config/provider-keys.ts'
 import type { MasterAddress, TrustPlan } from '../pki/trust-plan.ts'
 import type { ProvidedPool } from './trust.ts'
 
-export type Cloud = 'aws' | 'gcp' | 'local'
 export type SlotType = 'cuda' | 'rocm' | 'cpu' | 'none' | 'auto'
+
+/** The kind of machine an agent's script runs on, as its provider tells it. */
+export interface Machine {
+  /** `type` of its providers: a template asks for it as `cloud.KIND`. */
+  kind: string
+  /** What it means when `cloud.KIND` is so, such as `the VM is on EC2`. */
+  meaning: string
+  /** The part of the script that only such machines have. Without it a script is the same as on any other. */
+  partial?: MachinePartial
+  userData: UserDataRule
+}
+
+/** A partial of templates, by the kind of the machine: `{{> KIND}}`. */
+export interface MachinePartial {
+  /**
+   * Where the built-in template has it: `first`, before anything is done; `agent`, before the agent is started. What
+   * comes after `agent` needs `DET_AGENT_ID`, the id of the VM in the cloud's words, to be exported.
+   */
+  at: 'first' | 'agent'
+  /** Handlebars, compiled when a script is rendered; or what was compiled ahead of time. */
+  template: string | { compiled: unknown }
+}
+
+/** What a cloud takes as user data. */
+export interface UserDataRule {
+  /** Bytes, before any base64 its API wants; undefined: as many as one likes. */
+  limit?: number
+  /**
+   * What becomes of a script over the limit: `gzip` where the machine unpacks it by itself, as cloud-init does;
+   * `gzip-stub`, a script that unpacks the rest; `error` where it cannot be had.
+   */
+  overflow: 'gzip' | 'gzip-stub' | 'error'
+}
 
 /** agent.yaml as the agent reads it (origin: agent/internal/options). */
 export type AgentConfig = Record<string, unknown>
@@ -18,7 +50,9 @@ export const agentPaths = {
 } as const
 
 export interface AgentSetup {
-  cloud: Cloud
+  machine: Machine
+  /** Every kind there is: a template may ask for any of them. */
+  machines: readonly Machine[]
   poolName: string
   master: MasterAddress
   trust: TrustPlan
@@ -45,33 +79,49 @@ export interface AgentSetup {
 
 // From a pool's configuration to what its agents' startup script is made from.
 
+/** What a provider knows of the agents on its machines. */
+export interface AgentFacts {
+  slotType: SlotType
+  /** Whole arguments of `docker run`, such as `--log-driver=awslogs`. */
+  dockerLogOptions?: string[]
+  /** The agent's command line where it is a process. */
+  command?: string[]
+  /** Slots that stand for no device. */
+  artificialSlots?: number
+}
+
 export interface AgentSetupInput {
   pool: ProvidedPool
   master: MasterAddress
   trust: TrustPlan
   agentConfig: AgentConfig
-  /** The agent's command line where it runs as a process on this machine. */
-  localAgent: string[]
+  machine: Machine
+  machines: readonly Machine[]
+  facts: AgentFacts
 }
 
 export function agentSetupOf(input: AgentSetupInput): AgentSetup {
   const { provider } = input.pool
-  const local = provider.type === 'local'
+  const { slotType, dockerLogOptions = [], command, artificialSlots } = input.facts
   return {
-    cloud: provider.type,
+    machine: input.machine,
+    machines: input.machines,
     poolName: input.pool.pool_name,
     master: input.master,
     trust: input.trust,
-    agentConfig: local ? { ...input.agentConfig, artificial_slots: provider.slots } : input.agentConfig,
-    slotType: slotTypeOf(provider),
+    agentConfig:
+      artificialSlots === undefined
+        ? input.agentConfig
+        : { ...input.agentConfig, artificial_slots: artificialSlots },
+    slotType,
     runtime: provider.agent_runtime,
     docker: {
       image: provider.agent_docker_image,
       network: provider.agent_docker_network,
       runtime: provider.agent_docker_runtime,
-      logOptions: logOptionsOf(provider),
+      logOptions: dockerLogOptions,
     },
-    command: local ? input.localAgent : ['determined-agent', 'run'],
+    command: command ?? ['determined-agent', 'run'],
     startupScript: provider.startup_script,
     containerStartupScript: provider.container_startup_script,
     reconnectAttempts: provider.agent_reconnect_attempts,
@@ -79,20 +129,4 @@ export function agentSetupOf(input: AgentSetupInput): AgentSetup {
     bootTimeoutSeconds: Math.ceil(provider.boot_timeout / 1000),
     poweroffIfNeverJoined: provider.poweroff_if_never_joined,
   }
-}
-
-/** GPUs win; then one CPU slot where it is allowed; else an agent for auxiliary work only (origin: aws_config.go). */
-function slotTypeOf(provider: ProviderConfig): SlotType {
-  if (provider.type === 'local') return provider.slots > 0 ? 'auto' : 'none'
-  if (provider.instance_types.some(({ slots }) => slots > 0)) return 'cuda'
-  return provider.cpu_slots_allowed ? 'cpu' : 'none'
-}
-
-/** Docker's log arguments, as the origin passes them (origin: aws.go, gcp.go). */
-function logOptionsOf(provider: ProviderConfig): string[] {
-  if (provider.type === 'gcp') return provider.use_cloud_logging ? ['--log-driver=gcplogs'] : []
-  if (provider.type !== 'aws' || !provider.log_group) return []
-  const options = ['--log-driver=awslogs', `--log-opt=awslogs-group=${provider.log_group}`]
-  if (provider.log_stream) options.push(`--log-opt=awslogs-stream=${provider.log_stream}`)
-  return options
 }

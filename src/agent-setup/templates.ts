@@ -4,8 +4,9 @@ import type * as compiler from 'handlebars'
 import runtime from 'handlebars/runtime.js'
 import { anchorsOf, type TrustPlan } from '../pki/trust-plan.ts'
 import { ipVersion } from '../platform/ip-address.ts'
-import type { AgentConfig, AgentSetup } from './setup.ts'
+import type { AgentConfig, AgentSetup, Machine, MachinePartial } from './setup.ts'
 import { heredoc, quote } from './shell.ts'
+import { compileOptions, type HelperName } from './template-options.ts'
 import { mainTemplates, partials } from './templates.generated.ts'
 
 /** Numbers are text here: whatever a template prints is text. */
@@ -14,7 +15,7 @@ export interface TemplateContext {
 }
 
 export function contextOf(setup: AgentSetup): TemplateContext {
-  const { cloud, runtime, docker } = setup
+  const { machine, machines, runtime, docker } = setup
   return {
     pool: setup.poolName,
     master: {
@@ -23,7 +24,7 @@ export function contextOf(setup: AgentSetup): TemplateContext {
       host: bracketed(setup.master.host),
       port: String(setup.master.port),
     },
-    cloud: { aws: cloud === 'aws', gcp: cloud === 'gcp', local: cloud === 'local' },
+    cloud: Object.fromEntries(machines.map(({ kind }) => [kind, kind === machine.kind])),
     runtime: { docker: runtime === 'docker', process: runtime === 'process' },
     tls: tlsContext(setup.trust, setup.master.host),
     agent: {
@@ -75,14 +76,19 @@ const text = (meaning: string): ContextName => ({ kind: 'text', meaning })
 const list = (meaning: string): ContextName => ({ kind: 'list', meaning })
 const when = (meaning: string): ContextName => ({ kind: 'switch', meaning })
 
-export const contextNames: Record<string, ContextName> = {
+export function contextNames(machines: readonly Machine[]): Record<string, ContextName> {
+  const clouds = machines.map(({ kind, meaning }) => [`cloud.${kind}`, when(meaning)] as const)
+  return { ...namesBefore, ...Object.fromEntries(clouds), ...namesAfter }
+}
+
+const namesBefore: Record<string, ContextName> = {
   pool: text('name of the resource pool'),
   'master.scheme': text('`http` or `https`'),
   'master.host': text('the host agents dial; an IPv6 address in brackets'),
   'master.port': text('the port agents dial'),
-  'cloud.aws': when('the VM is on EC2'),
-  'cloud.gcp': when('the VM is on Compute Engine'),
-  'cloud.local': when('the VM is a process on this machine'),
+}
+
+const namesAfter: Record<string, ContextName> = {
   'runtime.docker': when('the agent is a container'),
   'runtime.process': when('the agent is a process of the VM'),
   'tls.enabled': when('agents speak TLS to the master'),
@@ -125,12 +131,45 @@ export function mainTemplate(): Render {
 
 let compiled: Record<string, Render> | undefined
 
-/** By name; a user's template may use them too. */
-export function partialTemplates(): Record<string, Render> {
+function ownPartials(): Record<string, Render> {
   compiled ??= Object.fromEntries(
     Object.entries(partials).map(([name, spec]) => [name, template(spec as TemplateSpecification)]),
   )
   return compiled
+}
+
+/** Partials a template may name: ours, and one for each kind of machine that has one. */
+export function partialNames(machines: readonly Machine[]): string[] {
+  return [
+    ...Object.keys(partials),
+    ...machines.flatMap(({ kind, partial }) => (partial ? [kind] : [])),
+  ].sort()
+}
+
+/** By name. `machine-first` and `machine` are where the built-in template has the part of this setup's own machine. */
+export async function partialTemplates({ machine, machines }: AgentSetup): Promise<Record<string, Render>> {
+  const ofMachines: Record<string, Render> = {}
+  for (const { kind, partial } of machines) if (partial) ofMachines[kind] = await compiledPartial(partial)
+  const here = (at: MachinePartial['at']) =>
+    (machine.partial?.at === at && ofMachines[machine.kind]) || nothing
+  return { ...ownPartials(), ...ofMachines, 'machine-first': here('first'), machine: here('agent') }
+}
+
+const nothing: Render = () => ''
+
+const compiledPartials = new WeakMap<MachinePartial, Render>()
+
+/** The compiler is loaded only for what was not compiled ahead of time. */
+async function compiledPartial(partial: MachinePartial): Promise<Render> {
+  const known = compiledPartials.get(partial)
+  if (known) return known
+  const { template: source } = partial
+  const render =
+    typeof source === 'string'
+      ? (await import('handlebars')).default.compile<TemplateContext>(normalizeScript(source), compileOptions)
+      : template(source.compiled as TemplateSpecification)
+  compiledPartials.set(partial, render)
+  return render
 }
 
 // Users' scripts as they must be to run on a VM, and agent.yaml as every YAML reader takes it.
@@ -163,18 +202,4 @@ export const helpers: Record<HelperName, (value: never) => string> = {
   sh: (value: string | boolean) => quote(String(value)),
   list: (values: string[]) => values.map(quote).join(' '),
   text: (value: string) => heredoc(value),
-}
-
-// How every template is compiled, ours at build time and a user's when it is loaded.
-
-/** The only helpers: `sh` quotes one value, `list` several, `text` writes a heredoc. See docs/user-data.md. */
-export const helperNames = ['sh', 'list', 'text'] as const
-export type HelperName = (typeof helperNames)[number]
-
-/** strict: an unknown name throws. noEscape: HTML escapes have no business in a shell script. */
-export const compileOptions = {
-  noEscape: true,
-  strict: true,
-  knownHelpersOnly: true,
-  knownHelpers: { sh: true, list: true, text: true, if: true, unless: true, each: true },
 }

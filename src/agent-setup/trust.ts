@@ -1,7 +1,9 @@
 // The trust plan of a pool: how its agents will trust the master, under which name, and why.
 
 import { masterAddressOf } from '../config/master-address.ts'
-import type { MasterConfig, PoolConfig, ProviderConfig, TlsOptions } from '../config/master-config.ts'
+import type { MasterConfig, PoolConfig } from '../config/master-config.ts'
+import type { ProviderBlock } from '../config/provider.ts'
+import type { ProviderConfig, TlsOptions } from '../config/provider-keys.ts'
 import type { Certificate } from '../pki/certificate.ts'
 import { isLoneSelfSigned, pathFacts, type TlsMaterial } from '../pki/credentials.ts'
 import { canonicalName } from '../pki/names.ts'
@@ -67,6 +69,7 @@ function nameFor(input: TrustInput, { mode, leaf, unsure }: ModeChoice): NameCho
     }
   const question: NameQuestion = {
     host: input.address.host,
+    alias: input.address.alias,
     explicit: input.certificateName,
     allowIpOnly: input.options.allow_ip_only,
     where: input.where,
@@ -222,6 +225,8 @@ export interface PoolTrustInput {
   now: number
   /** Dialled by agents instead of an alias or a missing host. */
   masterHost?: string
+  /** Every kind of provider there is. */
+  providers: readonly ProviderBlock[]
 }
 
 export interface PoolTrust {
@@ -231,9 +236,9 @@ export interface PoolTrust {
   problems: Problem[]
 }
 
-export function poolTrust({ config, pool, material, now, masterHost }: PoolTrustInput): PoolTrust {
+export function poolTrust({ config, pool, material, now, ...rest }: PoolTrustInput): PoolTrust {
   const { provider } = pool
-  const { address, problems } = masterAddressOf(config, pool, { masterHost })
+  const { address, problems } = masterAddressOf(config, pool, rest)
   const file = provider.tls.ca_file
   const ca = file ? loadTrustAnchors(file, { now, where: placeOf(config, pool, 'tls.ca_file') }) : undefined
   const found = [...problems, ...(ca?.problems ?? [])]

@@ -2,15 +2,15 @@
 
 import type { ProblemCode } from '../problems/codes.ts'
 import { type Problem, type ProblemOptions, problem } from '../problems/problem.ts'
+import type { Machine } from './setup.ts'
 import { placeIn, type ShellState, scanShell, startOfScript } from './shell.ts'
+import { compileOptions, type HelperName, helperNames } from './template-options.ts'
 import {
-  compileOptions,
+  type ContextName,
   contextNames,
-  type HelperName,
-  helperNames,
   type NameKind,
   normalizeScript,
-  partialTemplates,
+  partialNames,
   type Render,
 } from './templates.ts'
 
@@ -23,15 +23,26 @@ export interface UserTemplate {
 /** A template that can be rendered, or the reasons why it cannot. */
 export async function compileUserTemplate(
   template: UserTemplate,
+  machines: readonly Machine[],
 ): Promise<{ render?: Render; problems: Problem[] }> {
   const { default: Handlebars } = await import('handlebars')
   const text = normalizeScript(template.text)
-  const problems = lintTemplate({ ...template, text }, Handlebars.parse, Object.keys(partialTemplates()))
+  const problems = lintTemplate({ ...template, text }, Handlebars.parse, vocabularyOf(machines))
   if (problems.length > 0) return { problems }
   return { render: Handlebars.compile(text, compileOptions), problems }
 }
 
 // Checks a template's syntax tree: only declared names, only through our helpers, only where the shell cannot read them.
+
+/** What a template may name. */
+export interface Vocabulary {
+  names: Record<string, ContextName>
+  partials: readonly string[]
+}
+
+export function vocabularyOf(machines: readonly Machine[]): Vocabulary {
+  return { names: contextNames(machines), partials: partialNames(machines) }
+}
 
 export interface TemplateSource {
   name: string
@@ -52,7 +63,7 @@ type Report = (
 export function lintTemplate(
   source: TemplateSource,
   parse: Parse,
-  partialNames: string[],
+  vocabulary: Vocabulary,
   isPartial = false,
 ): Problem[] {
   const problems: Problem[] = []
@@ -72,7 +83,7 @@ export function lintTemplate(
   if (!isPartial && !source.text.startsWith('#!'))
     report('TEMPLATE_NO_SHEBANG', program, 'the template does not begin with #!')
   const position = openPosition((node, message) => report('TEMPLATE_POSITION', node, message))
-  walk(program, { report, position, partialNames })
+  walk(program, { report, position, vocabulary })
   position.end(program)
   return problems
 }
@@ -80,7 +91,7 @@ export function lintTemplate(
 interface Walk {
   report: Report
   position: Position
-  partialNames: string[]
+  vocabulary: Vocabulary
 }
 
 function walk(program: hbs.AST.Program, at: Walk): void {
@@ -96,11 +107,11 @@ function visit(node: hbs.AST.Statement, at: Walk): void {
     at.report('TEMPLATE_NOT_ALLOWED', node, `${node.type} is not allowed`)
 }
 
-function visitValue(node: hbs.AST.MustacheStatement, { report, position }: Walk): void {
+function visitValue(node: hbs.AST.MustacheStatement, { report, position, vocabulary }: Walk): void {
   const helper = nameOf(node.path)
   const [name, ...more] = node.params
   if (isHelper(helper) && name && more.length === 0 && !node.hash) {
-    const fault = checkName(name, helper)
+    const fault = checkName(name, helper, vocabulary.names)
     if (fault) report('TEMPLATE_UNKNOWN_NAME', name, fault)
     position.value(node, helper)
     return
@@ -119,7 +130,7 @@ function visitBlock(node: hbs.AST.BlockStatement, at: Walk): void {
     at.report('TEMPLATE_NOT_ALLOWED', node, `{{#${block}}} is not allowed`, { remedy })
     return
   }
-  const fault = checkName(name, 'if')
+  const fault = checkName(name, 'if', at.vocabulary.names)
   if (fault) at.report('TEMPLATE_UNKNOWN_NAME', name, fault)
   at.position.branches(node, [
     () => node.program && walk(node.program, at),
@@ -127,14 +138,14 @@ function visitBlock(node: hbs.AST.BlockStatement, at: Walk): void {
   ])
 }
 
-function visitPartial(node: hbs.AST.PartialStatement, { report, position, partialNames }: Walk): void {
+function visitPartial(node: hbs.AST.PartialStatement, { report, position, vocabulary }: Walk): void {
   const name = nameOf(node.name)
-  if (partialNames.includes(name) && node.params.length === 0 && !node.hash) {
+  if (vocabulary.partials.includes(name) && node.params.length === 0 && !node.hash) {
     position.partial(node)
     return
   }
   report('TEMPLATE_NOT_ALLOWED', node, `there is no partial {{> ${name}}}`, {
-    remedy: `The partials are ${partialNames.join(', ')}; they take no arguments.`,
+    remedy: `The partials are ${vocabulary.partials.join(', ')}; they take no arguments.`,
   })
 }
 
@@ -163,11 +174,15 @@ const uses: Record<HelperName | 'if', NameKind[]> = {
 }
 
 /** What is wrong with it, or undefined. */
-export function checkName(node: hbs.AST.Expression, use: HelperName | 'if'): string | undefined {
+function checkName(
+  node: hbs.AST.Expression,
+  use: HelperName | 'if',
+  names: Vocabulary['names'],
+): string | undefined {
   if (node.type !== 'PathExpression') return `only names are allowed here, not ${node.type}`
   const { original, data, depth, parts } = node as hbs.AST.PathExpression
-  const known = contextNames[parts.join('.')]
-  if (!known || data || depth > 0 || !Object.hasOwn(contextNames, original))
+  const known = names[parts.join('.')]
+  if (!known || data || depth > 0 || !Object.hasOwn(names, original))
     return `${original} is not a name a template is given`
   if (!uses[use].includes(known.kind)) return `${original} is a ${known.kind}, which ${use} cannot take`
   return undefined

@@ -1,10 +1,10 @@
 // From options to a client of the provisioner they mean.
 
-import { loadConfig } from '../config/load.ts'
 import { type Client, createLocalClient } from '../http/client.ts'
 import { ProvisionError } from '../problems/problem.ts'
 import type { CommandContext } from './command.ts'
 import { type ConnectOptions, connect } from './connect.ts'
+import { loadConfig } from './load-config.ts'
 import { version } from './version.ts'
 
 /**

@@ -1,12 +1,12 @@
 // From options to a client of the master they mean.
 import { resolve } from 'node:path'
-import { loadConfig } from '../config/load.ts'
 import type { MasterConfig } from '../config/master-config.ts'
 import { createClient, type MasterClient } from '../http/client.ts'
 import { type Target, targetByConfig, targetByUrl } from '../http/target.ts'
 import { ProvisionError } from '../problems/problem.ts'
 import type { CommandContext } from './command.ts'
 import { introduceOn, sayUnverified } from './introduce.ts'
+import { loadConfig } from './load-config.ts'
 import { version } from './version.ts'
 
 export interface ConnectOptions {

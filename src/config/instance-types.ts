@@ -3,9 +3,15 @@ import { checkDuplicates } from './provider-keys.ts'
 import { type Block, note } from './read-block.ts'
 import type { YamlPath } from './yaml.ts'
 
+/** One instance type to try; the order in the file is the order of preference. */
 export interface TypeWithSlots {
   type: string
   slots: number
+}
+
+/** Bare metal takes long to boot: half an hour is no failure. */
+export function isBareMetal(type: string): boolean {
+  return /[.-]metal(?:-|$)/.test(type)
 }
 
 /** Entries of `instance_types`, each through `read`; those with a problem are left out. */

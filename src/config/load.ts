@@ -6,10 +6,13 @@ import { isDeepStrictEqual } from 'node:util'
 import { isError, type Problem, problem } from '../problems/problem.ts'
 import { overridesOf, readMaster } from './master.ts'
 import type { MasterConfig } from './master-config.ts'
+import type { ProviderBlock } from './provider.ts'
 import { isAbsent, isMapping, type Reading } from './read-block.ts'
 import { readYaml } from './yaml.ts'
 
 export interface LoadOptions {
+  /** Every kind of provider a pool may have. */
+  providers: readonly ProviderBlock[]
   readFile?: (path: string) => Uint8Array
   /** DET_PORT, DET_SECURITY_TLS_CERT and DET_SECURITY_TLS_KEY win over the file; nothing else is read. */
   env?: Record<string, string | undefined>
@@ -23,7 +26,7 @@ export interface Loaded {
 }
 
 /** Never throws for what is in the file or wrong with it. Relative paths in it start from its folder. */
-export function loadConfig(file: string, options: LoadOptions = {}): Loaded {
+export function loadConfig(file: string, options: LoadOptions): Loaded {
   const { readFile = readFileSync } = options
   let bytes: Uint8Array
   try {
@@ -37,7 +40,7 @@ export function loadConfig(file: string, options: LoadOptions = {}): Loaded {
 }
 
 /** The same for a text already read; `file` names it in problems and gives the folder of relative paths. */
-export function parseConfig(text: string, file: string, { env = {} }: LoadOptions = {}): Loaded {
+export function parseConfig(text: string, file: string, { env = {}, providers }: LoadOptions): Loaded {
   const yaml = readYaml(text, file)
   const overrides = overridesOf(env)
   const reading: Reading = {
@@ -46,10 +49,8 @@ export function parseConfig(text: string, file: string, { env = {} }: LoadOption
     folder: dirname(resolve(file)),
   }
   if (isMapping(yaml.value)) {
-    const config = readMaster({ reading, path: [], raw: yaml.value }, file, overrides)
-    const problems = inOrder(reading.problems)
-    // No error was noted, so nothing was left out.
-    return problems.some(isError) ? { problems } : { config: config as MasterConfig, problems }
+    const config = readMaster({ reading, path: [], raw: yaml.value }, file, overrides, providers)
+    return { ...(config && { config }), problems: inOrder(reading.problems) }
   }
   if (isAbsent(yaml.value) && !yaml.problems.some(isError))
     reading.problems.push(problem('CONFIG_FILE_EMPTY', 'The file holds no keys', { where: { file } }))

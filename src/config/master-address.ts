@@ -1,13 +1,22 @@
 // Where agents of a pool dial the master (origin: provconfig/config.go, with the corrections of docs/configuration.md).
 
 import { domainToASCII } from 'node:url'
-import { hostAliases, isHostAlias, type MasterAddress, type MasterScheme } from '../pki/trust-plan.ts'
+import type { HostAlias, MasterAddress, MasterScheme } from '../pki/trust-plan.ts'
 import { type Problem, ProvisionError, problem } from '../problems/problem.ts'
 import type { MasterConfig, PoolConfig } from './master-config.ts'
+import type { ProviderBlock } from './provider.ts'
 import { shown } from './report.ts'
 
 /** https without a port, where a proxy ends TLS: the port of https itself. */
 const proxyPort = 443
+/** For a pool without a provider: whoever asks is on the master's machine. */
+const loopback = '127.0.0.1'
+
+export interface MasterAddressOptions {
+  masterHost?: string
+  /** Every kind of provider there is: each may have aliases. */
+  providers: readonly Pick<ProviderBlock, 'kind' | 'hostAliases' | 'defaultHost'>[]
+}
 
 /**
  * The address of a pool with a provider. `masterHost` stands in for an alias or a missing host: what the metadata
@@ -17,7 +26,7 @@ const proxyPort = 443
 export function masterAddressOf(
   config: MasterConfig,
   pool: PoolConfig,
-  { masterHost }: { masterHost?: string } = {},
+  { masterHost, providers }: MasterAddressOptions,
 ): { address: MasterAddress; problems: Problem[] } {
   const where = { file: config.file, path: pathOf(config, pool) }
   const url = partsOf(pool.provider?.master_url ?? '', where)
@@ -32,15 +41,18 @@ export function masterAddressOf(
         { where },
       ),
     )
-  const host = hostOf(url.host, pool, masterHost)
-  if (isHostAlias(host))
+  const written = url.host === '' || aliasOf(url.host, providers) ? masterHost : undefined
+  const host = written?.replace(/^\[(.*)\]$/, '$1') || url.host || defaultHost(pool, providers)
+  const alias = aliasOf(host, providers)
+  if (alias)
     problems.push(
       problem('MASTER_HOST_ALIAS', `Pool ${pool.pool_name}: the master's host is the alias ${host}`, {
         where,
         details: { alias: host },
       }),
     )
-  return { address: { scheme, host, port: url.port ?? (behindProxy ? proxyPort : config.port) }, problems }
+  const port = url.port ?? (behindProxy ? proxyPort : config.port)
+  return { address: { scheme, host, port, ...(alias && { alias }) }, problems }
 }
 
 function partsOf(text: string, where: { file: string; path: string }): MasterUrlParts {
@@ -49,12 +61,13 @@ function partsOf(text: string, where: { file: string; path: string }): MasterUrl
   return parts
 }
 
-function hostOf(host: string, pool: PoolConfig, masterHost: string | undefined): string {
-  if (host !== '' && !isHostAlias(host)) return host
-  if (masterHost) return masterHost.replace(/^\[(.*)\]$/, '$1')
-  if (host !== '') return host
-  const type = pool.provider?.type ?? 'local'
-  return type === 'local' ? '127.0.0.1' : hostAliases[type][0]
+function aliasOf(host: string, providers: MasterAddressOptions['providers']): HostAlias | undefined {
+  const owner = providers.find(({ hostAliases }) => Object.hasOwn(hostAliases, host))
+  return owner?.hostAliases[host]
+}
+
+function defaultHost({ provider }: PoolConfig, providers: MasterAddressOptions['providers']): string {
+  return providers.find(({ kind }) => kind === provider?.type)?.defaultHost ?? loopback
 }
 
 function pathOf(config: MasterConfig, pool: PoolConfig): string {

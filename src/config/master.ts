@@ -1,9 +1,21 @@
 // The whole file: from YAML values to the configuration, in both forms.
 import { resolve } from 'node:path'
+import type * as z from 'zod/mini'
 import { type Problem, problem } from '../problems/problem.ts'
-import type { DemandConfig, ListenConfig, MasterConfig, PoolConfig, TlsFiles } from './master-config.ts'
+import type { DemandConfig, ListenConfig, MasterConfig, TlsFiles } from './master-config.ts'
 import { poolsOf, resourceManagerOf } from './pools.ts'
-import { type Block, given, inner, note, type Partially, readBlock } from './read-block.ts'
+import type { ProviderBlock } from './provider.ts'
+import {
+  type Block,
+  errorCount,
+  given,
+  inner,
+  note,
+  type Partially,
+  readBlock,
+  sure,
+  wholeOf,
+} from './read-block.ts'
 import { shown } from './report.ts'
 import { masterFile } from './schema.ts'
 
@@ -15,29 +27,39 @@ export interface Overrides {
   key?: string
 }
 
-type Files = Partially<{ cert?: string; key?: string }>
+type Keys = z.output<typeof masterFile>
+type Files = Partially<NonNullable<ListenKeys['tls']>>
+type ListenKeys = NonNullable<Keys['listen']>
 
-/** Complete only if no error was noted. */
-export function readMaster(block: Block, file: string, overrides: Overrides): Partial<MasterConfig> {
+/** undefined when an error was noted, here or before. */
+export function readMaster(
+  block: Block,
+  file: string,
+  overrides: Overrides,
+  providers: readonly ProviderBlock[],
+): MasterConfig | undefined {
   const keys = readBlock(masterFile, block, { skip: ['resource_pools', 'provisioner'] })
   const tls = tlsOf(block, keys.security?.tls, overrides)
   const port = overrides.port ?? (keys.port || (tls ? 8443 : 8080))
-  const listen = listenOf(block, keys.listen)
-  checkListen(block, { listen, port, hasTls: tls !== undefined, demandType: keys.demand?.type })
+  checkListenFiles(block, keys.listen)
+  checkListen(block, { listen: keys.listen, port, hasTls: tls !== undefined, demandType: keys.demand?.type })
   checkDemand(block, keys.demand)
-  const pools = poolsOf(block)
+  const pools = poolsOf(block, providers)
+  const resource_manager = resourceManagerOf(block, keys.resource_manager, pools, tls !== undefined)
+  if (errorCount(block.reading) > 0) return undefined
+  const { cluster_id, cluster_name, state_dir, listen, demand, prices } = wholeOf(masterFile, keys)
   return {
     file,
     port,
     security: { ...(tls && { tls }) },
-    cluster_id: keys.cluster_id,
-    cluster_name: keys.cluster_name,
-    state_dir: keys.state_dir && pathOf(block, keys.state_dir),
-    listen: listen as ListenConfig | undefined,
-    demand: demandOf(block, keys.demand),
-    prices: keys.prices as Record<string, number> | undefined,
-    resource_manager: resourceManagerOf(block, keys.resource_manager, pools, tls !== undefined),
-    resource_pools: pools as PoolConfig[],
+    cluster_id,
+    cluster_name,
+    state_dir: pathOf(block, state_dir),
+    listen: listen && listenOf(block, listen),
+    demand: demandOf(block, demand),
+    prices,
+    resource_manager,
+    resource_pools: pools.map(({ pool }) => sure(pool)),
   }
 }
 
@@ -60,32 +82,30 @@ function tlsOf(block: Block, files: Files | undefined, overrides: Overrides): Tl
   return cert ? { cert, ...(key && { key }) } : undefined
 }
 
-function listenOf(
-  block: Block,
-  listen: Partially<{ address: string; port: number; tls?: Files; client_ca: string }> | undefined,
-): Partially<ListenConfig> | undefined {
-  if (!listen) return undefined
-  const { cert, key } = listen.tls ?? {}
-  if (!cert !== !key) {
-    const [has, lacks] = cert ? ['cert', 'key'] : ['key', 'cert']
-    note(block, 'CONFIG_NEEDS_KEY', `listen.tls.${has} needs listen.tls.${lacks}`, {
-      key: ['listen', 'tls', has!],
-      part: 'key',
-    })
-  }
-  const tls = cert && { cert: pathOf(block, cert), ...(key && { key: pathOf(block, key) }) }
-  const client_ca = listen.client_ca && pathOf(block, listen.client_ca)
-  return { ...listen, tls: tls || undefined, client_ca }
+function checkListenFiles(block: Block, listen: Partially<ListenKeys> | undefined): void {
+  const { cert, key } = listen?.tls ?? {}
+  if (!cert === !key) return
+  const [has, lacks] = cert ? ['cert', 'key'] : ['key', 'cert']
+  note(block, 'CONFIG_NEEDS_KEY', `listen.tls.${has} needs listen.tls.${lacks}`, {
+    key: ['listen', 'tls', has!],
+    part: 'key',
+  })
 }
 
-function demandOf(block: Block, demand: Partially<DemandConfig> | undefined): DemandConfig {
+function listenOf(block: Block, listen: ListenKeys): ListenConfig {
+  const { cert, key } = listen.tls ?? {}
+  const tls = cert ? { cert: pathOf(block, cert), ...(key && { key: pathOf(block, key) }) } : undefined
+  return { ...listen, tls, client_ca: listen.client_ca && pathOf(block, listen.client_ca) }
+}
+
+function demandOf(block: Block, demand: DemandConfig): DemandConfig {
   const file = (path: string | undefined) => path && pathOf(block, path)
   return {
     ...demand,
-    password_file: file(demand?.password_file),
-    token_file: file(demand?.token_file),
-    ca_file: file(demand?.ca_file),
-  } as DemandConfig
+    password_file: file(demand.password_file),
+    token_file: file(demand.token_file),
+    ca_file: file(demand.ca_file),
+  }
 }
 
 // Rules between the top-level keys that are ours alone: where demand comes from, and the listener.
@@ -134,7 +154,7 @@ export function checkDemand(block: Block, demand: Partially<DemandConfig> | unde
 }
 
 interface Surroundings {
-  listen: Partially<ListenConfig> | undefined
+  listen: Partially<ListenKeys> | undefined
   /** The master's. */
   port: number
   hasTls: boolean

@@ -1,15 +1,15 @@
 // The pools of the file, in its old form (one provisioner block) and its new one (resource_pools).
 
 import { resolve } from 'node:path'
+import type * as z from 'zod/mini'
 import { nearest } from '../platform/nearest.ts'
-import { awsKeys } from '../providers/aws/schema.ts'
-import { gcpKeys } from '../providers/gcp/schema.ts'
 import type { MasterConfig, PoolConfig } from './master-config.ts'
-import { readProvider } from './provider.ts'
+import { type ProviderBlock, readProvider } from './provider.ts'
 import { commonKeys } from './provider-keys.ts'
 import {
   type Block,
   described,
+  errorCount,
   given,
   inner,
   isAbsent,
@@ -17,14 +17,22 @@ import {
   note,
   type Partially,
   readBlock,
+  wholeOf,
 } from './read-block.ts'
-import { poolBlock } from './schema.ts'
+import { type masterFile, poolBlock } from './schema.ts'
 
-type Pool = Partially<PoolConfig>
+type Providers = readonly ProviderBlock[]
+
+export interface ReadPool {
+  /** Also when something is wrong with the pool. */
+  name: string | undefined
+  /** undefined after an error was noted. */
+  pool: PoolConfig | undefined
+}
 
 const newForm = ['resource_manager', 'resource_pools']
 
-export function poolsOf(block: Block): Pool[] {
+export function poolsOf(block: Block, providers: Providers): ReadPool[] {
   const old = ['provisioner', 'scheduler'].filter((key) => given(block, key))
   const mixed = newForm.filter((key) => given(block, key))
   if (old.length && mixed.length)
@@ -32,13 +40,13 @@ export function poolsOf(block: Block): Pool[] {
       key: old[0]!,
       part: 'key',
     })
-  const pools = listedPools(block)
-  if (given(block, 'provisioner')) return [...pools, oldPool(block)]
+  const pools = listedPools(block, providers)
+  if (given(block, 'provisioner')) return [...pools, oldPool(block, providers)]
   checkOtherManagers(block)
-  return pools.length ? pools : [emptyPool(block)]
+  return pools.length ? pools : [emptyPool(block, providers)]
 }
 
-function listedPools(block: Block): Pool[] {
+function listedPools(block: Block, providers: Providers): ReadPool[] {
   const list = block.raw['resource_pools']
   if (isAbsent(list)) return []
   if (!Array.isArray(list)) {
@@ -59,8 +67,8 @@ function listedPools(block: Block): Pool[] {
       return []
     }
     const at = { reading: block.reading, path, raw }
-    const pool = readPool(at)
-    checkName(at, pool.pool_name, names)
+    const pool = readPool(at, providers)
+    checkName(at, pool.name, names)
     return [pool]
   })
 }
@@ -72,28 +80,35 @@ function checkName(block: Block, name: string | undefined, names: Set<string>): 
   names.add(name)
 }
 
-function readPool(block: Block): Pool {
-  const { max_cpu_containers_per_agent, ...keys } = readBlock(poolBlock, block, {
+function readPool(block: Block, providers: Providers): ReadPool {
+  const before = errorCount(block.reading)
+  const keys = readBlock(poolBlock, block, {
     skip: ['provider'],
-    elsewhere: providerKey,
+    elsewhere: (key) => providerKey(key, providers),
   })
   if (given(block, 'agent_reattach_enabled'))
     note(block, 'CONFIG_UNUSED', 'agent_reattach_enabled is ignored: agents always reattach', {
       key: 'agent_reattach_enabled',
       part: 'key',
     })
-  const old = max_cpu_containers_per_agent ?? -1
+  const provider = providerOf(block, 'provider', providers)
+  const pool = errorCount(block.reading) === before ? poolOf(wholeOf(poolBlock, keys), provider) : undefined
+  return { name: keys.pool_name, pool }
+}
+
+function poolOf(keys: z.output<typeof poolBlock>, provider: PoolConfig['provider']): PoolConfig {
+  const old = keys.max_cpu_containers_per_agent ?? -1
   return {
     pool_name: keys.pool_name,
     description: keys.description,
     agent_reconnect_wait: keys.agent_reconnect_wait,
     // The old key wins (origin: resource_pool_config.go).
     max_aux_containers_per_agent: old === -1 ? keys.max_aux_containers_per_agent : old,
-    provider: providerOf(block, 'provider'),
-  } as Pool
+    provider,
+  }
 }
 
-function providerOf(block: Block, key: 'provider' | 'provisioner') {
+function providerOf(block: Block, key: 'provider' | 'provisioner', providers: Providers) {
   if (!given(block, key)) return undefined
   const provider = inner(block, key)
   if (!provider)
@@ -101,33 +116,37 @@ function providerOf(block: Block, key: 'provider' | 'provisioner') {
       key,
       remedy: 'Write its keys below it, indented, beginning with "type".',
     })
-  return key === 'provider' ? readProvider(provider) : readOldProvider(provider)
+  return key === 'provider' ? readProvider(provider, providers) : readOldProvider(provider, providers)
 }
 
 /** In the old form the type is called `provider`. */
-function readOldProvider(block: Block) {
+function readOldProvider(block: Block, providers: Providers) {
   const { provider, ...raw } = block.raw
-  if (isAbsent(provider)) return readProvider(block)
+  if (isAbsent(provider)) return readProvider(block, providers)
   if (given(block, 'type') && raw['type'] !== provider)
     return note(block, 'CONFIG_CONFLICT', 'provider and type name two types of provider', {
       key: 'type',
       part: 'key',
     })
-  return readProvider({ ...block, raw: { ...raw, type: provider } }, 'provider')
+  return readProvider({ ...block, raw: { ...raw, type: provider } }, providers, 'provider')
 }
 
-function oldPool(block: Block): Pool {
-  return { ...emptyPool(block), provider: providerOf(block, 'provisioner') } as Pool
+function oldPool(block: Block, providers: Providers): ReadPool {
+  const { name, pool } = emptyPool(block, providers)
+  const before = errorCount(block.reading)
+  const provider = providerOf(block, 'provisioner', providers)
+  return { name, pool: pool && errorCount(block.reading) === before ? { ...pool, provider } : undefined }
 }
 
 /** The pool there is when none is listed (origin: resource_config.go). */
-function emptyPool({ reading }: Block): Pool {
-  return readPool({ reading, path: [], raw: { pool_name: 'default' } })
+function emptyPool({ reading }: Block, providers: Providers): ReadPool {
+  return readPool({ reading, path: [], raw: { pool_name: 'default' } }, providers)
 }
 
 /** Keys of providers that stand one level too high; the origin reads over them. */
-function providerKey(key: string): string | undefined {
-  const isOne = key === 'type' || [commonKeys, awsKeys, gcpKeys].some((keys) => Object.hasOwn(keys, key))
+function providerKey(key: string, providers: Providers): string | undefined {
+  const isOne =
+    key === 'type' || Object.hasOwn(commonKeys, key) || providers.some(({ ownKeys }) => ownKeys.includes(key))
   return isOne ? 'Move it below provider.' : undefined
 }
 
@@ -147,16 +166,7 @@ function checkOtherManagers(block: Block): void {
 
 // resource_manager: which one it is, and which pools work goes to when it names none.
 
-interface Keys {
-  type: string
-  default_aux_resource_pool?: string
-  default_compute_resource_pool?: string
-  default_cpu_resource_pool?: string
-  default_gpu_resource_pool?: string
-  no_default_resource_pools: boolean
-  require_authentication: boolean
-  client_ca?: string
-}
+type Keys = z.output<typeof masterFile>['resource_manager']
 
 const others = ['kubernetes', 'slurm', 'pbs']
 const standardPool = 'default'
@@ -165,7 +175,7 @@ const standardPool = 'default'
 export function resourceManagerOf(
   block: Block,
   keys: Partially<Keys> = {},
-  pools: { pool_name?: string }[],
+  pools: readonly ReadPool[],
   hasTls: boolean,
 ): MasterConfig['resource_manager'] {
   checkType(block, keys)
@@ -224,13 +234,8 @@ function checkOldScheduler(block: Block): void {
     )
 }
 
-function checkPool(
-  block: Block,
-  key: string,
-  name: string | undefined,
-  pools: { pool_name?: string }[],
-): void {
-  const known = pools.flatMap(({ pool_name }) => pool_name ?? [])
+function checkPool(block: Block, key: string, name: string | undefined, pools: readonly ReadPool[]): void {
+  const known = pools.flatMap(({ name }) => name ?? [])
   if (name === undefined || known.includes(name)) return
   const meant = nearest(name, known)
   note(block, 'CONFIG_BAD_CHOICE', `${key} names no pool of this file: ${JSON.stringify(name)}`, {

@@ -2,6 +2,7 @@
 
 import { resolve } from 'node:path'
 import * as z from 'zod/mini'
+import { preflightModes, trustModes } from '../pki/trust-plan.ts'
 import {
   block,
   choice,
@@ -19,8 +20,7 @@ import {
   text,
 } from './fields.ts'
 import { parseMasterUrl } from './master-address.ts'
-import type { CommonProviderConfig } from './master-config.ts'
-import { type Block, given, inner, isAbsent, isMapping, note, type Partially } from './read-block.ts'
+import { type Block, given, inner, isAbsent, isMapping, note, type Partially, sure } from './read-block.ts'
 import { readYaml } from './yaml.ts'
 
 /** The agent image the origin's last release starts; `check` warns when the live master is of another version. */
@@ -30,7 +30,7 @@ const anyMapping = z.record(z.string(), z.unknown())
 
 const tlsKeys = {
   trust: keyOr(
-    choice('auto', 'embed', 'system', 'skip_verify', 'off'),
+    choice('auto', ...trustModes),
     'auto',
     'How agents trust the master. `auto` embeds the chain of `security.tls.cert` when it is complete up to its root, and relies on the well-known CAs (`system`) when a public CA issued it. `skip_verify` encrypts without verifying; `off` is plain text.',
   ),
@@ -100,7 +100,7 @@ export const commonKeys = {
   launch_error_retries: keyOr(count(0), 0, 'Failed launches in a row before the error is reported.'),
   tls: block(tlsKeys, 'What agents trust.'),
   preflight: keyOr(
-    choice('required', 'tls', 'off'),
+    choice(...preflightModes),
     'tls',
     'Dial the master as an agent would before anything is launched. `tls`: a wrong answer stops the launch, an unreachable master only warns; `required`: both stop it.',
   ),
@@ -178,47 +178,60 @@ export const instanceTypes = z
 
 // The keys every provider has: rules between them, and the values that depend on others.
 
-export type CommonKeys = { [Key in keyof typeof commonKeys]: z.output<(typeof commonKeys)[Key]> }
+export type CommonKeys = z.output<z.ZodMiniObject<typeof commonKeys, z.core.$strict>>
+
+/** The keys every provider has, after defaults and rules. Periods are milliseconds, paths absolute. */
+export type CommonProviderConfig = Omit<CommonKeys, keyof Derived> & Derived & { type: string }
+type Derived = ReturnType<ReturnType<typeof commonRules>>
+
+/** A provider block of any kind; its own provider knows what more is in it. */
+export type ProviderConfig = CommonProviderConfig
+/** What agents of a pool trust, and what may be asked of them. */
+export type TlsOptions = CommonProviderConfig['tls']
+/** What runs on a VM: the agent's image under Docker, or the agent as a process. */
+export type AgentRuntime = CommonProviderConfig['agent_runtime']
 
 const minute = 60_000
 
-/** `bareMetal`: one of the pool's instance types is, so booting may take longer. */
-export function commonOf(
-  keys: Partially<CommonKeys>,
-  block: Block,
-  bareMetal: boolean,
-): Partially<CommonProviderConfig> {
+/**
+ * Notes what is wrong with the keys every provider has; what it gives derives the rest once nothing is.
+ * `bareMetal`: one of the pool's instance types is, so booting may take longer.
+ */
+export function commonRules(keys: Partially<CommonKeys>, block: Block, bareMetal: boolean) {
   checkNumbers(keys, block)
   checkMasterUrl(keys, block)
   checkTrust(keys, block)
   checkPreflight(keys, block)
   if (given(block, 'agent_fluent_image'))
     note(block, 'CONFIG_UNUSED', 'agent_fluent_image is ignored', { key: 'agent_fluent_image', part: 'key' })
-  const { tls, max_instances = 0 } = keys
+  const agentConfig = agentConfigOf(keys.agent_config_file_contents, block)
+  checkBootTimeout(block)
   const file = (path: string) => resolve(block.reading.folder, path)
-  return {
-    ...keys,
-    agent_fluent_image: keys.agent_fluent_image ?? '',
-    agent_runtime: keys.agent_runtime ?? 'docker',
-    agent_config_file_contents: agentConfigOf(keys.agent_config_file_contents, block),
-    agent_setup_template: keys.agent_setup_template && file(keys.agent_setup_template),
-    launch_error_timeout: keys.launch_error_timeout ?? 0,
-    boot_timeout: bootTimeout(keys, block, bareMetal),
-    launch_rate: keys.launch_rate ?? Math.max(10, 2 * max_instances),
-    tls: tls && { ...tls, ca_file: tls.ca_file && file(tls.ca_file) },
-  }
+  return (whole: CommonKeys) => ({
+    agent_fluent_image: whole.agent_fluent_image ?? '',
+    agent_runtime: whole.agent_runtime ?? 'docker',
+    /** Also when the file holds it as a YAML or JSON text. */
+    agent_config_file_contents: sure(agentConfig),
+    /** The user's own template. */
+    ...(whole.agent_setup_template && { agent_setup_template: file(whole.agent_setup_template) }),
+    /** 0: launch errors never stick. */
+    launch_error_timeout: whole.launch_error_timeout ?? 0,
+    boot_timeout: given(block, 'max_agent_starting_period')
+      ? whole.max_agent_starting_period
+      : (whole.boot_timeout ?? (bareMetal ? 30 * minute : 10 * minute)),
+    /** Launches per hour. */
+    launch_rate: whole.launch_rate ?? Math.max(10, 2 * whole.max_instances),
+    tls: { ...whole.tls, ...(whole.tls.ca_file && { ca_file: file(whole.tls.ca_file) }) },
+  })
 }
 
-function bootTimeout(keys: Partially<CommonKeys>, block: Block, bareMetal: boolean): number | undefined {
-  const starting = given(block, 'max_agent_starting_period')
-  if (starting && given(block, 'boot_timeout'))
-    note(block, 'CONFIG_UNUSED', 'boot_timeout has no effect beside max_agent_starting_period', {
-      key: 'boot_timeout',
-      part: 'key',
-      remedy: 'Remove one of the two.',
-    })
-  if (starting) return keys.max_agent_starting_period
-  return keys.boot_timeout ?? (bareMetal ? 30 * minute : 10 * minute)
+function checkBootTimeout(block: Block): void {
+  if (!given(block, 'max_agent_starting_period') || !given(block, 'boot_timeout')) return
+  note(block, 'CONFIG_UNUSED', 'boot_timeout has no effect beside max_agent_starting_period', {
+    key: 'boot_timeout',
+    part: 'key',
+    remedy: 'Remove one of the two.',
+  })
 }
 
 function checkNumbers({ min_instances, max_instances }: Partially<CommonKeys>, block: Block): void {

@@ -1,97 +1,170 @@
-// One provider block, of whatever type.
+// The provider block of a pool: what each kind of provider says of its own, and the reading of one of whatever kind.
 import * as z from 'zod/mini'
+import type { HostAlias } from '../pki/trust-plan.ts'
 import { nearest } from '../platform/nearest.ts'
-import { awsOf } from '../providers/aws/rules.ts'
-import { awsKeys, awsProvider } from '../providers/aws/schema.ts'
-import { gcpOf } from '../providers/gcp/rules.ts'
-import { gcpKeys, gcpProvider } from '../providers/gcp/schema.ts'
-import { type LocalKeys, localKeys, localProvider } from '../providers/local/schema.ts'
-import type { ProviderConfig } from './master-config.ts'
-import { commonKeys, commonOf } from './provider-keys.ts'
-import { type Block, described, errorCount, given, note, type Partially, readBlock } from './read-block.ts'
+import { kinds, needed } from './fields.ts'
+import { type JsonSchema, jsonSchemaOf } from './json-schema.ts'
+import { type CommonProviderConfig, commonKeys, commonRules, type ProviderConfig } from './provider-keys.ts'
+import {
+  type Block,
+  described,
+  errorCount,
+  given,
+  note,
+  orList,
+  type Partially,
+  readBlock,
+  wholeOf,
+} from './read-block.ts'
 
-const ownKeys = { aws: awsKeys, gcp: gcpKeys, local: localKeys }
-type Type = keyof typeof ownKeys
+/** A kind of provider as the configuration knows it. `C` is its block after defaults and rules. */
+export interface ProviderBlock<C extends CommonProviderConfig = CommonProviderConfig> {
+  /** `type` in the file, such as `local`. */
+  readonly kind: string
+  /** The keys it has beside those of every provider, for a hint where one stands in a block of another kind. */
+  readonly ownKeys: readonly string[]
+  /** Remedies for keys of other kinds, in the words of this one. */
+  readonly translations: Readonly<Record<string, string>>
+  /** Hosts of `master_url` that the cloud's metadata server replaces, and by what. */
+  readonly hostAliases: Readonly<Record<string, HostAlias>>
+  /** What agents dial where `master_url` names no host: one of the aliases, or an address. */
+  readonly defaultHost: string
+  /** What docs/configuration.md says beside the keys. */
+  readonly reference: ProviderReference
+  /** The block; undefined after an error was noted. `elsewhere` has the remedy for a key that is none of its own. */
+  read(block: Block, elsewhere: (key: string) => string | undefined): C | undefined
+  /** The block as editors and docs/configuration.md have it. */
+  jsonSchema(): JsonSchema
+}
 
-const anyType = z.looseObject(commonKeys)
+/** Markdown. */
+export interface ProviderReference {
+  /** Before the table of its keys. */
+  intro?: string
+  /** A line of flow YAML without braces: keys of a working block. */
+  example?: readonly string[]
+  /** An item of the list of public machine images. */
+  images?: string
+  /** A sentence on how the slots of its machines are known. */
+  slots?: string
+  /** Rows of the table of what differs from Determined: key, there, here. */
+  differences?: readonly (readonly [key: string, determined: string, here: string])[]
+}
+
+/** What a kind of provider says of its block in words; the rest follows from its schema. */
+export interface ProviderWords {
+  kind: string
+  translations?: Readonly<Record<string, string>>
+  hostAliases?: Readonly<Record<string, HostAlias>>
+  /** Default: 127.0.0.1. */
+  defaultHost?: string
+  reference?: ProviderReference
+}
+
+/** The whole schema of a block: `type`, the keys of every provider, and those of this kind. `description` is of `type`. */
+export function providerSchema<const K extends string, S extends z.core.$ZodLooseShape>(
+  kind: K,
+  description: string,
+  ownKeys: S,
+) {
+  return z
+    .strictObject({ type: needed(z.literal(kind), description), ...commonKeys, ...ownKeys })
+    .register(kinds, { noun: `a provider of type ${kind}` })
+}
+
+interface SchemaBlock<S extends z.ZodMiniObject, C> extends ProviderWords {
+  schema: S
+  /**
+   * Notes what is wrong between keys, of which those with a wrong value are missing. What it gives makes the
+   * configuration of the whole block, once no error was noted.
+   */
+  rules(keys: Partially<z.output<S>>, block: Block): (whole: z.output<S>) => C
+}
+
+/** A kind whose block is told by a schema of ours (`providerSchema`) and the rules between its keys. */
+export function providerBlock<S extends z.ZodMiniObject, C extends CommonProviderConfig>({
+  schema,
+  rules,
+  ...words
+}: SchemaBlock<S, C>): ProviderBlock<C> {
+  return {
+    ...wordsOf(words),
+    ownKeys: Object.keys(schema._zod.def.shape).filter(isOwn),
+    read(block, elsewhere) {
+      const before = errorCount(block.reading)
+      const keys = readBlock(schema, block, { elsewhere })
+      const configOf = rules(keys, block)
+      return errorCount(block.reading) === before ? configOf(wholeOf(schema, keys)) : undefined
+    },
+    jsonSchema: () => jsonSchemaOf(schema),
+  }
+}
+
+/** With what is assumed where nothing is said. */
+export function wordsOf({ kind, ...words }: ProviderWords) {
+  return {
+    kind,
+    translations: words.translations ?? {},
+    hostAliases: words.hostAliases ?? {},
+    defaultHost: words.defaultHost ?? '127.0.0.1',
+    reference: words.reference ?? {},
+  }
+}
+
+function isOwn(key: string): boolean {
+  return key !== 'type' && !Object.hasOwn(commonKeys, key)
+}
+
+// Reading: by `type` to the kind.
+
+const anyKind = z.looseObject(commonKeys)
 
 /** undefined after a problem was noted. `typeKey` is where the block says its type: `provider` in the old form. */
 export function readProvider(
   block: Block,
+  providers: readonly ProviderBlock[],
   typeKey: 'type' | 'provider' = 'type',
 ): ProviderConfig | undefined {
-  const before = errorCount(block.reading)
-  const provider = readType(block, typeKey)
-  // No error was noted, so nothing was left out.
-  return errorCount(block.reading) === before ? (provider as ProviderConfig) : undefined
-}
-
-function readType(block: Block, typeKey: 'type' | 'provider'): Partially<ProviderConfig> | undefined {
-  switch (block.raw['type']) {
-    case 'aws':
-      return awsOf(readBlock(awsProvider, block, { elsewhere: elsewhereFor('aws') }), block)
-    case 'gcp':
-      return gcpOf(readBlock(gcpProvider, block, { elsewhere: elsewhereFor('gcp') }), block)
-    case 'local':
-      return localOf(readBlock(localProvider, block, { elsewhere: elsewhereFor('local') }), block)
-  }
+  const own = providers.find(({ kind }) => kind === block.raw['type'])
+  if (own) return own.read(block, (key) => elsewhere(key, own, providers))
   // What all types have in common can still be judged.
-  commonOf(readBlock(anyType, block), block, false)
-  return refuseType(block, typeKey)
+  commonRules(readBlock(anyKind, block), block, false)
+  return refuseType(block, providers, typeKey)
 }
 
-function refuseType(block: Block, key: string): undefined {
+function refuseType(block: Block, providers: readonly ProviderBlock[], key: string): undefined {
   const written = block.raw['type']
-  if (!given(block, 'type')) return note(block, 'PROVIDER_TYPE_MISSING', 'The provider has no type')
-  if (written === 'hpc') return note(block, 'PROVIDER_HPC', '`type: hpc` has no agents to launch', { key })
-  const meant = typeof written === 'string' ? nearest(written, Object.keys(ownKeys)) : undefined
+  const kinds = providers.map(({ kind }) => kind)
+  if (!given(block, 'type'))
+    return note(block, 'PROVIDER_TYPE_MISSING', 'The provider has no type', {
+      remedy: `Add ${typesOf(kinds)}.`,
+    })
+  if (written === 'hpc')
+    return note(block, 'PROVIDER_HPC', '`type: hpc` has no agents to launch', {
+      key,
+      remedy: `Remove the provider of this pool, or use \`type: ${unquoted(kinds, '`')}.`,
+    })
+  const meant = typeof written === 'string' ? nearest(written, kinds) : undefined
   return note(block, 'PROVIDER_TYPE_UNKNOWN', `There is no provider of type ${described(written)}`, {
     key,
-    ...(meant && { remedy: `Did you mean "${meant}"?` }),
+    remedy: meant ? `Did you mean "${meant}"?` : `Write ${typesOf(kinds)}.`,
   })
 }
 
-function localOf(keys: Partially<LocalKeys>, block: Block): Partially<ProviderConfig> {
-  if (keys.agent_runtime === 'docker')
-    note(block, 'CONFIG_CONFLICT', 'VMs of type local are processes, but agent_runtime is "docker"', {
-      key: 'agent_runtime',
-      remedy: 'Remove agent_runtime.',
-    })
-  return {
-    ...keys,
-    ...commonOf(keys, block, false),
-    type: 'local',
-    agent_runtime: 'process',
-  } as Partially<ProviderConfig>
+function typesOf(kinds: readonly string[]): string {
+  return orList(kinds.map((kind) => `type: ${kind}`)).replaceAll('"', '`')
 }
 
-/** Keys of other types, and of the other form: what to do about them. */
-function elsewhereFor(type: Type): (key: string) => string | undefined {
-  return (key) => {
-    if (Object.hasOwn(translations[type], key)) return translations[type][key]
-    if (key === 'provider') return 'Outside the old provisioner block the key is called "type".'
-    const other = Object.entries(ownKeys).find(([, keys]) => Object.hasOwn(keys, key))?.[0]
-    return other && `It is a key of \`type: ${other}\`, and this provider is of \`type: ${type}\`; remove it.`
-  }
+function unquoted(kinds: readonly string[], mark: string): string {
+  return orList(kinds).replaceAll('"', mark).slice(mark.length)
 }
 
-/** The same wish in this cloud's words. */
-const translations: Record<Type, Record<string, string>> = {
-  aws: {
-    zone: 'On AWS the zone follows from the subnet: use subnet_ids.',
-    zones: 'On AWS the zone follows from the subnet: use subnet_ids.',
-    boot_disk_size: 'On AWS it is `volume: {size: …}`.',
-    boot_disk_source_image: 'On AWS it is `image: {id: …}`.',
-    labels: 'On AWS it is custom_tags.',
-  },
-  gcp: {
-    image: 'On GCP it is boot_disk_source_image.',
-    image_id: 'On GCP it is boot_disk_source_image.',
-    root_volume_size: 'On GCP it is boot_disk_size.',
-    volume: 'On GCP it is boot_disk_size and boot_disk_type.',
-    instance_slots: 'On GCP it is `instance_types: [{type: …, slots: …}]`.',
-    custom_tags: 'On GCP it is labels.',
-    region: 'On GCP it is zone or zones.',
-  },
-  local: {},
+/** Keys of other kinds, and of the other form: what to do about them. */
+function elsewhere(key: string, own: ProviderBlock, providers: readonly ProviderBlock[]): string | undefined {
+  if (Object.hasOwn(own.translations, key)) return own.translations[key]
+  if (key === 'provider') return 'Outside the old provisioner block the key is called "type".'
+  const other = providers.find(({ ownKeys }) => ownKeys.includes(key))?.kind
+  return (
+    other && `It is a key of \`type: ${other}\`, and this provider is of \`type: ${own.kind}\`; remove it.`
+  )
 }

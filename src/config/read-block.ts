@@ -19,6 +19,8 @@ type Schema = z.ZodMiniType
 interface Options {
   /** Keys that are read elsewhere. */
   skip?: string[]
+  /** The same, of keys that the schema does not have. */
+  more?: readonly string[]
   /** The remedy for a key that belongs elsewhere, when it turns up here. */
   elsewhere?: (key: string) => string | undefined
 }
@@ -29,6 +31,50 @@ export function readBlock<S extends z.ZodMiniObject>(
   options: Options = {},
 ): Partially<z.output<S>> {
   return readMapping(schema, block, options) as Partially<z.output<S>>
+}
+
+/**
+ * What was read, as the whole that it is when no error was noted. The one place where that is believed, and it is looked
+ * at: throws a TypeError for a value that is missing without a word.
+ */
+export function wholeOf<S extends z.ZodMiniObject>(schema: S, keys: Partially<z.output<S>>): z.output<S> {
+  if (isWhole(schema, keys)) return keys
+  throw new TypeError('a value of the configuration was left out, and no problem says so')
+}
+
+/** Every value was judged by itself when it was read: it is whole where none is missing. */
+function isWhole<S extends z.ZodMiniObject>(schema: S, keys: unknown): keys is z.output<S> {
+  return hasAll(schema, keys)
+}
+
+function hasAll(schema: Schema, value: unknown): boolean {
+  const definition = (schema as unknown as z.core.$ZodTypes)._zod.def
+  switch (definition.type) {
+    case 'optional':
+      return value === undefined || hasAll(definition.innerType as Schema, value)
+    case 'prefault':
+    case 'nonoptional':
+      return hasAll(definition.innerType as Schema, value)
+    case 'object':
+      return (
+        isMapping(value) &&
+        Object.entries(definition.shape).every(([key, inner]) => hasAll(inner as Schema, value[key]))
+      )
+    case 'array':
+      return Array.isArray(value) && value.every((item) => hasAll(definition.element as Schema, item))
+    case 'union':
+      return definition.options.some((option) => hasAll(option as Schema, value))
+    case 'unknown':
+      return true
+    default:
+      return value !== undefined
+  }
+}
+
+/** A value that a rule leaves out only with an error, where there was none. Throws a TypeError for any other. */
+export function sure<T>(value: T | undefined): T {
+  if (value !== undefined) return value
+  throw new TypeError('a rule of the configuration has left a value out, and no problem says so')
 }
 
 function read(schema: Schema, value: unknown, path: YamlPath, reading: Reading): unknown {
@@ -72,7 +118,7 @@ function read(schema: Schema, value: unknown, path: YamlPath, reading: Reading):
 function readMapping(
   schema: z.ZodMiniObject,
   block: Block,
-  { skip = [], elsewhere }: Options,
+  { skip = [], more = [], elsewhere }: Options,
 ): Record<string, unknown> {
   const { reading, path, raw } = block
   const { catchall } = schema._zod.def
@@ -84,7 +130,7 @@ function readMapping(
     if (item !== undefined) result[key] = item
   }
   const name = kinds.get(schema)?.noun ?? nameOf(path)
-  unknownKeys(block, shape, { strict: catchall?._zod.def.type === 'never', name, elsewhere })
+  unknownKeys(block, shape, { strict: catchall?._zod.def.type === 'never', name, more, elsewhere })
   return result
 }
 
@@ -246,6 +292,8 @@ interface UnknownKeyOptions {
   strict: boolean
   /** What the block is called. */
   name: string
+  /** Keys it has beside those of the shape. */
+  more?: readonly string[]
   /** The remedy for a key that belongs elsewhere, when it turns up here. */
   elsewhere?: ((key: string) => string | undefined) | undefined
 }
@@ -253,11 +301,11 @@ interface UnknownKeyOptions {
 export function unknownKeys(
   block: Block,
   shape: Record<string, z.ZodMiniType>,
-  { strict, name, elsewhere }: UnknownKeyOptions,
+  { strict, name, more = [], elsewhere }: UnknownKeyOptions,
 ): void {
-  const ours = Object.keys(shape).filter((key) => shape[key] !== foreign)
+  const ours = [...Object.keys(shape).filter((key) => shape[key] !== foreign), ...more]
   for (const key of Object.keys(block.raw)) {
-    if (Object.hasOwn(shape, key)) continue
+    if (Object.hasOwn(shape, key) || more.includes(key)) continue
     const moved = elsewhere?.(key)
     const meant = moved ? undefined : nearest(key, ours)
     const at = { key, part: 'key' as const, ...(meant && { details: { didYouMean: meant } }) }

@@ -1,36 +1,39 @@
 // docs/configuration.md, made from the schema: one table for each block.
 
-import * as z from 'zod/mini'
-import { publicAwsImage } from '../providers/aws/rules.ts'
-import { publicGcpImage } from '../providers/gcp/rules.ts'
-import { documentation, foreign } from './fields.ts'
+import { type JsonSchema, jsonSchemaOf } from './json-schema.ts'
+import type { ProviderBlock, ProviderReference } from './provider.ts'
 import { commonKeys } from './provider-keys.ts'
 import { masterFile } from './schema.ts'
 
-/** The page as Markdown. Same schema, same bytes. */
-export function referencePage(): string {
-  const root = rawSchema()
+/** The page as Markdown. Same schemas, same bytes. */
+export function referencePage(providers: readonly ProviderBlock[]): string {
+  const root = rawSchema(providers)
   const pool = root.properties!['resource_pools']!.items!
-  const [aws, gcp, local] = pool.properties!['provider']!.oneOf!
-  const common = Object.keys(commonKeys)
+  const [first] = pool.properties!['provider']!.oneOf!
+  const kinds = providers.map(({ kind }) => `\`${kind}\``)
   return [
-    introduction,
+    introduction(providers),
     section('## The file', root),
     section('## `resource_pools[]`', pool),
-    '## `provider`\n\nEvery type of provider has these keys. `type` is `aws`, `gcp` or `local`.',
-    ...blocks('provider', pick(aws!, common)),
-    '## `provider`, `type: aws`',
-    ...blocks('provider', drop(aws!, common)),
-    images,
-    '## `provider`, `type: gcp`',
-    ...blocks('provider', drop(gcp!, common)),
-    '## `provider`, `type: local`\n\nVMs are processes on this machine; `agent_runtime` is always `process`: `provider: {type: local, min_instances: 2, slots: 1}`.',
-    ...blocks('provider', drop(local!, common)),
-    corrections,
+    `## \`provider\`\n\nEvery type of provider has these keys. \`type\` is ${kinds.slice(0, -1).join(', ')} or ${kinds.at(-1)}.`,
+    ...blocks('provider', pick(first!, isCommon)),
+    ...providers.flatMap(({ kind, reference, jsonSchema }) => [
+      `## \`provider\`, \`type: ${kind}\`${reference.intro ? `\n\n${reference.intro}` : ''}`,
+      ...blocks(
+        'provider',
+        pick(jsonSchema(), (key) => !isCommon(key)),
+      ),
+    ]),
+    machines(providers),
+    corrections(providers),
     `## Keys of the master\n\nThese are let through unread: ${foreignKeys(root)}. So is every key not named on this page at the top level, in a pool, in \`security\` and in \`resource_manager\`; one that nearly spells a key of ours gets a warning.`,
   ]
     .join('\n\n')
     .concat('\n')
+}
+
+function isCommon(key: string): boolean {
+  return Object.hasOwn(commonKeys, key)
 }
 
 /** A heading, the table of the block, and those of the blocks inside it that are no provider. */
@@ -123,20 +126,14 @@ function defaultOf(schema: JsonSchema): string {
   return schema.properties ? 'see below' : `\`${JSON.stringify(value)}\``
 }
 
-function pick(schema: JsonSchema, keys: string[]): JsonSchema {
-  return filtered(schema, (key) => keys.includes(key))
-}
-
-function drop(schema: JsonSchema, keys: string[]): JsonSchema {
-  return filtered(schema, (key) => !keys.includes(key))
-}
-
-function filtered(schema: JsonSchema, keep: (key: string) => boolean): JsonSchema {
+function pick(schema: JsonSchema, keep: (key: string) => boolean): JsonSchema {
   const kept = Object.entries(schema.properties ?? {}).filter(([key]) => keep(key))
   return { properties: Object.fromEntries(kept), required: schema.required ?? [] }
 }
 
-const introduction = `# Configuration
+function introduction(providers: readonly ProviderBlock[]): string {
+  const shown = providers.filter(({ reference }) => reference.example)
+  return `# Configuration
 
 This page is generated from the schema (\`npm run docs\`); \`provision schema\` prints the same as JSON Schema for editors.
 
@@ -155,88 +152,98 @@ security:
 resource_pools:
   - pool_name: gpu
     provider:
-      type: aws
-      region: us-west-2
-      image: {ssm: ${publicAwsImage.ssm}}
-      instance_type: g5.xlarge
-      max_instances: 8
+${example('      ', 'type', shown[0])}
 \`\`\`
 
 The **old form** has one pool, \`default\`, whose provider is the top-level block \`provisioner\`; there \`type\` is called \`provider\`. The two forms cannot be mixed.
 
 \`\`\`yaml
 provisioner:
-  provider: gcp
-  project: my-project
-  zone: us-central1-a
-  boot_disk_source_image: ${publicGcpImage}
+${example('  ', 'provider', shown.at(-1))}
 \`\`\``
+}
 
-const images = `### Machine images
+function example(indent: string, typeKey: string, provider: ProviderBlock | undefined): string {
+  const lines = provider ? [`${typeKey}: ${provider.kind}`, ...(provider.reference.example ?? [])] : []
+  return lines.map((line) => `${indent}${line}`).join('\n')
+}
+
+function machines(providers: readonly ProviderBlock[]): string {
+  const images = texts(providers, 'images').map((item) => `- ${item}`)
+  return `### Machine images
 
 There is no built-in image: those of Determined are gone. Images need Docker, and the NVIDIA runtime for GPU pools. Public ones that have both:
 
-- AWS: \`image: {ssm: ${publicAwsImage.ssm}}\`, or \`image: {owner: ${publicAwsImage.owner}, name: "${publicAwsImage.name}"}\` ([AWS Deep Learning AMIs](https://docs.aws.amazon.com/dlami/latest/devguide/what-is-dlami.html)).
-- GCP: \`boot_disk_source_image: ${publicGcpImage}\` ([Deep Learning VM Images](https://cloud.google.com/deep-learning-vm/docs/images)); \`gcloud compute images list --project deeplearning-platform-release --no-standard-images\` lists the current families.
+${images.join('\n')}
 
 ### Slots
 
-\`instance_slots\` and \`slots\` win. Otherwise a table of known types is used, so that a dry run needs no cloud: NVIDIA GPU types (p2 to p6, g4dn to g7e), and families without accelerators (0 slots, or one CPU slot with \`cpu_slots_allowed\`). For any other type the number has to be given. On GCP the machine type tells its built-in GPUs (a2, a3, a4, g2, g4); to N1 machines \`gpu_num\` GPUs are attached.`
+\`instance_slots\` and \`slots\` win. ${texts(providers, 'slots').join(' ')}`
+}
 
-const corrections = `## What differs from Determined
+function texts(providers: readonly ProviderBlock[], key: 'images' | 'slots'): string[] {
+  return providers.flatMap(({ reference }) => reference[key] ?? [])
+}
+
+type Difference = NonNullable<ProviderReference['differences']>[number]
+
+const common: readonly Difference[] = [
+  [
+    '`master_url` without scheme or port',
+    '`http`, port 8080, whatever the master speaks',
+    "`https` and the master's port when `security.tls.cert` is set",
+  ],
+  ['`master_url` with an IPv6 host', 'loses its brackets', 'keeps them'],
+  ['`master_url` with user and password', 'goes to every VM', 'refused'],
+  ['`security.tls.key`', 'needed beside `cert`', 'read only by a process that serves with it'],
+  ['unknown keys inside `network_interface`, `instance_type`, …', 'ignored', 'refused'],
+  ['`agent_config_file_contents` as a text', 'reaches agents as a quoted text they cannot read', 'parsed'],
+  ['`type: hpc`', 'accepted, then crashes', 'refused'],
+]
+
+function corrections(providers: readonly ProviderBlock[]): string {
+  const rows = [...common, ...providers.flatMap(({ reference }) => reference.differences ?? [])]
+  return `## What differs from Determined
 
 | key | Determined | here |
 |---|---|---|
-| \`master_url\` without scheme or port | \`http\`, port 8080, whatever the master speaks | \`https\` and the master's port when \`security.tls.cert\` is set |
-| \`master_url\` with an IPv6 host | loses its brackets | keeps them |
-| \`master_url\` with user and password | goes to every VM | refused |
-| \`security.tls.key\` | needed beside \`cert\` | read only by a process that serves with it |
-| \`image_id\`, \`boot_disk_source_image\` | built-in images | have to be given |
-| \`ssh_key_name\` | needed | optional |
-| \`instance_slots\` | ignored for known types | wins |
-| \`spot_max_price: "."\` | accepted | refused |
-| \`log_stream\` without \`log_group\`; \`network\` without \`subnetwork\` | half of it ignored | refused |
-| unknown keys inside \`network_interface\`, \`instance_type\`, … | ignored | refused |
-| GCP machine types | a fixed list | any name of the right form |
-| GPUs of other than N1 machines | four T4 unless said otherwise | what the machine type has built in |
-| \`boot_disk_type\` | \`pd-standard\` | \`pd-standard\` where the machine series has it |
-| \`agent_config_file_contents\` as a text | reaches agents as a quoted text they cannot read | parsed |
-| \`agent_config_file_contents\` on GCP | dropped | used |
-| \`tag_key\`, \`label_key\` | decide which VMs are ours | never do |
-| \`type: hpc\` | accepted, then crashes | refused |`
-
-// The JSON Schema of master.yaml, for editors (draft-07, which they know best) and for the reference.
-
-export interface JsonSchema {
-  [keyword: string]: unknown
-  description?: string
-  type?: string
-  properties?: Record<string, JsonSchema>
-  items?: JsonSchema
-  required?: string[]
-  anyOf?: JsonSchema[]
-  oneOf?: JsonSchema[]
-  /** The default in words, where it depends on other keys. Not in what editors get. */
-  'x-default'?: string
+${rows.map((row) => `| ${row.join(' | ')} |`).join('\n')}`
 }
 
-/** As zod sees it: descriptions, defaults, and defaults in words. */
-export function rawSchema(): JsonSchema {
-  return z.toJSONSchema(masterFile, {
-    io: 'input',
-    metadata: documentation,
-    target: 'draft-07',
-    override: ({ zodSchema, jsonSchema }) => {
-      if ((zodSchema as unknown) === foreign)
-        jsonSchema.description = 'A key of the master; not read by the provisioner.'
-      if (jsonSchema.maximum === Number.MAX_SAFE_INTEGER) delete jsonSchema.maximum
+// The JSON Schema of master.yaml, for editors and for the reference.
+
+function rawSchema(providers: readonly ProviderBlock[]): JsonSchema {
+  const root = jsonSchemaOf(masterFile)
+  const pool = root.properties?.['resource_pools']?.items?.properties
+  return {
+    ...root,
+    properties: {
+      ...root.properties,
+      resource_pools: {
+        ...root.properties?.['resource_pools'],
+        items: {
+          ...root.properties?.['resource_pools']?.items,
+          properties: { ...pool, provider: anyOf(pool?.['provider'], providers) },
+        },
+      },
+      provisioner: anyOf(root.properties?.['provisioner'], providers),
     },
-  }) as JsonSchema
+  }
+}
+
+/** A block of any of these kinds, told by its type. */
+function anyOf(described: JsonSchema | undefined, providers: readonly ProviderBlock[]): JsonSchema {
+  const { description, deprecated } = described ?? {}
+  const oneOf = providers.map((provider) => {
+    const { $schema: _, ...schema } = provider.jsonSchema()
+    return schema
+  })
+  return { description, ...(deprecated !== undefined && { deprecated }), oneOf }
 }
 
 /** What `provision schema` prints. */
-export function configSchema(): JsonSchema {
-  const schema = withoutWords(rawSchema())
+export function configSchema(providers: readonly ProviderBlock[]): JsonSchema {
+  const schema = withoutWords(rawSchema(providers))
   const provisioner = schema.properties?.['provisioner']
   if (provisioner) provisioner.oneOf = provisioner.oneOf?.map(oldForm)
   return {

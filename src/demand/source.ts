@@ -2,7 +2,8 @@
 import type { Demand } from '../planner/demand.ts'
 
 export interface DemandSource {
-  readonly kind: 'built-in' | 'determined' | 'push'
+  /** In a word, for status and messages: `built-in`, `determined`, `push`, or one of your own. */
+  readonly kind: string
 
   /** The newest known demand of a pool; throws a ProvisionError when the master cannot be asked. */
   read(pool: string, signal?: AbortSignal): Promise<Demand>

@@ -7,7 +7,7 @@ import type { Clock } from '../platform/ports.ts'
 import type { ProblemCode } from '../problems/codes.ts'
 import { preflightCertificateCodes } from '../problems/preflight-codes.ts'
 import { connectAsAgent, type DialTrust, dialOptions } from './dial-options.ts'
-import { anchorsOf, isHostAlias, type MasterAddress, type TrustPlan } from './trust-plan.ts'
+import { anchorsOf, type MasterAddress, type TrustPlan } from './trust-plan.ts'
 
 /** How far a dial came: what tells a firewall from a wrong service. */
 export type DialPhase = 'lookup' | 'connect' | 'handshake' | 'http'
@@ -162,7 +162,7 @@ export interface DialsOrder {
 export function openDials(wanted: DialsOrder): Dials {
   const { address, dialled, plan, timeoutMs, clock, signal, wellKnown, lookup } = wanted
   // Agents put the address they looked up in the alias' place; the one dialled here is the nearest to it.
-  const meant = isHostAlias(address.host) ? { ...address, host: dialled.host } : address
+  const meant = address.alias ? { ...address, host: dialled.host } : address
   const name = plan.certificateName ?? meant.host
   const ended = new AbortController()
   clock.sleep(timeoutMs, ended.signal).then(

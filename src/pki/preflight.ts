@@ -1,7 +1,6 @@
 // Proof, before launching, that an agent with this trust plan would be able to join.
 import type { LookupFunction } from 'node:net'
 import { rootCertificates } from 'node:tls'
-import type { PreflightMode } from '../config/master-config.ts'
 import type { Clock } from '../platform/ports.ts'
 import { type Problem, problem } from '../problems/problem.ts'
 import {
@@ -22,7 +21,7 @@ import {
   type PresentedCertificate,
   presentedFacts,
 } from './preflight-explain.ts'
-import { isHostAlias, type MasterAddress, type TrustPlan } from './trust-plan.ts'
+import type { MasterAddress, PreflightMode, TrustPlan } from './trust-plan.ts'
 
 export interface PreflightOrder {
   /** What agents dial. */
@@ -68,7 +67,7 @@ export interface PreflightResult {
 export async function preflight(order: PreflightOrder): Promise<PreflightResult> {
   const { address, plan } = order
   const dialled = order.dialAddress ?? { host: address.host, port: address.port }
-  if (isHostAlias(dialled.host)) return withoutAddress(dialled)
+  if (address.alias && !order.dialAddress) return withoutAddress(dialled)
   const dials = openDials({ ...order, dialled, wellKnown: order.wellKnown ?? rootCertificates })
   try {
     const investigation = await investigate(dials, plan)

@@ -44,17 +44,16 @@ export interface MasterAddress {
   /** A DNS name, an IP address (IPv6 without brackets), or an alias such as `local-ipv4`. */
   host: string
   port: number
+  /** `host` is a word that a cloud's metadata server replaces by this; undefined: it is what agents dial. */
+  alias?: HostAlias
 }
 
-/** Names that stand for an address the cloud's metadata server knows (origin: provconfig/config.go). */
-export const hostAliases = {
-  aws: ['local-ipv4', 'public-ipv4', 'local-hostname', 'public-hostname'],
-  gcp: ['internal-ip', 'external-ip'],
-} as const
+/** What an alias stands for. */
+export type HostAlias = 'address' | 'name'
 
-export function isHostAlias(host: string): boolean {
-  return [...hostAliases.aws, ...hostAliases.gcp].some((alias) => alias === host)
-}
+/** What a wrong or a missing answer of the master may stop: both, a wrong one only, nothing. */
+export const preflightModes = ['required', 'tls', 'off'] as const
+export type PreflightMode = (typeof preflightModes)[number]
 
 /** `https://[::1]:8443`: IPv6 hosts get their brackets back. */
 export function masterUrl(address: MasterAddress): string {

@@ -54,3 +54,12 @@ async function once(
 export function unavailable(url: string, why: string, cause?: unknown): Problem {
   return problem('CLOUD_METADATA_UNAVAILABLE', `the metadata server did not answer ${url}: ${why}`, { cause })
 }
+
+/** Throws CLOUD_METADATA_UNAVAILABLE for a value that this machine has not. */
+export async function neededValue(name: string, value: Promise<string | undefined>): Promise<string> {
+  const known = await value
+  if (known !== undefined) return known
+  throw new ProvisionError(
+    problem('CLOUD_METADATA_UNAVAILABLE', `the metadata server knows no ${name} of this machine`),
+  )
+}

@@ -206,20 +206,20 @@ export const configProviderCodes = {
     severity: 'error',
     exit: 3,
     meaning: 'A provider does not say of which type it is, so its other keys cannot be understood.',
-    remedy: 'Add `type: aws`, `type: gcp` or `type: local`.',
+    remedy: 'Add `type`; docs/configuration.md has the types there are.',
   },
   PROVIDER_TYPE_UNKNOWN: {
     severity: 'error',
     exit: 3,
     meaning: 'A provider is of a type that does not exist.',
-    remedy: 'Write `type: aws`, `type: gcp` or `type: local`.',
+    remedy: 'Write a type that docs/configuration.md has.',
   },
   PROVIDER_HPC: {
     severity: 'error',
     exit: 3,
     meaning:
       '`type: hpc` belongs to the Slurm and PBS resource managers: their queues start the work, and there is no VM to launch.',
-    remedy: 'Remove the provider of this pool, or use `type: aws`, `gcp` or `local`.',
+    remedy: 'Remove the provider of this pool, or use a type that docs/configuration.md has.',
   },
   RESOURCE_MANAGER_UNSUPPORTED: {
     severity: 'error',
@@ -260,7 +260,7 @@ export const configProviderCodes = {
     severity: 'error',
     exit: 3,
     meaning: 'A cloud provider names no machine image, and there is no built-in one.',
-    remedy: 'Set image (AWS) or boot_disk_source_image (GCP); docs/configuration.md names public ones.',
+    remedy: 'Name one; docs/configuration.md has the key, and public images, for each type of provider.',
   },
   INSTANCE_SLOTS_UNKNOWN: {
     severity: 'error',

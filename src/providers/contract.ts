@@ -3,14 +3,15 @@
 import type { UserData } from '../agent-setup/pack.ts'
 import type { AgentSetup } from '../agent-setup/setup.ts'
 import type { Stage } from '../agent-setup/stages.ts'
-import type { ProviderConfig, ProviderKind } from '../config/master-config.ts'
+import type { CommonProviderConfig } from '../config/provider-keys.ts'
 import type { MasterAddress } from '../pki/trust-plan.ts'
 import type { FailureClass, Instance, Offering } from '../planner/instance.ts'
 import type { Clock, Logger } from '../platform/ports.ts'
 import type { Problem } from '../problems/problem.ts'
 
 export interface Provider {
-  readonly kind: ProviderKind
+  /** Of its definition. */
+  readonly kind: string
 
   /** Everything we own in the pool, every page. Never throws for what the cloud answers: see `Listing.complete`. */
   list(signal?: AbortSignal): Promise<Listing>
@@ -31,8 +32,8 @@ export interface Provider {
   close(): Promise<void>
 }
 
-export interface ProviderContext {
-  config: ProviderConfig
+export interface ProviderContext<C extends CommonProviderConfig = CommonProviderConfig> {
+  config: C
   owner: Ownership
   /** Where agents of the pool dial the master: VMs are tagged with it. */
   master: MasterAddress
@@ -52,23 +53,13 @@ export interface CheckItem {
   notChecked?: string
 }
 
-/** What a provider folder exports; the registry loads it only when a pool needs it. */
-export interface ProviderModule {
-  create(context: ProviderContext): Promise<Provider>
-
-  /** Asks the cloud whether a launch would go well, without launching: permissions, image, network, types. */
-  check?(context: ProviderContext, offerings: Offering[], signal?: AbortSignal): Promise<CheckItem[]>
-}
-
 /** What each cloud's `request.ts` builds from: shared by launch and dry-run, without SDK, network or credentials. */
-export interface RequestInput<C extends ProviderConfig> {
+export interface RequestInput<C extends CommonProviderConfig = CommonProviderConfig> {
   config: C
   owner: Ownership
   setup: AgentSetup
   intent: LaunchOrder['intent']
 }
-
-export type BuildRequest<C extends ProviderConfig> = (input: RequestInput<C>) => LaunchRequest
 
 // What is asked of a provider, and what comes back. Partial success is a result, not an exception.
 

@@ -3,7 +3,7 @@
 import { join } from 'node:path'
 import type { AgentSetup } from '../agent-setup/setup.ts'
 import type { ProvidedPool } from '../agent-setup/trust.ts'
-import type { DemandConfig, MasterConfig, ProviderKind } from '../config/master-config.ts'
+import type { DemandConfig, MasterConfig } from '../config/master-config.ts'
 import { productName } from '../http/status-endpoints.ts'
 import { pathFacts } from '../pki/credentials.ts'
 import { applyPreflight, type PreflightResult } from '../pki/preflight.ts'
@@ -13,8 +13,8 @@ import { fileNameOf } from '../platform/files.ts'
 import type { Clock, Logger } from '../platform/ports.ts'
 import { codeGroups, codeInfo } from '../problems/codes.ts'
 import { isError, type Problem, ProvisionError, problem } from '../problems/problem.ts'
-import type { ProviderContext, ProviderModule } from '../providers/contract.ts'
-import { loadProvider, offeringsOf } from '../providers/registry.ts'
+import type { ProviderContext } from '../providers/contract.ts'
+import { type AnyProvider, definitionOf } from '../providers/definition.ts'
 import { loadMasterCertificate } from './certificate.ts'
 import { checkDeterminedDemand } from './demand.ts'
 import { preflightPool } from './launch-gate.ts'
@@ -241,7 +241,7 @@ export interface CloudCheckInput {
   env: Readonly<Record<string, string | undefined>>
   clock: Clock
   logger: Logger
-  load?: (kind: ProviderKind) => Promise<ProviderModule>
+  providers: readonly AnyProvider[]
 }
 
 export async function checkCloud(
@@ -252,13 +252,14 @@ export async function checkCloud(
 ): Promise<CheckRow[]> {
   const { passed, notChecked, of } = rowsOf(subject)
   const { type } = pool.provider
-  if (type === 'local') return [notChecked('cloud', 'VMs are processes of this machine')]
+  const definition = definitionOf(input.providers, pool.provider)
+  if (definition.onThisMachine) return [notChecked('cloud', 'VMs are processes of this machine')]
+  if (!definition.check)
+    return [notChecked('cloud', `this version cannot ask ${type} anything before a launch`)]
   try {
-    const module = await (input.load ?? loadProvider)(type)
-    if (!module.check)
-      return [notChecked('cloud', `this version cannot ask ${type} anything before a launch`)]
     const signal = AbortSignal.timeout(budgetMs)
-    const items = await module.check(contextOf(pool, master, input), offeringsOf(pool.provider), signal)
+    const offerings = definition.offerings(pool.provider)
+    const items = await definition.check(contextOf(pool, master, input), offerings, signal)
     return items.map(({ what, problem: fault, notChecked: why }) => {
       if (fault) return of(what, fault)
       return why === undefined ? passed(what) : notChecked(what, why)

@@ -7,10 +7,9 @@ import { systemClock } from '../platform/clock.ts'
 import { createLogger } from '../platform/log.ts'
 import type { Clock, Logger } from '../platform/ports.ts'
 import { ProvisionError, placeOf } from '../problems/problem.ts'
-import { resolveHost } from '../providers/cloud-metadata.ts'
+import { type AnyProvider, resolveHost } from '../providers/definition.ts'
 import {
   type CheckRow,
-  type CloudCheckInput,
   checkAgents,
   checkCertificate,
   checkCloud,
@@ -30,14 +29,14 @@ export interface CheckOptions {
   env: Readonly<Record<string, string | undefined>>
   clock: Clock
   logger: Logger
-  /** In place of the providers this version has. */
-  load?: CloudCheckInput['load']
+  /** Every kind of provider there is. */
+  providers: readonly AnyProvider[]
 }
 
 /** Every row, also after one that failed, but for what needs it. Throws USAGE for a pool that does not exist. */
 export async function checkAll(options: CheckOptions): Promise<CheckRow[]> {
-  const { file, env, clock } = options
-  const { config, problems } = loadConfig(file, { env })
+  const { file, env, clock, providers } = options
+  const { config, problems } = loadConfig(file, { env, providers })
   const { passed, notChecked, of } = rowsOf('configuration')
   const faults = problems.map((fault) => of(fault.where ? placeOf(fault.where) : file, fault))
   if (!config) return [...faults, notChecked('all else', 'the configuration has to be right first')]
@@ -58,7 +57,12 @@ async function checkPools(
   const { hosts, rows } = await hostsOf(config, pools, options)
   const names = pools.map(({ pool_name }) => pool_name)
   // What is wrong with the certificate is told with the certificate.
-  const { plans } = await prepareAll(config, { pools: names, hosts, now: options.clock.now() })
+  const { plans } = await prepareAll(config, {
+    pools: names,
+    hosts,
+    now: options.clock.now(),
+    providers: options.providers,
+  })
   const checked = pools.map((pool) => {
     const plan = plans.find((one) => one.pool === pool)
     return checkPool(config, pool, plan, hosts.get(pool.pool_name), options)
@@ -73,10 +77,10 @@ async function checkPool(
   masterHost: string | undefined,
   options: CheckOptions,
 ): Promise<CheckRow[]> {
-  const { clock } = options
+  const { clock, providers } = options
   const subject = `pool ${pool.pool_name}`
   const isOurs = config.demand.type === 'built-in'
-  const { address } = masterAddressOf(config, pool, { masterHost })
+  const { address } = masterAddressOf(config, pool, { masterHost, providers })
   const [master, cloud] = await Promise.all([
     checkMaster(subject, plan, { clock, isOurs }),
     checkCloud(subject, pool, address, { ...options, config }),
@@ -88,14 +92,14 @@ async function checkPool(
 async function hostsOf(
   config: MasterConfig,
   pools: ProvidedPool[],
-  { masterHost, env, clock }: CheckOptions,
+  { masterHost, env, clock, providers }: CheckOptions,
 ): Promise<{ hosts: Map<string, string>; rows: CheckRow[] }> {
   const hosts = new Map<string, string>()
   const rows: CheckRow[] = []
   const find = async (pool: ProvidedPool) => {
-    const { host } = masterAddressOf(config, pool, { masterHost }).address
+    const { host } = masterAddressOf(config, pool, { masterHost, providers }).address
     try {
-      hosts.set(pool.pool_name, await resolveHost(host, { fetch: globalThis.fetch, clock, env }))
+      hosts.set(pool.pool_name, await resolveHost(host, providers, { fetch: globalThis.fetch, clock, env }))
     } catch (error) {
       if (!(error instanceof ProvisionError)) throw error
       hosts.set(pool.pool_name, host)

@@ -8,6 +8,7 @@ import { redact, tellProblems } from '../platform/log.ts'
 import type { Clock, Logger } from '../platform/ports.ts'
 import { watchAndReport } from '../platform/watch.ts'
 import { isError, type Problem } from '../problems/problem.ts'
+import type { AnyProvider } from '../providers/definition.ts'
 import type { PoolPlans } from './plans.ts'
 import type { RunningPools } from './pools.ts'
 import { planReload, type ReloadPlan, type Takes } from './reload.ts'
@@ -32,12 +33,15 @@ export interface Reloaded {
   problems: Problem[]
 }
 
-export function createConfiguration(first: MasterConfig, logger: Logger): Configuration {
+export function createConfiguration(
+  first: MasterConfig,
+  { providers, logger }: { providers: readonly AnyProvider[]; logger: Logger },
+): Configuration {
   let current = first
   const oneByOne = limit(1)
 
   async function takeOver(after: MasterConfig, { plans, running }: PoolsToReload): Promise<Reloaded> {
-    const { config, changes, reconfigured, restarted } = planReload(current, after)
+    const { config, changes, reconfigured, restarted } = planReload(current, after, providers)
     if (changes.length === 0) {
       logger.info('the configuration has not changed')
       return { config: current, changes: [], problems: [] }
@@ -91,6 +95,7 @@ function maskedBy(path: readonly string[], value: unknown): unknown {
 
 export interface ConfigurationWatch {
   file: string
+  providers: readonly AnyProvider[]
   env: Readonly<Record<string, string | undefined>>
   clock: Clock
   logger: Logger
@@ -103,13 +108,13 @@ export interface ConfigurationWatch {
 const graceMs = 3000
 
 /** Looks until the returned function is called. */
-export function watchConfiguration({ file, env, ...options }: ConfigurationWatch): () => void {
+export function watchConfiguration({ file, providers, env, ...options }: ConfigurationWatch): () => void {
   return watchAndReport<MasterConfig>({
     ...options,
     what: 'configuration',
     files: [file],
     load() {
-      const { config: contents, problems } = loadConfig(file, { env })
+      const { config: contents, problems } = loadConfig(file, { env, providers })
       return { contents, problems }
     },
     graceMs,

@@ -7,11 +7,13 @@ import { systemClock } from '../platform/clock.ts'
 import { contentsFingerprint } from '../platform/files.ts'
 import { createLogger, type LogFormat, type LogLevel, tellProblems } from '../platform/log.ts'
 import type { Clock, Logger } from '../platform/ports.ts'
+import type { AnyProvider } from '../providers/definition.ts'
 import { watchConfiguration } from './configuration.ts'
 import { composeProvisioner, type Provisioner } from './provisioner.ts'
 
 export interface DaemonOptions {
   config: MasterConfig
+  providers: readonly AnyProvider[]
   version: string
   env: Readonly<Record<string, string | undefined>>
   logLevel: LogLevel
@@ -70,6 +72,7 @@ function keepReloading(
   provisioner: Provisioner,
   {
     config: { file },
+    providers,
     env,
     clock,
     logger,
@@ -82,14 +85,14 @@ function keepReloading(
       .catch((error: unknown) => logger.error('the configuration was not taken over', { file, error }))
   }
   const readAgain = () => {
-    const { config, problems } = loadConfig(file, { env })
+    const { config, problems } = loadConfig(file, { env, providers })
     tellProblems(logger, problems)
     if (config) take(config)
     else logger.error('the configuration is not usable; the last good one stays', { file })
   }
   return {
     readAgain,
-    stop: watchConfiguration({ file, env, clock, logger, since, onChange: take }),
+    stop: watchConfiguration({ file, providers, env, clock, logger, since, onChange: take }),
   }
 }
 

@@ -3,7 +3,7 @@
 import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
 import type { ProvidedPool } from '../agent-setup/trust.ts'
-import type { DemandConfig, MasterConfig } from '../config/master-config.ts'
+import type { DemandConfig, MasterConfig, PoolConfig } from '../config/master-config.ts'
 import { builtInDemand } from '../demand/built-in.ts'
 import { endpointOf } from '../demand/determined/connections.ts'
 import { type DeterminedDemand, determinedDemand, warningsFor } from '../demand/determined/source.ts'
@@ -17,7 +17,7 @@ import { tellProblems } from '../platform/log.ts'
 import type { Clock, Handler, Logger } from '../platform/ports.ts'
 import type { ProblemCode } from '../problems/codes.ts'
 import { isError, type Problem, ProvisionError, type Where } from '../problems/problem.ts'
-import { offeringsOf } from '../providers/registry.ts'
+import { type AnyProvider, definitionOf } from '../providers/definition.ts'
 import { holdPlaceholder } from '../standalone/agent/placeholder.ts'
 import type { Agent } from '../standalone/master/agent.ts'
 import { createMaster, type Master } from '../standalone/master/master.ts'
@@ -29,6 +29,8 @@ import { type Identity, knownClusterId } from './state.ts'
 
 export interface DemandContext {
   config: MasterConfig
+  /** Every kind of provider there is. */
+  providers: readonly AnyProvider[]
   version: string
   env: Readonly<Record<string, string | undefined>>
   identity: Identity
@@ -129,13 +131,13 @@ function viewOf({ id, phase, devices, link: { tls } }: Agent): JoinedAgent[] {
 
 async function serve(
   master: Master,
-  { config, logger, certificate, control }: DemandContext,
+  { config, providers, logger, certificate, control }: DemandContext,
   { token, clientCa }: { token: string; clientCa?: string },
 ): Promise<Listener> {
   const faults = () => [master.fault()].flatMap((fault) => (fault ? [`${fault.code} ${fault.message}`] : []))
   const served = certificate.current()
   const listener = await listen({
-    address: listenAddress(config),
+    address: listenAddress(config, providers),
     port: config.port,
     tls: served && { ...servedPair(served), clientCa },
     handlers: [accessHandler({ token }), healthHandler(faults), control, ...master.handlers],
@@ -149,8 +151,9 @@ async function serve(
 }
 
 /** Where every agent is a process of this machine, nobody else has to reach the master. */
-function listenAddress({ resource_pools }: MasterConfig): string {
-  return resource_pools.every((pool) => pool.provider?.type === 'local') ? '127.0.0.1' : ''
+function listenAddress({ resource_pools }: MasterConfig, providers: readonly AnyProvider[]): string {
+  const isHere = ({ provider }: PoolConfig) => provider && definitionOf(providers, provider).onThisMachine
+  return resource_pools.every(isHere) ? '127.0.0.1' : ''
 }
 
 // Demand of a Determined master: looked at before the pools are run, so that what can never work is said at once.
@@ -184,9 +187,10 @@ async function openDeterminedDemand(context: DemandContext): Promise<OpenedDeman
 function holdOpen(
   { pool_name: pool, provider }: ProvidedPool,
   source: DeterminedDemand,
-  { config, version, clock, logger }: DemandContext,
+  { config, providers, version, clock, logger }: DemandContext,
 ): (() => Promise<void>)[] {
-  const slots = Math.max(...offeringsOf(provider).map((offering) => offering.slots))
+  const offerings = definitionOf(providers, provider).offerings(provider)
+  const slots = Math.max(...offerings.map((offering) => offering.slots))
   if (provider.min_instances > 0 || slots === 0) return []
   const endpoint = () => endpointOf(config, clock.now())
   return [holdPlaceholder({ pool, slots, endpoint, source, version, clock, logger })]

@@ -28,9 +28,8 @@ export function joinedAgents({ snapshot }: PoolStatus): JoinedAgent[] {
 export function fleetRows(
   { instances }: PoolStatus,
   agents: JoinedAgent[],
-  { pool, setup }: Pick<ReadyPlan, 'pool' | 'setup'>,
+  { onThisMachine: local, setup }: Pick<ReadyPlan, 'onThisMachine' | 'setup'>,
 ): FleetRow[] {
-  const local = pool.provider.type === 'local'
   const byId = new Map(agents.map((agent) => [agent.id, agent]))
   return instances
     .toSorted((a, b) => a.launchedAt - b.launchedAt || a.id.localeCompare(b.id))

@@ -1,45 +1,52 @@
 // The least rights each cloud's credentials need, for the pools of a configuration.
-import type { MasterConfig, ProviderKind } from '../config/master-config.ts'
+import type { MasterConfig } from '../config/master-config.ts'
+import { orList } from '../config/read-block.ts'
 import { ProvisionError, problem } from '../problems/problem.ts'
-import type { Policy } from '../providers/aws/iam-policy.ts'
-import type { AwsConfig } from '../providers/aws/schema.ts'
-import type { Role } from '../providers/gcp/iam-role.ts'
+import type { AnyProvider } from '../providers/definition.ts'
 import { choosePools } from './prepare.ts'
 import { knownClusterId } from './state.ts'
 
 export interface LeastRights {
-  /** What AWS calls a policy, or, where every pool on a cloud is on Google's, what Google calls a role. */
-  rights: Policy | Role
+  /** In the form of the first cloud that any of the pools is on: a policy on AWS, a role on Google's. */
+  rights: object
   /** Kinds of pools of the configuration that it says nothing about. */
-  uncovered: ProviderKind[]
+  uncovered: string[]
 }
 
 /**
  * Throws USAGE without a pool on a cloud, and CLUSTER_ID_UNKNOWN: an AWS policy lets nobody near other clusters' VMs,
  * and so needs to name the cluster.
  */
-export async function leastRights(config: MasterConfig, names?: string[]): Promise<LeastRights> {
-  const pools = choosePools(config, names)
-  const aws = pools.flatMap(({ provider }) => (provider.type === 'aws' ? [provider] : []))
-  const gcp = pools.flatMap(({ provider }) => (provider.type === 'gcp' ? [provider] : []))
-  if (aws.length > 0) return { rights: await policyOf(config, aws), uncovered: gcp.length > 0 ? ['gcp'] : [] }
-  if (gcp.length > 0) {
-    const { leastRole } = await import('../providers/gcp/iam-role.ts')
-    return { rights: leastRole(gcp), uncovered: [] }
-  }
+export async function leastRights(
+  config: MasterConfig,
+  providers: readonly AnyProvider[],
+  names?: string[],
+): Promise<LeastRights> {
+  const pools = choosePools(config, names).map(({ provider }) => provider)
+  const clouds = providers.filter((provider) => provider.leastRights)
+  const used = clouds.flatMap((cloud) => {
+    const own = pools.filter(({ type }) => type === cloud.kind)
+    return own.length > 0 ? [{ cloud, own }] : []
+  })
+  const [first, ...others] = used
+  if (first?.cloud.leastRights)
+    return {
+      rights: await first.cloud.leastRights(first.own, () => clusterIdOf(config)),
+      uncovered: others.map(({ cloud }) => cloud.kind),
+    }
+  const known = orList(clouds.map(({ name }) => name)).replaceAll('"', '')
+  const types = clouds.map(({ kind }, index) => `\`${index ? '' : 'provider: '}{type: ${kind}}\``)
   throw new ProvisionError(
-    problem('USAGE', `no pool of ${config.file} that was asked for is on AWS or Google Cloud`, {
-      remedy: 'A policy or role is for pools with `provider: {type: aws}` or `{type: gcp}`.',
+    problem('USAGE', `no pool of ${config.file} that was asked for is on ${known}`, {
+      remedy: `A policy or role is for pools with ${orList(types).replaceAll('"', '')}.`,
     }),
   )
 }
 
-async function policyOf(config: MasterConfig, pools: AwsConfig[]): Promise<Policy> {
+function clusterIdOf(config: MasterConfig): string {
   const clusterId = knownClusterId(config)
-  if (clusterId === undefined)
-    throw new ProvisionError(
-      problem('CLUSTER_ID_UNKNOWN', `${config.file} has no cluster_id, and no start has made one`),
-    )
-  const { leastPolicy } = await import('../providers/aws/iam-policy.ts')
-  return leastPolicy(clusterId, pools)
+  if (clusterId !== undefined) return clusterId
+  throw new ProvisionError(
+    problem('CLUSTER_ID_UNKNOWN', `${config.file} has no cluster_id, and no start has made one`),
+  )
 }

@@ -1,16 +1,18 @@
 // For whoever embeds the provisioner: the same composition, with defaults where a program of one's own has no opinion.
 import { fileURLToPath } from 'node:url'
 import about from '../../package.json' with { type: 'json' }
+import { type Loaded, loadConfig as load } from '../config/load.ts'
 import type { MasterConfig } from '../config/master-config.ts'
 import { type PushDemand, createPushDemand as pushDemand } from '../demand/push.ts'
 import type { DemandSource } from '../demand/source.ts'
 import type { FleetEvent } from '../fleet/run.ts'
 import { systemClock } from '../platform/clock.ts'
 import type { Logger } from '../platform/ports.ts'
-import { type PrepareAllOptions, prepareAll as plan } from './prepare.ts'
+import { type AnyProvider, withProviders } from '../providers/definition.ts'
+import { builtInProviders } from '../providers/registry.ts'
+import { type PrepareAllOptions, prepareAll as prepare } from './prepare.ts'
 import { composeProvisioner, type Provisioner } from './provisioner.ts'
 
-export { loadConfig } from '../config/load.ts'
 export type { PushDemand, PushedAgent, PushedDemand, PushedWork } from '../demand/push.ts'
 export type { FleetEvent } from '../fleet/run.ts'
 export type { PoolStatus } from '../fleet/status.ts'
@@ -21,6 +23,8 @@ export type { Provisioner } from './provisioner.ts'
 export interface CreateProvisionerOptions {
   /** What `loadConfig` has read. */
   config: MasterConfig
+  /** Of your own, beside the built-in ones; those `loadConfig` was given. */
+  providers?: readonly AnyProvider[]
   /** Where demand comes from, in place of what the configuration says. It is not closed by `stop`. */
   demand?: DemandSource
   /** Nothing is logged without it. */
@@ -35,17 +39,43 @@ export interface CreateProvisionerOptions {
   localAgent?: string[]
 }
 
+export interface LoadConfigOptions {
+  readFile?: (path: string) => Uint8Array
+  /** DET_PORT, DET_SECURITY_TLS_CERT and DET_SECURITY_TLS_KEY win over the file; nothing else is read. */
+  env?: Record<string, string | undefined>
+  /** Of your own, beside the built-in ones. Throws a TypeError where two are of one kind. */
+  providers?: readonly AnyProvider[]
+}
+
+/** Never throws for what is in the file or wrong with it. Relative paths in it start from its folder. */
+export function loadConfig(file: string, { providers, ...options }: LoadConfigOptions = {}): Loaded {
+  return load(file, { ...options, providers: withProviders(builtInProviders, providers) })
+}
+
+/** Plans every pool as a start does, without network, credentials or key; writes nothing. */
+export function prepareAll(
+  config: MasterConfig,
+  { providers, ...options }: Omit<PrepareAllOptions, 'providers'> & Pick<LoadConfigOptions, 'providers'>,
+): ReturnType<typeof prepare> {
+  return prepare(config, {
+    localAgent: ownAgent(),
+    ...options,
+    providers: withProviders(builtInProviders, providers),
+  })
+}
+
 const silent: Logger = { debug() {}, info() {}, warn() {}, error() {} }
 
 /** Puts a provisioner together; nothing is opened, written or launched before `start`. */
 export function createProvisioner(options: CreateProvisionerOptions): Provisioner {
-  const { onLost, ...rest } = options
+  const { onLost, providers, ...rest } = options
   const provisioner = composeProvisioner({
     version: about.version,
     env: process.env,
     localAgent: ownAgent(),
     logger: silent,
     ...rest,
+    providers: withProviders(builtInProviders, providers),
     clock: systemClock,
     onLockLost() {
       void provisioner.stop()
@@ -68,11 +98,6 @@ export interface CreatePushDemandOptions {
 /** Demand of a master in this process: give it to `createProvisioner`, and push whenever something has changed. */
 export function createPushDemand(options: CreatePushDemandOptions): PushDemand {
   return pushDemand({ ...options, clock: systemClock })
-}
-
-/** Plans every pool as a start does, without network, credentials or key; writes nothing. */
-export function prepareAll(config: MasterConfig, options: PrepareAllOptions): ReturnType<typeof plan> {
-  return plan(config, { localAgent: ownAgent(), ...options })
 }
 
 /** By the command line beside this file: as it is built, or as its source. */

@@ -8,8 +8,8 @@ import { limit } from '../platform/limit.ts'
 import { tellProblems } from '../platform/log.ts'
 import type { Clock, Logger } from '../platform/ports.ts'
 import { isError, type Problem, problem } from '../problems/problem.ts'
-import { resolveHost } from '../providers/cloud-metadata.ts'
 import type { Ownership } from '../providers/contract.ts'
+import { type AnyProvider, resolveHost } from '../providers/definition.ts'
 import { isProvided, isReady, planPools, type ReadyPlan } from './prepare.ts'
 import type { Identity } from './state.ts'
 
@@ -35,18 +35,20 @@ export interface PoolPlansInput {
   hosts: ReadonlyMap<string, string>
   now: () => number
   localAgent?: string[]
+  /** Every kind of provider there is. */
+  providers: readonly AnyProvider[]
 }
 
 /** There are plans only when every pool can be launched; warnings are in the problems too. */
 export async function openPlans(input: PoolPlansInput): Promise<{ plans?: PoolPlans; problems: Problem[] }> {
-  const { identity, hosts, localAgent } = input
+  const { identity, hosts, localAgent, providers } = input
   const current = new Map<string, ReadyPlan>()
   // A certificate and a configuration that change at once must not undo each other.
   const oneByOne = limit(1)
 
   async function planBy(config: MasterConfig): Promise<{ ready: ReadyPlan[]; problems: Problem[] }> {
     const certificate = input.certificate()
-    const common = { config, certificate, identity, hosts, localAgent, now: input.now() }
+    const common = { config, certificate, identity, hosts, localAgent, providers, now: input.now() }
     const plans = await planPools(config.resource_pools.filter(isProvided), common)
     return { ready: plans.filter(isReady), problems: plans.flatMap((plan) => plan.problems) }
   }
@@ -124,16 +126,22 @@ function strandedBy(renewed: TlsMaterial, plans: Pick<PoolPlans, 'names' | 'get'
 
 export interface DialledHostsInput {
   config: MasterConfig
+  providers: readonly AnyProvider[]
   env: Readonly<Record<string, string | undefined>>
   clock: Clock
 }
 
 /** Host by pool name. Throws CLOUD_METADATA_UNAVAILABLE when an alias means nothing on this machine. */
-export async function dialledHosts({ config, env, clock }: DialledHostsInput): Promise<Map<string, string>> {
+export async function dialledHosts({
+  config,
+  providers,
+  env,
+  clock,
+}: DialledHostsInput): Promise<Map<string, string>> {
   const hosts = new Map<string, string>()
   for (const pool of config.resource_pools.filter(isProvided)) {
-    const { host } = masterAddressOf(config, pool).address
-    hosts.set(pool.pool_name, await resolveHost(host, { fetch: globalThis.fetch, clock, env }))
+    const { host } = masterAddressOf(config, pool, { providers }).address
+    hosts.set(pool.pool_name, await resolveHost(host, providers, { fetch: globalThis.fetch, clock, env }))
   }
   return hosts
 }

@@ -3,7 +3,6 @@
 import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
 import type { ProvidedPool } from '../agent-setup/trust.ts'
-import type { ProviderKind } from '../config/master-config.ts'
 import type { DemandSource } from '../demand/source.ts'
 import { createPoolFleet, type PoolFleet } from '../fleet/pool-fleet.ts'
 import type { FleetEvent, PoolSettings } from '../fleet/run.ts'
@@ -16,7 +15,7 @@ import { tellProblems } from '../platform/log.ts'
 import type { Clock, Logger, Metrics } from '../platform/ports.ts'
 import { type Problem, ProvisionError, problem } from '../problems/problem.ts'
 import type { Ownership, Provider } from '../providers/contract.ts'
-import { loadProvider, offeringsOf } from '../providers/registry.ts'
+import { type AnyProvider, definitionOf } from '../providers/definition.ts'
 import { type LaunchGate, launchGate } from './launch-gate.ts'
 import type { PoolPlans } from './plans.ts'
 import type { ReadyPlan } from './prepare.ts'
@@ -53,6 +52,8 @@ export interface RunningPools {
 }
 
 export interface StartPools {
+  /** Every kind of provider there is. */
+  providers: readonly AnyProvider[]
   plans: PoolPlans
   stateDir: string
   demand: DemandSource
@@ -130,7 +131,7 @@ export function createRunningPools(provided: ProvidedPool[], { logger }: { logge
     },
     reconfigure(name) {
       const pool = running.get(name)
-      pool?.fleet.reconfigure(poolSettings(started!.plans.get(name).pool))
+      pool?.fleet.reconfigure(poolSettings(started!.plans.get(name).pool, started!.providers))
       // Some limits are part of the user data.
       pool?.userDataChanged()
     },
@@ -169,6 +170,7 @@ export interface RunPoolOptions {
   owner: Ownership
   stateDir: string
   env: Readonly<Record<string, string | undefined>>
+  providers: readonly AnyProvider[]
   demand: DemandSource
   onEvent: (event: FleetEvent) => void
   clock: Clock
@@ -213,7 +215,7 @@ export async function runPool(options: RunPoolOptions): Promise<RunningPool> {
       newId: randomUUID,
       material: gate.material,
     },
-    poolSettings(pool),
+    poolSettings(pool, options.providers),
   )
   const running: RunningPool = {
     fleet,
@@ -244,8 +246,8 @@ async function begin(gate: LaunchGate, fleet: PoolFleet): Promise<void> {
 
 async function openProvider(options: RunPoolOptions, folder: string): Promise<Provider> {
   const { pool, setup } = options.plan()
-  const { create } = await loadProvider(pool.provider.type)
-  return create({ ...options, config: pool.provider, master: setup.master, stateDir: folder })
+  const { open } = definitionOf(options.providers, pool.provider)
+  return open({ ...options, config: pool.provider, master: setup.master, stateDir: folder })
 }
 
 function noticeListing(provider: Provider): { provider: Provider; hasListed: () => boolean } {
@@ -265,11 +267,9 @@ function noticeListing(provider: Provider): { provider: Provider; hasListed: () 
 
 // What a pool is run with: the configuration in the planner's words.
 
-/** Milliseconds for which a cloud's listing may not show a VM that exists; this machine hides nothing. */
-const visibility: Record<ProviderKind, number> = { aws: 60_000, gcp: 60_000, local: 0 }
-
-export function poolSettings(pool: ProvidedPool): PoolSettings {
+export function poolSettings(pool: ProvidedPool, providers: readonly AnyProvider[]): PoolSettings {
   const { provider } = pool
+  const definition = definitionOf(providers, provider)
   return {
     policy: {
       ...fixedPeriods,
@@ -283,9 +283,9 @@ export function poolSettings(pool: ProvidedPool): PoolSettings {
       launchRate: provider.launch_rate,
     },
     // In the order they are tried: nothing else keeps an on-demand fallback behind spot.
-    offerings: offeringsOf(provider).map((offering, preference) => ({ ...offering, preference })),
+    offerings: definition.offerings(provider).map((offering, preference) => ({ ...offering, preference })),
     launchError: { timeout: provider.launch_error_timeout, retries: provider.launch_error_retries },
-    visibility: visibility[provider.type],
+    visibility: definition.visibilityMs,
   }
 }
 

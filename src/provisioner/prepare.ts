@@ -8,12 +8,13 @@ import { renderScript } from '../agent-setup/render.ts'
 import { type AgentConfig, type AgentSetup, agentSetupOf } from '../agent-setup/setup.ts'
 import { type ProvidedPool, placeOf, poolTrust } from '../agent-setup/trust.ts'
 import type { UserTemplate } from '../agent-setup/user-template.ts'
-import type { MasterConfig, ProviderConfig } from '../config/master-config.ts'
+import type { MasterConfig } from '../config/master-config.ts'
+import type { ProviderConfig } from '../config/provider-keys.ts'
 import type { TlsMaterial } from '../pki/credentials.ts'
 import { masterUrl, type TrustPlan } from '../pki/trust-plan.ts'
 import { isError, type Problem, ProvisionError, problem } from '../problems/problem.ts'
 import type { LaunchRequest } from '../providers/contract.ts'
-import { launchRequestOf, offeringsOf } from '../providers/registry.ts'
+import { type AnyProvider, definitionOf, machineOf } from '../providers/definition.ts'
 import { loadMasterCertificate } from './certificate.ts'
 import { type Identity, peekIdentity } from './state.ts'
 
@@ -28,6 +29,8 @@ export interface PrepareAllOptions {
   now: number
   /** How a local VM starts its agent; default: by this very program. */
   localAgent?: string[]
+  /** Every kind of provider there is. */
+  providers: readonly AnyProvider[]
 }
 
 /**
@@ -48,6 +51,8 @@ export async function prepareAll(
 /** What is known about a pool before anything is launched, as far as it could be found. */
 export interface PoolPlan {
   pool: ProvidedPool
+  /** Its VMs are processes of this machine. */
+  onThisMachine: boolean
   /** Of the master, when this was planned; undefined without TLS. */
   certificate: TlsMaterial | undefined
   /** How its agents are set up: enough to dial the master as one of them would. Missing when that is wrong. */
@@ -78,6 +83,7 @@ export interface PlanInput {
   masterHost?: string
   now: number
   localAgent?: string[]
+  providers: readonly AnyProvider[]
 }
 
 /** The same for a dry run, a check and a start. */
@@ -90,28 +96,46 @@ const exampleIntent = { id: '00000000-0000-4000-8000-000000000000', count: 1 }
 
 /** Takes every step whose input is there, and collects the problems of all. */
 async function planPool(pool: ProvidedPool, input: PlanInput): Promise<PoolPlan> {
-  const { config, certificate, identity, now, localAgent = localAgentCommand() } = input
+  const { config, certificate, identity, now, providers, localAgent = localAgentCommand() } = input
   const { provider, pool_name } = pool
+  const definition = definitionOf(providers, provider)
+  const { onThisMachine } = definition
   const masterHost = input.hosts?.get(pool_name) ?? input.masterHost
-  const { master, trust, problems } = poolTrust({ config, pool, material: certificate, now, masterHost })
+  const { master, trust, problems } = poolTrust({
+    config,
+    pool,
+    providers,
+    material: certificate,
+    now,
+    masterHost,
+  })
   const { template, problems: unread } = loadTemplate(provider)
   problems.push(...unread)
-  if (!trust) return { pool, certificate, hasClientCertificate: false, problems }
+  if (!trust) return { pool, onThisMachine, certificate, hasClientCertificate: false, problems }
   const merged = mergeAgentConfig(provider.agent_config_file_contents, trust, {
     where: placeOf(config, pool, 'agent_config_file_contents'),
     requireAuthentication: config.resource_manager.require_authentication,
   })
-  const setup = agentSetupOf({ pool, master, trust, agentConfig: merged.config, localAgent })
+  const setup = agentSetupOf({
+    pool,
+    master,
+    trust,
+    agentConfig: merged.config,
+    machine: machineOf(definition),
+    machines: providers.map(machineOf),
+    facts: definition.agent(provider, localAgent),
+  })
   const allowSecrets = provider.allow_secrets_in_user_data
   const rendered = await renderScript(setup, { template, allowSecrets })
-  const intent = { ...exampleIntent, offerings: offeringsOf(provider) }
+  const intent = { ...exampleIntent, offerings: definition.offerings(provider) }
   const owner = { ...identity, pool: pool_name }
-  const request = launchRequestOf({ config: provider, owner, setup, intent })
+  const request = definition.request({ config: provider, owner, setup, intent })
   problems.push(...merged.problems, ...rendered.problems, ...request.problems)
   const packed = rendered.script === undefined ? undefined : await packUserData(rendered.script, setup)
   problems.push(...(packed?.problems ?? []))
   const plan: PoolPlan = {
     pool,
+    onThisMachine,
     certificate,
     ...(!merged.problems.some(isError) && { setup }),
     hasClientCertificate: merged.clientCertificate !== undefined,

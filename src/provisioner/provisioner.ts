@@ -1,6 +1,7 @@
 // The whole of it, put together: what the configuration names is planned, demand is opened, and each pool gets its loop.
 
 import type { MasterConfig } from '../config/master-config.ts'
+import { demandTypes } from '../config/schema.ts'
 import type { DemandSource } from '../demand/source.ts'
 import type { FleetEvent } from '../fleet/run.ts'
 import type { FleetRow } from '../http/fleet-control.ts'
@@ -10,6 +11,7 @@ import { anyOf } from '../http/router.ts'
 import { tellProblems } from '../platform/log.ts'
 import type { Clock, Logger } from '../platform/ports.ts'
 import { ProvisionError } from '../problems/problem.ts'
+import type { AnyProvider } from '../providers/definition.ts'
 import { openCertificate } from './certificate.ts'
 import { type Configuration, createConfiguration, type Reloaded } from './configuration.ts'
 import { learnClusterId, type OpenedDemand, openDemand } from './demand.ts'
@@ -25,6 +27,8 @@ import { openTelemetry, readDecisions, type Telemetry, tellEvent } from './telem
 
 export interface ProvisionerOptions {
   config: MasterConfig
+  /** Every kind of provider there is: those the configuration was read with. */
+  providers: readonly AnyProvider[]
   /** In place of what `demand` in the configuration names. Whoever made it closes it. */
   demand?: DemandSource
   version: string
@@ -147,7 +151,7 @@ async function open(
   const { config, version, clock, logger } = options
   undo.push(holdLock(config.state_dir, clock, logger, () => options.onLockLost?.()))
   const certificate = openCertificate(options)
-  const configuration = createConfiguration(config, logger)
+  const configuration = createConfiguration(config, options)
   const { clusterId, writerId } = ensureIdentity(
     config,
     options.demand ? undefined : await learnClusterId(options),
@@ -160,6 +164,7 @@ async function open(
     hosts: await dialledHosts(options),
     now: clock.now,
     localAgent: options.localAgent,
+    providers: options.providers,
   })
   const found = [...certificate.warnings, ...problems]
   if (!plans) throw new ProvisionError(found)
@@ -235,7 +240,9 @@ function rowsOf({ pools }: PoolsStatus, { plans, demand }: Opened): FleetRow[] {
   return pools.flatMap((status) => fleetRows(status, known ?? joinedAgents(status), plans.get(status.pool)))
 }
 
-/** A source that is given says by itself what kind it is, whatever the file says. */
+/** A source that is given says by itself what kind it is, whatever the file says; of a kind that no file names, it is as one that is pushed. */
 function configOf({ config, demand }: ProvisionerOptions): MasterConfig {
-  return demand ? { ...config, demand: { ...config.demand, type: demand.kind } } : config
+  if (!demand) return config
+  const type = demandTypes.find((known) => known === demand.kind) ?? 'push'
+  return { ...config, demand: { ...config.demand, type } }
 }

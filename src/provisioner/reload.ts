@@ -2,7 +2,9 @@
 
 import { isDeepStrictEqual } from 'node:util'
 import { type Change, changesBetween } from '../config/load.ts'
-import type { MasterConfig, PoolConfig, ProviderConfig } from '../config/master-config.ts'
+import type { MasterConfig, PoolConfig } from '../config/master-config.ts'
+import type { ProviderConfig } from '../config/provider-keys.ts'
+import { type AnyProvider, definitionOf } from '../providers/definition.ts'
 
 /** - `now`: new limits, taken over by the running loop
  * - `next_vms`: the pool's loop begins anew, its VMs run on, and those launched from now on are made by the new words
@@ -19,10 +21,14 @@ export interface ReloadPlan {
   restarted: string[]
 }
 
-export function planReload(before: MasterConfig, after: MasterConfig): ReloadPlan {
+export function planReload(
+  before: MasterConfig,
+  after: MasterConfig,
+  providers: readonly AnyProvider[],
+): ReloadPlan {
   const changes = changesBetween(before, after).map((change) => ({
     ...change,
-    takes: takes(change.path, before, after),
+    takes: takes(change.path, before, after, providers),
   }))
   const has = (name: string, wanted: Takes) =>
     changes.some(({ path, takes }) => path[0] === 'resource_pools' && path[1] === name && takes === wanted)
@@ -34,7 +40,7 @@ export function planReload(before: MasterConfig, after: MasterConfig): ReloadPla
       prices: after.prices,
       resource_pools: before.resource_pools.map((pool) => {
         const wanted = poolOf(after, pool.pool_name)
-        return wanted ? poolInForce(pool, wanted) : pool
+        return wanted ? poolInForce(pool, wanted, providers) : pool
       }),
     },
     reconfigured: names.filter((name) => has(name, 'now') && !has(name, 'next_vms')),
@@ -54,10 +60,13 @@ const limits: readonly string[] = [
   'launch_error_timeout',
   'launch_error_retries',
 ]
-/** Another place has other VMs: those in the old one would be forgotten. */
-const places: readonly string[] = ['type', 'region', 'project', 'zone', 'zones']
 
-function takes(path: readonly string[], before: MasterConfig, after: MasterConfig): Takes {
+function takes(
+  path: readonly string[],
+  before: MasterConfig,
+  after: MasterConfig,
+  providers: readonly AnyProvider[],
+): Takes {
   const [top, name, key = '', providerKey = ''] = path
   if (top === 'prices') return 'now'
   const pool = poolOf(before, name)
@@ -65,7 +74,7 @@ function takes(path: readonly string[], before: MasterConfig, after: MasterConfi
   if (poolLimits.includes(key)) return 'now'
   const wanted = poolOf(after, name)?.provider
   if (key !== 'provider' || !pool.provider || !wanted) return 'next_start'
-  return providerTakes(providerKey, pool.provider, wanted)
+  return providerTakes(providerKey, pool.provider, wanted, providers)
 }
 
 function poolOf({ resource_pools }: MasterConfig, name: string | undefined): PoolConfig | undefined {
@@ -73,28 +82,36 @@ function poolOf({ resource_pools }: MasterConfig, name: string | undefined): Poo
 }
 
 /** An empty key: the whole provider came or went. */
-function providerTakes(key: string, provider: ProviderConfig, wanted: ProviderConfig): Takes {
+function providerTakes(
+  key: string,
+  provider: ProviderConfig,
+  wanted: ProviderConfig,
+  providers: readonly AnyProvider[],
+): Takes {
   if (limits.includes(key)) return 'now'
   // The loop of a pool on this machine cannot begin anew without its agents.
-  if (key === '' || provider.type === 'local') return 'next_start'
+  const { onThisMachine, identityKeys } = definitionOf(providers, provider)
+  if (key === '' || onThisMachine) return 'next_start'
   // Images and networks of the new place are not there in the old one.
-  return isMoved(provider, wanted) ? 'next_start' : 'next_vms'
+  return isMoved(provider, wanted, identityKeys) ? 'next_start' : 'next_vms'
 }
 
-function isMoved(provider: ProviderConfig, wanted: ProviderConfig): boolean {
+/** Another place has other VMs: those in the old one would be forgotten. */
+function isMoved(provider: ProviderConfig, wanted: ProviderConfig, identityKeys: readonly string[]): boolean {
+  const places = ['type', ...identityKeys]
   const placeOf = (config: object) => Object.entries(config).filter(([key]) => places.includes(key))
   return !isDeepStrictEqual(new Map(placeOf(provider)), new Map(placeOf(wanted)))
 }
 
 /** The pool with those of its keys that can be taken over. */
-function poolInForce(pool: PoolConfig, wanted: PoolConfig): PoolConfig {
+function poolInForce(pool: PoolConfig, wanted: PoolConfig, providers: readonly AnyProvider[]): PoolConfig {
   const merged = merge(pool, wanted, (key) => poolLimits.includes(key))
   const { provider } = pool
   const { provider: next } = wanted
   if (!provider || !next) return merged
   return {
     ...merged,
-    provider: merge(provider, next, (key) => providerTakes(key, provider, next) !== 'next_start'),
+    provider: merge(provider, next, (key) => providerTakes(key, provider, next, providers) !== 'next_start'),
   }
 }
 

@@ -12,7 +12,7 @@ type Answer<T> = { answer: T } | { failure: { class: FailureClass; problem: Prob
 
 export function simulatedProvider(cloud: Cloud, owner: Ownership): Provider {
   return {
-    kind: 'aws',
+    kind: 'simulated',
 
     async list(signal): Promise<Listing> {
       const heard = await call(cloud, 'list', signal, () => cloud.faults.listing(visible(cloud, owner)))

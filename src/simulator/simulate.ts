@@ -7,6 +7,7 @@ import type { PoolSettings } from '../fleet/run.ts'
 import { formatDuration } from '../platform/duration.ts'
 import { nearest } from '../platform/nearest.ts'
 import { type Problem, ProvisionError, problem } from '../problems/problem.ts'
+import type { AnyProvider } from '../providers/definition.ts'
 import { poolSettings } from '../provisioner/pools.ts'
 import { choosePool } from '../provisioner/prepare.ts'
 import { type CompareOptions, type Comparison, compare, rounded } from './compare.ts'
@@ -19,6 +20,8 @@ export { exampleTrace }
 
 export interface SimulateOptions {
   config: MasterConfig
+  /** Every kind of provider there is. */
+  providers: readonly AnyProvider[]
   /** The only one without it. */
   pool?: string
   /** CSV; `name` is what problems call it. */
@@ -41,7 +44,7 @@ const missedWithin = 10_000
 export async function simulate(options: SimulateOptions): Promise<SimulationReport> {
   const { config, trace: source, boot, placesWithin, seed, onProgress, signal } = options
   const pool = choosePool(config, options.pool)
-  const settings = poolSettings(pool)
+  const settings = poolSettings(pool, options.providers)
   const faults = faultsOf(options.faults)
   const { bootTimeout } = settings.policy
   if (boot.most >= bootTimeout) throw neverJoins(boot.most, bootTimeout)

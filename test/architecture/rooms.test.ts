@@ -6,7 +6,8 @@ import { sourcesBelow } from '../support/sources.ts'
 const rows = [
   ['problems'],
   ['platform', 'planner'],
-  ['pki', 'config'],
+  ['pki'],
+  ['config'],
   ['agent-setup'],
   ['providers', 'demand'],
   ['fleet'],

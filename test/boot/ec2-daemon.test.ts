@@ -1,13 +1,15 @@
 // The whole of it: the provisioner asks EC2 for instances, they boot with what they were given, their agents join or say
 // why not. EC2's API is our fake one; the machines, and all that happens on them, are real.
+
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { loadConfig } from '../../src/config/load.ts'
 import type { MasterConfig } from '../../src/config/master-config.ts'
 import { systemClock } from '../../src/platform/clock.ts'
+import { builtInProviders } from '../../src/providers/registry.ts'
 import { composeProvisioner, type Provisioner } from '../../src/provisioner/provisioner.ts'
 import { type AwsCloud, awsCloud } from '../support/aws-cloud.ts'
+import { loadConfig } from '../support/config.ts'
 import { Cluster } from '../support/stand-alone.ts'
 import { type BootingEc2, bootingEc2 } from './support/booting-ec2.ts'
 import { agentImage, Site } from './support/site.ts'
@@ -74,6 +76,7 @@ const clock = {
 
 it('launches instances that join by themselves, tells why one does not, and leaves them when it stops', async () => {
   provisioner = composeProvisioner({
+    providers: builtInProviders,
     config: await configuration(),
     version: '0.0.0-test',
     env: { PATH: process.env['PATH'] },

@@ -306,7 +306,11 @@ function sum(numbers: number[]): number {
 
 /** Shaped like an id of this cloud, so that the cloud and not a check of ours has to say that it is unknown. */
 function unknownId({ provider }: ProviderHarness): string {
-  return { aws: 'i-0123456789abcdef0', gcp: 'det-0123456789abcdef-1', local: 'local-00000000-1' }[
-    provider.kind
-  ]
+  return unknownIds[provider.kind] ?? 'unknown-1'
+}
+
+const unknownIds: Record<string, string> = {
+  aws: 'i-0123456789abcdef0',
+  gcp: 'det-0123456789abcdef-1',
+  local: 'local-00000000-1',
 }

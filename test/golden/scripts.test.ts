@@ -30,7 +30,7 @@ describe('the samples', () => {
 
   it('hold every cloud, trust mode, slot type and runtime', () => {
     const seen = samples.flatMap(({ setup }) => [
-      setup.cloud,
+      setup.machine.kind,
       setup.trust.mode,
       setup.slotType,
       setup.runtime,

@@ -2,12 +2,12 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { loadConfig } from '../../src/config/load.ts'
-import { buildRequest as buildAws } from '../../src/providers/aws/request.ts'
 import type { LaunchRequest } from '../../src/providers/contract.ts'
-import { buildRequest as buildGcp } from '../../src/providers/gcp/request.ts'
-import { offeringsOf } from '../../src/providers/registry.ts'
+import { definitionOf } from '../../src/providers/definition.ts'
+import { builtInProviders } from '../../src/providers/registry.ts'
+import { agentSetup } from '../support/agent-setups.ts'
 import { intentOf, master, owner } from '../support/cloud-pools.ts'
+import { loadConfig } from '../support/config.ts'
 import { root } from '../support/sources.ts'
 
 function example(cloud: 'aws' | 'gcp') {
@@ -15,11 +15,11 @@ function example(cloud: 'aws' | 'gcp') {
   expect(problems).toEqual([])
   return Object.fromEntries(
     config!.resource_pools.map(({ pool_name, provider }): [string, LaunchRequest] => {
-      const intent = intentOf(offeringsOf(provider!))
-      const input = { owner: { ...owner, pool: pool_name }, setup: { master }, intent }
-      if (provider!.type === 'aws') return [pool_name, buildAws({ config: provider!, ...input })]
-      if (provider!.type === 'gcp') return [pool_name, buildGcp({ config: provider!, ...input })]
-      throw new Error('not a cloud')
+      if (provider!.type !== cloud) throw new Error(`not of ${cloud}`)
+      const { offerings, request } = definitionOf(builtInProviders, provider!)
+      const setup = { ...agentSetup(), master }
+      const intent = intentOf(offerings(provider!))
+      return [pool_name, request({ config: provider!, owner: { ...owner, pool: pool_name }, setup, intent })]
     }),
   )
 }

@@ -13,7 +13,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { CapacityType, Instance } from '../../src/planner/instance.ts'
 import { systemClock } from '../../src/platform/clock.ts'
 import { limit } from '../../src/platform/limit.ts'
-import { check } from '../../src/providers/aws/provider.ts'
+import { check } from '../../src/providers/aws/check.ts'
 import { userDataOf } from '../support/aws-cloud.ts'
 import { master } from '../support/cloud-pools.ts'
 import { silentLogger } from '../support/silent-logger.ts'
@@ -78,7 +78,7 @@ async function tagsOf(id: string): Promise<Record<string, string>> {
 
 describe('RunInstances', () => {
   it('asks for the disk, the metadata service and the shutdown that the pool wants', async () => {
-    const volume = { type: 'gp3', size: 321, encrypted: true, iops: 4000 }
+    const volume = { type: 'gp3' as const, size: 321, encrypted: true, iops: 4000 }
     const [{ id }] = (
       await (await cloud.open({ volume })).launch(cloud.order(1, cloud.offerings.slice(0, 1)))
     ).instances as [Instance]

@@ -1,15 +1,22 @@
 // A pool's agents as tests need them: a whole setup, of which each test changes what it is about.
+
 import { X509Certificate } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { AgentSetup } from '../../src/agent-setup/setup.ts'
 import type { CertificateFacts, CertificateRole, TrustMode, TrustPlan } from '../../src/pki/trust-plan.ts'
+import { machineOf } from '../../src/providers/definition.ts'
+import { builtInProviders } from '../../src/providers/registry.ts'
 
 export type SetupChanges = Partial<Omit<AgentSetup, 'docker' | 'trust' | 'master'>> & {
+  /** The kind of machine. */
+  cloud?: string
   docker?: Partial<AgentSetup['docker']>
   trust?: Partial<TrustPlan>
   master?: Partial<AgentSetup['master']>
 }
+
+export const machines = builtInProviders.map(machineOf)
 
 const roles: CertificateRole[] = ['leaf', 'intermediate', 'root']
 
@@ -48,13 +55,14 @@ export function trustPlan(mode: TrustMode, certificateName?: string): TrustPlan 
 }
 
 /** An agent of pool `default` on EC2 by docker, trusting the example chain. */
-export function agentSetup(changes: SetupChanges = {}): AgentSetup {
+export function agentSetup({ cloud = 'aws', ...changes }: SetupChanges = {}): AgentSetup {
   const trust = changes.trust
     ? { ...trustPlan(changes.trust.mode ?? 'embed'), ...changes.trust }
     : trustPlan('embed', 'determined-master.example.com')
   const config = { security: { tls: tlsSettings(trust) } }
   return {
-    cloud: 'aws',
+    machine: machines.find(({ kind }) => kind === cloud)!,
+    machines,
     poolName: 'default',
     agentConfig: trust.mode === 'off' ? {} : config,
     slotType: 'cuda',

@@ -1,11 +1,11 @@
 // Provider blocks as the configuration reader would give them, for tests of the clouds.
 
-import type { CommonProviderConfig } from '../../src/config/master-config.ts'
+import type { CommonProviderConfig } from '../../src/config/provider-keys.ts'
 import type { MasterAddress } from '../../src/pki/trust-plan.ts'
 import type { Offering } from '../../src/planner/instance.ts'
-import type { AwsConfig } from '../../src/providers/aws/schema.ts'
+import type { AwsConfig } from '../../src/providers/aws/rules.ts'
 import type { Intent, Ownership } from '../../src/providers/contract.ts'
-import type { GcpConfig } from '../../src/providers/gcp/schema.ts'
+import type { GcpConfig } from '../../src/providers/gcp/rules.ts'
 
 export const owner: Ownership = { clusterId: 'prod', pool: 'gpu', writerId: 'writer-1' }
 export const master: MasterAddress = { scheme: 'https', host: 'master.example.com', port: 8443 }
@@ -22,7 +22,7 @@ export function offering(instanceType: string, more: Partial<Offering> = {}): Of
   return { instanceType, zone: '', capacityType: 'on_demand', slots: 1, ...more }
 }
 
-const common: CommonProviderConfig = {
+const common: Omit<CommonProviderConfig, 'type'> = {
   master_url: 'https://master.example.com:8443',
   master_cert_name: '',
   startup_script: '',

@@ -5,7 +5,7 @@ import type { Offering } from '../../src/planner/instance.ts'
 import type { Clock } from '../../src/platform/ports.ts'
 import type { LaunchOrder, Ownership, Provider, ProviderContext } from '../../src/providers/contract.ts'
 import { create } from '../../src/providers/gcp/provider.ts'
-import type { GcpConfig } from '../../src/providers/gcp/schema.ts'
+import type { GcpConfig } from '../../src/providers/gcp/rules.ts'
 import { userDataOf } from './aws-cloud.ts'
 import { gcpConfig, master, offering } from './cloud-pools.ts'
 import { type FakeGce, fakeGce } from './fake-gce/server.ts'
@@ -19,7 +19,7 @@ export interface GcpCloud {
   clock: Clock & { waited: number[] }
   /** What the provider is told of the environment; Google's library reads the process's own, which is the same. */
   env: Record<string, string>
-  context(config?: Partial<GcpConfig>, owner?: Ownership): ProviderContext
+  context(config?: Partial<GcpConfig>, owner?: Ownership): ProviderContext<GcpConfig>
   open(config?: Partial<GcpConfig>, owner?: Ownership): Promise<Provider>
   order(count: number, offerings?: Offering[], owner?: Ownership): LaunchOrder
   dispose(): Promise<void>
@@ -70,7 +70,7 @@ export async function gcpCloud(): Promise<GcpCloud> {
   }
   for (const [name, value] of Object.entries(env)) vi.stubEnv(name, value)
 
-  const context = (config: Partial<GcpConfig> = {}, by = owner): ProviderContext => ({
+  const context = (config: Partial<GcpConfig> = {}, by = owner): ProviderContext<GcpConfig> => ({
     config: gcpConfig(config),
     owner: by,
     master,

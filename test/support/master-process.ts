@@ -3,6 +3,7 @@
 import { accessHandler } from '../../src/http/access.ts'
 import { listen } from '../../src/http/listen.ts'
 import { systemClock } from '../../src/platform/clock.ts'
+import { builtInProviders } from '../../src/providers/registry.ts'
 import { createMaster } from '../../src/standalone/master/master.ts'
 import { openKeeper } from '../../src/standalone/master/state.ts'
 import { silentLogger } from './silent-logger.ts'
@@ -15,6 +16,7 @@ const pool = {
   agent_reconnect_wait: 15_000,
 }
 const master = createMaster({
+  providers: builtInProviders,
   config: {
     cluster_name: 'test',
     resource_pools: [pool],

@@ -1,4 +1,5 @@
 // A whole built-in master on a real TLS listener, and agents that speak to it.
+
 import { type RequestOptions, request } from 'node:https'
 import type { MasterConfig } from '../../src/config/master-config.ts'
 import { accessHandler } from '../../src/http/access.ts'
@@ -7,6 +8,7 @@ import { healthHandler } from '../../src/http/status-endpoints.ts'
 import { createDevelopmentChain, type DevelopmentChain } from '../../src/pki/development-ca.ts'
 import { dialOptions } from '../../src/pki/dial-options.ts'
 import { systemClock } from '../../src/platform/clock.ts'
+import { builtInProviders } from '../../src/providers/registry.ts'
 import type { AgentEvent, RefusedJoin } from '../../src/standalone/master/agent.ts'
 import { createMaster, type Master, type MasterOptions } from '../../src/standalone/master/master.ts'
 import type { ConnectionEnd } from '../../src/standalone/protocol/connection.ts'
@@ -92,6 +94,7 @@ export async function startMaster(
 ): Promise<TestMaster> {
   const certificates = await chain()
   const master = createMaster({
+    providers: builtInProviders,
     config: masterConfig(),
     version: '0.1.0',
     masterId: 'master-of-the-tests',

@@ -1,4 +1,5 @@
 // A whole provisioner in a folder of its own: configuration, certificates, master, local agents.
+
 import { X509Certificate } from 'node:crypto'
 import { once } from 'node:events'
 import { mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
@@ -7,14 +8,15 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { connect } from 'node:tls'
 import { inject } from 'vitest'
-import { loadConfig } from '../../src/config/load.ts'
 import type { MasterConfig } from '../../src/config/master-config.ts'
 import type { DemandSource } from '../../src/demand/source.ts'
 import { createDevelopmentChain, type DevelopmentChain } from '../../src/pki/development-ca.ts'
 import { systemClock } from '../../src/platform/clock.ts'
 import type { Clock } from '../../src/platform/ports.ts'
+import { builtInProviders } from '../../src/providers/registry.ts'
 import { composeProvisioner, type Provisioner } from '../../src/provisioner/provisioner.ts'
 import { capturingLogger } from './capturing-logger.ts'
+import { loadConfig } from './config.ts'
 
 export const localAgent = [process.execPath, inject('cli'), 'agent']
 
@@ -64,6 +66,7 @@ ${lines.map((line) => `      ${line}\n`).join('')}`,
     { env, ...options }: { demand?: DemandSource; clock?: Clock; env?: Record<string, string> } = {},
   ): Promise<Provisioner> {
     this.#running = composeProvisioner({
+      providers: builtInProviders,
       config,
       version: '0.0.0-test',
       env: { PATH: process.env['PATH'], NODE_NO_WARNINGS: '1', ...env },

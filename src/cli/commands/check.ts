@@ -1,11 +1,12 @@
 // `provision check`: everything that can be known before a launch, in a table with remedies.
 
-import { loadConfig } from '../../config/load.ts'
 import { ProvisionError } from '../../problems/problem.ts'
+import { builtInProviders } from '../../providers/registry.ts'
 import type { CheckRow } from '../../provisioner/check-rows.ts'
 import { checkLines, countLine, countsOf } from '../check-text.ts'
 import type { CommandContext } from '../command.ts'
 import type { ExitStatus } from '../exit.ts'
+import { loadConfig } from '../load-config.ts'
 
 interface Options {
   config: string
@@ -24,7 +25,14 @@ export async function run(options: Options, context: CommandContext): Promise<Ex
   const { exitOfRows } = await import('../../provisioner/check-rows.ts')
   const { checkSurroundings } = await import('../../provisioner/check.ts')
   if (terminal.interactive) terminal.say(`looking at ${file}, its master and its clouds …\n`)
-  const rows = await checkAll({ file, pools, masterHost, env, ...checkSurroundings(terminal.write) })
+  const rows = await checkAll({
+    file,
+    pools,
+    masterHost,
+    env,
+    providers: builtInProviders,
+    ...checkSurroundings(terminal.write),
+  })
   if (options.format === 'json') terminal.out(`${JSON.stringify(asJson(file, rows), undefined, 2)}\n`)
   else terminal.out(`${checkLines(rows).join('\n')}\n\n${countLine(rows)}\n`)
   return exitOfRows(rows)
@@ -42,7 +50,7 @@ async function printPolicy(options: Options, { terminal, env }: CommandContext):
   const { config, problems } = loadConfig(options.config, { env })
   if (!config) throw new ProvisionError(problems)
   const { leastRights } = await import('../../provisioner/least-rights.ts')
-  const { rights, uncovered } = await leastRights(config, options.pool)
+  const { rights, uncovered } = await leastRights(config, builtInProviders, options.pool)
   terminal.out(`${JSON.stringify(rights, undefined, 2)}\n`)
   if (uncovered.length > 0)
     terminal.say(`not covered: what the pools on ${uncovered.join(', ')} need; name them with --pool`)

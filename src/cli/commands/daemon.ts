@@ -1,12 +1,15 @@
 // `provision`: runs until it is told to stop; a live table for people, log lines for machines.
-import { loadConfig } from '../../config/load.ts'
+
 import type { MasterConfig } from '../../config/master-config.ts'
 import { ProvisionError, problem } from '../../problems/problem.ts'
+import { definitionOf } from '../../providers/definition.ts'
+import { builtInProviders } from '../../providers/registry.ts'
 import type { CommandContext } from '../command.ts'
 import { confirm } from '../confirm.ts'
 import { type ExitStatus, exitStatusOf } from '../exit.ts'
 import { liveArea } from '../live-area.ts'
 import { liveView } from '../live-view.ts'
+import { loadConfig } from '../load-config.ts'
 import { countOf, sayProblems, type Terminal } from '../terminal.ts'
 import { version } from '../version.ts'
 
@@ -40,6 +43,7 @@ export async function run(options: Options, { terminal, env, isFlag }: CommandCo
   const area = watched ? liveArea(terminal.write, () => terminal.columns()) : undefined
   await runDaemon({
     config,
+    providers: builtInProviders,
     version,
     env,
     logLevel: options.logLevel,
@@ -65,7 +69,7 @@ async function mayTerminate(
   terminal: Terminal,
 ): Promise<boolean> {
   const pools = resource_pools
-    .filter(({ provider }) => provider && provider.type !== 'local')
+    .filter(({ provider }) => provider && !definitionOf(builtInProviders, provider).onThisMachine)
     .map(({ pool_name }) => pool_name)
   if (pools.length === 0) return true
   const question = `End every VM of ${pools.join(', ')} when this provisioner is stopped, and lose the work on them?`

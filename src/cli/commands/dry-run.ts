@@ -1,12 +1,13 @@
 // `provision --dry-run`: the exact user data of each pool, without credentials, network or key.
 import { join, resolve } from 'node:path'
-import { loadConfig } from '../../config/load.ts'
 import { fileNameOf } from '../../platform/files.ts'
 import { type Problem, ProvisionError, problem } from '../../problems/problem.ts'
+import { builtInProviders } from '../../providers/registry.ts'
 import type { DryRunPool } from '../../provisioner/prepare.ts'
 import type { CommandContext } from '../command.ts'
 import { dryRunReport } from '../dry-run-report.ts'
 import { type ExitStatus, exitStatusOf } from '../exit.ts'
+import { loadConfig } from '../load-config.ts'
 import { countOf, sayProblems } from '../terminal.ts'
 import { writeOutput } from '../write-output.ts'
 
@@ -26,7 +27,7 @@ export async function run(options: Options, context: CommandContext): Promise<Ex
   sayProblems(terminal, problems)
   if (!config) return failed(problems, context)
 
-  const wanted = { pools: options.pool, masterHost: options.masterHost, now }
+  const wanted = { pools: options.pool, masterHost: options.masterHost, now, providers: builtInProviders }
   const { plans, problems: shared } = await prepareAll(config, wanted)
   sayProblems(terminal, shared)
   const all = [...problems, ...shared, ...plans.flatMap((plan) => plan.problems)]

@@ -1,6 +1,5 @@
 // `provision logs`: what was decided and what became of it; also of a provisioner that does not run any more.
 import { setTimeout as wait } from 'node:timers/promises'
-import { loadConfig } from '../../config/load.ts'
 import type { MasterConfig } from '../../config/master-config.ts'
 import { listEvents } from '../../http/fleet-client.ts'
 import { parseDuration } from '../../platform/duration.ts'
@@ -11,6 +10,7 @@ import { connectFleet } from '../connect-fleet.ts'
 import { eventLine, type LoggedEvent } from '../event-text.ts'
 import type { ExitStatus } from '../exit.ts'
 import { followEvents } from '../follow-events.ts'
+import { loadConfig } from '../load-config.ts'
 import { onePool } from '../show-picture.ts'
 
 interface Options extends ConnectOptions {

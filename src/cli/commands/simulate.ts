@@ -1,11 +1,12 @@
 // `provision simulate`: what a pool would have done with a trace of jobs, and what the origin would.
 
-import { loadConfig } from '../../config/load.ts'
 import { parseDuration } from '../../platform/duration.ts'
 import { ProvisionError, problem } from '../../problems/problem.ts'
+import { builtInProviders } from '../../providers/registry.ts'
 import type { SimulationReport } from '../../simulator/simulate.ts'
 import type { CommandContext } from '../command.ts'
 import { type ExitStatus, exitStatusOf } from '../exit.ts'
+import { loadConfig } from '../load-config.ts'
 import { simulationProgress } from '../simulation-progress.ts'
 import { simulationText } from '../simulation-text.ts'
 import { sayProblems, type Terminal } from '../terminal.ts'
@@ -48,6 +49,7 @@ export async function run(options: Options, context: CommandContext): Promise<Ex
   const progress = simulationProgress(terminal)
   try {
     const report = await simulate({
+      providers: builtInProviders,
       config,
       trace,
       boot,

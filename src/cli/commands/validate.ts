@@ -1,7 +1,8 @@
 // `provision validate`: every problem of a configuration at once.
-import { loadConfig } from '../../config/load.ts'
+
 import type { CommandContext } from '../command.ts'
 import { type ExitStatus, exitStatusOf } from '../exit.ts'
+import { loadConfig } from '../load-config.ts'
 import { countOf, sayProblems } from '../terminal.ts'
 
 interface Options {

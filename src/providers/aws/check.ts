@@ -13,18 +13,17 @@ import { changes, questions } from './iam-policy.ts'
 import { type ResolvedImage, resolveImage } from './image.ts'
 import { slotsOf } from './online-facts.ts'
 import { type AwsLaunch, awsLaunch, type LaunchStep } from './request.ts'
-import type { AwsConfig } from './schema.ts'
+import type { AwsConfig } from './rules.ts'
 
 const attempt = attemptWith(ec2Failure)
 
 /** With the region and the request a launch would have. Throws PROVIDER_CONFIG when no region is known. */
 export async function check(
-  context: ProviderContext,
+  context: ProviderContext<AwsConfig>,
   offerings: Offering[],
   signal?: AbortSignal,
 ): Promise<CheckItem[]> {
-  const config = context.config as AwsConfig
-  const { owner, master } = context
+  const { config, owner, master } = context
   const metadata: MetadataOptions = { fetch: globalThis.fetch, clock: context.clock, env: context.env }
   const region = await regionOf(config.region, regionOfSdk, metadata)
   const api = ec2Client(region)

@@ -1,7 +1,7 @@
 // The least an IAM policy has to allow, for the pools of a configuration: `provision check --print-iam-policy`.
 
 import { ownerTags } from '../contract.ts'
-import type { AwsConfig } from './schema.ts'
+import type { AwsConfig } from './rules.ts'
 
 export interface Statement {
   Sid: string
@@ -58,7 +58,7 @@ const ec2 = (action: string) => `ec2:${action}`
  * New things must carry the cluster's tag, and only things that carry it can be ended: another cluster's VMs are safe
  * from this one's credentials. https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonec2.html
  */
-export function leastPolicy(clusterId: string, pools: AwsConfig[]): Policy {
+export function leastPolicy(clusterId: string, pools: readonly AwsConfig[]): Policy {
   const cluster = { [`aws:RequestTag/${ownerTags.cluster}`]: clusterId }
   const ours = { [`aws:ResourceTag/${ownerTags.cluster}`]: clusterId }
   const makes = ['RunInstances', 'CreateFleet', 'CreateLaunchTemplate']

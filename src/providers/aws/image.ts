@@ -6,7 +6,7 @@ import { type Ec2Api, type Image, pages } from './client.ts'
 import { codeOf } from './errors.ts'
 import { tagSpecifications } from './machine.ts'
 import { templatePrefix } from './request.ts'
-import type { AwsImage } from './schema.ts'
+import type { AwsImage } from './rules.ts'
 
 export interface ResolvedImage {
   imageId: string

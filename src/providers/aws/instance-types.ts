@@ -46,8 +46,3 @@ export function knownGpuTypes(): string[] {
     Object.values(sizes).flatMap((names) => names.split(' ').map((size) => `${family}.${size}`)),
   )
 }
-
-/** Bare metal takes long to boot: half an hour is no failure. */
-export function isBareMetal(type: string): boolean {
-  return /[.-]metal(?:-|$)/.test(type)
-}

@@ -3,7 +3,7 @@ import { type MasterAddress, masterUrl } from '../../pki/trust-plan.ts'
 import { type Problem, problem } from '../../problems/problem.ts'
 import { type Ownership, ownerTags } from '../contract.ts'
 import type { ResourceType, RunInstancesRequest, Tag, TagSpecification } from './client.ts'
-import type { AwsConfig, AwsImage } from './schema.ts'
+import type { AwsConfig, AwsImage } from './rules.ts'
 
 export function machineOf(config: AwsConfig, facts: SettledFacts) {
   return {

@@ -1,17 +1,27 @@
 // The EC2 instance metadata service, version 2: a session token first, then values.
 // https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/configuring-instance-metadata-service.html
 
-import { askMetadata, type MetadataOptions, unavailable } from '../../platform/metadata-server.ts'
+import {
+  askMetadata,
+  type MetadataOptions,
+  neededValue,
+  unavailable,
+} from '../../platform/metadata-server.ts'
 import { ProvisionError } from '../../problems/problem.ts'
+
+/** Values that may stand as a host in `master_url` (origin: provconfig/config.go), and what each of them is. */
+export const ec2HostAliases = {
+  'local-ipv4': 'address',
+  'public-ipv4': 'address',
+  'local-hostname': 'name',
+  'public-hostname': 'name',
+} as const
 
 export type Ec2Value =
   | 'instance-id'
   | 'placement/region'
   | 'placement/availability-zone'
-  | 'local-ipv4'
-  | 'public-ipv4'
-  | 'local-hostname'
-  | 'public-hostname'
+  | keyof typeof ec2HostAliases
 
 export interface Ec2Metadata {
   /** undefined when the instance has no such value (a public address, for instance). */
@@ -68,4 +78,27 @@ function baseUrl(env: MetadataOptions['env']): string {
   if (given) return given.replace(/\/+$/, '')
   const ipv6 = env['AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE']?.toLowerCase() === 'ipv6'
   return ipv6 ? 'http://[fd00:ec2::254]' : 'http://169.254.169.254'
+}
+
+export function isEc2HostAlias(host: string): host is keyof typeof ec2HostAliases {
+  return Object.hasOwn(ec2HostAliases, host)
+}
+
+// The machine this program runs on.
+
+export interface MachineOnAws {
+  instanceId: string
+  region: string
+  zone: string
+}
+
+/** Throws CLOUD_METADATA_UNAVAILABLE where this machine is not on EC2. */
+export async function machineOnAws(options: MetadataOptions): Promise<MachineOnAws> {
+  const metadata = ec2Metadata(options)
+  const [instanceId, region, zone] = await Promise.all([
+    neededValue('instance id', metadata.get('instance-id')),
+    neededValue('region', metadata.get('placement/region')),
+    neededValue('zone', metadata.get('placement/availability-zone')),
+  ])
+  return { instanceId, region, zone }
 }

@@ -1,4 +1,5 @@
 // What a launch has to know that the file does not say, and the slots of instance types: asked for, and kept for a while.
+
 import type { MetadataOptions } from '../../platform/metadata-server.ts'
 import type { Clock } from '../../platform/ports.ts'
 import type { Ownership } from '../contract.ts'
@@ -8,7 +9,7 @@ import { codeOf } from './errors.ts'
 import { resolveImage } from './image.ts'
 import type { AwsFacts } from './machine.ts'
 import { ec2Metadata } from './metadata.ts'
-import type { AwsConfig } from './schema.ts'
+import type { AwsConfig } from './rules.ts'
 
 /** A newer image is used after this. */
 const imageKeptMs = 600_000

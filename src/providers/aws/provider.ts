@@ -27,7 +27,7 @@ import { isOurs, listPool } from './instances.ts'
 import { launchVms } from './launch.ts'
 import { onlineFacts, slotsOf } from './online-facts.ts'
 import { awsLaunch } from './request.ts'
-import type { AwsConfig } from './schema.ts'
+import type { AwsConfig } from './rules.ts'
 import { launchTemplates } from './templates.ts'
 
 export { check } from './check.ts'
@@ -36,8 +36,8 @@ export { check } from './check.ts'
 const newMs = 300_000
 
 /** Throws PROVIDER_CONFIG when no region is known. Credentials are looked for at the first call. */
-export async function create(context: ProviderContext): Promise<Provider> {
-  const config = context.config as AwsConfig
+export async function create(context: ProviderContext<AwsConfig>): Promise<Provider> {
+  const { config } = context
   const metadata: MetadataOptions = { fetch: globalThis.fetch, clock: context.clock, env: context.env }
   const region = await regionOf(config.region, regionOfSdk, metadata)
   return awsProvider(context, ec2Client(region), region, metadata)
@@ -45,13 +45,12 @@ export async function create(context: ProviderContext): Promise<Provider> {
 
 /** The provider over any EC2. */
 export function awsProvider(
-  context: ProviderContext,
+  context: ProviderContext<AwsConfig>,
   api: Ec2Api,
   region: string,
   metadata: MetadataOptions,
 ): Provider {
-  const { owner, clock, logger, master } = context
-  const config = context.config as AwsConfig
+  const { config, owner, clock, logger, master } = context
   const factsOf = onlineFacts({ api, config, owner, clock, metadata })
   const templates = launchTemplates({ api, owner, clock, logger })
   const launchedAt = new Map<string, number>()

@@ -11,7 +11,7 @@ import type { AgentSetup } from '../../agent-setup/setup.ts'
 import type { MasterAddress } from '../../pki/trust-plan.ts'
 import type { Offering } from '../../planner/instance.ts'
 import type { Problem } from '../../problems/problem.ts'
-import type { BuildRequest, CloudCall, Intent, LaunchRequest, Ownership, RequestInput } from '../contract.ts'
+import type { CloudCall, Intent, LaunchRequest, Ownership, RequestInput } from '../contract.ts'
 import {
   type AwsFacts,
   intentTag,
@@ -24,7 +24,7 @@ import {
   tagProblems,
   tagSpecifications,
 } from './machine.ts'
-import type { AwsConfig } from './schema.ts'
+import type { AwsConfig } from './rules.ts'
 
 export type AwsRequestInput = Omit<RequestInput<AwsConfig>, 'setup'> & { setup: Pick<AgentSetup, 'master'> }
 
@@ -62,8 +62,6 @@ export function buildRequest(input: AwsRequestInput, known?: AwsFacts): LaunchRe
     problems,
   }
 }
-
-buildRequest satisfies BuildRequest<AwsConfig>
 
 function callOf({ call, request }: LaunchStep): CloudCall {
   return { call, body: { ...request } }

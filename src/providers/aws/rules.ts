@@ -1,13 +1,13 @@
 // `type: aws`: from the keys of the file to the configuration, with the rules between them.
 
-import { type TypeWithSlots, typesOf } from '../../config/instance-types.ts'
-import { checkDuplicates, commonOf, givenIn } from '../../config/provider-keys.ts'
-import { type Block, given, isMapping, note, type Partially } from '../../config/read-block.ts'
+import { isBareMetal, type TypeWithSlots, typesOf } from '../../config/instance-types.ts'
+import { checkDuplicates, commonRules, givenIn } from '../../config/provider-keys.ts'
+import { type Block, given, isMapping, note, type Partially, sure } from '../../config/read-block.ts'
 import type { YamlPath } from '../../config/yaml.ts'
 import { nearest } from '../../platform/nearest.ts'
 import { ownerTags } from '../contract.ts'
-import { awsAccelerators, isBareMetal, knownGpuTypes } from './instance-types.ts'
-import type { AwsConfig, AwsImage, AwsKeys, AwsVolume, SpotConfig } from './schema.ts'
+import { awsAccelerators, knownGpuTypes } from './instance-types.ts'
+import type { AwsKeys } from './schema.ts'
 
 /** A public GPU image with Docker and the NVIDIA runtime (https://docs.aws.amazon.com/dlami/latest/devguide). */
 export const publicAwsImage = {
@@ -18,22 +18,32 @@ export const publicAwsImage = {
 
 type Keys = Partially<AwsKeys>
 
-export function awsOf(keys: Keys, block: Block): Partially<AwsConfig> {
+/** `type: aws` after defaults and rules. */
+export type AwsConfig = ReturnType<ReturnType<typeof awsRules>>
+
+/** One way to name the machine image. */
+export type AwsImage = { id: string } | { ssm: string } | { owner: string; name: string }
+
+export function awsRules(keys: Keys, block: Block) {
   const instance_types = awsTypes(keys, block)
   checkNetwork(keys, block)
   checkTags(keys, block)
   if (keys.log_stream && !keys.log_group)
     note(block, 'CONFIG_NEEDS_KEY', 'log_stream needs log_group', { key: 'log_stream', part: 'key' })
-  const { image_id, root_volume_size, spot_max_price, instance_type, instance_slots, ...same } = keys
-  return {
-    ...same,
-    ...commonOf(keys, block, instance_types?.some(({ type }) => isBareMetal(type)) ?? false),
-    type: 'aws',
-    image: imageOf(keys, block),
-    volume: volumeOf(keys, block),
-    spot: spotOf(keys, block),
-    instance_types,
-  } as Partially<AwsConfig>
+  const bareMetal = instance_types?.some(({ type }) => isBareMetal(type)) ?? false
+  const common = commonRules(keys, block, bareMetal)
+  const image = imageOf(keys, block)
+  checkVolume(keys, block)
+  checkSpot(keys, block)
+  return (whole: AwsKeys) => ({
+    ...whole,
+    ...common(whole),
+    image: sure(image),
+    volume: { ...whole.volume, size: whole.root_volume_size ?? whole.volume.size },
+    spot: spotOf(whole),
+    /** In order of preference; `instance_type` alone gives a list of one. Every entry has its slots. */
+    instance_types: sure(instance_types),
+  })
 }
 
 function imageOf({ image, image_id }: Keys, block: Block): AwsImage | undefined {
@@ -71,13 +81,13 @@ function imageOf({ image, image_id }: Keys, block: Block): AwsImage | undefined 
   return owner && name ? { owner, name } : undefined
 }
 
-function volumeOf({ volume, root_volume_size }: Keys, block: Block): Partially<AwsVolume> | undefined {
+function checkVolume({ volume }: Keys, block: Block): void {
   if (given(block, 'root_volume_size') && givenIn(block, 'volume', 'size'))
     note(block, 'CONFIG_CONFLICT', 'volume.size and root_volume_size both say how large the root volume is', {
       key: 'root_volume_size',
       part: 'key',
     })
-  if (!volume) return undefined
+  if (!volume) return
   const { type, iops, throughput } = volume
   if (type && type !== 'gp3' && throughput)
     note(block, 'CONFIG_CONFLICT', `volume.throughput is for gp3, but volume.type is "${type}"`, {
@@ -98,10 +108,9 @@ function volumeOf({ volume, root_volume_size }: Keys, block: Block): Partially<A
     note(block, 'CONFIG_OUT_OF_RANGE', `volume.iops of a gp3 volume must be at least 3000, but is ${iops}`, {
       key: ['volume', 'iops'],
     })
-  return { ...volume, size: root_volume_size ?? volume.size }
 }
 
-function spotOf({ spot, spot_max_price }: Keys, block: Block): Partially<SpotConfig> | undefined {
+function checkSpot({ spot, spot_max_price }: Keys, block: Block): void {
   const asMapping = typeof spot === 'object' ? spot : undefined
   if (asMapping?.max_price && spot_max_price)
     note(block, 'CONFIG_CONFLICT', 'spot.max_price and spot_max_price both limit the price', {
@@ -114,11 +123,14 @@ function spotOf({ spot, spot_max_price }: Keys, block: Block): Partially<SpotCon
       key: 'spot_max_price',
       part: 'key',
     })
-  return {
-    enabled: enabled as boolean | undefined,
-    max_price: asMapping?.max_price ?? spot_max_price,
-    fallback: asMapping ? asMapping.fallback : 'none',
-  }
+}
+
+/** `max_price`: dollars an hour as text; undefined: the on-demand price is the cap. */
+function spotOf({ spot, spot_max_price: max_price }: AwsKeys) {
+  const more = max_price === undefined ? {} : { max_price }
+  return typeof spot === 'object'
+    ? { ...more, ...spot }
+    : { ...more, enabled: spot, fallback: 'none' as const }
 }
 
 function checkNetwork({ subnet_ids = [], network_interface }: Keys, block: Block): void {

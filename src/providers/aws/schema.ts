@@ -16,8 +16,8 @@ import {
   shaped,
   text,
 } from '../../config/fields.ts'
-import type { CommonProviderConfig, InstanceTypeChoice } from '../../config/master-config.ts'
-import { commonKeys, instanceTypes, spotKey } from '../../config/provider-keys.ts'
+import { providerSchema } from '../../config/provider.ts'
+import { instanceTypes, spotKey } from '../../config/provider-keys.ts'
 
 /** Digits with at most one dot, and at least one digit (the origin lets a lone "." pass). */
 const price = shaped(
@@ -58,7 +58,7 @@ const volumeKeys = {
 
 const maxPrice = key(price, 'Dollars an hour at most, as a quoted text.', 'the on-demand price')
 
-export const awsKeys = {
+const awsKeys = {
   region: key(name, 'EC2 region.', 'the AWS environment and profile, else instance metadata'),
   image: key(
     z.strictObject(imageKeys),
@@ -120,55 +120,6 @@ export const awsKeys = {
   ),
 }
 
-export const awsProvider = z
-  .strictObject({ type: needed(z.literal('aws'), 'VMs on Amazon EC2.'), ...commonKeys, ...awsKeys })
-  .register(kinds, { noun: 'a provider of type aws' })
+export const awsProvider = providerSchema('aws', 'VMs on Amazon EC2.', awsKeys)
 
 export type AwsKeys = z.output<typeof awsProvider>
-
-// `type: aws`: the origin's keys (origin: provconfig/aws_config.go) and ours.
-
-export interface SpotConfig {
-  enabled: boolean
-  /** Dollars an hour as text; undefined: the on-demand price is the cap. */
-  max_price?: string
-  fallback: 'on_demand' | 'none'
-}
-
-/** One way to name the machine image. */
-export type AwsImage = { id: string } | { ssm: string } | { owner: string; name: string }
-
-export interface AwsVolume {
-  type: string
-  /** GB */
-  size: number
-  encrypted: boolean
-  iops?: number
-  /** MiB/s */
-  throughput?: number
-}
-
-export interface AwsConfig extends CommonProviderConfig {
-  type: 'aws'
-  /** undefined: from the environment or instance metadata when the provider starts. */
-  region?: string
-  image: AwsImage
-  volume: AwsVolume
-  tag_key: string
-  /** undefined: the master's instance id when it is on EC2, else `determined-ai-determined`. */
-  tag_value?: string
-  instance_name: string
-  ssh_key_name?: string
-  network_interface: { public_ip: boolean; subnet_id: string; security_group_id: string }
-  subnet_ids: string[]
-  iam_instance_profile_arn: string
-  /** Network hops a metadata answer may take: 2 reaches containers (the origin's), 1 only the VM itself. */
-  metadata_hop_limit: number
-  /** In order of preference; `instance_type` alone gives a list of one. Every entry has its slots. */
-  instance_types: Required<InstanceTypeChoice>[]
-  cpu_slots_allowed: boolean
-  log_group: string
-  log_stream: string
-  spot: SpotConfig
-  custom_tags: { key: string; value: string }[]
-}

@@ -13,19 +13,18 @@ import { lastPart } from './instances.ts'
 import { familyOf, machineTypeName } from './machine-types.ts'
 import { gpusOf } from './online-facts.ts'
 import { type Place, placeOf, regionOf } from './request.ts'
-import type { GcpConfig } from './schema.ts'
+import type { GcpConfig } from './rules.ts'
 import { applicationDefault, endpointsOf, transport } from './transport.ts'
 
 const attempt = attemptWith(gceFailure)
 
 /** With the project and zone a launch would have. Throws PROVIDER_CONFIG when no project or zone is known. */
 export async function check(
-  context: ProviderContext,
+  context: ProviderContext<GcpConfig>,
   offerings: Offering[],
   signal?: AbortSignal,
 ): Promise<CheckItem[]> {
-  const { clock, env } = context
-  const config = context.config as GcpConfig
+  const { config, clock, env } = context
   const metadata: MetadataOptions = { fetch: globalThis.fetch, clock, env }
   const place = await placeOf(config, metadata)
   const endpoints = endpointsOf(env)

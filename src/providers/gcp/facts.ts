@@ -1,7 +1,7 @@
 // What only the cloud or the machine can tell: known at launch, shown as placeholders by a dry run.
 
 import { type Problem, problem } from '../../problems/problem.ts'
-import type { GcpConfig } from './schema.ts'
+import type { GcpConfig } from './rules.ts'
 
 /** Each undefined until it has been asked for. */
 export interface GcpFacts {

@@ -1,6 +1,6 @@
 // The least a role has to allow, for the pools of a configuration: `provision check --print-iam-policy`.
 // https://cloud.google.com/compute/docs/access/iam-permissions
-import type { GcpConfig } from './schema.ts'
+import type { GcpConfig } from './rules.ts'
 
 /** As `gcloud iam roles create ID --project P --file FILE` takes it. */
 export interface Role {
@@ -73,7 +73,7 @@ const sometimes: [permission: string, why: string, when: When][] = [
 ]
 
 /** Permission and what it is for, as far as these pools need it. */
-export function permissionsOf(pools: GcpConfig[]): Map<string, string> {
+export function permissionsOf(pools: readonly GcpConfig[]): Map<string, string> {
   const asked = sometimes.filter(([, , when]) => pools.some(when))
   return new Map([
     ...Object.entries(always),
@@ -85,7 +85,7 @@ export function permissionsOf(pools: GcpConfig[]): Map<string, string> {
  * A role for the project of the pools. `iam.serviceAccounts.actAs` is not in it: it would hold for every service account
  * of the project, so roles/iam.serviceAccountUser belongs on the VMs' own account alone.
  */
-export function leastRole(pools: GcpConfig[]): Role {
+export function leastRole(pools: readonly GcpConfig[]): Role {
   return {
     title: 'Agent provisioner',
     description: 'Launches and ends agent VMs on Compute Engine',

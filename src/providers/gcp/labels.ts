@@ -3,7 +3,7 @@ import type { MasterAddress } from '../../pki/trust-plan.ts'
 import { derivedName } from '../../platform/derived-id.ts'
 import { type Problem, problem } from '../../problems/problem.ts'
 import { type Ownership, ownerTagsOf } from '../contract.ts'
-import type { GcpConfig } from './schema.ts'
+import type { GcpConfig } from './rules.ts'
 
 export interface LabelInput {
   config: GcpConfig

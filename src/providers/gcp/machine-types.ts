@@ -16,7 +16,7 @@ interface Gpus {
   said: boolean
 }
 
-/** `gpu_type` and `gpu_num` of the result are what is attached; `slots` of each type what its agent has. */
+/** `attached` are the GPUs that are; `slots` of each type what its agent has. */
 export function gcpTypes(keys: Partially<GcpKeys>, block: Block) {
   const several = given(block, 'instance_types')
   if (several && givenIn(block, 'instance_type', 'machine_type'))
@@ -49,11 +49,9 @@ export function gcpTypes(keys: Partially<GcpKeys>, block: Block) {
   }
   return {
     instance_types,
-    instance_type: {
-      machine_type: instance_types?.[0]?.type,
+    attached: {
       gpu_type: attachable && attached.count > 0 ? attached.type : '',
       gpu_num: attachable ? attached.count : 0,
-      preemptible: keys.instance_type?.preemptible,
     },
   }
 }

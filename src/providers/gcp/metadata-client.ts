@@ -1,8 +1,20 @@
 // The Compute Engine metadata server.
 // https://cloud.google.com/compute/docs/metadata/querying-metadata
 
-import { askMetadata, type MetadataOptions, unavailable } from '../../platform/metadata-server.ts'
+import {
+  askMetadata,
+  type MetadataOptions,
+  neededValue,
+  unavailable,
+} from '../../platform/metadata-server.ts'
 import { ProvisionError } from '../../problems/problem.ts'
+
+/** Values that may stand as a host in `master_url` (origin: provconfig/config.go), and what each of them is. */
+export const gceHostAliases = { 'internal-ip': 'address', 'external-ip': 'address' } as const
+
+export function isGceHostAlias(host: string): host is keyof typeof gceHostAliases {
+  return Object.hasOwn(gceHostAliases, host)
+}
 
 const paths = {
   project: 'project/project-id',
@@ -43,4 +55,24 @@ export function gceMetadata(options: MetadataOptions): GceMetadata {
 function baseUrl(env: MetadataOptions['env']): string {
   const host = env['GCE_METADATA_HOST'] || env['GCE_METADATA_IP'] || '169.254.169.254'
   return /^https?:\/\//.test(host) ? host.replace(/\/+$/, '') : `http://${host}`
+}
+
+// The machine this program runs on.
+
+export interface MachineOnGcp {
+  project: string
+  /** Name of the instance. */
+  name: string
+  zone: string
+}
+
+/** Throws CLOUD_METADATA_UNAVAILABLE where this machine is not on Compute Engine. */
+export async function machineOnGcp(options: MetadataOptions): Promise<MachineOnGcp> {
+  const metadata = gceMetadata(options)
+  const [project, name, zone] = await Promise.all([
+    neededValue('project', metadata.get('project')),
+    neededValue('name', metadata.get('name')),
+    neededValue('zone', metadata.get('zone')),
+  ])
+  return { project, name, zone }
 }

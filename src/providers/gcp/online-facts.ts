@@ -9,7 +9,7 @@ import { lastPart } from './instances.ts'
 import { familyOf } from './machine-types.ts'
 import { gceMetadata } from './metadata-client.ts'
 import { type Place, regionOf } from './request.ts'
-import type { GcpConfig } from './schema.ts'
+import type { GcpConfig } from './rules.ts'
 
 /** Regions get a new zone once in years. */
 const zonesKeptMs = 3_600_000

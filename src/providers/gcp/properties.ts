@@ -14,7 +14,7 @@ import {
 import type { SettledFacts } from './facts.ts'
 import { labelProblems, labelsOf, ownerKeys } from './labels.ts'
 import { familyOf, machineTypeName } from './machine-types.ts'
-import type { GcpConfig } from './schema.ts'
+import type { GcpConfig } from './rules.ts'
 
 export interface PropertiesInput {
   config: GcpConfig

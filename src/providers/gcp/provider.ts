@@ -1,4 +1,5 @@
 // Agents on Google Compute Engine.
+
 import { randomUUID } from 'node:crypto'
 import { lastStage, type Stage } from '../../agent-setup/stages.ts'
 import { limit } from '../../platform/limit.ts'
@@ -24,20 +25,19 @@ import { allInstances, isName, isOurs, lastPart, listPool, namesFilter, whereabo
 import { launchVms } from './launch.ts'
 import { onlineFacts, slotsOf } from './online-facts.ts'
 import { gcpLaunch, type Place, placeOf, regionOf } from './request.ts'
-import type { GcpConfig } from './schema.ts'
+import type { GcpConfig } from './rules.ts'
 import { applicationDefault, endpointsOf, transport } from './transport.ts'
 
 export { check } from './check.ts'
-
 /**
  * Throws PROVIDER_CONFIG when no project or zone is known, and REQUEST_BASE_CONFIG for fields the API does not have.
  * Credentials are looked for at the first call.
  */
-export async function create(context: ProviderContext): Promise<Provider> {
+export async function create(context: ProviderContext<GcpConfig>): Promise<Provider> {
   const { clock, env } = context
   const metadata: MetadataOptions = { fetch: globalThis.fetch, clock, env }
   const endpoints = endpointsOf(env)
-  const config = context.config as GcpConfig
+  const { config } = context
   const place = await placeOf(config, metadata)
   const strange = strangeFields(config.base_config, messages())
   if (strange.length) throw new ProvisionError(strange)
@@ -50,13 +50,12 @@ export async function create(context: ProviderContext): Promise<Provider> {
 
 /** The provider over any Compute Engine. */
 export function gcpProvider(
-  context: ProviderContext,
+  context: ProviderContext<GcpConfig>,
   api: GceApi,
   place: Place,
   metadata: MetadataOptions,
 ): Provider {
-  const { owner, clock, master } = context
-  const config = context.config as GcpConfig
+  const { config, owner, clock, master } = context
   const { project } = place
   const pool = { api, owner, project, region: regionOf(place.zone) }
   const factsOf = onlineFacts({ api, config, place, clock, metadata })

@@ -4,12 +4,12 @@ import type { Offering } from '../../planner/instance.ts'
 import { derivedName, derivedUuid } from '../../platform/derived-id.ts'
 import type { MetadataOptions } from '../../platform/metadata-server.ts'
 import { type Problem, ProvisionError, problem } from '../../problems/problem.ts'
-import type { BuildRequest, CloudCall, LaunchRequest, RequestInput } from '../contract.ts'
+import type { CloudCall, LaunchRequest, RequestInput } from '../contract.ts'
 import type { RegionalBulkInsert, ZonalBulkInsert } from './base-config.ts'
 import { type GcpFacts, settleFacts } from './facts.ts'
 import { type GceValue, gceMetadata } from './metadata-client.ts'
 import { type PropertiesInput, propertiesOf } from './properties.ts'
-import type { GcpConfig } from './schema.ts'
+import type { GcpConfig } from './rules.ts'
 
 export type GcpRequestInput = Omit<RequestInput<GcpConfig>, 'setup'> & { setup: Pick<AgentSetup, 'master'> }
 
@@ -38,8 +38,6 @@ export function buildRequest(input: GcpRequestInput, known?: GcpFacts): LaunchRe
   const [first, ...others] = steps.map(callOf)
   return { ...first!, ...(others.length ? { fallbacks: others } : {}), problems }
 }
-
-buildRequest satisfies BuildRequest<GcpConfig>
 
 function callOf({ call, request }: LaunchStep): CloudCall {
   return { call, body: { ...request } }

@@ -1,10 +1,10 @@
 // `type: gcp`: from the keys of the file to the configuration, with the rules between them.
-import { checkDuplicates, commonOf } from '../../config/provider-keys.ts'
-import { type Block, given, isMapping, note, type Partially } from '../../config/read-block.ts'
-import { isBareMetal } from '../aws/instance-types.ts'
+import { isBareMetal } from '../../config/instance-types.ts'
+import { checkDuplicates, commonRules } from '../../config/provider-keys.ts'
+import { type Block, given, isMapping, note, type Partially, sure } from '../../config/read-block.ts'
 import { ownerTags } from '../contract.ts'
 import { bootDiskFor, gcpTypes, lastPart } from './machine-types.ts'
-import type { GcpConfig, GcpKeys } from './schema.ts'
+import type { GcpKeys } from './schema.ts'
 
 /**
  * A public GPU image with Docker and the NVIDIA runtime
@@ -18,33 +18,46 @@ const ownPrefix = ownerTags.cluster.slice(0, ownerTags.cluster.indexOf(':')).con
 
 type Keys = Partially<GcpKeys>
 
-export function gcpOf(keys: Keys, block: Block): Partially<GcpConfig> {
-  const { instance_type, instance_types } = gcpTypes(keys, block)
+/** `type: gcp` after defaults and rules. */
+export type GcpConfig = ReturnType<ReturnType<typeof gcpRules>>
+
+export function gcpRules(keys: Keys, block: Block) {
+  const { attached, instance_types } = gcpTypes(keys, block)
   checkImage(keys, block)
   checkZones(keys, block)
   checkNetwork(keys, block)
   checkLabels(keys, block)
-  const { service_account } = keys
-  const { email, scopes } = service_account ?? {}
+  const { email, scopes } = keys.service_account ?? {}
   if (scopes?.length && !email)
     note(block, 'CONFIG_UNUSED', 'service_account.scopes has no effect without service_account.email', {
       key: ['service_account', 'scopes'],
       part: 'key',
     })
-  return {
-    ...keys,
-    ...commonOf(keys, block, instance_types?.some(({ type }) => isBareMetal(type)) ?? false),
-    type: 'gcp',
-    base_config: keys.base_config ?? {},
-    boot_disk_source_image: keys.boot_disk_source_image ?? '',
-    boot_disk_type: keys.boot_disk_type
-      ? lastPart(keys.boot_disk_type)
-      : bootDiskFor(instance_types?.[0]?.type ?? ''),
-    service_account: { email, scopes: scopes ?? (email ? [cloudPlatform] : []) },
-    instance_type,
-    instance_types,
-    spot: spotOf(keys, block),
-  } as Partially<GcpConfig>
+  const bareMetal = instance_types?.some(({ type }) => isBareMetal(type)) ?? false
+  const common = commonRules(keys, block, bareMetal)
+  checkSpot(keys, block)
+  return (whole: GcpKeys) => {
+    const types = sure(instance_types)
+    const { email, scopes } = whole.service_account
+    return {
+      ...whole,
+      ...common(whole),
+      base_config: whole.base_config ?? {},
+      boot_disk_source_image: whole.boot_disk_source_image ?? '',
+      boot_disk_type: whole.boot_disk_type
+        ? lastPart(whole.boot_disk_type)
+        : bootDiskFor(types[0]?.type ?? ''),
+      service_account: { email, scopes: scopes ?? (email ? [cloudPlatform] : []) },
+      instance_type: {
+        ...attached,
+        machine_type: types[0]?.type ?? '',
+        preemptible: whole.instance_type.preemptible,
+      },
+      /** In order of preference; `instance_type` alone gives a list of one. Every entry has its slots. */
+      instance_types: types,
+      spot: spotOf(whole),
+    }
+  }
 }
 
 function checkImage({ base_config, boot_disk_source_image }: Keys, block: Block): void {
@@ -64,18 +77,18 @@ function checkImage({ base_config, boot_disk_source_image }: Keys, block: Block)
 }
 
 /** The origin's `preemptible` is spot without a fallback. */
-function spotOf({ spot, instance_type }: Keys, block: Block): Partially<GcpConfig['spot']> {
-  const asMapping = typeof spot === 'object' ? spot : undefined
-  const enabled = (asMapping ? asMapping.enabled : spot) as boolean | undefined
+function spotOf({ spot, instance_type }: GcpKeys) {
+  const { enabled, fallback } = typeof spot === 'object' ? spot : { enabled: spot, fallback: 'none' as const }
+  return { enabled: enabled || instance_type.preemptible, fallback }
+}
+
+function checkSpot({ spot, instance_type }: Keys, block: Block): void {
+  const enabled = typeof spot === 'object' ? spot.enabled : spot
   if (instance_type?.preemptible && given(block, 'spot') && enabled === false)
     note(block, 'CONFIG_CONFLICT', 'instance_type.preemptible asks for what spot switches off', {
       key: ['instance_type', 'preemptible'],
       part: 'key',
     })
-  return {
-    enabled: enabled || instance_type?.preemptible,
-    fallback: asMapping ? asMapping.fallback : 'none',
-  }
 }
 
 function checkZones({ zone, zones = [] }: Keys, block: Block): void {

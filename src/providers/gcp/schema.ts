@@ -1,21 +1,8 @@
 // Keys of `type: gcp`: the origin's (origin: provconfig/gcp_config.go) and ours.
 import * as z from 'zod/mini'
-import {
-  block,
-  count,
-  flag,
-  key,
-  keyOr,
-  kinds,
-  name,
-  names,
-  needed,
-  period,
-  shaped,
-  text,
-} from '../../config/fields.ts'
-import type { CommonProviderConfig, InstanceTypeChoice } from '../../config/master-config.ts'
-import { commonKeys, instanceTypes, spotKey } from '../../config/provider-keys.ts'
+import { block, count, flag, key, keyOr, name, names, period, shaped, text } from '../../config/fields.ts'
+import { providerSchema } from '../../config/provider.ts'
+import { instanceTypes, spotKey } from '../../config/provider-keys.ts'
 
 /** https://cloud.google.com/compute/docs/labeling-resources#requirements */
 const labelKey = shaped(
@@ -29,7 +16,7 @@ const labelValue = shaped(
   'Use lower case and replace other characters by "-".',
 )
 
-export const gcpKeys = {
+const gcpKeys = {
   base_config: key(
     z.record(z.string(), z.unknown()),
     'Compute Engine `InstanceProperties` as in its REST API, camelCase; the keys below are laid over it.',
@@ -127,44 +114,6 @@ export const gcpKeys = {
   ),
 }
 
-export const gcpProvider = z
-  .strictObject({
-    type: needed(z.literal('gcp'), 'VMs on Google Compute Engine.'),
-    ...commonKeys,
-    ...gcpKeys,
-  })
-  .register(kinds, { noun: 'a provider of type gcp' })
+export const gcpProvider = providerSchema('gcp', 'VMs on Google Compute Engine.', gcpKeys)
 
 export type GcpKeys = z.output<typeof gcpProvider>
-
-// `type: gcp`: the origin's keys (origin: provconfig/gcp_config.go) and ours.
-
-export interface GcpConfig extends CommonProviderConfig {
-  type: 'gcp'
-  /** Compute Engine `InstanceProperties` as JSON, camelCase; the fields below are laid over it. */
-  base_config: Record<string, unknown>
-  /** undefined: from the metadata server when the provider starts. */
-  project?: string
-  zone?: string
-  /** Several zones: the cloud spreads over those with capacity. */
-  zones: string[]
-  boot_disk_source_image: string
-  boot_disk_size: number
-  boot_disk_type: string
-  labels: Record<string, string>
-  label_key: string
-  /** undefined: the master's instance name when it is on GCE, else `determined-ai-determined`. */
-  label_value?: string
-  name_prefix?: string
-  network_interface: { network: string; subnetwork: string; external_ip: boolean }
-  network_tags: string[]
-  service_account: { email: string; scopes: string[] }
-  instance_type: { machine_type: string; gpu_type: string; gpu_num: number; preemptible: boolean }
-  /** Machine types in order of preference; `instance_type` alone gives a list of one. Every entry has its slots. */
-  instance_types: Required<InstanceTypeChoice>[]
-  /** `instance_type.preemptible: true` is the origin's word for `enabled` without a fallback. */
-  spot: { enabled: boolean; fallback: 'on_demand' | 'none' }
-  cpu_slots_allowed: boolean
-  use_cloud_logging: boolean
-  operation_timeout_period: number
-}

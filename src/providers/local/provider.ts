@@ -17,13 +17,14 @@ import {
   type TerminateResult,
 } from '../contract.ts'
 import { instanceIds, isInstanceId } from './request.ts'
+import type { LocalConfig } from './schema.ts'
 import { instanceOf, type PoolFolder, readRecord, type VmRecord, writeRecord } from './vm-record.ts'
 import { localFailure, openVms, reasonOf, startVm, type Vms } from './vms.ts'
 
 /** Bytes of a console kept between two reads: longer than any stage line. */
 const overlap = 128
 
-export async function create(context: ProviderContext): Promise<Provider> {
+export async function create(context: ProviderContext<LocalConfig>): Promise<Provider> {
   const vms = openPool(context)
   // Launches one after the other, so that the same intent sent twice at once finds what the first call made.
   const alone = limit(1)
@@ -32,8 +33,7 @@ export async function create(context: ProviderContext): Promise<Provider> {
     list: async (signal) => list(vms, signal),
     launch: (order, signal) => alone(() => launch(order, vms, context, signal)),
     terminate: async (ids, signal) => terminate(ids, vms, signal),
-    slotsOf: async (type) =>
-      'slots' in context.config && type === 'local' ? context.config.slots : undefined,
+    slotsOf: async (type) => (type === 'local' ? context.config.slots : undefined),
     consoleStage: (id) => consoleStage(id, vms),
     close: () => alone(() => vms.endAll()),
   }

@@ -1,8 +1,8 @@
 // What launching a local VM would do, as data for people.
 
 import { createHash } from 'node:crypto'
-import type { LocalConfig } from '../../config/master-config.ts'
 import { type Intent, type LaunchRequest, ownerTagsOf, type RequestInput } from '../contract.ts'
+import type { LocalConfig } from './schema.ts'
 
 export function buildRequest({ owner, intent }: RequestInput<LocalConfig>): LaunchRequest {
   return {

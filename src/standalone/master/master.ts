@@ -1,9 +1,11 @@
 // The built-in master, put together: agents join it, work is handed to it, and its REST API tells about both.
+
 import { randomUUID } from 'node:crypto'
 import type { MasterConfig } from '../../config/master-config.ts'
 import type { AgentState, Demand } from '../../planner/demand.ts'
 import type { Clock, Handler, Logger, UpgradeHandler } from '../../platform/ports.ts'
 import type { Problem } from '../../problems/problem.ts'
+import type { AnyProvider } from '../../providers/definition.ts'
 import type { MasterInfo } from '../protocol/messages.ts'
 import {
   type Agent,
@@ -23,6 +25,8 @@ import { createLogStore, createWorkStore, type WorkStore } from './store.ts'
 
 export interface MasterOptions {
   config: Pick<MasterConfig, 'cluster_name' | 'resource_manager' | 'resource_pools'>
+  /** Every kind of provider there is. */
+  providers: readonly AnyProvider[]
   version: string
   /** Of this start. */
   masterId: string
@@ -64,7 +68,7 @@ export interface Master {
 }
 
 export function createMaster(options: MasterOptions): Master {
-  const { config, clock, logger, keeper = forgetfulKeeper() } = options
+  const { config, providers, clock, logger, keeper = forgetfulKeeper() } = options
   const pools = new Map(config.resource_pools.map((pool) => [pool.pool_name, pool]))
   const auxLimit = (pool: string) => pools.get(pool)?.max_aux_containers_per_agent ?? 0
   const masterInfo = masterInfoOf(options)
@@ -129,7 +133,9 @@ export function createMaster(options: MasterOptions): Master {
   return {
     handlers: [
       door.handler,
-      routesHandler(masterRoutes({ config, masterInfo, registry, desk, store, logs, fault: keeper.fault })),
+      routesHandler(
+        masterRoutes({ config, providers, masterInfo, registry, desk, store, logs, fault: keeper.fault }),
+      ),
     ],
     upgrades: [door.upgrade],
     agents: registry.list,

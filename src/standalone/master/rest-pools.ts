@@ -1,7 +1,9 @@
 // GET /api/v1/resource-pools in Determined's shape (origin: proto/src/determined/resourcepool/v1/resourcepool.proto).
-import type { PoolConfig, ProviderConfig } from '../../config/master-config.ts'
+import type { PoolConfig } from '../../config/master-config.ts'
+import type { ProviderConfig } from '../../config/provider-keys.ts'
 import type { ResourcePool } from '../../http/job-view.ts'
 import { infoView } from '../../http/status-endpoints.ts'
+import { type AnyProvider, definitionOf, type ResourcePoolFacts } from '../../providers/definition.ts'
 import type { MasterInfo } from '../protocol/messages.ts'
 import { type Agent, hasJoined, takesWork } from './agent.ts'
 import type { Placed } from './allocation.ts'
@@ -10,6 +12,7 @@ import { failure, ok, page, type Route } from './rest-router.ts'
 
 export interface PoolRoutesOptions {
   pools: PoolConfig[]
+  providers: readonly AnyProvider[]
   auxPool: string
   computePool: string
   agents: () => Agent[]
@@ -31,14 +34,14 @@ export function poolRoutes(options: PoolRoutesOptions): Route[] {
   ]
 }
 
-const typeNames: Record<string, string> = { aws: 'RESOURCE_POOL_TYPE_AWS', gcp: 'RESOURCE_POOL_TYPE_GCP' }
 const slotTypeNames = { cuda: 'TYPE_CUDA', rocm: 'TYPE_ROCM', cpu: 'TYPE_CPU' } as const
 
 function poolView(
   pool: PoolConfig,
-  { agents, auxPool, computePool, heldOn }: PoolRoutesOptions,
+  { providers, agents, auxPool, computePool, heldOn }: PoolRoutesOptions,
 ): ResourcePool & Record<string, unknown> {
   const { pool_name, provider, max_aux_containers_per_agent: auxLimit } = pool
+  const facts = provider && definitionOf(providers, provider).resourcePool(provider)
   const members = agents().filter((agent) => agent.pool === pool_name && hasJoined(agent))
   const hosts = members.map((agent) => ({ agent, ...hostOf(agent, heldOn(agent.id), auxLimit) }))
   const used = sum(hosts, (host) => host.slots - host.free.length)
@@ -47,7 +50,7 @@ function poolView(
   return {
     name: pool_name,
     description: pool.description,
-    type: typeNames[provider?.type ?? ''] ?? 'RESOURCE_POOL_TYPE_STATIC',
+    type: facts?.type ?? 'RESOURCE_POOL_TYPE_STATIC',
     numAgents: members.length,
     slotsAvailable: available,
     slotsUsed: used,
@@ -59,18 +62,21 @@ function poolView(
     defaultAuxPool: pool_name === auxPool,
     schedulerType: 'SCHEDULER_TYPE_PRIORITY',
     schedulerFittingPolicy: 'FITTING_POLICY_BEST',
-    ...providerView(provider),
+    ...providerView(provider, facts),
     details: { aws: null, gcp: null, priorityScheduler: { preemption: false, defaultPriority: 42 } },
   }
 }
 
 /** What a pool with a provider adds; -1 and nothing for one whose agents are somebody else's. */
-function providerView(provider: ProviderConfig | undefined): Record<string, unknown> {
+function providerView(
+  provider: ProviderConfig | undefined,
+  facts: ResourcePoolFacts | undefined,
+): Record<string, unknown> {
   return {
     minAgents: provider?.min_instances ?? 0,
     maxAgents: provider?.max_instances ?? 0,
-    slotsPerAgent: slotsPerAgent(provider),
-    preemptible: isPreemptible(provider),
+    slotsPerAgent: facts?.slotsPerAgent ?? -1,
+    preemptible: facts?.preemptible ?? false,
     masterUrl: provider?.master_url ?? '',
     masterCertName: provider?.master_cert_name ?? '',
     // Scripts may hold secrets; the origin masks them, too.
@@ -82,25 +88,10 @@ function providerView(provider: ProviderConfig | undefined): Record<string, unkn
     agentFluentImage: provider?.agent_fluent_image ?? '',
     maxIdleAgentPeriod: (provider?.max_idle_agent_period ?? 0) / 1000,
     maxAgentStartingPeriod: (provider?.max_agent_starting_period ?? 0) / 1000,
-    location:
-      provider?.type === 'aws'
-        ? (provider.region ?? '')
-        : provider?.type === 'gcp'
-          ? (provider.zone ?? '')
-          : '',
+    location: facts?.location ?? '',
     imageId: '',
-    instanceType: provider && provider.type !== 'local' ? (provider.instance_types[0]?.type ?? '') : '',
+    instanceType: facts?.instanceType ?? '',
   }
-}
-
-function slotsPerAgent(provider: ProviderConfig | undefined): number {
-  if (!provider) return -1
-  return provider.type === 'local' ? provider.slots : (provider.instance_types[0]?.slots ?? 0)
-}
-
-function isPreemptible(provider: ProviderConfig | undefined): boolean {
-  if (provider?.type === 'aws') return provider.spot.enabled
-  return provider?.type === 'gcp' && provider.instance_type.preemptible
 }
 
 function slotType(agents: Agent[]): string {

@@ -1,7 +1,9 @@
 // Every route of the master, in one list.
+
 import { randomUUID } from 'node:crypto'
 import type { MasterConfig } from '../../config/master-config.ts'
 import type { Problem } from '../../problems/problem.ts'
+import type { AnyProvider } from '../../providers/definition.ts'
 import type { MasterInfo } from '../protocol/messages.ts'
 import type { Registry } from './agents.ts'
 import type { Desk } from './desk.ts'
@@ -14,6 +16,7 @@ import type { LogStore, WorkStore } from './store.ts'
 
 export interface MasterRoutesOptions {
   config: Pick<MasterConfig, 'resource_manager' | 'resource_pools'>
+  providers: readonly AnyProvider[]
   masterInfo: MasterInfo
   registry: Registry
   desk: Desk
@@ -38,6 +41,7 @@ export function masterRoutes(options: MasterRoutesOptions): Route[] {
     }),
     ...poolRoutes({
       pools: config.resource_pools,
+      providers: options.providers,
       auxPool,
       computePool,
       agents: registry.list,

@@ -1,14 +1,16 @@
 // A region of a cloud for one file of tests: metadata servers, machines, masters, and user data made from a master.yaml.
+
 import { randomBytes } from 'node:crypto'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { UserData } from '../../../src/agent-setup/pack.ts'
 import { lastStage } from '../../../src/agent-setup/stages.ts'
-import { loadConfig } from '../../../src/config/load.ts'
 import type { ListenOptions } from '../../../src/http/listen.ts'
+import { builtInProviders } from '../../../src/providers/registry.ts'
 import { prepareAll } from '../../../src/provisioner/prepare.ts'
 import type { Agent } from '../../../src/standalone/master/agent.ts'
+import { loadConfig } from '../../support/config.ts'
 import { startMaster, type TestMaster } from '../../support/master.ts'
 import { gateway, Machine, type MachineKind } from './machine.ts'
 import { type Instance, type Metadata, serveMetadata } from './metadata.ts'
@@ -99,7 +101,11 @@ export class Site {
     // JSON is YAML.
     const { config, problems } = loadConfig(this.file(JSON.stringify(yaml)))
     if (!config) throw new Error(JSON.stringify(problems))
-    const { plans, problems: common } = await prepareAll(config, { now: Date.now(), localAgent: [] })
+    const { plans, problems: common } = await prepareAll(config, {
+      now: Date.now(),
+      localAgent: [],
+      providers: builtInProviders,
+    })
     const userData = plans[0]?.userData
     if (!userData) throw new Error(JSON.stringify([...common, ...(plans[0]?.problems ?? [])]))
     return userData

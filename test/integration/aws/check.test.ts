@@ -1,7 +1,7 @@
 // `provision check` on EC2: everything a launch needs is looked at, everything wrong is told at once, nothing is launched.
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import { check } from '../../../src/providers/aws/provider.ts'
-import type { AwsConfig } from '../../../src/providers/aws/schema.ts'
+import { check } from '../../../src/providers/aws/check.ts'
+import type { AwsConfig } from '../../../src/providers/aws/rules.ts'
 import { type AwsCloud, awsCloud, bothTypes } from '../../support/aws-cloud.ts'
 import { awsConfig, master, offering } from '../../support/cloud-pools.ts'
 import { tagKinds } from '../../support/fake-ec2/launches.ts'

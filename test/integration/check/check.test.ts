@@ -1,11 +1,13 @@
 // `provision check` with real masters and the fake EC2: what is passed, what is wrong, and what nobody looked at.
+
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { createDevelopmentChain, type DevelopmentChain } from '../../../src/pki/development-ca.ts'
 import { systemClock } from '../../../src/platform/clock.ts'
-import type { ProviderModule } from '../../../src/providers/contract.ts'
+import type { AnyProvider } from '../../../src/providers/definition.ts'
+import { builtInProviders } from '../../../src/providers/registry.ts'
 import { type CheckOptions, checkAll } from '../../../src/provisioner/check.ts'
 import { type CheckRow, exitOfRows } from '../../../src/provisioner/check-rows.ts'
 import { type AwsCloud, awsCloud } from '../../support/aws-cloud.ts'
@@ -50,7 +52,14 @@ resource_pools:
 
 function check(change: Partial<CheckOptions> = {}): Promise<CheckRow[]> {
   const env = cloud.env
-  return checkAll({ file, env, clock: systemClock, logger: silentLogger, ...change })
+  return checkAll({
+    file,
+    env,
+    providers: builtInProviders,
+    clock: systemClock,
+    logger: silentLogger,
+    ...change,
+  })
 }
 
 const brief = (rows: CheckRow[], subject = 'pool gpu') =>
@@ -179,12 +188,12 @@ resource_pools: [{pool_name: gpu, provider: {${aws}}}]
 })
 
 describe('the cloud', () => {
-  const load = (module: Partial<ProviderModule>) => async () => module as ProviderModule
+  const asked = (check: AnyProvider['check']) => builtInProviders.map((one) => ({ ...one, check }))
   const cloudOf = async (change: Partial<CheckOptions>) => rowOf(await check(change), 'cloud')
 
   it('that cannot be asked is never called good', async () => {
     config(await serve(chain))
-    expect(await cloudOf({ load: load({}) })).toMatchObject({ result: 'not_checked' })
+    expect(await cloudOf({ providers: asked(undefined) })).toMatchObject({ result: 'not_checked' })
   })
 
   it('that gives no answer has failed, with exit status 4', async () => {
@@ -192,7 +201,7 @@ describe('the cloud', () => {
     const check = async () => {
       throw new Error('socket hang up')
     }
-    const row = await cloudOf({ load: load({ check }) })
+    const row = await cloudOf({ providers: asked(check) })
     expect(row).toMatchObject({ result: 'failed', problem: { message: 'socket hang up' } })
     expect(exitOfRows([row!])).toBe(4)
   })

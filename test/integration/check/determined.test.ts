@@ -1,6 +1,8 @@
 // `provision check` beside a Determined master: what its REST API tells before anything is launched.
+
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { systemClock } from '../../../src/platform/clock.ts'
+import { builtInProviders } from '../../../src/providers/registry.ts'
 import { checkAll } from '../../../src/provisioner/check.ts'
 import { type Opened, openFake } from '../../support/fake-determined/opened.ts'
 import { silentLogger } from '../../support/silent-logger.ts'
@@ -21,6 +23,7 @@ resource_pools:
 `,
   )
   const found = await checkAll({
+    providers: builtInProviders,
     ...{ file, env: {}, clock: systemClock, logger: silentLogger },
   })
   return found

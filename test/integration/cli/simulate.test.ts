@@ -1,11 +1,13 @@
 // `provision simulate` as a user runs it: the example, the shape that programs read, and what is said wrongly.
+
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { loadConfig } from '../../../src/config/load.ts'
+import { builtInProviders } from '../../../src/providers/registry.ts'
 import { simulate } from '../../../src/simulator/simulate.ts'
 import { trialFaults } from '../../../src/simulator/trial.ts'
+import { loadConfig } from '../../support/config.ts'
 import { runCli } from '../../support/run-cli.ts'
 import { root } from '../../support/sources.ts'
 
@@ -130,6 +132,7 @@ describe('a simulation', () => {
     const told: number[] = []
     const ending = simulate({
       config: config!,
+      providers: builtInProviders,
       trace: { text: 'submit,slots,duration\n0,1,100h\n', name: 'jobs' },
       boot: { least: 60_000, most: 60_000 },
       placesWithin: 0,

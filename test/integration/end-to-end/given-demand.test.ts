@@ -2,8 +2,8 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { loadConfig } from '../../../src/config/load.ts'
 import type { MasterConfig } from '../../../src/config/master-config.ts'
+import { loadConfig } from '../../support/config.ts'
 import { type MemoryMaster, memoryMaster } from '../../support/memory-master.ts'
 import { Cluster } from '../../support/stand-alone.ts'
 

@@ -1,10 +1,10 @@
 // A master that pushes over TLS: VMs come for its work, and idle ones go once it has drained them.
 import { readFileSync, writeFileSync } from 'node:fs'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { loadConfig } from '../../../src/config/load.ts'
 import type { PushedDemand } from '../../../src/demand/push.ts'
 import type { Provisioner } from '../../../src/provisioner/provisioner.ts'
 import { type AskOptions, ask } from '../../support/ask.ts'
+import { loadConfig } from '../../support/config.ts'
 import { Cluster } from '../../support/stand-alone.ts'
 
 let cluster: Cluster

@@ -1,7 +1,7 @@
 // `provision check` on Compute Engine: everything a launch needs is looked at, everything wrong is told at once.
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import { check } from '../../../src/providers/gcp/provider.ts'
-import type { GcpConfig } from '../../../src/providers/gcp/schema.ts'
+import { check } from '../../../src/providers/gcp/check.ts'
+import type { GcpConfig } from '../../../src/providers/gcp/rules.ts'
 import { offering } from '../../support/cloud-pools.ts'
 import { type GcpCloud, gcpCloud } from '../../support/gcp-cloud.ts'
 

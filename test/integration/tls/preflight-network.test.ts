@@ -109,15 +109,17 @@ test('of a host with several addresses, the first refusal is told', async () => 
   )
 })
 
+const inCloud = { scheme: 'https', host: 'local-ipv4', port: 8443, alias: 'address' } as const
+
 test('an address only agents can look up is not dialled', async () => {
-  const result = await dial(8443, { address: { scheme: 'https', host: 'local-ipv4', port: 8443 } })
+  const result = await dial(8443, { address: inCloud })
   expectUnverified(result, 'PREFLIGHT_NO_ADDRESS', 'agents dial `local-ipv4`, which only they can look up')
 })
 
 test('another address is dialled instead of it, and the certificate name still verified', async () => {
   const port = await masters.secure(server)
   const result = await dial(port, {
-    address: { scheme: 'https', host: 'local-ipv4', port: 8443 },
+    address: inCloud,
     dialAddress: { host: '127.0.0.1', port },
   })
   expect(result).toMatchObject({ verdict: 'ok', name, dialled: { host: '127.0.0.1', port } })

@@ -1,6 +1,6 @@
 // One row of the table of certificate shapes: what a user may hand us, what we say, and what real clients do with it.
 
-import type { TlsOptions } from '../../../src/config/master-config.ts'
+import type { TlsOptions } from '../../../src/config/provider-keys.ts'
 import type { MasterAddress, TrustMode } from '../../../src/pki/trust-plan.ts'
 import type { ProblemCode } from '../../../src/problems/codes.ts'
 import type { Issued } from '../x509.ts'

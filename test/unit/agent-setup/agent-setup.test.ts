@@ -1,10 +1,12 @@
 import { describe, expect, it } from 'vitest'
 import { agentSetupOf } from '../../../src/agent-setup/setup.ts'
-import { parseConfig } from '../../../src/config/load.ts'
 import { marketOf } from '../../../src/planner/bins.ts'
+import { definitionOf, machineOf } from '../../../src/providers/definition.ts'
+import { builtInProviders } from '../../../src/providers/registry.ts'
 import { poolSettings } from '../../../src/provisioner/pools.ts'
 import { isProvided } from '../../../src/provisioner/prepare.ts'
-import { trustPlan } from '../../support/agent-setups.ts'
+import { machines, trustPlan } from '../../support/agent-setups.ts'
+import { parseConfig } from '../../support/config.ts'
 
 const image = {
   aws: 'image: {id: ami-0123456789abcdef0}',
@@ -29,12 +31,16 @@ function poolOf(type: 'aws' | 'gcp' | 'local', ...lines: string[]) {
 }
 
 function setup(type: 'aws' | 'gcp' | 'local', ...lines: string[]) {
+  const pool = poolOf(type, ...lines)
+  const definition = definitionOf(builtInProviders, pool.provider)
   return agentSetupOf({
-    pool: poolOf(type, ...lines),
+    pool,
     master: { scheme: 'https', host: 'm', port: 8443 },
     trust: trustPlan('system'),
     agentConfig: { a: 1 },
-    localAgent: ['node', 'agent'],
+    machine: machineOf(definition),
+    machines,
+    facts: definition.agent(pool.provider, ['node', 'agent']),
   })
 }
 
@@ -85,7 +91,7 @@ describe('what a pool is run with', () => {
       'max_idle_agent_period: 5m',
       'launch_rate: 30',
     )
-    expect(poolSettings(pool)).toMatchObject({
+    expect(poolSettings(pool, builtInProviders)).toMatchObject({
       policy: { minInstances: 1, maxInstances: 9, maxIdle: 300_000, launchRate: 30, maxAuxPerAgent: 100 },
       launchError: { timeout: 0, retries: 0 },
       visibility: 60_000,
@@ -99,7 +105,7 @@ describe('what a pool is run with', () => {
       'subnet_ids: [subnet-b, subnet-a]',
       'spot: {enabled: true, fallback: on_demand}',
     )
-    const [size] = marketOf(poolSettings(pool).offerings, [], 0)
+    const [size] = marketOf(poolSettings(pool, builtInProviders).offerings, [], 0)
     expect(size!.free.map((one) => `${one.capacityType} ${one.instanceType} ${one.zone}`)).toEqual([
       'spot g6.xlarge subnet-b',
       'spot g6.xlarge subnet-a',
@@ -113,6 +119,6 @@ describe('what a pool is run with', () => {
   })
 
   it('trusts the listing of this machine at once', () => {
-    expect(poolSettings(poolOf('local')).visibility).toBe(0)
+    expect(poolSettings(poolOf('local'), builtInProviders).visibility).toBe(0)
   })
 })

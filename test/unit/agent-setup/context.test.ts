@@ -5,7 +5,7 @@ import {
   type NameKind,
   type TemplateContext,
 } from '../../../src/agent-setup/templates.ts'
-import { agentSetup, trustPlan } from '../../support/agent-setups.ts'
+import { agentSetup, machines, trustPlan } from '../../support/agent-setups.ts'
 
 function kinds(context: TemplateContext, prefix = ''): [string, NameKind][] {
   return Object.entries(context).flatMap(([name, value]): [string, NameKind][] => {
@@ -17,7 +17,7 @@ function kinds(context: TemplateContext, prefix = ''): [string, NameKind][] {
 
 describe('what a template is given', () => {
   it('is exactly what the table of names says', () => {
-    const declared = Object.entries(contextNames).map(([name, { kind }]) => [name, kind])
+    const declared = Object.entries(contextNames(machines)).map(([name, { kind }]) => [name, kind])
     expect(kinds(contextOf(agentSetup()))).toEqual(declared)
   })
 

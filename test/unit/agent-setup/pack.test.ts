@@ -1,6 +1,6 @@
 import { gunzipSync } from 'node:zlib'
 import { describe, expect, it } from 'vitest'
-import { gzip, packUserData, userDataLimit } from '../../../src/agent-setup/pack.ts'
+import { gzip, packUserData } from '../../../src/agent-setup/pack.ts'
 import { renderScript } from '../../../src/agent-setup/render.ts'
 import type { TrustMode } from '../../../src/pki/trust-plan.ts'
 import { agentSetup, type SetupChanges, trustPlan } from '../../support/agent-setups.ts'
@@ -90,7 +90,7 @@ describe('user data over the limit', () => {
       limit,
       parts,
     } = details as { packed: number; limit: number; parts: Record<string, number> }
-    expect(limit).toBe(userDataLimit.aws)
+    expect(limit).toBe(16_384)
     expect(size).toBeGreaterThan(limit)
     expect(Object.keys(parts)).toEqual([
       'startup_script',

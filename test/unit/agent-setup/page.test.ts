@@ -1,17 +1,19 @@
 // docs/user-data.md says what the code does.
+
 import { readdirSync, readFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { expect, it } from 'vitest'
-import { userDataLimit } from '../../../src/agent-setup/pack.ts'
 import { failureStages, progressStages } from '../../../src/agent-setup/stages.ts'
-import { contextNames, helperNames } from '../../../src/agent-setup/templates.ts'
+import { helperNames } from '../../../src/agent-setup/template-options.ts'
+import { contextNames } from '../../../src/agent-setup/templates.ts'
+import { machines } from '../../support/agent-setups.ts'
 
 const root = join(import.meta.dirname, '../../..')
 const page = readFileSync(join(root, 'docs/user-data.md'), 'utf8')
 const rows = page.split('\n').filter((line) => /^\| `[a-z]\w/.test(line))
 
 it('lists every name of a template, and nothing else', () => {
-  const names = Object.entries(contextNames).map(
+  const names = Object.entries(contextNames(machines)).map(
     ([name, { kind, meaning }]) => `| \`${name}\` | ${kind} | ${meaning} |`,
   )
   expect(rows.filter((row) => / \| (?:text|list|switch) \| /.test(row))).toEqual(names)
@@ -25,10 +27,10 @@ it('lists every failure with its exit status', () => {
 })
 
 it('names every other stage, partial and helper, and the limits', () => {
-  const partials = readdirSync(join(root, 'templates/partials')).map(
-    (file) => `{{> ${basename(file, '.hbs')}}}`,
+  const partials = ['partials', 'providers'].flatMap((folder) =>
+    readdirSync(join(root, 'templates', folder)).map((file) => `{{> ${basename(file, '.hbs')}}}`),
   )
-  const limits = [userDataLimit.aws, userDataLimit.gcp].map((limit) => limit.toLocaleString('en-US'))
+  const limits = machines.flatMap(({ userData: { limit } }) => limit?.toLocaleString('en-US') ?? [])
   const helpers = helperNames.map((name) => `{{${name} `)
   for (const text of [...progressStages.map((stage) => `\`${stage}\``), ...partials, ...limits, ...helpers])
     expect(page).toContain(text)

@@ -1,14 +1,16 @@
 import Handlebars from 'handlebars'
 import { describe, expect, it } from 'vitest'
-import { lintTemplate } from '../../../src/agent-setup/user-template.ts'
+import { lintTemplate, vocabularyOf } from '../../../src/agent-setup/user-template.ts'
 import { placeOf } from '../../../src/problems/problem.ts'
+import { machines } from '../../support/agent-setups.ts'
 
 /** `CODE line:column`, of a template whose first line is the shebang. */
 function lint(body: string): string[] {
   const source = { name: 'own.hbs', text: `#!/bin/bash\n${body}` }
-  return lintTemplate(source, Handlebars.parse, ['docker', 'report']).map(
-    ({ code, where }) => `${code} ${placeOf(where!).replace('own.hbs:', '')}`,
-  )
+  return lintTemplate(source, Handlebars.parse, {
+    ...vocabularyOf(machines),
+    partials: ['docker', 'report'],
+  }).map(({ code, where }) => `${code} ${placeOf(where!).replace('own.hbs:', '')}`)
 }
 
 describe('a template that is right', () => {
@@ -65,7 +67,11 @@ describe('a value that would reach the script raw', () => {
   })
 
   it('comes with the way to write it', () => {
-    const [problem] = lintTemplate({ name: 't', text: '#!/bin/bash\n{{master.host}}' }, Handlebars.parse, [])
+    const [problem] = lintTemplate(
+      { name: 't', text: '#!/bin/bash\n{{master.host}}' },
+      Handlebars.parse,
+      vocabularyOf(machines),
+    )
     expect(problem!.remedy).toBe('Write {{sh master.host}}, {{list master.host}} or {{text master.host}}.')
   })
 })
@@ -133,7 +139,7 @@ describe('what is no template of a script at all', () => {
   })
 
   it('misses the first line the cloud looks for', () => {
-    const problems = lintTemplate({ name: 't', text: 'echo hi\n' }, Handlebars.parse, [])
+    const problems = lintTemplate({ name: 't', text: 'echo hi\n' }, Handlebars.parse, vocabularyOf(machines))
     expect(problems.map(({ code }) => code)).toEqual(['TEMPLATE_NO_SHEBANG'])
   })
 

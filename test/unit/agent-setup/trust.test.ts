@@ -1,8 +1,10 @@
 // The rules of trust: scheme, mode, certificate name; each with its reason.
+
 import { describe, expect, test } from 'vitest'
 import { planTrust, type TrustInput } from '../../../src/agent-setup/trust.ts'
 import { parseMaterial, type TlsMaterial } from '../../../src/pki/credentials.ts'
 import { parseTrustAnchors } from '../../../src/pki/trust-anchors.ts'
+import { builtInProviders } from '../../../src/providers/registry.ts'
 import { joined, threeOf } from '../../support/shapes/shape.ts'
 import { type Issued, now } from '../../support/x509.ts'
 import { dns, ip } from '../../support/x509-extensions.ts'
@@ -27,9 +29,12 @@ interface Ask extends Omit<Partial<TrustInput>, 'address' | 'options'> {
   allowIpOnly?: boolean
 }
 
+/** What the clouds replace. */
+const aliases = Object.assign({}, ...builtInProviders.map(({ hostAliases }) => hostAliases))
+
 function plan({ scheme = 'https', host = '10.0.0.5', trust = 'auto', allowIpOnly = false, ...rest }: Ask) {
   const input: TrustInput = {
-    address: { scheme, host, port: 8443 },
+    address: { scheme, host, port: 8443, alias: aliases[host] },
     options: { trust, allow_ip_only: allowIpOnly, ...(rest.caMaterial && { ca_file: 'ca.pem' }) },
     certificateName: '',
     now,

@@ -1,5 +1,5 @@
 // A validator of the part of JSON Schema (draft-07) that `provision schema` uses. An unknown keyword is an error.
-import type { JsonSchema } from '../../../src/config/reference.ts'
+import type { JsonSchema } from '../../../src/config/json-schema.ts'
 
 const silent = new Set([
   '$schema',

@@ -3,9 +3,9 @@ import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:f
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { loadConfig, parseConfig } from '../../../src/config/load.ts'
 import { reportProblem, reportProblems } from '../../../src/config/report.ts'
 import type { Problem } from '../../../src/problems/problem.ts'
+import { loadConfig, parseConfig } from '../../support/config.ts'
 import { aws, local } from './marked.ts'
 
 const codes = (problems: Problem[]) => problems.map(({ code }) => code)

@@ -1,7 +1,8 @@
 // Configurations with a mark where a problem is expected: `➤` stands before the very character.
-import { parseConfig } from '../../../src/config/load.ts'
+
 import type { ProblemCode } from '../../../src/problems/codes.ts'
 import type { Problem } from '../../../src/problems/problem.ts'
+import { parseConfig } from '../../support/config.ts'
 
 export interface WrongInput {
   /** The rule, in words. */

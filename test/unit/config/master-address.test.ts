@@ -1,9 +1,11 @@
 // Where agents dial: what master_url says, and what stands in for what it leaves out.
+
 import { describe, expect, it } from 'vitest'
-import { parseConfig } from '../../../src/config/load.ts'
 import { masterAddressOf, parseMasterUrl } from '../../../src/config/master-address.ts'
 import { masterUrl } from '../../../src/pki/trust-plan.ts'
 import { ProvisionError } from '../../../src/problems/problem.ts'
+import { builtInProviders } from '../../../src/providers/registry.ts'
+import { parseConfig } from '../../support/config.ts'
 import { aws, gcp, local } from './marked.ts'
 
 const tls = 'security: {tls: {cert: c}}\n'
@@ -11,7 +13,10 @@ const tls = 'security: {tls: {cert: c}}\n'
 function addressOf(text: string, masterHost?: string) {
   const { config, problems } = parseConfig(text, 'master.yaml')
   expect(problems).toEqual([])
-  const { address, problems: said } = masterAddressOf(config!, config!.resource_pools[0]!, { masterHost })
+  const { address, problems: said } = masterAddressOf(config!, config!.resource_pools[0]!, {
+    masterHost,
+    providers: builtInProviders,
+  })
   return `${masterUrl(address)} ${said.map(({ code }) => code).join(' ')}`.trim()
 }
 
@@ -62,7 +67,7 @@ describe('the address agents dial', () => {
     const { config } = parseConfig(local(''), 'master.yaml')
     const pool = config!.resource_pools[0]!
     pool.provider!.master_url = 'https://a@b'
-    expect(() => masterAddressOf(config!, pool)).toThrow(ProvisionError)
+    expect(() => masterAddressOf(config!, pool, { providers: builtInProviders })).toThrow(ProvisionError)
   })
 })
 

@@ -2,13 +2,13 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { stringify } from 'yaml'
-import { parseConfig } from '../../../src/config/load.ts'
 import { commonKeys } from '../../../src/config/provider-keys.ts'
 import { reportProblems } from '../../../src/config/report.ts'
 import { masterFile, poolBlock } from '../../../src/config/schema.ts'
 import { isError, type Problem } from '../../../src/problems/problem.ts'
-import { awsKeys } from '../../../src/providers/aws/schema.ts'
-import { gcpKeys } from '../../../src/providers/gcp/schema.ts'
+import { awsProvider } from '../../../src/providers/aws/schema.ts'
+import { gcpProvider } from '../../../src/providers/gcp/schema.ts'
+import { parseConfig } from '../../support/config.ts'
 import { aws, gcp, local } from './marked.ts'
 
 function answer(text: string): Problem[] {
@@ -27,7 +27,7 @@ const runs = { numRuns: 100 }
 const words = [
   ...Object.keys(masterFile._zod.def.shape),
   ...Object.keys(poolBlock._zod.def.shape),
-  ...Object.keys({ ...commonKeys, ...awsKeys, ...gcpKeys }),
+  ...Object.keys({ ...commonKeys, ...awsProvider._zod.def.shape, ...gcpProvider._zod.def.shape }),
   ...['type', 'tls', 'cert', 'slots', 'machine_type', 'gpu_num', '__proto__', 'constructor', 'toString', ''],
 ]
 const scalar = fc.oneof(
@@ -92,7 +92,7 @@ describe('the loader', () => {
   })
 
   it('answers to any value of any key of a provider', () => {
-    const keys = Object.keys({ ...commonKeys, ...awsKeys, ...gcpKeys })
+    const keys = Object.keys({ ...commonKeys, ...awsProvider._zod.def.shape, ...gcpProvider._zod.def.shape })
     const block = fc.dictionary(fc.constantFrom(...keys), tree, { maxKeys: 8 })
     const type = fc.constantFrom(aws, gcp, local)
     fc.assert(

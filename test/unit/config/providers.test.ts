@@ -1,9 +1,9 @@
 // What providers become: defaults, old keys beside new ones, slots, GPUs and disks.
 import { describe, expect, it } from 'vitest'
-import { parseConfig } from '../../../src/config/load.ts'
-import type { LocalConfig } from '../../../src/config/master-config.ts'
-import type { AwsConfig } from '../../../src/providers/aws/schema.ts'
-import type { GcpConfig } from '../../../src/providers/gcp/schema.ts'
+import type { AwsConfig } from '../../../src/providers/aws/rules.ts'
+import type { GcpConfig } from '../../../src/providers/gcp/rules.ts'
+import type { LocalConfig } from '../../../src/providers/local/schema.ts'
+import { parseConfig } from '../../support/config.ts'
 import { aws, gcp, local, provider } from './marked.ts'
 
 function read<C>(text: string): C {

@@ -1,6 +1,6 @@
 // Keys that requests need and the origin has not: GCE spot, and how far metadata reaches.
 import { describe, expect, it } from 'vitest'
-import { parseConfig } from '../../../src/config/load.ts'
+import { parseConfig } from '../../support/config.ts'
 
 function provider(lines: string[]) {
   const text = [

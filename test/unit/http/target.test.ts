@@ -3,8 +3,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { parseConfig } from '../../../src/config/load.ts'
 import { type Target, targetByConfig, targetByUrl } from '../../../src/http/target.ts'
+import { parseConfig } from '../../support/config.ts'
 
 let dir: string
 let tokenFile: string

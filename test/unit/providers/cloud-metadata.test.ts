@@ -1,9 +1,11 @@
 // What this machine learns about itself, over real HTTP.
+
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { Clock } from '../../../src/platform/ports.ts'
-import { ec2Metadata } from '../../../src/providers/aws/metadata.ts'
-import { machineOnAws, machineOnGcp, resolveHost } from '../../../src/providers/cloud-metadata.ts'
-import { gceMetadata } from '../../../src/providers/gcp/metadata-client.ts'
+import { ec2Metadata, machineOnAws } from '../../../src/providers/aws/metadata.ts'
+import { resolveHost } from '../../../src/providers/definition.ts'
+import { gceMetadata, machineOnGcp } from '../../../src/providers/gcp/metadata-client.ts'
+import { builtInProviders } from '../../../src/providers/registry.ts'
 import { type MetadataServer, metadataServer } from '../../support/metadata-server.ts'
 
 const onAws = {
@@ -122,16 +124,20 @@ describe('host aliases', () => {
     ['local-hostname', 'ip-10-0-0-7.internal'],
     ['internal-ip', '10.1.0.7'],
   ])('%s is %s', async (alias, address) => {
-    expect(await resolveHost(alias, options())).toBe(address)
+    expect(await resolveHost(alias, builtInProviders, options())).toBe(address)
   })
 
   it('of addresses this machine has not are refused by name', async () => {
-    await expect(resolveHost('public-ipv4', options())).rejects.toThrow(unavailable('public-ipv4'))
-    await expect(resolveHost('external-ip', options())).rejects.toThrow(unavailable('external-ip'))
+    await expect(resolveHost('public-ipv4', builtInProviders, options())).rejects.toThrow(
+      unavailable('public-ipv4'),
+    )
+    await expect(resolveHost('external-ip', builtInProviders, options())).rejects.toThrow(
+      unavailable('external-ip'),
+    )
   })
 
   it('are the only hosts anybody is asked about', async () => {
-    expect(await resolveHost('master.example.com', options())).toBe('master.example.com')
+    expect(await resolveHost('master.example.com', builtInProviders, options())).toBe('master.example.com')
     expect(server.calls).toEqual([])
   })
 })

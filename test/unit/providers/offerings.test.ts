@@ -1,9 +1,11 @@
 import { describe, expect, it } from 'vitest'
-import type { LocalConfig } from '../../../src/config/master-config.ts'
+import type { ProviderConfig } from '../../../src/config/provider-keys.ts'
 import { offeringKey } from '../../../src/planner/instance.ts'
-import type { AwsConfig } from '../../../src/providers/aws/schema.ts'
-import type { GcpConfig } from '../../../src/providers/gcp/schema.ts'
-import { offeringsOf } from '../../../src/providers/registry.ts'
+import type { AwsConfig } from '../../../src/providers/aws/rules.ts'
+import { definitionOf } from '../../../src/providers/definition.ts'
+import type { GcpConfig } from '../../../src/providers/gcp/rules.ts'
+import type { LocalConfig } from '../../../src/providers/local/schema.ts'
+import { builtInProviders } from '../../../src/providers/registry.ts'
 
 const aws = {
   type: 'aws',
@@ -16,7 +18,8 @@ const aws = {
   spot: { enabled: true, fallback: 'on_demand' },
 } as unknown as AwsConfig
 
-const keys = (provider: Parameters<typeof offeringsOf>[0]) => offeringsOf(provider).map(offeringKey)
+const offeringsOf = (config: ProviderConfig) => definitionOf(builtInProviders, config).offerings(config)
+const keys = (config: ProviderConfig) => offeringsOf(config).map(offeringKey)
 
 describe('offerings', () => {
   it('try spot before its fallback, and types before zones', () => {

@@ -1,9 +1,19 @@
 import { describe, expect, it } from 'vitest'
-import { providerKinds } from '../../../src/config/master-config.ts'
-import { loadProvider } from '../../../src/providers/registry.ts'
+import { definitionOf, withProviders } from '../../../src/providers/definition.ts'
+import { builtInProviders } from '../../../src/providers/registry.ts'
 
 describe('the registry of providers', () => {
-  it.each(providerKinds)('has a module for %s', async (kind) => {
-    expect(await loadProvider(kind)).toMatchObject({ create: expect.any(Function) })
+  it.each(builtInProviders.map(({ kind }) => kind))('has one that can be opened for %s', (kind) => {
+    expect(definitionOf(builtInProviders, { type: kind })).toMatchObject({ open: expect.any(Function) })
+  })
+
+  it('has each kind once, and takes no second of it', () => {
+    expect(withProviders(builtInProviders)).toEqual(builtInProviders)
+    const [first] = builtInProviders
+    expect(() => withProviders(builtInProviders, [first!])).toThrow(`two providers of type "${first!.kind}"`)
+  })
+
+  it('says so when a block was read with other providers', () => {
+    expect(() => definitionOf([], { type: 'mine' })).toThrow('no provider of type "mine"')
   })
 })

@@ -1,15 +1,17 @@
 // The one owner of the master's certificate: who gets a renewed one, in which order, and what keeps it out.
+
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { parseConfig } from '../../../src/config/load.ts'
 import type { MasterConfig } from '../../../src/config/master-config.ts'
 import { createDevelopmentChain, type DevelopmentChain } from '../../../src/pki/development-ca.ts'
 import { problem } from '../../../src/problems/problem.ts'
+import { builtInProviders } from '../../../src/providers/registry.ts'
 import { openCertificate } from '../../../src/provisioner/certificate.ts'
 import { giveToNewVms, openPlans } from '../../../src/provisioner/plans.ts'
 import { type CapturingLogger, capturingLogger } from '../../support/capturing-logger.ts'
+import { parseConfig } from '../../support/config.ts'
 import { FakeClock } from '../../support/fake-clock.ts'
 
 const pool = (name: string, more = '') => `
@@ -127,6 +129,7 @@ describe('the certificate', () => {
       hosts: new Map(),
       now: Date.now,
       localAgent: [],
+      providers: builtInProviders,
     })
     const renewals: Promise<void>[] = []
     certificate.subscribe((renewed) => {

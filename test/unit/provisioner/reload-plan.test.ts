@@ -1,8 +1,10 @@
 // What a running provisioner takes over of a changed file, and what it names as waiting for the next start.
+
 import { describe, expect, it } from 'vitest'
-import { parseConfig } from '../../../src/config/load.ts'
 import type { MasterConfig } from '../../../src/config/master-config.ts'
+import { builtInProviders } from '../../../src/providers/registry.ts'
 import { planReload } from '../../../src/provisioner/reload.ts'
+import { parseConfig } from '../../support/config.ts'
 
 const base = `
 port: 8080
@@ -30,7 +32,7 @@ function reload(...edits: [string, string][]) {
     expect(text).toContain(from)
     return text.replace(from, to)
   }, base)
-  const plan = planReload(config(base), config(changed))
+  const plan = planReload(config(base), config(changed), builtInProviders)
   const told = plan.changes.map(({ path, takes }) => `${path.join('/')} ${takes}`)
   return { ...plan, told }
 }

@@ -1,15 +1,17 @@
 // Taking a changed configuration over: all of what can be, or nothing when VMs could not be made by it.
+
 import { appendFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { parseConfig } from '../../../src/config/load.ts'
 import type { MasterConfig } from '../../../src/config/master-config.ts'
 import { contentsFingerprint } from '../../../src/platform/files.ts'
+import { builtInProviders } from '../../../src/providers/registry.ts'
 import { createConfiguration, watchConfiguration } from '../../../src/provisioner/configuration.ts'
 import { openPlans } from '../../../src/provisioner/plans.ts'
 import type { RunningPools } from '../../../src/provisioner/pools.ts'
 import { type CapturingLogger, capturingLogger } from '../../support/capturing-logger.ts'
+import { parseConfig } from '../../support/config.ts'
 import { FakeClock } from '../../support/fake-clock.ts'
 
 const text = `
@@ -41,8 +43,9 @@ beforeEach(() => {
 
 async function reloaded(from: string, to: string) {
   const before = parsed(text)
-  const configuration = createConfiguration(before, logger)
+  const configuration = createConfiguration(before, { providers: builtInProviders, logger })
   const { plans } = await openPlans({
+    providers: builtInProviders,
     config: configuration.current,
     certificate: () => undefined,
     identity: { clusterId: 'c', writerId: 'w' },
@@ -128,7 +131,15 @@ describe('the configuration file', () => {
     const onChange = (config: MasterConfig) => {
       taken.push(config.resource_pools[0]!.provider!.max_instances)
     }
-    const stop = watchConfiguration({ file, env: {}, clock, logger, since, onChange })
+    const stop = watchConfiguration({
+      file,
+      providers: builtInProviders,
+      env: {},
+      clock,
+      logger,
+      since,
+      onChange,
+    })
     appendFileSync(file, '      max_instancs: 9\n')
     await clock.advance(3_000)
     expect(logger.lines).toEqual([])

@@ -1,15 +1,17 @@
 // A certificate and a configuration may change in the same moment: neither must undo the other.
+
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { parseConfig } from '../../../src/config/load.ts'
 import type { MasterConfig } from '../../../src/config/master-config.ts'
 import type { TlsMaterial } from '../../../src/pki/credentials.ts'
 import { createDevelopmentChain } from '../../../src/pki/development-ca.ts'
+import { builtInProviders } from '../../../src/providers/registry.ts'
 import { loadMasterCertificate, openCertificate } from '../../../src/provisioner/certificate.ts'
 import { giveToNewVms, openPlans } from '../../../src/provisioner/plans.ts'
 import { capturingLogger } from '../../support/capturing-logger.ts'
+import { parseConfig } from '../../support/config.ts'
 import { FakeClock } from '../../support/fake-clock.ts'
 
 const text = `
@@ -56,7 +58,13 @@ describe('a renewed certificate and a changed configuration', () => {
     let config = parsed(text)
     let { material } = await certificate(config)
     const identity = { clusterId: 'c', writerId: 'w' }
-    const common = { identity, now: Date.now, hosts: new Map<string, string>(), localAgent: [] }
+    const common = {
+      providers: builtInProviders,
+      identity,
+      now: Date.now,
+      hosts: new Map<string, string>(),
+      localAgent: [],
+    }
     const { plans } = await openPlans({ ...common, config: () => config, certificate: () => material })
     const renewed = await certificate(config)
     const changed = parsed(text.replace('g5.12xlarge', 'g6.12xlarge'))

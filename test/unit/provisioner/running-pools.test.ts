@@ -1,16 +1,18 @@
 // Pools that begin anew while the provisioner stops, and demand that comes from a class of somebody else.
+
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import { parseConfig } from '../../../src/config/load.ts'
 import type { DemandSource } from '../../../src/demand/source.ts'
 import type { Demand } from '../../../src/planner/demand.ts'
 import { systemClock } from '../../../src/platform/clock.ts'
+import { builtInProviders } from '../../../src/providers/registry.ts'
 import { openPlans } from '../../../src/provisioner/plans.ts'
 import { createRunningPools } from '../../../src/provisioner/pools.ts'
 import { isProvided } from '../../../src/provisioner/prepare.ts'
 import { type CapturingLogger, capturingLogger } from '../../support/capturing-logger.ts'
+import { parseConfig } from '../../support/config.ts'
 
 const text = `
 resource_pools:
@@ -55,6 +57,7 @@ async function started() {
   const { config } = parseConfig(`state_dir: ${folder}\n${text}`, join(folder, 'master.yaml'))
   const { plans, problems } = await openPlans({
     config: () => config!,
+    providers: builtInProviders,
     certificate: () => undefined,
     identity: { clusterId: 'c', writerId: 'w' },
     now: Date.now,
@@ -65,6 +68,7 @@ async function started() {
   const running = createRunningPools(config!.resource_pools.filter(isProvided), { logger })
   const demand = new QuietMaster()
   await running.start({
+    providers: builtInProviders,
     plans,
     stateDir: config!.state_dir,
     demand,

@@ -1,12 +1,14 @@
 // Whoever embeds the provisioner may stop it before it has started, as the loss of its state folder does.
+
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
-import { parseConfig } from '../../../src/config/load.ts'
 import type { DemandSource } from '../../../src/demand/source.ts'
 import { systemClock } from '../../../src/platform/clock.ts'
+import { builtInProviders } from '../../../src/providers/registry.ts'
 import { composeProvisioner } from '../../../src/provisioner/provisioner.ts'
+import { parseConfig } from '../../support/config.ts'
 import { silentLogger } from '../../support/silent-logger.ts'
 
 it('leaves nothing running that was stopped while it started, and does not start again', async () => {
@@ -32,6 +34,7 @@ resource_pools:
     join(folder, 'master.yaml'),
   )
   const provisioner = composeProvisioner({
+    providers: builtInProviders,
     config: config!,
     demand,
     version: '0',

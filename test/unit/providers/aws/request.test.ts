@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import type { Offering } from '../../../../src/planner/instance.ts'
 import type { AwsFacts } from '../../../../src/providers/aws/machine.ts'
 import { awsLaunch, withCount } from '../../../../src/providers/aws/request.ts'
-import type { AwsConfig } from '../../../../src/providers/aws/schema.ts'
+import type { AwsConfig } from '../../../../src/providers/aws/rules.ts'
 import { awsConfig, intentOf, master, offering, owner } from '../../../support/cloud-pools.ts'
 
 const known: AwsFacts = { rootDevice: '/dev/xvda', userData: 'IyEvYmluL2Jhc2gK' }

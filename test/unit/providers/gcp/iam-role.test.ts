@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { leastRole } from '../../../../src/providers/gcp/iam-role.ts'
-import type { GcpConfig } from '../../../../src/providers/gcp/schema.ts'
+import type { GcpConfig } from '../../../../src/providers/gcp/rules.ts'
 import { gcpConfig } from '../../../support/cloud-pools.ts'
 import { root } from '../../../support/sources.ts'
 

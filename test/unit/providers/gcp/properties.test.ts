@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest'
 import type { Offering } from '../../../../src/planner/instance.ts'
 import { gcpLaunch } from '../../../../src/providers/gcp/request.ts'
-import type { GcpConfig } from '../../../../src/providers/gcp/schema.ts'
+import type { GcpConfig } from '../../../../src/providers/gcp/rules.ts'
 import { gcpConfig, intentOf, master, offering, owner } from '../../../support/cloud-pools.ts'
 
 function built(more: Partial<GcpConfig> = {}, one: Offering = offering('n1-standard-8'), pool = 'gpu') {

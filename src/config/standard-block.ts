@@ -1,0 +1,90 @@
+// Provider blocks whose own keys are told by a Standard Schema (https://standardschema.dev), whatever library made it.
+
+import * as z from 'zod/mini'
+import { needed } from './fields.ts'
+import { type JsonSchema, jsonSchemaOf } from './json-schema.ts'
+import { type ProviderBlock, type ProviderWords, wordsOf } from './provider.ts'
+import { type CommonProviderConfig, commonKeys, commonRules } from './provider-keys.ts'
+import { type Block, errorCount, given, nameOf, note, readBlock, wholeOf } from './read-block.ts'
+
+/** The part of a Standard Schema, version 1, that is used here. */
+export interface StandardSchema<Output> {
+  readonly '~standard': {
+    readonly version: 1
+    readonly vendor: string
+    readonly validate: (value: unknown) => StandardResult<Output> | Promise<StandardResult<Output>>
+  }
+}
+
+export type StandardResult<Output> =
+  | { readonly value: Output; readonly issues?: undefined }
+  | { readonly issues: readonly StandardIssue[] }
+
+export interface StandardIssue {
+  readonly message: string
+  readonly path?: readonly (PropertyKey | { readonly key: PropertyKey })[] | undefined
+}
+
+export interface StandardWords<Own extends object> extends ProviderWords {
+  /** Of `type`, for editors and the reference. */
+  description: string
+  /**
+   * Of the keys of its own: it is given those the file has, without `type` and the keys of every provider. It has to
+   * answer at once.
+   */
+  schema: StandardSchema<Own>
+  /** The same for editors: an object, whose `properties` are the keys there are. */
+  keys: JsonSchema
+}
+
+/** A kind whose own keys are told by a Standard Schema, with JSON Schema beside it. An unknown key is an error all the same. */
+export function standardProviderBlock<Own extends object>({
+  description,
+  schema,
+  keys,
+  ...words
+}: StandardWords<Own>): ProviderBlock<CommonProviderConfig & Own> {
+  const { kind } = words
+  const common = z.strictObject({ type: needed(z.literal(kind), description), ...commonKeys })
+  const ownKeys = Object.keys(keys.properties ?? {})
+  const taken = ownKeys.find((key) => Object.hasOwn(common._zod.def.shape, key))
+  if (taken) throw new TypeError(`${taken} is a key of every provider, and none of type ${kind}`)
+  return {
+    ...wordsOf(words),
+    ownKeys,
+    read(block, elsewhere) {
+      const before = errorCount(block.reading)
+      const shared = readBlock(common, block, { elsewhere, more: ownKeys })
+      const derive = commonRules(shared, block, false)
+      const own = validated(schema, block, ownKeys)
+      if (errorCount(block.reading) > before || !own) return undefined
+      const whole = wholeOf(common, shared)
+      return { ...own, ...whole, ...derive(whole) }
+    },
+    jsonSchema() {
+      const base = jsonSchemaOf(common)
+      return {
+        ...base,
+        properties: { ...base.properties, ...keys.properties },
+        required: [...(base.required ?? []), ...(keys.required ?? [])],
+      }
+    },
+  }
+}
+
+/** undefined after a problem was noted. */
+function validated<Own>(schema: StandardSchema<Own>, block: Block, keys: string[]): Own | undefined {
+  const written = keys.filter((key) => given(block, key)).map((key) => [key, block.raw[key]])
+  const result = schema['~standard'].validate(Object.fromEntries(written))
+  if (result instanceof Promise) throw new TypeError('the schema of a provider has to answer at once')
+  if (!result.issues) return result.value
+  for (const { message, path = [] } of result.issues) {
+    const key = path.map((part) => (typeof part === 'object' ? part.key : part)).map(partOf)
+    note(block, 'CONFIG_BAD_VALUE', `${nameOf([...block.path, ...key])}: ${message}`, { key })
+  }
+  return undefined
+}
+
+function partOf(key: PropertyKey): string | number {
+  return typeof key === 'symbol' ? String(key) : key
+}

@@ -1,0 +1,85 @@
+// Amazon EC2 as a kind of provider. Loads no SDK before a pool is opened or checked.
+
+import { providerBlock } from '../../config/provider.ts'
+import type { ProviderDefinition } from '../definition.ts'
+import { firstType, offeringsByType, slotTypeByType } from '../offerings.ts'
+import { machinePartials } from '../templates.generated.ts'
+import { ec2HostAliases, ec2Metadata, isEc2HostAlias } from './metadata.ts'
+import { buildRequest } from './request.ts'
+import { type AwsConfig, awsRules, publicAwsImage } from './rules.ts'
+import { awsProvider } from './schema.ts'
+
+export const aws: ProviderDefinition<AwsConfig> = {
+  ...providerBlock({
+    kind: 'aws',
+    schema: awsProvider,
+    rules: awsRules,
+    translations: {
+      zone: 'On AWS the zone follows from the subnet: use subnet_ids.',
+      zones: 'On AWS the zone follows from the subnet: use subnet_ids.',
+      boot_disk_size: 'On AWS it is `volume: {size: …}`.',
+      boot_disk_source_image: 'On AWS it is `image: {id: …}`.',
+      labels: 'On AWS it is custom_tags.',
+    },
+    hostAliases: ec2HostAliases,
+    defaultHost: 'local-ipv4',
+    reference: {
+      example: [
+        'region: us-west-2',
+        `image: {ssm: ${publicAwsImage.ssm}}`,
+        'instance_type: g5.xlarge',
+        'max_instances: 8',
+      ],
+      images: `AWS: \`image: {ssm: ${publicAwsImage.ssm}}\`, or \`image: {owner: ${publicAwsImage.owner}, name: "${publicAwsImage.name}"}\` ([AWS Deep Learning AMIs](https://docs.aws.amazon.com/dlami/latest/devguide/what-is-dlami.html)).`,
+      slots:
+        'Otherwise a table of known types is used, so that a dry run needs no cloud: NVIDIA GPU types (p2 to p6, g4dn to g7e), and families without accelerators (0 slots, or one CPU slot with `cpu_slots_allowed`). For any other type the number has to be given.',
+      differences: [
+        ['`image_id`', 'built-in images', 'has to be given'],
+        ['`ssh_key_name`', 'needed', 'optional'],
+        ['`instance_slots`', 'ignored for known types', 'wins'],
+        ['`spot_max_price: "."`', 'accepted', 'refused'],
+        ['`log_stream` without `log_group`', 'half of it ignored', 'refused'],
+        ['`tag_key`', 'decides which VMs are ours', 'never does'],
+      ],
+    },
+  }),
+  name: 'AWS',
+  meaning: 'the VM is on EC2',
+  partial: { at: 'agent', template: { compiled: machinePartials['aws'] } },
+  // cloud-init unpacks gzip by itself: https://cloudinit.readthedocs.io/en/latest/explanation/format.html
+  // The limit: https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/user-data.html
+  userData: { limit: 16_384, overflow: 'gzip' },
+  identityKeys: ['region'],
+  onThisMachine: false,
+  visibilityMs: 60_000,
+  offerings: (config) => offeringsByType(config, subnetsOf(config)),
+  agent: (config) => ({ slotType: slotTypeByType(config), dockerLogOptions: logOptionsOf(config) }),
+  request: (input) => buildRequest(input),
+  resourcePool: (config) => ({
+    type: 'RESOURCE_POOL_TYPE_AWS',
+    location: config.region ?? '',
+    preemptible: config.spot.enabled,
+    ...firstType(config),
+  }),
+  async resolveAlias(alias, options) {
+    return isEc2HostAlias(alias) ? ec2Metadata(options).get(alias) : undefined
+  },
+  async leastRights(pools, clusterId) {
+    const cluster = clusterId()
+    const { leastPolicy } = await import('./iam-policy.ts')
+    return leastPolicy(cluster, pools)
+  },
+  open: async (context) => (await import('./provider.ts')).create(context),
+  check: async (context, offerings, signal) => (await import('./check.ts')).check(context, offerings, signal),
+}
+
+function subnetsOf({ subnet_ids, network_interface }: AwsConfig): string[] {
+  return subnet_ids.length ? subnet_ids : [network_interface.subnet_id]
+}
+
+/** As the origin passes them (origin: aws.go). */
+function logOptionsOf({ log_group, log_stream }: AwsConfig): string[] {
+  if (!log_group) return []
+  const options = ['--log-driver=awslogs', `--log-opt=awslogs-group=${log_group}`]
+  return log_stream ? [...options, `--log-opt=awslogs-stream=${log_stream}`] : options
+}

@@ -1,0 +1,81 @@
+// Google Compute Engine as a kind of provider. Loads no SDK before a pool is opened or checked.
+
+import { providerBlock } from '../../config/provider.ts'
+import type { ProviderDefinition } from '../definition.ts'
+import { firstType, offeringsByType, slotTypeByType } from '../offerings.ts'
+import { machinePartials } from '../templates.generated.ts'
+import { gceHostAliases, gceMetadata, isGceHostAlias } from './metadata-client.ts'
+import { buildRequest } from './request.ts'
+import { type GcpConfig, gcpRules, publicGcpImage } from './rules.ts'
+import { gcpProvider } from './schema.ts'
+
+export const gcp: ProviderDefinition<GcpConfig> = {
+  ...providerBlock({
+    kind: 'gcp',
+    schema: gcpProvider,
+    rules: gcpRules,
+    translations: {
+      image: 'On GCP it is boot_disk_source_image.',
+      image_id: 'On GCP it is boot_disk_source_image.',
+      root_volume_size: 'On GCP it is boot_disk_size.',
+      volume: 'On GCP it is boot_disk_size and boot_disk_type.',
+      instance_slots: 'On GCP it is `instance_types: [{type: …, slots: …}]`.',
+      custom_tags: 'On GCP it is labels.',
+      region: 'On GCP it is zone or zones.',
+    },
+    hostAliases: gceHostAliases,
+    defaultHost: 'internal-ip',
+    reference: {
+      example: ['project: my-project', 'zone: us-central1-a', `boot_disk_source_image: ${publicGcpImage}`],
+      images: `GCP: \`boot_disk_source_image: ${publicGcpImage}\` ([Deep Learning VM Images](https://cloud.google.com/deep-learning-vm/docs/images)); \`gcloud compute images list --project deeplearning-platform-release --no-standard-images\` lists the current families.`,
+      slots:
+        'On GCP the machine type tells its built-in GPUs (a2, a3, a4, g2, g4); to N1 machines `gpu_num` GPUs are attached.',
+      differences: [
+        ['`boot_disk_source_image`', 'built-in images', 'has to be given'],
+        ['`network` without `subnetwork`', 'half of it ignored', 'refused'],
+        ['GCP machine types', 'a fixed list', 'any name of the right form'],
+        [
+          'GPUs of other than N1 machines',
+          'four T4 unless said otherwise',
+          'what the machine type has built in',
+        ],
+        ['`boot_disk_type`', '`pd-standard`', '`pd-standard` where the machine series has it'],
+        ['`agent_config_file_contents` on GCP', 'dropped', 'used'],
+        ['`label_key`', 'decides which VMs are ours', 'never does'],
+      ],
+    },
+  }),
+  name: 'Google Cloud',
+  meaning: 'the VM is on Compute Engine',
+  partial: { at: 'agent', template: { compiled: machinePartials['gcp'] } },
+  // `startup-script` is run as it is, so a stub unpacks the rest. The limit is one metadata value's:
+  // https://cloud.google.com/compute/docs/metadata/setting-custom-metadata#limitations
+  userData: { limit: 262_144, overflow: 'gzip-stub' },
+  identityKeys: ['project', 'zone', 'zones'],
+  onThisMachine: false,
+  visibilityMs: 60_000,
+  offerings: (config) => offeringsByType(config, zonesOf(config)),
+  agent: (config) => ({
+    slotType: slotTypeByType(config),
+    // As the origin passes it (origin: gcp.go).
+    dockerLogOptions: config.use_cloud_logging ? ['--log-driver=gcplogs'] : [],
+  }),
+  request: (input) => buildRequest(input),
+  resourcePool: (config) => ({
+    type: 'RESOURCE_POOL_TYPE_GCP',
+    location: zonesOf(config).join(', '),
+    // The origin's `instance_type.preemptible` is part of it.
+    preemptible: config.spot.enabled,
+    ...firstType(config),
+  }),
+  async resolveAlias(alias, options) {
+    return isGceHostAlias(alias) ? gceMetadata(options).get(alias) : undefined
+  },
+  leastRights: async (pools) => (await import('./iam-role.ts')).leastRole(pools),
+  open: async (context) => (await import('./provider.ts')).create(context),
+  check: async (context, offerings, signal) => (await import('./check.ts')).check(context, offerings, signal),
+}
+
+function zonesOf({ zones, zone }: GcpConfig): string[] {
+  return zones.length ? zones : [zone ?? '']
+}

@@ -1,0 +1,41 @@
+// This machine as a kind of provider: VMs are processes, and the agent is this very program.
+
+import { providerBlock } from '../../config/provider.ts'
+import type { ProviderDefinition } from '../definition.ts'
+import { machinePartials } from '../templates.generated.ts'
+import { buildRequest } from './request.ts'
+import { type LocalConfig, localProvider, localRules } from './schema.ts'
+
+export const local: ProviderDefinition<LocalConfig> = {
+  ...providerBlock({
+    kind: 'local',
+    schema: localProvider,
+    rules: localRules,
+    reference: {
+      intro:
+        'VMs are processes on this machine; `agent_runtime` is always `process`: `provider: {type: local, min_instances: 2, slots: 1}`.',
+    },
+  }),
+  name: 'this machine',
+  meaning: 'the VM is a process on this machine',
+  partial: { at: 'first', template: { compiled: machinePartials['local'] } },
+  userData: { overflow: 'error' },
+  identityKeys: [],
+  onThisMachine: true,
+  visibilityMs: 0,
+  offerings: ({ slots }) => [{ instanceType: 'local', zone: '', capacityType: 'on_demand', slots }],
+  agent: ({ slots }, ownAgent) => ({
+    slotType: slots > 0 ? 'auto' : 'none',
+    command: [...ownAgent],
+    artificialSlots: slots,
+  }),
+  request: (input) => buildRequest(input),
+  resourcePool: ({ slots }) => ({
+    type: 'RESOURCE_POOL_TYPE_STATIC',
+    location: '',
+    instanceType: '',
+    slotsPerAgent: slots,
+    preemptible: false,
+  }),
+  open: async (context) => (await import('./provider.ts')).create(context),
+}

@@ -1,0 +1,39 @@
+// What clouds with a list of instance types have in common: the ways to buy a VM, and what its agent shows of it.
+
+import type { SlotType } from '../agent-setup/setup.ts'
+import type { TypeWithSlots } from '../config/instance-types.ts'
+import type { CapacityType, Offering } from '../planner/instance.ts'
+
+/** The part of a cloud's block that says what to buy. */
+export interface BoughtByType {
+  instance_types: TypeWithSlots[]
+  spot: { enabled: boolean; fallback: 'none' | 'on_demand' }
+  /** A machine without accelerators has one slot, of its CPUs (origin: aws_config.go). */
+  cpu_slots_allowed: boolean
+}
+
+/** Spot before its on-demand fallback, then types in the file's order, then zones in the file's order. */
+export function offeringsByType(config: BoughtByType, zones: readonly string[]): Offering[] {
+  const least = config.cpu_slots_allowed ? 1 : 0
+  return capacityOf(config).flatMap((capacityType) =>
+    config.instance_types.flatMap(({ type, slots }) =>
+      zones.map((zone) => ({ instanceType: type, zone, capacityType, slots: Math.max(slots, least) })),
+    ),
+  )
+}
+
+function capacityOf({ spot }: BoughtByType): CapacityType[] {
+  if (!spot.enabled) return ['on_demand']
+  return spot.fallback === 'on_demand' ? ['spot', 'on_demand'] : ['spot']
+}
+
+/** GPUs win; then one CPU slot where it is allowed; else an agent for auxiliary work only (origin: aws_config.go). */
+export function slotTypeByType({ instance_types, cpu_slots_allowed }: BoughtByType): SlotType {
+  if (instance_types.some(({ slots }) => slots > 0)) return 'cuda'
+  return cpu_slots_allowed ? 'cpu' : 'none'
+}
+
+/** As Determined's API tells a pool: by the type that is tried first. */
+export function firstType({ instance_types: [first] }: BoughtByType) {
+  return { instanceType: first?.type ?? '', slotsPerAgent: first?.slots ?? 0 }
+}

@@ -1,0 +1,13 @@
+// The configuration as the program reads it: with the providers it has.
+import * as load from '../../src/config/load.ts'
+import { builtInProviders } from '../../src/providers/registry.ts'
+
+type Options = Partial<load.LoadOptions>
+
+export function loadConfig(file: string, options: Options = {}): load.Loaded {
+  return load.loadConfig(file, { providers: builtInProviders, ...options })
+}
+
+export function parseConfig(text: string, file: string, options: Options = {}): load.Loaded {
+  return load.parseConfig(text, file, { providers: builtInProviders, ...options })
+}
