@@ -2,16 +2,16 @@
 import { Command, CommanderError, Option } from 'commander'
 import { nearest } from '../platform/nearest.ts'
 import { ProvisionError, problem } from '../problems/problem.ts'
+import { declareConfiguration } from './config.ts'
 import { exitStatusOf } from './exit.ts'
+import { declareFleet } from './fleet.ts'
 import { declareCheck } from './program/check.ts'
-import { declareConfiguration } from './program/configuration.ts'
-import { declareFleet } from './program/fleet.ts'
 import { lazily, terminal } from './program/lazily.ts'
 import { configOption, formatOption, several } from './program/options.ts'
 import { declareSimulate } from './program/simulate.ts'
-import { declareTrust } from './program/trust.ts'
 import { declareWork } from './program/work.ts'
 import { sayProblems } from './terminal.ts'
+import { declareTrust } from './trust.ts'
 import { version } from './version.ts'
 
 function noSuchCommand(word: string): ProvisionError {
@@ -50,7 +50,7 @@ const program = new Command('provision')
     lazily(async () => {
       const [unknown] = program.args
       if (unknown !== undefined) throw noSuchCommand(unknown)
-      return program.opts()['dryRun'] ? import('./commands/dry-run.ts') : import('./commands/daemon.ts')
+      return program.opts()['dryRun'] ? import('./dry-run.ts') : import('./run.ts')
     }),
   )
 

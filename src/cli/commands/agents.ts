@@ -4,8 +4,8 @@ import type { CommandContext } from '../command.ts'
 import type { ConnectOptions } from '../connect.ts'
 import { connectFleet } from '../connect-fleet.ts'
 import type { ExitStatus } from '../exit.ts'
+import { agentLines } from '../fleet-text.ts'
 import { onePool, showPicture, type ViewOptions } from '../show-picture.ts'
-import { agentLines } from '../vm-text.ts'
 
 export async function run(
   options: ConnectOptions & ViewOptions,

@@ -3,7 +3,7 @@
 import { loadConfig } from '../../config/load.ts'
 import { ProvisionError } from '../../problems/problem.ts'
 import type { CheckRow } from '../../provisioner/check-rows.ts'
-import { checkLines, countLine, countsOf } from '../check-text.ts'
+import { checkLines, countLine, countsOf } from '../check.ts'
 import type { CommandContext } from '../command.ts'
 import type { ExitStatus } from '../exit.ts'
 

@@ -7,7 +7,7 @@ import type { CommandContext } from '../command.ts'
 import type { ConnectOptions } from '../connect.ts'
 import { connectFleet } from '../connect-fleet.ts'
 import type { ExitStatus } from '../exit.ts'
-import { explanationLines } from '../explain-text.ts'
+import { explanationLines } from '../explain.ts'
 import { readInput } from '../read-input.ts'
 import { writeOutput } from '../write-output.ts'
 

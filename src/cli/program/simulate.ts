@@ -16,5 +16,5 @@ export function declareSimulate(program: Command): void {
     .option('--example', 'print an example of a trace, and do nothing else')
     .addOption(configOption())
     .addOption(formatOption('text', 'json'))
-    .action(lazily(() => import('../commands/simulate.ts')))
+    .action(lazily(() => import('../simulate.ts')))
 }

@@ -22,7 +22,7 @@ export function declareWork(program: Command): void {
     .addOption(masterOption())
     .addOption(tokenOption())
     .addOption(formatOption('text', 'json'))
-    .action(lazily(() => import('../commands/submit.ts')))
+    .action(lazily(() => import('../jobs.ts')))
 
   program
     .command('work')

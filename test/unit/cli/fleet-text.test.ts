@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
+import { agentLines, instanceLines } from '../../../src/cli/fleet-text.ts'
 import { statusLines } from '../../../src/cli/status-text.ts'
-import { agentLines, instanceLines } from '../../../src/cli/vm-text.ts'
 import type { AgentView, FleetStatus, InstanceView, PoolOverview } from '../../../src/http/client-views.ts'
 
 const ok: PoolOverview = {

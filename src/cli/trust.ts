@@ -1,7 +1,7 @@
 // Commands about masters that were trusted by hand.
 import type { Command } from 'commander'
-import { lazily } from './lazily.ts'
-import { formatOption, masterOption } from './options.ts'
+import { lazily } from './program/lazily.ts'
+import { formatOption, masterOption } from './program/options.ts'
 
 export function declareTrust(program: Command): void {
   const trust = program
@@ -12,7 +12,7 @@ export function declareTrust(program: Command): void {
     .command('list', { isDefault: true })
     .description('show them')
     .addOption(formatOption('text', 'json'))
-    .action(lazily(() => import('../commands/trust-list.ts')))
+    .action(lazily(() => import('./commands/trust-list.ts')))
 
   trust
     .command('add')
@@ -20,7 +20,7 @@ export function declareTrust(program: Command): void {
     .argument('[url]', 'of the master, https:// (default: -m)')
     .option('--fingerprint <sha256>', 'trust it only if this is its SHA-256, and do not ask')
     .addOption(masterOption())
-    .action(lazily(() => import('../commands/trust-add.ts')))
+    .action(lazily(() => import('./commands/trust-add.ts')))
 
   trust
     .command('replace')
@@ -28,12 +28,12 @@ export function declareTrust(program: Command): void {
     .argument('[url]', 'of the master, https:// (default: -m)')
     .option('--fingerprint <sha256>', 'trust it only if this is its SHA-256, and do not ask')
     .addOption(masterOption())
-    .action(lazily(() => import('../commands/trust-replace.ts')))
+    .action(lazily(() => import('./commands/trust-replace.ts')))
 
   trust
     .command('remove')
     .description('trust it no longer')
     .argument('[url]', 'of the master, https:// (default: -m)')
     .addOption(masterOption())
-    .action(lazily(() => import('../commands/trust-remove.ts')))
+    .action(lazily(() => import('./commands/trust-remove.ts')))
 }

@@ -1,13 +1,13 @@
 // `provision submit`: hands work to the built-in master, and with --wait stays until it ends.
 import { randomUUID } from 'node:crypto'
-import type { WorkView } from '../../http/client-views.ts'
-import { submitWork, type WorkOrder } from '../../http/work-client.ts'
-import { ProvisionError, problem } from '../../problems/problem.ts'
-import type { CommandContext } from '../command.ts'
-import { type ConnectOptions, connect } from '../connect.ts'
-import type { ExitStatus } from '../exit.ts'
-import { followOnTerminal, waitingClock } from '../follow-work.ts'
-import { stateSentence } from '../work-text.ts'
+import type { WorkView } from '../http/client-views.ts'
+import { submitWork, type WorkOrder } from '../http/work-client.ts'
+import { ProvisionError, problem } from '../problems/problem.ts'
+import type { CommandContext } from './command.ts'
+import { type ConnectOptions, connect } from './connect.ts'
+import type { ExitStatus } from './exit.ts'
+import { followOnTerminal, waitingClock } from './follow-work.ts'
+import { stateSentence } from './work-text.ts'
 
 interface Options extends ConnectOptions {
   slots?: string

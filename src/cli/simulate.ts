@@ -1,15 +1,15 @@
 // `provision simulate`: what a pool would have done with a trace of jobs, and what the origin would.
 
-import { loadConfig } from '../../config/load.ts'
-import { parseDuration } from '../../platform/duration.ts'
-import { ProvisionError, problem } from '../../problems/problem.ts'
-import type { SimulationReport } from '../../simulator/simulate.ts'
-import type { CommandContext } from '../command.ts'
-import { type ExitStatus, exitStatusOf } from '../exit.ts'
-import { simulationProgress } from '../simulation-progress.ts'
-import { simulationText } from '../simulation-text.ts'
-import { sayProblems, type Terminal } from '../terminal.ts'
-import { readTraceText } from '../trace-text.ts'
+import { loadConfig } from '../config/load.ts'
+import { parseDuration } from '../platform/duration.ts'
+import { ProvisionError, problem } from '../problems/problem.ts'
+import type { SimulationReport } from '../simulator/simulate.ts'
+import type { CommandContext } from './command.ts'
+import { type ExitStatus, exitStatusOf } from './exit.ts'
+import { simulationText } from './simulate-text.ts'
+import { simulationProgress } from './simulation-progress.ts'
+import { sayProblems, type Terminal } from './terminal.ts'
+import { readTraceText } from './trace-text.ts'
 
 interface Options {
   config: string
@@ -28,7 +28,7 @@ const longestDelay = 24 * 3_600_000
 
 export async function run(options: Options, context: CommandContext): Promise<ExitStatus> {
   const { terminal, env } = context
-  const { simulate, exampleTrace } = await import('../../simulator/simulate.ts')
+  const { simulate, exampleTrace } = await import('../simulator/simulate.ts')
   if (options.example) {
     terminal.out(exampleTrace())
     return 0

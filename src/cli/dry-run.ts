@@ -1,14 +1,14 @@
 // `provision --dry-run`: the exact user data of each pool, without credentials, network or key.
 import { join, resolve } from 'node:path'
-import { loadConfig } from '../../config/load.ts'
-import { fileNameOf } from '../../platform/files.ts'
-import { type Problem, ProvisionError, problem } from '../../problems/problem.ts'
-import type { DryRunPool } from '../../provisioner/prepare.ts'
-import type { CommandContext } from '../command.ts'
-import { dryRunReport } from '../dry-run-report.ts'
-import { type ExitStatus, exitStatusOf } from '../exit.ts'
-import { countOf, sayProblems } from '../terminal.ts'
-import { writeOutput } from '../write-output.ts'
+import { loadConfig } from '../config/load.ts'
+import { fileNameOf } from '../platform/files.ts'
+import { type Problem, ProvisionError, problem } from '../problems/problem.ts'
+import type { DryRunPool } from '../provisioner/prepare.ts'
+import type { CommandContext } from './command.ts'
+import { dryRunReport } from './dry-run-report.ts'
+import { type ExitStatus, exitStatusOf } from './exit.ts'
+import { countOf, sayProblems } from './terminal.ts'
+import { writeOutput } from './write-output.ts'
 
 interface Options {
   config: string
@@ -20,9 +20,9 @@ interface Options {
 
 export async function run(options: Options, context: CommandContext): Promise<ExitStatus> {
   const { terminal, env } = context
-  const { prepareAll } = await import('../../provisioner/prepare.ts')
-  const { dryRunPool } = await import('../../provisioner/prepare.ts')
-  const { localAgentCommand } = await import('../../provisioner/prepare.ts')
+  const { prepareAll } = await import('../provisioner/prepare.ts')
+  const { dryRunPool } = await import('../provisioner/prepare.ts')
+  const { localAgentCommand } = await import('../provisioner/prepare.ts')
   const now = Date.now()
   const { config, problems } = loadConfig(options.config, { env })
   sayProblems(terminal, problems)

@@ -1,6 +1,6 @@
 // What `provision check` prints for people.
 import { describe, expect, it } from 'vitest'
-import { checkLines, countLine } from '../../../src/cli/check-text.ts'
+import { checkLines, countLine } from '../../../src/cli/check.ts'
 import { problem } from '../../../src/problems/problem.ts'
 import { exitOfRows, rowsOf } from '../../../src/provisioner/check-rows.ts'
 

@@ -1,17 +1,17 @@
 // `provision logs`: what was decided and what became of it; also of a provisioner that does not run any more.
 import { setTimeout as wait } from 'node:timers/promises'
-import { loadConfig } from '../../config/load.ts'
-import type { MasterConfig } from '../../config/master-config.ts'
-import { listEvents } from '../../http/fleet-client.ts'
-import { parseDuration } from '../../platform/duration.ts'
-import { ProvisionError, problem } from '../../problems/problem.ts'
-import type { CommandContext } from '../command.ts'
-import type { ConnectOptions } from '../connect.ts'
-import { connectFleet } from '../connect-fleet.ts'
-import { eventLine, type LoggedEvent } from '../event-text.ts'
-import type { ExitStatus } from '../exit.ts'
-import { followEvents } from '../follow-events.ts'
-import { onePool } from '../show-picture.ts'
+import { loadConfig } from '../config/load.ts'
+import type { MasterConfig } from '../config/master-config.ts'
+import { listEvents } from '../http/fleet-client.ts'
+import { parseDuration } from '../platform/duration.ts'
+import { ProvisionError, problem } from '../problems/problem.ts'
+import type { CommandContext } from './command.ts'
+import type { ConnectOptions } from './connect.ts'
+import { connectFleet } from './connect-fleet.ts'
+import { eventLine, type LoggedEvent } from './event-text.ts'
+import type { ExitStatus } from './exit.ts'
+import { followEvents } from './follow-events.ts'
+import { onePool } from './show-picture.ts'
 
 interface Options extends ConnectOptions {
   pool?: string | string[]
@@ -64,7 +64,7 @@ async function reader(
   }
   const { config, problems } = loadConfig(options.config, { env: context.env })
   if (!config) throw new ProvisionError(problems)
-  const { readDecisions } = await import('../../provisioner/telemetry.ts')
+  const { readDecisions } = await import('../provisioner/telemetry.ts')
   return (query) => {
     const found = readDecisions(config, query)
     if (found.length === 0) checkPool(config, query.pool)

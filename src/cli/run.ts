@@ -1,14 +1,14 @@
 // `provision`: runs until it is told to stop; a live table for people, log lines for machines.
-import { loadConfig } from '../../config/load.ts'
-import type { MasterConfig } from '../../config/master-config.ts'
-import { ProvisionError, problem } from '../../problems/problem.ts'
-import type { CommandContext } from '../command.ts'
-import { confirm } from '../confirm.ts'
-import { type ExitStatus, exitStatusOf } from '../exit.ts'
-import { liveArea } from '../live-area.ts'
-import { liveView } from '../live-view.ts'
-import { countOf, sayProblems, type Terminal } from '../terminal.ts'
-import { version } from '../version.ts'
+import { loadConfig } from '../config/load.ts'
+import type { MasterConfig } from '../config/master-config.ts'
+import { ProvisionError, problem } from '../problems/problem.ts'
+import type { CommandContext } from './command.ts'
+import { confirm } from './confirm.ts'
+import { type ExitStatus, exitStatusOf } from './exit.ts'
+import { liveArea } from './live-area.ts'
+import { liveView } from './live-view.ts'
+import { countOf, sayProblems, type Terminal } from './terminal.ts'
+import { version } from './version.ts'
 
 interface Options {
   config: string
@@ -32,7 +32,7 @@ export async function run(options: Options, { terminal, env, isFlag }: CommandCo
     return exitStatusOf(problems)
   }
   if (options.terminateOnExit && !(await mayTerminate(config, options.yes, terminal))) return 1
-  const { runDaemon } = await import('../../provisioner/daemon.ts')
+  const { runDaemon } = await import('../provisioner/daemon.ts')
   const stopping = options.terminateOnExit
     ? 'Ctrl-C ends every VM, also in clouds, and stops.'
     : 'Ctrl-C ends the local agents and stops.'

@@ -1,10 +1,10 @@
 // `provision certs`: a development CA and chain for people who have none.
 import { existsSync } from 'node:fs'
 import { relative, resolve } from 'node:path'
-import { createDevelopmentChain, developmentFiles, writeDevelopmentChain } from '../../pki/development-ca.ts'
-import { ProvisionError, problem } from '../../problems/problem.ts'
-import type { CommandContext } from '../command.ts'
-import type { ExitStatus } from '../exit.ts'
+import { createDevelopmentChain, developmentFiles, writeDevelopmentChain } from '../pki/development-ca.ts'
+import { ProvisionError, problem } from '../problems/problem.ts'
+import type { CommandContext } from './command.ts'
+import type { ExitStatus } from './exit.ts'
 
 interface Options {
   name?: string[]
