@@ -1,45 +1,47 @@
 // `provision certs`: a development CA and chain for people who have none.
 import { existsSync } from 'node:fs'
 import { relative, resolve } from 'node:path'
-import { createDevelopmentChain, developmentFiles, writeDevelopmentChain } from '../pki/development-ca.ts'
-import { ProvisionError, problem } from '../problems/problem.ts'
-import type { CommandContext } from './command.ts'
-import type { ExitStatus } from './exit.ts'
+import { type CliCommand, usage } from './command.ts'
 
-interface Options {
-  name?: string[]
-  ip?: string[]
-  days: string
-  out: string
-  ifMissing?: boolean
-}
+export function declareCerts(program: CliCommand): void {
+  const command = program.command(
+    'certs',
+    'make a development CA and a server certificate (root, intermediate, leaf)',
+  )
+  const name = command.list('--name <name>', 'DNS name of the master (may be given again)')
+  const ip = command.list('--ip <address>', 'IP address of the master (may be given again)')
+  const days = command.textOr('--days <days>', 'how long the server certificate is valid', '365')
+  const out = command.textOr('--out <dir>', 'folder to write into', 'certs')
+  const ifMissing = command.toggle('--if-missing', 'do nothing when the certificates are there already')
 
-export async function run(options: Options, { terminal, cwd }: CommandContext): Promise<ExitStatus> {
-  const directory = resolve(cwd, options.out)
-  const files = developmentFiles(directory)
-  const show = (file: string) => shorter(relative(cwd, file), file)
-  if (options.ifMissing && existsSync(files.chain) && existsSync(files.serverKey)) return 0
-
-  const names = options.name ?? []
-  const ips = options.ip ?? []
-  if (names.length + ips.length === 0)
-    throw new ProvisionError(
-      problem('USAGE', 'a certificate needs a name', {
-        remedy: 'Give --name master.example.com (and --ip for an address).',
-      }),
+  command.action(async ({ terminal, cwd }) => {
+    const { createDevelopmentChain, developmentFiles, writeDevelopmentChain } = await import(
+      '../pki/development-ca.ts'
     )
-  const chain = await createDevelopmentChain({ names, ips, days: Number(options.days), now: Date.now() })
-  writeDevelopmentChain(directory, chain)
-  terminal.say(
-    `Made a development CA and a server certificate for ${[...names, ...ips].join(', ')} (${options.days} days):`,
-  )
-  terminal.say(`  ${show(files.chain)}   leaf, intermediate, root: security.tls.cert`)
-  terminal.say(`  ${show(files.serverKey)}  its key (0600): security.tls.key`)
-  terminal.say(`  ${show(files.rootCertificate)}    for clients that should trust everything this CA issues`)
-  terminal.say(
-    `Keep ${show(files.rootKey)} and ${show(files.intermediateKey)} to issue more, or delete them.`,
-  )
-  return 0
+    const directory = resolve(cwd, out.value)
+    const files = developmentFiles(directory)
+    const show = (file: string) => shorter(relative(cwd, file), file)
+    if (ifMissing.value && existsSync(files.chain) && existsSync(files.serverKey)) return 0
+
+    const names = name.value ?? []
+    const ips = ip.value ?? []
+    if (names.length + ips.length === 0)
+      throw usage('a certificate needs a name', 'Give --name master.example.com (and --ip for an address).')
+    const chain = await createDevelopmentChain({ names, ips, days: Number(days.value), now: Date.now() })
+    writeDevelopmentChain(directory, chain)
+    terminal.say(
+      `Made a development CA and a server certificate for ${[...names, ...ips].join(', ')} (${days.value} days):`,
+    )
+    terminal.say(`  ${show(files.chain)}   leaf, intermediate, root: security.tls.cert`)
+    terminal.say(`  ${show(files.serverKey)}  its key (0600): security.tls.key`)
+    terminal.say(
+      `  ${show(files.rootCertificate)}    for clients that should trust everything this CA issues`,
+    )
+    terminal.say(
+      `Keep ${show(files.rootKey)} and ${show(files.intermediateKey)} to issue more, or delete them.`,
+    )
+    return 0
+  })
 }
 
 /** Below the current folder a relative path reads better; elsewhere the whole path does. */

@@ -1,5 +1,63 @@
-// What `provision check` found, for people: a block of lines for each subject, and a count at the end.
+// `provision check`: everything that can be known before a launch, in a table with remedies.
 import type { CheckResult, CheckRow } from '../provisioner/check-rows.ts'
+import { type CliCommand, type Context, configFlag, formatFlag } from './command.ts'
+import { type ExitStatus, printJson } from './terminal.ts'
+
+export function declareCheck(program: CliCommand): void {
+  const command = program.command(
+    'check',
+    'look at everything that can be known before a launch; nothing is changed or launched',
+  )
+  const configFile = configFlag(command)
+  const pool = command.list('--pool <name>', 'only this pool (may be given again)')
+  const masterHost = command.text(
+    '--master-host <host>',
+    'dial this host in place of an alias such as local-ipv4',
+  )
+  const printIamPolicy = command.toggle(
+    '--print-iam-policy',
+    'print the least policy (AWS) or role (Google Cloud) for the pools',
+  )
+  const format = formatFlag(command)
+
+  command.action(async (context) => {
+    const file = configFile.value
+    const { terminal, env } = context
+    if (printIamPolicy.value) return printPolicy(file, pool.value, context)
+    const { checkAll, checkSurroundings } = await import('../provisioner/check.ts')
+    const { exitOfRows } = await import('../provisioner/check-rows.ts')
+    if (terminal.interactive) terminal.say(`looking at ${file}, its master and its clouds …\n`)
+    const rows = await checkAll({
+      file,
+      pools: pool.value,
+      masterHost: masterHost.value,
+      env,
+      ...checkSurroundings(terminal.write),
+    })
+    if (format.value === 'json') printJson(terminal, asJson(file, rows))
+    else terminal.out(`${checkLines(rows).join('\n')}\n\n${countLine(rows)}\n`)
+    return exitOfRows(rows)
+  })
+}
+
+async function printPolicy(file: string, pools: string[] | undefined, context: Context): Promise<ExitStatus> {
+  const { terminal } = context
+  const { validConfig } = await import('./connect.ts')
+  const { leastRights } = await import('../provisioner/least-rights.ts')
+  const { rights, uncovered } = await leastRights(validConfig(file, context), pools)
+  printJson(terminal, rights)
+  if (uncovered.length > 0)
+    terminal.say(`not covered: what the pools on ${uncovered.join(', ')} need; name them with --pool`)
+  return 0
+}
+
+function asJson(file: string, rows: CheckRow[]) {
+  const checks = rows.map(({ problem, ...row }) => {
+    const { cause: _, ...told } = problem ?? {}
+    return { ...row, ...(problem && { problem: told }) }
+  })
+  return { file, counts: countsOf(rows), checks }
+}
 
 const words: Record<CheckResult, string> = {
   passed: 'ok',

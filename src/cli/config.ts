@@ -1,34 +1,89 @@
-// Commands about files: the configuration, certificates, user data.
-import type { Command } from 'commander'
-import { lazily } from './program/lazily.ts'
-import { configOption, formatOption, several } from './program/options.ts'
+// Commands about the configuration and what is made of it: validate, schema, unpack, version.
+import { type CliCommand, type Context, configFlag, type Flag, formatFlag, version } from './command.ts'
+import type { Address } from './connect.ts'
+import { exitStatusOf, printJson, readInput, sayCount, sayProblems } from './terminal.ts'
 
-export function declareConfiguration(program: Command): void {
-  program
-    .command('validate')
-    .description('check the configuration and name every problem')
-    .addOption(configOption())
-    .addOption(formatOption('text', 'json'))
-    .action(lazily(() => import('./commands/validate.ts')))
+export function declareValidate(program: CliCommand): void {
+  const command = program.command('validate', 'check the configuration and name every problem')
+  const configFile = configFlag(command)
+  const format = formatFlag(command)
+  command.action(async ({ terminal, env }) => {
+    const { loadConfig } = await import('../config/load.ts')
+    const file = configFile.value
+    const { config, problems } = loadConfig(file, { env })
+    if (format.value === 'json') {
+      const shown = problems.map(({ cause, ...rest }) => rest)
+      printJson(terminal, { file, valid: config !== undefined, problems: shown })
+      return exitStatusOf(problems)
+    }
+    sayProblems(terminal, problems)
+    const pools = config?.resource_pools.map(
+      (pool) => `${pool.pool_name} (${pool.provider?.type ?? 'no provider'})`,
+    )
+    if (pools) terminal.say(`${file} is valid: ${pools.join(', ')}`)
+    return sayCount(terminal, problems)
+  })
+}
 
-  program
-    .command('schema')
-    .description('print the JSON Schema of the configuration, for editors')
-    .action(lazily(() => import('./commands/schema.ts')))
+export function declareSchema(program: CliCommand): void {
+  const command = program.command('schema', 'print the JSON Schema of the configuration, for editors')
+  command.action(async ({ terminal }) => {
+    const { configSchema } = await import('../config/reference.ts')
+    printJson(terminal, configSchema())
+    return 0
+  })
+}
 
-  program
-    .command('certs')
-    .description('make a development CA and a server certificate (root, intermediate, leaf)')
-    .option('--name <name>', 'DNS name of the master (may be given again)', several)
-    .option('--ip <address>', 'IP address of the master (may be given again)', several)
-    .option('--days <days>', 'how long the server certificate is valid', '365')
-    .option('--out <dir>', 'folder to write into', 'certs')
-    .option('--if-missing', 'do nothing when the certificates are there already')
-    .action(lazily(() => import('./certs.ts')))
+export function declareUnpack(program: CliCommand): void {
+  const command = program.command(
+    'unpack',
+    'print the startup script inside user data (packed bytes or base64)',
+  )
+  const file = command.argument('[file]', 'where the user data is; standard input without it')
+  command.action(async ({ terminal, cwd }) => {
+    const { unpackUserData } = await import('../agent-setup/pack.ts')
+    terminal.out(await unpackUserData(await readInput(file.value ?? '-', cwd)))
+    return 0
+  })
+}
 
-  program
-    .command('unpack')
-    .description('print the startup script inside user data (packed bytes or base64)')
-    .argument('[file]', 'where the user data is; standard input without it')
-    .action(lazily(() => import('./commands/unpack.ts')))
+/** @param config of the whole program: it says where the master's certificate and token are */
+export function declareVersion(program: CliCommand, config: Flag<string>): void {
+  const command = program.command(
+    'version',
+    'print the versions of this program, of Node.js, of the agents, and with -m of a master',
+  )
+  // Not from DET_MASTER: the own version can be told without a network.
+  const master = command.text('-m, --master <url>', 'ask this master for its version, too')
+  const format = formatFlag(command)
+  command.action(async (context) => {
+    const { terminal } = context
+    const { defaultAgentImage } = await import('../config/provider-keys.ts')
+    const own = { version, node: process.version, agentImage: defaultAgentImage }
+    const about = master.value === undefined ? undefined : await aboutOf({ config, master }, context)
+    if (format.value === 'json') {
+      printJson(terminal, { ...own, ...(about && { master: about }) })
+      return 0
+    }
+    const rows = [
+      ['provision', own.version],
+      ['node', own.node],
+      ['agents', own.agentImage],
+      ...(about ? [['master', `${about.version} (${about.product}) at ${about.url}`]] : []),
+    ]
+    terminal.out(rows.map(([name = '', text]) => `${name.padEnd(10)} ${text}\n`).join(''))
+    return 0
+  })
+}
+
+async function aboutOf(address: Address, context: Context) {
+  const { connect } = await import('./connect.ts')
+  const { productName } = await import('../http/status-endpoints.ts')
+  const client = connect(address, context)
+  const about = await client.about()
+  return {
+    url: client.url,
+    version: about.version,
+    product: about.product === productName ? productName : 'determined',
+  }
 }

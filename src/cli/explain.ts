@@ -1,12 +1,76 @@
-// How a pool came to its decisions, for people: demand, VMs, room for the work, decisions with their reasons.
+// `provision explain`: why a pool did what it did last, or does nothing; from a running provisioner or a kept snapshot.
+import { resolve } from 'node:path'
+import type { Client } from '../http/client.ts'
+import { ProvisionError, problem } from '../problems/problem.ts'
 import type { Explanation } from '../provisioner/snapshot-file.ts'
-import { clockTime } from './clock-time.ts'
-import { table } from './table.ts'
+import { addressed, type CliCommand, usage } from './command.ts'
+import { clockTime, table } from './table.ts'
+import { printJson, readInput, writeOutput } from './terminal.ts'
+
+export function declareExplain(program: CliCommand): void {
+  const command = program.command(
+    'explain',
+    'tell why pools did what they did last, or do nothing: work, VMs, room, decisions, reasons',
+  )
+  const pools = command.rest('[pools...]', 'all without it')
+  const { format, connect } = addressed(command)
+  const snapshot = command.text(
+    '--snapshot <file>',
+    'explain a kept snapshot (- is standard input) and ask nobody',
+  )
+  const save = command.text(
+    '--save <file>',
+    'keep what the pool saw, to explain it again elsewhere (- prints only that)',
+  )
+  command.action(async ({ terminal, cwd }) => {
+    const { value: file } = snapshot
+    const { value: target } = save
+    const named = pools.value
+    if (file !== undefined && (target !== undefined || named.length > 0))
+      throw wrong('--snapshot explains that file, so no pool can be named and nothing be saved')
+    const taken =
+      file === undefined
+        ? await take(await connect(), named)
+        : [{ name: file, text: (await readInput(file, cwd)).toString() }]
+    const { explainSnapshot } = await import('../provisioner/snapshot-file.ts')
+    const explanations = taken.map(({ name, text }) => explainSnapshot(text, name))
+    if (target !== undefined) {
+      if (taken.length !== 1) throw wrong(`--save keeps one pool, and there are ${taken.length}: name one`)
+      if (target === '-') {
+        terminal.out(taken[0]!.text)
+        return 0
+      }
+      writeOutput(resolve(cwd, target), taken[0]!.text)
+      terminal.say(`kept in ${target}; \`provision explain --snapshot ${target}\` explains it again`)
+    }
+    if (format.value === 'json') printJson(terminal, explanations)
+    else terminal.out(`${explanations.map((each) => explanationLines(each).join('\n')).join('\n\n')}\n`)
+    return 0
+  })
+}
+
+/** What the last turn of each pool saw; of all pools that run where none is named. */
+async function take(client: Client, named: string[]): Promise<{ name: string; text: string }[]> {
+  const { fleetStatus, poolStatus } = await import('../http/fleet-client.ts')
+  const { pools } = await fleetStatus(client)
+  const running = pools.filter(({ state }) => state !== 'failed').map(({ pool }) => pool)
+  return Promise.all(
+    (named.length > 0 ? named : running).map(async (name) => {
+      const { snapshot } = await poolStatus(client, name)
+      if (snapshot) return { name, text: `${JSON.stringify(snapshot)}\n` }
+      throw new ProvisionError(problem('SNAPSHOT_MISSING', `pool ${name} has decided nothing yet`))
+    }),
+  )
+}
+
+function wrong(message: string): ProvisionError {
+  return usage(message, 'See `provision explain --help`.')
+}
 
 type Decision = Explanation['decisions'][number]
 type Room = NonNullable<Explanation['room']>[number]
 
-export function explanationLines(explanation: Explanation): string[] {
+function explanationLines(explanation: Explanation): string[] {
   const { pool, at, demand, vms, room = [], decisions } = explanation
   return [
     `pool ${pool} at ${clockTime(at)} (${viewWords(explanation.views)})`,

@@ -1,7 +1,61 @@
-// VMs and agents for people, a row each.
-import type { AgentView, InstanceView } from '../http/client-views.ts'
-import { age } from './age.ts'
-import { table } from './table.ts'
+// Pools, VMs and agents for people: a row each, and what keeps a pool from doing more.
+import type { AgentView, FleetStatus, InstanceView, PoolOverview, ReasonView } from '../http/client-views.ts'
+import type { FleetRow } from '../http/fleet-views.ts'
+import { age, table } from './table.ts'
+
+const statusHead = ['POOL', 'PROVIDER', 'STATE', 'VMS', 'JOINED', 'MIN', 'MAX', 'WAITING', 'FREE SLOTS']
+
+export function statusLines(status: FleetStatus): string[] {
+  const { version, clusterId, demand, startedAt, now, pools } = status
+  const notes = pools.flatMap((pool) =>
+    poolNotes(pool).map(([words, remedy]) => [`${pool.pool}: ${words}`, remedy]),
+  )
+  return [
+    `provisioner ${version}, cluster ${clusterId}, demand ${demand}, up ${age(now - startedAt)}`,
+    '',
+    ...table(statusHead, pools.map(rowOf)),
+    ...(notes.length > 0 ? [''] : []),
+    ...notes.flatMap(([words, remedy]) => [words!, ...(remedy ? [`  ${remedy}`] : [])]),
+  ]
+}
+
+function rowOf(pool: PoolOverview): string[] {
+  if (pool.state === 'failed') return [pool.pool, pool.provider, 'failed', ...Array(6).fill('-')]
+  const coming = pool.inFlight > 0 ? `${pool.live}+${pool.inFlight}` : String(pool.live)
+  return [
+    pool.pool,
+    pool.provider,
+    pool.state,
+    coming,
+    String(pool.joined),
+    String(pool.minInstances),
+    String(pool.maxInstances),
+    String(pool.pending),
+    `${pool.freeSlots} of ${pool.slots}`,
+  ]
+}
+
+/** Each with what to do about it. What is behind a hold is not told a second time. */
+function poolNotes(pool: PoolOverview): [words: string, remedy: string | undefined][] {
+  const held = pool.state === 'failed' ? [] : pool.holds
+  const behind = new Set(held.flatMap(({ problem }) => (problem ? [problem.code] : [])))
+  const rest = pool.problems.filter(({ code }) => !behind.has(code))
+  return [
+    ...held.map(reasonNote),
+    ...rest.map(({ code, message, remedy }): [string, string] => [`${code} ${message}`, remedy]),
+  ]
+}
+
+function reasonNote({ code, meaning, remedy, numbers, problem }: ReasonView): [string, string | undefined] {
+  // The problem of the same code says what its meaning says, and what happened this time.
+  if (problem?.code === code) return [`${code} ${problem.message}`, problem.remedy]
+  const because = problem ? ` ${problem.code} ${problem.message}` : ''
+  const counted = Object.entries(numbers)
+    .filter(([name]) => !/At$/.test(name))
+    .map(([name, value]) => `${name} ${value}`)
+    .join(', ')
+  return [`${code} ${meaning}${counted && ` (${counted})`}${because}`, problem?.remedy ?? remedy]
+}
 
 const instanceHead = [
   'POOL',
@@ -57,7 +111,7 @@ export function agentLines(agents: AgentView[], now: number): string[] {
       agent.busy ? 'busy' : idle(agent, now),
       agent.tlsVersion ?? '-',
       agent.certificateName ?? '-',
-      noteOf(agent),
+      agentNote(agent),
     ]),
   )
 }
@@ -66,7 +120,28 @@ function idle({ idleSince }: AgentView, now: number): string {
   return idleSince === undefined ? 'idle' : `idle ${age(now - idleSince)}`
 }
 
-function noteOf({ draining, enabled, ours }: AgentView): string {
+function agentNote({ draining, enabled, ours }: AgentView): string {
   const service = draining ? 'draining' : enabled ? '' : 'disabled'
   return [service, ours ? '' : 'not on a VM of this provisioner'].filter(Boolean).join('; ')
+}
+
+const liveHead = ['POOL', 'INSTANCE', 'STATE', 'AGENT', 'SLOTS', 'TLS', 'CERTIFICATE NAME', 'AGE']
+
+/**
+ * What people see while the daemon runs: a row for each VM.
+ * @param now milliseconds since the epoch
+ */
+export function liveView(rows: FleetRow[], now: number): string[] {
+  if (rows.length === 0) return ['(no instances yet)']
+  const cells = rows.map((row) => [
+    row.pool,
+    row.instance,
+    row.state,
+    row.agent,
+    row.slots === undefined ? '-' : String(row.slots),
+    row.tlsVersion ?? '-',
+    row.certificateName ?? '-',
+    age(now - row.launchedAt),
+  ])
+  return table(liveHead, cells)
 }

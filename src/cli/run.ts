@@ -1,67 +1,68 @@
 // `provision`: runs until it is told to stop; a live table for people, log lines for machines.
-import { loadConfig } from '../config/load.ts'
 import type { MasterConfig } from '../config/master-config.ts'
-import { ProvisionError, problem } from '../problems/problem.ts'
-import type { CommandContext } from './command.ts'
-import { confirm } from './confirm.ts'
-import { type ExitStatus, exitStatusOf } from './exit.ts'
-import { liveArea } from './live-area.ts'
-import { liveView } from './live-view.ts'
-import { countOf, sayProblems, type Terminal } from './terminal.ts'
-import { version } from './version.ts'
+import type { ProvisionError } from '../problems/problem.ts'
+import { type CliCommand, type Context, type Flag, usage, version } from './command.ts'
+import { declareDryRun } from './dry-run.ts'
+import { liveView } from './fleet-text.ts'
+import { liveArea } from './table.ts'
+import { confirm, type ExitStatus, sayCount, sayProblems, type Terminal } from './terminal.ts'
 
-interface Options {
-  config: string
-  terminateOnExit?: boolean
-  yes?: boolean
-  format: 'text' | 'json' | 'raw'
-  logLevel: 'debug' | 'info' | 'warn' | 'error'
-}
+/** Of the program itself, without a command. Returns what it does, which with --dry-run is the dry run. */
+export function declareRun(
+  program: CliCommand,
+  configFile: Flag<string>,
+): (context: Context) => Promise<ExitStatus> {
+  const dryRun = declareDryRun(program, configFile)
+  const terminateOnExit = program.toggle(
+    '--terminate-on-exit',
+    'end the VMs in clouds, too, when it is stopped; asks before it starts',
+  )
+  const yes = program.toggle('-y, --yes', 'with --terminate-on-exit: do not ask')
+  const logLevel = program.choice('--log-level <level>', '', ['debug', 'info', 'warn', 'error'], 'info')
 
-/** Flags of the program that mean nothing to what runs: left unsaid, someone would think that they did. */
-const ofDryRun = { pool: '--pool', out: '--out', masterHost: '--master-host' }
-
-export async function run(options: Options, { terminal, env, isFlag }: CommandContext): Promise<ExitStatus> {
-  const stray = Object.entries(ofDryRun).find(([option]) => isFlag(option))
-  if (stray) throw onlyDryRun(stray[1])
-  if (options.format === 'raw') throw onlyDryRun('--format raw')
-  const { config, problems } = loadConfig(options.config, { env })
-  sayProblems(terminal, problems)
-  if (!config) {
-    terminal.say(countOf(problems) ?? '')
-    return exitStatusOf(problems)
+  return async (context) => {
+    if (dryRun.isAskedFor.value) return dryRun.run(context)
+    const { terminal, env } = context
+    // Left unsaid, someone would think that they meant something.
+    const stray = dryRun.itsOwn.find(([, flag]) => flag.isGiven)
+    if (stray) throw onlyDryRun(stray[0])
+    const format = dryRun.format.value
+    if (format === 'raw') throw onlyDryRun('--format raw')
+    const { loadConfig } = await import('../config/load.ts')
+    const { config, problems } = loadConfig(configFile.value, { env })
+    sayProblems(terminal, problems)
+    if (!config) return sayCount(terminal, problems)
+    if (terminateOnExit.value && !(await mayTerminate(config, yes.value, terminal))) return 1
+    const { runDaemon } = await import('../provisioner/daemon.ts')
+    const stopping = terminateOnExit.value
+      ? 'Ctrl-C ends every VM, also in clouds, and stops.'
+      : 'Ctrl-C ends the local agents and stops.'
+    const watched = terminal.interactive && format === 'text'
+    const area = watched ? liveArea(terminal.write, () => terminal.columns()) : undefined
+    await runDaemon({
+      config,
+      version,
+      env,
+      logLevel: logLevel.value,
+      terminateOnExit: terminateOnExit.value,
+      logFormat: area ? 'text' : 'json',
+      write: (line) => (area ? area.print(line.trimEnd()) : terminal.write(line)),
+      onChange: (rows, now) => area?.draw(['', ...liveView(rows, now), '', stopping]),
+    })
+    area?.draw([])
+    area?.close()
+    return 0
   }
-  if (options.terminateOnExit && !(await mayTerminate(config, options.yes, terminal))) return 1
-  const { runDaemon } = await import('../provisioner/daemon.ts')
-  const stopping = options.terminateOnExit
-    ? 'Ctrl-C ends every VM, also in clouds, and stops.'
-    : 'Ctrl-C ends the local agents and stops.'
-  const watched = terminal.interactive && options.format === 'text'
-  const area = watched ? liveArea(terminal.write, () => terminal.columns()) : undefined
-  await runDaemon({
-    config,
-    version,
-    env,
-    logLevel: options.logLevel,
-    terminateOnExit: options.terminateOnExit,
-    logFormat: area ? 'text' : 'json',
-    write: (line) => (area ? area.print(line.trimEnd()) : terminal.write(line)),
-    onChange: (rows, now) => area?.draw(['', ...liveView(rows, now), '', stopping]),
-  })
-  area?.draw([])
-  area?.close()
-  return 0
 }
 
 function onlyDryRun(flag: string): ProvisionError {
-  const remedy = `Add --dry-run, or leave ${flag} out.`
-  return new ProvisionError(problem('USAGE', `${flag} belongs to --dry-run or to a command`, { remedy }))
+  return usage(`${flag} belongs to --dry-run or to a command`, `Add --dry-run, or leave ${flag} out.`)
 }
 
 /** Local VMs end with the provisioner anyway. */
 async function mayTerminate(
   { resource_pools }: MasterConfig,
-  yes: boolean | undefined,
+  yes: boolean,
   terminal: Terminal,
 ): Promise<boolean> {
   const pools = resource_pools

@@ -1,79 +1,89 @@
 // `provision simulate`: what a pool would have done with a trace of jobs, and what the origin would.
-
-import { loadConfig } from '../config/load.ts'
-import { parseDuration } from '../platform/duration.ts'
+import { createReadStream } from 'node:fs'
+import { resolve } from 'node:path'
+import { formatDuration, parseDuration } from '../platform/duration.ts'
 import { ProvisionError, problem } from '../problems/problem.ts'
-import type { SimulationReport } from '../simulator/simulate.ts'
-import type { CommandContext } from './command.ts'
-import { type ExitStatus, exitStatusOf } from './exit.ts'
+import { type CliCommand, configFlag, formatFlag, usage } from './command.ts'
 import { simulationText } from './simulate-text.ts'
-import { simulationProgress } from './simulation-progress.ts'
-import { sayProblems, type Terminal } from './terminal.ts'
-import { readTraceText } from './trace-text.ts'
-
-interface Options {
-  config: string
-  jobs?: string
-  /** A list when it stood before `simulate`. */
-  pool?: string | string[]
-  boot: string
-  placement: string
-  faults?: string
-  seed: string
-  example?: boolean
-  format: 'text' | 'json'
-}
+import { liveArea } from './table.ts'
+import { exitStatusOf, printJson, sayProblems, type Terminal } from './terminal.ts'
 
 const longestDelay = 24 * 3_600_000
 
-export async function run(options: Options, context: CommandContext): Promise<ExitStatus> {
-  const { terminal, env } = context
-  const { simulate, exampleTrace } = await import('../simulator/simulate.ts')
-  if (options.example) {
-    terminal.out(exampleTrace())
-    return 0
-  }
-  if (options.jobs === undefined)
-    throw usage('there are no jobs to simulate', 'Name a trace with --jobs; `--example` prints one.')
-  const boot = rangeOf('--boot', options.boot)
-  const placesWithin = timeOf('--placement', options.placement)
-  const { config, problems } = loadConfig(options.config, { env })
-  sayProblems(terminal, problems)
-  if (!config) return exitStatusOf(problems)
+export function declareSimulate(program: CliCommand): void {
+  const command = program.command(
+    'simulate',
+    "try a pool on a trace of jobs: waits, instance-hours, cost; beside the origin's policy",
+  )
+  const jobs = command.text(
+    '--jobs <file>',
+    'the trace, CSV with the columns submit,slots,duration; - is standard input',
+  )
+  const pool = command.text('--pool <name>', 'the pool (default: the only one)')
+  const bootTime = command.textOr(
+    '--boot <time>',
+    'from the launch of a VM until its agent joins, such as 90s, or 60s-3m',
+    '90s',
+  )
+  const placement = command.textOr(
+    '--placement <time>',
+    'the scheduler places work within this time',
+    '500ms',
+  )
+  const faults = command.text(
+    '--faults <names>',
+    'what goes wrong in every hour, such as stock_out,never_joins; or all',
+  )
+  const seed = command.textOr('--seed <text>', 'the same seed gives the same outcome', '1')
+  const example = command.toggle('--example', 'print an example of a trace, and do nothing else')
+  const configFile = configFlag(command)
+  const format = formatFlag(command)
 
-  const trace = await readTraceText(options.jobs, context.cwd)
-  const interrupted = new AbortController()
-  const interrupt = () => interrupted.abort()
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, interrupt)
-  const progress = simulationProgress(terminal)
-  try {
-    const report = await simulate({
-      config,
-      trace,
-      boot,
-      placesWithin,
-      pool: [options.pool].flat().at(-1),
-      faults: options.faults?.split(',').map((name) => name.trim()) ?? [],
-      seed: options.seed,
-      onProgress: progress.show,
-      signal: interrupted.signal,
-    })
-    progress.close()
-    print(report, options.format, terminal)
-    return 0
-  } catch (error) {
-    progress.close()
-    if (!interrupted.signal.aborted) throw error
-    terminal.say('Interrupted: there is no outcome.')
-    return 1
-  } finally {
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.off(signal, interrupt)
-  }
-}
+  command.action(async ({ terminal, env, cwd }) => {
+    const { simulate, exampleTrace } = await import('../simulator/simulate.ts')
+    if (example.value) {
+      terminal.out(exampleTrace())
+      return 0
+    }
+    if (jobs.value === undefined)
+      throw usage('there are no jobs to simulate', 'Name a trace with --jobs; `--example` prints one.')
+    const boot = rangeOf('--boot', bootTime.value)
+    const placesWithin = timeOf('--placement', placement.value)
+    const { loadConfig } = await import('../config/load.ts')
+    const { config, problems } = loadConfig(configFile.value, { env })
+    sayProblems(terminal, problems)
+    if (!config) return exitStatusOf(problems)
 
-function print(report: SimulationReport, format: Options['format'], { out }: Terminal): void {
-  if (format === 'json') out(`${JSON.stringify(report, undefined, 2)}\n`)
-  else out(`${simulationText(report).join('\n')}\n`)
+    const trace = await readTraceText(jobs.value, cwd)
+    const interrupted = new AbortController()
+    const interrupt = () => interrupted.abort()
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, interrupt)
+    const progress = simulationProgress(terminal)
+    try {
+      const report = await simulate({
+        config,
+        trace,
+        boot,
+        placesWithin,
+        pool: pool.value,
+        faults: faults.value?.split(',').map((name) => name.trim()) ?? [],
+        seed: seed.value,
+        onProgress: progress.show,
+        signal: interrupted.signal,
+      })
+      progress.close()
+      if (format.value === 'json') printJson(terminal, report)
+      else terminal.out(`${simulationText(report).join('\n')}\n`)
+      return 0
+    } catch (error) {
+      progress.close()
+      if (!interrupted.signal.aborted) throw error
+      terminal.say('Interrupted: there is no outcome.')
+      return 1
+    } finally {
+      for (const signal of ['SIGINT', 'SIGTERM'] as const) process.off(signal, interrupt)
+    }
+  })
 }
 
 function timeOf(flag: string, text: string): number {
@@ -91,6 +101,63 @@ function rangeOf(flag: string, text: string): { least: number; most: number } {
   throw usage(`${flag} ${JSON.stringify(text)} is no time up to 24h`, 'Write it as 90s, or as 60s-3m.')
 }
 
-function usage(message: string, remedy: string): ProvisionError {
-  return new ProvisionError(problem('USAGE', message, { remedy }))
+const largestFile = 64 * 1024 * 1024
+
+/**
+ * From a file or standard input (`-`), before anybody looks what is in it. Throws TRACE_UNREADABLE, TRACE_TOO_LARGE or
+ * TRACE_NOT_CSV.
+ */
+async function readTraceText(jobs: string, cwd: string): Promise<{ text: string; name: string }> {
+  const name = jobs === '-' ? 'standard input' : jobs
+  const where = { file: name }
+  const parts: Buffer[] = []
+  let size = 0
+  try {
+    for await (const part of jobs === '-' ? process.stdin : createReadStream(resolve(cwd, jobs))) {
+      parts.push(part)
+      size += part.length
+      if (size > largestFile) break
+    }
+  } catch (cause) {
+    const code = (cause as NodeJS.ErrnoException).code ?? String(cause)
+    const why = code === 'ENOENT' ? 'There is no such file' : `The file cannot be read (${code})`
+    throw new ProvisionError(problem('TRACE_UNREADABLE', why, { where, cause }))
+  }
+  if (size > largestFile)
+    throw new ProvisionError(problem('TRACE_TOO_LARGE', 'The trace has more than 64 MiB', { where }))
+  try {
+    const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+    return { text: decoder.decode(Buffer.concat(parts)), name }
+  } catch (cause) {
+    throw new ProvisionError(problem('TRACE_NOT_CSV', 'The file is not UTF-8 text', { where, cause }))
+  }
+}
+
+const drawEvery = 100
+const minute = 60_000
+const names = { ours: 'This provisioner', origin: "The origin's policy" }
+
+interface SimulationProgress {
+  /** `elapsed` is virtual milliseconds. */
+  show(policy: keyof typeof names, at: { elapsed: number; finished: number; submitted: number }): void
+  /** Takes the line away. */
+  close(): void
+}
+
+/** How far it is: one line that is drawn anew, on a terminal only. */
+function simulationProgress(terminal: Terminal): SimulationProgress {
+  const area = terminal.interactive ? liveArea(terminal.write, () => terminal.columns()) : undefined
+  let drawnAt = 0
+  return {
+    show(policy, { elapsed, finished, submitted }) {
+      if (!area || Date.now() - drawnAt < drawEvery) return
+      drawnAt = Date.now()
+      const time = formatDuration(Math.floor(elapsed / minute) * minute)
+      area.draw([`${names[policy]}: ${time} simulated, ${finished} of ${submitted} jobs done`])
+    },
+    close() {
+      area?.draw([])
+      area?.close()
+    },
+  }
 }

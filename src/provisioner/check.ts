@@ -2,11 +2,11 @@
 import type { ProvidedPool } from '../agent-setup/trust.ts'
 import { loadConfig } from '../config/load.ts'
 import { masterAddressOf } from '../config/master-address.ts'
-import type { MasterConfig, ProviderKind } from '../config/master-config.ts'
+import type { MasterConfig } from '../config/master-config.ts'
 import { systemClock } from '../platform/clock.ts'
 import { createLogger } from '../platform/log.ts'
 import type { Clock, Logger } from '../platform/ports.ts'
-import { ProvisionError, placeOf, problem } from '../problems/problem.ts'
+import { ProvisionError, placeOf } from '../problems/problem.ts'
 import { resolveHost } from '../providers/cloud-metadata.ts'
 import {
   type CheckRow,

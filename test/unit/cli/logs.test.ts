@@ -1,6 +1,6 @@
 // Following the log of decisions: each event once, none left out, nothing older than was asked for.
 import { describe, expect, it } from 'vitest'
-import { followEvents } from '../../../src/cli/follow-events.ts'
+import { followEvents } from '../../../src/cli/logs.ts'
 
 const event = (at: number, kind = 'joined') => ({ at, kind })
 /** What a door answers. */

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
+import { liveArea, type Picture, watchPicture } from '../../../src/cli/table.ts'
 import type { Terminal } from '../../../src/cli/terminal.ts'
-import { type Picture, watchPicture } from '../../../src/cli/watch.ts'
 import { ProvisionError, problem } from '../../../src/problems/problem.ts'
 
 const away = new ProvisionError(problem('NOT_RUNNING', 'nobody is there'))
@@ -68,5 +68,37 @@ describe('watching', () => {
   it('does not begin where nobody is', async () => {
     const { error } = await watched([away])
     expect(error).toBe(away)
+  })
+})
+
+describe('the live area', () => {
+  function drawn() {
+    let text = ''
+    const area = liveArea(
+      (part) => (text += part),
+      () => 10,
+    )
+    return { area, text: () => text }
+  }
+
+  it('redraws in place, and only when something changed', () => {
+    const { area, text } = drawn()
+    area.draw(['one', 'two'])
+    area.draw(['one', 'two'])
+    area.draw(['three'])
+    expect(text()).toBe('one\ntwo\n\x1b[2A\r\x1b[0Jthree\n')
+  })
+
+  it('keeps log lines above itself', () => {
+    const { area, text } = drawn()
+    area.draw(['table'])
+    area.print('agent joined')
+    expect(text()).toBe('table\n\x1b[1A\r\x1b[0Jagent joined\ntable\n')
+  })
+
+  it('cuts lines at the terminal’s width, so that the next drawing finds its own', () => {
+    const { area, text } = drawn()
+    area.draw(['0123456789abc'])
+    expect(text()).toBe('0123456789\n')
   })
 })

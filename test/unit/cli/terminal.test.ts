@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { confirm } from '../../../src/cli/confirm.ts'
-import type { Terminal } from '../../../src/cli/terminal.ts'
+import { confirm, type Terminal } from '../../../src/cli/terminal.ts'
 
 function terminal(...answers: (string | undefined)[]) {
   const said: string[] = []

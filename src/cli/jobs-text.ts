@@ -1,6 +1,38 @@
-// Work for people: a table of all, a few lines of one, a sentence when its state changes.
-import { isOver, type WorkView } from '../http/client-views.ts'
-import { table } from './table.ts'
+// Work for people: a table of all, a few lines of one, what it prints, and a sentence when its state changes.
+import type { Client } from '../http/client.ts'
+import { isOver, type LogLine, type WorkView } from '../http/client-views.ts'
+import { followWork } from '../http/work-client.ts'
+import type { Format } from './command.ts'
+import { table, waitingClock } from './table.ts'
+import type { Terminal } from './terminal.ts'
+
+/** What the work prints goes where it belongs; with `json` standard out is left to the result. */
+export function followOnTerminal(
+  client: Client,
+  id: string,
+  format: Format,
+  terminal: Terminal,
+): Promise<WorkView> {
+  return followWork(
+    client,
+    id,
+    {
+      onLine: (line, work) => printLine(line, work, terminal, format),
+      onState: (work) => terminal.say(stateSentence(work)),
+      onSilence: (error) => terminal.say(`${error.message}; trying again`),
+    },
+    waitingClock,
+  )
+}
+
+/** Lines of work with several containers say whose they are. */
+export function printLine(line: LogLine, work: WorkView, terminal: Terminal, format: Format): void {
+  const { agent } = work.containers.find(({ id }) => id === line.containerId) ?? {}
+  const whose = work.containers.length > 1 && agent ? `[${agent}] ` : ''
+  const text = `${whose}${line.text}${line.text.endsWith('\n') ? '' : '\n'}`
+  if (line.stream === 'stdout' && format === 'text') terminal.out(text)
+  else terminal.write(text)
+}
 
 const head = ['ID', 'STATE', 'POOL', 'SLOTS', 'PRIORITY', 'AGENTS', 'SUBMITTED', 'NAME']
 

@@ -1,9 +1,0 @@
-// `provision schema`: the JSON Schema of master.yaml.
-import { configSchema } from '../../config/reference.ts'
-import type { CommandContext } from '../command.ts'
-import type { ExitStatus } from '../exit.ts'
-
-export async function run(_options: object, { terminal }: CommandContext): Promise<ExitStatus> {
-  terminal.out(`${JSON.stringify(configSchema(), undefined, 2)}\n`)
-  return 0
-}
