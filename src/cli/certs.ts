@@ -1,7 +1,8 @@
 // `provision certs`: a development CA and chain for people who have none.
 import { existsSync } from 'node:fs'
 import { relative, resolve } from 'node:path'
-import { type CliCommand, usage } from './command.ts'
+import type { CliCommand } from './command.ts'
+import { usage } from './terminal.ts'
 
 export function declareCerts(program: CliCommand): void {
   const command = program.command(

@@ -1,7 +1,7 @@
 // `provision check`: everything that can be known before a launch, in a table with remedies.
 import type { CheckResult, CheckRow } from '../provisioner/check-rows.ts'
-import { type CliCommand, type Context, configFlag, formatFlag } from './command.ts'
-import { type ExitStatus, printJson } from './terminal.ts'
+import { type CliCommand, configFlag, formatFlag } from './command.ts'
+import { type Context, type ExitStatus, printJson } from './terminal.ts'
 
 export function declareCheck(program: CliCommand): void {
   const command = program.command(

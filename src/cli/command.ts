@@ -2,17 +2,9 @@
 import { type Command, Option } from 'commander'
 import about from '../../package.json' with { type: 'json' }
 import type { Client } from '../http/client.ts'
-import { ProvisionError, problem } from '../problems/problem.ts'
-import type { ExitStatus, Terminal } from './terminal.ts'
+import { type Context, type ExitStatus, usage } from './terminal.ts'
 
 export const version: string = about.version
-
-/** What a command gets from the process it runs in. */
-export interface Context {
-  terminal: Terminal
-  env: NodeJS.ProcessEnv
-  cwd: string
-}
 
 /** To be read when the command runs. The compiler reports a flag that is declared and never read as an unused constant. */
 export interface Flag<T> {
@@ -205,8 +197,4 @@ export function addressed(command: CliCommand) {
       return connectFleet({ config, master, tokenFile }, command.context)
     },
   }
-}
-
-export function usage(message: string, remedy: string): ProvisionError {
-  return new ProvisionError(problem('USAGE', message, { remedy }))
 }

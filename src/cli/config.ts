@@ -1,7 +1,7 @@
 // Commands about the configuration and what is made of it: validate, schema, unpack, version.
-import { type CliCommand, type Context, configFlag, type Flag, formatFlag, version } from './command.ts'
+import { type CliCommand, configFlag, type Flag, formatFlag, version } from './command.ts'
 import type { Address } from './connect.ts'
-import { exitStatusOf, printJson, readInput, sayCount, sayProblems } from './terminal.ts'
+import { type Context, exitStatusOf, printJson, readInput, sayCount, sayProblems } from './terminal.ts'
 
 export function declareValidate(program: CliCommand): void {
   const command = program.command('validate', 'check the configuration and name every problem')

@@ -5,7 +5,8 @@ import type { MasterConfig } from '../config/master-config.ts'
 import { type Client, createClient, createLocalClient, type MasterClient } from '../http/client.ts'
 import { type Target, targetByConfig, targetByUrl } from '../http/target.ts'
 import { ProvisionError } from '../problems/problem.ts'
-import { type Context, type Flag, version } from './command.ts'
+import { type Flag, version } from './command.ts'
+import type { Context } from './terminal.ts'
 import { introduceOn, sayUnverified } from './trust-decision.ts'
 
 export interface Address {

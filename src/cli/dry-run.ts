@@ -3,8 +3,16 @@ import { join, resolve } from 'node:path'
 import { inspect } from 'node:util'
 import { ProvisionError, problem } from '../problems/problem.ts'
 import type { DryRunPool } from '../provisioner/prepare.ts'
-import { type CliCommand, type Context, type Flag, type Format, formatFlag } from './command.ts'
-import { type ExitStatus, printJson, sayCount, sayProblems, type Terminal, writeOutput } from './terminal.ts'
+import { type CliCommand, type Flag, type Format, formatFlag } from './command.ts'
+import {
+  type Context,
+  type ExitStatus,
+  printJson,
+  sayCount,
+  sayProblems,
+  type Terminal,
+  writeOutput,
+} from './terminal.ts'
 
 /** Beside its own flags the --format of the whole program, which has `raw` for it alone. */
 export function declareDryRun(program: CliCommand, configFile: Flag<string>) {

@@ -3,9 +3,9 @@ import { resolve } from 'node:path'
 import type { Client } from '../http/client.ts'
 import { ProvisionError, problem } from '../problems/problem.ts'
 import type { Explanation } from '../provisioner/snapshot-file.ts'
-import { addressed, type CliCommand, usage } from './command.ts'
+import { addressed, type CliCommand } from './command.ts'
 import { clockTime, table } from './table.ts'
-import { printJson, readInput, writeOutput } from './terminal.ts'
+import { printJson, readInput, usage, writeOutput } from './terminal.ts'
 
 export function declareExplain(program: CliCommand): void {
   const command = program.command(

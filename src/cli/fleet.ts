@@ -1,10 +1,10 @@
 // Commands to a running provisioner: what it does, and what it is told.
 import type { Client } from '../http/client.ts'
 import type { Removed } from '../http/client-views.ts'
-import { addressed, type CliCommand, type Flag, type Format, onePoolFlag, usage } from './command.ts'
+import { addressed, type CliCommand, type Flag, type Format, onePoolFlag } from './command.ts'
 import { agentLines, instanceLines, statusLines } from './fleet-text.ts'
 import { type Picture, showPicture } from './table.ts'
-import { confirm, printJson, type Terminal } from './terminal.ts'
+import { confirm, printJson, type Terminal, usage } from './terminal.ts'
 
 export function declareFleet(program: CliCommand): void {
   status(program)

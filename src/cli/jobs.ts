@@ -2,9 +2,9 @@
 import type { WorkView } from '../http/client-views.ts'
 import type { WorkOrder } from '../http/work-client.ts'
 import type { ProvisionError } from '../problems/problem.ts'
-import { type CliCommand, configFlag, formatFlag, masterFlag, tokenFlag, usage, version } from './command.ts'
+import { type CliCommand, configFlag, formatFlag, masterFlag, tokenFlag, version } from './command.ts'
 import { waitingClock } from './table.ts'
-import { printJson } from './terminal.ts'
+import { printJson, usage } from './terminal.ts'
 
 export function declareJobs(program: CliCommand): void {
   submit(program)

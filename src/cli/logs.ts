@@ -5,9 +5,9 @@ import type { Client } from '../http/client.ts'
 import { parseDuration } from '../platform/duration.ts'
 import type { JournalRecord } from '../platform/ports.ts'
 import { ProvisionError, problem } from '../problems/problem.ts'
-import { addressed, type CliCommand, type Context, type Format, onePoolFlag, usage } from './command.ts'
+import { addressed, type CliCommand, type Format, onePoolFlag } from './command.ts'
 import { clockTime, waitingClock } from './table.ts'
-import type { Terminal } from './terminal.ts'
+import { type Context, type Terminal, usage } from './terminal.ts'
 
 interface Query {
   pool?: string

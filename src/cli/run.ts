@@ -1,11 +1,19 @@
 // `provision`: runs until it is told to stop; a live table for people, log lines for machines.
 import type { MasterConfig } from '../config/master-config.ts'
 import type { ProvisionError } from '../problems/problem.ts'
-import { type CliCommand, type Context, type Flag, usage, version } from './command.ts'
+import { type CliCommand, type Flag, version } from './command.ts'
 import { declareDryRun } from './dry-run.ts'
 import { liveView } from './fleet-text.ts'
 import { liveArea } from './table.ts'
-import { confirm, type ExitStatus, sayCount, sayProblems, type Terminal } from './terminal.ts'
+import {
+  type Context,
+  confirm,
+  type ExitStatus,
+  sayCount,
+  sayProblems,
+  type Terminal,
+  usage,
+} from './terminal.ts'
 
 /** Of the program itself, without a command. Returns what it does, which with --dry-run is the dry run. */
 export function declareRun(

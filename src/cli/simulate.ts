@@ -3,10 +3,10 @@ import { createReadStream } from 'node:fs'
 import { resolve } from 'node:path'
 import { formatDuration, parseDuration } from '../platform/duration.ts'
 import { ProvisionError, problem } from '../problems/problem.ts'
-import { type CliCommand, configFlag, formatFlag, usage } from './command.ts'
+import { type CliCommand, configFlag, formatFlag } from './command.ts'
 import { simulationText } from './simulate-text.ts'
 import { liveArea } from './table.ts'
-import { exitStatusOf, printJson, sayProblems, type Terminal } from './terminal.ts'
+import { exitStatusOf, printJson, sayProblems, type Terminal, usage } from './terminal.ts'
 
 const longestDelay = 24 * 3_600_000
 

@@ -1,8 +1,8 @@
 // Tables for people: rows in columns, printed once, printed again while somebody watches, or drawn anew in place.
 import type { Clock } from '../platform/ports.ts'
 import { ProvisionError } from '../problems/problem.ts'
-import type { Context, Format } from './command.ts'
-import { type ExitStatus, printJson, type Terminal } from './terminal.ts'
+import type { Format } from './command.ts'
+import { type Context, type ExitStatus, printJson, type Terminal } from './terminal.ts'
 
 /** Columns as wide as their widest cell, two blanks between; no blanks at a line's end. */
 export function table(head: string[], rows: string[][]): string[] {

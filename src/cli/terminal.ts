@@ -24,6 +24,13 @@ export interface Terminal {
   rows(): number
 }
 
+/** What a command gets from the process it runs in. */
+export interface Context {
+  terminal: Terminal
+  env: NodeJS.ProcessEnv
+  cwd: string
+}
+
 export function processTerminal(): Terminal {
   const { stdin, stdout, stderr, env } = process
   const coloured = stderr.isTTY && !env['NO_COLOR'] && env['TERM'] !== 'dumb'
@@ -92,6 +99,10 @@ function countOf(problems: Problem[]): string | undefined {
 
 function plural(count: number, word: string): string | undefined {
   return count === 0 ? undefined : `${count} ${word}${count === 1 ? '' : 's'}`
+}
+
+export function usage(message: string, remedy: string): ProvisionError {
+  return new ProvisionError(problem('USAGE', message, { remedy }))
 }
 
 /** 0 done, 1 failed, 2 usage, 3 configuration or certificate refused, 4 preflight failed, 5 cloud refused. */

@@ -5,8 +5,7 @@ import type { PresentedCertificate } from '../pki/preflight-explain.ts'
 import { masterUrl } from '../pki/trust-plan.ts'
 import { pairs, parseFingerprint } from '../pki/trust-store.ts'
 import { type Problem, ProvisionError, problem } from '../problems/problem.ts'
-import { type Context, usage } from './command.ts'
-import { confirmed, sayProblems, type Terminal } from './terminal.ts'
+import { type Context, confirmed, sayProblems, type Terminal, usage } from './terminal.ts'
 
 /** Without a scheme it is https: there is nothing to trust elsewhere. Throws USAGE and CLIENT_MASTER_URL. */
 export function trustTarget(
