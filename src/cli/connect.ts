@@ -1,44 +1,53 @@
-// From options to a client of the master they mean.
+// From flags to a client of the master or the provisioner they mean. Loaded by the commands that need one.
 import { resolve } from 'node:path'
+import { loadConfig } from '../config/load.ts'
 import type { MasterConfig } from '../config/master-config.ts'
-import { createClient, type MasterClient } from '../http/client.ts'
+import { type Client, createClient, createLocalClient, type MasterClient } from '../http/client.ts'
 import { type Target, targetByConfig, targetByUrl } from '../http/target.ts'
 import { ProvisionError } from '../problems/problem.ts'
-import type { CommandContext } from './command.ts'
-import { introduceOn, sayUnverified } from './introduce.ts'
-import { loadConfig } from './load-config.ts'
-import { version } from './version.ts'
+import { builtInProviders } from '../providers/registry.ts'
+import { type Flag, version } from './command.ts'
+import type { Context } from './terminal.ts'
+import { introduceOn, sayUnverified } from './trust-decision.ts'
 
-export interface ConnectOptions {
-  config: string
-  master?: string
-  tokenFile?: string
+export interface Address {
+  config: Flag<string>
+  master: Flag<string | undefined>
+  tokenFile?: Flag<string | undefined>
 }
 
 /** -m wins over -c, and either over DET_MASTER, which wins over DET_CONFIG_FILE and `master.yaml`. */
-export function connect(options: ConnectOptions, context: CommandContext): MasterClient {
-  const target = targetOf(options, context)
+export function connect(address: Address, context: Context): MasterClient {
+  const target = targetOf(address, context)
   sayUnverified(target, context.terminal)
   return createClient({ target, version, introduce: introduceOn(target, context.terminal) })
 }
 
-function targetOf(options: ConnectOptions, context: CommandContext): Target {
-  const { env, cwd, isFlag } = context
-  const tokenFile = options.tokenFile && resolve(cwd, options.tokenFile)
-  const byConfig = isFlag('config') && !isFlag('master')
-  if (!options.master || byConfig)
-    return targetByConfig(configOf(options, env), { tokenFile, now: Date.now() })
+/**
+ * The provisioner of this machine that runs with the configuration, by its control socket; with -m the one that listens
+ * there. DET_MASTER does not count: beside a Determined master it names that one, and not the provisioner.
+ */
+export function connectFleet(address: Address, context: Context): Client {
+  if (address.master.isGiven) return connect(address, context)
+  const config = validConfig(address.config.value, context)
+  return createLocalClient({ stateDir: config.state_dir, version })
+}
+
+function targetOf({ config, master, tokenFile: flag }: Address, context: Context): Target {
+  const { env, cwd } = context
+  const tokenFile = flag?.value && resolve(cwd, flag.value)
+  const byConfig = config.isGiven && !master.isGiven
+  if (!master.value || byConfig)
+    return targetByConfig(validConfig(config.value, context), { tokenFile, now: Date.now() })
   // A token is for one master: the configuration's goes elsewhere only when both were named.
-  const both = isFlag('config') && !tokenFile
-  return targetByUrl(options.master, { tokenFile: both ? tokenOf(configOf(options, env)) : tokenFile, env })
+  const both = config.isGiven && !tokenFile
+  const ofConfig = () => resolve(validConfig(config.value, context).state_dir, 'token')
+  return targetByUrl(master.value, { tokenFile: both ? ofConfig() : tokenFile, env })
 }
 
-function tokenOf({ state_dir }: MasterConfig): string {
-  return resolve(state_dir, 'token')
-}
-
-function configOf({ config: file }: ConnectOptions, env: NodeJS.ProcessEnv): MasterConfig {
-  const { config, problems } = loadConfig(file, { env })
+/** Throws every problem of the configuration when it is refused; says nothing of its warnings. */
+export function validConfig(file: string, { env }: Pick<Context, 'env'>): MasterConfig {
+  const { config, problems } = loadConfig(file, { env, providers: builtInProviders })
   if (!config) throw new ProvisionError(problems)
   return config
 }

@@ -1,44 +1,28 @@
-// The command line: words in, the right command loaded, problems out.
-import { Command, CommanderError, Option } from 'commander'
+// The command line: the program and its commands, problems out, the exit status.
+import { Command, CommanderError } from 'commander'
 import { nearest } from '../platform/nearest.ts'
 import { ProvisionError, problem } from '../problems/problem.ts'
-import { exitStatusOf } from './exit.ts'
-import { declareCheck } from './program/check.ts'
-import { declareConfiguration } from './program/configuration.ts'
-import { declareFleet } from './program/fleet.ts'
-import { lazily, terminal } from './program/lazily.ts'
-import { configOption, formatOption, several } from './program/options.ts'
-import { declareSimulate } from './program/simulate.ts'
-import { declareTrust } from './program/trust.ts'
-import { declareWork } from './program/work.ts'
-import { sayProblems } from './terminal.ts'
-import { version } from './version.ts'
+import { declareCerts } from './certs.ts'
+import { declareCheck } from './check.ts'
+import { CliCommand, configFlag, version } from './command.ts'
+import { declareSchema, declareUnpack, declareValidate, declareVersion } from './config.ts'
+import { declareExplain } from './explain.ts'
+import { declareFleet } from './fleet.ts'
+import { declareJobs } from './jobs.ts'
+import { declareLogs } from './logs.ts'
+import { declareRun } from './run.ts'
+import { declareSimulate } from './simulate.ts'
+import { exitStatusOf, processTerminal, sayProblems, usage } from './terminal.ts'
+import { declareTrust } from './trust.ts'
 
-function noSuchCommand(word: string): ProvisionError {
-  const meant = nearest(
-    word,
-    program.commands.map((command) => command.name()),
-  )
-  const remedy = meant ? `Did you mean \`provision ${meant}\`?` : 'See `provision --help`.'
-  return new ProvisionError(problem('USAGE', `there is no command ${word}`, { remedy }))
-}
-
-const program = new Command('provision')
+const terminal = processTerminal()
+const commander = new Command('provision')
   .description(
     'Launches agent VMs that join a TLS master by themselves, and removes them when the work is gone.',
   )
   .version(version, '-V, --version')
   .enablePositionalOptions()
   .exitOverride()
-  .addOption(configOption())
-  .option('--dry-run', 'print the user data each pool would get; needs no credentials, network or key')
-  .option('--pool <name>', 'with --dry-run: only this pool (may be given again)', several)
-  .option('--master-host <host>', 'with --dry-run: dial this host instead of an alias such as local-ipv4')
-  .addOption(formatOption('text', 'json', 'raw'))
-  .option('--out <dir>', 'with --dry-run: write files into this folder')
-  .option('--terminate-on-exit', 'end the VMs in clouds, too, when it is stopped; asks before it starts')
-  .option('-y, --yes', 'with --terminate-on-exit: do not ask')
-  .addOption(new Option('--log-level <level>').choices(['debug', 'info', 'warn', 'error']).default('info'))
   .addHelpText(
     'after',
     '\nExit status: 0 done, 1 failed, 2 usage, 3 configuration or certificate refused, 4 preflight failed, 5 cloud refused.',
@@ -46,26 +30,44 @@ const program = new Command('provision')
   .helpCommand('help [command]', 'explain a command')
   // Left to the action, so that a misspelt command gets a better answer than "too many arguments".
   .allowExcessArguments()
-  .action(
-    lazily(async () => {
-      const [unknown] = program.args
-      if (unknown !== undefined) throw noSuchCommand(unknown)
-      return program.opts()['dryRun'] ? import('./commands/dry-run.ts') : import('./commands/daemon.ts')
-    }),
-  )
 
-declareConfiguration(program)
-declareWork(program)
+const program = new CliCommand(commander, { terminal, env: process.env, cwd: process.cwd() })
+const config = configFlag(program)
+const run = declareRun(program, config)
+program.action((context) => {
+  const [unknown] = commander.args
+  if (unknown !== undefined) throw noSuchCommand(unknown)
+  return run(context)
+})
+
+// In the order of the help.
+declareValidate(program)
+declareSchema(program)
+declareCerts(program)
+declareUnpack(program)
+declareJobs(program)
 declareFleet(program)
+declareExplain(program)
+declareLogs(program)
 declareTrust(program)
 declareCheck(program)
+declareVersion(program, config)
 declareSimulate(program)
 
-sayWhereHelpIs(program, 'provision')
+sayWhereHelpIs(commander, 'provision')
 
-program.parseAsync().catch((error: unknown) => {
+commander.parseAsync().catch((error: unknown) => {
   process.exitCode = report(error)
 })
+
+function noSuchCommand(word: string): ProvisionError {
+  const meant = nearest(
+    word,
+    commander.commands.map((command) => command.name()),
+  )
+  const remedy = meant ? `Did you mean \`provision ${meant}\`?` : 'See `provision --help`.'
+  return usage(`there is no command ${word}`, remedy)
+}
 
 /** A wrong flag of a command is answered by that command's own help. */
 function sayWhereHelpIs(command: Command, words: string): void {

@@ -1,7 +1,10 @@
-// Where words go: data on standard out, words for people on standard error; colours only on a terminal.
+// The terminal and the files a command reads and writes: data on standard out, words for people on standard error.
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { dirname, resolve } from 'node:path'
 import { styleText } from 'node:util'
 import { reportProblem } from '../config/report.ts'
-import { type Problem, problem } from '../problems/problem.ts'
+import { codeInfo } from '../problems/codes.ts'
+import { type Problem, ProvisionError, problem } from '../problems/problem.ts'
 
 type Style = Parameters<typeof styleText>[0]
 
@@ -19,6 +22,13 @@ export interface Terminal {
   ask?: (question: string) => Promise<string | undefined>
   columns(): number
   rows(): number
+}
+
+/** What a command gets from the process it runs in. */
+export interface Context {
+  terminal: Terminal
+  env: NodeJS.ProcessEnv
+  cwd: string
 }
 
 export function processTerminal(): Terminal {
@@ -80,7 +90,7 @@ export async function confirmed(ask: NonNullable<Terminal['ask']>, question: str
 }
 
 /** `2 errors, 1 warning`, or undefined when there is nothing to count. */
-export function countOf(problems: Problem[]): string | undefined {
+function countOf(problems: Problem[]): string | undefined {
   const errors = problems.filter((p) => p.severity === 'error').length
   const warnings = problems.length - errors
   const words = [plural(errors, 'error'), plural(warnings, 'warning')].filter((word) => word !== undefined)
@@ -89,4 +99,70 @@ export function countOf(problems: Problem[]): string | undefined {
 
 function plural(count: number, word: string): string | undefined {
   return count === 0 ? undefined : `${count} ${word}${count === 1 ? '' : 's'}`
+}
+
+export function usage(message: string, remedy: string): ProvisionError {
+  return new ProvisionError(problem('USAGE', message, { remedy }))
+}
+
+/** 0 done, 1 failed, 2 usage, 3 configuration or certificate refused, 4 preflight failed, 5 cloud refused. */
+export type ExitStatus = 0 | 1 | 2 | 3 | 4 | 5
+
+/** Of the first error; 0 when there are only warnings. */
+export function exitStatusOf(problems: Problem[]): ExitStatus {
+  const first = problems.find((p) => p.severity === 'error')
+  return first ? codeInfo(first.code).exit : 0
+}
+
+/** The last line of a command that has shown these problems, and its exit status. */
+export function sayCount(terminal: Terminal, problems: Problem[]): ExitStatus {
+  const count = countOf(problems)
+  if (count) terminal.say(count)
+  return exitStatusOf(problems)
+}
+
+export function printJson({ out }: Pick<Terminal, 'out'>, value: unknown): void {
+  out(`${JSON.stringify(value, undefined, 2)}\n`)
+}
+
+/**
+ * Before what cannot be undone: a question on a terminal, --yes elsewhere. False when the answer is no; throws
+ * CONFIRMATION_NEEDED where nobody can be asked.
+ */
+export async function confirm(
+  what: string,
+  yes: boolean | undefined,
+  { ask, say }: Terminal,
+): Promise<boolean> {
+  if (yes) return true
+  if (!ask) throw new ProvisionError(problem('CONFIRMATION_NEEDED', `not confirmed: ${what}`))
+  if (await confirmed(ask, what)) return true
+  say('Nothing was done.')
+  return false
+}
+
+/** A file named on the command line; `-` is standard input. Throws FILE_UNREADABLE. */
+export async function readInput(file: string, cwd: string): Promise<Buffer> {
+  const { readFile } = await import('node:fs/promises')
+  const { buffer } = await import('node:stream/consumers')
+  try {
+    // Not by its number: a pipe that has nothing to say yet answers EAGAIN to that.
+    return await (file === '-' ? buffer(process.stdin) : readFile(resolve(cwd, file)))
+  } catch (error) {
+    const why = `${file === '-' ? 'standard input' : file} cannot be read: ${(error as Error).message}`
+    throw new ProvisionError(problem('FILE_UNREADABLE', why, { cause: error }))
+  }
+}
+
+/**
+ * Readable by its owner only, since user data may hold what others should not see. An existing file is replaced. Throws
+ * FILE_NOT_WRITTEN.
+ */
+export function writeOutput(file: string, data: string | Uint8Array): void {
+  try {
+    mkdirSync(dirname(file), { recursive: true })
+    writeFileSync(file, data, { mode: 0o600 })
+  } catch (cause) {
+    throw new ProvisionError(problem('FILE_NOT_WRITTEN', `${file}: ${(cause as Error).message}`, { cause }))
+  }
 }

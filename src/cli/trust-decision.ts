@@ -1,11 +1,26 @@
-// Whether a stranger is to be trusted: by the SHA-256 that was given, else by an answer on the terminal.
+// The certificate of a master that nobody vouches for: what is shown of it, who decides, what is kept. Loaded when asked.
+import { type Target, type TrustMemory, targetByUrl } from '../http/target.ts'
 import { type Stranger, strangerProblem } from '../http/untrusted-server.ts'
 import type { PresentedCertificate } from '../pki/preflight-explain.ts'
+import { masterUrl } from '../pki/trust-plan.ts'
 import { pairs, parseFingerprint } from '../pki/trust-store.ts'
-import { ProvisionError, problem } from '../problems/problem.ts'
-import { certificateLines, howToCompare, strangerLines } from './introduce.ts'
-import { confirmed, type Terminal } from './terminal.ts'
-import { usage } from './trust-target.ts'
+import { type Problem, ProvisionError, problem } from '../problems/problem.ts'
+import { type Context, confirmed, sayProblems, type Terminal, usage } from './terminal.ts'
+
+/** Without a scheme it is https: there is nothing to trust elsewhere. Throws USAGE and CLIENT_MASTER_URL. */
+export function trustTarget(
+  given: string | undefined,
+  { env }: Pick<Context, 'env'>,
+): { target: Target; memory: TrustMemory } {
+  if (!given) throw usage('which master? Its URL is missing', 'Such as https://master.example.com:8443.')
+  const text = /^[a-z][a-z0-9+.-]*:\/\//i.test(given) ? given : `https://${given}`
+  // It is about the store, whatever else decides meanwhile.
+  const target = targetByUrl(text, { env: { ...env, DET_MASTER_CERT_FILE: undefined } })
+  const memory = target.trust?.memory
+  if (!memory)
+    throw usage(`${given} is dialled in plain text, without a certificate`, 'Write https:// before the host.')
+  return { target, memory }
+}
 
 /** Throws USAGE for what is no SHA-256. */
 export function fingerprintOf(text: string | undefined): string | undefined {
@@ -62,4 +77,75 @@ function storedLines([leaf]: PresentedCertificate[]): string[] {
 /** For the last line of what was done. */
 export function named(leaf: PresentedCertificate): string {
   return `${leaf.subject}, SHA-256 ${pairs(leaf.sha256)}`
+}
+
+/** Keeps the decision, and says what may surprise later, though it works here. */
+export async function keep(
+  { store, url }: TrustMemory,
+  { pem, hasRoot }: Pick<Stranger, 'pem' | 'hasRoot'>,
+  sentence: string,
+  { terminal, env }: Context,
+): Promise<void> {
+  await store.set(url, pem)
+  terminal.say(sentence)
+  sayProblems(terminal, afterStoring({ url, hasRoot }))
+  const file = env['DET_MASTER_CERT_FILE']
+  if (file) sayProblems(terminal, [problem('TRUST_NOT_CONSULTED', `DET_MASTER_CERT_FILE is ${file}`)])
+}
+
+/**
+ * What a connection asks about a master that is met for the first time: undefined where nobody is there to ask, or where
+ * the store is not what decides.
+ */
+export function introduceOn(
+  { trust }: Target,
+  terminal: Terminal,
+): ((stranger: Stranger) => Promise<boolean>) | undefined {
+  const { ask } = terminal
+  const memory = trust?.memory
+  if (!ask || !memory) return undefined
+  return async (stranger) => {
+    const head = `Neither a well-known CA nor you vouch for ${stranger.url} so far. It presents:`
+    for (const line of ['', head, '', ...strangerLines(stranger), '']) terminal.say(line)
+    for (const line of howToCompare) terminal.say(line)
+    if (!(await confirmed(ask, 'Trust this certificate from now on?'))) return false
+    terminal.say(
+      `It is stored in ${memory.store.file}; \`provision trust remove ${stranger.url}\` takes it back.`,
+    )
+    sayProblems(terminal, afterStoring(stranger))
+    terminal.say('')
+    return true
+  }
+}
+
+const howToCompare = [
+  'Compare the SHA-256 with the one of the certificate on the master:',
+  '  openssl x509 -noout -fingerprint -sha256 -in CERTIFICATE',
+]
+
+/** The server's certificate, a line for each thing to compare. */
+function certificateLines(leaf: PresentedCertificate): [name: string, text: string][] {
+  return [
+    ['subject', leaf.subject],
+    ['names', leaf.sans.join(', ') || 'none'],
+    ['valid', `${leaf.notBefore.slice(0, 10)} to ${leaf.notAfter.slice(0, 10)}`],
+    ['SHA-256', pairs(leaf.sha256)],
+  ]
+}
+
+function strangerLines({ presented: [leaf], signer }: Stranger): string[] {
+  const [subject, ...rest] = certificateLines(leaf)
+  return [subject!, ['signed', signer] as const, ...rest].map(([name, text]) => `  ${name.padEnd(8)} ${text}`)
+}
+
+/** What may surprise later, though it works here. */
+function afterStoring({ url, hasRoot }: Pick<Stranger, 'url' | 'hasRoot'>): Problem[] {
+  if (hasRoot) return []
+  const message = `${url} serves its chain without the root: \`det\` with a Python before 3.13 will still refuse it`
+  return [problem('TRUST_ROOT_MISSING', message)]
+}
+
+export function sayUnverified({ address, trust }: Target, terminal: Terminal): void {
+  if (trust?.unverified)
+    sayProblems(terminal, [problem('CLIENT_NOT_VERIFIED', `${masterUrl(address)} is not verified`)])
 }

@@ -61,10 +61,10 @@ function unknownWords(page: string): string[] {
   return [...new Set(words)].filter((word) => word !== 'AWS_PROFILE' && !sources.includes(word))
 }
 
-const declared = sourcesBelow('src/cli/program').filter(({ path }) => !path.endsWith('/trust.ts'))
+const declared = sourcesBelow('src/cli').filter(({ path }) => !path.endsWith('/trust.ts'))
 const commands = [
   'trust',
-  ...declared.flatMap(({ text }) => [...text.matchAll(/\.command\('([a-z]+)'/g)].map(([, name]) => name!)),
+  ...declared.flatMap(({ text }) => [...text.matchAll(/\.command\(\s*'([a-z]+)'/g)].map(([, name]) => name!)),
 ]
 
 /** After a backtick, or at the start of a line of a console. */

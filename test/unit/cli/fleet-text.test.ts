@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import { statusLines } from '../../../src/cli/status-text.ts'
-import { agentLines, instanceLines } from '../../../src/cli/vm-text.ts'
+import { agentLines, instanceLines, liveView, statusLines } from '../../../src/cli/fleet-text.ts'
 import type { AgentView } from '../../../src/http/agent-view.ts'
+import type { FleetRow } from '../../../src/http/fleet-control.ts'
 import type { InstanceView } from '../../../src/http/instance-view.ts'
 import type { FleetStatus, PoolOverview } from '../../../src/http/pool-view.ts'
 
@@ -176,5 +176,51 @@ describe('agents', () => {
         "default  g      joined  1 of 4      busy      -        -                 disabled; not on a VM of this provisioner",
       ]
     `)
+  })
+})
+
+const joined: FleetRow = {
+  pool: 'default',
+  instance: 'local-1f2e3d4c-0',
+  local: true,
+  state: 'running',
+  agent: 'joined',
+  slots: 1,
+  tlsVersion: 'TLSv1.3',
+  certificateName: 'master.local.example',
+  launchedAt: 1000,
+}
+
+describe('the live table', () => {
+  it('shows pool, instance, state, agent, TLS version and certificate name', () => {
+    const { slots, tlsVersion, certificateName, ...unknown } = joined
+    const booting: FleetRow = {
+      ...unknown,
+      pool: 'gpu',
+      instance: 'i-1',
+      state: 'starting',
+      agent: 'waiting',
+    }
+    expect(liveView([joined, booting], 46_000)).toMatchInlineSnapshot(`
+      [
+        "POOL     INSTANCE          STATE     AGENT    SLOTS  TLS      CERTIFICATE NAME      AGE",
+        "default  local-1f2e3d4c-0  running   joined   1      TLSv1.3  master.local.example  45s",
+        "gpu      i-1               starting  waiting  -      -        -                     45s",
+      ]
+    `)
+  })
+
+  it('says that there is nothing yet', () => {
+    expect(liveView([], 0)).toEqual(['(no instances yet)'])
+  })
+
+  it.each([
+    [-5_000, '0s'],
+    [119_000, '119s'],
+    [120_000, '2m'],
+    [7_200_000, '2h'],
+    [200_000_000, '2d'],
+  ])('writes an age of %i ms as %s', (ms, text) => {
+    expect(liveView([{ ...joined, launchedAt: 0 }], ms)[1]).toMatch(new RegExp(` ${text}$`))
   })
 })

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { exitStatusOf } from '../../../src/cli/exit.ts'
+import { exitStatusOf } from '../../../src/cli/terminal.ts'
 import { ProvisionError, placeOf, problem } from '../../../src/problems/problem.ts'
 
 describe('a problem', () => {

@@ -1,0 +1,51 @@
+// `provision certs`: a development CA and chain for people who have none.
+import { existsSync } from 'node:fs'
+import { relative, resolve } from 'node:path'
+import type { CliCommand } from './command.ts'
+import { usage } from './terminal.ts'
+
+export function declareCerts(program: CliCommand): void {
+  const command = program.command(
+    'certs',
+    'make a development CA and a server certificate (root, intermediate, leaf)',
+  )
+  const name = command.list('--name <name>', 'DNS name of the master (may be given again)')
+  const ip = command.list('--ip <address>', 'IP address of the master (may be given again)')
+  const days = command.textOr('--days <days>', 'how long the server certificate is valid', '365')
+  const out = command.textOr('--out <dir>', 'folder to write into', 'certs')
+  const ifMissing = command.toggle('--if-missing', 'do nothing when the certificates are there already')
+
+  command.action(async ({ terminal, cwd }) => {
+    const { createDevelopmentChain, developmentFiles, writeDevelopmentChain } = await import(
+      '../pki/development-ca.ts'
+    )
+    const directory = resolve(cwd, out.value)
+    const files = developmentFiles(directory)
+    const show = (file: string) => shorter(relative(cwd, file), file)
+    if (ifMissing.value && existsSync(files.chain) && existsSync(files.serverKey)) return 0
+
+    const names = name.value ?? []
+    const ips = ip.value ?? []
+    if (names.length + ips.length === 0)
+      throw usage('a certificate needs a name', 'Give --name master.example.com (and --ip for an address).')
+    const chain = await createDevelopmentChain({ names, ips, days: Number(days.value), now: Date.now() })
+    writeDevelopmentChain(directory, chain)
+    terminal.say(
+      `Made a development CA and a server certificate for ${[...names, ...ips].join(', ')} (${days.value} days):`,
+    )
+    terminal.say(`  ${show(files.chain)}   leaf, intermediate, root: security.tls.cert`)
+    terminal.say(`  ${show(files.serverKey)}  its key (0600): security.tls.key`)
+    terminal.say(
+      `  ${show(files.rootCertificate)}    for clients that should trust everything this CA issues`,
+    )
+    terminal.say(
+      `Keep ${show(files.rootKey)} and ${show(files.intermediateKey)} to issue more, or delete them.`,
+    )
+    return 0
+  })
+}
+
+/** Below the current folder a relative path reads better; elsewhere the whole path does. */
+function shorter(path: string, whole: string): string {
+  return path.startsWith('..') ? whole : path
+}

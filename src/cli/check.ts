@@ -1,0 +1,120 @@
+// `provision check`: everything that can be known before a launch, in a table with remedies.
+import type { CheckResult, CheckRow } from '../provisioner/check-rows.ts'
+import { type CliCommand, configFlag, formatFlag } from './command.ts'
+import { type Context, type ExitStatus, printJson } from './terminal.ts'
+
+export function declareCheck(program: CliCommand): void {
+  const command = program.command(
+    'check',
+    'look at everything that can be known before a launch; nothing is changed or launched',
+  )
+  const configFile = configFlag(command)
+  const pool = command.list('--pool <name>', 'only this pool (may be given again)')
+  const masterHost = command.text(
+    '--master-host <host>',
+    'dial this host in place of an alias such as local-ipv4',
+  )
+  const printIamPolicy = command.toggle(
+    '--print-iam-policy',
+    'print the least policy (AWS) or role (Google Cloud) for the pools',
+  )
+  const format = formatFlag(command)
+
+  command.action(async (context) => {
+    const file = configFile.value
+    const { terminal, env } = context
+    if (printIamPolicy.value) return printPolicy(file, pool.value, context)
+    const { checkAll, checkSurroundings } = await import('../provisioner/check.ts')
+    const { builtInProviders: providers } = await import('../providers/registry.ts')
+    const { exitOfRows } = await import('../provisioner/check-rows.ts')
+    if (terminal.interactive) terminal.say(`looking at ${file}, its master and its clouds …\n`)
+    const rows = await checkAll({
+      file,
+      pools: pool.value,
+      masterHost: masterHost.value,
+      env,
+      providers,
+      ...checkSurroundings(terminal.write),
+    })
+    if (format.value === 'json') printJson(terminal, asJson(file, rows))
+    else terminal.out(`${checkLines(rows).join('\n')}\n\n${countLine(rows)}\n`)
+    return exitOfRows(rows)
+  })
+}
+
+async function printPolicy(file: string, pools: string[] | undefined, context: Context): Promise<ExitStatus> {
+  const { terminal } = context
+  const { validConfig } = await import('./connect.ts')
+  const { leastRights } = await import('../provisioner/least-rights.ts')
+  const { builtInProviders: providers } = await import('../providers/registry.ts')
+  const { rights, uncovered } = await leastRights(validConfig(file, context), providers, pools)
+  printJson(terminal, rights)
+  if (uncovered.length > 0)
+    terminal.say(`not covered: what the pools on ${uncovered.join(', ')} need; name them with --pool`)
+  return 0
+}
+
+function asJson(file: string, rows: CheckRow[]) {
+  const checks = rows.map(({ problem, ...row }) => {
+    const { cause: _, ...told } = problem ?? {}
+    return { ...row, ...(problem && { problem: told }) }
+  })
+  return { file, counts: countsOf(rows), checks }
+}
+
+const words: Record<CheckResult, string> = {
+  passed: 'ok',
+  warning: 'warning',
+  failed: 'FAILED',
+  not_checked: '-',
+}
+
+const results = ['passed', 'warning', 'failed', 'not_checked'] as const satisfies CheckResult[]
+
+export function checkLines(rows: CheckRow[]): string[] {
+  const subjects = [...new Set(rows.map(({ subject }) => subject))]
+  return subjects.flatMap((subject, n) => [
+    ...(n > 0 ? [''] : []),
+    subject,
+    ...blockOf(rows.filter((row) => row.subject === subject)),
+  ])
+}
+
+/** What is longer, as the permissions of a cloud are, pushes only what stands beside it. */
+const widest = 30
+
+function blockOf(rows: CheckRow[]): string[] {
+  const width = Math.min(widest, Math.max(...rows.map(({ what }) => what.length)))
+  return rows.flatMap(({ what, result, note = '', problem }, n) => {
+    const head = `  ${words[result].padEnd(9)}${what.padEnd(width)}  `
+    if (!problem) return [`${head}${result === 'not_checked' ? 'not checked: ' : ''}${note}`.trimEnd()]
+    const line = `${head}${problem.code} ${problem.message}`
+    // A cloud that refuses everything has one remedy for it all.
+    if (rows[n + 1]?.problem?.remedy === problem.remedy) return [line]
+    return [line, `${' '.repeat(2 + 9 + width + 2)}remedy: ${problem.remedy}`]
+  })
+}
+
+export function countsOf(rows: CheckRow[]): Record<CheckResult, number> {
+  const count = (result: CheckResult) => rows.filter((row) => row.result === result).length
+  return {
+    passed: count('passed'),
+    warning: count('warning'),
+    failed: count('failed'),
+    not_checked: count('not_checked'),
+  }
+}
+
+/** `12 ok, 1 warning, 2 not checked`. */
+export function countLine(rows: CheckRow[]): string {
+  const counts = countsOf(rows)
+  const names = {
+    passed: 'ok',
+    warning: `warning${counts.warning === 1 ? '' : 's'}`,
+    failed: 'failed',
+    not_checked: 'not checked',
+  }
+  return results
+    .flatMap((result) => (counts[result] > 0 ? [`${counts[result]} ${names[result]}`] : []))
+    .join(', ')
+}

@@ -1,0 +1,91 @@
+// Commands about the configuration and what is made of it: validate, schema, unpack, version.
+import { type CliCommand, configFlag, type Flag, formatFlag, version } from './command.ts'
+import type { Address } from './connect.ts'
+import { type Context, exitStatusOf, printJson, readInput, sayCount, sayProblems } from './terminal.ts'
+
+export function declareValidate(program: CliCommand): void {
+  const command = program.command('validate', 'check the configuration and name every problem')
+  const configFile = configFlag(command)
+  const format = formatFlag(command)
+  command.action(async ({ terminal, env }) => {
+    const { loadConfig } = await import('../config/load.ts')
+    const { builtInProviders: providers } = await import('../providers/registry.ts')
+    const file = configFile.value
+    const { config, problems } = loadConfig(file, { env, providers })
+    if (format.value === 'json') {
+      const shown = problems.map(({ cause, ...rest }) => rest)
+      printJson(terminal, { file, valid: config !== undefined, problems: shown })
+      return exitStatusOf(problems)
+    }
+    sayProblems(terminal, problems)
+    const pools = config?.resource_pools.map(
+      (pool) => `${pool.pool_name} (${pool.provider?.type ?? 'no provider'})`,
+    )
+    if (pools) terminal.say(`${file} is valid: ${pools.join(', ')}`)
+    return sayCount(terminal, problems)
+  })
+}
+
+export function declareSchema(program: CliCommand): void {
+  const command = program.command('schema', 'print the JSON Schema of the configuration, for editors')
+  command.action(async ({ terminal }) => {
+    const { configSchema } = await import('../config/reference.ts')
+    const { builtInProviders } = await import('../providers/registry.ts')
+    printJson(terminal, configSchema(builtInProviders))
+    return 0
+  })
+}
+
+export function declareUnpack(program: CliCommand): void {
+  const command = program.command(
+    'unpack',
+    'print the startup script inside user data (packed bytes or base64)',
+  )
+  const file = command.argument('[file]', 'where the user data is; standard input without it')
+  command.action(async ({ terminal, cwd }) => {
+    const { unpackUserData } = await import('../agent-setup/pack.ts')
+    terminal.out(await unpackUserData(await readInput(file.value ?? '-', cwd)))
+    return 0
+  })
+}
+
+/** @param config of the whole program: it says where the master's certificate and token are */
+export function declareVersion(program: CliCommand, config: Flag<string>): void {
+  const command = program.command(
+    'version',
+    'print the versions of this program, of Node.js, of the agents, and with -m of a master',
+  )
+  // Not from DET_MASTER: the own version can be told without a network.
+  const master = command.text('-m, --master <url>', 'ask this master for its version, too')
+  const format = formatFlag(command)
+  command.action(async (context) => {
+    const { terminal } = context
+    const { defaultAgentImage } = await import('../config/provider-keys.ts')
+    const own = { version, node: process.version, agentImage: defaultAgentImage }
+    const about = master.value === undefined ? undefined : await aboutOf({ config, master }, context)
+    if (format.value === 'json') {
+      printJson(terminal, { ...own, ...(about && { master: about }) })
+      return 0
+    }
+    const rows = [
+      ['provision', own.version],
+      ['node', own.node],
+      ['agents', own.agentImage],
+      ...(about ? [['master', `${about.version} (${about.product}) at ${about.url}`]] : []),
+    ]
+    terminal.out(rows.map(([name = '', text]) => `${name.padEnd(10)} ${text}\n`).join(''))
+    return 0
+  })
+}
+
+async function aboutOf(address: Address, context: Context) {
+  const { connect } = await import('./connect.ts')
+  const { productName } = await import('../http/status-endpoints.ts')
+  const client = connect(address, context)
+  const about = await client.about()
+  return {
+    url: client.url,
+    version: about.version,
+    product: about.product === productName ? productName : 'determined',
+  }
+}

@@ -1,0 +1,181 @@
+// `provision explain`: why a pool did what it did last, or does nothing; from a running provisioner or a kept snapshot.
+import { resolve } from 'node:path'
+import type { Client } from '../http/client.ts'
+import { ProvisionError, problem } from '../problems/problem.ts'
+import type { Explanation } from '../provisioner/snapshot-file.ts'
+import { addressed, type CliCommand } from './command.ts'
+import { clockTime, table } from './table.ts'
+import { printJson, readInput, usage, writeOutput } from './terminal.ts'
+
+export function declareExplain(program: CliCommand): void {
+  const command = program.command(
+    'explain',
+    'tell why pools did what they did last, or do nothing: work, VMs, room, decisions, reasons',
+  )
+  const pools = command.rest('[pools...]', 'all without it')
+  const { format, connect } = addressed(command)
+  const snapshot = command.text(
+    '--snapshot <file>',
+    'explain a kept snapshot (- is standard input) and ask nobody',
+  )
+  const save = command.text(
+    '--save <file>',
+    'keep what the pool saw, to explain it again elsewhere (- prints only that)',
+  )
+  command.action(async ({ terminal, cwd }) => {
+    const { value: file } = snapshot
+    const { value: target } = save
+    const named = pools.value
+    if (file !== undefined && (target !== undefined || named.length > 0))
+      throw wrong('--snapshot explains that file, so no pool can be named and nothing be saved')
+    const taken =
+      file === undefined
+        ? await take(await connect(), named)
+        : [{ name: file, text: (await readInput(file, cwd)).toString() }]
+    const { explainSnapshot } = await import('../provisioner/snapshot-file.ts')
+    const explanations = taken.map(({ name, text }) => explainSnapshot(text, name))
+    if (target !== undefined) {
+      if (taken.length !== 1) throw wrong(`--save keeps one pool, and there are ${taken.length}: name one`)
+      if (target === '-') {
+        terminal.out(taken[0]!.text)
+        return 0
+      }
+      writeOutput(resolve(cwd, target), taken[0]!.text)
+      terminal.say(`kept in ${target}; \`provision explain --snapshot ${target}\` explains it again`)
+    }
+    if (format.value === 'json') printJson(terminal, explanations)
+    else terminal.out(`${explanations.map((each) => explanationLines(each).join('\n')).join('\n\n')}\n`)
+    return 0
+  })
+}
+
+/** What the last turn of each pool saw; of all pools that run where none is named. */
+async function take(client: Client, named: string[]): Promise<{ name: string; text: string }[]> {
+  const { fleetStatus, poolStatus } = await import('../http/fleet-client.ts')
+  const { pools } = await fleetStatus(client)
+  const running = pools.filter(({ state }) => state !== 'failed').map(({ pool }) => pool)
+  return Promise.all(
+    (named.length > 0 ? named : running).map(async (name) => {
+      const { snapshot } = await poolStatus(client, name)
+      if (snapshot) return { name, text: `${JSON.stringify(snapshot)}\n` }
+      throw new ProvisionError(problem('SNAPSHOT_MISSING', `pool ${name} has decided nothing yet`))
+    }),
+  )
+}
+
+function wrong(message: string): ProvisionError {
+  return usage(message, 'See `provision explain --help`.')
+}
+
+type Decision = Explanation['decisions'][number]
+type Room = NonNullable<Explanation['room']>[number]
+
+function explanationLines(explanation: Explanation): string[] {
+  const { pool, at, demand, vms, room = [], decisions } = explanation
+  return [
+    `pool ${pool} at ${clockTime(at)} (${viewWords(explanation.views)})`,
+    '',
+    ...part('demand', demandWords(demand)),
+    ...part('VMs', vms ? vmWords(vms) : ['not judged: a view is missing or too old']),
+    ...part('room', room.length > 0 ? roomRows(room) : ['none']),
+    '',
+    ...part(
+      'decides',
+      decisions.length > 0 ? decisions.flatMap(decisionWords) : ['nothing: all is as it should be'],
+    ),
+  ]
+}
+
+function part(name: string, lines: string[]): string[] {
+  return lines.map((line, n) => `${(n === 0 ? name : '').padEnd(8)} ${line}`.trimEnd())
+}
+
+function viewWords({ demandAge, listingAge, listingComplete }: Explanation['views']): string {
+  const master =
+    demandAge === undefined
+      ? 'the master was never heard of'
+      : `the master's word is ${seconds(demandAge)} old`
+  if (listingAge === undefined) return `${master}, the VMs were never listed`
+  return `${master}, the listing of VMs ${seconds(listingAge)}${listingComplete ? '' : ', the newest one was not complete'}`
+}
+
+function demandWords({ work, slots, aux, sizes }: Explanation['demand']): string[] {
+  if (work === 0) return ['no work waits']
+  const bySize = sizes.map((size) => {
+    const fresh = size.fresh === size.work ? 'new' : `${size.fresh} new`
+    return `${size.work} × ${size.slots}${size.fresh > 0 ? ` (${fresh})` : ''}`
+  })
+  const inSlots = sizes.length > 0 ? [`${count(slots, 'slot')}: ${bySize.join(', ')}`] : []
+  const auxiliary = aux > 0 ? [`${aux} auxiliary`] : []
+  return [`${count(work, 'piece')} of work, ${[...inSlots, ...auxiliary].join('; ')}`]
+}
+
+function vmWords(vms: NonNullable<Explanation['vms']>): string[] {
+  const faults = Object.entries(vms.faulty).map(([code, n]) => `${n} to be removed (${code})`)
+  const states = (['busy', 'idle', 'coming', 'away', 'leaving'] as const).flatMap((state) =>
+    vms[state] > 0 ? [`${vms[state]} ${state}`] : [],
+  )
+  const all = [...states, ...faults]
+  const limits = `${vms.live} of at most ${vms.max}, at least ${vms.min}`
+  return [
+    `${limits}${all.length > 0 ? `: ${all.join(', ')}` : ''}`,
+    ...(vms.inFlight > 0
+      ? [`${vms.inFlight} more asked for and not known yet: they count as if they were there`]
+      : []),
+    ...(vms.guests > 0 ? [`${count(vms.guests, 'agent')} on machines that are not ours`] : []),
+  ]
+}
+
+const places: Record<Room['where'], string> = {
+  free: 'on free agents',
+  drained: 'on agents we drained, which are taken back',
+  coming: 'on VMs on their way',
+  to_buy: 'on VMs to be bought',
+}
+
+function roomRows(room: Room[]): string[] {
+  return table(
+    ['', 'VMS', 'SLOTS FREE', 'TAKEN BY WAITING WORK'],
+    room.map(({ where, vms, slots, filled, filledAux }) => [
+      places[where],
+      String(vms),
+      String(slots),
+      filledAux > 0 ? `${filled} and ${filledAux} auxiliary` : String(filled),
+    ]),
+  )
+}
+
+function decisionWords(decision: Decision): string[] {
+  const { kind, code, meaning, remedy, work } = decision
+  return [
+    `${kind}${objects(decision)} ${code}`,
+    `  ${meaning}`,
+    ...numbersOf(decision),
+    ...(work.length > 0 ? [`  work: ${work.join(', ')}${work.length === 10 ? ', …' : ''}`] : []),
+    ...(remedy ? [`  remedy: ${remedy}`] : []),
+  ]
+}
+
+function objects({ kind, count: n, ids, offerings }: Decision): string {
+  if (kind === 'hold' || kind === 'block') return ''
+  if (kind === 'launch') return ` ${count(n, 'VM')}: ${offerings.join(', then ')}`
+  return ` ${ids.slice(0, 10).join(', ')}${ids.length > 10 ? ` and ${ids.length - 10} more` : ''}`
+}
+
+function numbersOf({ numbers }: Decision): string[] {
+  const words = Object.entries(numbers).map(([name, value]) => `${name} ${numberWord(name, value)}`)
+  return words.length > 0 ? [`  ${words.join(', ')}`] : []
+}
+
+function numberWord(name: string, value: number): string {
+  if (name === 'retryAt') return clockTime(value)
+  return name === 'age' ? seconds(value) : String(value)
+}
+
+function seconds(ms: number): string {
+  return `${(ms / 1000).toFixed(1)} s`
+}
+
+function count(n: number, word: string): string {
+  return `${n} ${word}${n === 1 ? '' : 's'}`
+}

@@ -1,0 +1,150 @@
+// Pools, VMs and agents for people: a row each, and what keeps a pool from doing more.
+import type { AgentView } from '../http/agent-view.ts'
+import type { FleetRow } from '../http/fleet-control.ts'
+import type { InstanceView } from '../http/instance-view.ts'
+import type { FleetStatus, PoolOverview } from '../http/pool-view.ts'
+import type { ReasonView } from '../http/reason-view.ts'
+import { age, table } from './table.ts'
+
+const statusHead = ['POOL', 'PROVIDER', 'STATE', 'VMS', 'JOINED', 'MIN', 'MAX', 'WAITING', 'FREE SLOTS']
+
+export function statusLines(status: FleetStatus): string[] {
+  const { version, clusterId, demand, startedAt, now, pools } = status
+  const notes = pools.flatMap((pool) =>
+    poolNotes(pool).map(([words, remedy]) => [`${pool.pool}: ${words}`, remedy]),
+  )
+  return [
+    `provisioner ${version}, cluster ${clusterId}, demand ${demand}, up ${age(now - startedAt)}`,
+    '',
+    ...table(statusHead, pools.map(rowOf)),
+    ...(notes.length > 0 ? [''] : []),
+    ...notes.flatMap(([words, remedy]) => [words!, ...(remedy ? [`  ${remedy}`] : [])]),
+  ]
+}
+
+function rowOf(pool: PoolOverview): string[] {
+  if (pool.state === 'failed') return [pool.pool, pool.provider, 'failed', ...Array(6).fill('-')]
+  const coming = pool.inFlight > 0 ? `${pool.live}+${pool.inFlight}` : String(pool.live)
+  return [
+    pool.pool,
+    pool.provider,
+    pool.state,
+    coming,
+    String(pool.joined),
+    String(pool.minInstances),
+    String(pool.maxInstances),
+    String(pool.pending),
+    `${pool.freeSlots} of ${pool.slots}`,
+  ]
+}
+
+/** Each with what to do about it. What is behind a hold is not told a second time. */
+function poolNotes(pool: PoolOverview): [words: string, remedy: string | undefined][] {
+  const held = pool.state === 'failed' ? [] : pool.holds
+  const behind = new Set(held.flatMap(({ problem }) => (problem ? [problem.code] : [])))
+  const rest = pool.problems.filter(({ code }) => !behind.has(code))
+  return [
+    ...held.map(reasonNote),
+    ...rest.map(({ code, message, remedy }): [string, string] => [`${code} ${message}`, remedy]),
+  ]
+}
+
+function reasonNote({ code, meaning, remedy, numbers, problem }: ReasonView): [string, string | undefined] {
+  // The problem of the same code says what its meaning says, and what happened this time.
+  if (problem?.code === code) return [`${code} ${problem.message}`, problem.remedy]
+  const because = problem ? ` ${problem.code} ${problem.message}` : ''
+  const counted = Object.entries(numbers)
+    .filter(([name]) => !/At$/.test(name))
+    .map(([name, value]) => `${name} ${value}`)
+    .join(', ')
+  return [`${code} ${meaning}${counted && ` (${counted})`}${because}`, problem?.remedy ?? remedy]
+}
+
+const instanceHead = [
+  'POOL',
+  'INSTANCE',
+  'STATE',
+  'AGENT',
+  'SLOTS',
+  'TYPE',
+  'ZONE',
+  'CAPACITY',
+  'AGE',
+  'NOTE',
+]
+const agentHead = ['POOL', 'AGENT', 'STATE', 'FREE SLOTS', 'WORK', 'TLS', 'CERTIFICATE NAME', 'NOTE']
+
+/** @param now milliseconds since the epoch */
+export function instanceLines(instances: InstanceView[], now: number): string[] {
+  if (instances.length === 0) return ['no instances']
+  return table(
+    instanceHead,
+    instances.map((vm) => [
+      vm.pool,
+      vm.id,
+      vm.state,
+      // Whether it joined once does not matter any more.
+      vm.doing === 'ending' ? '-' : vm.agent,
+      vm.slots === undefined ? '-' : String(vm.slots),
+      vm.instanceType,
+      vm.zone || '-',
+      vm.capacityType.replace('_', '-'),
+      age(now - vm.launchedAt),
+      [vm.doing && doings[vm.doing], vm.stateReason].filter(Boolean).join('; '),
+    ]),
+  )
+}
+
+const doings = {
+  ending: 'being ended',
+  draining: 'drained, ended when idle',
+  ordered: 'to be removed',
+} as const
+
+/** @param now milliseconds since the epoch */
+export function agentLines(agents: AgentView[], now: number): string[] {
+  if (agents.length === 0) return ['no agents']
+  return table(
+    agentHead,
+    agents.map((agent) => [
+      agent.pool,
+      agent.id,
+      agent.state,
+      `${agent.freeSlots} of ${agent.slots}`,
+      agent.busy ? 'busy' : idle(agent, now),
+      agent.tlsVersion ?? '-',
+      agent.certificateName ?? '-',
+      agentNote(agent),
+    ]),
+  )
+}
+
+function idle({ idleSince }: AgentView, now: number): string {
+  return idleSince === undefined ? 'idle' : `idle ${age(now - idleSince)}`
+}
+
+function agentNote({ draining, enabled, ours }: AgentView): string {
+  const service = draining ? 'draining' : enabled ? '' : 'disabled'
+  return [service, ours ? '' : 'not on a VM of this provisioner'].filter(Boolean).join('; ')
+}
+
+const liveHead = ['POOL', 'INSTANCE', 'STATE', 'AGENT', 'SLOTS', 'TLS', 'CERTIFICATE NAME', 'AGE']
+
+/**
+ * What people see while the daemon runs: a row for each VM.
+ * @param now milliseconds since the epoch
+ */
+export function liveView(rows: FleetRow[], now: number): string[] {
+  if (rows.length === 0) return ['(no instances yet)']
+  const cells = rows.map((row) => [
+    row.pool,
+    row.instance,
+    row.state,
+    row.agent,
+    row.slots === undefined ? '-' : String(row.slots),
+    row.tlsVersion ?? '-',
+    row.certificateName ?? '-',
+    age(now - row.launchedAt),
+  ])
+  return table(liveHead, cells)
+}

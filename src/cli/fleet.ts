@@ -1,0 +1,243 @@
+// Commands to a running provisioner: what it does, and what it is told.
+import type { Client } from '../http/client.ts'
+import type { Removed } from '../http/order-view.ts'
+import { addressed, type CliCommand, type Flag, type Format, onePoolFlag } from './command.ts'
+import { agentLines, instanceLines, statusLines } from './fleet-text.ts'
+import { type Picture, showPicture } from './table.ts'
+import { confirm, printJson, type Terminal, usage } from './terminal.ts'
+
+export function declareFleet(program: CliCommand): void {
+  status(program)
+  instances(program)
+  agents(program)
+  launch(program)
+  drain(program)
+  terminate(program)
+  pause(program)
+  resume(program)
+  adopt(program)
+}
+
+function status(program: CliCommand): void {
+  const command = program.command('status', 'show the pools, and what keeps them from doing more')
+  const { format, connect } = addressed(command)
+  view(command, format, connect, async (client) => {
+    const { fleetStatus } = await import('../http/fleet-client.ts')
+    const value = await fleetStatus(client)
+    return { lines: statusLines(value), value }
+  })
+}
+
+function instances(program: CliCommand): void {
+  const command = program.command('instances', 'list the VMs')
+  const { format, connect } = addressed(command)
+  const pool = onePoolFlag(command, 'only this pool')
+  view(command, format, connect, async (client) => {
+    const { listInstances } = await import('../http/fleet-client.ts')
+    const instances = await listInstances(client, pool.value)
+    return { lines: instanceLines(instances, Date.now()), value: { instances } }
+  })
+}
+
+function agents(program: CliCommand): void {
+  const command = program.command('agents', 'list the agents, with their slots and whether they have work')
+  const { format, connect } = addressed(command)
+  const pool = onePoolFlag(command, 'only this pool')
+  view(command, format, connect, async (client) => {
+    const { listAgents } = await import('../http/fleet-client.ts')
+    const agents = await listAgents(client, pool.value)
+    return { lines: agentLines(agents, Date.now()), value: { agents } }
+  })
+}
+
+/** A command that shows a table, with --watch again and again. */
+function view(
+  command: CliCommand,
+  format: Flag<Format>,
+  connect: () => Promise<Client>,
+  look: (client: Client) => Promise<Picture>,
+): void {
+  const watch = command.toggle('-w, --watch', 'go on looking, every 2 s')
+  command.action(async (context) => {
+    const client = await connect()
+    return showPicture(() => look(client), format.value, watch.value, context)
+  })
+}
+
+function launch(program: CliCommand): void {
+  const command = program.command(
+    'launch',
+    'launch VMs that no work calls for; idle, they are removed like any other',
+  )
+  const given = command.argument('[count]', 'how many (default: 1); all or none')
+  const { format, connect } = addressed(command)
+  const named = onePoolFlag(command, 'the pool, where there are several')
+  command.action(async ({ terminal }) => {
+    const count = countOf(given.value ?? '1')
+    const client = await connect()
+    const pool = await pickPool(client, named.value)
+    const { launchVms } = await import('../http/fleet-client.ts')
+    const intent = await launchVms(client, pool, count)
+    if (format.value === 'json') printJson(terminal, { pool, count, intent })
+    else {
+      terminal.say(`Launching ${count === 1 ? 'a VM' : `${count} VMs`} in pool ${pool}.`)
+      terminal.say('See `provision instances --watch`. Idle for too long, they are removed like any other.')
+    }
+    return 0
+  })
+}
+
+function countOf(text: string): number {
+  if (/^[1-9]\d{0,4}$/.test(text)) return Number(text)
+  const message = `the number of VMs must be a whole number from 1, not ${JSON.stringify(text)}`
+  throw usage(message, 'Such as `provision launch 2 --pool gpu`.')
+}
+
+function drain(program: CliCommand): void {
+  const command = program.command('drain', 'give VMs no more work, and end them when they have none')
+  const given = command.rest('<ids...>', 'of the instances')
+  const { format, connect } = addressed(command)
+  const undo = command.toggle('--undo', 'take it back, for VMs that are not ended yet')
+  const yes = yesFlag(command)
+  command.action(async ({ terminal }) => {
+    const ids = [...new Set(given.value)]
+    const { drainVms, undrainVms } = await import('../http/fleet-client.ts')
+    if (undo.value) {
+      const kept = await undrainVms(await connect(), ids)
+      sayRemoved(kept, 'stays', format.value, terminal)
+      const others = ids.filter((id) => !kept.ids.includes(id))
+      if (others.length === 0) return 0
+      terminal.say(`nothing to take back: ${theseVms(others)} (no order to drain, or ended already)`)
+      return 1
+    }
+    const question = `Give ${theseVms(ids)} no more work, and end ${ids.length === 1 ? 'it' : 'them'} when idle?`
+    if (!(await confirm(question, yes.value, terminal))) return 1
+    const removed = await drainVms(await connect(), ids)
+    sayRemoved(removed, 'will be ended when idle', format.value, terminal)
+    return 0
+  })
+}
+
+function terminate(program: CliCommand): void {
+  const command = program.command('terminate', 'end VMs now; those with work only with --force')
+  const given = command.rest('<ids...>', 'of the instances')
+  const { format, connect } = addressed(command)
+  const force = command.toggle('--force', 'also when they have work, which is lost')
+  const yes = yesFlag(command)
+  command.action(async ({ terminal }) => {
+    const ids = [...new Set(given.value)]
+    const loss = force.value ? ' Work on it is lost.' : ''
+    if (!(await confirm(`End ${theseVms(ids)}?${loss}`, yes.value, terminal))) return 1
+    const { terminateVms } = await import('../http/fleet-client.ts')
+    const removed = await terminateVms(await connect(), ids, force.value)
+    sayRemoved(removed, force.value ? 'is ended' : 'is drained and ended', format.value, terminal)
+    return 0
+  })
+}
+
+function yesFlag(command: CliCommand): Flag<boolean> {
+  return command.toggle('-y, --yes', 'do not ask')
+}
+
+/** The VMs of a question: their ids as long as one can read them. */
+function theseVms(ids: string[]): string {
+  const shown = ids.slice(0, 8).join(', ')
+  return ids.length > 8 ? `${shown} and ${ids.length - 8} more` : shown
+}
+
+/** `what` is what becomes of one VM, such as `is ended`. */
+function sayRemoved(removed: Removed, what: string, format: Format, terminal: Terminal): void {
+  const { ids, waits } = removed
+  if (format === 'json') printJson(terminal, removed)
+  else for (const id of ids) terminal.say(`${id} ${what}`)
+  for (const { pool, code, meaning, remedy } of waits) {
+    terminal.say(`pool ${pool} waits with it: ${code} ${meaning}`)
+    if (remedy) terminal.say(`  ${remedy}`)
+  }
+}
+
+function pause(program: CliCommand): void {
+  const command = program.command(
+    'pause',
+    'launch and end nothing in these pools until they are resumed, also after a restart',
+  )
+  forPools(command, async (client, pool) => {
+    const { pausePool } = await import('../http/fleet-client.ts')
+    await pausePool(client, pool)
+    return `pool ${pool} is paused: nothing is launched or ended until \`provision resume\``
+  })
+}
+
+function resume(program: CliCommand): void {
+  const command = program.command('resume', 'let paused pools go on')
+  forPools(command, async (client, pool) => {
+    const { resumePool } = await import('../http/fleet-client.ts')
+    await resumePool(client, pool)
+    return `pool ${pool} goes on`
+  })
+}
+
+/** A command to several pools, one after the other. `order` returns what is said of it. */
+function forPools(command: CliCommand, order: (client: Client, pool: string) => Promise<string>): void {
+  const named = command.rest('[pools...]', 'may be left out where there is one')
+  const { format, connect } = addressed(command)
+  const all = command.toggle('--all', 'every pool')
+  command.action(async ({ terminal }) => {
+    const client = await connect()
+    const pools = await pickPools(client, named.value, all.value)
+    for (const pool of pools) {
+      const sentence = await order(client, pool)
+      if (format.value === 'text') terminal.say(sentence)
+    }
+    if (format.value === 'json') printJson(terminal, { pools })
+    return 0
+  })
+}
+
+function adopt(program: CliCommand): void {
+  const command = program.command(
+    'adopt',
+    'take over the VMs that another provisioner, which is gone, launched in a pool',
+  )
+  const named = command.argument('[pool]', 'may be left out where there is one')
+  const { format, connect } = addressed(command)
+  const yes = yesFlag(command)
+  command.action(async ({ terminal }) => {
+    const client = await connect()
+    const { adoptPool, poolStatus } = await import('../http/fleet-client.ts')
+    const pool = await pickPool(client, named.value)
+    const { foreignWriters } = await poolStatus(client, pool)
+    if (foreignWriters.length > 0) {
+      const others = foreignWriters.map((writer) => writer || 'one without a name').join(', ')
+      const question = `Take over the VMs that provisioner ${others} launched in pool ${pool}? It must not run any more.`
+      if (!(await confirm(question, yes.value, terminal))) return 1
+    }
+    const writers = await adoptPool(client, pool)
+    if (format.value === 'json') printJson(terminal, { pool, writers })
+    else if (writers.length === 0) terminal.say(`pool ${pool} has no VMs of another provisioner`)
+    else terminal.say(`the VMs of pool ${pool} are this provisioner's now`)
+    return 0
+  })
+}
+
+/** Those named, all with --all, or the only one there is. Throws USAGE where that is not clear. */
+async function pickPools(client: Client, named: string[], all: boolean): Promise<string[]> {
+  if (named.length > 0 && all) throw usage('name pools or give --all, not both', 'Leave one of them out.')
+  if (named.length > 0) return [...new Set(named)]
+  const names = await poolNames(client)
+  if (all || names.length === 1) return names
+  throw usage(`which pool is meant? There are: ${names.join(', ')}`, 'Name it, or give --all.')
+}
+
+/** The only pool there is, unless it is named. */
+async function pickPool(client: Client, named: string | undefined): Promise<string> {
+  if (named !== undefined) return named
+  const names = await poolNames(client)
+  if (names.length === 1) return names[0]!
+  throw usage(`which pool is meant? There are: ${names.join(', ')}`, 'Name it with --pool.')
+}
+
+async function poolNames(client: Client): Promise<string[]> {
+  const { fleetStatus } = await import('../http/fleet-client.ts')
+  return (await fleetStatus(client)).pools.map(({ pool }) => pool)
+}

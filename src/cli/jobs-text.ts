@@ -1,0 +1,103 @@
+// Work for people: a table of all, a few lines of one, what it prints, and a sentence when its state changes.
+import type { Client } from '../http/client.ts'
+import { isOver, type LogLine, type WorkView } from '../http/job-view.ts'
+import { followWork } from '../http/work-client.ts'
+import type { Format } from './command.ts'
+import { table, waitingClock } from './table.ts'
+import type { Terminal } from './terminal.ts'
+
+/** What the work prints goes where it belongs; with `json` standard out is left to the result. */
+export function followOnTerminal(
+  client: Client,
+  id: string,
+  format: Format,
+  terminal: Terminal,
+): Promise<WorkView> {
+  return followWork(
+    client,
+    id,
+    {
+      onLine: (line, work) => printLine(line, work, terminal, format),
+      onState: (work) => terminal.say(stateSentence(work)),
+      onSilence: (error) => terminal.say(`${error.message}; trying again`),
+    },
+    waitingClock,
+  )
+}
+
+/** Lines of work with several containers say whose they are. */
+export function printLine(line: LogLine, work: WorkView, terminal: Terminal, format: Format): void {
+  const { agent } = work.containers.find(({ id }) => id === line.containerId) ?? {}
+  const whose = work.containers.length > 1 && agent ? `[${agent}] ` : ''
+  const text = `${whose}${line.text}${line.text.endsWith('\n') ? '' : '\n'}`
+  if (line.stream === 'stdout' && format === 'text') terminal.out(text)
+  else terminal.write(text)
+}
+
+const head = ['ID', 'STATE', 'POOL', 'SLOTS', 'PRIORITY', 'AGENTS', 'SUBMITTED', 'NAME']
+
+export function workTable(work: WorkView[]): string[] {
+  return table(
+    head,
+    work.map((one) => [
+      one.task,
+      one.state,
+      one.resourcePool,
+      String(one.slots),
+      String(one.priority),
+      agentsOf(one) || '-',
+      one.submittedAt ?? '-',
+      oneLine(one.name),
+    ]),
+  )
+}
+
+export function workLines(work: WorkView): string[] {
+  const rows: [string, string | null | undefined][] = [
+    ['id', work.task],
+    ['name', oneLine(work.name)],
+    ['state', work.reason ? `${work.state}: ${oneLine(work.reason)}` : work.state],
+    ['pool', work.resourcePool],
+    ['slots', String(work.slots)],
+    ['priority', String(work.priority)],
+    ['duration', work.duration],
+    ['command', work.command?.map(quoted).join(' ')],
+    ['submitted', work.submittedAt],
+    ['started', work.startedAt],
+    ['ended', work.endedAt],
+    ['agents', agentsOf(work)],
+  ]
+  return rows.flatMap(([name, value]) => (value ? [`${name.padEnd(10)} ${value}`] : []))
+}
+
+/** `work 1f2e runs on local-1`, `work 1f2e failed: …`. */
+export function stateSentence(work: WorkView): string {
+  const why = work.reason ? `: ${oneLine(work.reason)}` : ''
+  if (isOver(work) || work.state === 'ending') return `work ${work.task} ${endWords[work.state] ?? ''}${why}`
+  const needs = work.slots === 0 ? 'an agent' : work.slots === 1 ? '1 slot' : `${work.slots} slots`
+  if (work.state === 'pending') return `work ${work.task} waits for ${needs} in pool ${work.resourcePool}`
+  return `work ${work.task} runs on ${agentsOf(work)}`
+}
+
+const endWords: Partial<Record<WorkView['state'], string>> = {
+  ending: 'is ending',
+  finished: 'has finished',
+  failed: 'has failed',
+  killed: 'was killed',
+  lost: 'is lost',
+}
+
+function agentsOf({ containers }: WorkView): string {
+  return containers.map(({ agent }) => agent).join(', ')
+}
+
+/** As a shell would take it. */
+function quoted(word: string): string {
+  const plain = /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`
+  return oneLine(plain)
+}
+
+/** What others named must not move the cursor of who looks. */
+function oneLine(text: string): string {
+  return text.replace(/[\x00-\x1f\x7f-\x9f]/g, '?')
+}

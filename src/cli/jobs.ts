@@ -1,0 +1,172 @@
+// Commands about the work of the built-in master, and its agent: submit, work, agent.
+import type { WorkOrder, WorkView } from '../http/job-view.ts'
+import type { ProvisionError } from '../problems/problem.ts'
+import { type CliCommand, configFlag, formatFlag, masterFlag, tokenFlag, version } from './command.ts'
+import { waitingClock } from './table.ts'
+import { printJson, usage } from './terminal.ts'
+
+export function declareJobs(program: CliCommand): void {
+  submit(program)
+  work(program)
+  agent(program)
+}
+
+function submit(program: CliCommand): void {
+  const submitted = program.command('submit', 'hand work in: a command to run, or slots to hold for a while')
+  const words = submitted.rest('[command...]', 'what to run, after --')
+  const slots = submitted.text('--slots <n>', 'accelerators it needs (default: 1)')
+  const aux = submitted.toggle('--aux', 'auxiliary work: it needs no slot', ['slots'])
+  const duration = submitted.text(
+    '--duration <time>',
+    'hold the slots for this long, such as 10m, instead of running a command',
+  )
+  const pool = submitted.text('--pool <name>', "the resource pool (default: the master's)")
+  const name = submitted.text('--name <name>', 'shown in lists')
+  const priority = submitted.text('--priority <n>', '1 first, 99 last (default: 42)')
+  const env = submitted.list('--env <KEY=VALUE>', 'a variable for the command (may be given again)')
+  const workdir = submitted.text('--workdir <dir>', 'where the command runs, on the agent')
+  const id = submitted.text('--id <id>', 'handed in again with the same id, it is still one piece of work')
+  const wait = submitted.toggle(
+    '--wait',
+    'follow it until it ends, print what it prints; exit status 0 only when it finished',
+  )
+  const { format, client } = asking(submitted)
+
+  submitted.action(async ({ terminal }) => {
+    const order = await orderOf()
+    const { submitWork } = await import('../http/work-client.ts')
+    const { followOnTerminal, stateSentence } = await import('./jobs-text.ts')
+    const master = await client()
+    const work = await submitWork(master, order, waitingClock)
+    const printWork = (view: WorkView) => printJson(terminal, { work: view })
+    if (!wait.value) {
+      if (format.value === 'json') printWork(work)
+      else terminal.out(`${work.task}\n`)
+      terminal.say(stateSentence(work))
+      return 0
+    }
+    if (terminal.interactive) terminal.say('Ctrl-C stops watching; the work goes on.')
+    const ended = await followOnTerminal(master, work.task, format.value, terminal)
+    if (format.value === 'json') printWork(ended)
+    return ended.state === 'finished' ? 0 : 1
+  })
+
+  async function orderOf(): Promise<WorkOrder> {
+    const [command, period] = [words.value, duration.value]
+    if ((period === undefined) === (command.length === 0))
+      throw usage('give either --duration or a command after --', 'Such as `provision submit -- nvidia-smi`.')
+    if (period !== undefined && (env.value || workdir.value))
+      throw wrong('submit', '--env and --workdir are for commands, and --duration runs none')
+    const { randomUUID } = await import('node:crypto')
+    return {
+      id: id.value ?? randomUUID(),
+      slots: aux.value ? 0 : wholeNumber('--slots', slots.value),
+      priority: wholeNumber('--priority', priority.value),
+      name: name.value,
+      resourcePool: pool.value,
+      ...(period === undefined
+        ? { command, env: variables(env.value), workingDirectory: workdir.value }
+        : { duration: period }),
+    }
+  }
+}
+
+function wholeNumber(flag: string, text: string | undefined): number | undefined {
+  if (text === undefined || /^\d{1,9}$/.test(text)) return text === undefined ? undefined : Number(text)
+  throw wrong('submit', `${flag} must be a whole number without a sign, not ${JSON.stringify(text)}`)
+}
+
+function variables(given: string[] = []): Record<string, string> {
+  const pairs = given.map((text): [string, string] => {
+    const at = text.indexOf('=')
+    // Without the text: it may be a secret someone forgot the name of.
+    if (at < 1) throw wrong('submit', '--env needs KEY=VALUE')
+    return [text.slice(0, at), text.slice(at + 1)]
+  })
+  return Object.fromEntries(pairs)
+}
+
+function work(program: CliCommand): void {
+  const command = program.command('work', 'list the work of the master, or show or end one piece')
+  const one = command.argument('[id]', 'of the work')
+  const logs = command.toggle('--logs', 'print the last lines it printed')
+  const kill = command.toggle('--kill', 'end it')
+  const { format, client } = asking(command)
+
+  command.action(async ({ terminal }) => {
+    const id = one.value
+    const asJson = format.value === 'json'
+    const lines = (texts: string[]) => terminal.out(`${texts.join('\n')}\n`)
+    if (id === undefined && (logs.value || kill.value))
+      throw wrong('work', `--${logs.value ? 'logs' : 'kill'} needs the id of the work`)
+    if (logs.value && kill.value) throw wrong('work', '--logs and --kill exclude each other')
+
+    const { killWork, listWork, logsOf, showWork } = await import('../http/work-client.ts')
+    const { printLine, stateSentence, workLines, workTable } = await import('./jobs-text.ts')
+    const master = await client()
+    if (id === undefined) {
+      const work = await listWork(master)
+      if (asJson) printJson(terminal, { work })
+      else if (work.length > 0) lines(workTable(work))
+      else terminal.say('no work')
+    } else if (logs.value) {
+      const work = await showWork(master, id)
+      const found = await logsOf(master, id)
+      if (asJson) printJson(terminal, found)
+      else for (const line of found.logs) printLine(line, work, terminal, 'text')
+    } else {
+      const work = kill.value ? await killWork(master, id) : await showWork(master, id)
+      if (asJson) printJson(terminal, { work })
+      else if (kill.value) terminal.say(stateSentence(work))
+      else lines(workLines(work))
+    }
+    return 0
+  })
+}
+
+/** The flags of a command that asks a master for its work. */
+function asking(command: CliCommand) {
+  const config = configFlag(command)
+  const master = masterFlag(command)
+  const tokenFile = tokenFlag(command)
+  const format = formatFlag(command)
+  return {
+    format,
+    client: async () => {
+      const { connect } = await import('./connect.ts')
+      return connect({ config, master, tokenFile }, command.context)
+    },
+  }
+}
+
+function wrong(command: 'submit' | 'work', message: string): ProvisionError {
+  return usage(message, `See \`provision ${command} --help\`.`)
+}
+
+/** The built-in agent, as a VM's startup script starts it. It lists its options itself. */
+function agent(program: CliCommand): void {
+  const command = program.command(
+    'agent',
+    "run the built-in agent; flags, DET_* variables and agent.yaml are the real agent's",
+  )
+  const flags = command.rest(
+    '[flags...]',
+    'such as --config-file, --master-host, --slot-type; --help lists them',
+  )
+  command.commander.helpOption(false).allowUnknownOption().passThroughOptions()
+  command.action(async ({ terminal, env }) => {
+    const { agentHelp, runAgentProcess } = await import('../standalone/agent/process.ts')
+    const argv = flags.value
+    if (argv.some((word) => word === '--help' || word === '-h')) {
+      terminal.out(agentHelp())
+      return 0
+    }
+    // The real agent's command line begins with `run`.
+    return runAgentProcess({
+      argv: argv[0] === 'run' ? argv.slice(1) : argv,
+      env,
+      version,
+      write: terminal.write,
+    })
+  })
+}

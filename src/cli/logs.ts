@@ -1,0 +1,175 @@
+// `provision logs`: what was decided and what became of it; also of a provisioner that does not run any more.
+
+import type { MasterConfig } from '../config/master-config.ts'
+import type { Client } from '../http/client.ts'
+import { parseDuration } from '../platform/duration.ts'
+import type { JournalRecord } from '../platform/ports.ts'
+import { ProvisionError, problem } from '../problems/problem.ts'
+import { addressed, type CliCommand, type Format, onePoolFlag } from './command.ts'
+import { clockTime, waitingClock } from './table.ts'
+import { type Context, type Terminal, usage } from './terminal.ts'
+
+interface Query {
+  pool?: string
+  since?: number
+  limit?: number
+}
+
+type Read = (query: Query) => JournalRecord[] | Promise<JournalRecord[]>
+
+const everyMs = 1000
+/** As many as a provisioner answers at once. */
+const mostAtOnce = 10_000
+
+export function declareLogs(program: CliCommand): void {
+  const command = program.command(
+    'logs',
+    'print what was decided and what became of it, oldest first; of a stopped provisioner, too',
+  )
+  const { config, master, format, connect } = addressed(command)
+  const onePool = onePoolFlag(command, 'only this pool')
+  const period = command.text('--since <time>', 'only the last 10m, 2h …')
+  const newest = command.textOr('-n, --limit <n>', 'the newest so many', '100')
+  const follow = command.toggle('-f, --follow', 'go on with what happens now')
+  command.action(async (context) => {
+    const { terminal } = context
+    const read = master.isGiven ? await readerOf(await connect()) : await fileReader(config.value, context)
+    const limit = limitOf(newest.value)
+    const pool = onePool.value
+    const follower = followEvents(
+      period.value === undefined ? undefined : Date.now() - periodOf(period.value),
+    )
+    const look = async () => follower.take(await read({ pool, since: follower.since, limit: mostAtOnce }))
+    const first = await look()
+    if (first.length === 0) terminal.say(`nothing is written down ${period.value ? 'since then' : 'yet'}`)
+    print(first.slice(-limit), format.value, terminal)
+    while (follow.value) {
+      await waitingClock.sleep(everyMs)
+      print(await look(), format.value, terminal)
+    }
+    return 0
+  })
+}
+
+function print(events: JournalRecord[], format: Format, { out }: Terminal): void {
+  const width = Math.max(0, ...events.map((event) => String(event['pool']).length))
+  for (const event of events) out(`${format === 'json' ? JSON.stringify(event) : eventLine(event, width)}\n`)
+}
+
+/** From the provisioner that -m names. */
+async function readerOf(client: Client): Promise<Read> {
+  const { listEvents } = await import('../http/fleet-client.ts')
+  return (query) => listEvents(client, query)
+}
+
+/** From the file in the state folder of the configuration. */
+async function fileReader(file: string, context: Context): Promise<Read> {
+  const { validConfig } = await import('./connect.ts')
+  const config = validConfig(file, context)
+  const { readDecisions } = await import('../provisioner/telemetry.ts')
+  return (query) => {
+    const found = readDecisions(config, query)
+    if (found.length === 0) checkPool(config, query.pool)
+    return found
+  }
+}
+
+/** A pool that is no longer configured may have a past; one without either is most likely misspelt. */
+function checkPool({ resource_pools }: MasterConfig, pool: string | undefined): void {
+  const names = resource_pools.map(({ pool_name }) => pool_name)
+  if (pool === undefined || names.includes(pool)) return
+  throw new ProvisionError(
+    problem('POOL_UNKNOWN', `nothing is written down about a pool ${pool}; there are: ${names.join(', ')}`),
+  )
+}
+
+function limitOf(text: string): number {
+  const limit = Number(text)
+  if (Number.isInteger(limit) && limit >= 1) return limit
+  throw wrong(`--limit must be a whole number above 0, but is ${text}`)
+}
+
+/** Milliseconds. */
+function periodOf(text: string): number {
+  const period = parseDuration(text)
+  if (period !== undefined) return period
+  throw wrong(`--since must be a duration such as 10m or 2h, but is ${text}`)
+}
+
+function wrong(message: string): ProvisionError {
+  return usage(message, 'See `provision logs --help`.')
+}
+
+export interface Follower {
+  /** Milliseconds since the epoch: what to ask for next, from then on. */
+  readonly since: number
+  /** Takes an answer for `since`, oldest first; returns what was not in an answer before. */
+  take(events: readonly JournalRecord[]): JournalRecord[]
+}
+
+export function followEvents(start = 0): Follower {
+  let since = start
+  /** Of the events with exactly that time. */
+  let taken = 0
+  return {
+    get since() {
+      return since
+    },
+    take(events) {
+      let known = taken
+      const fresh = events.filter(({ at }) => at > since || (at === since && known-- <= 0))
+      const newest = events.at(-1)?.at ?? since
+      const atNewest = events.filter(({ at }) => at === newest).length
+      if (newest >= since) [since, taken] = [newest, atNewest]
+      return fresh
+    },
+  }
+}
+
+/** Fields that a newer provisioner adds are let through; those that are missing leave a gap. */
+function eventLine(event: JournalRecord, poolWidth = 0): string {
+  const pool = String(event['pool'] ?? '').padEnd(poolWidth)
+  return `${day(event.at)} ${clockTime(event.at)}  ${pool}  ${words(event)}`.trimEnd()
+}
+
+function day(at: number): string {
+  return new Date(at).toISOString().slice(0, 10)
+}
+
+function words(event: JournalRecord): string {
+  const ids = textsOf(event['ids']).join(', ')
+  switch (event.kind) {
+    case 'decided':
+      return `decided to ${event['move']} ${ids || countOf(event['count'])}: ${reasonWords(event['reason'])}`
+    case 'held': {
+      const reasons = Array.isArray(event['reasons']) ? event['reasons'].map(reasonWords) : []
+      return reasons.length > 0 ? `holds back: ${reasons.join('; ')}` : 'holds nothing back any more'
+    }
+    case 'launched': {
+      const missing = Number(event['missing'] ?? 0)
+      return `launched ${ids || 'nothing'}${missing > 0 ? `; ${missing} not given` : ''}`
+    }
+    case 'problem': {
+      const { code, message } = (event['problem'] ?? {}) as { code?: string; message?: string }
+      return `${code} ${message}`
+    }
+    default:
+      return `${event.kind} ${ids}`
+  }
+}
+
+function reasonWords(reason: unknown): string {
+  const { code, numbers = {} } = (reason ?? {}) as { code?: string; numbers?: Record<string, number> }
+  const told = Object.entries(numbers).map(([name, value]) => {
+    return `${name} ${name === 'retryAt' ? clockTime(value) : value}`
+  })
+  return told.length > 0 ? `${code} (${told.join(', ')})` : String(code)
+}
+
+function textsOf(value: unknown): string[] {
+  return Array.isArray(value) ? value.map(String) : []
+}
+
+function countOf(count: unknown): string {
+  return `${count} VM${count === 1 ? '' : 's'}`
+}

@@ -1,0 +1,165 @@
+// `provision simulate`: what a pool would have done with a trace of jobs, and what the origin would.
+import { createReadStream } from 'node:fs'
+import { resolve } from 'node:path'
+import { formatDuration, parseDuration } from '../platform/duration.ts'
+import { ProvisionError, problem } from '../problems/problem.ts'
+import { type CliCommand, configFlag, formatFlag } from './command.ts'
+import { simulationText } from './simulate-text.ts'
+import { liveArea } from './table.ts'
+import { exitStatusOf, printJson, sayProblems, type Terminal, usage } from './terminal.ts'
+
+const longestDelay = 24 * 3_600_000
+
+export function declareSimulate(program: CliCommand): void {
+  const command = program.command(
+    'simulate',
+    "try a pool on a trace of jobs: waits, instance-hours, cost; beside the origin's policy",
+  )
+  const jobs = command.text(
+    '--jobs <file>',
+    'the trace, CSV with the columns submit,slots,duration; - is standard input',
+  )
+  const pool = command.text('--pool <name>', 'the pool (default: the only one)')
+  const bootTime = command.textOr(
+    '--boot <time>',
+    'from the launch of a VM until its agent joins, such as 90s, or 60s-3m',
+    '90s',
+  )
+  const placement = command.textOr(
+    '--placement <time>',
+    'the scheduler places work within this time',
+    '500ms',
+  )
+  const faults = command.text(
+    '--faults <names>',
+    'what goes wrong in every hour, such as stock_out,never_joins; or all',
+  )
+  const seed = command.textOr('--seed <text>', 'the same seed gives the same outcome', '1')
+  const example = command.toggle('--example', 'print an example of a trace, and do nothing else')
+  const configFile = configFlag(command)
+  const format = formatFlag(command)
+
+  command.action(async ({ terminal, env, cwd }) => {
+    const { simulate, exampleTrace } = await import('../simulator/simulate.ts')
+    if (example.value) {
+      terminal.out(exampleTrace())
+      return 0
+    }
+    if (jobs.value === undefined)
+      throw usage('there are no jobs to simulate', 'Name a trace with --jobs; `--example` prints one.')
+    const boot = rangeOf('--boot', bootTime.value)
+    const placesWithin = timeOf('--placement', placement.value)
+    const { loadConfig } = await import('../config/load.ts')
+    const { builtInProviders: providers } = await import('../providers/registry.ts')
+    const { config, problems } = loadConfig(configFile.value, { env, providers })
+    sayProblems(terminal, problems)
+    if (!config) return exitStatusOf(problems)
+
+    const trace = await readTraceText(jobs.value, cwd)
+    const interrupted = new AbortController()
+    const interrupt = () => interrupted.abort()
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, interrupt)
+    const progress = simulationProgress(terminal)
+    try {
+      const report = await simulate({
+        config,
+        trace,
+        boot,
+        placesWithin,
+        pool: pool.value,
+        providers,
+        faults: faults.value?.split(',').map((name) => name.trim()) ?? [],
+        seed: seed.value,
+        onProgress: progress.show,
+        signal: interrupted.signal,
+      })
+      progress.close()
+      if (format.value === 'json') printJson(terminal, report)
+      else terminal.out(`${simulationText(report).join('\n')}\n`)
+      return 0
+    } catch (error) {
+      progress.close()
+      if (!interrupted.signal.aborted) throw error
+      terminal.say('Interrupted: there is no outcome.')
+      return 1
+    } finally {
+      for (const signal of ['SIGINT', 'SIGTERM'] as const) process.off(signal, interrupt)
+    }
+  })
+}
+
+function timeOf(flag: string, text: string): number {
+  const { least, most } = rangeOf(flag, text)
+  if (least === most) return most
+  throw usage(`${flag} takes one time, not a range`, `Write it as ${text.split('-')[1]}.`)
+}
+
+/** `90s`, or `60s-3m`: milliseconds. */
+function rangeOf(flag: string, text: string): { least: number; most: number } {
+  const bounds = text.split('-').map((part) => parseDuration(part.trim()))
+  const [least, most = least] = bounds
+  const isRange = least !== undefined && most !== undefined && bounds.length <= 2 && least <= most
+  if (isRange && most <= longestDelay) return { least: Math.round(least), most: Math.round(most) }
+  throw usage(`${flag} ${JSON.stringify(text)} is no time up to 24h`, 'Write it as 90s, or as 60s-3m.')
+}
+
+const largestFile = 64 * 1024 * 1024
+
+/**
+ * From a file or standard input (`-`), before anybody looks what is in it. Throws TRACE_UNREADABLE, TRACE_TOO_LARGE or
+ * TRACE_NOT_CSV.
+ */
+async function readTraceText(jobs: string, cwd: string): Promise<{ text: string; name: string }> {
+  const name = jobs === '-' ? 'standard input' : jobs
+  const where = { file: name }
+  const parts: Buffer[] = []
+  let size = 0
+  try {
+    for await (const part of jobs === '-' ? process.stdin : createReadStream(resolve(cwd, jobs))) {
+      parts.push(part)
+      size += part.length
+      if (size > largestFile) break
+    }
+  } catch (cause) {
+    const code = (cause as NodeJS.ErrnoException).code ?? String(cause)
+    const why = code === 'ENOENT' ? 'There is no such file' : `The file cannot be read (${code})`
+    throw new ProvisionError(problem('TRACE_UNREADABLE', why, { where, cause }))
+  }
+  if (size > largestFile)
+    throw new ProvisionError(problem('TRACE_TOO_LARGE', 'The trace has more than 64 MiB', { where }))
+  try {
+    const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+    return { text: decoder.decode(Buffer.concat(parts)), name }
+  } catch (cause) {
+    throw new ProvisionError(problem('TRACE_NOT_CSV', 'The file is not UTF-8 text', { where, cause }))
+  }
+}
+
+const drawEvery = 100
+const minute = 60_000
+const names = { ours: 'This provisioner', origin: "The origin's policy" }
+
+interface SimulationProgress {
+  /** `elapsed` is virtual milliseconds. */
+  show(policy: keyof typeof names, at: { elapsed: number; finished: number; submitted: number }): void
+  /** Takes the line away. */
+  close(): void
+}
+
+/** How far it is: one line that is drawn anew, on a terminal only. */
+function simulationProgress(terminal: Terminal): SimulationProgress {
+  const area = terminal.interactive ? liveArea(terminal.write, () => terminal.columns()) : undefined
+  let drawnAt = 0
+  return {
+    show(policy, { elapsed, finished, submitted }) {
+      if (!area || Date.now() - drawnAt < drawEvery) return
+      drawnAt = Date.now()
+      const time = formatDuration(Math.floor(elapsed / minute) * minute)
+      area.draw([`${names[policy]}: ${time} simulated, ${finished} of ${submitted} jobs done`])
+    },
+    close() {
+      area?.draw([])
+      area?.close()
+    },
+  }
+}

@@ -1,0 +1,125 @@
+// Commands about masters that were trusted by hand: list, add, replace, remove.
+import type { TrustedMaster } from '../http/untrusted-server.ts'
+import { ProvisionError, problem } from '../problems/problem.ts'
+import { type CliCommand, formatFlag, masterFlag } from './command.ts'
+import { table } from './table.ts'
+import { printJson } from './terminal.ts'
+
+export function declareTrust(program: CliCommand): void {
+  const trust = program.command(
+    'trust',
+    'masters trusted by hand: in the same file as det keeps, so that both trust the same',
+  )
+  list(trust)
+  add(trust)
+  replace(trust)
+  remove(trust)
+}
+
+function list(trust: CliCommand): void {
+  const command = trust.command('list', 'show them', { isDefault: true })
+  const format = formatFlag(command)
+  command.action(async ({ terminal, env }) => {
+    const { trustedMasters } = await import('../http/untrusted-server.ts')
+    const { trustStore, trustStoreFile } = await import('../pki/trust-store.ts')
+    const store = trustStore(trustStoreFile(env))
+    const masters = trustedMasters(store.read())
+    if (format.value === 'json') printJson(terminal, { file: store.file, masters })
+    else if (masters.length > 0) terminal.out(`${table(head, masters.map(row)).join('\n')}\n`)
+    if (masters.length === 0) terminal.say(`no master is trusted by hand in ${store.file}`)
+    return 0
+  })
+}
+
+const head = ['MASTER', 'SUBJECT', 'UNTIL', 'ROOT', 'SHA-256']
+
+function row({ url, certificates: [leaf], hasRoot }: TrustedMaster): string[] {
+  if (!leaf) return [url, 'cannot be read', '-', '-', '-']
+  return [url, leaf.subject, leaf.notAfter.slice(0, 10), hasRoot ? 'yes' : 'no', leaf.sha256]
+}
+
+function add(trust: CliCommand): void {
+  const command = trust.command('add', 'look at the certificate of a master, and trust it from now on')
+  const meant = looked(command)
+  command.action(async (context) => {
+    const { terminal } = context
+    const { strangerProblem } = await import('../http/untrusted-server.ts')
+    const { compareFingerprint, decide, keep, named } = await import('./trust-decision.ts')
+    const { given, memory, meet } = await meant()
+    const met = await meet()
+    if ('trusted' in met) {
+      compareFingerprint(memory.url, met.trusted[0]!, given)
+      const by = memory.stored ? `by what is stored in ${memory.store.file}` : 'through a well-known CA'
+      terminal.say(`${memory.url} is trusted already, ${by}`)
+      return 0
+    }
+    const { stranger } = met
+    if (stranger.stored) throw new ProvisionError(strangerProblem(stranger))
+    await decide(stranger, given, terminal)
+    const sentence = `${memory.url} is trusted from now on: ${named(stranger.presented[0])}`
+    await keep(memory, stranger, sentence, context)
+    return 0
+  })
+}
+
+function replace(trust: CliCommand): void {
+  const command = trust.command('replace', 'trust the new certificate of a master in place of the old one')
+  const meant = looked(command)
+  command.action(async (context) => {
+    const { endsInRoot } = await import('../pki/preflight-explain.ts')
+    const { compareFingerprint, decide, keep, named } = await import('./trust-decision.ts')
+    const { given, memory, meet } = await meant()
+    const { url, store, stored } = memory
+    if (!stored)
+      throw unknown(url, store.file, `\`provision trust add ${url}\` trusts it for the first time.`)
+    const met = await meet()
+    const [leaf, ...others] = 'trusted' in met ? met.trusted : met.stranger.presented
+    if ('trusted' in met) compareFingerprint(url, leaf!, given)
+    // A new certificate that a stored CA issued needs no question.
+    else await decide(met.stranger, given, context.terminal)
+    const { pem } = 'trusted' in met ? met : met.stranger
+    const isSame = stored[0]?.x509.fingerprint256.replaceAll(':', '').toLowerCase() === leaf!.sha256
+    const sentence = isSame
+      ? `${url} presents the certificate that is stored: ${named(leaf!)}`
+      : `${url} is trusted by its new certificate: ${named(leaf!)}`
+    await keep(memory, { pem, hasRoot: endsInRoot([leaf!, ...others]) }, sentence, context)
+    return 0
+  })
+}
+
+/** A command that looks at a master's certificate: its flags, and which master and which SHA-256 they mean. */
+function looked(command: CliCommand) {
+  const url = command.argument('[url]', urlWords)
+  const fingerprint = command.text(
+    '--fingerprint <sha256>',
+    'trust it only if this is its SHA-256, and do not ask',
+  )
+  const master = masterFlag(command)
+  return async () => {
+    const { acquaintance } = await import('../http/untrusted-server.ts')
+    const { fingerprintOf, trustTarget } = await import('./trust-decision.ts')
+    const given = fingerprintOf(fingerprint.value)
+    const { target, memory } = trustTarget(url.value ?? master.value, command.context)
+    return { given, memory, meet: () => acquaintance(target) }
+  }
+}
+
+const urlWords = 'of the master, https:// (default: -m)'
+
+function remove(trust: CliCommand): void {
+  const command = trust.command('remove', 'trust it no longer')
+  const url = command.argument('[url]', urlWords)
+  const master = masterFlag(command)
+  command.action(async (context) => {
+    const { trustTarget } = await import('./trust-decision.ts')
+    const { memory } = trustTarget(url.value ?? master.value, context)
+    const { store } = memory
+    if (!(await store.remove(memory.url))) throw unknown(memory.url, store.file)
+    context.terminal.say(`${memory.url} is trusted by hand no longer`)
+    return 0
+  })
+}
+
+function unknown(url: string, file: string, remedy?: string): ProvisionError {
+  return new ProvisionError(problem('TRUST_UNKNOWN', `nothing is stored for ${url} in ${file}`, { remedy }))
+}

@@ -1,0 +1,52 @@
+// The command line starts fast and leaves no flag behind: what it loads before a command is known, and how flags are kept.
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { root, type SourceFile, sourcesBelow, target } from '../support/sources.ts'
+
+const sources = sourcesBelow('src/cli')
+
+/** The files of the repository that are loaded together with this one. */
+function loadedBy({ imports, ...file }: SourceFile): string[] {
+  return imports
+    .filter(({ dynamic, typeOnly }) => !dynamic && !typeOnly)
+    .flatMap(({ specifier }) => target({ imports, ...file }, specifier) ?? [])
+}
+
+describe('the command line', () => {
+  it('loads the application only when it is needed', () => {
+    const rooms = /^src\/(provisioner|standalone|simulator|fleet|providers)\//
+    const eager = sources.flatMap((file) =>
+      loadedBy(file)
+        .filter((path) => rooms.test(path))
+        .map((path) => `${file.path}: ${path}`),
+    )
+    expect(eager).toEqual([])
+  })
+
+  it('loads next to nothing before it knows the command', () => {
+    const loaded = new Set(['src/cli/main.ts'])
+    for (const path of loaded)
+      for (const next of sources.filter((file) => file.path === path).flatMap(loadedBy)) loaded.add(next)
+    const light = /^(src\/(cli|problems)\/.*|src\/platform\/(duration|nearest)\.ts|package\.json)$/
+    // The words of a problem, which every command may have to print.
+    expect([...loaded].filter((path) => !light.test(path))).toEqual(['src/config/report.ts'])
+  })
+
+  it('keeps every flag and argument in a constant, so that the compiler reports one that is never read', () => {
+    const { compilerOptions } = JSON.parse(readFileSync(join(root, 'tsconfig.json'), 'utf8'))
+    expect(compilerOptions).toMatchObject({ noUnusedLocals: true })
+    const declared =
+      /^(.*?)\b(?:(?!commander\b)\w+\.(?:toggle|text|textOr|list|choice|flag|argument|rest)|\w+Flag)\(/gm
+    const places = sources.flatMap(({ path, text }) =>
+      [...text.matchAll(declared)].map(([line, before = '']) => ({ before, what: `${path}: ${line}` })),
+    )
+    expect(places.length).toBeGreaterThan(50)
+    expect(places.filter(({ before }) => !/(const \w+ = |return |function )$/.test(before))).toEqual([])
+  })
+
+  it('declares flags in no other way', () => {
+    const others = sources.filter(({ path }) => path !== 'src/cli/command.ts')
+    expect(others.filter(({ text }) => /\.(addOption|option|requiredOption)\(/.test(text))).toEqual([])
+  })
+})

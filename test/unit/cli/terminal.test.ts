@@ -1,0 +1,51 @@
+import { describe, expect, it } from 'vitest'
+import { confirm, type Terminal } from '../../../src/cli/terminal.ts'
+
+function terminal(...answers: (string | undefined)[]) {
+  const said: string[] = []
+  const asked: string[] = []
+  const it: Terminal = {
+    out() {},
+    say: (line) => void said.push(line),
+    write() {},
+    style: (_, text) => text,
+    interactive: true,
+    columns: () => 80,
+    rows: () => 24,
+    ask: async (question) => {
+      asked.push(question)
+      return answers.shift()
+    },
+  }
+  return { it, said, asked }
+}
+
+describe('a confirmation', () => {
+  it.each([
+    ['y', true],
+    ['YES', true],
+    ['n', false],
+    [undefined, false],
+  ])('takes %s for %s', async (answer, result) => {
+    const { it: one, said } = terminal(answer)
+    expect(await confirm('End i-1?', undefined, one)).toBe(result)
+    expect(said).toEqual(result ? [] : ['Nothing was done.'])
+  })
+
+  it('asks again until it understands', async () => {
+    const { it: one, asked } = terminal('', 'maybe', 'y')
+    expect(await confirm('End i-1?', undefined, one)).toBe(true)
+    expect(asked).toEqual(Array(3).fill('End i-1? [y/n] '))
+  })
+
+  it('does not ask with --yes', async () => {
+    const { it: one, asked } = terminal()
+    expect(await confirm('End i-1?', true, one)).toBe(true)
+    expect(asked).toEqual([])
+  })
+
+  it('is refused where nobody can be asked', async () => {
+    const { ask: _, ...deaf } = terminal().it
+    await expect(confirm('End i-1?', undefined, deaf)).rejects.toMatchObject({ code: 'CONFIRMATION_NEEDED' })
+  })
+})
