@@ -28,7 +28,15 @@ export interface Instance {
 export interface Status {
   version: string
   clusterId: string
-  pools: { pool: string; state: string; foreignWriters: string[]; inFlight: number }[]
+  pools: {
+    pool: string
+    state: string
+    foreignWriters: string[]
+    inFlight: number
+    problems: { code: string }[]
+    /** What keeps the pool from acting. */
+    holds: { code: string }[]
+  }[]
 }
 
 export interface Daemon {
@@ -48,11 +56,11 @@ export interface Daemon {
   stop(): Promise<void>
   /** SIGKILL, to the daemon only. */
   kill(): Promise<void>
-  /** Ends the daemon and its agents, whatever they do. */
+  /** Stops the agents and the daemon, which terminates its local instances. */
   dispose(): Promise<void>
 }
 
-const patience = 90_000
+const patience = 120_000
 
 export function startDaemon({ cli, dir, port, env }: DaemonOptions): Daemon {
   const common = { PATH: process.env['PATH'] ?? '', HOME: '/nonexistent' }
@@ -124,8 +132,10 @@ export function startDaemon({ cli, dir, port, env }: DaemonOptions): Daemon {
     },
     async dispose() {
       for (const agent of agents) agent.kill('SIGKILL')
-      child.kill('SIGKILL')
+      if (isUp()) child.kill('SIGTERM')
+      const late = setTimeout(() => child.kill('SIGKILL'), 30_000)
       await exited
+      clearTimeout(late)
     },
   }
 }
