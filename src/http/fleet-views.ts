@@ -89,6 +89,7 @@ export function decisionViews({ decisions, holds }: PoolStatus) {
   )
   return [
     ...made.map((decision) => {
+      // Whoever asked for a manual launch has its id already.
       const { request: _, reason, ...rest } = { request: undefined, ...decision }
       return { ...rest, reason: reasonView(reason) }
     }),
