@@ -130,10 +130,15 @@ export function poolDetails(
 /** What the last turn did, and what it held back, each with its reason. */
 function decisionViews({ decisions, holds }: PoolStatus) {
   const made = decisions.filter(
-    (decision): decision is Exclude<Decision, { kind: 'hold' }> => decision.kind !== 'hold',
+    (decision): decision is Exclude<Decision, { kind: 'hold' | 'block' }> =>
+      decision.kind !== 'hold' && decision.kind !== 'block',
   )
   return [
-    ...made.map(({ reason, ...decision }) => ({ ...decision, reason: reasonView(reason) })),
+    ...made.map((decision) => {
+      // Whoever asked for a manual launch has its id already.
+      const { request: _, reason, ...rest } = { request: undefined, ...decision }
+      return { ...rest, reason: reasonView(reason) }
+    }),
     ...holds.map((hold) => ({ kind: 'hold' as const, reason: reasonView(hold) })),
   ]
 }
