@@ -47,7 +47,7 @@ async function printPolicy(file: string, pools: string[] | undefined, context: C
   const { validConfig } = await import('./connect.ts')
   const { leastRights } = await import('../provisioner/least-rights.ts')
   const { builtInProviders: providers } = await import('../providers/registry.ts')
-  const { rights, uncovered } = await leastRights(validConfig(file, context), providers, pools)
+  const { rights, uncovered } = await leastRights(await validConfig(file, context), providers, pools)
   printJson(terminal, rights)
   if (uncovered.length > 0)
     terminal.say(`not covered: what the pools on ${uncovered.join(', ')} need; name them with --pool`)

@@ -81,7 +81,7 @@ export function declareVersion(program: CliCommand, config: Flag<string>): void 
 async function aboutOf(address: Address, context: Context) {
   const { connect } = await import('./connect.ts')
   const { productName } = await import('../http/status-endpoints.ts')
-  const client = connect(address, context)
+  const client = await connect(address, context)
   const about = await client.about()
   return {
     url: client.url,

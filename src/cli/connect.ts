@@ -5,7 +5,6 @@ import type { MasterConfig } from '../config/master-config.ts'
 import { type Client, createClient, createLocalClient, type MasterClient } from '../http/client.ts'
 import { type Target, targetByConfig, targetByUrl } from '../http/target.ts'
 import { ProvisionError } from '../problems/problem.ts'
-import { builtInProviders } from '../providers/registry.ts'
 import { type Flag, version } from './command.ts'
 import type { Context } from './terminal.ts'
 import { introduceOn, sayUnverified } from './trust-decision.ts'
@@ -17,8 +16,8 @@ export interface Address {
 }
 
 /** -m wins over -c, and either over DET_MASTER, which wins over DET_CONFIG_FILE and `master.yaml`. */
-export function connect(address: Address, context: Context): MasterClient {
-  const target = targetOf(address, context)
+export async function connect(address: Address, context: Context): Promise<MasterClient> {
+  const target = await targetOf(address, context)
   sayUnverified(target, context.terminal)
   return createClient({ target, version, introduce: introduceOn(target, context.terminal) })
 }
@@ -27,26 +26,27 @@ export function connect(address: Address, context: Context): MasterClient {
  * The provisioner of this machine that runs with the configuration, by its control socket; with -m the one that listens
  * there. DET_MASTER does not count: beside a Determined master it names that one, and not the provisioner.
  */
-export function connectFleet(address: Address, context: Context): Client {
+export async function connectFleet(address: Address, context: Context): Promise<Client> {
   if (address.master.isGiven) return connect(address, context)
-  const config = validConfig(address.config.value, context)
+  const config = await validConfig(address.config.value, context)
   return createLocalClient({ stateDir: config.state_dir, version })
 }
 
-function targetOf({ config, master, tokenFile: flag }: Address, context: Context): Target {
+async function targetOf({ config, master, tokenFile: flag }: Address, context: Context): Promise<Target> {
   const { env, cwd } = context
   const tokenFile = flag?.value && resolve(cwd, flag.value)
   const byConfig = config.isGiven && !master.isGiven
   if (!master.value || byConfig)
-    return targetByConfig(validConfig(config.value, context), { tokenFile, now: Date.now() })
+    return targetByConfig(await validConfig(config.value, context), { tokenFile, now: Date.now() })
   // A token is for one master: the configuration's goes elsewhere only when both were named.
   const both = config.isGiven && !tokenFile
-  const ofConfig = () => resolve(validConfig(config.value, context).state_dir, 'token')
-  return targetByUrl(master.value, { tokenFile: both ? ofConfig() : tokenFile, env })
+  const ofConfig = async () => resolve((await validConfig(config.value, context)).state_dir, 'token')
+  return targetByUrl(master.value, { tokenFile: both ? await ofConfig() : tokenFile, env })
 }
 
 /** Throws every problem of the configuration when it is refused; says nothing of its warnings. */
-export function validConfig(file: string, { env }: Pick<Context, 'env'>): MasterConfig {
+export async function validConfig(file: string, { env }: Pick<Context, 'env'>): Promise<MasterConfig> {
+  const { builtInProviders } = await import('../providers/registry.ts')
   const { config, problems } = loadConfig(file, { env, providers: builtInProviders })
   if (!config) throw new ProvisionError(problems)
   return config

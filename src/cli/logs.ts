@@ -65,7 +65,7 @@ async function readerOf(client: Client): Promise<Read> {
 /** From the file in the state folder of the configuration. */
 async function fileReader(file: string, context: Context): Promise<Read> {
   const { validConfig } = await import('./connect.ts')
-  const config = validConfig(file, context)
+  const config = await validConfig(file, context)
   const { readDecisions } = await import('../provisioner/telemetry.ts')
   return (query) => {
     const found = readDecisions(config, query)

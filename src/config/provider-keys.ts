@@ -19,7 +19,7 @@ import {
   shaped,
   text,
 } from './fields.ts'
-import { parseMasterUrl } from './master-address.ts'
+import { parseMasterUrl } from './master-url.ts'
 import { type Block, given, inner, isAbsent, isMapping, note, type Partially, sure } from './read-block.ts'
 import { readYaml } from './yaml.ts'
 

@@ -7,7 +7,7 @@ import { systemClock } from '../../src/platform/clock.ts'
 import type { Clock } from '../../src/platform/ports.ts'
 import type { LaunchOrder, Ownership, Provider } from '../../src/providers/contract.ts'
 import { create } from '../../src/providers/local/provider.ts'
-import type { LocalConfig } from '../../src/providers/local/schema.ts'
+import type { LocalConfig } from '../../src/providers/local/request.ts'
 import type { VmRecord } from '../../src/providers/local/vm-record.ts'
 import { silentLogger } from './silent-logger.ts'
 

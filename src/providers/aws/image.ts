@@ -1,12 +1,16 @@
 // Which image a VM is made from, and its root device: asked for, because images move on and differ.
 import { derivedName } from '../../platform/derived-id.ts'
+import type { MetadataOptions } from '../../platform/metadata-server.ts'
+import type { Clock } from '../../platform/ports.ts'
 import { ProvisionError, problem } from '../../problems/problem.ts'
 import { type Ownership, ownerTags } from '../contract.ts'
-import { type Ec2Api, type Image, pages } from './client.ts'
+import { keptAnswer, ownIdentity } from '../online-facts.ts'
+import { type Ec2Api, type Image, type InstanceTypeInfo, pages } from './client.ts'
 import { codeOf } from './errors.ts'
-import { tagSpecifications } from './machine.ts'
+import { type AwsFacts, tagSpecifications } from './machine.ts'
+import { ec2Metadata } from './metadata.ts'
 import { templatePrefix } from './request.ts'
-import type { AwsImage } from './rules.ts'
+import type { AwsConfig, AwsImage } from './rules.ts'
 
 export interface ResolvedImage {
   imageId: string
@@ -101,4 +105,51 @@ function nameOf(image: AwsImage): string {
 function refused(message: string): ProvisionError {
   const remedy = "Name an image of the pool's region that the account may use."
   return new ProvisionError(problem('PROVIDER_CONFIG', message, { remedy }))
+}
+
+// What a launch has to know that the file does not say, and the slots of instance types: asked for, and kept for a while.
+
+/** A newer image is used after this. */
+const imageKeptMs = 600_000
+
+export interface OnlineInput {
+  api: Ec2Api
+  config: AwsConfig
+  owner: Ownership
+  clock: Clock
+  metadata: MetadataOptions
+}
+
+export type OnlineFacts = (signal?: AbortSignal) => Promise<AwsFacts>
+
+export function onlineFacts({ api, config, owner, clock, metadata }: OnlineInput): OnlineFacts {
+  const image = keptAnswer(clock, imageKeptMs, (signal) => resolveImage(api, config.image, owner, signal))
+  const ownInstanceId = ownIdentity(() => ec2Metadata(metadata).get('instance-id'))
+  return async (signal) => {
+    const facts = await image(signal)
+    return config.tag_value === undefined ? { ...facts, tagValue: await ownInstanceId() } : facts
+  }
+}
+
+/** NVIDIA GPUs, which the agent's image can use; else the one CPU slot where it is allowed. Unknown types: undefined. */
+export async function slotsOf(
+  api: Ec2Api,
+  instanceType: string,
+  cpuSlotsAllowed: boolean,
+  signal?: AbortSignal,
+): Promise<number | undefined> {
+  try {
+    const InstanceTypes = [instanceType as NonNullable<InstanceTypeInfo['InstanceType']>]
+    const { InstanceTypes: [type] = [] } = await api.describeInstanceTypes({ InstanceTypes }, signal)
+    if (!type) return undefined
+    return gpusOf(type) || (cpuSlotsAllowed ? 1 : 0)
+  } catch (error) {
+    if (['InvalidInstanceType', 'InvalidParameterValue'].includes(codeOf(error))) return undefined
+    throw error
+  }
+}
+
+function gpusOf({ GpuInfo }: InstanceTypeInfo): number {
+  const nvidia = (GpuInfo?.Gpus ?? []).filter(({ Manufacturer }) => Manufacturer === 'NVIDIA')
+  return nvidia.reduce((sum, { Count = 0 }) => sum + Count, 0)
 }

@@ -11,8 +11,8 @@ import type {
   TerminateResult,
 } from '../contract.ts'
 import { orProblem } from '../failure.ts'
+import { terminateOwn } from '../launch-steps.ts'
 import { keptSlots } from '../online-facts.ts'
-import { terminateOwn } from '../terminate.ts'
 import {
   chunks,
   type Ec2Api,
@@ -23,12 +23,11 @@ import {
   regionOfSdk,
 } from './client.ts'
 import { codeOf, ec2Failure } from './errors.ts'
+import { onlineFacts, slotsOf } from './image.ts'
 import { isOurs, listPool } from './instances.ts'
-import { launchVms } from './launch.ts'
-import { onlineFacts, slotsOf } from './online-facts.ts'
+import { launchTemplates, launchVms } from './launch.ts'
 import { awsLaunch } from './request.ts'
 import type { AwsConfig } from './rules.ts'
-import { launchTemplates } from './templates.ts'
 
 export { check } from './check.ts'
 

@@ -15,8 +15,8 @@ import type {
   TerminateResult,
 } from '../contract.ts'
 import { orProblem } from '../failure.ts'
+import { terminateOwn } from '../launch-steps.ts'
 import { keptSlots } from '../online-facts.ts'
-import { terminateOwn } from '../terminate.ts'
 import { strangeFields } from './base-config.ts'
 import { type GceApi, type GceInstance, gceClient } from './client.ts'
 import { googleAuth, messages } from './compute-package.ts'

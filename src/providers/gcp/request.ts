@@ -6,9 +6,8 @@ import type { MetadataOptions } from '../../platform/metadata-server.ts'
 import { type Problem, ProvisionError, problem } from '../../problems/problem.ts'
 import type { CloudCall, LaunchRequest, RequestInput } from '../contract.ts'
 import type { RegionalBulkInsert, ZonalBulkInsert } from './base-config.ts'
-import { type GcpFacts, settleFacts } from './facts.ts'
 import { type GceValue, gceMetadata } from './metadata-client.ts'
-import { type PropertiesInput, propertiesOf } from './properties.ts'
+import { type GcpFacts, type PropertiesInput, propertiesOf, settleFacts } from './properties.ts'
 import type { GcpConfig } from './rules.ts'
 
 export type GcpRequestInput = Omit<RequestInput<GcpConfig>, 'setup'> & { setup: Pick<AgentSetup, 'master'> }

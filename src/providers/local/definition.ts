@@ -3,8 +3,7 @@
 import { providerBlock } from '../../config/provider.ts'
 import type { ProviderDefinition } from '../definition.ts'
 import { machinePartials } from '../templates.generated.ts'
-import { buildRequest } from './request.ts'
-import { type LocalConfig, localProvider, localRules } from './schema.ts'
+import { buildRequest, type LocalConfig, localProvider, localRules } from './request.ts'
 
 export const local: ProviderDefinition<LocalConfig> = {
   ...providerBlock({

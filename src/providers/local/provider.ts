@@ -16,8 +16,7 @@ import {
   type ProviderContext,
   type TerminateResult,
 } from '../contract.ts'
-import { instanceIds, isInstanceId } from './request.ts'
-import type { LocalConfig } from './schema.ts'
+import { instanceIds, isInstanceId, type LocalConfig } from './request.ts'
 import { instanceOf, type PoolFolder, readRecord, type VmRecord, writeRecord } from './vm-record.ts'
 import { localFailure, openVms, reasonOf, startVm, type Vms } from './vms.ts'
 

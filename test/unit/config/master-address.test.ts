@@ -1,7 +1,8 @@
 // Where agents dial: what master_url says, and what stands in for what it leaves out.
 
 import { describe, expect, it } from 'vitest'
-import { masterAddressOf, parseMasterUrl } from '../../../src/config/master-address.ts'
+import { masterAddressOf } from '../../../src/config/master-address.ts'
+import { parseMasterUrl } from '../../../src/config/master-url.ts'
 import { masterUrl } from '../../../src/pki/trust-plan.ts'
 import { ProvisionError } from '../../../src/problems/problem.ts'
 import { builtInProviders } from '../../../src/providers/registry.ts'

@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest'
 import type { AwsConfig } from '../../../src/providers/aws/rules.ts'
 import type { GcpConfig } from '../../../src/providers/gcp/rules.ts'
-import type { LocalConfig } from '../../../src/providers/local/schema.ts'
+import type { LocalConfig } from '../../../src/providers/local/request.ts'
 import { parseConfig } from '../../support/config.ts'
 import { aws, gcp, local, provider } from './marked.ts'
 

@@ -4,7 +4,7 @@ import { offeringKey } from '../../../src/planner/instance.ts'
 import type { AwsConfig } from '../../../src/providers/aws/rules.ts'
 import { definitionOf } from '../../../src/providers/definition.ts'
 import type { GcpConfig } from '../../../src/providers/gcp/rules.ts'
-import type { LocalConfig } from '../../../src/providers/local/schema.ts'
+import type { LocalConfig } from '../../../src/providers/local/request.ts'
 import { builtInProviders } from '../../../src/providers/registry.ts'
 
 const aws = {

@@ -2,11 +2,10 @@
 import { describe, expect, it } from 'vitest'
 import type { FailureClass } from '../../../src/planner/instance.ts'
 import { ProvisionError, problem } from '../../../src/problems/problem.ts'
-import { attemptWith, fault } from '../../../src/providers/check-items.ts'
 import type { CheckItem, TerminateResult } from '../../../src/providers/contract.ts'
-import { failureFrom, orProblem, ownFailure } from '../../../src/providers/failure.ts'
+import { attemptWith, failureFrom, fault, orProblem, ownFailure } from '../../../src/providers/failure.ts'
+import { terminateOwn } from '../../../src/providers/launch-steps.ts'
 import { keptAnswer, keptSlots, ownIdentity } from '../../../src/providers/online-facts.ts'
-import { terminateOwn } from '../../../src/providers/terminate.ts'
 import { owner } from '../../support/cloud-pools.ts'
 import { FakeClock } from '../../support/fake-clock.ts'
 

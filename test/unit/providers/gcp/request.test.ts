@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest'
 import type { Offering } from '../../../../src/planner/instance.ts'
 import { instanceProperties } from '../../../../src/providers/gcp/base-config.ts'
-import type { GcpFacts } from '../../../../src/providers/gcp/facts.ts'
+import type { GcpFacts } from '../../../../src/providers/gcp/properties.ts'
 import { gcpLaunch } from '../../../../src/providers/gcp/request.ts'
 import type { GcpConfig } from '../../../../src/providers/gcp/rules.ts'
 import { gcpConfig, intentOf, master, offering, owner } from '../../../support/cloud-pools.ts'

@@ -1,7 +1,11 @@
 import { describe, expect, it } from 'vitest'
 import type { AgentSetup } from '../../../../src/agent-setup/setup.ts'
-import { buildRequest, instanceIds, isInstanceId } from '../../../../src/providers/local/request.ts'
-import type { LocalConfig } from '../../../../src/providers/local/schema.ts'
+import {
+  buildRequest,
+  instanceIds,
+  isInstanceId,
+  type LocalConfig,
+} from '../../../../src/providers/local/request.ts'
 
 const intent = { id: '7f3b1f0e-6f0c-4c3a-9a55-0d9b1f5a2a11', count: 2, offerings: [] }
 

@@ -1,0 +1,103 @@
+// The parts of master_url, taken from its text: `new URL` would turn 010.0.0.5 into 8.0.0.5.
+
+import { domainToASCII } from 'node:url'
+import type { MasterScheme } from '../pki/trust-plan.ts'
+import { shown } from './report.ts'
+
+export interface MasterUrlParts {
+  /** undefined only when the whole text is empty. */
+  scheme?: MasterScheme
+  /** Lower case, without brackets or a final dot; empty when the text has none. */
+  host: string
+  port?: number
+}
+
+export interface MasterUrlFault {
+  code: 'MASTER_URL_INVALID' | 'MASTER_URL_USERINFO'
+  message: string
+  remedy?: string
+}
+
+const octet = '(?:25[0-5]|2[0-4]\\d|1\\d\\d|[1-9]?\\d)'
+const ipv4 = new RegExp(`^${octet}(?:\\.${octet}){3}$`)
+const label = /^[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?$/
+
+/** `scheme://host:port` and nothing more (origin: provconfig/config.go); host and port may be left out. */
+export function parseMasterUrl(text: string): MasterUrlParts | MasterUrlFault {
+  if (text === '') return { host: '' }
+  // Before anything is quoted: what stands before an "@" is a secret.
+  if (text.includes('@'))
+    return { code: 'MASTER_URL_USERINFO', message: 'master_url holds a user name or password' }
+  if (/[\s\p{Cc}]/u.test(text)) return fault(`master_url holds a blank or control character: ${shown(text)}`)
+  const parts = /^([a-z][a-z0-9+.-]*):\/\/([^/?#]*)(.*)$/is.exec(text)
+  if (!parts)
+    return fault(`master_url ${shown(text)} has no scheme`, `Write "https://${authorityOnly(text)}".`)
+  const [, scheme = '', authority = '', tail] = parts
+  const known = schemeOf(scheme)
+  if (!known)
+    return fault(
+      `The scheme of master_url must be http or https, but is ${shown(scheme)}`,
+      'Write "https://" or "http://".',
+    )
+  if (tail)
+    return fault(
+      `master_url must end after the port, but goes on with ${shown(tail)}`,
+      `Write "${known}://${authority}".`,
+    )
+  return hostAndPort(known, authority)
+}
+
+function schemeOf(scheme: string): MasterScheme | undefined {
+  const lower = scheme.toLowerCase()
+  return lower === 'http' || lower === 'https' ? lower : undefined
+}
+
+function hostAndPort(scheme: MasterScheme, authority: string): MasterUrlParts | MasterUrlFault {
+  const parts = /^(?:\[([^\]]*)\]|([^:[\]]*))(?::(\d*))?$/.exec(authority)
+  if (!parts) {
+    const remedy = isIPv6(authority) ? `Write "${scheme}://[${authority}]".` : undefined
+    return fault(`master_url holds no host and port that can be told apart: ${shown(authority)}`, remedy)
+  }
+  const [, bracketed, plain = '', digits] = parts
+  const host = bracketed === undefined ? plainHostOf(plain) : ipv6Of(bracketed)
+  if (typeof host !== 'string') return host
+  const port = digits ? Number(digits) : undefined
+  if (port !== undefined && (port < 1 || port > 65_535))
+    return fault(`The port of master_url must be from 1 to 65535, but is ${digits}`)
+  return { scheme, host, ...(port !== undefined && { port }) }
+}
+
+function ipv6Of(text: string): string | MasterUrlFault {
+  if (isIPv6(text)) return text.toLowerCase()
+  return fault(
+    `The host of master_url is not an IPv6 address: ${shown(text)}`,
+    'Write it as "[2001:db8::1]", without a zone.',
+  )
+}
+
+/** `node:net` has this, too, but loading it costs every start 3 ms. Addresses with a zone are not for URLs. */
+function isIPv6(text: string): boolean {
+  return /^[\da-f:.]+$/i.test(text) && URL.canParse(`http://[${text}]/`)
+}
+
+/** IPv4 as text, an alias, or a DNS name as the certificate would carry it (punycode, no final dot). */
+function plainHostOf(text: string): string | MasterUrlFault {
+  if (text === '' || ipv4.test(text)) return text
+  if (/^[\d.]+$/.test(text))
+    return fault(
+      `The host of master_url is not an IPv4 address: ${shown(text)}`,
+      'Write four numbers from 0 to 255 without leading zeros.',
+    )
+  const dotless = text.replace(/\.$/, '')
+  const ascii = (/^[\x21-\x7e]*$/.test(dotless) ? dotless : domainToASCII(dotless)).toLowerCase()
+  const isName = ascii.length <= 253 && ascii.split('.').every((part) => label.test(part))
+  return isName ? ascii : fault(`The host of master_url is not a host name: ${shown(text)}`)
+}
+
+function authorityOnly(text: string): string {
+  return text.replace(/[/?#].*$/s, '').slice(0, 80)
+}
+
+function fault(message: string, remedy?: string): MasterUrlFault {
+  return { code: 'MASTER_URL_INVALID', message, ...(remedy && { remedy }) }
+}
