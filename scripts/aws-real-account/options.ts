@@ -2,7 +2,7 @@
 
 import { parseArgs } from 'node:util'
 import type { ProviderConfig } from '../../src/config/provider-keys.ts'
-import type { Offering } from '../../src/planner/instance.ts'
+import type { Offering } from '../../src/planner/snapshot.ts'
 import { aws } from '../../src/providers/aws/definition.ts'
 import type { AwsConfig } from '../../src/providers/aws/rules.ts'
 import { loadConfig } from '../../test/support/config.ts'

@@ -1,7 +1,7 @@
 // What a real EC2 has to show, in order: each trial says what was not as it should be, or nothing.
 import { randomUUID } from 'node:crypto'
 import { DescribeInstanceAttributeCommand, DescribeTagsCommand, type EC2Client } from '@aws-sdk/client-ec2'
-import type { CapacityType, Instance, Offering } from '../../src/planner/instance.ts'
+import type { CapacityType, Instance, Offering } from '../../src/planner/snapshot.ts'
 import { isError } from '../../src/problems/problem.ts'
 import { check } from '../../src/providers/aws/check.ts'
 import type { AwsConfig } from '../../src/providers/aws/rules.ts'

@@ -1,5 +1,5 @@
 // Demand of the built-in master, which lives in this very process: nothing is polled and nothing can be unreachable.
-import type { Demand } from '../planner/demand.ts'
+import type { Demand } from '../planner/snapshot.ts'
 import { ProvisionError, problem } from '../problems/problem.ts'
 import type { DemandSource } from './source.ts'
 

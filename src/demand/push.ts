@@ -1,7 +1,7 @@
 // Demand that a master brings by itself: the newest push of each pool, while it is fresh.
 
 import * as z from 'zod/mini'
-import type { Demand } from '../planner/demand.ts'
+import type { Demand } from '../planner/snapshot.ts'
 import type { Clock } from '../platform/ports.ts'
 import { firstWrong } from '../platform/schema-words.ts'
 import { ProvisionError, problem } from '../problems/problem.ts'

@@ -1,9 +1,8 @@
 // One turn of the loop: what is known becomes a snapshot, the plan becomes calls.
 import type { AgentDecision, Decision, MarkDecision, ReasonCode } from '../planner/decision.ts'
-import { offeringKey } from '../planner/instance.ts'
 import { plan } from '../planner/plan.ts'
 import { isLive } from '../planner/rules.ts'
-import type { KnownOffering, ManualLaunch, Snapshot } from '../planner/snapshot.ts'
+import { type KnownOffering, type ManualLaunch, offeringKey, type Snapshot } from '../planner/snapshot.ts'
 import { delayAfter } from '../platform/backoff.ts'
 import { breakerView, launchedLastHour } from './failures.ts'
 import { holdsOf, settleJournal } from './holds.ts'

@@ -1,6 +1,11 @@
 // What is remembered of failures: offerings the cloud refused, VMs that never joined, launches in a row and in an hour.
-import { type FailureClass, type Instance, type Offering, offeringKey } from '../planner/instance.ts'
-import type { Breaker } from '../planner/snapshot.ts'
+import {
+  type Breaker,
+  type FailureClass,
+  type Instance,
+  type Offering,
+  offeringKey,
+} from '../planner/snapshot.ts'
 import { delayAfter, type Growth } from '../platform/backoff.ts'
 import type { Problem } from '../problems/problem.ts'
 import type { LaunchFailure } from '../providers/contract.ts'

@@ -1,8 +1,7 @@
 // A launch: written down, sent, and learned from. Asking again for a launch of unknown outcome is the same call.
 import type { LaunchDecision } from '../planner/decision.ts'
-import { type Instance, offeringKey } from '../planner/instance.ts'
 import { isLive, roomBelowMax } from '../planner/rules.ts'
-import type { Policy } from '../planner/snapshot.ts'
+import { type Instance, offeringKey, type Policy } from '../planner/snapshot.ts'
 import { withDeadline } from '../platform/limit.ts'
 import { problem } from '../problems/problem.ts'
 import type { LaunchFailure, LaunchResult } from '../providers/contract.ts'

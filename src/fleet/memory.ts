@@ -1,9 +1,7 @@
 // What a pool's loop remembers. Everything that must survive a restart can be written down (records.ts).
 
 import type { UserData } from '../agent-setup/pack.ts'
-import type { PendingAllocation } from '../planner/demand.ts'
-import type { Offering } from '../planner/instance.ts'
-import type { KnownAgent, KnownInstance, Unplaced } from '../planner/snapshot.ts'
+import type { KnownAgent, KnownInstance, Offering, PendingAllocation, Unplaced } from '../planner/snapshot.ts'
 import type { Problem } from '../problems/problem.ts'
 import {
   type BreakerMemory,

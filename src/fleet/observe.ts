@@ -1,10 +1,8 @@
 // Reading the master and listing the cloud: what each answer changes in the memory, and which VMs turn out to have failed.
 
 import { failureStages, isFailureStage, type Stage } from '../agent-setup/stages.ts'
-import type { AgentState, Demand } from '../planner/demand.ts'
-import type { Instance, Offering } from '../planner/instance.ts'
 import { hasNeverJoined, isLive, isShortOfSlots } from '../planner/rules.ts'
-import type { KnownAgent } from '../planner/snapshot.ts'
+import type { AgentState, Demand, Instance, KnownAgent, Offering } from '../planner/snapshot.ts'
 import { limit, withDeadline } from '../platform/limit.ts'
 import { problem } from '../problems/problem.ts'
 import type { Listing } from '../providers/contract.ts'

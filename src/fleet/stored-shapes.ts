@@ -1,8 +1,16 @@
 // What of a pool is kept as JSON, in its journal and in snapshots that people keep: the shapes to read it back by.
 
 import * as z from 'zod/mini'
-import { capacityTypes, failureClasses, instanceStates, type Offering } from '../planner/instance.ts'
-import type { KnownAgent, KnownInstance, KnownOffering, Unplaced } from '../planner/snapshot.ts'
+import {
+  capacityTypes,
+  failureClasses,
+  instanceStates,
+  type KnownAgent,
+  type KnownInstance,
+  type KnownOffering,
+  type Offering,
+  type Unplaced,
+} from '../planner/snapshot.ts'
 
 /**
  * A schema for every field of `T`, the optional ones too: a field that is added to the type and not here does not

@@ -1,8 +1,14 @@
 // Room for work, counted instead of listed: bins of the same kind and the same free slots are one entry.
 
-import { offeringKey } from './instance.ts'
 import { type Census, isOpen, type Member } from './inventory.ts'
-import type { KnownAgent, KnownOffering, LaunchInFlight, Policy, Snapshot } from './snapshot.ts'
+import {
+  type KnownAgent,
+  type KnownOffering,
+  type LaunchInFlight,
+  offeringKey,
+  type Policy,
+  type Snapshot,
+} from './snapshot.ts'
 
 /** The order in which room is used: agents at hand, agents we drained, VMs on their way, VMs to be bought. */
 export const tiers = { ready: 0, drained: 1, coming: 2, bought: 3 } as const

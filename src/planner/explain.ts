@@ -2,11 +2,10 @@
 import { codeInfo } from '../problems/codes.ts'
 import type { Tier } from './bins.ts'
 import { type ActReason, actReasons, type Decision, type ReasonCode } from './decision.ts'
-import { offeringKey } from './instance.ts'
 import type { Census } from './inventory.ts'
 import type { Placement } from './placing.ts'
 import { deliberate } from './plan.ts'
-import type { Policy, Snapshot } from './snapshot.ts'
+import { offeringKey, type Policy, type Snapshot } from './snapshot.ts'
 
 /** `now` is milliseconds since the epoch, by the clock of the snapshot. */
 export function explain(snapshot: Snapshot, policy: Policy, now: number): Explanation {

@@ -14,7 +14,6 @@ import {
   tiers,
   wholeBins,
 } from './bins.ts'
-import type { PendingAllocation } from './demand.ts'
 import type { Census } from './inventory.ts'
 import {
   type Batch,
@@ -30,7 +29,7 @@ import {
   withoutUnplaceable,
 } from './placing.ts'
 import { roomBelowMax } from './rules.ts'
-import type { Policy, Snapshot, Unplaced } from './snapshot.ts'
+import type { PendingAllocation, Policy, Snapshot, Unplaced } from './snapshot.ts'
 
 export function placeWork(
   work: Work,

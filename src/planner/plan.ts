@@ -1,13 +1,13 @@
 // The pure decision: from what is known at one moment to what should be done, each step with its reason.
 
-import type { Decision, ReasonCode } from './decision.ts'
+import type { FleetCode } from '../problems/fleet-codes.ts'
+import type { BlockDecision, Decision, LaunchDecision, ReasonCode } from './decision.ts'
 import { type Census, takeCensus } from './inventory.ts'
-import { launches, manualLaunches } from './launches.ts'
 import { placeWork, sortWork } from './placement.ts'
-import type { Placement } from './placing.ts'
+import type { Placement, Wanted } from './placing.ts'
 import { chooseRemovals, forcedEnds, type Removals, stepsOf } from './removals.ts'
-import { isDemandFresh, isListingUsable } from './rules.ts'
-import type { Policy, Snapshot } from './snapshot.ts'
+import { allowancesOf, isDemandFresh, isListingUsable, roomBelowMax } from './rules.ts'
+import type { KnownOffering, ManualLaunch, Policy, Snapshot } from './snapshot.ts'
 
 /**
  * Decides for one pool. Same input, same output, in whatever order instances, agents and work are given.
@@ -71,4 +71,102 @@ function blindness({ demandAt, listing }: Snapshot, policy: Policy, now: number)
 
 function hold(code: ReasonCode, numbers: Record<string, number>, work: string[] = []): Decision {
   return { kind: 'hold', reason: work.length > 0 ? { code, numbers, work } : { code, numbers } }
+}
+
+// From the VMs that are wanted to the launches that are allowed now: for work and min_instances, and for a person.
+
+function launches({ wanted }: Placement, census: Census, snapshot: Snapshot, policy: Policy): Decision[] {
+  const allowances = allowancesOf('work', census, snapshot, policy)
+  const decisions: Decision[] = []
+  const held = new Map<ReasonCode, number>()
+  for (const { size, forWork, forMin } of [...wanted].sort(bySize)) {
+    if (size.free.length === 0) {
+      decisions.push(hold('LAUNCH_IN_FLIGHT', { vms: forWork + forMin, slots: size.slots }))
+      continue
+    }
+    const tightest = allowances.reduce((a, b) => (b.vms < a.vms ? b : a))
+    const count = Math.min(forWork + forMin, tightest.vms)
+    const rest = forWork + forMin - count
+    if (rest > 0) held.set(tightest.code, (held.get(tightest.code) ?? 0) + rest)
+    if (count === 0) continue
+    for (const allowance of allowances) allowance.vms -= count
+    const reason = { code: forWork > 0 ? 'WORK_WAITS' : 'BELOW_MIN', numbers: { forWork, forMin } } as const
+    decisions.push({ kind: 'launch', count, offerings: size.free.map(bare), reason } satisfies LaunchDecision)
+  }
+  for (const { code, numbers } of allowances)
+    if (held.has(code)) decisions.push(hold(code, { ...numbers, vms: held.get(code)! }))
+  return decisions
+}
+
+function bySize(a: Wanted, b: Wanted): number {
+  return a.size.preference - b.size.preference || b.size.slots - a.size.slots
+}
+
+function bare({ instanceType, zone, capacityType, slots }: KnownOffering) {
+  return { instanceType, zone, capacityType, slots }
+}
+
+// Manual launches. What the plan would not do for lack of need, a person may; what is not safe, nobody. No demand is
+// needed for them: the view of the master may be missing.
+
+/** A person may try again what has failed too often for us to. */
+const passable: readonly FleetCode[] = ['LAUNCH_ERROR']
+
+/** Grants each request wholly or blocks it, after what is `planned` for work already. */
+function manualLaunches(
+  planned: readonly Decision[],
+  census: Census,
+  snapshot: Snapshot,
+  policy: Policy,
+  now: number,
+): (LaunchDecision | BlockDecision)[] {
+  let inFlight = census.inFlight
+  let { launchedLastHour } = snapshot
+  const count = (vms: number) => {
+    inFlight += vms
+    launchedLastHour += vms
+  }
+  for (const decision of planned) if (decision.kind === 'launch') count(decision.count)
+  return snapshot.requests.map((request) => {
+    const seen = { ...snapshot, launchedLastHour }
+    const reason = blockOf(request, { ...census, inFlight }, seen, policy, now)
+    if (reason) return { kind: 'block', request: request.id, reason }
+    const offerings = firstChoice(snapshot.offerings, now)
+    if (offerings.length === 0)
+      return { kind: 'block', request: request.id, reason: { code: 'NO_OFFERING', numbers: {} } }
+    count(request.count)
+    return {
+      kind: 'launch',
+      count: request.count,
+      offerings: offerings.map(bare),
+      request: request.id,
+      reason: { code: 'ORDERED', numbers: { count: request.count } },
+    }
+  })
+}
+
+/** Why the request must not be granted now, or not for so many VMs. */
+function blockOf(
+  { count }: ManualLaunch,
+  census: Census,
+  snapshot: Snapshot,
+  policy: Policy,
+  now: number,
+): BlockDecision['reason'] | undefined {
+  const { listing, holds } = snapshot
+  if (!isListingUsable(listing, policy, now)) return { code: 'LISTING_MISSING', numbers: {} }
+  const stop = holds.find(({ code, stops }) => stops.includes('launch') && !passable.includes(code))
+  if (stop) return { code: stop.code, numbers: stop.numbers ?? {} }
+  const room = Math.max(0, roomBelowMax(census, policy))
+  if (count > room) return { code: 'MAX_REACHED', numbers: { max: policy.maxInstances, room } }
+  const tight = allowancesOf('person', census, snapshot, policy).find(({ vms }) => count > vms)
+  return tight && { code: tight.code, numbers: { ...tight.numbers, left: tight.vms } }
+}
+
+/** The offerings that are tried first and have the same slots; those that refused a moment ago only when all have. */
+function firstChoice(offerings: readonly KnownOffering[], now: number): KnownOffering[] {
+  const sorted = [...offerings].sort((a, b) => a.preference - b.preference)
+  const open = sorted.filter(({ refused }) => (refused?.until ?? 0) <= now)
+  const choice = open.length > 0 ? open : sorted
+  return choice.filter(({ slots }) => slots === choice[0]!.slots)
 }

@@ -4,9 +4,7 @@
 // asks the same rule of the newer view. Where the two sides differ, the parameters say so, and the callers say why.
 
 import type { FleetCode } from '../problems/fleet-codes.ts'
-import type { AgentState } from './demand.ts'
-import type { InstanceState } from './instance.ts'
-import type { KnownInstance, Policy, Snapshot } from './snapshot.ts'
+import type { AgentState, InstanceState, KnownInstance, Policy, Snapshot } from './snapshot.ts'
 
 // Terminating: "idle agents are drained, re-checked, then terminated" (planner rules); never a busy one.
 

@@ -5,7 +5,7 @@ import type { AgentSetup } from '../agent-setup/setup.ts'
 import type { Stage } from '../agent-setup/stages.ts'
 import type { CommonProviderConfig } from '../config/provider-keys.ts'
 import type { MasterAddress } from '../pki/trust-plan.ts'
-import type { FailureClass, Instance, Offering } from '../planner/instance.ts'
+import type { FailureClass, Instance, Offering } from '../planner/snapshot.ts'
 import type { Clock, Logger } from '../platform/ports.ts'
 import type { Problem } from '../problems/problem.ts'
 

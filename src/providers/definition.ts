@@ -3,7 +3,7 @@
 import type { AgentFacts, Machine } from '../agent-setup/setup.ts'
 import type { ProviderBlock } from '../config/provider.ts'
 import type { CommonProviderConfig } from '../config/provider-keys.ts'
-import type { Offering } from '../planner/instance.ts'
+import type { Offering } from '../planner/snapshot.ts'
 import { type MetadataOptions, neededValue } from '../platform/metadata-server.ts'
 import type { CheckItem, LaunchRequest, Provider, ProviderContext, RequestInput } from './contract.ts'
 

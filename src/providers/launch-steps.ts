@@ -1,5 +1,5 @@
 // Carries out a launch: its steps in order, each once, the next only for the VMs that the steps before it did not give.
-import type { Instance } from '../planner/instance.ts'
+import type { Instance } from '../planner/snapshot.ts'
 import { isError, type Problem, ProvisionError, problem } from '../problems/problem.ts'
 import type { LaunchFailure, LaunchOrder, LaunchResult, Ownership, TerminateResult } from './contract.ts'
 import type { FailureOf } from './failure.ts'

@@ -2,7 +2,7 @@
 
 import type { SlotType } from '../agent-setup/setup.ts'
 import type { TypeWithSlots } from '../config/instance-types.ts'
-import type { CapacityType, Offering } from '../planner/instance.ts'
+import type { CapacityType, Offering } from '../planner/snapshot.ts'
 
 /** The part of a cloud's block that says what to buy. */
 export interface BoughtByType {

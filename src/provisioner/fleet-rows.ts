@@ -3,7 +3,7 @@
 import type { PoolStatus } from '../fleet/status.ts'
 import type { FleetRow } from '../http/fleet-control.ts'
 import type { TrustPlan } from '../pki/trust-plan.ts'
-import type { Instance } from '../planner/instance.ts'
+import type { Instance } from '../planner/snapshot.ts'
 import type { ReadyPlan } from './prepare.ts'
 
 /** An agent that has joined at least once. */

@@ -12,9 +12,8 @@ import {
   time,
   unplaced,
 } from '../fleet/stored-shapes.ts'
-import type { PendingAllocation } from '../planner/demand.ts'
 import { type Explanation, explain } from '../planner/explain.ts'
-import type { Hold, ManualLaunch, Policy, Snapshot } from '../planner/snapshot.ts'
+import type { Hold, ManualLaunch, PendingAllocation, Policy, Snapshot } from '../planner/snapshot.ts'
 import { type FleetCode, fleetCodes } from '../problems/fleet-codes.ts'
 import { ProvisionError, problem } from '../problems/problem.ts'
 

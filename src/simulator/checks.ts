@@ -1,7 +1,7 @@
 // The checks behind the promises of invariants.ts, in groups: launches, terminations, VMs left alone, progress.
 import { type Refusal, refusalGrowth } from '../fleet/failures.ts'
 import type { Track } from '../fleet/memory.ts'
-import { offeringKey } from '../planner/instance.ts'
+import { offeringKey } from '../planner/snapshot.ts'
 import type { JournalRecord } from '../platform/ports.ts'
 import type { LaunchOrder, LaunchResult } from '../providers/contract.ts'
 import type { Vm } from './cloud.ts'

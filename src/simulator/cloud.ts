@@ -1,5 +1,5 @@
 // The simulated cloud itself: VMs with tags, launch tokens, and what is true whether a caller hears of it or not.
-import type { FailureClass, Instance, Offering } from '../planner/instance.ts'
+import type { FailureClass, Instance, Offering } from '../planner/snapshot.ts'
 import type { Clock } from '../platform/ports.ts'
 import type { ProblemCode } from '../problems/codes.ts'
 import { problem } from '../problems/problem.ts'

@@ -4,8 +4,7 @@ import type { UserData } from '../agent-setup/pack.ts'
 import type { FleetEvent, PoolSettings } from '../fleet/run.ts'
 import type { PoolStatus } from '../fleet/status.ts'
 import type { ActReason, AgentDecision, Decision, LaunchDecision } from '../planner/decision.ts'
-import type { PendingAllocation } from '../planner/demand.ts'
-import type { KnownInstance, Policy, Snapshot } from '../planner/snapshot.ts'
+import type { KnownInstance, PendingAllocation, Policy, Snapshot } from '../planner/snapshot.ts'
 import {
   createLife,
   type Life,

@@ -1,7 +1,7 @@
 // One owner's view of the simulated cloud: calls that take time, fail, or act without a word.
 
 import { lastStage } from '../agent-setup/stages.ts'
-import type { FailureClass, Instance } from '../planner/instance.ts'
+import type { FailureClass, Instance } from '../planner/snapshot.ts'
 import type { Clock } from '../platform/ports.ts'
 import { type Problem, problem } from '../problems/problem.ts'
 import type { LaunchResult, Listing, Ownership, Provider, TerminateResult } from '../providers/contract.ts'

@@ -2,7 +2,7 @@
 import type { DemandSource } from '../demand/source.ts'
 import { createPoolFleet, type PoolFleet } from '../fleet/pool-fleet.ts'
 import type { FleetEvent, LaunchMaterial, PoolSettings } from '../fleet/run.ts'
-import type { Demand } from '../planner/demand.ts'
+import type { Demand } from '../planner/snapshot.ts'
 import type { Clock, Journal, JournalRecord, Logger, Metrics } from '../platform/ports.ts'
 import type { LaunchOrder, LaunchResult, Listing, Ownership, Provider } from '../providers/contract.ts'
 import type { Random } from './scenario.ts'

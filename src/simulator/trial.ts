@@ -1,8 +1,7 @@
 // One policy on one trace, from the first submission until the work is done and the pool has shrunk again.
 
 import type { PoolSettings } from '../fleet/run.ts'
-import type { Offering } from '../planner/instance.ts'
-import type { Policy } from '../planner/snapshot.ts'
+import type { Offering, Policy } from '../planner/snapshot.ts'
 import type { FleetCode } from '../problems/fleet-codes.ts'
 
 import type { Work, WorkWatcher } from './master.ts'

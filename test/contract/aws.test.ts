@@ -1,5 +1,5 @@
 // Both ways of launching on EC2 over the fake: a fleet of two offerings, and RunInstances of one.
-import type { Offering } from '../../src/planner/instance.ts'
+import type { Offering } from '../../src/planner/snapshot.ts'
 import { awsCloud, bothTypes } from '../support/aws-cloud.ts'
 import { describeProviderContract } from './provider-contract.ts'
 import { type Ability, abilities, type ProviderHarness, type ProviderSubject } from './provider-harness.ts'

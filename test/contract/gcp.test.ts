@@ -1,4 +1,4 @@
-import type { Offering } from '../../src/planner/instance.ts'
+import type { Offering } from '../../src/planner/snapshot.ts'
 import { gcpCloud } from '../support/gcp-cloud.ts'
 import { describeProviderContract } from './provider-contract.ts'
 import { abilities, type ProviderHarness } from './provider-harness.ts'

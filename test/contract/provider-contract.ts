@@ -1,7 +1,7 @@
 // What every provider promises, written once and run on each of them: see src/providers/contract.ts.
 import { randomUUID } from 'node:crypto'
 import { afterEach, beforeEach, describe, expect } from 'vitest'
-import type { Instance } from '../../src/planner/instance.ts'
+import type { Instance } from '../../src/planner/snapshot.ts'
 import { codeInfo } from '../../src/problems/codes.ts'
 import type { Provider } from '../../src/providers/contract.ts'
 import { clausesFor, eventually } from './clauses.ts'

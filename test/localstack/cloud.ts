@@ -2,7 +2,7 @@
 import { randomInt, randomUUID } from 'node:crypto'
 import { DescribeSubnetsCommand, EC2Client, RegisterImageCommand } from '@aws-sdk/client-ec2'
 import { inject, vi } from 'vitest'
-import type { Offering } from '../../src/planner/instance.ts'
+import type { Offering } from '../../src/planner/snapshot.ts'
 import { systemClock } from '../../src/platform/clock.ts'
 import { create } from '../../src/providers/aws/provider.ts'
 import type { AwsConfig } from '../../src/providers/aws/rules.ts'

@@ -10,7 +10,7 @@ import {
   DescribeVolumesCommand,
 } from '@aws-sdk/client-ec2'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import type { CapacityType, Instance } from '../../src/planner/instance.ts'
+import type { CapacityType, Instance } from '../../src/planner/snapshot.ts'
 import { systemClock } from '../../src/platform/clock.ts'
 import { limit } from '../../src/platform/limit.ts'
 import { check } from '../../src/providers/aws/check.ts'

@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto'
 import { vi } from 'vitest'
 import type { UserData } from '../../src/agent-setup/pack.ts'
-import type { Offering } from '../../src/planner/instance.ts'
+import type { Offering } from '../../src/planner/snapshot.ts'
 import type { Clock, Logger } from '../../src/platform/ports.ts'
 import { create } from '../../src/providers/aws/provider.ts'
 import type { AwsConfig } from '../../src/providers/aws/rules.ts'

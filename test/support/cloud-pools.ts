@@ -2,7 +2,7 @@
 
 import type { CommonProviderConfig } from '../../src/config/provider-keys.ts'
 import type { MasterAddress } from '../../src/pki/trust-plan.ts'
-import type { Offering } from '../../src/planner/instance.ts'
+import type { Offering } from '../../src/planner/snapshot.ts'
 import type { AwsConfig } from '../../src/providers/aws/rules.ts'
 import type { Intent, Ownership } from '../../src/providers/contract.ts'
 import type { GcpConfig } from '../../src/providers/gcp/rules.ts'

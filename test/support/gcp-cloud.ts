@@ -1,7 +1,7 @@
 // The real provider and Google's real client over the fake Compute Engine.
 import { randomUUID } from 'node:crypto'
 import { vi } from 'vitest'
-import type { Offering } from '../../src/planner/instance.ts'
+import type { Offering } from '../../src/planner/snapshot.ts'
 import type { Clock } from '../../src/platform/ports.ts'
 import type { LaunchOrder, Ownership, Provider, ProviderContext } from '../../src/providers/contract.ts'
 import { create } from '../../src/providers/gcp/provider.ts'

@@ -1,6 +1,5 @@
 // The origin's own test vectors, restated (origin: rm/scaling_test.go, scaledecider/scale_decider_test.go).
-import type { PendingAllocation } from '../../src/planner/demand.ts'
-import type { KnownAgent, KnownInstance, Policy } from '../../src/planner/snapshot.ts'
+import type { KnownAgent, KnownInstance, PendingAllocation, Policy } from '../../src/planner/snapshot.ts'
 import { busy, hour, idle, minute, now, vm, work, works } from './planner.ts'
 
 interface DemandVector {

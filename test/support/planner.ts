@@ -1,13 +1,13 @@
 // Short ways to write down what the planner sees.
 
 import type { Decision } from '../../src/planner/decision.ts'
-import type { PendingAllocation } from '../../src/planner/demand.ts'
 import { plan } from '../../src/planner/plan.ts'
 import {
   fixedPeriods,
   type KnownAgent,
   type KnownInstance,
   type KnownOffering,
+  type PendingAllocation,
   type Policy,
   type Snapshot,
 } from '../../src/planner/snapshot.ts'

@@ -1,6 +1,6 @@
 // Demand of a Determined master, over its REST API: what is asked is read anew, and a slow look around tells of changes.
 import type { DemandConfig, MasterConfig, PoolConfig } from '../../config/master-config.ts'
-import type { Demand } from '../../planner/demand.ts'
+import type { Demand } from '../../planner/snapshot.ts'
 import type { Clock, Logger } from '../../platform/ports.ts'
 import { isError, type Problem, ProvisionError, problem } from '../../problems/problem.ts'
 import type { DemandSource } from '../source.ts'

@@ -1,7 +1,7 @@
 // `provision check` for a pool: what EC2 says to each thing a launch would need, without launching.
 
 import { randomUUID } from 'node:crypto'
-import type { Offering } from '../../planner/instance.ts'
+import type { Offering } from '../../planner/snapshot.ts'
 import type { MetadataOptions } from '../../platform/metadata-server.ts'
 import { type Problem, problem } from '../../problems/problem.ts'
 import type { CheckItem, Ownership, ProviderContext } from '../contract.ts'

@@ -1,5 +1,5 @@
 // Carries out a launch on EC2: RunInstances for one offering, CreateFleet for several.
-import type { FailureClass, Instance, Offering } from '../../planner/instance.ts'
+import type { FailureClass, Instance, Offering } from '../../planner/snapshot.ts'
 import { retry } from '../../platform/backoff.ts'
 import type { Clock, Logger } from '../../platform/ports.ts'
 import { problem } from '../../problems/problem.ts'

@@ -9,7 +9,7 @@ import type {
 } from '@aws-sdk/client-ec2'
 import type { AgentSetup } from '../../agent-setup/setup.ts'
 import type { MasterAddress } from '../../pki/trust-plan.ts'
-import type { Offering } from '../../planner/instance.ts'
+import type { Offering } from '../../planner/snapshot.ts'
 import type { Problem } from '../../problems/problem.ts'
 import type { CloudCall, Intent, LaunchRequest, Ownership, RequestInput } from '../contract.ts'
 import {

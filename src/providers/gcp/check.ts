@@ -1,5 +1,5 @@
 // `provision check` for a pool: what Google Cloud says to each thing a launch would need, without launching.
-import type { Offering } from '../../planner/instance.ts'
+import type { Offering } from '../../planner/snapshot.ts'
 import type { MetadataOptions } from '../../platform/metadata-server.ts'
 import { type Problem, problem } from '../../problems/problem.ts'
 import type { CheckItem, ProviderContext } from '../contract.ts'

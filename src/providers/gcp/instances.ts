@@ -1,5 +1,5 @@
 // The pool's VMs as Compute Engine lists them, why they have stopped where it can be known, and the zone each is in.
-import type { Instance, InstanceState } from '../../planner/instance.ts'
+import type { Instance, InstanceState } from '../../planner/snapshot.ts'
 import type { Clock } from '../../platform/ports.ts'
 import { problem } from '../../problems/problem.ts'
 import type { Listing, Ownership } from '../contract.ts'

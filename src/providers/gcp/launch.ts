@@ -1,5 +1,5 @@
 // Carries out a launch on Compute Engine: bulkInsert for each step, followed until it is known what it made.
-import type { FailureClass, Instance, Offering } from '../../planner/instance.ts'
+import type { FailureClass, Instance, Offering } from '../../planner/snapshot.ts'
 import { retry } from '../../platform/backoff.ts'
 import { limit } from '../../platform/limit.ts'
 import type { Clock } from '../../platform/ports.ts'

@@ -1,6 +1,6 @@
 // The Compute Engine requests of a launch as data: what `--dry-run` shows is what the provider sends.
 import type { AgentSetup } from '../../agent-setup/setup.ts'
-import type { Offering } from '../../planner/instance.ts'
+import type { Offering } from '../../planner/snapshot.ts'
 import { derivedName, derivedUuid } from '../../platform/derived-id.ts'
 import type { MetadataOptions } from '../../platform/metadata-server.ts'
 import { type Problem, ProvisionError, problem } from '../../problems/problem.ts'

@@ -2,7 +2,7 @@
 import { closeSync, createReadStream } from 'node:fs'
 import { join } from 'node:path'
 import { lastStage, type Stage } from '../../agent-setup/stages.ts'
-import type { Offering } from '../../planner/instance.ts'
+import type { Offering } from '../../planner/snapshot.ts'
 import { limit } from '../../platform/limit.ts'
 import type { GatedProcess } from '../../platform/processes.ts'
 import { ProvisionError, problem } from '../../problems/problem.ts'

@@ -11,7 +11,7 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { join } from 'node:path'
-import type { CapacityType, Instance, InstanceState } from '../../planner/instance.ts'
+import type { CapacityType, Instance, InstanceState } from '../../planner/snapshot.ts'
 import { writeFileAtomic } from '../../platform/files.ts'
 import { ProvisionError, problem } from '../../problems/problem.ts'
 import { type Ownership, ownerTags } from '../contract.ts'

@@ -2,7 +2,7 @@
 
 import { randomUUID } from 'node:crypto'
 import type { MasterConfig } from '../../config/master-config.ts'
-import type { AgentState, Demand } from '../../planner/demand.ts'
+import type { AgentState, Demand } from '../../planner/snapshot.ts'
 import type { Clock, Handler, Logger, UpgradeHandler } from '../../platform/ports.ts'
 import type { Problem } from '../../problems/problem.ts'
 import type { AnyProvider } from '../../providers/definition.ts'

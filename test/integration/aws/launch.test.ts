@@ -1,6 +1,6 @@
 // Launches through the real SDK: what arrives at EC2, and what is made of its answers.
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import type { Offering } from '../../../src/planner/instance.ts'
+import type { Offering } from '../../../src/planner/snapshot.ts'
 import { awsLaunch } from '../../../src/providers/aws/request.ts'
 import type { LaunchResult } from '../../../src/providers/contract.ts'
 import { type AwsCloud, awsCloud, bothTypes, userDataOf } from '../../support/aws-cloud.ts'

@@ -1,6 +1,6 @@
 // Launches through Google's client: what arrives at Compute Engine, and what is made of its answers.
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import type { Offering } from '../../../src/planner/instance.ts'
+import type { Offering } from '../../../src/planner/snapshot.ts'
 import type { LaunchResult } from '../../../src/providers/contract.ts'
 import { gcpLaunch } from '../../../src/providers/gcp/request.ts'
 import { userDataOf } from '../../support/aws-cloud.ts'

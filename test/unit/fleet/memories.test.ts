@@ -16,7 +16,7 @@ import {
   recordUseless,
   refusalGrowth,
 } from '../../../src/fleet/failures.ts'
-import type { FailureClass, Instance, Offering } from '../../../src/planner/instance.ts'
+import type { FailureClass, Instance, Offering } from '../../../src/planner/snapshot.ts'
 import { delayAfter } from '../../../src/platform/backoff.ts'
 import { problem } from '../../../src/problems/problem.ts'
 import type { LaunchFailure } from '../../../src/providers/contract.ts'

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { ProviderConfig } from '../../../src/config/provider-keys.ts'
-import { offeringKey } from '../../../src/planner/instance.ts'
+import { offeringKey } from '../../../src/planner/snapshot.ts'
 import type { AwsConfig } from '../../../src/providers/aws/rules.ts'
 import { definitionOf } from '../../../src/providers/definition.ts'
 import type { GcpConfig } from '../../../src/providers/gcp/rules.ts'

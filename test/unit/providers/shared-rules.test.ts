@@ -1,6 +1,6 @@
 // What the clouds share: terminating VMs, failures by class, items of a check, and answers that are kept.
 import { describe, expect, it } from 'vitest'
-import type { FailureClass } from '../../../src/planner/instance.ts'
+import type { FailureClass } from '../../../src/planner/snapshot.ts'
 import { ProvisionError, problem } from '../../../src/problems/problem.ts'
 import type { CheckItem, TerminateResult } from '../../../src/providers/contract.ts'
 import { attemptWith, failureFrom, fault, orProblem, ownFailure } from '../../../src/providers/failure.ts'

@@ -10,7 +10,7 @@ import {
   remember,
   type View,
 } from '../../../../src/demand/determined/view.ts'
-import type { Demand } from '../../../../src/planner/demand.ts'
+import type { Demand } from '../../../../src/planner/snapshot.ts'
 
 const at = Date.parse('2026-11-26T12:00:00Z')
 const second = 1000

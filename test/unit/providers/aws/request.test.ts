@@ -1,6 +1,6 @@
 // What an EC2 launch asks for, rule by rule. Whole requests are in test/golden/requests.
 import { describe, expect, it } from 'vitest'
-import type { Offering } from '../../../../src/planner/instance.ts'
+import type { Offering } from '../../../../src/planner/snapshot.ts'
 import type { AwsFacts } from '../../../../src/providers/aws/machine.ts'
 import { awsLaunch, withCount } from '../../../../src/providers/aws/request.ts'
 import type { AwsConfig } from '../../../../src/providers/aws/rules.ts'

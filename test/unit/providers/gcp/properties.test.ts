@@ -1,6 +1,6 @@
 // The properties of a Compute Engine VM: the pool's keys over `base_config`, rule by rule.
 import { describe, expect, it } from 'vitest'
-import type { Offering } from '../../../../src/planner/instance.ts'
+import type { Offering } from '../../../../src/planner/snapshot.ts'
 import { gcpLaunch } from '../../../../src/providers/gcp/request.ts'
 import type { GcpConfig } from '../../../../src/providers/gcp/rules.ts'
 import { gcpConfig, intentOf, master, offering, owner } from '../../../support/cloud-pools.ts'

@@ -1,6 +1,6 @@
 // What a Compute Engine launch asks for, rule by rule. Whole requests are in test/golden/requests.
 import { describe, expect, it } from 'vitest'
-import type { Offering } from '../../../../src/planner/instance.ts'
+import type { Offering } from '../../../../src/planner/snapshot.ts'
 import { instanceProperties } from '../../../../src/providers/gcp/base-config.ts'
 import type { GcpFacts } from '../../../../src/providers/gcp/properties.ts'
 import { gcpLaunch } from '../../../../src/providers/gcp/request.ts'
