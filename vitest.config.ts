@@ -1,4 +1,15 @@
-import { defineConfig } from 'vitest/config'
+import { defineConfig, type Plugin } from 'vitest/config'
+import { straight } from './scripts/straight.ts'
+
+/** Each test file loads what it tests, not all of the rooms it touches. */
+const plugins: Plugin[] = [
+  {
+    name: 'straight',
+    enforce: 'pre',
+    transform: (code, id) =>
+      /\/src\/.*\.ts$/.test(id) ? { code: straight(id, code), map: null } : undefined,
+  },
+]
 
 const common = {
   environment: 'node',
@@ -12,6 +23,7 @@ export default defineConfig({
     maxWorkers: 4,
     projects: [
       {
+        plugins,
         test: {
           ...common,
           name: 'default',
@@ -19,6 +31,7 @@ export default defineConfig({
         },
       },
       {
+        plugins,
         test: {
           ...common,
           name: 'localstack',
@@ -28,8 +41,12 @@ export default defineConfig({
           hookTimeout: 60_000,
         },
       },
-      { test: { ...common, name: 'tools', include: ['test/tools/**/*.test.ts'], testTimeout: 120_000 } },
       {
+        plugins,
+        test: { ...common, name: 'tools', include: ['test/tools/**/*.test.ts'], testTimeout: 120_000 },
+      },
+      {
+        plugins,
         test: {
           ...common,
           name: 'boot',

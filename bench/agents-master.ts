@@ -4,7 +4,7 @@ import { listen } from '../src/http/listen.ts'
 import { createDevelopmentChain } from '../src/pki/development-ca.ts'
 import { systemClock } from '../src/platform/clock.ts'
 import type { Logger } from '../src/platform/ports.ts'
-import { builtInProviders } from '../src/providers/registry.ts'
+import { builtInProviders } from '../src/providers/index.ts'
 import { createMaster } from '../src/standalone/master/master.ts'
 
 const silent: Logger = { debug() {}, info() {}, warn() {}, error() {} }

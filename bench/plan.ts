@@ -1,5 +1,5 @@
 // What one decision costs, from a small fleet to a very large one.
-import { plan } from '../src/planner/plan.ts'
+import { plan } from '../src/planner/index.ts'
 import {
   fixedPeriods,
   type KnownAgent,

@@ -1,8 +1,9 @@
 // The command line as one CommonJS file, the library as ES modules.
 import { execFileSync } from 'node:child_process'
-import { chmodSync, writeFileSync } from 'node:fs'
+import { chmodSync, readFileSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { type BuildOptions, build } from 'esbuild'
+import { straight } from './straight.ts'
 
 const root = resolve(import.meta.dirname, '..')
 
@@ -33,6 +34,14 @@ const common = {
     {
       name: 'external',
       setup: ({ onResolve }) => onResolve({ filter: external }, ({ path }) => ({ path, external: true })),
+    },
+    {
+      name: 'straight',
+      setup: ({ onLoad }) =>
+        onLoad({ filter: /[/\\]src[/\\].*\.ts$/ }, ({ path }) => ({
+          contents: straight(path, readFileSync(path, 'utf8')),
+          loader: 'ts',
+        })),
     },
   ],
   // The same API without the scan of a CommonJS build.

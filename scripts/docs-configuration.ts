@@ -3,7 +3,7 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { referencePage } from '../src/config/reference.ts'
-import { builtInProviders } from '../src/providers/registry.ts'
+import { builtInProviders } from '../src/providers/index.ts'
 import { originVectorsPage } from './origin-vectors-page.ts'
 
 const docs = join(import.meta.dirname, '../docs')

@@ -1,20 +1,27 @@
 // The public library: docs/library.md.
 
-export type { UserData } from './agent-setup/pack.ts'
-export type { JsonSchema } from './config/json-schema.ts'
-export type { MasterConfig } from './config/master-config.ts'
-export { type ProviderBlock, providerBlock, providerSchema } from './config/provider.ts'
-export { type CommonProviderConfig, commonRules } from './config/provider-keys.ts'
-export { type Block, note, type Partially } from './config/read-block.ts'
-export { type StandardSchema, standardProviderBlock } from './config/standard-block.ts'
-export * as z from './config/words.ts'
-export type { DemandSource } from './demand/source.ts'
-export type { FleetRow } from './http/fleet-control.ts'
-export type { TrustPlan } from './pki/trust-plan.ts'
-export type { AgentState, Demand, Instance, Offering, PendingAllocation } from './planner/snapshot.ts'
-export type { Logger } from './platform/ports.ts'
-export { problemCodes } from './problems/codes.ts'
-export { type Problem, ProvisionError } from './problems/problem.ts'
+export type { UserData } from './agent-setup/index.ts'
+export type { JsonSchema, MasterConfig } from './config/index.ts'
+export {
+  type Block,
+  type CommonProviderConfig,
+  commonRules,
+  note,
+  type Partially,
+  type ProviderBlock,
+  providerBlock,
+  providerSchema,
+  type StandardSchema,
+  standardProviderBlock,
+  z,
+} from './config/index.ts'
+export type { DemandSource } from './demand/index.ts'
+export type { FleetRow } from './http/index.ts'
+export type { TrustPlan } from './pki/index.ts'
+export type { AgentState, Demand, Instance, Offering, PendingAllocation } from './planner/index.ts'
+export type { Logger } from './platform/index.ts'
+export { type Problem, ProvisionError, problemCodes } from './problems/index.ts'
+export type { AnyProvider, ProviderDefinition } from './providers/index.ts'
 export {
   type CheckItem,
   type LaunchOrder,
@@ -28,8 +35,7 @@ export {
   type ProviderContext,
   type RequestInput,
   type TerminateResult,
-} from './providers/contract.ts'
-export type { AnyProvider, ProviderDefinition } from './providers/definition.ts'
+} from './providers/index.ts'
 export {
   type CreateProvisionerOptions,
   type CreatePushDemandOptions,
@@ -48,4 +54,4 @@ export {
   type PushedDemand,
   type PushedWork,
   prepareAll,
-} from './provisioner/library.ts'
+} from './provisioner/index.ts'

@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto'
 import { DescribeInstanceAttributeCommand, DescribeTagsCommand, type EC2Client } from '@aws-sdk/client-ec2'
 import type { CapacityType, Instance, Offering } from '../../src/planner/snapshot.ts'
-import { isError } from '../../src/problems/problem.ts'
+import { isError } from '../../src/problems/index.ts'
 import { check } from '../../src/providers/aws/check.ts'
 import type { AwsConfig } from '../../src/providers/aws/rules.ts'
 import {

@@ -237,7 +237,7 @@ export const plantedFaults: PlantedFault[] = [
     does: 'ends idle VMs when it is told to stop',
     edits: [
       {
-        file: 'fleet/pool-fleet.ts',
+        file: 'fleet/index.ts',
         find: 'undrain(run, drained)\n',
         replace:
           'undrain(run, drained)\n      await deps.provider.terminate([...run.memory.tracks.keys()]).catch(() => {})\n',
@@ -249,7 +249,7 @@ export const plantedFaults: PlantedFault[] = [
     does: 'gives no reason for work that gets nothing',
     edits: [
       {
-        file: 'planner/plan.ts',
+        file: 'planner/index.ts',
         find: '    ...placement.unserved.map(({ code, work, numbers }) => hold(code, numbers, work)),\n',
         replace: '',
       },

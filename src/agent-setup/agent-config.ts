@@ -1,7 +1,7 @@
 // The agent's configuration as it will be on the VM: what the user wrote, and what the trust plan demands.
-import type { TrustMode, TrustPlan } from '../pki/trust-plan.ts'
-import { nearest } from '../platform/nearest.ts'
-import { type Problem, problem, type Where } from '../problems/problem.ts'
+import type { TrustMode, TrustPlan } from '../pki/index.ts'
+import { nearest } from '../platform/index.ts'
+import { type Problem, problem, type Where } from '../problems/index.ts'
 import { type AgentConfig, agentPaths } from './setup.ts'
 
 export interface MergeOptions {

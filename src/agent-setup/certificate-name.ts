@@ -1,11 +1,17 @@
 // Which name agents verify the master's certificate against, and why that one.
 
-import type { Certificate } from '../pki/certificate.ts'
-import { showName } from '../pki/distinguished-name.ts'
-import { canonicalName, covers, isHostname, underWildcard, usableNames } from '../pki/names.ts'
-import type { HostAlias } from '../pki/trust-plan.ts'
-import { ipVersion } from '../platform/ip-address.ts'
-import { type Problem, type ProblemOptions, problem } from '../problems/problem.ts'
+import {
+  type Certificate,
+  canonicalName,
+  covers,
+  type HostAlias,
+  isHostname,
+  showName,
+  underWildcard,
+  usableNames,
+} from '../pki/index.ts'
+import { ipVersion } from '../platform/index.ts'
+import { type Problem, type ProblemOptions, problem } from '../problems/index.ts'
 
 export interface NameQuestion {
   /** What agents dial. */

@@ -1,7 +1,7 @@
 // From a script to the bytes a cloud accepts: as it is when it fits, else compressed, else an error that says what is large.
 import { createHash } from 'node:crypto'
-import { anchorsOf } from '../pki/trust-plan.ts'
-import { type Problem, ProvisionError, problem } from '../problems/problem.ts'
+import { anchorsOf } from '../pki/index.ts'
+import { type Problem, ProvisionError, problem } from '../problems/index.ts'
 import type { AgentSetup } from './setup.ts'
 import { agentYaml, normalizeScript } from './templates.ts'
 

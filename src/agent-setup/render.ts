@@ -1,6 +1,6 @@
 // From an agent's setup to the script its VM runs: same setup, same bytes, on every machine.
 
-import { isError, type Problem } from '../problems/problem.ts'
+import { isError, type Problem } from '../problems/index.ts'
 import { secretProblems, setupProblems } from './secrets.ts'
 import type { AgentSetup } from './setup.ts'
 import { contextOf, helpers, mainTemplate, partialTemplates } from './templates.ts'

@@ -1,5 +1,5 @@
 // Finds what looks like a secret in anything that enters user data, and says where it is but never what it is.
-import { type Problem, problem } from '../problems/problem.ts'
+import { type Problem, problem } from '../problems/index.ts'
 import type { AgentSetup } from './setup.ts'
 import { isShellSafe } from './shell.ts'
 

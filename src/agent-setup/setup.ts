@@ -1,6 +1,6 @@
 // Everything the startup script of an agent VM is made from. Same setup, same bytes.
-import type { AgentRuntime } from '../config/provider-keys.ts'
-import type { MasterAddress, TrustPlan } from '../pki/trust-plan.ts'
+import type { AgentRuntime } from '../config/index.ts'
+import type { MasterAddress, TrustPlan } from '../pki/index.ts'
 import type { ProvidedPool } from './trust.ts'
 
 export type SlotType = 'cuda' | 'rocm' | 'cpu' | 'none' | 'auto'

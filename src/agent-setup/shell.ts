@@ -1,5 +1,5 @@
 // The one place where text becomes shell: quoted words and heredocs that no value can break out of.
-import { ProvisionError, problem } from '../problems/problem.ts'
+import { ProvisionError, problem } from '../problems/index.ts'
 
 /** What no shell word or UTF-8 file can hold: NUL ends a C string, a lone surrogate has no UTF-8 form. */
 export function isShellSafe(value: string): boolean {

@@ -2,8 +2,8 @@
 
 import type * as compiler from 'handlebars'
 import runtime from 'handlebars/runtime.js'
-import { anchorsOf, type TrustPlan } from '../pki/trust-plan.ts'
-import { ipVersion } from '../platform/ip-address.ts'
+import { anchorsOf, type TrustPlan } from '../pki/index.ts'
+import { ipVersion } from '../platform/index.ts'
 import type { AgentConfig, AgentSetup, Machine, MachinePartial } from './setup.ts'
 import { heredoc, quote } from './shell.ts'
 import { compileOptions, type HelperName } from './template-options.ts'

@@ -1,20 +1,29 @@
 // The trust plan of a pool: how its agents will trust the master, under which name, and why.
 
-import { masterAddressOf } from '../config/master-address.ts'
-import type { MasterConfig, PoolConfig } from '../config/master-config.ts'
-import type { ProviderBlock } from '../config/provider.ts'
-import type { ProviderConfig, TlsOptions } from '../config/provider-keys.ts'
-import type { Certificate } from '../pki/certificate.ts'
-import { isLoneSelfSigned, pathFacts, type TlsMaterial } from '../pki/credentials.ts'
-import { canonicalName } from '../pki/names.ts'
 import {
+  type MasterConfig,
+  masterAddressOf,
+  type PoolConfig,
+  type ProviderBlock,
+  type ProviderConfig,
+  type TlsOptions,
+} from '../config/index.ts'
+import {
+  type Certificate,
+  type CertificateFacts,
+  canonicalName,
   findWellKnownRoot,
+  isLoneSelfSigned,
   loadTrustAnchors,
+  type MasterAddress,
+  pathFacts,
   type RootSource,
+  type TlsMaterial,
   type TrustAnchors,
-} from '../pki/trust-anchors.ts'
-import type { CertificateFacts, MasterAddress, TrustMode, TrustPlan } from '../pki/trust-plan.ts'
-import { isError, type Problem, problem, type Where } from '../problems/problem.ts'
+  type TrustMode,
+  type TrustPlan,
+} from '../pki/index.ts'
+import { isError, type Problem, problem, type Where } from '../problems/index.ts'
 import { chooseName, isPlausible, type NameChoice, type NameQuestion } from './certificate-name.ts'
 
 /** There is a plan only when no problem is an error. */

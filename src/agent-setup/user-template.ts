@@ -1,7 +1,6 @@
 // A user's own template: checked, then compiled. The compiler is loaded for it alone.
 
-import type { ProblemCode } from '../problems/codes.ts'
-import { type Problem, type ProblemOptions, problem } from '../problems/problem.ts'
+import { type Problem, type ProblemCode, type ProblemOptions, problem } from '../problems/index.ts'
 import type { Machine } from './setup.ts'
 import { placeIn, type ShellState, scanShell, startOfScript } from './shell.ts'
 import { compileOptions, type HelperName, helperNames } from './template-options.ts'

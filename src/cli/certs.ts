@@ -17,7 +17,7 @@ export function declareCerts(program: CliCommand): void {
 
   command.action(async ({ terminal, cwd }) => {
     const { createDevelopmentChain, developmentFiles, writeDevelopmentChain } = await import(
-      '../pki/development-ca.ts'
+      '../pki/index.ts'
     )
     const directory = resolve(cwd, out.value)
     const files = developmentFiles(directory)

@@ -1,5 +1,5 @@
 // `provision check`: everything that can be known before a launch, in a table with remedies.
-import type { CheckResult, CheckRow } from '../provisioner/check-rows.ts'
+import type { CheckResult, CheckRow } from '../provisioner/index.ts'
 import { type CliCommand, configFlag, formatFlag } from './command.ts'
 import { type Context, type ExitStatus, printJson } from './terminal.ts'
 
@@ -24,9 +24,9 @@ export function declareCheck(program: CliCommand): void {
     const file = configFile.value
     const { terminal, env } = context
     if (printIamPolicy.value) return printPolicy(file, pool.value, context)
-    const { checkAll, checkSurroundings } = await import('../provisioner/check.ts')
-    const { builtInProviders: providers } = await import('../providers/registry.ts')
-    const { exitOfRows } = await import('../provisioner/check-rows.ts')
+    const { checkAll, checkSurroundings } = await import('../provisioner/index.ts')
+    const { builtInProviders: providers } = await import('../providers/index.ts')
+    const { exitOfRows } = await import('../provisioner/index.ts')
     if (terminal.interactive) terminal.say(`looking at ${file}, its master and its clouds …\n`)
     const rows = await checkAll({
       file,
@@ -45,8 +45,8 @@ export function declareCheck(program: CliCommand): void {
 async function printPolicy(file: string, pools: string[] | undefined, context: Context): Promise<ExitStatus> {
   const { terminal } = context
   const { validConfig } = await import('./connect.ts')
-  const { leastRights } = await import('../provisioner/least-rights.ts')
-  const { builtInProviders: providers } = await import('../providers/registry.ts')
+  const { leastRights } = await import('../provisioner/index.ts')
+  const { builtInProviders: providers } = await import('../providers/index.ts')
   const { rights, uncovered } = await leastRights(await validConfig(file, context), providers, pools)
   printJson(terminal, rights)
   if (uncovered.length > 0)

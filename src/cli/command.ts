@@ -1,7 +1,7 @@
 // How a command declares its flags and arguments: once, and their types follow. The flags that several commands share.
 import { type Command, Option } from 'commander'
 import about from '../../package.json' with { type: 'json' }
-import type { Client } from '../http/client.ts'
+import type { Client } from '../http/index.ts'
 import { type Context, type ExitStatus, usage } from './terminal.ts'
 
 export const version: string = about.version

@@ -8,8 +8,8 @@ export function declareValidate(program: CliCommand): void {
   const configFile = configFlag(command)
   const format = formatFlag(command)
   command.action(async ({ terminal, env }) => {
-    const { loadConfig } = await import('../config/load.ts')
-    const { builtInProviders: providers } = await import('../providers/registry.ts')
+    const { loadConfig } = await import('../config/index.ts')
+    const { builtInProviders: providers } = await import('../providers/index.ts')
     const file = configFile.value
     const { config, problems } = loadConfig(file, { env, providers })
     if (format.value === 'json') {
@@ -29,8 +29,8 @@ export function declareValidate(program: CliCommand): void {
 export function declareSchema(program: CliCommand): void {
   const command = program.command('schema', 'print the JSON Schema of the configuration, for editors')
   command.action(async ({ terminal }) => {
-    const { configSchema } = await import('../config/reference.ts')
-    const { builtInProviders } = await import('../providers/registry.ts')
+    const { configSchema } = await import('../config/index.ts')
+    const { builtInProviders } = await import('../providers/index.ts')
     printJson(terminal, configSchema(builtInProviders))
     return 0
   })
@@ -43,7 +43,7 @@ export function declareUnpack(program: CliCommand): void {
   )
   const file = command.argument('[file]', 'where the user data is; standard input without it')
   command.action(async ({ terminal, cwd }) => {
-    const { unpackUserData } = await import('../agent-setup/pack.ts')
+    const { unpackUserData } = await import('../agent-setup/index.ts')
     terminal.out(await unpackUserData(await readInput(file.value ?? '-', cwd)))
     return 0
   })
@@ -60,7 +60,7 @@ export function declareVersion(program: CliCommand, config: Flag<string>): void 
   const format = formatFlag(command)
   command.action(async (context) => {
     const { terminal } = context
-    const { defaultAgentImage } = await import('../config/provider-keys.ts')
+    const { defaultAgentImage } = await import('../config/index.ts')
     const own = { version, node: process.version, agentImage: defaultAgentImage }
     const about = master.value === undefined ? undefined : await aboutOf({ config, master }, context)
     if (format.value === 'json') {
@@ -80,7 +80,7 @@ export function declareVersion(program: CliCommand, config: Flag<string>): void 
 
 async function aboutOf(address: Address, context: Context) {
   const { connect } = await import('./connect.ts')
-  const { productName } = await import('../http/status-endpoints.ts')
+  const { productName } = await import('../http/index.ts')
   const client = await connect(address, context)
   const about = await client.about()
   return {

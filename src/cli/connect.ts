@@ -1,10 +1,16 @@
 // From flags to a client of the master or the provisioner they mean. Loaded by the commands that need one.
 import { resolve } from 'node:path'
-import { loadConfig } from '../config/load.ts'
-import type { MasterConfig } from '../config/master-config.ts'
-import { type Client, createClient, createLocalClient, type MasterClient } from '../http/client.ts'
-import { type Target, targetByConfig, targetByUrl } from '../http/target.ts'
-import { ProvisionError } from '../problems/problem.ts'
+import { loadConfig, type MasterConfig } from '../config/index.ts'
+import {
+  type Client,
+  createClient,
+  createLocalClient,
+  type MasterClient,
+  type Target,
+  targetByConfig,
+  targetByUrl,
+} from '../http/index.ts'
+import { ProvisionError } from '../problems/index.ts'
 import { type Flag, version } from './command.ts'
 import type { Context } from './terminal.ts'
 import { introduceOn, sayUnverified } from './trust-decision.ts'
@@ -46,7 +52,7 @@ async function targetOf({ config, master, tokenFile: flag }: Address, context: C
 
 /** Throws every problem of the configuration when it is refused; says nothing of its warnings. */
 export async function validConfig(file: string, { env }: Pick<Context, 'env'>): Promise<MasterConfig> {
-  const { builtInProviders } = await import('../providers/registry.ts')
+  const { builtInProviders } = await import('../providers/index.ts')
   const { config, problems } = loadConfig(file, { env, providers: builtInProviders })
   if (!config) throw new ProvisionError(problems)
   return config

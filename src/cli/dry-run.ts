@@ -1,8 +1,8 @@
 // `provision --dry-run`: the exact user data of each pool, without credentials, network or key, and a report of it.
 import { join, resolve } from 'node:path'
 import { inspect } from 'node:util'
-import { ProvisionError, problem } from '../problems/problem.ts'
-import type { DryRunPool } from '../provisioner/prepare.ts'
+import { ProvisionError, problem } from '../problems/index.ts'
+import type { DryRunPool } from '../provisioner/index.ts'
 import { type CliCommand, type Flag, type Format, formatFlag } from './command.ts'
 import {
   type Context,
@@ -35,16 +35,16 @@ export function declareDryRun(program: CliCommand, configFile: Flag<string>) {
 
   async function run(context: Context): Promise<ExitStatus> {
     const { terminal, env } = context
-    const { dryRunPool, isReady, prepareAll } = await import('../provisioner/prepare.ts')
-    const { loadConfig } = await import('../config/load.ts')
-    const { builtInProviders: providers } = await import('../providers/registry.ts')
+    const { dryRunPool, isReady, planAll } = await import('../provisioner/index.ts')
+    const { loadConfig } = await import('../config/index.ts')
+    const { builtInProviders: providers } = await import('../providers/index.ts')
     const now = Date.now()
     const { config, problems } = loadConfig(configFile.value, { env, providers })
     sayProblems(terminal, problems)
     if (!config) return sayCount(terminal, problems)
 
     const wanted = { pools: pool.value, masterHost: masterHost.value, now, providers }
-    const { plans, problems: shared } = await prepareAll(config, wanted)
+    const { plans, problems: shared } = await planAll(config, wanted)
     sayProblems(terminal, shared)
     const all = [...problems, ...shared, ...plans.flatMap((plan) => plan.problems)]
     const pools: DryRunPool[] = []
@@ -111,7 +111,7 @@ async function writeFiles(
   folder: string,
   say: (line: string) => void,
 ): Promise<void> {
-  const { fileNameOf } = await import('../platform/files.ts')
+  const { fileNameOf } = await import('../platform/index.ts')
   for (const pool of pools) {
     const { extension, data } = fileOf(pool, format)
     const file = join(folder, `${fileNameOf(pool.pool)}.${extension}`)

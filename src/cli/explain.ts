@@ -1,8 +1,8 @@
 // `provision explain`: why a pool did what it did last, or does nothing; from a running provisioner or a kept snapshot.
 import { resolve } from 'node:path'
-import type { Client } from '../http/client.ts'
-import { ProvisionError, problem } from '../problems/problem.ts'
-import type { Explanation } from '../provisioner/snapshot-file.ts'
+import type { Client } from '../http/index.ts'
+import { ProvisionError, problem } from '../problems/index.ts'
+import type { Explanation } from '../provisioner/index.ts'
 import { addressed, type CliCommand } from './command.ts'
 import { clockTime, table } from './table.ts'
 import { printJson, readInput, usage, writeOutput } from './terminal.ts'
@@ -32,7 +32,7 @@ export function declareExplain(program: CliCommand): void {
       file === undefined
         ? await take(await connect(), named)
         : [{ name: file, text: (await readInput(file, cwd)).toString() }]
-    const { explainSnapshot } = await import('../provisioner/snapshot-file.ts')
+    const { explainSnapshot } = await import('../provisioner/index.ts')
     const explanations = taken.map(({ name, text }) => explainSnapshot(text, name))
     if (target !== undefined) {
       if (taken.length !== 1) throw wrong(`--save keeps one pool, and there are ${taken.length}: name one`)
@@ -51,7 +51,7 @@ export function declareExplain(program: CliCommand): void {
 
 /** What the last turn of each pool saw; of all pools that run where none is named. */
 async function take(client: Client, named: string[]): Promise<{ name: string; text: string }[]> {
-  const { fleetStatus, poolStatus } = await import('../http/fleet-client.ts')
+  const { fleetStatus, poolStatus } = await import('../http/index.ts')
   const { pools } = await fleetStatus(client)
   const running = pools.filter(({ state }) => state !== 'failed').map(({ pool }) => pool)
   return Promise.all(

@@ -1,9 +1,12 @@
 // Pools, VMs and agents for people: a row each, and what keeps a pool from doing more.
-import type { AgentView } from '../http/agent-view.ts'
-import type { FleetRow } from '../http/fleet-control.ts'
-import type { InstanceView } from '../http/instance-view.ts'
-import type { FleetStatus, PoolOverview } from '../http/pool-view.ts'
-import type { ReasonView } from '../http/reason-view.ts'
+import type {
+  AgentView,
+  FleetRow,
+  FleetStatus,
+  InstanceView,
+  PoolOverview,
+  ReasonView,
+} from '../http/index.ts'
 import { age, table } from './table.ts'
 
 const statusHead = ['POOL', 'PROVIDER', 'STATE', 'VMS', 'JOINED', 'MIN', 'MAX', 'WAITING', 'FREE SLOTS']

@@ -1,6 +1,5 @@
 // Commands to a running provisioner: what it does, and what it is told.
-import type { Client } from '../http/client.ts'
-import type { Removed } from '../http/order-view.ts'
+import type { Client, Removed } from '../http/index.ts'
 import { addressed, type CliCommand, type Flag, type Format, onePoolFlag } from './command.ts'
 import { agentLines, instanceLines, statusLines } from './fleet-text.ts'
 import { type Picture, showPicture } from './table.ts'
@@ -22,7 +21,7 @@ function status(program: CliCommand): void {
   const command = program.command('status', 'show the pools, and what keeps them from doing more')
   const { format, connect } = addressed(command)
   view(command, format, connect, async (client) => {
-    const { fleetStatus } = await import('../http/fleet-client.ts')
+    const { fleetStatus } = await import('../http/index.ts')
     const value = await fleetStatus(client)
     return { lines: statusLines(value), value }
   })
@@ -33,7 +32,7 @@ function instances(program: CliCommand): void {
   const { format, connect } = addressed(command)
   const pool = onePoolFlag(command, 'only this pool')
   view(command, format, connect, async (client) => {
-    const { listInstances } = await import('../http/fleet-client.ts')
+    const { listInstances } = await import('../http/index.ts')
     const instances = await listInstances(client, pool.value)
     return { lines: instanceLines(instances, Date.now()), value: { instances } }
   })
@@ -44,7 +43,7 @@ function agents(program: CliCommand): void {
   const { format, connect } = addressed(command)
   const pool = onePoolFlag(command, 'only this pool')
   view(command, format, connect, async (client) => {
-    const { listAgents } = await import('../http/fleet-client.ts')
+    const { listAgents } = await import('../http/index.ts')
     const agents = await listAgents(client, pool.value)
     return { lines: agentLines(agents, Date.now()), value: { agents } }
   })
@@ -76,7 +75,7 @@ function launch(program: CliCommand): void {
     const count = countOf(given.value ?? '1')
     const client = await connect()
     const pool = await pickPool(client, named.value)
-    const { launchVms } = await import('../http/fleet-client.ts')
+    const { launchVms } = await import('../http/index.ts')
     const intent = await launchVms(client, pool, count)
     if (format.value === 'json') printJson(terminal, { pool, count, intent })
     else {
@@ -101,7 +100,7 @@ function drain(program: CliCommand): void {
   const yes = yesFlag(command)
   command.action(async ({ terminal }) => {
     const ids = [...new Set(given.value)]
-    const { drainVms, undrainVms } = await import('../http/fleet-client.ts')
+    const { drainVms, undrainVms } = await import('../http/index.ts')
     if (undo.value) {
       const kept = await undrainVms(await connect(), ids)
       sayRemoved(kept, 'stays', format.value, terminal)
@@ -128,7 +127,7 @@ function terminate(program: CliCommand): void {
     const ids = [...new Set(given.value)]
     const loss = force.value ? ' Work on it is lost.' : ''
     if (!(await confirm(`End ${theseVms(ids)}?${loss}`, yes.value, terminal))) return 1
-    const { terminateVms } = await import('../http/fleet-client.ts')
+    const { terminateVms } = await import('../http/index.ts')
     const removed = await terminateVms(await connect(), ids, force.value)
     sayRemoved(removed, force.value ? 'is ended' : 'is drained and ended', format.value, terminal)
     return 0
@@ -162,7 +161,7 @@ function pause(program: CliCommand): void {
     'launch and end nothing in these pools until they are resumed, also after a restart',
   )
   forPools(command, async (client, pool) => {
-    const { pausePool } = await import('../http/fleet-client.ts')
+    const { pausePool } = await import('../http/index.ts')
     await pausePool(client, pool)
     return `pool ${pool} is paused: nothing is launched or ended until \`provision resume\``
   })
@@ -171,7 +170,7 @@ function pause(program: CliCommand): void {
 function resume(program: CliCommand): void {
   const command = program.command('resume', 'let paused pools go on')
   forPools(command, async (client, pool) => {
-    const { resumePool } = await import('../http/fleet-client.ts')
+    const { resumePool } = await import('../http/index.ts')
     await resumePool(client, pool)
     return `pool ${pool} goes on`
   })
@@ -204,7 +203,7 @@ function adopt(program: CliCommand): void {
   const yes = yesFlag(command)
   command.action(async ({ terminal }) => {
     const client = await connect()
-    const { adoptPool, poolStatus } = await import('../http/fleet-client.ts')
+    const { adoptPool, poolStatus } = await import('../http/index.ts')
     const pool = await pickPool(client, named.value)
     const { foreignWriters } = await poolStatus(client, pool)
     if (foreignWriters.length > 0) {
@@ -238,6 +237,6 @@ async function pickPool(client: Client, named: string | undefined): Promise<stri
 }
 
 async function poolNames(client: Client): Promise<string[]> {
-  const { fleetStatus } = await import('../http/fleet-client.ts')
+  const { fleetStatus } = await import('../http/index.ts')
   return (await fleetStatus(client)).pools.map(({ pool }) => pool)
 }

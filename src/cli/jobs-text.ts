@@ -1,7 +1,5 @@
 // Work for people: a table of all, a few lines of one, what it prints, and a sentence when its state changes.
-import type { Client } from '../http/client.ts'
-import { isOver, type LogLine, type WorkView } from '../http/job-view.ts'
-import { followWork } from '../http/work-client.ts'
+import { type Client, followWork, isOver, type LogLine, type WorkView } from '../http/index.ts'
 import type { Format } from './command.ts'
 import { table, waitingClock } from './table.ts'
 import type { Terminal } from './terminal.ts'

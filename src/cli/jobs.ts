@@ -1,6 +1,6 @@
 // Commands about the work of the built-in master, and its agent: submit, work, agent.
-import type { WorkOrder, WorkView } from '../http/job-view.ts'
-import type { ProvisionError } from '../problems/problem.ts'
+import type { WorkOrder, WorkView } from '../http/index.ts'
+import type { ProvisionError } from '../problems/index.ts'
 import { type CliCommand, configFlag, formatFlag, masterFlag, tokenFlag, version } from './command.ts'
 import { waitingClock } from './table.ts'
 import { printJson, usage } from './terminal.ts'
@@ -34,7 +34,7 @@ function submit(program: CliCommand): void {
 
   submitted.action(async ({ terminal }) => {
     const order = await orderOf()
-    const { submitWork } = await import('../http/work-client.ts')
+    const { submitWork } = await import('../http/index.ts')
     const { followOnTerminal, stateSentence } = await import('./jobs-text.ts')
     const master = await client()
     const work = await submitWork(master, order, waitingClock)
@@ -101,7 +101,7 @@ function work(program: CliCommand): void {
       throw wrong('work', `--${logs.value ? 'logs' : 'kill'} needs the id of the work`)
     if (logs.value && kill.value) throw wrong('work', '--logs and --kill exclude each other')
 
-    const { killWork, listWork, logsOf, showWork } = await import('../http/work-client.ts')
+    const { killWork, listWork, logsOf, showWork } = await import('../http/index.ts')
     const { printLine, stateSentence, workLines, workTable } = await import('./jobs-text.ts')
     const master = await client()
     if (id === undefined) {
@@ -155,7 +155,7 @@ function agent(program: CliCommand): void {
   )
   command.commander.helpOption(false).allowUnknownOption().passThroughOptions()
   command.action(async ({ terminal, env }) => {
-    const { agentHelp, runAgentProcess } = await import('../standalone/agent/process.ts')
+    const { agentHelp, runAgentProcess } = await import('../standalone/index.ts')
     const argv = flags.value
     if (argv.some((word) => word === '--help' || word === '-h')) {
       terminal.out(agentHelp())

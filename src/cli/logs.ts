@@ -1,10 +1,9 @@
 // `provision logs`: what was decided and what became of it; also of a provisioner that does not run any more.
 
-import type { MasterConfig } from '../config/master-config.ts'
-import type { Client } from '../http/client.ts'
-import { parseDuration } from '../platform/duration.ts'
-import type { JournalRecord } from '../platform/ports.ts'
-import { ProvisionError, problem } from '../problems/problem.ts'
+import type { MasterConfig } from '../config/index.ts'
+import type { Client } from '../http/index.ts'
+import { type JournalRecord, parseDuration } from '../platform/index.ts'
+import { ProvisionError, problem } from '../problems/index.ts'
 import { addressed, type CliCommand, type Format, onePoolFlag } from './command.ts'
 import { clockTime, waitingClock } from './table.ts'
 import { type Context, type Terminal, usage } from './terminal.ts'
@@ -58,7 +57,7 @@ function print(events: JournalRecord[], format: Format, { out }: Terminal): void
 
 /** From the provisioner that -m names. */
 async function readerOf(client: Client): Promise<Read> {
-  const { listEvents } = await import('../http/fleet-client.ts')
+  const { listEvents } = await import('../http/index.ts')
   return (query) => listEvents(client, query)
 }
 
@@ -66,7 +65,7 @@ async function readerOf(client: Client): Promise<Read> {
 async function fileReader(file: string, context: Context): Promise<Read> {
   const { validConfig } = await import('./connect.ts')
   const config = await validConfig(file, context)
-  const { readDecisions } = await import('../provisioner/telemetry.ts')
+  const { readDecisions } = await import('../provisioner/index.ts')
   return (query) => {
     const found = readDecisions(config, query)
     if (found.length === 0) checkPool(config, query.pool)

@@ -1,7 +1,7 @@
 // The command line: the program and its commands, problems out, the exit status.
 import { Command, CommanderError } from 'commander'
-import { nearest } from '../platform/nearest.ts'
-import { ProvisionError, problem } from '../problems/problem.ts'
+import { nearest } from '../platform/index.ts'
+import { ProvisionError, problem } from '../problems/index.ts'
 import { declareCerts } from './certs.ts'
 import { declareCheck } from './check.ts'
 import { CliCommand, configFlag, version } from './command.ts'

@@ -1,7 +1,7 @@
 // `provision`: runs until it is told to stop; a live table for people, log lines for machines.
-import type { MasterConfig, PoolConfig } from '../config/master-config.ts'
-import type { ProvisionError } from '../problems/problem.ts'
-import type { AnyProvider } from '../providers/definition.ts'
+import type { MasterConfig, PoolConfig } from '../config/index.ts'
+import type { ProvisionError } from '../problems/index.ts'
+import type { AnyProvider } from '../providers/index.ts'
 import { type CliCommand, type Flag, version } from './command.ts'
 import { declareDryRun } from './dry-run.ts'
 import { liveView } from './fleet-text.ts'
@@ -37,14 +37,14 @@ export function declareRun(
     if (stray) throw onlyDryRun(stray[0])
     const format = dryRun.format.value
     if (format === 'raw') throw onlyDryRun('--format raw')
-    const { loadConfig } = await import('../config/load.ts')
-    const { builtInProviders: providers } = await import('../providers/registry.ts')
+    const { loadConfig } = await import('../config/index.ts')
+    const { builtInProviders: providers } = await import('../providers/index.ts')
     const { config, problems } = loadConfig(configFile.value, { env, providers })
     sayProblems(terminal, problems)
     if (!config) return sayCount(terminal, problems)
     if (terminateOnExit.value && !(await mayTerminate(cloudPools(config, providers), yes.value, terminal)))
       return 1
-    const { runDaemon } = await import('../provisioner/daemon.ts')
+    const { runDaemon } = await import('../provisioner/index.ts')
     const stopping = terminateOnExit.value
       ? 'Ctrl-C ends every VM, also in clouds, and stops.'
       : 'Ctrl-C ends the local agents and stops.'

@@ -1,7 +1,7 @@
 // A simulation for people: both policies side by side, what it comes to in words, and what was assumed.
 
-import { formatDuration } from '../platform/duration.ts'
-import type { SimulationReport } from '../simulator/simulate.ts'
+import { formatDuration } from '../platform/index.ts'
+import type { SimulationReport } from '../simulator/index.ts'
 import { table } from './table.ts'
 
 type Outcome = SimulationReport['policies']['ours']

@@ -1,8 +1,8 @@
 // `provision simulate`: what a pool would have done with a trace of jobs, and what the origin would.
 import { createReadStream } from 'node:fs'
 import { resolve } from 'node:path'
-import { formatDuration, parseDuration } from '../platform/duration.ts'
-import { ProvisionError, problem } from '../problems/problem.ts'
+import { formatDuration, parseDuration } from '../platform/index.ts'
+import { ProvisionError, problem } from '../problems/index.ts'
 import { type CliCommand, configFlag, formatFlag } from './command.ts'
 import { simulationText } from './simulate-text.ts'
 import { liveArea } from './table.ts'
@@ -40,7 +40,7 @@ export function declareSimulate(program: CliCommand): void {
   const format = formatFlag(command)
 
   command.action(async ({ terminal, env, cwd }) => {
-    const { simulate, exampleTrace } = await import('../simulator/simulate.ts')
+    const { simulate, exampleTrace } = await import('../simulator/index.ts')
     if (example.value) {
       terminal.out(exampleTrace())
       return 0
@@ -49,8 +49,8 @@ export function declareSimulate(program: CliCommand): void {
       throw usage('there are no jobs to simulate', 'Name a trace with --jobs; `--example` prints one.')
     const boot = rangeOf('--boot', bootTime.value)
     const placesWithin = timeOf('--placement', placement.value)
-    const { loadConfig } = await import('../config/load.ts')
-    const { builtInProviders: providers } = await import('../providers/registry.ts')
+    const { loadConfig } = await import('../config/index.ts')
+    const { builtInProviders: providers } = await import('../providers/index.ts')
     const { config, problems } = loadConfig(configFile.value, { env, providers })
     sayProblems(terminal, problems)
     if (!config) return exitStatusOf(problems)

@@ -1,6 +1,6 @@
 // Tables for people: rows in columns, printed once, printed again while somebody watches, or drawn anew in place.
-import type { Clock } from '../platform/ports.ts'
-import { ProvisionError } from '../problems/problem.ts'
+import type { Clock } from '../platform/index.ts'
+import { ProvisionError } from '../problems/index.ts'
 import type { Format } from './command.ts'
 import { type Context, type ExitStatus, printJson, type Terminal } from './terminal.ts'
 
@@ -106,7 +106,7 @@ function fitting(lines: string[], rows: number): string[] {
 }
 
 async function isAway(error: unknown): Promise<boolean> {
-  const { isNoAnswer } = await import('../http/work-client.ts')
+  const { isNoAnswer } = await import('../http/index.ts')
   return isNoAnswer(error) || (error instanceof ProvisionError && error.code === 'NOT_RUNNING')
 }
 

@@ -2,9 +2,8 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { styleText } from 'node:util'
-import { reportProblem } from '../config/report.ts'
-import { codeInfo } from '../problems/codes.ts'
-import { type Problem, ProvisionError, problem } from '../problems/problem.ts'
+import { reportProblem } from '../config/index.ts'
+import { codeInfo, type Problem, ProvisionError, problem } from '../problems/index.ts'
 
 type Style = Parameters<typeof styleText>[0]
 

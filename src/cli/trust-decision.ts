@@ -1,10 +1,7 @@
 // The certificate of a master that nobody vouches for: what is shown of it, who decides, what is kept. Loaded when asked.
-import { type Target, type TrustMemory, targetByUrl } from '../http/target.ts'
-import { type Stranger, strangerProblem } from '../http/untrusted-server.ts'
-import type { PresentedCertificate } from '../pki/preflight-explain.ts'
-import { masterUrl } from '../pki/trust-plan.ts'
-import { pairs, parseFingerprint } from '../pki/trust-store.ts'
-import { type Problem, ProvisionError, problem } from '../problems/problem.ts'
+import { type Stranger, strangerProblem, type Target, type TrustMemory, targetByUrl } from '../http/index.ts'
+import { masterUrl, type PresentedCertificate, pairs, parseFingerprint } from '../pki/index.ts'
+import { type Problem, ProvisionError, problem } from '../problems/index.ts'
 import { type Context, confirmed, sayProblems, type Terminal, usage } from './terminal.ts'
 
 /** Without a scheme it is https: there is nothing to trust elsewhere. Throws USAGE and CLIENT_MASTER_URL. */

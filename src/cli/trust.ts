@@ -1,6 +1,6 @@
 // Commands about masters that were trusted by hand: list, add, replace, remove.
-import type { TrustedMaster } from '../http/untrusted-server.ts'
-import { ProvisionError, problem } from '../problems/problem.ts'
+import type { TrustedMaster } from '../http/index.ts'
+import { ProvisionError, problem } from '../problems/index.ts'
 import { type CliCommand, formatFlag, masterFlag } from './command.ts'
 import { table } from './table.ts'
 import { printJson } from './terminal.ts'
@@ -20,8 +20,8 @@ function list(trust: CliCommand): void {
   const command = trust.command('list', 'show them', { isDefault: true })
   const format = formatFlag(command)
   command.action(async ({ terminal, env }) => {
-    const { trustedMasters } = await import('../http/untrusted-server.ts')
-    const { trustStore, trustStoreFile } = await import('../pki/trust-store.ts')
+    const { trustedMasters } = await import('../http/index.ts')
+    const { trustStore, trustStoreFile } = await import('../pki/index.ts')
     const store = trustStore(trustStoreFile(env))
     const masters = trustedMasters(store.read())
     if (format.value === 'json') printJson(terminal, { file: store.file, masters })
@@ -43,7 +43,7 @@ function add(trust: CliCommand): void {
   const meant = looked(command)
   command.action(async (context) => {
     const { terminal } = context
-    const { strangerProblem } = await import('../http/untrusted-server.ts')
+    const { strangerProblem } = await import('../http/index.ts')
     const { compareFingerprint, decide, keep, named } = await import('./trust-decision.ts')
     const { given, memory, meet } = await meant()
     const met = await meet()
@@ -66,7 +66,7 @@ function replace(trust: CliCommand): void {
   const command = trust.command('replace', 'trust the new certificate of a master in place of the old one')
   const meant = looked(command)
   command.action(async (context) => {
-    const { endsInRoot } = await import('../pki/preflight-explain.ts')
+    const { endsInRoot } = await import('../pki/index.ts')
     const { compareFingerprint, decide, keep, named } = await import('./trust-decision.ts')
     const { given, memory, meet } = await meant()
     const { url, store, stored } = memory
@@ -96,7 +96,7 @@ function looked(command: CliCommand) {
   )
   const master = masterFlag(command)
   return async () => {
-    const { acquaintance } = await import('../http/untrusted-server.ts')
+    const { acquaintance } = await import('../http/index.ts')
     const { fingerprintOf, trustTarget } = await import('./trust-decision.ts')
     const given = fingerprintOf(fingerprint.value)
     const { target, memory } = trustTarget(url.value ?? master.value, command.context)

@@ -1,7 +1,7 @@
 // The kinds of values a configuration key can hold, and how a key is declared: once, with its default and its meaning.
 import * as z from 'zod/mini'
-import { parseDuration } from '../platform/duration.ts'
-import type { ProblemCode } from '../problems/codes.ts'
+import { parseDuration } from '../platform/index.ts'
+import type { ProblemCode } from '../problems/index.ts'
 
 /** What the documentation and editors say about a key. */
 interface About {

@@ -1,7 +1,7 @@
 // Where agents of a pool dial the master (origin: provconfig/config.go, with the corrections of docs/configuration.md).
 
-import type { HostAlias, MasterAddress, MasterScheme } from '../pki/trust-plan.ts'
-import { type Problem, ProvisionError, problem } from '../problems/problem.ts'
+import type { HostAlias, MasterAddress, MasterScheme } from '../pki/index.ts'
+import { type Problem, ProvisionError, problem } from '../problems/index.ts'
 import type { MasterConfig, PoolConfig } from './master-config.ts'
 import { type MasterUrlParts, parseMasterUrl } from './master-url.ts'
 import type { ProviderBlock } from './provider.ts'

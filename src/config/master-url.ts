@@ -1,7 +1,7 @@
 // The parts of master_url, taken from its text: `new URL` would turn 010.0.0.5 into 8.0.0.5.
 
 import { domainToASCII } from 'node:url'
-import type { MasterScheme } from '../pki/trust-plan.ts'
+import type { MasterScheme } from '../pki/index.ts'
 import { shown } from './report.ts'
 
 export interface MasterUrlParts {

@@ -1,7 +1,7 @@
 // The whole file: from YAML values to the configuration, in both forms.
 import { resolve } from 'node:path'
 import type * as z from 'zod/mini'
-import { type Problem, problem } from '../problems/problem.ts'
+import { type Problem, problem } from '../problems/index.ts'
 import type { DemandConfig, ListenConfig, MasterConfig, TlsFiles } from './master-config.ts'
 import { poolsOf, resourceManagerOf } from './pools.ts'
 import type { ProviderBlock } from './provider.ts'

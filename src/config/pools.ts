@@ -2,7 +2,7 @@
 
 import { resolve } from 'node:path'
 import type * as z from 'zod/mini'
-import { nearest } from '../platform/nearest.ts'
+import { nearest } from '../platform/index.ts'
 import type { MasterConfig, PoolConfig } from './master-config.ts'
 import { type ProviderBlock, readProvider } from './provider.ts'
 import { commonKeys } from './provider-keys.ts'

@@ -2,7 +2,7 @@
 
 import { resolve } from 'node:path'
 import * as z from 'zod/mini'
-import { preflightModes, trustModes } from '../pki/trust-plan.ts'
+import { preflightModes, trustModes } from '../pki/index.ts'
 import {
   block,
   choice,

@@ -1,7 +1,7 @@
 // The provider block of a pool: what each kind of provider says of its own, and the reading of one of whatever kind.
 import * as z from 'zod/mini'
-import type { HostAlias } from '../pki/trust-plan.ts'
-import { nearest } from '../platform/nearest.ts'
+import type { HostAlias } from '../pki/index.ts'
+import { nearest } from '../platform/index.ts'
 import { kinds, needed } from './fields.ts'
 import { type JsonSchema, jsonSchemaOf } from './json-schema.ts'
 import { type CommonProviderConfig, commonKeys, commonRules, type ProviderConfig } from './provider-keys.ts'

@@ -1,8 +1,7 @@
 // Reads a mapping key by key, so that one wrong value does not hide what the others say.
 import * as z from 'zod/mini'
-import { nearest } from '../platform/nearest.ts'
-import type { ProblemCode } from '../problems/codes.ts'
-import { type Problem, type ProblemOptions, problem } from '../problems/problem.ts'
+import { nearest } from '../platform/index.ts'
+import { type Problem, type ProblemCode, type ProblemOptions, problem } from '../problems/index.ts'
 import { foreign, kinds } from './fields.ts'
 import { shown } from './report.ts'
 import type { YamlPath, YamlText } from './yaml.ts'

@@ -1,5 +1,5 @@
 // Problems as plain text for people: place, code and sentence; the lines of the file; what to do.
-import { type Problem, placeOf } from '../problems/problem.ts'
+import { type Problem, placeOf } from '../problems/index.ts'
 
 /** Colours a part of a report; plain text goes through as it is. */
 export type Paint = (part: 'place' | 'error' | 'warning' | 'remedy', text: string) => string

@@ -12,8 +12,7 @@ import {
   type Scalar,
   visit,
 } from 'yaml'
-import type { ProblemCode } from '../problems/codes.ts'
-import type { Where } from '../problems/problem.ts'
+import type { ProblemCode, Where } from '../problems/index.ts'
 import { codeFrame } from './report.ts'
 
 /** Something wrong between two offsets of the text. */

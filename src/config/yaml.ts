@@ -11,8 +11,7 @@ import {
   visit,
   type YAMLParseError,
 } from 'yaml'
-import type { ProblemCode } from '../problems/codes.ts'
-import { type Problem, problem } from '../problems/problem.ts'
+import { type Problem, type ProblemCode, problem } from '../problems/index.ts'
 import { type Places, placesOf, toTree, type YamlFault, type YamlPath, type YamlTree } from './yaml-tree.ts'
 
 export type { YamlPath }

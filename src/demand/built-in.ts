@@ -1,6 +1,6 @@
 // Demand of the built-in master, which lives in this very process: nothing is polled and nothing can be unreachable.
-import type { Demand } from '../planner/snapshot.ts'
-import { ProvisionError, problem } from '../problems/problem.ts'
+import type { Demand } from '../planner/index.ts'
+import { ProvisionError, problem } from '../problems/index.ts'
 import type { DemandSource } from './source.ts'
 
 /** What the source needs of the master. */

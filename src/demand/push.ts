@@ -1,10 +1,9 @@
 // Demand that a master brings by itself: the newest push of each pool, while it is fresh.
 
 import * as z from 'zod/mini'
-import type { Demand } from '../planner/snapshot.ts'
-import type { Clock } from '../platform/ports.ts'
-import { firstWrong } from '../platform/schema-words.ts'
-import { ProvisionError, problem } from '../problems/problem.ts'
+import type { Demand } from '../planner/index.ts'
+import { type Clock, firstWrong } from '../platform/index.ts'
+import { ProvisionError, problem } from '../problems/index.ts'
 import type { DemandSource } from './source.ts'
 
 export interface PushDemandOptions {

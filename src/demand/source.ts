@@ -1,5 +1,5 @@
 // The contract of every source of demand. test/contract/demand-contract.ts holds what it means.
-import type { Demand } from '../planner/snapshot.ts'
+import type { Demand } from '../planner/index.ts'
 
 export interface DemandSource {
   /** In a word, for status and messages: `built-in`, `determined`, `push`, or one of your own. */

@@ -1,9 +1,17 @@
 // One turn of the loop: what is known becomes a snapshot, the plan becomes calls.
-import type { AgentDecision, Decision, MarkDecision, ReasonCode } from '../planner/decision.ts'
-import { plan } from '../planner/plan.ts'
-import { isLive } from '../planner/rules.ts'
-import { type KnownOffering, type ManualLaunch, offeringKey, type Snapshot } from '../planner/snapshot.ts'
-import { delayAfter } from '../platform/backoff.ts'
+import {
+  type AgentDecision,
+  type Decision,
+  isLive,
+  type KnownOffering,
+  type ManualLaunch,
+  type MarkDecision,
+  offeringKey,
+  plan,
+  type ReasonCode,
+  type Snapshot,
+} from '../planner/index.ts'
+import { delayAfter } from '../platform/index.ts'
 import { breakerView, launchedLastHour } from './failures.ts'
 import { holdsOf, settleJournal } from './holds.ts'
 import { isDue, isReplayable, isShown, missingOf, openLaunch, send, settle } from './launch.ts'

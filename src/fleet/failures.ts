@@ -5,10 +5,10 @@ import {
   type Instance,
   type Offering,
   offeringKey,
-} from '../planner/snapshot.ts'
-import { delayAfter, type Growth } from '../platform/backoff.ts'
-import type { Problem } from '../problems/problem.ts'
-import type { LaunchFailure } from '../providers/contract.ts'
+} from '../planner/index.ts'
+import { delayAfter, type Growth } from '../platform/index.ts'
+import type { Problem } from '../problems/index.ts'
+import type { LaunchFailure } from '../providers/index.ts'
 
 // Offerings the cloud refused, and for how long each is left alone.
 

@@ -1,9 +1,7 @@
 // What keeps a pool from acting, apart from what the plan sees itself, and how it is reported.
 
-import type { BlockDecision, Decision, ReasonCode } from '../planner/decision.ts'
-import type { Hold } from '../planner/snapshot.ts'
-import { codeInfo } from '../problems/codes.ts'
-import { type Problem, problem } from '../problems/problem.ts'
+import type { BlockDecision, Decision, Hold, ReasonCode } from '../planner/index.ts'
+import { codeInfo, type Problem, problem } from '../problems/index.ts'
 import { launchErrorOf } from './failures.ts'
 import type { PoolMemory } from './memory.ts'
 import type { LaunchMaterial, PoolRun, PoolSettings } from './run.ts'

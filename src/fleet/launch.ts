@@ -1,10 +1,15 @@
 // A launch: written down, sent, and learned from. Asking again for a launch of unknown outcome is the same call.
-import type { LaunchDecision } from '../planner/decision.ts'
-import { isLive, roomBelowMax } from '../planner/rules.ts'
-import { type Instance, offeringKey, type Policy } from '../planner/snapshot.ts'
-import { withDeadline } from '../platform/limit.ts'
-import { problem } from '../problems/problem.ts'
-import type { LaunchFailure, LaunchResult } from '../providers/contract.ts'
+import {
+  type Instance,
+  isLive,
+  type LaunchDecision,
+  offeringKey,
+  type Policy,
+  roomBelowMax,
+} from '../planner/index.ts'
+import { withDeadline } from '../platform/index.ts'
+import { problem } from '../problems/index.ts'
+import type { LaunchFailure, LaunchResult } from '../providers/index.ts'
 import { correctRate, forgetLaunchFailures, learn, recordLaunchFailure } from './failures.ts'
 import { settleApart } from './holds.ts'
 import type { OpenIntent, PoolMemory, Track } from './memory.ts'

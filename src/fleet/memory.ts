@@ -1,8 +1,8 @@
 // What a pool's loop remembers. Everything that must survive a restart can be written down (records.ts).
 
-import type { UserData } from '../agent-setup/pack.ts'
-import type { KnownAgent, KnownInstance, Offering, PendingAllocation, Unplaced } from '../planner/snapshot.ts'
-import type { Problem } from '../problems/problem.ts'
+import type { UserData } from '../agent-setup/index.ts'
+import type { KnownAgent, KnownInstance, Offering, PendingAllocation, Unplaced } from '../planner/index.ts'
+import type { Problem } from '../problems/index.ts'
 import {
   type BreakerMemory,
   closedBreaker,

@@ -1,11 +1,19 @@
 // Reading the master and listing the cloud: what each answer changes in the memory, and which VMs turn out to have failed.
 
-import { failureStages, isFailureStage, type Stage } from '../agent-setup/stages.ts'
-import { hasNeverJoined, isLive, isShortOfSlots } from '../planner/rules.ts'
-import type { AgentState, Demand, Instance, KnownAgent, Offering } from '../planner/snapshot.ts'
-import { limit, withDeadline } from '../platform/limit.ts'
-import { problem } from '../problems/problem.ts'
-import type { Listing } from '../providers/contract.ts'
+import { failureStages, isFailureStage, type Stage } from '../agent-setup/index.ts'
+import {
+  type AgentState,
+  type Demand,
+  hasNeverJoined,
+  type Instance,
+  isLive,
+  isShortOfSlots,
+  type KnownAgent,
+  type Offering,
+} from '../planner/index.ts'
+import { limit, withDeadline } from '../platform/index.ts'
+import { problem } from '../problems/index.ts'
+import type { Listing } from '../providers/index.ts'
 import { recordUsable, recordUseless } from './failures.ts'
 import { type PoolMemory, type Track, unknownWriter } from './memory.ts'
 import { callDeadlines, type PoolRun, problemOf, tell } from './run.ts'

@@ -1,10 +1,9 @@
 // What is written to the pool's journal, and how the memory is read back from it.
 
 import * as z from 'zod/mini'
-import type { UserData } from '../agent-setup/pack.ts'
-import type { JournalRecord } from '../platform/ports.ts'
-import { type ProblemCode, problemCodes } from '../problems/codes.ts'
-import type { Problem } from '../problems/problem.ts'
+import type { UserData } from '../agent-setup/index.ts'
+import type { JournalRecord } from '../platform/index.ts'
+import { type Problem, type ProblemCode, problemCodes } from '../problems/index.ts'
 import type { BreakerMemory, LaunchErrorMemory, Launched } from './failures.ts'
 import { emptyMemory, type OpenIntent, type PoolMemory, type Track } from './memory.ts'
 import {

@@ -1,8 +1,13 @@
 // Removing VMs: ended after a second look, drained and undrained, and all of them when the pool is cleared.
-import type { ReasonCode } from '../planner/decision.ts'
-import { isDemandFresh, isForced, isListingCertain, isLive, mayTerminate } from '../planner/rules.ts'
-import { delayAfter } from '../platform/backoff.ts'
-import { limit, withDeadline } from '../platform/limit.ts'
+import {
+  isDemandFresh,
+  isForced,
+  isListingCertain,
+  isLive,
+  mayTerminate,
+  type ReasonCode,
+} from '../planner/index.ts'
+import { delayAfter, limit, withDeadline } from '../platform/index.ts'
 import type { PoolMemory, Track } from './memory.ts'
 import { readDemand, sayNeverJoined } from './observe.ts'
 import { callDeadlines, type PoolRun, problemOf, tell } from './run.ts'

@@ -1,9 +1,7 @@
 // A pool as people and programs see it: what there is, what was decided last, and why nothing more.
 
-import type { Decision, Reason } from '../planner/decision.ts'
-import { isLive } from '../planner/rules.ts'
-import type { Policy, Snapshot } from '../planner/snapshot.ts'
-import type { Problem } from '../problems/problem.ts'
+import { type Decision, isLive, type Policy, type Reason, type Snapshot } from '../planner/index.ts'
+import type { Problem } from '../problems/index.ts'
 import type { Turn } from './decide.ts'
 import { breakerView } from './failures.ts'
 import { problemBehind } from './holds.ts'

@@ -10,7 +10,7 @@ import {
   type KnownOffering,
   type Offering,
   type Unplaced,
-} from '../planner/snapshot.ts'
+} from '../planner/index.ts'
 
 /**
  * A schema for every field of `T`, the optional ones too: a field that is added to the type and not here does not

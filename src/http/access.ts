@@ -4,9 +4,8 @@ import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
 import { readFileSync, statSync } from 'node:fs'
 import type { IncomingMessage } from 'node:http'
 import { TLSSocket } from 'node:tls'
-import { writeFileAtomic } from '../platform/files.ts'
-import type { Handler } from '../platform/ports.ts'
-import { ProvisionError, problem } from '../problems/problem.ts'
+import { type Handler, writeFileAtomic } from '../platform/index.ts'
+import { ProvisionError, problem } from '../problems/index.ts'
 import { pathOf, sendJson } from './router.ts'
 
 /** What agents and load balancers need before anyone could give them a token. */

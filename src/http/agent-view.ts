@@ -1,8 +1,8 @@
 // Agents the master shows, also those that do not run on a VM of this provisioner: `GET /v1/agents`.
 
 import * as z from 'zod/mini'
-import type { PoolStatus } from '../fleet/status.ts'
-import type { KnownAgent } from '../planner/snapshot.ts'
+import type { PoolStatus } from '../fleet/index.ts'
+import type { KnownAgent } from '../planner/index.ts'
 import type { FleetRow } from './fleet-control.ts'
 import type { Written } from './view.ts'
 

@@ -3,10 +3,9 @@
 
 import { request } from 'node:http'
 import { join } from 'node:path'
-import { type AgentDialOptions, connectAsAgent } from '../pki/dial-options.ts'
-import { masterUrl } from '../pki/trust-plan.ts'
-import { readAll, timedOut } from '../platform/http-client.ts'
-import { type Problem, ProvisionError, problem } from '../problems/problem.ts'
+import { type AgentDialOptions, connectAsAgent, masterUrl } from '../pki/index.ts'
+import { readAll, timedOut } from '../platform/index.ts'
+import { type Problem, ProvisionError, problem } from '../problems/index.ts'
 import { type InfoView, infoSchema } from './info-view.ts'
 import { productName } from './status-endpoints.ts'
 import { remember, type Target } from './target.ts'

@@ -1,7 +1,6 @@
 // The doors of a running provisioner, as functions: each answer is what was asked for, or a problem.
 import type * as z from 'zod/mini'
-import { type ProblemCode, problemCodes } from '../problems/codes.ts'
-import { ProvisionError, problem } from '../problems/problem.ts'
+import { type ProblemCode, ProvisionError, problem, problemCodes } from '../problems/index.ts'
 import { type AgentView, agentsSchema } from './agent-view.ts'
 import type { Answer, Client } from './client.ts'
 import { type EventQuery, eventsSchema, type LoggedEvent } from './event-view.ts'

@@ -1,8 +1,8 @@
 // What the endpoints below /v1 need from a running provisioner. The provisioner implements it and passes it in.
 
-import type { PoolStatus } from '../fleet/status.ts'
-import type { InstanceState } from '../planner/snapshot.ts'
-import type { Problem } from '../problems/problem.ts'
+import type { PoolStatus } from '../fleet/index.ts'
+import type { InstanceState } from '../planner/index.ts'
+import type { Problem } from '../problems/index.ts'
 import type { EventQuery, LoggedEvent } from './event-view.ts'
 import type { ProcessView } from './pool-view.ts'
 

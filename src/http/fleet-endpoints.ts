@@ -1,11 +1,9 @@
 // The doors of a running provisioner below /v1, whichever listener they are on. docs/control.md is their description.
 
 import type * as z from 'zod/mini'
-import type { Track } from '../fleet/memory.ts'
-import type { Handler } from '../platform/ports.ts'
-import { firstWrong } from '../platform/schema-words.ts'
-import type { ProblemCode } from '../problems/codes.ts'
-import { type Problem, ProvisionError, problem } from '../problems/problem.ts'
+import type { Track } from '../fleet/index.ts'
+import { firstWrong, type Handler } from '../platform/index.ts'
+import { type Problem, type ProblemCode, ProvisionError, problem } from '../problems/index.ts'
 import { type agentsSchema, agentViews } from './agent-view.ts'
 import { type EventQuery, eventLimits, eventQuerySchema, type eventsSchema } from './event-view.ts'
 import type { FleetControl } from './fleet-control.ts'

@@ -1,9 +1,8 @@
 // VMs, one by one, for people and programs outside: `GET /v1/instances`. Times are milliseconds since the epoch.
 
 import * as z from 'zod/mini'
-import type { Track } from '../fleet/memory.ts'
-import type { PoolStatus } from '../fleet/status.ts'
-import type { KnownAgent } from '../planner/snapshot.ts'
+import type { PoolStatus, Track } from '../fleet/index.ts'
+import type { KnownAgent } from '../planner/index.ts'
 import type { FleetRow } from './fleet-control.ts'
 import type { Written } from './view.ts'
 

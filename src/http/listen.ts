@@ -8,8 +8,8 @@ import type { AddressInfo, Socket } from 'node:net'
 import { dirname, join } from 'node:path'
 import type { Duplex } from 'node:stream'
 import { createSecureContext, type SecureContextOptions, type TLSSocket } from 'node:tls'
-import type { Handler, Logger, UpgradeHandler } from '../platform/ports.ts'
-import { type Problem, ProvisionError, problem } from '../problems/problem.ts'
+import type { Handler, Logger, UpgradeHandler } from '../platform/index.ts'
+import { type Problem, ProvisionError, problem } from '../problems/index.ts'
 import { dispatch, dispatchUpgrade } from './router.ts'
 
 export interface ListenOptions {

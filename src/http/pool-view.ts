@@ -2,9 +2,9 @@
 // Times are milliseconds since the epoch, periods milliseconds.
 
 import * as z from 'zod/mini'
-import type { PoolStatus } from '../fleet/status.ts'
-import type { Decision } from '../planner/decision.ts'
-import type { Problem } from '../problems/problem.ts'
+import type { PoolStatus } from '../fleet/index.ts'
+import type { Decision } from '../planner/index.ts'
+import type { Problem } from '../problems/index.ts'
 import { problemSchema, problemView, reasonSchema, reasonView } from './reason-view.ts'
 import type { Written } from './view.ts'
 

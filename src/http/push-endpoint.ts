@@ -3,13 +3,13 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import {
   createDrainList,
   createPushSource,
+  type DemandSource,
   type DrainOrders,
   type ReadDemand,
   readPush,
-} from '../demand/push.ts'
-import type { DemandSource } from '../demand/source.ts'
-import type { Clock, Handler, Logger } from '../platform/ports.ts'
-import { type Problem, problem } from '../problems/problem.ts'
+} from '../demand/index.ts'
+import type { Clock, Handler, Logger } from '../platform/index.ts'
+import { type Problem, problem } from '../problems/index.ts'
 import type { Refusal } from './reason-view.ts'
 import { pathOf, readJson, sendJson } from './router.ts'
 

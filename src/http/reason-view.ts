@@ -1,9 +1,8 @@
 // Problems and reasons as they leave the process: with a sentence for people, without what only this process can read.
 
 import * as z from 'zod/mini'
-import { actReasons, type Reason } from '../planner/decision.ts'
-import { problemCodes } from '../problems/codes.ts'
-import type { Problem } from '../problems/problem.ts'
+import { actReasons, type Reason } from '../planner/index.ts'
+import { type Problem, problemCodes } from '../problems/index.ts'
 import type { Written } from './view.ts'
 
 export const problemSchema = z.object({

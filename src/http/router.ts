@@ -3,7 +3,7 @@
 
 import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http'
 import type { Duplex } from 'node:stream'
-import type { Handler, Logger, UpgradeHandler } from '../platform/ports.ts'
+import type { Handler, Logger, UpgradeHandler } from '../platform/index.ts'
 
 export interface Call {
   /** The `:name` parts of the route's path, decoded. */

@@ -1,6 +1,6 @@
 // What anybody may ask of a server of ours: GET /healthz, /readyz, /info and /metrics.
 import type { IncomingMessage } from 'node:http'
-import type { Handler } from '../platform/ports.ts'
+import type { Handler } from '../platform/index.ts'
 import type { InfoView } from './info-view.ts'
 import { pathOf, sendJson } from './router.ts'
 import type { Written } from './view.ts'

@@ -4,16 +4,26 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 // Not by name: Node 22.12 has no getCACertificates, and would not load this file.
 import tls from 'node:tls'
-import { planTrust } from '../agent-setup/trust.ts'
-import type { MasterConfig } from '../config/master-config.ts'
-import type { Certificate } from '../pki/certificate.ts'
-import { readCertificates } from '../pki/chain.ts'
-import { loadMaterial, readTextFile } from '../pki/credentials.ts'
-import { type AgentDialOptions, dialOptions } from '../pki/dial-options.ts'
-import { bundledRoots } from '../pki/trust-anchors.ts'
-import { anchorsOf, type MasterAddress, type MasterScheme, masterUrl } from '../pki/trust-plan.ts'
-import { type PlaceVariables, type TrustStore, trustStore, trustStoreFile } from '../pki/trust-store.ts'
-import { isError, type Problem, ProvisionError, problem } from '../problems/problem.ts'
+import { planTrust } from '../agent-setup/index.ts'
+import type { MasterConfig } from '../config/index.ts'
+import {
+  type AgentDialOptions,
+  anchorsOf,
+  bundledRoots,
+  type Certificate,
+  dialOptions,
+  loadMaterial,
+  type MasterAddress,
+  type MasterScheme,
+  masterUrl,
+  type PlaceVariables,
+  readCertificates,
+  readTextFile,
+  type TrustStore,
+  trustStore,
+  trustStoreFile,
+} from '../pki/index.ts'
+import { isError, type Problem, ProvisionError, problem } from '../problems/index.ts'
 
 export interface Target {
   address: MasterAddress

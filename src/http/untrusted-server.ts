@@ -1,20 +1,24 @@
 // A master whose certificate no trusted CA vouches for: what it presents, and whether trusting that would be enough.
 
-import { readCertificates } from '../pki/chain.ts'
-import { type AgentDialOptions, type DialTrust, dialOptions } from '../pki/dial-options.ts'
 import {
+  type AgentDialOptions,
   classify,
   type DialOutcome,
+  type DialTrust,
+  describe,
   dialMaster,
+  dialOptions,
+  endsInRoot,
   isCertificateCode,
+  masterUrl,
   type PreflightCode,
+  type PresentedCertificate,
+  presentedFacts,
+  readCertificates,
   rootFault,
   withTlsCode,
-} from '../pki/preflight-dial.ts'
-import { describe, endsInRoot, type PresentedCertificate, presentedFacts } from '../pki/preflight-explain.ts'
-import { masterUrl } from '../pki/trust-plan.ts'
-import type { ProblemCode } from '../problems/codes.ts'
-import { type Problem, ProvisionError, problem } from '../problems/problem.ts'
+} from '../pki/index.ts'
+import { type Problem, type ProblemCode, ProvisionError, problem } from '../problems/index.ts'
 import type { Target } from './target.ts'
 
 export interface Stranger {

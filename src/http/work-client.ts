@@ -1,9 +1,7 @@
 // The master's doors for work, as functions: each answer is what was asked for, or a problem.
 import type * as z from 'zod/mini'
-import { nearest } from '../platform/nearest.ts'
-import type { Clock } from '../platform/ports.ts'
-import type { ProblemCode } from '../problems/codes.ts'
-import { type Problem, ProvisionError, problem } from '../problems/problem.ts'
+import { type Clock, nearest } from '../platform/index.ts'
+import { type Problem, type ProblemCode, ProvisionError, problem } from '../problems/index.ts'
 import type { Answer, Client } from './client.ts'
 import {
   allWorkSchema,

@@ -1,6 +1,6 @@
 // One certificate of a file: node's view of it, what its DER says beyond that, and where it came from.
 import { X509Certificate } from 'node:crypto'
-import { type Problem, problem } from '../problems/problem.ts'
+import { type Problem, problem } from '../problems/index.ts'
 import {
   type Der,
   DerError,

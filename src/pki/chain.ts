@@ -1,6 +1,6 @@
 // From the certificates of a file, in whatever order, to the path from the server certificate to its root.
 
-import { type Problem, problem } from '../problems/problem.ts'
+import { type Problem, problem } from '../problems/index.ts'
 import { type Certificate, isSignedBy, readCertificate } from './certificate.ts'
 import { looksBinary, type PemBlock, readPem } from './pem.ts'
 

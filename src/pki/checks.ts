@@ -1,7 +1,7 @@
 // Everything that can be judged about a path from its bytes and the time, before anything dials.
 
 import type { KeyObject } from 'node:crypto'
-import type { Problem } from '../problems/problem.ts'
+import type { Problem } from '../problems/index.ts'
 import { type Certificate, type CertificateFields, keyUsageBit } from './certificate.ts'
 import type { ChainPath } from './chain.ts'
 import {

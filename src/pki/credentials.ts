@@ -1,7 +1,7 @@
 // What a TLS server presents: its certificate, the path to its root, and (only where it is asked for) its key.
 import type { KeyObject } from 'node:crypto'
 import { readFileSync } from 'node:fs'
-import { isError, type Problem, problem, type Where } from '../problems/problem.ts'
+import { isError, type Problem, problem, type Where } from '../problems/index.ts'
 import { type Certificate, certificateFacts, isSignedBy } from './certificate.ts'
 import {
   allPaths,

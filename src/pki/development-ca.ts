@@ -14,7 +14,7 @@ import {
 import { isIP } from 'node:net'
 import { join } from 'node:path'
 import type * as X509 from '@peculiar/x509'
-import { ProvisionError, problem } from '../problems/problem.ts'
+import { ProvisionError, problem } from '../problems/index.ts'
 import { canonicalName, isHostname } from './names.ts'
 
 /** Certificate and PKCS #8 private key, both PEM with LF line ends. */

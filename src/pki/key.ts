@@ -1,6 +1,6 @@
 // The private key: read only to serve with it or to tell which certificate is the server's. Nothing of it is ever shown.
 import { createPrivateKey, type KeyObject } from 'node:crypto'
-import { type Problem, problem } from '../problems/problem.ts'
+import { type Problem, problem } from '../problems/index.ts'
 import type { Certificate } from './certificate.ts'
 import { mendedProblems, notPem } from './chain.ts'
 import { type PemBlock, readPem } from './pem.ts'

@@ -2,7 +2,7 @@
 
 import type { X509Certificate } from 'node:crypto'
 import { domainToASCII } from 'node:url'
-import { ipVersion } from '../platform/ip-address.ts'
+import { ipVersion } from '../platform/index.ts'
 import type { Certificate } from './certificate.ts'
 
 const hostname = /^(?=.{1,253}$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$/i

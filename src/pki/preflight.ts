@@ -1,8 +1,8 @@
 // Proof, before launching, that an agent with this trust plan would be able to join.
 import type { LookupFunction } from 'node:net'
 import { rootCertificates } from 'node:tls'
-import type { Clock } from '../platform/ports.ts'
-import { type Problem, problem } from '../problems/problem.ts'
+import type { Clock } from '../platform/index.ts'
+import { type Problem, problem } from '../problems/index.ts'
 import {
   type DialPhase,
   type Dials,

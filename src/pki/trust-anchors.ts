@@ -1,7 +1,7 @@
 // tls.ca_file: the CAs (or the lone certificate) of a proxy that ends agents' TLS, to be embedded in place of our own chain.
 
 import { X509Certificate } from 'node:crypto'
-import { isError, type Problem, problem, type Where } from '../problems/problem.ts'
+import { isError, type Problem, problem, type Where } from '../problems/index.ts'
 import { type Certificate, certificateFacts, isSelfSigned } from './certificate.ts'
 import {
   allPaths,

@@ -3,9 +3,8 @@
 import { mkdirSync, readFileSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { dirname, join } from 'node:path'
-import { writeFileAtomic } from '../platform/files.ts'
-import { withFlock } from '../platform/locks.ts'
-import { ProvisionError, problem } from '../problems/problem.ts'
+import { withFlock, writeFileAtomic } from '../platform/index.ts'
+import { ProvisionError, problem } from '../problems/index.ts'
 
 export interface TrustStore {
   readonly file: string

@@ -1,8 +1,7 @@
 // Faults that only Go notices (crypto/x509): it refuses the whole certificate, and with it the handshake it is sent in.
 import { isUtf8 } from 'node:buffer'
-import { ipVersion } from '../platform/ip-address.ts'
-import type { ProblemCode } from '../problems/codes.ts'
-import { type Problem, type ProblemOptions, problem } from '../problems/problem.ts'
+import { ipVersion } from '../platform/index.ts'
+import { type Problem, type ProblemCode, type ProblemOptions, problem } from '../problems/index.ts'
 import { type Certificate, type CertificateFields, type Extension, keyUsageBit } from './certificate.ts'
 import type { ChainPath } from './chain.ts'
 import { derTag, extensionOid } from './der.ts'

@@ -1,6 +1,6 @@
 // What plan() answers. Ids are sorted; the order of decisions is the order to act in.
 
-import type { FleetCode } from '../problems/fleet-codes.ts'
+import type { FleetCode } from '../problems/index.ts'
 import type { FailureClass, Offering, PendingAllocation } from './snapshot.ts'
 
 export type Decision = LaunchDecision | AgentDecision | MarkDecision | HoldDecision | BlockDecision

@@ -3,7 +3,7 @@
 // The second look is not a second opinion: between the decision and the call the fleet reads the master once more, and
 // asks the same rule of the newer view. Where the two sides differ, the parameters say so, and the callers say why.
 
-import type { FleetCode } from '../problems/fleet-codes.ts'
+import type { FleetCode } from '../problems/index.ts'
 import type { AgentState, InstanceState, KnownInstance, Policy, Snapshot } from './snapshot.ts'
 
 // Terminating: "idle agents are drained, re-checked, then terminated" (planner rules); never a busy one.

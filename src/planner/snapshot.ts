@@ -1,5 +1,5 @@
 // Everything plan() knows: the cloud, the master and our own memory at one moment. All times are by our clock.
-import type { FleetCode } from '../problems/fleet-codes.ts'
+import type { FleetCode } from '../problems/index.ts'
 
 // A VM as the cloud tells it.
 

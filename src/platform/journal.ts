@@ -3,7 +3,7 @@ import { copyFileSync, existsSync, readFileSync, renameSync } from 'node:fs'
 import { type FileHandle, mkdir, open } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { crc32 } from 'node:zlib'
-import { type Problem, ProvisionError, problem } from '../problems/problem.ts'
+import { type Problem, ProvisionError, problem } from '../problems/index.ts'
 import { writeFileAtomic } from './files.ts'
 import type { Journal, JournalRecord } from './ports.ts'
 

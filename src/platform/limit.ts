@@ -1,6 +1,6 @@
 // At most so many tasks at once; the rest wait their turn in the order they came.
 
-import { ProvisionError, problem } from '../problems/problem.ts'
+import { ProvisionError, problem } from '../problems/index.ts'
 import type { Clock } from './ports.ts'
 
 export type Limiter = <T>(task: () => Promise<T>) => Promise<T>

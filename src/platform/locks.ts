@@ -15,7 +15,7 @@ import {
 } from 'node:fs'
 import { hostname } from 'node:os'
 import { dirname } from 'node:path'
-import { ProvisionError, problem } from '../problems/problem.ts'
+import { ProvisionError, problem } from '../problems/index.ts'
 import { processStart } from './processes.ts'
 
 export interface Lock {

@@ -1,6 +1,6 @@
 // The Logger port on a stream: JSON lines for machines, short lines for people.
 
-import { type Problem, placeOf } from '../problems/problem.ts'
+import { type Problem, placeOf } from '../problems/index.ts'
 import type { Clock, LogFields, Logger } from './ports.ts'
 
 export type LogFormat = 'json' | 'text'

@@ -1,6 +1,6 @@
 // What the metadata servers of both clouds have in common: answers, refusals, patience, and how their silence is told.
 
-import { type Problem, ProvisionError, problem } from '../problems/problem.ts'
+import { type Problem, ProvisionError, problem } from '../problems/index.ts'
 import { retry } from './backoff.ts'
 import { type Fetch, fetchText, reasonOf, type TextAnswer } from './http-client.ts'
 import type { Clock } from './ports.ts'

@@ -1,6 +1,6 @@
 // Hot reload: changed files are taken over as soon as their contents are good; until then the last good ones stay.
 
-import { type Problem, ProvisionError, problem } from '../problems/problem.ts'
+import { type Problem, ProvisionError, problem } from '../problems/index.ts'
 import { contentsFingerprint } from './files.ts'
 import { tellProblems } from './log.ts'
 import type { Clock, Logger } from './ports.ts'

@@ -1,13 +1,11 @@
 // The contract every cloud (and this machine) fulfils. test/contract/provider-contract.ts holds what it means.
 
-import type { UserData } from '../agent-setup/pack.ts'
-import type { AgentSetup } from '../agent-setup/setup.ts'
-import type { Stage } from '../agent-setup/stages.ts'
-import type { CommonProviderConfig } from '../config/provider-keys.ts'
-import type { MasterAddress } from '../pki/trust-plan.ts'
-import type { FailureClass, Instance, Offering } from '../planner/snapshot.ts'
-import type { Clock, Logger } from '../platform/ports.ts'
-import type { Problem } from '../problems/problem.ts'
+import type { AgentSetup, Stage, UserData } from '../agent-setup/index.ts'
+import type { CommonProviderConfig } from '../config/index.ts'
+import type { MasterAddress } from '../pki/index.ts'
+import type { FailureClass, Instance, Offering } from '../planner/index.ts'
+import type { Clock, Logger } from '../platform/index.ts'
+import type { Problem } from '../problems/index.ts'
 
 export interface Provider {
   /** Of its definition. */

@@ -1,10 +1,9 @@
 // What a kind of provider is: everything the rest of the program may want to know of a cloud, in one object.
 
-import type { AgentFacts, Machine } from '../agent-setup/setup.ts'
-import type { ProviderBlock } from '../config/provider.ts'
-import type { CommonProviderConfig } from '../config/provider-keys.ts'
-import type { Offering } from '../planner/snapshot.ts'
-import { type MetadataOptions, neededValue } from '../platform/metadata-server.ts'
+import type { AgentFacts, Machine } from '../agent-setup/index.ts'
+import type { CommonProviderConfig, ProviderBlock } from '../config/index.ts'
+import type { Offering } from '../planner/index.ts'
+import { type MetadataOptions, neededValue } from '../platform/index.ts'
 import type { CheckItem, LaunchRequest, Provider, ProviderContext, RequestInput } from './contract.ts'
 
 /**

@@ -1,7 +1,12 @@
 // What a cloud refuses, by class: one class, one code, whatever the cloud calls it.
-import type { FailureClass } from '../planner/snapshot.ts'
-import type { ProblemCode } from '../problems/codes.ts'
-import { type Problem, type ProblemOptions, ProvisionError, problem } from '../problems/problem.ts'
+import type { FailureClass } from '../planner/index.ts'
+import {
+  type Problem,
+  type ProblemCode,
+  type ProblemOptions,
+  ProvisionError,
+  problem,
+} from '../problems/index.ts'
 import type { CheckItem } from './contract.ts'
 
 export interface Failure {

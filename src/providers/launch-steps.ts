@@ -1,6 +1,6 @@
 // Carries out a launch: its steps in order, each once, the next only for the VMs that the steps before it did not give.
-import type { Instance } from '../planner/snapshot.ts'
-import { isError, type Problem, ProvisionError, problem } from '../problems/problem.ts'
+import type { Instance } from '../planner/index.ts'
+import { isError, type Problem, ProvisionError, problem } from '../problems/index.ts'
 import type { LaunchFailure, LaunchOrder, LaunchResult, Ownership, TerminateResult } from './contract.ts'
 import type { FailureOf } from './failure.ts'
 

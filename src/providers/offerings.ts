@@ -1,8 +1,8 @@
 // What clouds with a list of instance types have in common: the ways to buy a VM, and what its agent shows of it.
 
-import type { SlotType } from '../agent-setup/setup.ts'
-import type { TypeWithSlots } from '../config/instance-types.ts'
-import type { CapacityType, Offering } from '../planner/snapshot.ts'
+import type { SlotType } from '../agent-setup/index.ts'
+import type { TypeWithSlots } from '../config/index.ts'
+import type { CapacityType, Offering } from '../planner/index.ts'
 
 /** The part of a cloud's block that says what to buy. */
 export interface BoughtByType {

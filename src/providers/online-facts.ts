@@ -1,6 +1,5 @@
 // Answers of a cloud that are kept, so that not every launch asks again.
-import { limit } from '../platform/limit.ts'
-import type { Clock } from '../platform/ports.ts'
+import { type Clock, limit } from '../platform/index.ts'
 
 /**
  * The tag or label value, and the start of VM names, where the master does not run on the cloud of its agents

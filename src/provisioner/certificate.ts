@@ -1,11 +1,9 @@
 // The certificate of the master has one owner, which reads it, watches its files and hands a renewed one on. A broken one
 // is reported, and the last good one stays.
-import type { MasterConfig } from '../config/master-config.ts'
-import { loadMaterial, type TlsMaterial } from '../pki/credentials.ts'
-import { contentsFingerprint } from '../platform/files.ts'
-import type { Clock, Logger } from '../platform/ports.ts'
-import { watchAndReport } from '../platform/watch.ts'
-import { isError, type Problem, ProvisionError } from '../problems/problem.ts'
+import type { MasterConfig } from '../config/index.ts'
+import { loadMaterial, type TlsMaterial } from '../pki/index.ts'
+import { type Clock, contentsFingerprint, type Logger, watchAndReport } from '../platform/index.ts'
+import { isError, type Problem, ProvisionError } from '../problems/index.ts'
 
 export interface MasterCertificate {
   /** Served now, and given to VMs that are launched from now on; undefined without TLS. */

@@ -1,20 +1,19 @@
 // What `provision check` has to say, row by row: what was looked at, and what came of it.
 
 import { join } from 'node:path'
-import type { AgentSetup } from '../agent-setup/setup.ts'
-import type { ProvidedPool } from '../agent-setup/trust.ts'
-import type { DemandConfig, MasterConfig } from '../config/master-config.ts'
-import { productName } from '../http/status-endpoints.ts'
-import { pathFacts } from '../pki/credentials.ts'
-import { applyPreflight, type PreflightResult } from '../pki/preflight.ts'
-import type { MasterInfo } from '../pki/preflight-dial.ts'
-import type { MasterAddress } from '../pki/trust-plan.ts'
-import { fileNameOf } from '../platform/files.ts'
-import type { Clock, Logger } from '../platform/ports.ts'
-import { codeGroups, codeInfo } from '../problems/codes.ts'
-import { isError, type Problem, ProvisionError, problem } from '../problems/problem.ts'
-import type { ProviderContext } from '../providers/contract.ts'
-import { type AnyProvider, definitionOf } from '../providers/definition.ts'
+import type { AgentSetup, ProvidedPool } from '../agent-setup/index.ts'
+import type { DemandConfig, MasterConfig } from '../config/index.ts'
+import { productName } from '../http/index.ts'
+import {
+  applyPreflight,
+  type MasterAddress,
+  type MasterInfo,
+  type PreflightResult,
+  pathFacts,
+} from '../pki/index.ts'
+import { type Clock, fileNameOf, type Logger } from '../platform/index.ts'
+import { codeGroups, codeInfo, isError, type Problem, ProvisionError, problem } from '../problems/index.ts'
+import { type AnyProvider, definitionOf, type ProviderContext } from '../providers/index.ts'
 import { loadMasterCertificate } from './certificate.ts'
 import { checkDeterminedDemand } from './demand.ts'
 import { preflightPool } from './launch-gate.ts'

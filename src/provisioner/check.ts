@@ -1,13 +1,9 @@
 // `provision check`: everything that can be known before a launch. Nothing is written, launched or ended.
-import type { ProvidedPool } from '../agent-setup/trust.ts'
-import { loadConfig } from '../config/load.ts'
-import { masterAddressOf } from '../config/master-address.ts'
-import type { MasterConfig } from '../config/master-config.ts'
-import { systemClock } from '../platform/clock.ts'
-import { createLogger } from '../platform/log.ts'
-import type { Clock, Logger } from '../platform/ports.ts'
-import { ProvisionError, placeOf } from '../problems/problem.ts'
-import { type AnyProvider, resolveHost } from '../providers/definition.ts'
+import type { ProvidedPool } from '../agent-setup/index.ts'
+import { loadConfig, type MasterConfig, masterAddressOf } from '../config/index.ts'
+import { type Clock, createLogger, type Logger, systemClock } from '../platform/index.ts'
+import { ProvisionError, placeOf } from '../problems/index.ts'
+import { type AnyProvider, resolveHost } from '../providers/index.ts'
 import {
   type CheckRow,
   checkAgents,
@@ -17,7 +13,7 @@ import {
   checkMaster,
   rowsOf,
 } from './check-rows.ts'
-import { choosePools, type PoolPlan, prepareAll } from './prepare.ts'
+import { choosePools, type PoolPlan, planAll } from './prepare.ts'
 
 export interface CheckOptions {
   /** The configuration. */
@@ -57,7 +53,7 @@ async function checkPools(
   const { hosts, rows } = await hostsOf(config, pools, options)
   const names = pools.map(({ pool_name }) => pool_name)
   // What is wrong with the certificate is told with the certificate.
-  const { plans } = await prepareAll(config, {
+  const { plans } = await planAll(config, {
     pools: names,
     hosts,
     now: options.clock.now(),

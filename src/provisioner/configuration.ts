@@ -1,14 +1,10 @@
 // The configuration in force has one owner. A changed one is taken over while the provisioner runs, as far as that can
 // be, and every change is named.
 
-import { loadConfig } from '../config/load.ts'
-import type { MasterConfig } from '../config/master-config.ts'
-import { limit } from '../platform/limit.ts'
-import { redact, tellProblems } from '../platform/log.ts'
-import type { Clock, Logger } from '../platform/ports.ts'
-import { watchAndReport } from '../platform/watch.ts'
-import { isError, type Problem } from '../problems/problem.ts'
-import type { AnyProvider } from '../providers/definition.ts'
+import { loadConfig, type MasterConfig } from '../config/index.ts'
+import { type Clock, type Logger, limit, redact, tellProblems, watchAndReport } from '../platform/index.ts'
+import { isError, type Problem } from '../problems/index.ts'
+import type { AnyProvider } from '../providers/index.ts'
 import type { PoolPlans } from './plans.ts'
 import type { RunningPools } from './pools.ts'
 import { planReload, type ReloadPlan, type Takes } from './reload.ts'

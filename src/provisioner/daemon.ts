@@ -1,13 +1,18 @@
 // The process around a running provisioner: its log, its signals, its picture once a second.
 
-import { loadConfig } from '../config/load.ts'
-import type { MasterConfig } from '../config/master-config.ts'
-import type { FleetRow } from '../http/fleet-control.ts'
-import { systemClock } from '../platform/clock.ts'
-import { contentsFingerprint } from '../platform/files.ts'
-import { createLogger, type LogFormat, type LogLevel, tellProblems } from '../platform/log.ts'
-import type { Clock, Logger } from '../platform/ports.ts'
-import type { AnyProvider } from '../providers/definition.ts'
+import { loadConfig, type MasterConfig } from '../config/index.ts'
+import type { FleetRow } from '../http/index.ts'
+import {
+  type Clock,
+  contentsFingerprint,
+  createLogger,
+  type LogFormat,
+  type Logger,
+  type LogLevel,
+  systemClock,
+  tellProblems,
+} from '../platform/index.ts'
+import type { AnyProvider } from '../providers/index.ts'
 import { watchConfiguration } from './configuration.ts'
 import { composeProvisioner, type Provisioner } from './provisioner.ts'
 

@@ -2,8 +2,7 @@
 import { existsSync, mkdirSync, readFileSync, renameSync, statSync } from 'node:fs'
 import { appendFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import { redact } from '../platform/log.ts'
-import type { JournalRecord } from '../platform/ports.ts'
+import { type JournalRecord, redact } from '../platform/index.ts'
 
 export interface DecisionLog {
   /** Returns at once. What cannot be written is told to `onFault`, and lost: it is not worth stopping for. */

@@ -2,26 +2,29 @@
 
 import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
-import type { ProvidedPool } from '../agent-setup/trust.ts'
-import type { DemandConfig, MasterConfig, PoolConfig } from '../config/master-config.ts'
-import { builtInDemand } from '../demand/built-in.ts'
-import { endpointOf } from '../demand/determined/connections.ts'
-import { type DeterminedDemand, determinedDemand, warningsFor } from '../demand/determined/source.ts'
-import type { DemandSource } from '../demand/source.ts'
-import { accessHandler, loadToken } from '../http/access.ts'
-import { type Listener, listen } from '../http/listen.ts'
-import { openPushDoor } from '../http/push-endpoint.ts'
-import { healthHandler } from '../http/status-endpoints.ts'
-import { pathFacts, readTextFile, servedPair, type TlsMaterial } from '../pki/credentials.ts'
-import { tellProblems } from '../platform/log.ts'
-import type { Clock, Handler, Logger } from '../platform/ports.ts'
-import type { ProblemCode } from '../problems/codes.ts'
-import { isError, type Problem, ProvisionError, type Where } from '../problems/problem.ts'
-import { type AnyProvider, definitionOf } from '../providers/definition.ts'
-import { holdPlaceholder } from '../standalone/agent/placeholder.ts'
-import type { Agent } from '../standalone/master/agent.ts'
-import { createMaster, type Master } from '../standalone/master/master.ts'
-import { openKeeper } from '../standalone/master/state.ts'
+import type { ProvidedPool } from '../agent-setup/index.ts'
+import type { DemandConfig, MasterConfig, PoolConfig } from '../config/index.ts'
+import {
+  builtInDemand,
+  type DemandSource,
+  type DeterminedDemand,
+  determinedDemand,
+  endpointOf,
+  warningsFor,
+} from '../demand/index.ts'
+import {
+  accessHandler,
+  healthHandler,
+  type Listener,
+  listen,
+  loadToken,
+  openPushDoor,
+} from '../http/index.ts'
+import { pathFacts, readTextFile, servedPair, type TlsMaterial } from '../pki/index.ts'
+import { type Clock, type Handler, type Logger, tellProblems } from '../platform/index.ts'
+import { isError, type Problem, type ProblemCode, ProvisionError, type Where } from '../problems/index.ts'
+import { type AnyProvider, definitionOf } from '../providers/index.ts'
+import { type Agent, createMaster, holdPlaceholder, type Master, openKeeper } from '../standalone/index.ts'
 import type { MasterCertificate } from './certificate.ts'
 import type { JoinedAgent } from './fleet-rows.ts'
 import { isProvided } from './prepare.ts'

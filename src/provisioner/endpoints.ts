@@ -1,15 +1,27 @@
 // Where a running provisioner is asked and told: the control socket in its state folder, and the listener of `listen`.
 import { join } from 'node:path'
-import type { ListenConfig, MasterConfig, TlsFiles } from '../config/master-config.ts'
-import { accessHandler, loadToken } from '../http/access.ts'
-import { type Listener, listen, listenLocally } from '../http/listen.ts'
-import { healthHandler, type Info, infoHandler } from '../http/status-endpoints.ts'
-import { loadMaterial, servedPair, type TlsMaterial } from '../pki/credentials.ts'
-import { contentsFingerprint } from '../platform/files.ts'
-import { tellProblems } from '../platform/log.ts'
-import type { Clock, Handler, Logger } from '../platform/ports.ts'
-import { type Loaded, watchAndReport } from '../platform/watch.ts'
-import { isError, ProvisionError } from '../problems/problem.ts'
+import type { ListenConfig, MasterConfig, TlsFiles } from '../config/index.ts'
+import {
+  accessHandler,
+  healthHandler,
+  type Info,
+  infoHandler,
+  type Listener,
+  listen,
+  listenLocally,
+  loadToken,
+} from '../http/index.ts'
+import { loadMaterial, servedPair, type TlsMaterial } from '../pki/index.ts'
+import {
+  type Clock,
+  contentsFingerprint,
+  type Handler,
+  type Loaded,
+  type Logger,
+  tellProblems,
+  watchAndReport,
+} from '../platform/index.ts'
+import { isError, ProvisionError } from '../problems/index.ts'
 import { readClientCa } from './demand.ts'
 
 export interface DoorsOptions {

@@ -1,9 +1,9 @@
 // Instances and agents side by side: what the live table and the endpoints show.
 
-import type { PoolStatus } from '../fleet/status.ts'
-import type { FleetRow } from '../http/fleet-control.ts'
-import type { TrustPlan } from '../pki/trust-plan.ts'
-import type { Instance } from '../planner/snapshot.ts'
+import type { PoolStatus } from '../fleet/index.ts'
+import type { FleetRow } from '../http/index.ts'
+import type { TrustPlan } from '../pki/index.ts'
+import type { Instance } from '../planner/index.ts'
 import type { ReadyPlan } from './prepare.ts'
 
 /** An agent that has joined at least once. */

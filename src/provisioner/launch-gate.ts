@@ -1,11 +1,10 @@
 // Whether VMs may be launched now, and with what: the last answer of the preflight, and the user data that goes with it.
 
 import { createHash } from 'node:crypto'
-import type { LaunchMaterial } from '../fleet/run.ts'
-import { applyPreflight, type PreflightResult, preflight } from '../pki/preflight.ts'
-import { limit } from '../platform/limit.ts'
-import type { Clock, Logger } from '../platform/ports.ts'
-import { type Problem, problem } from '../problems/problem.ts'
+import type { LaunchMaterial } from '../fleet/index.ts'
+import { applyPreflight, type PreflightResult, preflight } from '../pki/index.ts'
+import { type Clock, type Logger, limit } from '../platform/index.ts'
+import { type Problem, problem } from '../problems/index.ts'
 import type { ReadyPlan } from './prepare.ts'
 
 export interface LaunchGate {

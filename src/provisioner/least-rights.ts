@@ -1,8 +1,7 @@
 // The least rights each cloud's credentials need, for the pools of a configuration.
-import type { MasterConfig } from '../config/master-config.ts'
-import { orList } from '../config/read-block.ts'
-import { ProvisionError, problem } from '../problems/problem.ts'
-import type { AnyProvider } from '../providers/definition.ts'
+import { type MasterConfig, orList } from '../config/index.ts'
+import { ProvisionError, problem } from '../problems/index.ts'
+import type { AnyProvider } from '../providers/index.ts'
 import { choosePools } from './prepare.ts'
 import { knownClusterId } from './state.ts'
 

@@ -1,23 +1,17 @@
 // For whoever embeds the provisioner: the same composition, with defaults where a program of one's own has no opinion.
 import { fileURLToPath } from 'node:url'
 import about from '../../package.json' with { type: 'json' }
-import { type Loaded, loadConfig as load } from '../config/load.ts'
-import type { MasterConfig } from '../config/master-config.ts'
-import { type PushDemand, createPushDemand as pushDemand } from '../demand/push.ts'
-import type { DemandSource } from '../demand/source.ts'
-import type { FleetEvent } from '../fleet/run.ts'
-import { systemClock } from '../platform/clock.ts'
-import type { Logger } from '../platform/ports.ts'
-import { type AnyProvider, withProviders } from '../providers/definition.ts'
-import { builtInProviders } from '../providers/registry.ts'
-import { type PrepareAllOptions, prepareAll as prepare } from './prepare.ts'
+import { type Loaded, loadConfig as load, type MasterConfig } from '../config/index.ts'
+import { type DemandSource, type PushDemand, createPushDemand as pushDemand } from '../demand/index.ts'
+import type { FleetEvent } from '../fleet/index.ts'
+import { type Logger, systemClock } from '../platform/index.ts'
+import { type AnyProvider, builtInProviders, withProviders } from '../providers/index.ts'
+import { type PlanAllOptions, planAll } from './prepare.ts'
 import { composeProvisioner, type Provisioner } from './provisioner.ts'
 
-export type { PushDemand, PushedAgent, PushedDemand, PushedWork } from '../demand/push.ts'
-export type { FleetEvent } from '../fleet/run.ts'
-export type { PoolStatus } from '../fleet/status.ts'
+export type { PushDemand, PushedAgent, PushedDemand, PushedWork } from '../demand/index.ts'
+export type { FleetEvent, PoolStatus } from '../fleet/index.ts'
 export type { PoolsStatus } from './pools.ts'
-export { type DryRunPool, dryRunPool, type PoolPlan } from './prepare.ts'
 export type { Provisioner } from './provisioner.ts'
 
 export interface CreateProvisionerOptions {
@@ -55,9 +49,9 @@ export function loadConfig(file: string, { providers, ...options }: LoadConfigOp
 /** Plans every pool as a start does, without network, credentials or key; writes nothing. */
 export function prepareAll(
   config: MasterConfig,
-  { providers, ...options }: Omit<PrepareAllOptions, 'providers'> & Pick<LoadConfigOptions, 'providers'>,
-): ReturnType<typeof prepare> {
-  return prepare(config, {
+  { providers, ...options }: Omit<PlanAllOptions, 'providers'> & Pick<LoadConfigOptions, 'providers'>,
+): ReturnType<typeof planAll> {
+  return planAll(config, {
     localAgent: ownAgent(),
     ...options,
     providers: withProviders(builtInProviders, providers),

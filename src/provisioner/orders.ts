@@ -1,6 +1,6 @@
 // A person's orders, carried out by the pools they concern.
 
-import type { FleetOrders } from '../http/fleet-control.ts'
+import type { FleetOrders } from '../http/index.ts'
 import type { RunningPools } from './pools.ts'
 
 export interface Orders extends FleetOrders {

@@ -1,15 +1,11 @@
 // What VMs are made with has one owner: the plan of every pool, made anew when the certificate or the configuration
 // changes. The last good plans stay.
 
-import { masterAddressOf } from '../config/master-address.ts'
-import type { MasterConfig } from '../config/master-config.ts'
-import { keepsTrust, type TlsMaterial } from '../pki/credentials.ts'
-import { limit } from '../platform/limit.ts'
-import { tellProblems } from '../platform/log.ts'
-import type { Clock, Logger } from '../platform/ports.ts'
-import { isError, type Problem, problem } from '../problems/problem.ts'
-import type { Ownership } from '../providers/contract.ts'
-import { type AnyProvider, resolveHost } from '../providers/definition.ts'
+import { type MasterConfig, masterAddressOf } from '../config/index.ts'
+import { keepsTrust, type TlsMaterial } from '../pki/index.ts'
+import { type Clock, type Logger, limit, tellProblems } from '../platform/index.ts'
+import { isError, type Problem, problem } from '../problems/index.ts'
+import { type AnyProvider, type Ownership, resolveHost } from '../providers/index.ts'
 import { isProvided, isReady, planPools, type ReadyPlan } from './prepare.ts'
 import type { Identity } from './state.ts'
 

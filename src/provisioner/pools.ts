@@ -2,19 +2,26 @@
 
 import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
-import type { ProvidedPool } from '../agent-setup/trust.ts'
-import type { DemandSource } from '../demand/source.ts'
-import { createPoolFleet, type PoolFleet } from '../fleet/pool-fleet.ts'
-import type { FleetEvent, PoolSettings } from '../fleet/run.ts'
-import type { PoolStatus } from '../fleet/status.ts'
-import { fixedPeriods, type Instance } from '../planner/snapshot.ts'
-import { fileNameOf } from '../platform/files.ts'
-import { openJournal } from '../platform/journal.ts'
-import { tellProblems } from '../platform/log.ts'
-import type { Clock, Logger, Metrics } from '../platform/ports.ts'
-import { type Problem, ProvisionError, problem } from '../problems/problem.ts'
-import type { Ownership, Provider } from '../providers/contract.ts'
-import { type AnyProvider, definitionOf } from '../providers/definition.ts'
+import type { ProvidedPool } from '../agent-setup/index.ts'
+import type { DemandSource } from '../demand/index.ts'
+import {
+  createPoolFleet,
+  type FleetEvent,
+  type PoolFleet,
+  type PoolSettings,
+  type PoolStatus,
+} from '../fleet/index.ts'
+import { fixedPeriods, type Instance } from '../planner/index.ts'
+import {
+  type Clock,
+  fileNameOf,
+  type Logger,
+  type Metrics,
+  openJournal,
+  tellProblems,
+} from '../platform/index.ts'
+import { type Problem, ProvisionError, problem } from '../problems/index.ts'
+import { type AnyProvider, definitionOf, type Ownership, type Provider } from '../providers/index.ts'
 import { type LaunchGate, launchGate } from './launch-gate.ts'
 import type { PoolPlans } from './plans.ts'
 import type { ReadyPlan } from './prepare.ts'

@@ -2,23 +2,27 @@
 
 import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
-import { mergeAgentConfig } from '../agent-setup/agent-config.ts'
-import { packUserData, type UserData } from '../agent-setup/pack.ts'
-import { renderScript } from '../agent-setup/render.ts'
-import { type AgentConfig, type AgentSetup, agentSetupOf } from '../agent-setup/setup.ts'
-import { type ProvidedPool, placeOf, poolTrust } from '../agent-setup/trust.ts'
-import type { UserTemplate } from '../agent-setup/user-template.ts'
-import type { MasterConfig } from '../config/master-config.ts'
-import type { ProviderConfig } from '../config/provider-keys.ts'
-import type { TlsMaterial } from '../pki/credentials.ts'
-import { masterUrl, type TrustPlan } from '../pki/trust-plan.ts'
-import { isError, type Problem, ProvisionError, problem } from '../problems/problem.ts'
-import type { LaunchRequest } from '../providers/contract.ts'
-import { type AnyProvider, definitionOf, machineOf } from '../providers/definition.ts'
+import {
+  type AgentConfig,
+  type AgentSetup,
+  agentSetupOf,
+  mergeAgentConfig,
+  type ProvidedPool,
+  packUserData,
+  placeOf,
+  poolTrust,
+  renderScript,
+  type UserData,
+  type UserTemplate,
+} from '../agent-setup/index.ts'
+import type { MasterConfig, ProviderConfig } from '../config/index.ts'
+import { masterUrl, type TlsMaterial, type TrustPlan } from '../pki/index.ts'
+import { isError, type Problem, ProvisionError, problem } from '../problems/index.ts'
+import { type AnyProvider, definitionOf, type LaunchRequest, machineOf } from '../providers/index.ts'
 import { loadMasterCertificate } from './certificate.ts'
 import { type Identity, peekIdentity } from './state.ts'
 
-export interface PrepareAllOptions {
+export interface PlanAllOptions {
   /** Names of the pools wanted; all without it. */
   pools?: string[]
   /** Dialled by agents in place of an alias or a missing host. */
@@ -37,9 +41,9 @@ export interface PrepareAllOptions {
  * Pools fail one by one; what they share is in `problems`. Needs no network, credentials or key, and writes nothing.
  * Throws USAGE for a pool that does not exist or is not ours to launch.
  */
-export async function prepareAll(
+export async function planAll(
   config: MasterConfig,
-  { pools, ...options }: PrepareAllOptions,
+  { pools, ...options }: PlanAllOptions,
 ): Promise<{ plans: PoolPlan[]; problems: Problem[] }> {
   const chosen = choosePools(config, pools)
   const { certificate, problems } = loadMasterCertificate(config, { now: options.now, withKey: false })

@@ -1,10 +1,14 @@
 // What of a changed configuration a running provisioner takes over at once, and what waits for the next start.
 
 import { isDeepStrictEqual } from 'node:util'
-import { type Change, changesBetween } from '../config/load.ts'
-import type { MasterConfig, PoolConfig } from '../config/master-config.ts'
-import type { ProviderConfig } from '../config/provider-keys.ts'
-import { type AnyProvider, definitionOf } from '../providers/definition.ts'
+import {
+  type Change,
+  changesBetween,
+  type MasterConfig,
+  type PoolConfig,
+  type ProviderConfig,
+} from '../config/index.ts'
+import { type AnyProvider, definitionOf } from '../providers/index.ts'
 
 /** - `now`: new limits, taken over by the running loop
  * - `next_vms`: the pool's loop begins anew, its VMs run on, and those launched from now on are made by the new words

@@ -1,21 +1,27 @@
 // What plan() saw, as JSON: a running provisioner hands it out, people keep it, and `provision explain` reads it back.
 import * as z from 'zod/mini'
-import type { PoolStatus } from '../fleet/status.ts'
 import {
   agent,
   count,
   instanceShape,
   knownOffering,
   offering,
+  type PoolStatus,
   type ShapeOf,
   text,
   time,
   unplaced,
-} from '../fleet/stored-shapes.ts'
-import { type Explanation, explain } from '../planner/explain.ts'
-import type { Hold, ManualLaunch, PendingAllocation, Policy, Snapshot } from '../planner/snapshot.ts'
-import { type FleetCode, fleetCodes } from '../problems/fleet-codes.ts'
-import { ProvisionError, problem } from '../problems/problem.ts'
+} from '../fleet/index.ts'
+import {
+  type Explanation,
+  explain,
+  type Hold,
+  type ManualLaunch,
+  type PendingAllocation,
+  type Policy,
+  type Snapshot,
+} from '../planner/index.ts'
+import { type FleetCode, fleetCodes, ProvisionError, problem } from '../problems/index.ts'
 
 export const snapshotFormat = 'provision snapshot 1'
 

@@ -2,11 +2,9 @@
 import { randomUUID } from 'node:crypto'
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import type { MasterConfig } from '../config/master-config.ts'
-import { writeFileAtomic } from '../platform/files.ts'
-import { type Lock, takeLock } from '../platform/locks.ts'
-import type { Clock, Logger } from '../platform/ports.ts'
-import { ProvisionError, problem } from '../problems/problem.ts'
+import type { MasterConfig } from '../config/index.ts'
+import { type Clock, type Lock, type Logger, takeLock, writeFileAtomic } from '../platform/index.ts'
+import { ProvisionError, problem } from '../problems/index.ts'
 
 export interface Identity {
   clusterId: string

@@ -1,12 +1,17 @@
 // What a running provisioner tells about itself: metrics, readiness, and the log of its decisions.
 import { join } from 'node:path'
-import type { MasterConfig } from '../config/master-config.ts'
-import type { FleetEvent } from '../fleet/run.ts'
-import type { PoolStatus } from '../fleet/status.ts'
-import { metricsHandler, readyHandler } from '../http/status-endpoints.ts'
-import type { TlsMaterial } from '../pki/credentials.ts'
-import { createPrometheusMetrics, type PrometheusMetrics } from '../platform/metrics.ts'
-import type { Handler, JournalRecord, Logger, Metrics } from '../platform/ports.ts'
+import type { MasterConfig } from '../config/index.ts'
+import type { FleetEvent, PoolStatus } from '../fleet/index.ts'
+import { metricsHandler, readyHandler } from '../http/index.ts'
+import type { TlsMaterial } from '../pki/index.ts'
+import {
+  createPrometheusMetrics,
+  type Handler,
+  type JournalRecord,
+  type Logger,
+  type Metrics,
+  type PrometheusMetrics,
+} from '../platform/index.ts'
 import { type DecisionQuery, openDecisionLog, readDecisionLog } from './decision-log.ts'
 import type { PoolsStatus } from './pools.ts'
 

@@ -1,9 +1,8 @@
 // The checks behind the promises of invariants.ts, in groups: launches, terminations, VMs left alone, progress.
-import { type Refusal, refusalGrowth } from '../fleet/failures.ts'
-import type { Track } from '../fleet/memory.ts'
-import { offeringKey } from '../planner/snapshot.ts'
-import type { JournalRecord } from '../platform/ports.ts'
-import type { LaunchOrder, LaunchResult } from '../providers/contract.ts'
+import { type Refusal, refusalGrowth, type Track } from '../fleet/index.ts'
+import { offeringKey } from '../planner/index.ts'
+import type { JournalRecord } from '../platform/index.ts'
+import type { LaunchOrder, LaunchResult } from '../providers/index.ts'
 import type { Vm } from './cloud.ts'
 import { slotsOfJob, type Work } from './master.ts'
 import {

@@ -1,9 +1,8 @@
 // The simulated cloud itself: VMs with tags, launch tokens, and what is true whether a caller hears of it or not.
-import type { FailureClass, Instance, Offering } from '../planner/snapshot.ts'
-import type { Clock } from '../platform/ports.ts'
-import type { ProblemCode } from '../problems/codes.ts'
-import { problem } from '../problems/problem.ts'
-import type { LaunchFailure, LaunchOrder, LaunchResult, Ownership } from '../providers/contract.ts'
+import type { FailureClass, Instance, Offering } from '../planner/index.ts'
+import type { Clock } from '../platform/index.ts'
+import { type ProblemCode, problem } from '../problems/index.ts'
+import type { LaunchFailure, LaunchOrder, LaunchResult, Ownership } from '../providers/index.ts'
 
 export interface Vm {
   instance: Instance

@@ -1,5 +1,5 @@
 // Our policy and the origin's on the same trace, in worlds of the same seed, measured over the same time.
-import type { PoolSettings } from '../fleet/run.ts'
+import type { PoolSettings } from '../fleet/index.ts'
 import { promises } from './invariants.ts'
 import type { Violation } from './observations.ts'
 import { startOriginProvisioner } from './origin.ts'

@@ -1,5 +1,5 @@
 // The example trace: a working day of a research group, the same every time.
-import { formatDuration } from '../platform/duration.ts'
+import { formatDuration } from '../platform/index.ts'
 import { createRandom, type Random } from './scenario.ts'
 
 const minute = 60_000

@@ -1,6 +1,6 @@
 // What must hold in every world, whatever goes wrong. Numbers are those of docs/reliability.md.
-import type { FleetEvent } from '../fleet/run.ts'
-import type { JournalRecord } from '../platform/ports.ts'
+import type { FleetEvent } from '../fleet/index.ts'
+import type { JournalRecord } from '../platform/index.ts'
 import {
   checkCreated,
   checkDrainCall,

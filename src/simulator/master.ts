@@ -1,7 +1,7 @@
 // The world's master: agents come and go, work is placed late, and what it tells is put together from two listings.
-import type { DemandSource } from '../demand/source.ts'
-import type { Demand } from '../planner/snapshot.ts'
-import { ProvisionError, problem } from '../problems/problem.ts'
+import type { DemandSource } from '../demand/index.ts'
+import type { Demand } from '../planner/index.ts'
+import { ProvisionError, problem } from '../problems/index.ts'
 import type { JobPlan, Random, Scenario } from './scenario.ts'
 import type { Timeline, VirtualClock } from './virtual-clock.ts'
 import type { WeatherStation } from './weather.ts'

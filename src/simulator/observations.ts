@@ -1,6 +1,6 @@
 // What the checks look at: the true state of a world, and what was observed of each provisioner in it.
-import type { UserData } from '../agent-setup/pack.ts'
-import type { Demand, Policy } from '../planner/snapshot.ts'
+import type { UserData } from '../agent-setup/index.ts'
+import type { Demand, Policy } from '../planner/index.ts'
 import type { Cloud, Vm } from './cloud.ts'
 import type { Master } from './master.ts'
 import type { Provisioner } from './provisioner.ts'

@@ -1,10 +1,17 @@
 // The origin's loop, written from the facts, on the same ports: every 5 s, list, classify, terminate, launch.
 // Origin: provisioner.go (loop), aws.go (launch without a token of its own, no memory of what was launched).
-import type { UserData } from '../agent-setup/pack.ts'
-import type { FleetEvent, PoolSettings } from '../fleet/run.ts'
-import type { PoolStatus } from '../fleet/status.ts'
-import type { ActReason, AgentDecision, Decision, LaunchDecision } from '../planner/decision.ts'
-import type { KnownInstance, PendingAllocation, Policy, Snapshot } from '../planner/snapshot.ts'
+import type { UserData } from '../agent-setup/index.ts'
+import type { FleetEvent, PoolSettings, PoolStatus } from '../fleet/index.ts'
+import type {
+  ActReason,
+  AgentDecision,
+  Decision,
+  KnownInstance,
+  LaunchDecision,
+  PendingAllocation,
+  Policy,
+  Snapshot,
+} from '../planner/index.ts'
 import {
   createLife,
   type Life,

@@ -1,10 +1,10 @@
 // One owner's view of the simulated cloud: calls that take time, fail, or act without a word.
 
-import { lastStage } from '../agent-setup/stages.ts'
-import type { FailureClass, Instance } from '../planner/snapshot.ts'
-import type { Clock } from '../platform/ports.ts'
-import { type Problem, problem } from '../problems/problem.ts'
-import type { LaunchResult, Listing, Ownership, Provider, TerminateResult } from '../providers/contract.ts'
+import { lastStage } from '../agent-setup/index.ts'
+import type { FailureClass, Instance } from '../planner/index.ts'
+import type { Clock } from '../platform/index.ts'
+import { type Problem, problem } from '../problems/index.ts'
+import type { LaunchResult, Listing, Ownership, Provider, TerminateResult } from '../providers/index.ts'
 import { type CallKind, type Cloud, endVm, isOwned, performLaunch } from './cloud.ts'
 
 /** What the caller hears when it does not hear the answer. */

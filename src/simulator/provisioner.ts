@@ -1,10 +1,15 @@
 // One life of a provisioner in the world: the real fleet loop over mortal, watched ports.
-import type { DemandSource } from '../demand/source.ts'
-import { createPoolFleet, type PoolFleet } from '../fleet/pool-fleet.ts'
-import type { FleetEvent, LaunchMaterial, PoolSettings } from '../fleet/run.ts'
-import type { Demand } from '../planner/snapshot.ts'
-import type { Clock, Journal, JournalRecord, Logger, Metrics } from '../platform/ports.ts'
-import type { LaunchOrder, LaunchResult, Listing, Ownership, Provider } from '../providers/contract.ts'
+import type { DemandSource } from '../demand/index.ts'
+import {
+  createPoolFleet,
+  type FleetEvent,
+  type LaunchMaterial,
+  type PoolFleet,
+  type PoolSettings,
+} from '../fleet/index.ts'
+import type { Demand } from '../planner/index.ts'
+import type { Clock, Journal, JournalRecord, Logger, Metrics } from '../platform/index.ts'
+import type { LaunchOrder, LaunchResult, Listing, Ownership, Provider } from '../providers/index.ts'
 import type { Random } from './scenario.ts'
 
 export interface ProvisionerOptions {

@@ -1,6 +1,6 @@
 // A world before it begins: everything that follows from the seed and the menu, as data.
-import type { PoolSettings } from '../fleet/run.ts'
-import { fixedPeriods, type KnownOffering, type Policy } from '../planner/snapshot.ts'
+import type { PoolSettings } from '../fleet/index.ts'
+import { fixedPeriods, type KnownOffering, type Policy } from '../planner/index.ts'
 
 export interface JobPlan {
   id: string

@@ -1,8 +1,7 @@
 // From the text of a trace to its jobs, with every problem named by line and column.
 
-import { formatDuration, parseDuration } from '../platform/duration.ts'
-import { nearest } from '../platform/nearest.ts'
-import { type Problem, problem } from '../problems/problem.ts'
+import { formatDuration, nearest, parseDuration } from '../platform/index.ts'
+import { type Problem, problem } from '../problems/index.ts'
 
 const mostJobs = 200_000
 const mostProblems = 20

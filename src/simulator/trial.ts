@@ -1,8 +1,8 @@
 // One policy on one trace, from the first submission until the work is done and the pool has shrunk again.
 
-import type { PoolSettings } from '../fleet/run.ts'
-import type { Offering, Policy } from '../planner/snapshot.ts'
-import type { FleetCode } from '../problems/fleet-codes.ts'
+import type { PoolSettings } from '../fleet/index.ts'
+import type { Offering, Policy } from '../planner/index.ts'
+import type { FleetCode } from '../problems/index.ts'
 
 import type { Work, WorkWatcher } from './master.ts'
 import type { Violation } from './observations.ts'

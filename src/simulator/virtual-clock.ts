@@ -1,5 +1,5 @@
 // Time that passes only when everybody waits. Each wait that ends is one step.
-import type { Clock } from '../platform/ports.ts'
+import type { Clock } from '../platform/index.ts'
 
 interface Waiter {
   at: number

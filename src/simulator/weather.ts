@@ -1,7 +1,7 @@
 // The cloud's faults over time, as the simulated cloud asks for them.
 
-import type { FailureStage } from '../agent-setup/stages.ts'
-import { type Offering, offeringKey } from '../planner/snapshot.ts'
+import type { FailureStage } from '../agent-setup/index.ts'
+import { type Offering, offeringKey } from '../planner/index.ts'
 import type { CallKind, Cloud, Fate, Faults } from './cloud.ts'
 import type { Random, Scenario, VmFault, Weather, WeatherKind } from './scenario.ts'
 

@@ -1,8 +1,8 @@
 // A world: the cloud, the master, the lives of VMs, and the provisioners in it.
-import type { UserData } from '../agent-setup/pack.ts'
-import type { LaunchMaterial, PoolSettings } from '../fleet/run.ts'
-import type { Policy } from '../planner/snapshot.ts'
-import { problem } from '../problems/problem.ts'
+import type { UserData } from '../agent-setup/index.ts'
+import type { LaunchMaterial, PoolSettings } from '../fleet/index.ts'
+import type { Policy } from '../planner/index.ts'
+import { problem } from '../problems/index.ts'
 import { type Cloud, createCloud, endVm, type Vm } from './cloud.ts'
 import { createInvariants, type Invariants } from './invariants.ts'
 import { createMaster, type Master, type WorkWatcher } from './master.ts'

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { root, type SourceFile, sourcesBelow, target } from '../support/sources.ts'
+import { asBundled, root, type SourceFile, sourcesBelow, target } from '../support/sources.ts'
 
 const sources = sourcesBelow('src/cli')
 
@@ -27,7 +27,11 @@ describe('the command line', () => {
   it('loads next to nothing before it knows the command', () => {
     const loaded = new Set(['src/cli/main.ts'])
     for (const path of loaded)
-      for (const next of sources.filter((file) => file.path === path).flatMap(loadedBy)) loaded.add(next)
+      for (const next of sources
+        .filter((file) => file.path === path)
+        .map(asBundled)
+        .flatMap(loadedBy))
+        loaded.add(next)
     const light = /^(src\/(cli|problems)\/.*|src\/platform\/(duration|nearest)\.ts|package\.json)$/
     // The words of a problem, which every command may have to print.
     expect([...loaded].filter((path) => !light.test(path))).toEqual(['src/config/report.ts'])

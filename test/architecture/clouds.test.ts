@@ -29,9 +29,9 @@ describe('clouds', () => {
     expect(namingClouds(outside).sort()).toEqual(Object.keys(exceptions).sort())
   })
 
-  it('are named in src/providers itself only in their own folders and in the registry', () => {
+  it('are named in src/providers itself only in their own folders and in the entry', () => {
     const shared = sourcesBelow('src/providers').filter(({ path }) => path.split('/').length === 3)
-    expect(namingClouds(shared)).toEqual(['src/providers/registry.ts'])
+    expect(namingClouds(shared)).toEqual(['src/providers/index.ts'])
   })
 
   it('do not know each other', () => {

@@ -1,7 +1,7 @@
 // What every source of demand promises, written once and run on each of them: see src/demand/source.ts.
 import { afterEach, beforeEach, describe, expect } from 'vitest'
 import type { AgentState, PendingAllocation } from '../../src/planner/snapshot.ts'
-import { ProvisionError } from '../../src/problems/problem.ts'
+import { ProvisionError } from '../../src/problems/index.ts'
 import { clausesFor, eventually } from './clauses.ts'
 import type { DemandHarness, DemandSubject } from './demand-harness.ts'
 

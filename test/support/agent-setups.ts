@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import type { AgentSetup } from '../../src/agent-setup/setup.ts'
 import type { CertificateFacts, CertificateRole, TrustMode, TrustPlan } from '../../src/pki/trust-plan.ts'
 import { machineOf } from '../../src/providers/definition.ts'
-import { builtInProviders } from '../../src/providers/registry.ts'
+import { builtInProviders } from '../../src/providers/index.ts'
 
 export type SetupChanges = Partial<Omit<AgentSetup, 'docker' | 'trust' | 'master'>> & {
   /** The kind of machine. */

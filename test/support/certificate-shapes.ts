@@ -3,7 +3,7 @@
 import { planTrust } from '../../src/agent-setup/trust.ts'
 import { parseMaterial } from '../../src/pki/credentials.ts'
 import type { TrustPlan } from '../../src/pki/trust-plan.ts'
-import type { Problem } from '../../src/problems/problem.ts'
+import type { Problem } from '../../src/problems/index.ts'
 import { renderedTrust } from './rendered-trust.ts'
 import { chainShapes } from './shapes/chains.ts'
 import { fileShapes } from './shapes/files.ts'

@@ -1,6 +1,6 @@
 // The configuration as the program reads it: with the providers it has.
-import * as load from '../../src/config/load.ts'
-import { builtInProviders } from '../../src/providers/registry.ts'
+import * as load from '../../src/config/index.ts'
+import { builtInProviders } from '../../src/providers/index.ts'
 
 type Options = Partial<load.LoadOptions>
 

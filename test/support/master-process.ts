@@ -3,7 +3,7 @@
 import { accessHandler } from '../../src/http/access.ts'
 import { listen } from '../../src/http/listen.ts'
 import { systemClock } from '../../src/platform/clock.ts'
-import { builtInProviders } from '../../src/providers/registry.ts'
+import { builtInProviders } from '../../src/providers/index.ts'
 import { createMaster } from '../../src/standalone/master/master.ts'
 import { openKeeper } from '../../src/standalone/master/state.ts'
 import { silentLogger } from './silent-logger.ts'

@@ -1,7 +1,7 @@
 // A master that is only a list: the plainest thing a source of demand can stand on, for tests of what needs one.
 import type { DemandSource } from '../../src/demand/source.ts'
 import type { AgentState, PendingAllocation } from '../../src/planner/snapshot.ts'
-import { ProvisionError, problem } from '../../src/problems/problem.ts'
+import { ProvisionError, problem } from '../../src/problems/index.ts'
 
 interface Work extends PendingAllocation {
   pool: string

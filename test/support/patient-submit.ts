@@ -3,7 +3,7 @@ import type { Client } from '../../src/http/client.ts'
 import type { WorkOrder, WorkView } from '../../src/http/job-view.ts'
 import { isNoAnswer, sendWork } from '../../src/http/work-client.ts'
 import { systemClock } from '../../src/platform/clock.ts'
-import { ProvisionError } from '../../src/problems/problem.ts'
+import { ProvisionError } from '../../src/problems/index.ts'
 
 /** Rejects with what is wrong with the order, or with the signal's reason. */
 export async function submitPatiently(

@@ -1,7 +1,7 @@
 // Short ways to write down what the planner sees.
 
 import type { Decision } from '../../src/planner/decision.ts'
-import { plan } from '../../src/planner/plan.ts'
+import { plan } from '../../src/planner/index.ts'
 import {
   fixedPeriods,
   type KnownAgent,

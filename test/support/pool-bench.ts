@@ -1,6 +1,6 @@
 // A pool's loop on the simulated cloud and a scripted master, in virtual time: what it is asked and what it does.
 import type { DemandSource } from '../../src/demand/source.ts'
-import { createPoolFleet, type PoolFleet } from '../../src/fleet/pool-fleet.ts'
+import { createPoolFleet, type PoolFleet } from '../../src/fleet/index.ts'
 import type { FleetEvent, LaunchMaterial, PoolDeps, PoolSettings } from '../../src/fleet/run.ts'
 import type { AgentState, PendingAllocation, Policy } from '../../src/planner/snapshot.ts'
 import type { LaunchOrder } from '../../src/providers/contract.ts'

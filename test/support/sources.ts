@@ -1,6 +1,7 @@
 // The project's own source files, and what each imports.
 import { readdirSync, readFileSync } from 'node:fs'
 import { dirname, join, posix, relative, resolve } from 'node:path'
+import { straight } from '../../scripts/straight.ts'
 
 export const root = resolve(import.meta.dirname, '../..')
 
@@ -12,7 +13,7 @@ export interface SourceFile {
 }
 
 const importPattern =
-  /(?:^|\n)\s*(?:import|export)\s+(type\s+)?(?:[^'";]*?\sfrom\s+)?'([^']+)'|\bimport\(\s*'([^']+)'\s*\)/g
+  /(?:^|[\n;])\s*(?:import|export)\s+(type\s+)?(?:[^'";]*?\sfrom\s+)?'([^']+)'|\bimport\(\s*'([^']+)'\s*\)/g
 
 /** Every TypeScript file below a folder of the repository; generated files are left out. */
 export function sourcesBelow(folder: string): SourceFile[] {
@@ -23,13 +24,21 @@ export function sourcesBelow(folder: string): SourceFile[] {
 
 function readSource(file: string): SourceFile {
   const text = readFileSync(file, 'utf8')
-  const path = relative(root, file).replaceAll('\\', '/')
-  const imports = [...text.matchAll(importPattern)].map(([, typeOnly, fixed, dynamic]) => ({
+  return { path: relative(root, file).replaceAll('\\', '/'), text, imports: importsOf(text) }
+}
+
+/** As it goes into a bundle: past the entry files of rooms. */
+export function asBundled(file: SourceFile): SourceFile {
+  const text = straight(join(root, file.path), file.text)
+  return { ...file, text, imports: importsOf(text) }
+}
+
+function importsOf(text: string): SourceFile['imports'] {
+  return [...text.matchAll(importPattern)].map(([, typeOnly, fixed, dynamic]) => ({
     specifier: (fixed ?? dynamic)!,
     dynamic: dynamic !== undefined,
     typeOnly: typeOnly !== undefined,
   }))
-  return { path, text, imports }
 }
 
 /** The file a relative specifier names, from the repository's root; undefined for packages. */

@@ -1,6 +1,6 @@
 // The calls to the master, page by page where it has pages.
 import * as z from 'zod/mini'
-import { ProvisionError, problem } from '../../problems/problem.ts'
+import { ProvisionError, problem } from '../../problems/index.ts'
 import type { Order } from './connections.ts'
 import { parsed, refusal, wordsOf } from './failures.ts'
 import type { Session } from './session.ts'

@@ -2,14 +2,19 @@
 import { Agent, type ClientRequestArgs, request } from 'node:http'
 import { connect } from 'node:net'
 import type { Duplex } from 'node:stream'
-import { planTrust } from '../../agent-setup/trust.ts'
-import type { MasterConfig } from '../../config/master-config.ts'
-import { loadMaterial } from '../../pki/credentials.ts'
-import { type AgentDialOptions, connectAsAgent, dialOptions } from '../../pki/dial-options.ts'
-import { loadTrustAnchors } from '../../pki/trust-anchors.ts'
-import { anchorsOf, type MasterAddress } from '../../pki/trust-plan.ts'
-import { readAll, timedOut } from '../../platform/http-client.ts'
-import { isError, type Problem, ProvisionError, problem } from '../../problems/problem.ts'
+import { planTrust } from '../../agent-setup/index.ts'
+import type { MasterConfig } from '../../config/index.ts'
+import {
+  type AgentDialOptions,
+  anchorsOf,
+  connectAsAgent,
+  dialOptions,
+  loadMaterial,
+  loadTrustAnchors,
+  type MasterAddress,
+} from '../../pki/index.ts'
+import { readAll, timedOut } from '../../platform/index.ts'
+import { isError, type Problem, ProvisionError, problem } from '../../problems/index.ts'
 
 export interface Order {
   method: 'GET' | 'POST'

@@ -1,10 +1,8 @@
 // What went wrong between us and the master, as problems: the network, its certificate, or its own words.
 import * as z from 'zod/mini'
-import { classify, isCertificateCode, rootFault, withTlsCode } from '../../pki/preflight-dial.ts'
-import { masterUrl } from '../../pki/trust-plan.ts'
-import { delayAfter } from '../../platform/backoff.ts'
-import type { Clock, Logger } from '../../platform/ports.ts'
-import { type Problem, ProvisionError, problem } from '../../problems/problem.ts'
+import { classify, isCertificateCode, masterUrl, rootFault, withTlsCode } from '../../pki/index.ts'
+import { type Clock, delayAfter, type Logger } from '../../platform/index.ts'
+import { type Problem, ProvisionError, problem } from '../../problems/index.ts'
 import type { Endpoint, HttpAnswer, Order } from './connections.ts'
 
 /** Why there was no answer; `error` is what a request rejected with. */

@@ -2,9 +2,9 @@
 
 import { readFileSync, statSync } from 'node:fs'
 import * as z from 'zod/mini'
-import type { DemandConfig } from '../../config/master-config.ts'
-import { masterUrl } from '../../pki/trust-plan.ts'
-import { type Problem, ProvisionError, problem } from '../../problems/problem.ts'
+import type { DemandConfig } from '../../config/index.ts'
+import { masterUrl } from '../../pki/index.ts'
+import { type Problem, ProvisionError, problem } from '../../problems/index.ts'
 import {
   type Connections,
   type Endpoint,

@@ -1,8 +1,8 @@
 // Demand of a Determined master, over its REST API: what is asked is read anew, and a slow look around tells of changes.
-import type { DemandConfig, MasterConfig, PoolConfig } from '../../config/master-config.ts'
-import type { Demand } from '../../planner/snapshot.ts'
-import type { Clock, Logger } from '../../platform/ports.ts'
-import { isError, type Problem, ProvisionError, problem } from '../../problems/problem.ts'
+import type { DemandConfig, MasterConfig, PoolConfig } from '../../config/index.ts'
+import type { Demand } from '../../planner/index.ts'
+import type { Clock, Logger } from '../../platform/index.ts'
+import { isError, type Problem, ProvisionError, problem } from '../../problems/index.ts'
 import type { DemandSource } from '../source.ts'
 import { type Api, createApi } from './api.ts'
 import { endpointOf } from './connections.ts'

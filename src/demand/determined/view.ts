@@ -1,7 +1,7 @@
 // One look at the whole master. The order of the reads decides what a change between two of them looks like.
 
-import type { AgentState, Demand, PendingAllocation } from '../../planner/snapshot.ts'
-import type { Clock } from '../../platform/ports.ts'
+import type { AgentState, Demand, PendingAllocation } from '../../planner/index.ts'
+import type { Clock } from '../../platform/index.ts'
 import type { Api, SeenAgent, SeenJob, SeenPool, SeenTask } from './api.ts'
 
 export interface View {

@@ -1,9 +1,9 @@
 // `provision check` for a pool: what EC2 says to each thing a launch would need, without launching.
 
 import { randomUUID } from 'node:crypto'
-import type { Offering } from '../../planner/snapshot.ts'
-import type { MetadataOptions } from '../../platform/metadata-server.ts'
-import { type Problem, problem } from '../../problems/problem.ts'
+import type { Offering } from '../../planner/index.ts'
+import type { MetadataOptions } from '../../platform/index.ts'
+import { type Problem, problem } from '../../problems/index.ts'
 import type { CheckItem, Ownership, ProviderContext } from '../contract.ts'
 import { attemptWith, fault } from '../failure.ts'
 import { notOnThisCloud } from '../online-facts.ts'

@@ -55,8 +55,8 @@ import {
   type TerminateInstancesRequest,
   type TerminateInstancesResult,
 } from '@aws-sdk/client-ec2'
-import type { MetadataOptions } from '../../platform/metadata-server.ts'
-import { ProvisionError, problem } from '../../problems/problem.ts'
+import type { MetadataOptions } from '../../platform/index.ts'
+import { ProvisionError, problem } from '../../problems/index.ts'
 import { codeOf } from './errors.ts'
 import { ec2Metadata } from './metadata.ts'
 

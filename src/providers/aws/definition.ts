@@ -1,6 +1,6 @@
 // Amazon EC2 as a kind of provider. Loads no SDK before a pool is opened or checked.
 
-import { providerBlock } from '../../config/provider.ts'
+import { providerBlock } from '../../config/index.ts'
 import type { ProviderDefinition } from '../definition.ts'
 import { firstType, offeringsByType, slotTypeByType } from '../offerings.ts'
 import { machinePartials } from '../templates.generated.ts'

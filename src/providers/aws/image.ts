@@ -1,8 +1,6 @@
 // Which image a VM is made from, and its root device: asked for, because images move on and differ.
-import { derivedName } from '../../platform/derived-id.ts'
-import type { MetadataOptions } from '../../platform/metadata-server.ts'
-import type { Clock } from '../../platform/ports.ts'
-import { ProvisionError, problem } from '../../problems/problem.ts'
+import { type Clock, derivedName, type MetadataOptions } from '../../platform/index.ts'
+import { ProvisionError, problem } from '../../problems/index.ts'
 import { type Ownership, ownerTags } from '../contract.ts'
 import { keptAnswer, ownIdentity } from '../online-facts.ts'
 import { type Ec2Api, type Image, type InstanceTypeInfo, pages } from './client.ts'

@@ -1,5 +1,5 @@
 // The pool's VMs as EC2 lists them, and which of them AWS has said it will take back.
-import type { Instance, InstanceState } from '../../planner/snapshot.ts'
+import type { Instance, InstanceState } from '../../planner/index.ts'
 import { type Listing, type Ownership, ownerTags } from '../contract.ts'
 import { chunks, type Ec2Api, type Ec2Instance, instancePages } from './client.ts'
 import { ec2Failure } from './errors.ts'

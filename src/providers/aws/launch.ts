@@ -1,8 +1,7 @@
 // Carries out a launch on EC2: RunInstances for one offering, CreateFleet for several.
-import type { FailureClass, Instance, Offering } from '../../planner/snapshot.ts'
-import { retry } from '../../platform/backoff.ts'
-import type { Clock, Logger } from '../../platform/ports.ts'
-import { problem } from '../../problems/problem.ts'
+import type { FailureClass, Instance, Offering } from '../../planner/index.ts'
+import { type Clock, type Logger, retry } from '../../platform/index.ts'
+import { problem } from '../../problems/index.ts'
 import type { LaunchFailure, LaunchOrder, LaunchResult, Ownership } from '../contract.ts'
 import { runSteps, type StepOutcome } from '../launch-steps.ts'
 import {

@@ -1,6 +1,6 @@
 // What every VM of a pool is: image, disk, network, metadata service, shutdown. The same in RunInstances and in a template.
-import { type MasterAddress, masterUrl } from '../../pki/trust-plan.ts'
-import { type Problem, problem } from '../../problems/problem.ts'
+import { type MasterAddress, masterUrl } from '../../pki/index.ts'
+import { type Problem, problem } from '../../problems/index.ts'
 import { type Ownership, ownerTags } from '../contract.ts'
 import type { ResourceType, RunInstancesRequest, Tag, TagSpecification } from './client.ts'
 import type { AwsConfig, AwsImage } from './rules.ts'

@@ -1,13 +1,8 @@
 // The EC2 instance metadata service, version 2: a session token first, then values.
 // https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/configuring-instance-metadata-service.html
 
-import {
-  askMetadata,
-  type MetadataOptions,
-  neededValue,
-  unavailable,
-} from '../../platform/metadata-server.ts'
-import { ProvisionError } from '../../problems/problem.ts'
+import { askMetadata, type MetadataOptions, neededValue, unavailable } from '../../platform/index.ts'
+import { ProvisionError } from '../../problems/index.ts'
 
 /** Values that may stand as a host in `master_url` (origin: provconfig/config.go), and what each of them is. */
 export const ec2HostAliases = {

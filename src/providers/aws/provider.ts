@@ -1,7 +1,6 @@
 // Agents on Amazon EC2.
-import { lastStage, type Stage } from '../../agent-setup/stages.ts'
-import { limit } from '../../platform/limit.ts'
-import type { MetadataOptions } from '../../platform/metadata-server.ts'
+import { lastStage, type Stage } from '../../agent-setup/index.ts'
+import { limit, type MetadataOptions } from '../../platform/index.ts'
 import type {
   LaunchOrder,
   LaunchResult,

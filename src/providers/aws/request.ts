@@ -7,10 +7,10 @@ import type {
   FleetLaunchTemplateOverridesRequest,
   RunInstancesRequest,
 } from '@aws-sdk/client-ec2'
-import type { AgentSetup } from '../../agent-setup/setup.ts'
-import type { MasterAddress } from '../../pki/trust-plan.ts'
-import type { Offering } from '../../planner/snapshot.ts'
-import type { Problem } from '../../problems/problem.ts'
+import type { AgentSetup } from '../../agent-setup/index.ts'
+import type { MasterAddress } from '../../pki/index.ts'
+import type { Offering } from '../../planner/index.ts'
+import type { Problem } from '../../problems/index.ts'
 import type { CloudCall, Intent, LaunchRequest, Ownership, RequestInput } from '../contract.ts'
 import {
   type AwsFacts,

@@ -1,9 +1,20 @@
 // `type: aws`: from the keys of the file to the configuration, with the rules between them.
-import { isBareMetal, type TypeWithSlots, typesOf } from '../../config/instance-types.ts'
-import { checkDuplicates, commonRules, givenIn } from '../../config/provider-keys.ts'
-import { type Block, given, isMapping, note, type Partially, sure } from '../../config/read-block.ts'
-import type { YamlPath } from '../../config/yaml.ts'
-import { nearest } from '../../platform/nearest.ts'
+import {
+  type Block,
+  checkDuplicates,
+  commonRules,
+  given,
+  givenIn,
+  isBareMetal,
+  isMapping,
+  note,
+  type Partially,
+  sure,
+  type TypeWithSlots,
+  typesOf,
+  type YamlPath,
+} from '../../config/index.ts'
+import { nearest } from '../../platform/index.ts'
 import { ownerTags } from '../contract.ts'
 import type { AwsKeys } from './schema.ts'
 

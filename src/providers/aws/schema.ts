@@ -5,6 +5,7 @@ import {
   choice,
   count,
   flag,
+  instanceTypes,
   key,
   keyOr,
   kinds,
@@ -13,11 +14,11 @@ import {
   names,
   needed,
   oldKey,
+  providerSchema,
   shaped,
+  spotKey,
   text,
-} from '../../config/fields.ts'
-import { providerSchema } from '../../config/provider.ts'
-import { instanceTypes, spotKey } from '../../config/provider-keys.ts'
+} from '../../config/index.ts'
 
 /** Digits with at most one dot, and at least one digit (the origin lets a lone "." pass). */
 const price = shaped(

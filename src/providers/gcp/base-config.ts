@@ -1,5 +1,5 @@
 // `base_config`: the fields that Compute Engine knows, because its client drops the others without a word.
-import { type Problem, problem } from '../../problems/problem.ts'
+import { type Problem, problem } from '../../problems/index.ts'
 import type { GcpConfig } from './rules.ts'
 
 /** Fields of `InstanceProperties`, API version v1; a test compares them with the client's own descriptor. */

@@ -1,7 +1,7 @@
 // `provision check` for a pool: what Google Cloud says to each thing a launch would need, without launching.
-import type { Offering } from '../../planner/snapshot.ts'
-import type { MetadataOptions } from '../../platform/metadata-server.ts'
-import { type Problem, problem } from '../../problems/problem.ts'
+import type { Offering } from '../../planner/index.ts'
+import type { MetadataOptions } from '../../platform/index.ts'
+import { type Problem, problem } from '../../problems/index.ts'
 import type { CheckItem, ProviderContext } from '../contract.ts'
 import { attemptWith, fault } from '../failure.ts'
 import { strangeFields } from './base-config.ts'

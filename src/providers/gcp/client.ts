@@ -1,6 +1,5 @@
 // Compute Engine as far as it is used here: the calls, the fields of their answers that are read, and the client that makes them.
-import { retry } from '../../platform/backoff.ts'
-import type { Clock } from '../../platform/ports.ts'
+import { type Clock, retry } from '../../platform/index.ts'
 import type { RegionalBulkInsert, ZonalBulkInsert } from './base-config.ts'
 import { type Service, type ServiceClient, serviceClient } from './compute-package.ts'
 import { gceErrorIn, gceFailure } from './errors.ts'

@@ -1,7 +1,7 @@
 // The pool's VMs as Compute Engine lists them, why they have stopped where it can be known, and the zone each is in.
-import type { Instance, InstanceState } from '../../planner/snapshot.ts'
-import type { Clock } from '../../platform/ports.ts'
-import { problem } from '../../problems/problem.ts'
+import type { Instance, InstanceState } from '../../planner/index.ts'
+import type { Clock } from '../../platform/index.ts'
+import { problem } from '../../problems/index.ts'
 import type { Listing, Ownership } from '../contract.ts'
 import type { GceApi, GceInstance, GceOperation, InstancePage } from './client.ts'
 import { GceError, gceFailure } from './errors.ts'

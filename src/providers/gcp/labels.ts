@@ -1,7 +1,7 @@
 // The labels of a VM: the origin's, ours, and the user's own.
-import type { MasterAddress } from '../../pki/trust-plan.ts'
-import { derivedName } from '../../platform/derived-id.ts'
-import { type Problem, problem } from '../../problems/problem.ts'
+import type { MasterAddress } from '../../pki/index.ts'
+import { derivedName } from '../../platform/index.ts'
+import { type Problem, problem } from '../../problems/index.ts'
 import { type Ownership, ownerTagsOf } from '../contract.ts'
 import type { GcpConfig } from './rules.ts'
 

@@ -1,9 +1,7 @@
 // Carries out a launch on Compute Engine: bulkInsert for each step, followed until it is known what it made.
-import type { FailureClass, Instance, Offering } from '../../planner/snapshot.ts'
-import { retry } from '../../platform/backoff.ts'
-import { limit } from '../../platform/limit.ts'
-import type { Clock } from '../../platform/ports.ts'
-import { problem } from '../../problems/problem.ts'
+import type { FailureClass, Instance, Offering } from '../../planner/index.ts'
+import { type Clock, limit, retry } from '../../platform/index.ts'
+import { problem } from '../../problems/index.ts'
 import type { LaunchFailure, LaunchOrder, LaunchResult } from '../contract.ts'
 import type { Failure } from '../failure.ts'
 import { runSteps, type StepOutcome } from '../launch-steps.ts'

@@ -1,9 +1,17 @@
 // The machine types of a GCP pool and their GPUs: built in, or attached to N1 machines.
-import { type TypeWithSlots, typesOf } from '../../config/instance-types.ts'
-import { givenIn } from '../../config/provider-keys.ts'
-import { type Block, given, inner, note, orList, type Partially } from '../../config/read-block.ts'
-import type { YamlPath } from '../../config/yaml.ts'
-import { nearest } from '../../platform/nearest.ts'
+import {
+  type Block,
+  given,
+  givenIn,
+  inner,
+  note,
+  orList,
+  type Partially,
+  type TypeWithSlots,
+  typesOf,
+  type YamlPath,
+} from '../../config/index.ts'
+import { nearest } from '../../platform/index.ts'
 import type { GcpKeys } from './schema.ts'
 
 /** The origin's (origin: gcp_config.go). */

@@ -1,13 +1,8 @@
 // The Compute Engine metadata server.
 // https://cloud.google.com/compute/docs/metadata/querying-metadata
 
-import {
-  askMetadata,
-  type MetadataOptions,
-  neededValue,
-  unavailable,
-} from '../../platform/metadata-server.ts'
-import { ProvisionError } from '../../problems/problem.ts'
+import { askMetadata, type MetadataOptions, neededValue, unavailable } from '../../platform/index.ts'
+import { ProvisionError } from '../../problems/index.ts'
 
 /** Values that may stand as a host in `master_url` (origin: provconfig/config.go), and what each of them is. */
 export const gceHostAliases = { 'internal-ip': 'address', 'external-ip': 'address' } as const

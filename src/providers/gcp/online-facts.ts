@@ -1,6 +1,5 @@
 // What a launch has to know that the file does not say, and the slots of machine types: asked for, and kept for a while.
-import type { MetadataOptions } from '../../platform/metadata-server.ts'
-import type { Clock } from '../../platform/ports.ts'
+import type { Clock, MetadataOptions } from '../../platform/index.ts'
 import { keptAnswer, ownIdentity } from '../online-facts.ts'
 import type { GceApi, MachineType } from './client.ts'
 import { codeOf } from './errors.ts'

@@ -1,7 +1,7 @@
 // The properties of a VM of one machine type: `base_config` with the pool's keys laid over it.
-import type { MasterAddress } from '../../pki/trust-plan.ts'
-import type { CapacityType, Offering } from '../../planner/snapshot.ts'
-import { type Problem, problem } from '../../problems/problem.ts'
+import type { MasterAddress } from '../../pki/index.ts'
+import type { CapacityType, Offering } from '../../planner/index.ts'
+import { type Problem, problem } from '../../problems/index.ts'
 import type { Intent, Ownership } from '../contract.ts'
 import {
   baseProperties,

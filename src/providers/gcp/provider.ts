@@ -1,10 +1,9 @@
 // Agents on Google Compute Engine.
 
 import { randomUUID } from 'node:crypto'
-import { lastStage, type Stage } from '../../agent-setup/stages.ts'
-import { limit } from '../../platform/limit.ts'
-import type { MetadataOptions } from '../../platform/metadata-server.ts'
-import { ProvisionError } from '../../problems/problem.ts'
+import { lastStage, type Stage } from '../../agent-setup/index.ts'
+import { limit, type MetadataOptions } from '../../platform/index.ts'
+import { ProvisionError } from '../../problems/index.ts'
 import type {
   LaunchOrder,
   LaunchResult,

@@ -1,9 +1,8 @@
 // The Compute Engine requests of a launch as data: what `--dry-run` shows is what the provider sends.
-import type { AgentSetup } from '../../agent-setup/setup.ts'
-import type { Offering } from '../../planner/snapshot.ts'
-import { derivedName, derivedUuid } from '../../platform/derived-id.ts'
-import type { MetadataOptions } from '../../platform/metadata-server.ts'
-import { type Problem, ProvisionError, problem } from '../../problems/problem.ts'
+import type { AgentSetup } from '../../agent-setup/index.ts'
+import type { Offering } from '../../planner/index.ts'
+import { derivedName, derivedUuid, type MetadataOptions } from '../../platform/index.ts'
+import { type Problem, ProvisionError, problem } from '../../problems/index.ts'
 import type { CloudCall, LaunchRequest, RequestInput } from '../contract.ts'
 import type { RegionalBulkInsert, ZonalBulkInsert } from './base-config.ts'
 import { type GceValue, gceMetadata } from './metadata-client.ts'

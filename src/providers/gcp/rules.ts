@@ -1,7 +1,15 @@
 // `type: gcp`: from the keys of the file to the configuration, with the rules between them.
-import { isBareMetal } from '../../config/instance-types.ts'
-import { checkDuplicates, commonRules } from '../../config/provider-keys.ts'
-import { type Block, given, isMapping, note, type Partially, sure } from '../../config/read-block.ts'
+import {
+  type Block,
+  checkDuplicates,
+  commonRules,
+  given,
+  isBareMetal,
+  isMapping,
+  note,
+  type Partially,
+  sure,
+} from '../../config/index.ts'
 import { ownerTags } from '../contract.ts'
 import { bootDiskFor, gcpTypes, lastPart } from './machine-types.ts'
 import type { GcpKeys } from './schema.ts'

@@ -1,8 +1,20 @@
 // Keys of `type: gcp`: the origin's (origin: provconfig/gcp_config.go) and ours.
 import * as z from 'zod/mini'
-import { block, count, flag, key, keyOr, name, names, period, shaped, text } from '../../config/fields.ts'
-import { providerSchema } from '../../config/provider.ts'
-import { instanceTypes, spotKey } from '../../config/provider-keys.ts'
+import {
+  block,
+  count,
+  flag,
+  instanceTypes,
+  key,
+  keyOr,
+  name,
+  names,
+  period,
+  providerSchema,
+  shaped,
+  spotKey,
+  text,
+} from '../../config/index.ts'
 
 /** https://cloud.google.com/compute/docs/labeling-resources#requirements */
 const labelKey = shaped(

@@ -1,6 +1,6 @@
 // How requests reach Google: with credentials, a deadline each, and an answer or a `GceError`, whatever happens.
-import { type Fetch, reasonOf } from '../../platform/http-client.ts'
-import { ProvisionError, problem } from '../../problems/problem.ts'
+import { type Fetch, reasonOf } from '../../platform/index.ts'
+import { ProvisionError, problem } from '../../problems/index.ts'
 import { errorOfAnswer, GceError, gceErrorIn } from './errors.ts'
 
 /** `wait` holds an answer back for two minutes; the others take seconds. */

@@ -1,6 +1,6 @@
 // This machine as a kind of provider: VMs are processes, and the agent is this very program.
 
-import { providerBlock } from '../../config/provider.ts'
+import { providerBlock } from '../../config/index.ts'
 import type { ProviderDefinition } from '../definition.ts'
 import { machinePartials } from '../templates.generated.ts'
 import { buildRequest, type LocalConfig, localProvider, localRules } from './request.ts'

@@ -1,11 +1,10 @@
 // VMs that are processes on this machine: the rendered script itself runs, in a root directory of its own.
 import { closeSync, createReadStream } from 'node:fs'
 import { join } from 'node:path'
-import { lastStage, type Stage } from '../../agent-setup/stages.ts'
-import type { Offering } from '../../planner/snapshot.ts'
-import { limit } from '../../platform/limit.ts'
-import type { GatedProcess } from '../../platform/processes.ts'
-import { ProvisionError, problem } from '../../problems/problem.ts'
+import { lastStage, type Stage } from '../../agent-setup/index.ts'
+import type { Offering } from '../../planner/index.ts'
+import { type GatedProcess, limit } from '../../platform/index.ts'
+import { ProvisionError, problem } from '../../problems/index.ts'
 import {
   type LaunchOrder,
   type LaunchResult,

@@ -2,10 +2,15 @@
 
 import { createHash } from 'node:crypto'
 import type * as z from 'zod/mini'
-import { count, keyOr } from '../../config/fields.ts'
-import { providerSchema } from '../../config/provider.ts'
-import { commonRules } from '../../config/provider-keys.ts'
-import { type Block, note, type Partially } from '../../config/read-block.ts'
+import {
+  type Block,
+  commonRules,
+  count,
+  keyOr,
+  note,
+  type Partially,
+  providerSchema,
+} from '../../config/index.ts'
 import { type Intent, type LaunchRequest, ownerTagsOf, type RequestInput } from '../contract.ts'
 
 // `type: local`: VMs are processes on this machine. Its keys, and what follows from them.

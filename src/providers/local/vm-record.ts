@@ -11,9 +11,9 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { join } from 'node:path'
-import type { CapacityType, Instance, InstanceState } from '../../planner/snapshot.ts'
-import { writeFileAtomic } from '../../platform/files.ts'
-import { ProvisionError, problem } from '../../problems/problem.ts'
+import type { CapacityType, Instance, InstanceState } from '../../planner/index.ts'
+import { writeFileAtomic } from '../../platform/index.ts'
+import { ProvisionError, problem } from '../../problems/index.ts'
 import { type Ownership, ownerTags } from '../contract.ts'
 import { isInstanceId } from './request.ts'
 

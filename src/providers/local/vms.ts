@@ -1,6 +1,6 @@
 // The local VMs of one pool: looked at, watched, ended; what is known about each stands in its record.
 
-import { failureStages } from '../../agent-setup/stages.ts'
+import { failureStages } from '../../agent-setup/index.ts'
 import {
   type GatedProcess,
   type ProcessEnd,
@@ -9,8 +9,8 @@ import {
   processStart,
   sendSignal,
   startGated,
-} from '../../platform/processes.ts'
-import { type Problem, ProvisionError, problem } from '../../problems/problem.ts'
+} from '../../platform/index.ts'
+import { type Problem, ProvisionError, problem } from '../../problems/index.ts'
 import type { ProviderContext } from '../contract.ts'
 import { type Failure, ownFailure } from '../failure.ts'
 import { rootVariable, vmEnvironment } from './request.ts'

@@ -3,8 +3,8 @@
 import { execFile } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { availableParallelism, cpus } from 'node:os'
-import type { Logger } from '../../platform/ports.ts'
-import { ProvisionError, problem } from '../../problems/problem.ts'
+import type { Logger } from '../../platform/index.ts'
+import { ProvisionError, problem } from '../../problems/index.ts'
 import type { Device } from '../protocol/container.ts'
 import type { AgentOptions } from './options.ts'
 

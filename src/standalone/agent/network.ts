@@ -7,11 +7,16 @@ import { Agent as TlsAgent } from 'node:https'
 import { BlockList, connect, isIP, type Socket } from 'node:net'
 import type { ConnectionOptions } from 'node:tls'
 import * as tls from 'node:tls'
-import { connectAsAgent, dialOptions } from '../../pki/dial-options.ts'
-import { decodeText, readPem } from '../../pki/pem.ts'
-import { type MasterAddress, masterUrl } from '../../pki/trust-plan.ts'
-import type { Logger } from '../../platform/ports.ts'
-import { ProvisionError, problem } from '../../problems/problem.ts'
+import {
+  connectAsAgent,
+  decodeText,
+  dialOptions,
+  type MasterAddress,
+  masterUrl,
+  readPem,
+} from '../../pki/index.ts'
+import type { Logger } from '../../platform/index.ts'
+import { ProvisionError, problem } from '../../problems/index.ts'
 import type { AgentOptions } from './options.ts'
 
 export interface ProxyServer {

@@ -2,11 +2,11 @@
 
 import { readFileSync } from 'node:fs'
 import { hostname } from 'node:os'
-import { blockAt, checkAgentOptions } from '../../agent-setup/agent-config.ts'
-import { readYaml } from '../../config/yaml.ts'
-import type { MasterAddress } from '../../pki/trust-plan.ts'
-import { nearest } from '../../platform/nearest.ts'
-import { isError, type Problem, problem } from '../../problems/problem.ts'
+import { blockAt, checkAgentOptions } from '../../agent-setup/index.ts'
+import { readYaml } from '../../config/index.ts'
+import type { MasterAddress } from '../../pki/index.ts'
+import { nearest } from '../../platform/index.ts'
+import { isError, type Problem, problem } from '../../problems/index.ts'
 
 export type AgentSlotType = 'gpu' | 'cuda' | 'rocm' | 'cpu' | 'auto' | 'none'
 

@@ -1,10 +1,8 @@
 // An agent without a machine, disabled as soon as it has joined. A master without `provider` refuses work that no agent is
 // large enough for, and counts disabled agents (origin: agentrm/resource_pool.go). Experimental: never shown on a real master.
-import type { Endpoint } from '../../demand/determined/connections.ts'
-import type { DeterminedDemand } from '../../demand/determined/source.ts'
-import { placeholderId } from '../../demand/determined/view.ts'
-import type { Clock, Logger } from '../../platform/ports.ts'
-import { ProvisionError } from '../../problems/problem.ts'
+import { type DeterminedDemand, type Endpoint, placeholderId } from '../../demand/index.ts'
+import type { Clock, Logger } from '../../platform/index.ts'
+import { ProvisionError } from '../../problems/index.ts'
 import { type Device, failureTypes } from '../protocol/container.ts'
 import { type AgentConnection, connectAgentSocket } from '../protocol/dial.ts'
 import type { AgentMessage } from '../protocol/messages.ts'

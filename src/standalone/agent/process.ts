@@ -1,7 +1,6 @@
 // The process around the built-in agent: its options, its log, its signals.
-import { systemClock } from '../../platform/clock.ts'
-import { createLogger, type LogLevel, tellProblems } from '../../platform/log.ts'
-import { ProvisionError } from '../../problems/problem.ts'
+import { createLogger, type LogLevel, systemClock, tellProblems } from '../../platform/index.ts'
+import { ProvisionError } from '../../problems/index.ts'
 import {
   flagOf,
   type OptionKind,

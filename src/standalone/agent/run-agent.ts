@@ -2,9 +2,9 @@
 
 import { execFile } from 'node:child_process'
 import { hostname } from 'node:os'
-import { masterUrl } from '../../pki/trust-plan.ts'
-import type { Clock, Logger } from '../../platform/ports.ts'
-import { ProvisionError } from '../../problems/problem.ts'
+import { masterUrl } from '../../pki/index.ts'
+import type { Clock, Logger } from '../../platform/index.ts'
+import { ProvisionError } from '../../problems/index.ts'
 import { ownAgentVersion } from '../protocol/accept.ts'
 import type { Device } from '../protocol/container.ts'
 import { mustRestart } from '../protocol/messages.ts'

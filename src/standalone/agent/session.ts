@@ -1,17 +1,17 @@
 // One connection to the master: from the dial to its end.
 
-import { dialOptions } from '../../pki/dial-options.ts'
 import {
   classify,
   dialMaster,
+  dialOptions,
   isCertificateCode,
   type PreflightCode,
+  presentedFacts,
   rootFault,
   withTlsCode,
-} from '../../pki/preflight-dial.ts'
-import { presentedFacts } from '../../pki/preflight-explain.ts'
-import type { Clock, Logger } from '../../platform/ports.ts'
-import { type Problem, ProvisionError } from '../../problems/problem.ts'
+} from '../../pki/index.ts'
+import type { Clock, Logger } from '../../platform/index.ts'
+import { type Problem, ProvisionError } from '../../problems/index.ts'
 import { type ConnectionEnd, dialTimeout } from '../protocol/connection.ts'
 import type { Device } from '../protocol/container.ts'
 import { type AgentConnection, connectAgentSocket } from '../protocol/dial.ts'

@@ -1,9 +1,14 @@
 // The process of a task: a shell that waits for it, so that its exit status is known even when no agent saw the end.
 import { closeSync, existsSync, openSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { writeFileAtomic } from '../../platform/files.ts'
-import type { Clock } from '../../platform/ports.ts'
-import { type GatedProcess, processStart, sendSignal, startGated } from '../../platform/processes.ts'
+import {
+  type Clock,
+  type GatedProcess,
+  processStart,
+  sendSignal,
+  startGated,
+  writeFileAtomic,
+} from '../../platform/index.ts'
 import {
   type Container,
   type ContainerFailure,

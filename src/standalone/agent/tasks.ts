@@ -3,8 +3,7 @@
 
 import { closeSync, existsSync, fstatSync, openSync, readFileSync, readSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import type { Clock, Logger } from '../../platform/ports.ts'
-import type { GatedProcess } from '../../platform/processes.ts'
+import type { Clock, GatedProcess, Logger } from '../../platform/index.ts'
 import type { Container, Device } from '../protocol/container.ts'
 import type { MasterInfo, StartContainer } from '../protocol/messages.ts'
 import type { AgentOptions } from './options.ts'

@@ -3,8 +3,8 @@
 import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { TLSSocket } from 'node:tls'
-import { pathOf, refuseUpgrade, sendJson } from '../../http/router.ts'
-import type { Clock, Handler, Logger, UpgradeHandler } from '../../platform/ports.ts'
+import { pathOf, refuseUpgrade, sendJson } from '../../http/index.ts'
+import type { Clock, Handler, Logger, UpgradeHandler } from '../../platform/index.ts'
 import {
   type AcceptHandlers,
   createAcceptor,

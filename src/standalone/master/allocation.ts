@@ -1,5 +1,5 @@
 // A piece of work, from its submission to its end.
-import { isOver } from '../../http/job-view.ts'
+import { isOver } from '../../http/index.ts'
 import {
   type Container,
   type ContainerFailure,

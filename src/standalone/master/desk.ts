@@ -1,8 +1,8 @@
 // Where work is handed in, given to agents, followed and brought to its end. Decisions are the pure functions beside this
 // file; here they are written down first and carried out then, so that a crash in between repeats nothing.
 
-import { isOver } from '../../http/job-view.ts'
-import type { Clock, Logger } from '../../platform/ports.ts'
+import { isOver } from '../../http/index.ts'
+import type { Clock, Logger } from '../../platform/index.ts'
 import type { Container } from '../protocol/container.ts'
 import type { AgentMessage, ContainerReattachAck, MasterMessage } from '../protocol/messages.ts'
 import type { Agent, AgentEvent } from './agent.ts'

@@ -1,11 +1,11 @@
 // The built-in master, put together: agents join it, work is handed to it, and its REST API tells about both.
 
 import { randomUUID } from 'node:crypto'
-import type { MasterConfig } from '../../config/master-config.ts'
-import type { AgentState, Demand } from '../../planner/snapshot.ts'
-import type { Clock, Handler, Logger, UpgradeHandler } from '../../platform/ports.ts'
-import type { Problem } from '../../problems/problem.ts'
-import type { AnyProvider } from '../../providers/definition.ts'
+import type { MasterConfig } from '../../config/index.ts'
+import type { AgentState, Demand } from '../../planner/index.ts'
+import type { Clock, Handler, Logger, UpgradeHandler } from '../../platform/index.ts'
+import type { Problem } from '../../problems/index.ts'
+import type { AnyProvider } from '../../providers/index.ts'
 import type { MasterInfo } from '../protocol/messages.ts'
 import {
   type Agent,

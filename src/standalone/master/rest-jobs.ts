@@ -1,6 +1,6 @@
 // The job queue in Determined's shapes: each of our allocations is a job of its own (origin: master/internal/api_job.go).
 
-import { isOver } from '../../http/job-view.ts'
+import { isOver } from '../../http/index.ts'
 import { containerStates } from '../protocol/container.ts'
 import { type Allocation, live, type Placed } from './allocation.ts'
 import { inOrder } from './queue.ts'

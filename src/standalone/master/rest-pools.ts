@@ -1,9 +1,7 @@
 // GET /api/v1/resource-pools in Determined's shape (origin: proto/src/determined/resourcepool/v1/resourcepool.proto).
-import type { PoolConfig } from '../../config/master-config.ts'
-import type { ProviderConfig } from '../../config/provider-keys.ts'
-import type { ResourcePool } from '../../http/job-view.ts'
-import { infoView } from '../../http/status-endpoints.ts'
-import { type AnyProvider, definitionOf, type ResourcePoolFacts } from '../../providers/definition.ts'
+import type { PoolConfig, ProviderConfig } from '../../config/index.ts'
+import { infoView, type ResourcePool } from '../../http/index.ts'
+import { type AnyProvider, definitionOf, type ResourcePoolFacts } from '../../providers/index.ts'
 import type { MasterInfo } from '../protocol/messages.ts'
 import { type Agent, hasJoined, takesWork } from './agent.ts'
 import type { Placed } from './allocation.ts'

@@ -1,9 +1,8 @@
 // The master's routes, with failures in the shape Determined's gateway has (origin: internal/grpcutil/errors.go).
-import type { Failure } from '../../http/job-view.ts'
-import { answerRoutes, type Reply, type Route } from '../../http/router.ts'
-import type { Handler } from '../../platform/ports.ts'
+import { answerRoutes, type Failure, type Reply, type Route } from '../../http/index.ts'
+import type { Handler } from '../../platform/index.ts'
 
-export { ok, type Reply, type Route } from '../../http/router.ts'
+export { ok, type Reply, type Route } from '../../http/index.ts'
 
 /** gRPC's code and name for each HTTP status the gateway answers. */
 const grpc: Record<number, [number, string]> = {

@@ -1,6 +1,5 @@
 // Our own doors for work: hand it in, look at it, end it. Determined has no such plain ones.
-import type { AllWork, OneWork, WorkLogs, WorkView } from '../../http/job-view.ts'
-import type { Written } from '../../http/view.ts'
+import type { AllWork, OneWork, WorkLogs, WorkView, Written } from '../../http/index.ts'
 import type { Allocation } from './allocation.ts'
 import type { Desk } from './desk.ts'
 import { failure, ok, type Reply, type Route, timestamp } from './rest-router.ts'

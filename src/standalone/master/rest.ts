@@ -1,9 +1,9 @@
 // Every route of the master, in one list.
 
 import { randomUUID } from 'node:crypto'
-import type { MasterConfig } from '../../config/master-config.ts'
-import type { Problem } from '../../problems/problem.ts'
-import type { AnyProvider } from '../../providers/definition.ts'
+import type { MasterConfig } from '../../config/index.ts'
+import type { Problem } from '../../problems/index.ts'
+import type { AnyProvider } from '../../providers/index.ts'
 import type { MasterInfo } from '../protocol/messages.ts'
 import type { Registry } from './agents.ts'
 import type { Desk } from './desk.ts'

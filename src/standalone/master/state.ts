@@ -1,7 +1,12 @@
 // Keeps the master's state on the disk: appends, compacts, and when the disk fails, waits and writes everything anew.
-import { type OpenedJournal, openJournal } from '../../platform/journal.ts'
-import type { Clock, JournalRecord, Logger } from '../../platform/ports.ts'
-import { type Problem, problem } from '../../problems/problem.ts'
+import {
+  type Clock,
+  type JournalRecord,
+  type Logger,
+  type OpenedJournal,
+  openJournal,
+} from '../../platform/index.ts'
+import { type Problem, problem } from '../../problems/index.ts'
 import type { Agent } from './agent.ts'
 import type { Allocation } from './allocation.ts'
 

@@ -1,7 +1,6 @@
 // All work of a master: what waits and runs, and the last that is over.
 
-import { isOver, type LogLine } from '../../http/job-view.ts'
-import type { Written } from '../../http/view.ts'
+import { isOver, type LogLine, type Written } from '../../http/index.ts'
 import type { ContainerLog } from '../protocol/messages.ts'
 import { type Allocation, live, type Placed } from './allocation.ts'
 

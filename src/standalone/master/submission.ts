@@ -1,6 +1,6 @@
 // What people hand in, as JSON, turned into a submission or into what is wrong with it.
-import { type WorkOrder, workOrderSchema } from '../../http/job-view.ts'
-import { parseDuration } from '../../platform/duration.ts'
+import { type WorkOrder, workOrderSchema } from '../../http/index.ts'
+import { parseDuration } from '../../platform/index.ts'
 import { fileType, type RunArchive } from '../protocol/container.ts'
 import type { StartContainer } from '../protocol/messages.ts'
 import { type Allocation, type Placed, priorities, type Submission, type Work } from './allocation.ts'

@@ -2,8 +2,8 @@
 import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { type WebSocket, WebSocketServer } from 'ws'
-import { refuseUpgrade } from '../../http/router.ts'
-import type { Clock } from '../../platform/ports.ts'
+import { refuseUpgrade } from '../../http/index.ts'
+import type { Clock } from '../../platform/index.ts'
 import {
   agentFlow,
   type Connection,

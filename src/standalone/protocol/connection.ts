@@ -1,6 +1,6 @@
 // One end of the agent socket: whole messages in and out, pings, and a single, typed end.
 import { WebSocket } from 'ws'
-import type { Clock } from '../../platform/ports.ts'
+import type { Clock } from '../../platform/index.ts'
 import type { Decoded } from './messages.ts'
 
 /** `closed`: the other end said so. `ended`: we did. The rest are faults of the peer or of the network. */

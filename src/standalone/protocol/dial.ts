@@ -2,9 +2,9 @@
 import type { Agent, IncomingMessage } from 'node:http'
 import type { ConnectionOptions as TlsOptions } from 'node:tls'
 import { WebSocket } from 'ws'
-import { type MasterAddress, masterUrl } from '../../pki/trust-plan.ts'
-import type { Clock } from '../../platform/ports.ts'
-import { ProvisionError, problem } from '../../problems/problem.ts'
+import { type MasterAddress, masterUrl } from '../../pki/index.ts'
+import type { Clock } from '../../platform/index.ts'
+import { ProvisionError, problem } from '../../problems/index.ts'
 import {
   type Connection,
   type ConnectionEnd,

@@ -7,8 +7,8 @@ import { join } from 'node:path'
 import type { UserData } from '../../../src/agent-setup/pack.ts'
 import { lastStage } from '../../../src/agent-setup/stages.ts'
 import type { ListenOptions } from '../../../src/http/listen.ts'
-import { builtInProviders } from '../../../src/providers/registry.ts'
-import { prepareAll } from '../../../src/provisioner/prepare.ts'
+import { builtInProviders } from '../../../src/providers/index.ts'
+import { planAll } from '../../../src/provisioner/prepare.ts'
 import type { Agent } from '../../../src/standalone/master/agent.ts'
 import { loadConfig } from '../../support/config.ts'
 import { startMaster, type TestMaster } from '../../support/master.ts'
@@ -101,7 +101,7 @@ export class Site {
     // JSON is YAML.
     const { config, problems } = loadConfig(this.file(JSON.stringify(yaml)))
     if (!config) throw new Error(JSON.stringify(problems))
-    const { plans, problems: common } = await prepareAll(config, {
+    const { plans, problems: common } = await planAll(config, {
       now: Date.now(),
       localAgent: [],
       providers: builtInProviders,

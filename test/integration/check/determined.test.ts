@@ -2,7 +2,7 @@
 
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { systemClock } from '../../../src/platform/clock.ts'
-import { builtInProviders } from '../../../src/providers/registry.ts'
+import { builtInProviders } from '../../../src/providers/index.ts'
 import { checkAll } from '../../../src/provisioner/check.ts'
 import { type Opened, openFake } from '../../support/fake-determined/opened.ts'
 import { silentLogger } from '../../support/silent-logger.ts'

@@ -5,7 +5,7 @@ import { afterEach, beforeEach, expect, it } from 'vitest'
 import { type Client, createClient } from '../../../src/http/client.ts'
 import { listWork, submitWork } from '../../../src/http/work-client.ts'
 import type { Clock } from '../../../src/platform/ports.ts'
-import type { ProvisionError } from '../../../src/problems/problem.ts'
+import type { ProvisionError } from '../../../src/problems/index.ts'
 import { startMaster, type TestMaster, token } from '../../support/master.ts'
 
 let m: TestMaster

@@ -1,7 +1,7 @@
 // The placeholder agent on the true wire: what it says, and that it leaves rather than be given work. Experimental.
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { PendingAllocation } from '../../../src/planner/snapshot.ts'
-import { ProvisionError, problem } from '../../../src/problems/problem.ts'
+import { ProvisionError, problem } from '../../../src/problems/index.ts'
 import { holdPlaceholder, type PlaceholderOptions } from '../../../src/standalone/agent/placeholder.ts'
 import { FastClock } from '../../support/fast-clock.ts'
 import { options, type ScriptedMaster, scriptedMaster } from '../../support/scripted-master.ts'

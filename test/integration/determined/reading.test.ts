@@ -1,6 +1,6 @@
 // Reading a Determined master over real sockets: pages, faults, refusals, limits, and giving back what was drained.
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import type { ProvisionError } from '../../../src/problems/problem.ts'
+import type { ProvisionError } from '../../../src/problems/index.ts'
 import { type Opened, openFake } from '../../support/fake-determined/opened.ts'
 import { finish, giveUp, join, lose, place, submit } from '../../support/fake-determined/world.ts'
 import { FastClock } from '../../support/fast-clock.ts'

@@ -2,7 +2,7 @@
 import { afterEach, describe, expect, it } from 'vitest'
 import { createDevelopmentChain } from '../../../src/pki/development-ca.ts'
 import { dialOptions } from '../../../src/pki/dial-options.ts'
-import type { ProvisionError } from '../../../src/problems/problem.ts'
+import type { ProvisionError } from '../../../src/problems/index.ts'
 import { pastReconnectPeriod } from '../../../src/standalone/protocol/messages.ts'
 import { gpu, masterConfig, startMaster, type TestMaster } from '../../support/master.ts'
 import { until } from '../../support/server.ts'

@@ -1,6 +1,6 @@
 // A pool's real loop between a simulated cloud and a fake Determined master on a real socket, on a clock that runs fast.
 import type { DeterminedDemand } from '../../../src/demand/determined/source.ts'
-import { createPoolFleet, type PoolFleet } from '../../../src/fleet/pool-fleet.ts'
+import { createPoolFleet, type PoolFleet } from '../../../src/fleet/index.ts'
 import type { FleetEvent } from '../../../src/fleet/run.ts'
 import type { Policy } from '../../../src/planner/snapshot.ts'
 import { type Cloud, createCloud, noFaults } from '../../../src/simulator/cloud.ts'

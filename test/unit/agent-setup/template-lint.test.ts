@@ -1,7 +1,7 @@
 import Handlebars from 'handlebars'
 import { describe, expect, it } from 'vitest'
 import { lintTemplate, vocabularyOf } from '../../../src/agent-setup/user-template.ts'
-import { placeOf } from '../../../src/problems/problem.ts'
+import { placeOf } from '../../../src/problems/index.ts'
 import { machines } from '../../support/agent-setups.ts'
 
 /** `CODE line:column`, of a template whose first line is the shebang. */

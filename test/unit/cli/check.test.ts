@@ -1,7 +1,7 @@
 // What `provision check` prints for people.
 import { describe, expect, it } from 'vitest'
 import { checkLines, countLine } from '../../../src/cli/check.ts'
-import { problem } from '../../../src/problems/problem.ts'
+import { problem } from '../../../src/problems/index.ts'
 import { exitOfRows, rowsOf } from '../../../src/provisioner/check-rows.ts'
 
 const { passed, notChecked, of } = rowsOf('pool gpu')

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { liveArea, type Picture, watchPicture } from '../../../src/cli/table.ts'
 import type { Terminal } from '../../../src/cli/terminal.ts'
-import { ProvisionError, problem } from '../../../src/problems/problem.ts'
+import { ProvisionError, problem } from '../../../src/problems/index.ts'
 
 const away = new ProvisionError(problem('NOT_RUNNING', 'nobody is there'))
 const broken = new ProvisionError(problem('MASTER_FAULT', 'the end'))

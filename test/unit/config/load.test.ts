@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { reportProblem, reportProblems } from '../../../src/config/report.ts'
-import type { Problem } from '../../../src/problems/problem.ts'
+import type { Problem } from '../../../src/problems/index.ts'
 import { loadConfig, parseConfig } from '../../support/config.ts'
 import { aws, local } from './marked.ts'
 

@@ -1,7 +1,7 @@
 // Configurations with a mark where a problem is expected: `➤` stands before the very character.
 
 import type { ProblemCode } from '../../../src/problems/codes.ts'
-import type { Problem } from '../../../src/problems/problem.ts'
+import type { Problem } from '../../../src/problems/index.ts'
 import { parseConfig } from '../../support/config.ts'
 
 export interface WrongInput {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { problem } from '../../../src/problems/problem.ts'
+import { problem } from '../../../src/problems/index.ts'
 import { minute, second } from '../../support/planner.ts'
 import { codesOf, problemsOf, startBench, startSettled } from '../../support/pool-bench.ts'
 import { userDataOf } from '../../support/user-data.ts'

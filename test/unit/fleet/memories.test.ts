@@ -18,7 +18,7 @@ import {
 } from '../../../src/fleet/failures.ts'
 import type { FailureClass, Instance, Offering } from '../../../src/planner/snapshot.ts'
 import { delayAfter } from '../../../src/platform/backoff.ts'
-import { problem } from '../../../src/problems/problem.ts'
+import { problem } from '../../../src/problems/index.ts'
 import type { LaunchFailure } from '../../../src/providers/contract.ts'
 
 const now = Date.parse('2026-11-23T12:00:00Z')

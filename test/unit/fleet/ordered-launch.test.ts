@@ -1,6 +1,6 @@
 // A person may launch what nobody needs, and never what is not safe.
 import { describe, expect, it } from 'vitest'
-import { type ProvisionError, problem } from '../../../src/problems/problem.ts'
+import { type ProvisionError, problem } from '../../../src/problems/index.ts'
 import { minute } from '../../support/planner.ts'
 import { type PoolBench, startBench, startSettled } from '../../support/pool-bench.ts'
 

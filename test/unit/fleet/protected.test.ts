@@ -1,7 +1,7 @@
 // A VM that the cloud refuses to end (EC2's termination protection): reported, asked for ever more seldom, and no reason
 // to leave the others.
 import { expect, it } from 'vitest'
-import { problem } from '../../../src/problems/problem.ts'
+import { problem } from '../../../src/problems/index.ts'
 import { simulatedProvider } from '../../../src/simulator/provider.ts'
 import { minute } from '../../support/planner.ts'
 import { owner, type PoolBench, problemsOf, startSettled } from '../../support/pool-bench.ts'

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { emptyMemory, type PoolMemory } from '../../../src/fleet/memory.ts'
 import { checkpointOf, type PoolRecord, recall } from '../../../src/fleet/records.ts'
 import type { JournalRecord } from '../../../src/platform/ports.ts'
-import { problem } from '../../../src/problems/problem.ts'
+import { problem } from '../../../src/problems/index.ts'
 import { idle, now, offering, vm } from '../../support/planner.ts'
 import { userDataOf } from '../../support/user-data.ts'
 

@@ -7,7 +7,7 @@ import {
   listInstances,
   poolStatus,
 } from '../../../src/http/fleet-client.ts'
-import { ProvisionError } from '../../../src/problems/problem.ts'
+import { ProvisionError } from '../../../src/problems/index.ts'
 
 function answering(status: number, value: unknown) {
   const asked: unknown[][] = []

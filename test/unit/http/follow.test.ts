@@ -3,7 +3,7 @@ import { expect, it } from 'vitest'
 import type { Client } from '../../../src/http/client.ts'
 import { followWork } from '../../../src/http/work-client.ts'
 import type { Clock } from '../../../src/platform/ports.ts'
-import { ProvisionError, problem } from '../../../src/problems/problem.ts'
+import { ProvisionError, problem } from '../../../src/problems/index.ts'
 
 /** One look at the master: the state it tells, and all lines it remembers; or no answer. */
 type Look = { state: string; lines: string[]; count?: number } | 'silence'

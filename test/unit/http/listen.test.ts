@@ -12,7 +12,7 @@ import { readJson, sendJson } from '../../../src/http/router.ts'
 import { healthHandler } from '../../../src/http/status-endpoints.ts'
 import { createDevelopmentChain, type DevelopmentChain } from '../../../src/pki/development-ca.ts'
 import type { Handler } from '../../../src/platform/ports.ts'
-import type { ProvisionError } from '../../../src/problems/problem.ts'
+import type { ProvisionError } from '../../../src/problems/index.ts'
 import { rawClient, rawTlsClient, until } from '../../support/server.ts'
 import { silentLogger } from '../../support/silent-logger.ts'
 

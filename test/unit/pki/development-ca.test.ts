@@ -2,7 +2,7 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { createDevelopmentChain, type DevelopmentChain } from '../../../src/pki/development-ca.ts'
-import { ProvisionError } from '../../../src/problems/problem.ts'
+import { ProvisionError } from '../../../src/problems/index.ts'
 
 const now = Date.parse('2026-11-23T12:00:00.789Z')
 const day = 86_400_000

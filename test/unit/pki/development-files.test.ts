@@ -18,7 +18,7 @@ import {
   type DevelopmentChain,
   writeDevelopmentChain,
 } from '../../../src/pki/development-ca.ts'
-import type { ProvisionError } from '../../../src/problems/problem.ts'
+import type { ProvisionError } from '../../../src/problems/index.ts'
 
 const names = [
   'chain.crt',

@@ -4,7 +4,7 @@ import { applyPreflight, type PreflightResult, type Verdict, verdictOf } from '.
 import type { PreflightCode } from '../../../src/pki/preflight-dial.ts'
 import { explain } from '../../../src/pki/preflight-explain.ts'
 import type { TrustMode, TrustPlan } from '../../../src/pki/trust-plan.ts'
-import { problem } from '../../../src/problems/problem.ts'
+import { problem } from '../../../src/problems/index.ts'
 
 function plan(mode: TrustMode): TrustPlan {
   return { mode, modeReason: '', certificateName: 'm.example', certificateNameReason: '', chain: [] }

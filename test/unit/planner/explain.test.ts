@@ -2,7 +2,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { type Explanation, explain } from '../../../src/planner/explain.ts'
-import { plan } from '../../../src/planner/plan.ts'
+import { plan } from '../../../src/planner/index.ts'
 import type { Policy, Snapshot } from '../../../src/planner/snapshot.ts'
 import {
   busy,

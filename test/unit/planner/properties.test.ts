@@ -2,7 +2,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { Decision } from '../../../src/planner/decision.ts'
-import { plan } from '../../../src/planner/plan.ts'
+import { plan } from '../../../src/planner/index.ts'
 import type { KnownAgent, KnownInstance, Policy, Snapshot } from '../../../src/planner/snapshot.ts'
 import { launched, now, snapshot } from '../../support/planner.ts'
 import { offerings, pending, policies, snapshots } from '../../support/snapshots.ts'

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { contentsFingerprint } from '../../../src/platform/files.ts'
 import { type Loaded, type WatchOptions, watchFiles } from '../../../src/platform/watch.ts'
-import { type Problem, ProvisionError, problem } from '../../../src/problems/problem.ts'
+import { type Problem, ProvisionError, problem } from '../../../src/problems/index.ts'
 import { FakeClock } from '../../support/fake-clock.ts'
 
 let clock: FakeClock

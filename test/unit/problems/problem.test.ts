@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { exitStatusOf } from '../../../src/cli/terminal.ts'
-import { ProvisionError, placeOf, problem } from '../../../src/problems/problem.ts'
+import { ProvisionError, placeOf, problem } from '../../../src/problems/index.ts'
 
 describe('a problem', () => {
   it('takes severity and remedy from the table of codes', () => {

@@ -5,7 +5,7 @@ import type { Clock } from '../../../src/platform/ports.ts'
 import { ec2Metadata, machineOnAws } from '../../../src/providers/aws/metadata.ts'
 import { resolveHost } from '../../../src/providers/definition.ts'
 import { gceMetadata, machineOnGcp } from '../../../src/providers/gcp/metadata-client.ts'
-import { builtInProviders } from '../../../src/providers/registry.ts'
+import { builtInProviders } from '../../../src/providers/index.ts'
 import { type MetadataServer, metadataServer } from '../../support/metadata-server.ts'
 
 const onAws = {

@@ -1,7 +1,7 @@
 // The steps of a launch, whatever the cloud: in order, each once, the next only for what is missing.
 import { describe, expect, it } from 'vitest'
 import type { FailureClass, Instance } from '../../../src/planner/snapshot.ts'
-import { problem } from '../../../src/problems/problem.ts'
+import { problem } from '../../../src/problems/index.ts'
 import type { LaunchFailure } from '../../../src/providers/contract.ts'
 import { failureFrom } from '../../../src/providers/failure.ts'
 import { runSteps, type StepOutcome, type StepRules } from '../../../src/providers/launch-steps.ts'

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { definitionOf, withProviders } from '../../../src/providers/definition.ts'
-import { builtInProviders } from '../../../src/providers/registry.ts'
+import { builtInProviders } from '../../../src/providers/index.ts'
 
 describe('the registry of providers', () => {
   it.each(builtInProviders.map(({ kind }) => kind))('has one that can be opened for %s', (kind) => {

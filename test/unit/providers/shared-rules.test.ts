@@ -1,7 +1,7 @@
 // What the clouds share: terminating VMs, failures by class, items of a check, and answers that are kept.
 import { describe, expect, it } from 'vitest'
 import type { FailureClass } from '../../../src/planner/snapshot.ts'
-import { ProvisionError, problem } from '../../../src/problems/problem.ts'
+import { ProvisionError, problem } from '../../../src/problems/index.ts'
 import type { CheckItem, TerminateResult } from '../../../src/providers/contract.ts'
 import { attemptWith, failureFrom, fault, orProblem, ownFailure } from '../../../src/providers/failure.ts'
 import { terminateOwn } from '../../../src/providers/launch-steps.ts'

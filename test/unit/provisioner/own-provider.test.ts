@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { configSchema, referencePage } from '../../../src/config/reference.ts'
 import { createProvisioner, createPushDemand, loadConfig, prepareAll } from '../../../src/index.ts'
 import { withProviders } from '../../../src/providers/definition.ts'
-import { builtInProviders } from '../../../src/providers/registry.ts'
+import { builtInProviders } from '../../../src/providers/index.ts'
 import { type Launches, ownRack, rackWith } from '../../support/own-provider.ts'
 
 let dir: string

@@ -2,7 +2,7 @@
 
 import { describe, expect, it } from 'vitest'
 import type { MasterConfig } from '../../../src/config/master-config.ts'
-import { builtInProviders } from '../../../src/providers/registry.ts'
+import { builtInProviders } from '../../../src/providers/index.ts'
 import { planReload } from '../../../src/provisioner/reload.ts'
 import { parseConfig } from '../../support/config.ts'
 

@@ -1,6 +1,6 @@
 import { expect, it, vi } from 'vitest'
 import { tellProblems } from '../../../src/platform/log.ts'
-import { problem } from '../../../src/problems/problem.ts'
+import { problem } from '../../../src/problems/index.ts'
 
 it('the log says where in the file a problem is', () => {
   const logger = { debug: vi.fn(), info: vi.fn(), warn: vi.fn(), error: vi.fn() }

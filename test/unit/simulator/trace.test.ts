@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { placeOf } from '../../../src/problems/problem.ts'
+import { placeOf } from '../../../src/problems/index.ts'
 import { exampleTrace } from '../../../src/simulator/example-trace.ts'
 import { readTrace, type Trace } from '../../../src/simulator/trace.ts'
 import { root } from '../../support/sources.ts'

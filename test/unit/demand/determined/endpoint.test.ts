@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { DemandConfig, TlsFiles } from '../../../../src/config/master-config.ts'
 import { endpointOf } from '../../../../src/demand/determined/connections.ts'
 import { createDevelopmentChain } from '../../../../src/pki/development-ca.ts'
-import { ProvisionError } from '../../../../src/problems/problem.ts'
+import { ProvisionError } from '../../../../src/problems/index.ts'
 
 let dir: string
 let cert: string

@@ -1,7 +1,7 @@
 // How soon a master that does not answer is asked again, and what is said meanwhile.
 import { describe, expect, it } from 'vitest'
 import { watchOutage } from '../../../../src/demand/determined/failures.ts'
-import { ProvisionError, problem } from '../../../../src/problems/problem.ts'
+import { ProvisionError, problem } from '../../../../src/problems/index.ts'
 import { capturingLogger } from '../../../support/capturing-logger.ts'
 import { FakeClock } from '../../../support/fake-clock.ts'
 

@@ -1,7 +1,7 @@
 // How each of EC2's answers is treated. The table is the specification; the provider's own must agree with it.
 import { describe, expect, it } from 'vitest'
 import type { FailureClass } from '../../../../src/planner/snapshot.ts'
-import { ProvisionError, problem } from '../../../../src/problems/problem.ts'
+import { ProvisionError, problem } from '../../../../src/problems/index.ts'
 import { codeOf, ec2Failure, failureTable, refusal } from '../../../../src/providers/aws/errors.ts'
 
 const expected: Record<FailureClass, string[]> = {

@@ -1,6 +1,6 @@
 // Every way Google says no, at once or inside an operation, in our classes.
 import { describe, expect, it } from 'vitest'
-import { ProvisionError, problem } from '../../../../src/problems/problem.ts'
+import { ProvisionError, problem } from '../../../../src/problems/index.ts'
 import { errorOfAnswer, GceError, gceFailure, refusal } from '../../../../src/providers/gcp/errors.ts'
 
 const answer = (status: number, reason: string, message = 'why', headers = {}) =>

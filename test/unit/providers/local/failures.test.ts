@@ -1,6 +1,6 @@
 import { existsSync, rmSync, writeFileSync } from 'node:fs'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { ProvisionError, problem } from '../../../../src/problems/problem.ts'
+import { ProvisionError, problem } from '../../../../src/problems/index.ts'
 import { localFailure } from '../../../../src/providers/local/vms.ts'
 import { idleScript, type LocalPool, localPool } from '../../../support/local-pool.ts'
 

@@ -1,6 +1,6 @@
 // GET /api/v1/resource-pools: what each kind of provider tells of a pool, in the words of Determined's API.
 import { describe, expect, it } from 'vitest'
-import { builtInProviders } from '../../../../src/providers/registry.ts'
+import { builtInProviders } from '../../../../src/providers/index.ts'
 import { poolRoutes } from '../../../../src/standalone/master/rest-pools.ts'
 import { parseConfig } from '../../../support/config.ts'
 

@@ -5,7 +5,7 @@ import type { Duplex } from 'node:stream'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { WebSocket } from 'ws'
 import { refuseUpgrade } from '../../../../src/http/router.ts'
-import type { ProvisionError } from '../../../../src/problems/problem.ts'
+import type { ProvisionError } from '../../../../src/problems/index.ts'
 import { createAcceptor, type MasterConnection } from '../../../../src/standalone/protocol/accept.ts'
 import type { ConnectionEnd } from '../../../../src/standalone/protocol/connection.ts'
 import {

@@ -1,5 +1,11 @@
-// Errors as data: a stable code, what happened and where, and what to do about it.
+// Errors as data: a stable code, what happened and where, and what to do about it; the one table of codes.
+// Every room may import it. It imports nothing.
+// Start here: problem() makes one; the tables beside it hold the codes.
 import { codeInfo, type ProblemCode } from './codes.ts'
+
+export { codeGroups, codeInfo, type ProblemCode, problemCodes } from './codes.ts'
+export { type FleetCode, fleetCodes } from './fleet-codes.ts'
+export { preflightCertificateCodes } from './preflight-codes.ts'
 
 export type Severity = 'error' | 'warning'
 

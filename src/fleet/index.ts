@@ -1,9 +1,10 @@
-// The loop of one pool: it looks at the cloud and at the master, decides, and acts. No pool knows of another.
+// The loop around the plan, one for each pool: observe, decide, act, write down; nothing is forgotten.
+// Imports problems, platform, planner, providers and demand.
+// Start here: createPoolFleet() is the loop, decide.ts one turn of it.
 
-import type { ManualLaunch } from '../planner/snapshot.ts'
-import { delayAfter } from '../platform/backoff.ts'
-import { createBell } from '../platform/limit.ts'
-import { type Problem, ProvisionError, problem } from '../problems/problem.ts'
+import type { ManualLaunch } from '../planner/index.ts'
+import { createBell, delayAfter } from '../platform/index.ts'
+import { type Problem, ProvisionError, problem } from '../problems/index.ts'
 import { type Turn, takeTurn } from './decide.ts'
 import { launchErrorOf } from './failures.ts'
 import { blockedLaunch, tellHolds } from './holds.ts'
@@ -13,6 +14,22 @@ import { checkpointOf, type PoolRecord, recall } from './records.ts'
 import { cleared, undrain } from './removal.ts'
 import { createRun, type PoolDeps, type PoolRun, type PoolSettings } from './run.ts'
 import { type PoolStatus, statusOf } from './status.ts'
+
+export { type Refusal, refusalGrowth } from './failures.ts'
+export type { Track } from './memory.ts'
+export type { FleetEvent, LaunchMaterial, PoolSettings } from './run.ts'
+export type { PoolStatus } from './status.ts'
+export {
+  agent,
+  count,
+  instanceShape,
+  knownOffering,
+  offering,
+  type ShapeOf,
+  text,
+  time,
+  unplaced,
+} from './stored-shapes.ts'
 
 export interface PoolFleet {
   readonly pool: string

@@ -1,14 +1,58 @@
-// From a file, or its text, to the configuration: every problem at once, and a configuration only without errors.
+// From master.yaml to the configuration: reading, rules, defaults, the place of each problem, the reference page.
+// Knows no provider: their definitions are passed in. Imports problems, platform and pki.
+// Start here: loadConfig() reads the file, provider.ts one block by its definition.
 import { isUtf8 } from 'node:buffer'
 import { readFileSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
-import { isError, type Problem, problem } from '../problems/problem.ts'
+import { isError, type Problem, problem } from '../problems/index.ts'
 import { overridesOf, readMaster } from './master.ts'
 import type { MasterConfig } from './master-config.ts'
 import type { ProviderBlock } from './provider.ts'
 import { isAbsent, isMapping, type Reading } from './read-block.ts'
 import { readYaml } from './yaml.ts'
+
+export {
+  block,
+  choice,
+  count,
+  flag,
+  key,
+  keyOr,
+  kinds,
+  list,
+  name,
+  names,
+  needed,
+  oldKey,
+  period,
+  shaped,
+  text,
+} from './fields.ts'
+export { isBareMetal, type TypeWithSlots, typesOf } from './instance-types.ts'
+export type { JsonSchema } from './json-schema.ts'
+export { masterAddressOf } from './master-address.ts'
+export type { DemandConfig, ListenConfig, MasterConfig, PoolConfig, TlsFiles } from './master-config.ts'
+export { type ProviderBlock, providerBlock, providerSchema } from './provider.ts'
+export {
+  type AgentRuntime,
+  type CommonProviderConfig,
+  checkDuplicates,
+  commonRules,
+  defaultAgentImage,
+  givenIn,
+  instanceTypes,
+  type ProviderConfig,
+  spotKey,
+  type TlsOptions,
+} from './provider-keys.ts'
+export { type Block, given, inner, isMapping, note, orList, type Partially, sure } from './read-block.ts'
+export { configSchema } from './reference.ts'
+export { codeFrame, reportProblem } from './report.ts'
+export { demandTypes } from './schema.ts'
+export { type StandardSchema, standardProviderBlock } from './standard-block.ts'
+export * as z from './words.ts'
+export { readYaml, type YamlPath } from './yaml.ts'
 
 export interface LoadOptions {
   /** Every kind of provider a pool may have. */

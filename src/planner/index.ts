@@ -1,6 +1,8 @@
 // The pure decision: from what is known at one moment to what should be done, each step with its reason.
+// Imports problems only: no clock, no network, no environment.
+// Start here: plan() decides, and explain.ts tells why.
 
-import type { FleetCode } from '../problems/fleet-codes.ts'
+import type { FleetCode } from '../problems/index.ts'
 import type { BlockDecision, Decision, LaunchDecision, ReasonCode } from './decision.ts'
 import { type Census, takeCensus } from './inventory.ts'
 import { placeWork, sortWork } from './placement.ts'
@@ -8,6 +10,53 @@ import type { Placement, Wanted } from './placing.ts'
 import { chooseRemovals, forcedEnds, type Removals, stepsOf } from './removals.ts'
 import { allowancesOf, isDemandFresh, isListingUsable, roomBelowMax } from './rules.ts'
 import type { KnownOffering, ManualLaunch, Policy, Snapshot } from './snapshot.ts'
+
+export {
+  type ActReason,
+  type AgentDecision,
+  actReasons,
+  type BlockDecision,
+  type Decision,
+  type LaunchDecision,
+  type MarkDecision,
+  type Reason,
+  type ReasonCode,
+} from './decision.ts'
+export { type Explanation, explain } from './explain.ts'
+export {
+  hasNeverJoined,
+  isDemandFresh,
+  isForced,
+  isListingCertain,
+  isLive,
+  isShortOfSlots,
+  mayTerminate,
+  roomBelowMax,
+} from './rules.ts'
+export {
+  type AgentState,
+  type Breaker,
+  type CapacityType,
+  capacityTypes,
+  type Demand,
+  type FailureClass,
+  failureClasses,
+  fixedPeriods,
+  type Hold,
+  type Instance,
+  type InstanceState,
+  instanceStates,
+  type KnownAgent,
+  type KnownInstance,
+  type KnownOffering,
+  type ManualLaunch,
+  type Offering,
+  offeringKey,
+  type PendingAllocation,
+  type Policy,
+  type Snapshot,
+  type Unplaced,
+} from './snapshot.ts'
 
 /**
  * Decides for one pool. Same input, same output, in whatever order instances, agents and work are given.

@@ -1,0 +1,20 @@
+// Where waiting work is known: the built-in master, a Determined master, a program that pushes it.
+// Imports problems, platform, planner, pki and config.
+// Start with source.ts, the contract.
+export { builtInDemand } from './built-in.ts'
+export { type Endpoint, endpointOf } from './determined/connections.ts'
+export { type DeterminedDemand, determinedDemand, warningsFor } from './determined/source.ts'
+export { placeholderId } from './determined/view.ts'
+export {
+  createDrainList,
+  createPushDemand,
+  createPushSource,
+  type DrainOrders,
+  type PushDemand,
+  type PushedAgent,
+  type PushedDemand,
+  type PushedWork,
+  type ReadDemand,
+  readPush,
+} from './push.ts'
+export type { DemandSource } from './source.ts'

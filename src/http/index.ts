@@ -1,0 +1,60 @@
+// Servers and clients of the program: listeners, access, endpoints, and one schema for what both exchange.
+// Imports every room up to fleet.
+// Start with router.ts; the files named *-view.ts are the schemas.
+export { accessHandler, loadToken } from './access.ts'
+export type { AgentView } from './agent-view.ts'
+export { type Client, createClient, createLocalClient, type MasterClient } from './client.ts'
+export {
+  adoptPool,
+  drainVms,
+  fleetStatus,
+  launchVms,
+  listAgents,
+  listEvents,
+  listInstances,
+  pausePool,
+  poolStatus,
+  resumePool,
+  terminateVms,
+  undrainVms,
+} from './fleet-client.ts'
+export type { FleetOrders, FleetRow } from './fleet-control.ts'
+export { controlHandler } from './fleet-endpoints.ts'
+export type { InstanceView } from './instance-view.ts'
+export {
+  type AllWork,
+  type Failure,
+  isOver,
+  type LogLine,
+  type OneWork,
+  type ResourcePool,
+  type WorkLogs,
+  type WorkOrder,
+  type WorkView,
+  workOrderSchema,
+} from './job-view.ts'
+export { type Listener, listen, listenLocally } from './listen.ts'
+export type { Removed } from './order-view.ts'
+export type { FleetStatus, PoolOverview, ProcessView } from './pool-view.ts'
+export { openPushDoor } from './push-endpoint.ts'
+export type { ReasonView } from './reason-view.ts'
+export { answerRoutes, anyOf, ok, pathOf, type Reply, type Route, refuseUpgrade, sendJson } from './router.ts'
+export {
+  healthHandler,
+  type Info,
+  infoHandler,
+  infoView,
+  metricsHandler,
+  productName,
+  readyHandler,
+} from './status-endpoints.ts'
+export { type Target, type TrustMemory, targetByConfig, targetByUrl } from './target.ts'
+export {
+  acquaintance,
+  type Stranger,
+  strangerProblem,
+  type TrustedMaster,
+  trustedMasters,
+} from './untrusted-server.ts'
+export type { Written } from './view.ts'
+export { followWork, isNoAnswer, killWork, listWork, logsOf, showWork, submitWork } from './work-client.ts'

@@ -1,0 +1,58 @@
+// Certificates: what every verifier will say of a chain, whether a master can be joined, a development CA.
+// Imports problems and platform.
+// Start with chain.ts and checks.ts, which judge; preflight.ts dials.
+export type { Certificate } from './certificate.ts'
+export { readCertificates } from './chain.ts'
+export {
+  isLoneSelfSigned,
+  keepsTrust,
+  loadMaterial,
+  pathFacts,
+  readTextFile,
+  servedPair,
+  type TlsMaterial,
+} from './credentials.ts'
+export { createDevelopmentChain, developmentFiles, writeDevelopmentChain } from './development-ca.ts'
+export { type AgentDialOptions, connectAsAgent, type DialTrust, dialOptions } from './dial-options.ts'
+export { showName } from './distinguished-name.ts'
+export { canonicalName, covers, isHostname, underWildcard, usableNames } from './names.ts'
+export { decodeText, readPem } from './pem.ts'
+export { applyPreflight, type PreflightResult, preflight } from './preflight.ts'
+export {
+  classify,
+  type DialOutcome,
+  dialMaster,
+  isCertificateCode,
+  type MasterInfo,
+  type PreflightCode,
+  rootFault,
+  withTlsCode,
+} from './preflight-dial.ts'
+export { describe, endsInRoot, type PresentedCertificate, presentedFacts } from './preflight-explain.ts'
+export {
+  bundledRoots,
+  findWellKnownRoot,
+  loadTrustAnchors,
+  type RootSource,
+  type TrustAnchors,
+} from './trust-anchors.ts'
+export {
+  anchorsOf,
+  type CertificateFacts,
+  type HostAlias,
+  type MasterAddress,
+  type MasterScheme,
+  masterUrl,
+  preflightModes,
+  type TrustMode,
+  type TrustPlan,
+  trustModes,
+} from './trust-plan.ts'
+export {
+  type PlaceVariables,
+  pairs,
+  parseFingerprint,
+  type TrustStore,
+  trustStore,
+  trustStoreFile,
+} from './trust-store.ts'

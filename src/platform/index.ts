@@ -1,0 +1,29 @@
+// What the program needs of the machine it runs on: clock, files, locks, journal, processes, log, metrics.
+// Every room but the pure ones may import it. It imports problems.
+// Start with ports.ts: the interfaces that tests and the simulation replace.
+export { delayAfter, type Growth, retry } from './backoff.ts'
+export { systemClock } from './clock.ts'
+export { derivedName, derivedUuid } from './derived-id.ts'
+export { formatDuration, parseDuration } from './duration.ts'
+export { contentsFingerprint, fileNameOf, writeFileAtomic } from './files.ts'
+export { type Fetch, readAll, reasonOf, timedOut } from './http-client.ts'
+export { ipVersion } from './ip-address.ts'
+export { type OpenedJournal, openJournal } from './journal.ts'
+export { createBell, limit, withDeadline } from './limit.ts'
+export { type Lock, takeLock, withFlock } from './locks.ts'
+export { createLogger, type LogFormat, type LogLevel, redact, tellProblems } from './log.ts'
+export { askMetadata, type MetadataOptions, neededValue, unavailable } from './metadata-server.ts'
+export { createPrometheusMetrics, type PrometheusMetrics } from './metrics.ts'
+export { nearest } from './nearest.ts'
+export type { Clock, Handler, Journal, JournalRecord, Logger, Metrics, UpgradeHandler } from './ports.ts'
+export {
+  type GatedProcess,
+  type ProcessEnd,
+  processesWith,
+  processGroup,
+  processStart,
+  sendSignal,
+  startGated,
+} from './processes.ts'
+export { firstWrong } from './schema-words.ts'
+export { type Loaded, watchAndReport } from './watch.ts'

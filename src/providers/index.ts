@@ -1,0 +1,34 @@
+// Clouds behind one contract: a definition each, which brings everything that is known of its cloud.
+// Imports problems, platform, planner, pki, config and agent-setup; an SDK only behind open().
+// Start with definition.ts, what is known of a cloud, and contract.ts, what an opened one does.
+import { aws } from './aws/definition.ts'
+import type { AnyProvider } from './definition.ts'
+import { gcp } from './gcp/definition.ts'
+import { local } from './local/definition.ts'
+
+export {
+  type CheckItem,
+  type LaunchFailure,
+  type LaunchOrder,
+  type LaunchRequest,
+  type LaunchResult,
+  type Listing,
+  type Ownership,
+  ownerTags,
+  ownerTagsOf,
+  type Provider,
+  type ProviderContext,
+  type RequestInput,
+  type TerminateResult,
+} from './contract.ts'
+export {
+  type AnyProvider,
+  definitionOf,
+  machineOf,
+  type ProviderDefinition,
+  type ResourcePoolFacts,
+  resolveHost,
+  withProviders,
+} from './definition.ts'
+
+export const builtInProviders: readonly AnyProvider[] = [aws, gcp, local]

@@ -1,0 +1,28 @@
+// The running program: what the configuration names is prepared, opened, watched, reloaded and closed.
+// Imports every room but simulator and cli.
+// Start with provisioner.ts, which composes, and prepare.ts, which a dry run shares.
+
+export { checkAll, checkSurroundings } from './check.ts'
+export { type CheckResult, type CheckRow, exitOfRows } from './check-rows.ts'
+export { runDaemon } from './daemon.ts'
+export { leastRights } from './least-rights.ts'
+export {
+  type CreateProvisionerOptions,
+  type CreatePushDemandOptions,
+  createProvisioner,
+  createPushDemand,
+  type FleetEvent,
+  loadConfig,
+  type PoolStatus,
+  type PoolsStatus,
+  type Provisioner,
+  type PushDemand,
+  type PushedAgent,
+  type PushedDemand,
+  type PushedWork,
+  prepareAll,
+} from './library.ts'
+export { poolSettings } from './pools.ts'
+export { choosePool, type DryRunPool, dryRunPool, isReady, type PoolPlan, planAll } from './prepare.ts'
+export { type Explanation, explainSnapshot } from './snapshot-file.ts'
+export { readDecisions } from './telemetry.ts'

@@ -1,0 +1,8 @@
+// Determined's agent protocol, a master and an agent of our own that speak it.
+// Imports every room up to http.
+// Start with master/master.ts and agent/run-agent.ts.
+export { holdPlaceholder } from './agent/placeholder.ts'
+export { agentHelp, runAgentProcess } from './agent/process.ts'
+export type { Agent } from './master/agent.ts'
+export { createMaster, type Master } from './master/master.ts'
+export { openKeeper } from './master/state.ts'
