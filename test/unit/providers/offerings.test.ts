@@ -4,8 +4,8 @@ import { offeringKey } from '../../../src/planner/snapshot.ts'
 import type { AwsConfig } from '../../../src/providers/aws/rules.ts'
 import { definitionOf } from '../../../src/providers/definition.ts'
 import type { GcpConfig } from '../../../src/providers/gcp/rules.ts'
-import type { LocalConfig } from '../../../src/providers/local/request.ts'
 import { builtInProviders } from '../../../src/providers/index.ts'
+import type { LocalConfig } from '../../../src/providers/local/request.ts'
 
 const aws = {
   type: 'aws',
