@@ -110,7 +110,7 @@ export const plantedFaults: PlantedFault[] = [
     does: 'buys for work that fits agents at hand, as the origin does',
     edits: [
       {
-        file: 'planner/bins.ts',
+        file: 'planner/inventory.ts',
         find: 'agent.slots, agent.freeSlots, 1, aux)',
         replace: 'agent.slots, 0, 1, aux)',
       },

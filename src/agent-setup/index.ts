@@ -1,6 +1,14 @@
 // What an agent needs to join: trust plan, certificate name, agent configuration; template, script, bytes.
 // Pure: the same setup gives the same bytes. Imports problems, platform, pki and config.
-// Start with trust.ts, then render.ts and pack.ts.
+// Start here: setUpAgents() takes one pool through all of it.
+import { isError, type Problem } from '../problems/index.ts'
+import { mergeAgentConfig } from './agent-config.ts'
+import { packUserData, type UserData } from './pack.ts'
+import { renderScript } from './render.ts'
+import { type AgentFacts, type AgentSetup, agentSetupOf, type Machine } from './setup.ts'
+import { type PoolTrustInput, placeOf, poolTrust } from './trust.ts'
+import type { UserTemplate } from './user-template.ts'
+
 export { blockAt, checkAgentOptions, mergeAgentConfig } from './agent-config.ts'
 export { packUserData, type UserData, unpackUserData } from './pack.ts'
 export { renderScript } from './render.ts'
@@ -15,3 +23,48 @@ export {
 export { type FailureStage, failureStages, isFailureStage, lastStage, type Stage } from './stages.ts'
 export { type ProvidedPool, placeOf, planTrust, poolTrust } from './trust.ts'
 export type { UserTemplate } from './user-template.ts'
+
+export interface AgentsInput extends PoolTrustInput {
+  /** `agent_setup_template`, when the pool names one. */
+  template?: UserTemplate
+  /** Of the pool's provider, and of every kind there is. */
+  machine: Machine
+  machines: readonly Machine[]
+  facts: AgentFacts
+}
+
+export interface Agents {
+  /** Enough to dial the master as an agent would. undefined when what agents trust, or their configuration, is wrong. */
+  setup?: AgentSetup
+  /** As far as it could be found, also when the agents' configuration is wrong. */
+  draft?: AgentSetup
+  /** Agents show a certificate that lies on their machine image, not here. */
+  hasClientCertificate: boolean
+  /** undefined when a problem is an error. */
+  userData?: UserData
+  problems: Problem[]
+}
+
+/** How agents of a pool trust the master, what their startup script is made from, the script, and its bytes. */
+export async function setUpAgents(input: AgentsInput): Promise<Agents> {
+  const { config, pool, template, machine, machines, facts } = input
+  const { provider } = pool
+  const { master, trust, problems } = poolTrust(input)
+  if (!trust) return { hasClientCertificate: false, problems }
+  const merged = mergeAgentConfig(provider.agent_config_file_contents, trust, {
+    where: placeOf(config, pool, 'agent_config_file_contents'),
+    requireAuthentication: config.resource_manager.require_authentication,
+  })
+  const draft = agentSetupOf({ pool, master, trust, agentConfig: merged.config, machine, machines, facts })
+  const allowSecrets = provider.allow_secrets_in_user_data
+  const { script, problems: faults } = await renderScript(draft, { template, allowSecrets })
+  const packed = script === undefined ? undefined : await packUserData(script, draft)
+  problems.push(...merged.problems, ...faults, ...(packed?.problems ?? []))
+  return {
+    ...(!merged.problems.some(isError) && { setup: draft }),
+    draft,
+    hasClientCertificate: merged.clientCertificate !== undefined,
+    ...(!problems.some(isError) && { userData: packed?.userData }),
+    problems,
+  }
+}

@@ -1,19 +1,24 @@
 // `provision`: runs until it is told to stop; a live table for people, log lines for machines.
+
+import { join, resolve } from 'node:path'
+import { inspect } from 'node:util'
 import type { MasterConfig, PoolConfig } from '../config/index.ts'
-import type { ProvisionError } from '../problems/index.ts'
+import { ProvisionError, problem } from '../problems/index.ts'
 import type { AnyProvider } from '../providers/index.ts'
-import { type CliCommand, type Flag, version } from './command.ts'
-import { declareDryRun } from './dry-run.ts'
+import type { DryRunPool } from '../provisioner/index.ts'
+import { type CliCommand, type Flag, type Format, formatFlag, version } from './command.ts'
 import { liveView } from './fleet-text.ts'
 import { liveArea } from './table.ts'
 import {
   type Context,
   confirm,
   type ExitStatus,
+  printJson,
   sayCount,
   sayProblems,
   type Terminal,
   usage,
+  writeOutput,
 } from './terminal.ts'
 
 /** Of the program itself, without a command. Returns what it does, which with --dry-run is the dry run. */
@@ -82,4 +87,195 @@ async function mayTerminate(pools: string[], yes: boolean, terminal: Terminal): 
   if (pools.length === 0) return true
   const question = `End every VM of ${pools.join(', ')} when this provisioner is stopped, and lose the work on them?`
   return confirm(question, yes, terminal)
+}
+
+// `provision --dry-run`: the exact user data of each pool, without credentials, network or key, and a report of it.
+
+/** Beside its own flags the --format of the whole program, which has `raw` for it alone. */
+export function declareDryRun(program: CliCommand, configFile: Flag<string>) {
+  const isAskedFor = program.toggle(
+    '--dry-run',
+    'print the user data each pool would get; needs no credentials, network or key',
+  )
+  const pool = program.list('--pool <name>', 'with --dry-run: only this pool (may be given again)')
+  const masterHost = program.text(
+    '--master-host <host>',
+    'with --dry-run: dial this host instead of an alias such as local-ipv4',
+  )
+  const format = formatFlag(program, 'text', 'json', 'raw')
+  const out = program.text('--out <dir>', 'with --dry-run: write files into this folder')
+  const itsOwn: [name: string, flag: Flag<unknown>][] = [
+    ['--pool', pool],
+    ['--out', out],
+    ['--master-host', masterHost],
+  ]
+
+  async function run(context: Context): Promise<ExitStatus> {
+    const { terminal, env } = context
+    const { dryRunPool, isReady, planAll } = await import('../provisioner/index.ts')
+    const { loadConfig } = await import('../config/index.ts')
+    const { builtInProviders: providers } = await import('../providers/index.ts')
+    const now = Date.now()
+    const { config, problems } = loadConfig(configFile.value, { env, providers })
+    sayProblems(terminal, problems)
+    if (!config) return sayCount(terminal, problems)
+
+    const wanted = { pools: pool.value, masterHost: masterHost.value, now, providers }
+    const { plans, problems: shared } = await planAll(config, wanted)
+    sayProblems(terminal, shared)
+    const all = [...problems, ...shared, ...plans.flatMap((plan) => plan.problems)]
+    const pools: DryRunPool[] = []
+    for (const plan of plans) {
+      const { pool_name, provider } = plan.pool
+      if (isReady(plan)) {
+        const shown = dryRunPool(plan, [...shared, ...plan.problems])
+        pools.push(shown)
+        for (const line of dryRunReport(shown, terminal, now)) terminal.say(line)
+      } else {
+        terminal.say(terminal.style('bold', `pool ${pool_name} (${provider.type}) cannot be launched`))
+      }
+      sayProblems(terminal, plan.problems)
+    }
+    if (pools.length > 0) await print(pools, format.value, out.value, context)
+    return sayCount(terminal, all)
+  }
+
+  return { isAskedFor, format, itsOwn, run }
+}
+
+async function print(
+  pools: DryRunPool[],
+  format: Format,
+  out: string | undefined,
+  { terminal, cwd }: Context,
+): Promise<void> {
+  if (out !== undefined) {
+    await writeFiles(pools, format, resolve(cwd, out), terminal.say)
+  } else if (format === 'json') {
+    printJson(terminal, { pools })
+  } else if (format === 'raw') {
+    terminal.out(packedBytes(onlyOne(pools)))
+  } else {
+    for (const { pool, userData } of pools) {
+      // One pool's text is the script itself, so that it can be piped; several need a line between them.
+      if (pools.length > 1) terminal.out(`# ---- pool ${pool}\n`)
+      terminal.out(userData)
+    }
+  }
+}
+
+function onlyOne(pools: DryRunPool[]): DryRunPool {
+  if (pools.length === 1) return pools[0]!
+  const remedy = 'Choose one with --pool, or give --out for a file each.'
+  throw new ProvisionError(
+    problem('USAGE', `raw bytes of ${pools.length} pools cannot be told apart`, { remedy }),
+  )
+}
+
+function packedBytes(pool: DryRunPool): Buffer {
+  return Buffer.from(pool.packedBase64, 'base64')
+}
+
+function fileOf(pool: DryRunPool, format: Format): { extension: string; data: string | Uint8Array } {
+  if (format === 'json') return { extension: 'json', data: `${JSON.stringify(pool, undefined, 2)}\n` }
+  if (format === 'raw') return { extension: 'user-data', data: packedBytes(pool) }
+  return { extension: 'sh', data: pool.userData }
+}
+
+async function writeFiles(
+  pools: DryRunPool[],
+  format: Format,
+  folder: string,
+  say: (line: string) => void,
+): Promise<void> {
+  const { fileNameOf } = await import('../platform/index.ts')
+  for (const pool of pools) {
+    const { extension, data } = fileOf(pool, format)
+    const file = join(folder, `${fileNameOf(pool.pool)}.${extension}`)
+    writeOutput(file, data)
+    say(`wrote ${file}`)
+  }
+}
+
+/**
+ * For people: how agents will trust, what they dial, how large the user data is.
+ * @param now milliseconds since the epoch
+ */
+function dryRunReport(pool: DryRunPool, terminal: Terminal, now: number): string[] {
+  const { tls, bytes, request } = pool
+  const { style } = terminal
+  const line = (name: string, text: string) => `  ${style('dim', name.padEnd(12))} ${text}`
+  const because = (text: string) => style('dim', ` (${text})`)
+  return [
+    style('bold', `pool ${pool.pool} (${pool.provider})`),
+    line('trust', `${tls.mode}${because(tls.modeReason)}`),
+    line('name', `${tls.certificateName ?? 'none'}${because(tls.certificateNameReason)}`),
+    line('dialled', tls.masterUrl),
+    ...tls.chain.flatMap((certificate) => [
+      line(
+        certificate.role,
+        `${certificate.subject}, until ${certificate.notAfter.slice(0, 10)}${daysLeft(certificate.notAfter, now)}`,
+      ),
+      line('', `SHA-256 ${certificate.sha256}`),
+      ...(certificate.role === 'leaf' ? [line('', `for ${certificate.sans.join(', ')}`)] : []),
+    ]),
+    line('user data', sizes(pool.encoding, bytes)),
+    ...requestLines(request).map((text, n) => line(n === 0 ? 'request' : '', text)),
+  ]
+}
+
+function daysLeft(notAfter: string, now: number): string {
+  const days = Math.floor((Date.parse(notAfter) - now) / 86_400_000)
+  return ` (${days} days)`
+}
+
+/** 16,384. Not by toLocaleString: its first call loads the tables of every language, which takes 16 ms. */
+function number(n: number): string {
+  return String(n).replace(/\B(?=(\d{3})+$)/g, ',')
+}
+
+function sizes(encoding: string, { script, packed, limit }: DryRunPool['bytes']): string {
+  const form =
+    encoding === 'plain'
+      ? `${number(packed)} bytes`
+      : `${number(packed)} bytes as ${encoding}, ${number(script)} unpacked`
+  return limit === undefined ? `${form}, no limit` : `${form} of ${number(limit)}`
+}
+
+/** The calls in the order they are made, each with a line for every field of its body; fallbacks are only named. */
+function requestLines({ call, body, region, before = [], fallbacks = [] }: DryRunPool['request']): string[] {
+  const place = region ? ` in ${region}` : ''
+  const fallback = fallbacks.map((next) => `, then ${next.call} for what is missing`).join('')
+  return [
+    ...before.flatMap((first) => [`${first.call}${place}, unless it is there`, ...fieldLines(first.body)]),
+    `${call}${place}${fallback}`,
+    ...fieldLines(body),
+  ]
+}
+
+/** A field that holds fields is taken apart once: the parts of a launch template are what people look for. */
+function fieldLines(body: Record<string, unknown>): string[] {
+  return Object.entries(body).flatMap(([name, value]) => {
+    const whole = `  ${name}: ${oneLine(value)}`
+    if (whole.length <= 120 || typeof value !== 'object' || value === null) return [whole]
+    const parts = Array.isArray(value)
+      ? value.map((item) => `- ${oneLine(item)}`)
+      : Object.entries(value).map(([key, part]) => `${key}: ${oneLine(part)}`)
+    return [`  ${name}:`, ...parts.map((part) => `    ${part}`)]
+  })
+}
+
+function oneLine(value: unknown): string {
+  if (typeof value === 'string') return value
+  return inspect(tagsAsObject(value), { breakLength: Number.POSITIVE_INFINITY, compact: true, depth: 8 })
+}
+
+/** EC2's lists of `{Key, Value}` take half a screen; the same as one object can be read. */
+function tagsAsObject(value: unknown): unknown {
+  if (typeof value !== 'object' || value === null) return value
+  if (!Array.isArray(value))
+    return Object.fromEntries(Object.entries(value).map(([name, part]) => [name, tagsAsObject(part)]))
+  const isTags =
+    value.length > 0 && value.every((item) => item?.Key !== undefined && item?.Value !== undefined)
+  return isTags ? Object.fromEntries(value.map(({ Key, Value }) => [Key, Value])) : value.map(tagsAsObject)
 }

@@ -15,11 +15,17 @@ import { delayAfter } from '../platform/index.ts'
 import { breakerView, launchedLastHour } from './failures.ts'
 import { holdsOf, settleJournal } from './holds.ts'
 import { isDue, isReplayable, isShown, missingOf, openLaunch, send, settle } from './launch.ts'
-import type { PoolMemory, Track } from './memory.ts'
 import { judgeVms } from './observe.ts'
 import { checkpointOf } from './records.ts'
 import { drain, endVms, orderAll, undrain } from './removal.ts'
-import { type LaunchMaterial, type PoolRun, type PoolSettings, problemOf } from './run.ts'
+import {
+  type LaunchMaterial,
+  type PoolMemory,
+  type PoolRun,
+  type PoolSettings,
+  problemOf,
+  type Track,
+} from './run.ts'
 
 /** How long a VM whose end the cloud accepted may still be shown as running before it is asked again. */
 const endingTime = 60_000

@@ -3,8 +3,7 @@
 import type { BlockDecision, Decision, Hold, ReasonCode } from '../planner/index.ts'
 import { codeInfo, type Problem, problem } from '../problems/index.ts'
 import { launchErrorOf } from './failures.ts'
-import type { PoolMemory } from './memory.ts'
-import type { LaunchMaterial, PoolRun, PoolSettings } from './run.ts'
+import type { LaunchMaterial, PoolMemory, PoolRun, PoolSettings } from './run.ts'
 
 /** After a lost journal, two complete listings at least so far apart must show what there is. */
 export const settleApart = 60_000

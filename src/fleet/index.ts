@@ -8,16 +8,21 @@ import { type Problem, ProvisionError, problem } from '../problems/index.ts'
 import { type Turn, takeTurn } from './decide.ts'
 import { launchErrorOf } from './failures.ts'
 import { blockedLaunch, tellHolds } from './holds.ts'
-import type { PoolMemory, Track } from './memory.ts'
 import { listVms, readDemand } from './observe.ts'
 import { checkpointOf, type PoolRecord, recall } from './records.ts'
 import { cleared, undrain } from './removal.ts'
-import { createRun, type PoolDeps, type PoolRun, type PoolSettings } from './run.ts'
+import {
+  createRun,
+  type PoolDeps,
+  type PoolMemory,
+  type PoolRun,
+  type PoolSettings,
+  type Track,
+} from './run.ts'
 import { type PoolStatus, statusOf } from './status.ts'
 
 export { type Refusal, refusalGrowth } from './failures.ts'
-export type { Track } from './memory.ts'
-export type { FleetEvent, LaunchMaterial, PoolSettings } from './run.ts'
+export type { FleetEvent, LaunchMaterial, PoolSettings, Track } from './run.ts'
 export type { PoolStatus } from './status.ts'
 export {
   agent,

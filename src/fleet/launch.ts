@@ -12,9 +12,17 @@ import { problem } from '../problems/index.ts'
 import type { LaunchFailure, LaunchResult } from '../providers/index.ts'
 import { correctRate, forgetLaunchFailures, learn, recordLaunchFailure } from './failures.ts'
 import { settleApart } from './holds.ts'
-import type { OpenIntent, PoolMemory, Track } from './memory.ts'
 import { storedIntent, storedUserData } from './records.ts'
-import { callDeadlines, type LaunchMaterial, type PoolRun, problemOf, tell } from './run.ts'
+import {
+  callDeadlines,
+  type LaunchMaterial,
+  type OpenIntent,
+  type PoolMemory,
+  type PoolRun,
+  problemOf,
+  type Track,
+  tell,
+} from './run.ts'
 
 type Ready = Extract<LaunchMaterial, { kind: 'ready' }>
 

@@ -15,8 +15,15 @@ import { limit, withDeadline } from '../platform/index.ts'
 import { problem } from '../problems/index.ts'
 import type { Listing } from '../providers/index.ts'
 import { recordUsable, recordUseless } from './failures.ts'
-import { type PoolMemory, type Track, unknownWriter } from './memory.ts'
-import { callDeadlines, type PoolRun, problemOf, tell } from './run.ts'
+import {
+  callDeadlines,
+  type PoolMemory,
+  type PoolRun,
+  problemOf,
+  type Track,
+  tell,
+  unknownWriter,
+} from './run.ts'
 
 // The master: who joined, who was lost, and since when things are as they are, by our clock.
 

@@ -5,7 +5,7 @@ import type { UserData } from '../agent-setup/index.ts'
 import type { JournalRecord } from '../platform/index.ts'
 import { type Problem, type ProblemCode, problemCodes } from '../problems/index.ts'
 import type { BreakerMemory, LaunchErrorMemory, Launched } from './failures.ts'
-import { emptyMemory, type OpenIntent, type PoolMemory, type Track } from './memory.ts'
+import { emptyMemory, type OpenIntent, type PoolMemory, type Track } from './run.ts'
 import {
   agent,
   count,

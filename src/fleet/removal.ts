@@ -8,9 +8,8 @@ import {
   type ReasonCode,
 } from '../planner/index.ts'
 import { delayAfter, limit, withDeadline } from '../platform/index.ts'
-import type { PoolMemory, Track } from './memory.ts'
 import { readDemand, sayNeverJoined } from './observe.ts'
-import { callDeadlines, type PoolRun, problemOf, tell } from './run.ts'
+import { callDeadlines, type PoolMemory, type PoolRun, problemOf, type Track, tell } from './run.ts'
 
 // Ending VMs: looked at once more right before, then asked of the cloud in one call.
 

@@ -5,8 +5,7 @@ import type { Problem } from '../problems/index.ts'
 import type { Turn } from './decide.ts'
 import { breakerView } from './failures.ts'
 import { problemBehind } from './holds.ts'
-import type { Track } from './memory.ts'
-import type { PoolRun } from './run.ts'
+import type { PoolRun, Track } from './run.ts'
 
 export interface PoolStatus {
   pool: string

@@ -1,9 +1,8 @@
 // Tells how plan() comes to its decisions. The numbers are those of the plan itself: nothing is computed a second time.
 import { codeInfo } from '../problems/index.ts'
-import type { Tier } from './bins.ts'
 import { type ActReason, actReasons, type Decision, type ReasonCode } from './decision.ts'
 import { deliberate } from './index.ts'
-import type { Census } from './inventory.ts'
+import type { Census, Tier } from './inventory.ts'
 import type { Placement } from './placing.ts'
 import { offeringKey, type Policy, type Snapshot } from './snapshot.ts'
 

@@ -1,5 +1,6 @@
 // Which waiting work fits what is there or coming, and what has to be bought for the rest.
 import {
+  type Census,
   capacityOf,
   dividing,
   holding,
@@ -13,8 +14,7 @@ import {
   takeWhole,
   tiers,
   wholeBins,
-} from './bins.ts'
-import type { Census } from './inventory.ts'
+} from './inventory.ts'
 import {
   type Batch,
   firstFew,

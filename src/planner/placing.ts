@@ -1,6 +1,7 @@
 // What the steps of a placement share: the result so far, the room that is left, and the ways to add to it.
-import { buy, idleLeft, type Kind, type Shelf, type Size } from './bins.ts'
+
 import { type MarkDecision, type ReasonCode, refusalReasons, sampleOf } from './decision.ts'
+import { buy, idleLeft, type Kind, type Shelf, type Size } from './inventory.ts'
 import type { KnownAgent, PendingAllocation, Policy, Snapshot } from './snapshot.ts'
 
 /** Work of one size. `waited`: longer than the scheduler needs to place it where it fits. */

@@ -1,7 +1,7 @@
 // Which VMs should not be there any more, and why, computed from scratch each time; then the next step to remove each.
-import { keepOrder, usedMembers } from './bins.ts'
+
 import type { AgentDecision, Decision, ReasonCode } from './decision.ts'
-import type { Census, Member } from './inventory.ts'
+import { type Census, keepOrder, type Member, usedMembers } from './inventory.ts'
 import type { Placement } from './placing.ts'
 import { isForced, isListingCertain, mayTerminate } from './rules.ts'
 import type { Policy, Snapshot } from './snapshot.ts'

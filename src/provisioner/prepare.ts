@@ -5,13 +5,8 @@ import { resolve } from 'node:path'
 import {
   type AgentConfig,
   type AgentSetup,
-  agentSetupOf,
-  mergeAgentConfig,
   type ProvidedPool,
-  packUserData,
-  placeOf,
-  poolTrust,
-  renderScript,
+  setUpAgents,
   type UserData,
   type UserTemplate,
 } from '../agent-setup/index.ts'
@@ -103,50 +98,40 @@ async function planPool(pool: ProvidedPool, input: PlanInput): Promise<PoolPlan>
   const { config, certificate, identity, now, providers, localAgent = localAgentCommand() } = input
   const { provider, pool_name } = pool
   const definition = definitionOf(providers, provider)
-  const { onThisMachine } = definition
-  const masterHost = input.hosts?.get(pool_name) ?? input.masterHost
-  const { master, trust, problems } = poolTrust({
+  const { template, problems: unread } = loadTemplate(provider)
+  const agents = await setUpAgents({
     config,
     pool,
     providers,
     material: certificate,
     now,
-    masterHost,
-  })
-  const { template, problems: unread } = loadTemplate(provider)
-  problems.push(...unread)
-  if (!trust) return { pool, onThisMachine, certificate, hasClientCertificate: false, problems }
-  const merged = mergeAgentConfig(provider.agent_config_file_contents, trust, {
-    where: placeOf(config, pool, 'agent_config_file_contents'),
-    requireAuthentication: config.resource_manager.require_authentication,
-  })
-  const setup = agentSetupOf({
-    pool,
-    master,
-    trust,
-    agentConfig: merged.config,
+    masterHost: input.hosts?.get(pool_name) ?? input.masterHost,
+    template,
     machine: machineOf(definition),
     machines: providers.map(machineOf),
     facts: definition.agent(provider, localAgent),
   })
-  const allowSecrets = provider.allow_secrets_in_user_data
-  const rendered = await renderScript(setup, { template, allowSecrets })
-  const intent = { ...exampleIntent, offerings: definition.offerings(provider) }
-  const owner = { ...identity, pool: pool_name }
-  const request = definition.request({ config: provider, owner, setup, intent })
-  problems.push(...merged.problems, ...rendered.problems, ...request.problems)
-  const packed = rendered.script === undefined ? undefined : await packUserData(rendered.script, setup)
-  problems.push(...(packed?.problems ?? []))
-  const plan: PoolPlan = {
+  const { setup, draft, userData, hasClientCertificate } = agents
+  const request =
+    draft &&
+    definition.request({
+      config: provider,
+      owner: { ...identity, pool: pool_name },
+      setup: draft,
+      intent: { ...exampleIntent, offerings: definition.offerings(provider) },
+    })
+  const problems = [...agents.problems, ...unread, ...(request?.problems ?? [])]
+  const isReady = !problems.some(isError)
+  const { onThisMachine } = definition
+  return {
     pool,
     onThisMachine,
     certificate,
-    ...(!merged.problems.some(isError) && { setup }),
-    hasClientCertificate: merged.clientCertificate !== undefined,
+    setup,
+    hasClientCertificate,
+    ...(isReady && { userData, request }),
     problems,
   }
-  if (!packed?.userData || problems.some(isError)) return plan
-  return { ...plan, userData: packed.userData, request }
 }
 
 // The pools of a configuration that are ours to launch.

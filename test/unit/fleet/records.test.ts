@@ -1,7 +1,7 @@
 // The journal is read back by the shapes it is written in; what does not fit them is not trusted.
 import { describe, expect, it } from 'vitest'
-import { emptyMemory, type PoolMemory } from '../../../src/fleet/memory.ts'
 import { checkpointOf, type PoolRecord, recall } from '../../../src/fleet/records.ts'
+import { emptyMemory, type PoolMemory } from '../../../src/fleet/run.ts'
 import type { JournalRecord } from '../../../src/platform/ports.ts'
 import { problem } from '../../../src/problems/index.ts'
 import { idle, now, offering, vm } from '../../support/planner.ts'
