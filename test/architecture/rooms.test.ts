@@ -14,7 +14,7 @@ const rows = [
   ['http'],
   ['standalone', 'simulator'],
   ['provisioner'],
-  ['cli', 'index.ts'],
+  ['cli', 'index.ts', 'testing'],
 ]
 const levelOf = new Map(rows.flatMap((row, level) => row.map((room) => [room, level] as const)))
 const sources = sourcesBelow('src')

@@ -1,8 +1,13 @@
 // Both ways of launching on EC2 over the fake: a fleet of two offerings, and RunInstances of one.
 import type { Offering } from '../../src/planner/instance.ts'
+import { describeProviderContract } from '../../src/testing/provider-contract.ts'
+import {
+  type Ability,
+  abilities,
+  type ProviderHarness,
+  type ProviderSubject,
+} from '../../src/testing/provider-harness.ts'
 import { awsCloud, bothTypes } from '../support/aws-cloud.ts'
-import { describeProviderContract } from './provider-contract.ts'
-import { type Ability, abilities, type ProviderHarness, type ProviderSubject } from './provider-harness.ts'
 
 const nameOf = ({ capacityType, instanceType, zone }: Offering) => `${capacityType}/${instanceType}/${zone}`
 

@@ -1,7 +1,7 @@
 import type { Offering } from '../../src/planner/instance.ts'
+import { describeProviderContract } from '../../src/testing/provider-contract.ts'
+import { abilities, type ProviderHarness } from '../../src/testing/provider-harness.ts'
 import { gcpCloud } from '../support/gcp-cloud.ts'
-import { describeProviderContract } from './provider-contract.ts'
-import { abilities, type ProviderHarness } from './provider-harness.ts'
 
 describeProviderContract('gcp, on the fake Compute Engine', {
   can: abilities,

@@ -3,9 +3,9 @@ import { systemClock } from '../../src/platform/clock.ts'
 import type { LaunchOrder, Ownership } from '../../src/providers/contract.ts'
 import { createCloud, endVm, noFaults, performLaunch } from '../../src/simulator/cloud.ts'
 import { simulatedProvider } from '../../src/simulator/provider.ts'
-import { userDataOf } from '../support/user-data.ts'
-import { describeProviderContract } from './provider-contract.ts'
-import { abilities, type ProviderHarness } from './provider-harness.ts'
+import { describeProviderContract } from '../../src/testing/provider-contract.ts'
+import { abilities, type ProviderHarness } from '../../src/testing/provider-harness.ts'
+import { userDataOf } from '../../src/testing/user-data.ts'
 
 describeProviderContract('simulated', {
   can: abilities,

@@ -1,7 +1,7 @@
 // The provider contract on LocalStack, for both ways of launching, with what it cannot show declared.
 import { DescribeInstancesCommand, RunInstancesCommand, TerminateInstancesCommand } from '@aws-sdk/client-ec2'
-import { describeProviderContract } from '../contract/provider-contract.ts'
-import type { Ability, ProviderHarness } from '../contract/provider-harness.ts'
+import { describeProviderContract } from '../../src/testing/provider-contract.ts'
+import type { Ability, ProviderHarness } from '../../src/testing/provider-harness.ts'
 import { localStackCloud } from './cloud.ts'
 
 /**

@@ -4,8 +4,8 @@ import { emptyMemory, type PoolMemory } from '../../../src/fleet/memory.ts'
 import { checkpointOf, type PoolRecord, recall } from '../../../src/fleet/records.ts'
 import type { JournalRecord } from '../../../src/platform/ports.ts'
 import { problem } from '../../../src/problems/problem.ts'
+import { userDataOf } from '../../../src/testing/user-data.ts'
 import { idle, now, offering, vm } from '../../support/planner.ts'
-import { userDataOf } from '../../support/user-data.ts'
 
 /** As a disk gives them back. */
 function kept(records: readonly PoolRecord[]): JournalRecord[] {

@@ -1,6 +1,6 @@
 // User data for tests that only need some: a script, as it is.
 import { createHash } from 'node:crypto'
-import type { UserData } from '../../src/agent-setup/pack.ts'
+import type { UserData } from '../agent-setup/pack.ts'
 
 export function userDataOf(script: string, limit?: number): UserData {
   const packed = new TextEncoder().encode(script)

@@ -1,9 +1,9 @@
 // What every provider promises, written once and run on each of them: see src/providers/contract.ts.
 import { randomUUID } from 'node:crypto'
 import { afterEach, beforeEach, describe, expect } from 'vitest'
-import type { Instance } from '../../src/planner/instance.ts'
-import { codeInfo } from '../../src/problems/codes.ts'
-import type { Provider } from '../../src/providers/contract.ts'
+import type { Instance } from '../planner/instance.ts'
+import { codeInfo } from '../problems/codes.ts'
+import type { Provider } from '../providers/contract.ts'
 import { clausesFor, eventually } from './clauses.ts'
 import type { ProviderHarness, ProviderSubject } from './provider-harness.ts'
 

@@ -1,6 +1,6 @@
 // What a provider has to bring so that the contract can be run on it: a cloud it talks to, and ways to disturb it.
 
-import type { LaunchOrder, Ownership, Provider } from '../../src/providers/contract.ts'
+import type { LaunchOrder, Ownership, Provider } from '../providers/contract.ts'
 
 /**
  * What the endpoint behind a provider can show. A clause whose needs are not met is skipped, and printed by name.
