@@ -1,4 +1,11 @@
+import { join } from 'node:path'
 import { defineConfig } from 'vitest/config'
+
+/** Examples and their tests know the package by its name. */
+const alias = {
+  'dynamic-agent-provisioner/testing': join(import.meta.dirname, 'src/testing/index.ts'),
+  'dynamic-agent-provisioner': join(import.meta.dirname, 'src/index.ts'),
+}
 
 const common = {
   environment: 'node',
@@ -12,10 +19,14 @@ export default defineConfig({
     maxWorkers: 4,
     projects: [
       {
+        resolve: { alias },
         test: {
           ...common,
           name: 'default',
-          include: ['test/{unit,contract,simulation,integration,golden,architecture}/**/*.test.ts'],
+          include: [
+            'test/{unit,contract,simulation,integration,golden,architecture}/**/*.test.ts',
+            'examples/**/*.test.ts',
+          ],
         },
       },
       {

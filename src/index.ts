@@ -1,6 +1,7 @@
 // The public library: docs/library.md.
 
 export type { UserData } from './agent-setup/pack.ts'
+export { lastStage, type Stage } from './agent-setup/stages.ts'
 export type { JsonSchema } from './config/json-schema.ts'
 export type { MasterConfig } from './config/master-config.ts'
 export { type ProviderBlock, providerBlock, providerSchema } from './config/provider.ts'
@@ -13,11 +14,13 @@ export type { FleetRow } from './http/fleet-control.ts'
 export type { TrustPlan } from './pki/trust-plan.ts'
 export type { AgentState, Demand, PendingAllocation } from './planner/demand.ts'
 export type { Instance, Offering } from './planner/instance.ts'
-export type { Logger } from './platform/ports.ts'
+export type { Clock, Logger } from './platform/ports.ts'
 export { problemCodes } from './problems/codes.ts'
-export { type Problem, ProvisionError } from './problems/problem.ts'
+export { type Problem, ProvisionError, problem } from './problems/problem.ts'
 export {
   type CheckItem,
+  type Intent,
+  type LaunchFailure,
   type LaunchOrder,
   type LaunchRequest,
   type LaunchResult,

@@ -1,5 +1,4 @@
 // What a provider has to bring so that the contract can be run on it: a cloud it talks to, and ways to disturb it.
-
 import type { LaunchOrder, Ownership, Provider } from '../providers/contract.ts'
 
 /**
@@ -42,6 +41,8 @@ export interface ProviderHarness {
   order(count: number, owner?: Ownership): LaunchOrder
   /** A type the cloud knows, and the slots an agent on it has. */
   knownType: { instanceType: string; slots: number }
+  /** Shaped like an id of this cloud, so that the cloud, and not a look at the id, has to say that there is no such VM. */
+  unknownId: string
   /** What an agent on this VM calls itself, as the VM itself would find out. */
   agentId(id: string): Promise<string>
   /** Ends everything, the endpoint too. */

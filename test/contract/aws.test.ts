@@ -24,6 +24,7 @@ async function openHarness(offerings: Offering[]): Promise<ProviderHarness> {
     open: (owner) => cloud.open({}, owner),
     order: (count, owner) => cloud.order(count, offerings, owner),
     knownType: { instanceType: 'g5.12xlarge', slots: 4 },
+    unknownId: 'i-0123456789abcdef0',
     agentId: async (id) => world.vms.get(id)!.id,
     partialLaunch({ intent }, count) {
       const [first, ...others] = intent.offerings

@@ -16,6 +16,7 @@ describeProviderContract('gcp, on the fake Compute Engine', {
       open: (owner) => cloud.open({}, owner),
       order: (count, owner) => cloud.order(count, undefined, owner),
       knownType: { instanceType: 'g2-standard-48', slots: 4 },
+      unknownId: 'det-0123456789abcdef-1',
       agentId: async (id) => world.vms.get(id)!.name,
       partialLaunch({ intent }, count) {
         const [first, ...others] = intent.offerings

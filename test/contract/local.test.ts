@@ -41,6 +41,7 @@ describeProviderContract('local', {
       open: (owner) => pool.open({ owner }),
       order: (count, owner) => pool.order(script, count, owner),
       knownType: { instanceType: 'local', slots: 4 },
+      unknownId: 'local-00000000-1',
       async agentId(id) {
         const file = pool.file(id, 'agent-id')
         await expect.poll(() => existsSync(file) && readFileSync(file, 'utf8')).toBeTruthy()

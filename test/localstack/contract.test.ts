@@ -20,6 +20,7 @@ async function openHarness(offerings: number): Promise<ProviderHarness> {
     open: (by) => cloud.open({}, by),
     order: (count, by) => cloud.order(count, cloud.offerings.slice(0, offerings), by),
     knownType: { instanceType: 'g5.12xlarge', slots: 4 },
+    unknownId: 'i-0123456789abcdef0',
     async agentId(id) {
       const { Reservations } = await ec2.send(new DescribeInstancesCommand({ InstanceIds: [id] }))
       return Reservations![0]!.Instances![0]!.InstanceId!

@@ -9,7 +9,7 @@ import { type Cloud, createCloud, type Faults, noFaults } from '../../src/simula
 import { simulatedProvider } from '../../src/simulator/provider.ts'
 import { createDisk, createLife, type Disk, type Life } from '../../src/simulator/provisioner.ts'
 import { createVirtualClock } from '../../src/simulator/virtual-clock.ts'
-import { userDataOf } from '../../src/testing/user-data.ts'
+import { userDataOf } from '../../src/testing/order.ts'
 import { policy, second, now as start } from './planner.ts'
 import { silentLogger } from './silent-logger.ts'
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { problem } from '../../../src/problems/problem.ts'
-import { userDataOf } from '../../../src/testing/user-data.ts'
+import { userDataOf } from '../../../src/testing/order.ts'
 import { minute, second } from '../../support/planner.ts'
 import { codesOf, problemsOf, startBench, startSettled } from '../../support/pool-bench.ts'
 

@@ -4,7 +4,7 @@ import { emptyMemory, type PoolMemory } from '../../../src/fleet/memory.ts'
 import { checkpointOf, type PoolRecord, recall } from '../../../src/fleet/records.ts'
 import type { JournalRecord } from '../../../src/platform/ports.ts'
 import { problem } from '../../../src/problems/problem.ts'
-import { userDataOf } from '../../../src/testing/user-data.ts'
+import { userDataOf } from '../../../src/testing/order.ts'
 import { idle, now, offering, vm } from '../../support/planner.ts'
 
 /** As a disk gives them back. */

@@ -1,7 +1,7 @@
 // Lost replies, crashes and restarts: an intent gives its VMs once, whatever happens to whoever asked for them.
 import { describe, expect, it } from 'vitest'
 import type { Fate } from '../../../src/simulator/cloud.ts'
-import { userDataOf } from '../../../src/testing/user-data.ts'
+import { userDataOf } from '../../../src/testing/order.ts'
 import { minute, second } from '../../support/planner.ts'
 import { codesOf, type PoolBench, startSettled } from '../../support/pool-bench.ts'
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { performLaunch } from '../../../src/simulator/cloud.ts'
-import { userDataOf } from '../../../src/testing/user-data.ts'
+import { userDataOf } from '../../../src/testing/order.ts'
 import { minute, second } from '../../support/planner.ts'
 import { codesOf, owner, type PoolBench, problemsOf, startSettled } from '../../support/pool-bench.ts'
 
