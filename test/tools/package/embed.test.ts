@@ -28,8 +28,8 @@ beforeAll(async () => {
   run('npm', ['install', '--prefer-offline', '--no-audit', '--no-fund', `./${filename}`, ...beside])
   cpSync(join(dir, 'node_modules/dynamic-agent-provisioner/examples/embed'), dir, { recursive: true })
   cpSync(join(dir, 'node_modules/dynamic-agent-provisioner/examples/provider'), rack, { recursive: true })
-  const beside = readFileSync(join(import.meta.dirname, 'zod-beside.ts'), 'utf8')
-  writeFileSync(join(rack, 'zod-beside.ts'), beside.replace('../../../examples/provider/', './'))
+  const program = readFileSync(join(import.meta.dirname, 'zod-beside.ts'), 'utf8')
+  writeFileSync(join(rack, 'zod-beside.ts'), program.replace('../../../examples/provider/', './'))
   writeFileSync(join(rack, 'docs.test.ts'), testOfDocs())
   const certs = 'certs --name master.local.example --ip 127.0.0.1 --out certs'
   expect(readFileSync(join(dir, 'README.md'), 'utf8')).toContain(`npx provision ${certs}`)
@@ -93,7 +93,7 @@ describe('the packed package, installed elsewhere', () => {
   })
 
   it('holds a provider of ones own against the contract, as its README and the docs tell', () => {
-    const said = run('npx', ['vitest', 'run'], rack)
+    const said = run('../node_modules/.bin/vitest', ['run'], rack)
     expect(said).toMatch(/✓ rack\.test\.ts/)
     expect(said).toMatch(/✓ docs\.test\.ts/)
     const readme = readFileSync(join(rack, 'README.md'), 'utf8')
