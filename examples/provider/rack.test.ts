@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process'
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as wait } from 'node:timers/promises'
 import {
   describeProviderContract,
   orderOf,
@@ -10,7 +11,7 @@ import {
   type ProviderHarness,
   userDataOf,
 } from 'dynamic-agent-provisioner/testing'
-import { expect } from 'vitest'
+import { expect, it, onTestFinished } from 'vitest'
 import { machinesProgram, openRack } from './rack.ts'
 
 const script =
@@ -56,4 +57,24 @@ describeProviderContract('our rack', {
       },
     }
   },
+})
+
+// What a listing cannot show, the contract cannot see: this is about the machines themselves.
+it('starts a machine once, and ends it', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'rack-'))
+  onTestFinished(() => rmSync(folder, { recursive: true }))
+  const owner = ownerOf('default')
+  const beats = '#!/bin/bash\necho $$ >>pids\nwhile sleep 0.1 && echo >>beats; do :; done\n'
+  const order = orderOf(owner, 1, [r2], userDataOf(beats))
+  const provider = openRack(folder, owner)
+  await Promise.all([provider.launch(order), provider.launch(order)])
+  await expect.poll(() => existsSync(join(folder, 'beats'))).toBe(true)
+  const pids = readFileSync(join(folder, 'pids'), 'utf8').trim().split('\n')
+  expect(pids).toHaveLength(1)
+  await provider.terminate((await provider.list()).instances.map(({ id }) => id))
+  const heard = () => readFileSync(join(folder, 'beats'), 'utf8').length
+  await wait(300)
+  const last = heard()
+  await wait(300)
+  expect(heard()).toBe(last)
 })
