@@ -5,7 +5,7 @@ import type { Instance } from '../planner/instance.ts'
 import { codeInfo } from '../problems/codes.ts'
 import type { Provider } from '../providers/contract.ts'
 import { clausesFor, eventually } from './clauses.ts'
-import type { ProviderHarness, ProviderSubject } from './provider-harness.ts'
+import { checkHarness, type ProviderHarness, type ProviderSubject } from './provider-harness.ts'
 
 const goneStates = ['stopping', 'terminated', 'stopped']
 
@@ -41,6 +41,7 @@ export function describeProviderContract(name: string, subject: ProviderSubject)
 
     beforeEach(async () => {
       harness = await subject.open()
+      checkHarness(harness, subject.can)
     })
     afterEach(async () => {
       await harness.dispose()

@@ -30,7 +30,7 @@ export const abilities = [
 ] as const
 export type Ability = (typeof abilities)[number]
 
-/** Members named after an ability are needed only by harnesses that claim it. */
+/** What can be left out is needed only by harnesses that claim an ability it shows. */
 export interface ProviderHarness {
   /** Opened for `owner`, over an empty cloud. */
   provider: Provider
@@ -63,4 +63,23 @@ export interface ProviderHarness {
 export interface ProviderSubject {
   can: readonly Ability[]
   open(): Promise<ProviderHarness>
+}
+
+const shownBy: Partial<Record<Ability, keyof ProviderHarness>> = {
+  partial_launch: 'partialLaunch',
+  capacity_errors: 'outOfStock',
+  late_visibility: 'hideNewVms',
+  foreign_vms: 'foreignVm',
+  broken_listing: 'breakListing',
+  self_ending: 'endVm',
+  console: 'printOnConsole',
+}
+
+/** Throws a TypeError where an ability is claimed that the harness has no way to show. */
+export function checkHarness(harness: ProviderHarness, can: readonly Ability[]): void {
+  for (const ability of can) {
+    const member = shownBy[ability]
+    if (member && !harness[member])
+      throw new TypeError(`to show ${ability}, the harness has to have ${member}`)
+  }
 }
