@@ -1,3 +1,4 @@
+import { join } from 'node:path'
 import { defineConfig, type Plugin } from 'vitest/config'
 import { straight } from './scripts/straight.ts'
 
@@ -10,6 +11,12 @@ const plugins: Plugin[] = [
       /\/src\/.*\.ts$/.test(id) ? { code: straight(id, code), map: null } : undefined,
   },
 ]
+
+/** Examples and their tests know the package by its name. */
+const alias = {
+  'dynamic-agent-provisioner/testing': join(import.meta.dirname, 'src/testing/index.ts'),
+  'dynamic-agent-provisioner': join(import.meta.dirname, 'src/index.ts'),
+}
 
 const common = {
   environment: 'node',
@@ -24,10 +31,14 @@ export default defineConfig({
     projects: [
       {
         plugins,
+        resolve: { alias },
         test: {
           ...common,
           name: 'default',
-          include: ['test/{unit,contract,simulation,integration,golden,architecture}/**/*.test.ts'],
+          include: [
+            'test/{unit,contract,simulation,integration,golden,architecture}/**/*.test.ts',
+            'examples/**/*.test.ts',
+          ],
         },
       },
       {

@@ -7,9 +7,9 @@ import { straight } from './straight.ts'
 
 const root = resolve(import.meta.dirname, '..')
 
-/** Loaded from node_modules when first needed: too large, or never needed by a dry run. */
+/** Loaded from node_modules when first needed: too large, never needed by a dry run, or (vitest) the user's own. */
 const external =
-  /^(@aws-sdk\/.*|@google-cloud\/.*|google-gax|@peculiar\/x509|prom-client|reflect-metadata|ws|handlebars)$/
+  /^(@aws-sdk\/.*|@google-cloud\/.*|google-gax|@peculiar\/x509|prom-client|reflect-metadata|ws|handlebars|vitest)$/
 
 /** Node before 22.12 must get a sentence, not a syntax error: this file has nothing newer than ES2020. */
 const launcher = `#!/usr/bin/env node
@@ -62,7 +62,7 @@ export async function bundle(folder: string): Promise<string[]> {
   })
   const library = await build({
     ...common,
-    entryPoints: ['src/index.ts'],
+    entryPoints: { index: 'src/index.ts', testing: 'src/testing/index.ts' },
     outdir: folder,
     format: 'esm',
     splitting: true,

@@ -1,6 +1,6 @@
 // The public library: docs/library.md.
 
-export type { UserData } from './agent-setup/index.ts'
+export { lastStage, type Stage, type UserData } from './agent-setup/index.ts'
 export type { JsonSchema, MasterConfig } from './config/index.ts'
 export {
   type Block,
@@ -19,11 +19,13 @@ export type { DemandSource } from './demand/index.ts'
 export type { FleetRow } from './http/index.ts'
 export type { TrustPlan } from './pki/index.ts'
 export type { AgentState, Demand, Instance, Offering, PendingAllocation } from './planner/index.ts'
-export type { Logger } from './platform/index.ts'
-export { type Problem, ProvisionError, problemCodes } from './problems/index.ts'
+export type { Clock, Logger } from './platform/index.ts'
+export { type Problem, ProvisionError, problem, problemCodes } from './problems/index.ts'
 export type { AnyProvider, ProviderDefinition } from './providers/index.ts'
 export {
   type CheckItem,
+  type Intent,
+  type LaunchFailure,
   type LaunchOrder,
   type LaunchRequest,
   type LaunchResult,

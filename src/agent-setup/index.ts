@@ -9,19 +9,17 @@ import { type AgentFacts, type AgentSetup, agentSetupOf, type Machine } from './
 import { type PoolTrustInput, placeOf, poolTrust } from './trust.ts'
 import type { UserTemplate } from './user-template.ts'
 
-export { blockAt, checkAgentOptions, mergeAgentConfig } from './agent-config.ts'
-export { packUserData, type UserData, unpackUserData } from './pack.ts'
-export { renderScript } from './render.ts'
-export {
-  type AgentConfig,
-  type AgentFacts,
-  type AgentSetup,
-  agentSetupOf,
-  type Machine,
-  type SlotType,
+export { blockAt, checkAgentOptions } from './agent-config.ts'
+export { type UserData, unpackUserData } from './pack.ts'
+export type {
+  AgentConfig,
+  AgentFacts,
+  AgentSetup,
+  Machine,
+  SlotType,
 } from './setup.ts'
 export { type FailureStage, failureStages, isFailureStage, lastStage, type Stage } from './stages.ts'
-export { type ProvidedPool, placeOf, planTrust, poolTrust } from './trust.ts'
+export { type ProvidedPool, planTrust } from './trust.ts'
 export type { UserTemplate } from './user-template.ts'
 
 export interface AgentsInput extends PoolTrustInput {

@@ -22,9 +22,11 @@ export interface RenderResult {
 /** Renders the startup script of one pool's agents; finds every problem at once. */
 export async function renderScript(setup: AgentSetup, options: RenderOptions = {}): Promise<RenderResult> {
   const { template, allowSecrets = false } = options
-  const own =
-    template && (await (await import('./user-template.ts')).compileUserTemplate(template, setup.machines))
+  const { machines } = setup
+  const own = template && (await (await import('./user-template.ts')).compileUserTemplate(template, machines))
+  const fromOutside = machines.some(({ partial }) => typeof partial?.template === 'string')
   const problems = [
+    ...(fromOutside ? await (await import('./user-template.ts')).partialProblems(machines) : []),
     ...(own?.problems ?? []),
     ...setupProblems(setup),
     ...(allowSecrets ? [] : secretProblems(setup, template)),

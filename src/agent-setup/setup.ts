@@ -23,7 +23,7 @@ export interface MachinePartial {
    * comes after `agent` needs `DET_AGENT_ID`, the id of the VM in the cloud's words, to be exported.
    */
   at: 'first' | 'agent'
-  /** Handlebars, compiled when a script is rendered; or what was compiled ahead of time. */
+  /** Handlebars, checked as a user's template is and compiled when a script is rendered; or what was compiled ahead of time. */
   template: string | { compiled: unknown }
 }
 

@@ -1,4 +1,4 @@
-// A user's own template: checked, then compiled. The compiler is loaded for it alone.
+// Templates that others write: checked, and a user's own compiled. The compiler is loaded for them alone.
 
 import { type Problem, type ProblemCode, type ProblemOptions, problem } from '../problems/index.ts'
 import type { Machine } from './setup.ts'
@@ -29,6 +29,18 @@ export async function compileUserTemplate(
   const problems = lintTemplate({ ...template, text }, Handlebars.parse, vocabularyOf(machines))
   if (problems.length > 0) return { problems }
   return { render: Handlebars.compile(text, compileOptions), problems }
+}
+
+/** What is wrong with partials that providers bring as text, by the rules of users' templates. None names itself. */
+export async function partialProblems(machines: readonly Machine[]): Promise<Problem[]> {
+  const { default: Handlebars } = await import('handlebars')
+  const { names, partials } = vocabularyOf(machines)
+  return machines.flatMap(({ kind, partial }) => {
+    if (typeof partial?.template !== 'string') return []
+    const source = { name: `the partial of provider type ${kind}`, text: normalizeScript(partial.template) }
+    const others = partials.filter((name) => name !== kind)
+    return lintTemplate(source, Handlebars.parse, { names, partials: others }, true)
+  })
 }
 
 // Checks a template's syntax tree: only declared names, only through our helpers, only where the shell cannot read them.

@@ -16,6 +16,33 @@ export interface JsonSchema {
   'x-default'?: string
 }
 
+/** The same as a schema: to read what another library wrote. */
+const jsonSchema: z.ZodMiniType<JsonSchema> = z.looseObject({
+  description: z.optional(z.string()),
+  type: z.optional(z.string()),
+  properties: z.optional(
+    z.record(
+      z.string(),
+      z.lazy(() => jsonSchema),
+    ),
+  ),
+  items: z.optional(z.lazy(() => jsonSchema)),
+  required: z.optional(z.array(z.string())),
+  anyOf: z.optional(z.array(z.lazy(() => jsonSchema))),
+  oneOf: z.optional(z.array(z.lazy(() => jsonSchema))),
+  'x-default': z.optional(z.string()),
+})
+
+/** Of an object, as any library writes it. Throws a TypeError for what can neither be shown nor explained here. */
+export function writtenSchema(schema: object, whose: string): JsonSchema {
+  const { data, error } = z.safeParse(jsonSchema, schema)
+  if (data) return data
+  const { path = [], message } = error.issues[0] ?? {}
+  throw new TypeError(
+    `the JSON Schema of ${whose} cannot be read at ${path.join('.') || 'its top'}: ${message}`,
+  )
+}
+
 /** As zod sees it: descriptions, defaults, and defaults in words. */
 export function jsonSchemaOf(schema: z.ZodMiniType): JsonSchema {
   return z.toJSONSchema(schema, {

@@ -2,7 +2,7 @@
 
 import * as z from 'zod/mini'
 import { needed } from './fields.ts'
-import { type JsonSchema, jsonSchemaOf } from './json-schema.ts'
+import { jsonSchemaOf, writtenSchema } from './json-schema.ts'
 import { type ProviderBlock, type ProviderWords, wordsOf } from './provider.ts'
 import { type CommonProviderConfig, commonKeys, commonRules } from './provider-keys.ts'
 import { type Block, errorCount, given, nameOf, note, readBlock, wholeOf } from './read-block.ts'
@@ -33,18 +33,19 @@ export interface StandardWords<Own extends object> extends ProviderWords {
    * answer at once.
    */
   schema: StandardSchema<Own>
-  /** The same for editors: an object, whose `properties` are the keys there are. */
-  keys: JsonSchema
+  /** The same for editors, as JSON Schema of an object: its `properties` are the keys there are. */
+  keys: object
 }
 
 /** A kind whose own keys are told by a Standard Schema, with JSON Schema beside it. An unknown key is an error all the same. */
 export function standardProviderBlock<Own extends object>({
   description,
   schema,
-  keys,
+  keys: written,
   ...words
 }: StandardWords<Own>): ProviderBlock<CommonProviderConfig & Own> {
   const { kind } = words
+  const keys = writtenSchema(written, `a provider of type ${kind}`)
   const common = z.strictObject({ type: needed(z.literal(kind), description), ...commonKeys })
   const ownKeys = Object.keys(keys.properties ?? {})
   const taken = ownKeys.find((key) => Object.hasOwn(common._zod.def.shape, key))

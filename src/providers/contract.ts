@@ -1,4 +1,4 @@
-// The contract every cloud (and this machine) fulfils. test/contract/provider-contract.ts holds what it means.
+// The contract every cloud (and this machine) fulfils. src/testing/provider-contract.ts holds what it means.
 
 import type { AgentSetup, Stage, UserData } from '../agent-setup/index.ts'
 import type { CommonProviderConfig } from '../config/index.ts'

@@ -8,6 +8,7 @@ import { local } from './local/definition.ts'
 
 export {
   type CheckItem,
+  type Intent,
   type LaunchFailure,
   type LaunchOrder,
   type LaunchRequest,

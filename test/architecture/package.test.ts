@@ -24,6 +24,12 @@ it('holds no key, no secret and no state of the examples', { timeout: 60_000 }, 
   const [{ files }] = JSON.parse(told) as [{ files: { path: string }[] }]
   const paths = files.map(({ path }) => path)
   expect(paths.filter((path) => /\.key$|\/(certs|secrets|\.provision)\//.test(path))).toEqual([])
-  for (const wanted of ['examples/gcp/master.yaml', 'docs/tls.md', 'templates/agent-setup.sh.hbs', 'LICENSE'])
+  for (const wanted of [
+    'examples/gcp/master.yaml',
+    'docs/tls.md',
+    'templates/agent-setup.sh.hbs',
+    'LICENSE',
+    'examples/provider/rack.ts',
+  ])
     expect(paths).toContain(wanted)
 })

@@ -17,10 +17,10 @@ const rows = [
   ['standalone'],
   ['provisioner'],
   ['simulator'],
-  ['cli', 'index.ts'],
+  ['cli', 'index.ts', 'testing'],
 ]
 const levelOf = new Map(rows.flatMap((row, level) => row.map((room) => [room, level] as const)))
-const rooms = [...levelOf.keys()].filter((room) => !['cli', 'index.ts'].includes(room))
+const rooms = [...levelOf.keys()].filter((room) => !['cli', 'index.ts', 'testing'].includes(room))
 
 /** One room owns each library; zod may guard any outer boundary. */
 const owners: Record<string, RegExp> = {
@@ -32,6 +32,7 @@ const owners: Record<string, RegExp> = {
   handlebars: /^src\/agent-setup\//,
   'prom-client': /^src\/platform\//,
   'reflect-metadata': /^src\/pki\//,
+  vitest: /^src\/testing\//,
   ws: /^src\/standalone\/protocol\//,
   yaml: /^src\/config\/yaml/,
   zod: /^src\/(?!problems|platform|planner|pki|agent-setup)/,

@@ -1,8 +1,13 @@
 // Both ways of launching on EC2 over the fake: a fleet of two offerings, and RunInstances of one.
 import type { Offering } from '../../src/planner/snapshot.ts'
+import { describeProviderContract } from '../../src/testing/provider-contract.ts'
+import {
+  type Ability,
+  abilities,
+  type ProviderHarness,
+  type ProviderSubject,
+} from '../../src/testing/provider-harness.ts'
 import { awsCloud, bothTypes } from '../support/aws-cloud.ts'
-import { describeProviderContract } from './provider-contract.ts'
-import { type Ability, abilities, type ProviderHarness, type ProviderSubject } from './provider-harness.ts'
 
 const nameOf = ({ capacityType, instanceType, zone }: Offering) => `${capacityType}/${instanceType}/${zone}`
 
@@ -19,6 +24,7 @@ async function openHarness(offerings: Offering[]): Promise<ProviderHarness> {
     open: (owner) => cloud.open({}, owner),
     order: (count, owner) => cloud.order(count, offerings, owner),
     knownType: { instanceType: 'g5.12xlarge', slots: 4 },
+    unknownId: 'i-0123456789abcdef0',
     agentId: async (id) => world.vms.get(id)!.id,
     partialLaunch({ intent }, count) {
       const [first, ...others] = intent.offerings

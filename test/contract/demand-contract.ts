@@ -2,7 +2,7 @@
 import { afterEach, beforeEach, describe, expect } from 'vitest'
 import type { AgentState, PendingAllocation } from '../../src/planner/snapshot.ts'
 import { ProvisionError } from '../../src/problems/index.ts'
-import { clausesFor, eventually } from './clauses.ts'
+import { clausesFor, eventually } from '../../src/testing/clauses.ts'
 import type { DemandHarness, DemandSubject } from './demand-harness.ts'
 
 const free = { slots: 4, freeSlots: 4, busy: false, connected: true, enabled: true, draining: false }

@@ -1,7 +1,7 @@
 import type { Offering } from '../../src/planner/snapshot.ts'
+import { describeProviderContract } from '../../src/testing/provider-contract.ts'
+import { abilities, type ProviderHarness } from '../../src/testing/provider-harness.ts'
 import { gcpCloud } from '../support/gcp-cloud.ts'
-import { describeProviderContract } from './provider-contract.ts'
-import { abilities, type ProviderHarness } from './provider-harness.ts'
 
 describeProviderContract('gcp, on the fake Compute Engine', {
   can: abilities,
@@ -16,6 +16,7 @@ describeProviderContract('gcp, on the fake Compute Engine', {
       open: (owner) => cloud.open({}, owner),
       order: (count, owner) => cloud.order(count, undefined, owner),
       knownType: { instanceType: 'g2-standard-48', slots: 4 },
+      unknownId: 'det-0123456789abcdef-1',
       agentId: async (id) => world.vms.get(id)!.name,
       partialLaunch({ intent }, count) {
         const [first, ...others] = intent.offerings

@@ -4,9 +4,9 @@ import { join } from 'node:path'
 import { expect } from 'vitest'
 import { processStart } from '../../src/platform/processes.ts'
 import { instanceIds } from '../../src/providers/local/request.ts'
+import { describeProviderContract } from '../../src/testing/provider-contract.ts'
+import type { ProviderHarness } from '../../src/testing/provider-harness.ts'
 import { localPool } from '../support/local-pool.ts'
-import { describeProviderContract } from './provider-contract.ts'
-import type { ProviderHarness } from './provider-harness.ts'
 
 const script = 'echo -n "$PROVISION_INSTANCE_ID" > "$PROVISION_ROOT/agent-id"\nexec sleep 300\n'
 
@@ -41,6 +41,7 @@ describeProviderContract('local', {
       open: (owner) => pool.open({ owner }),
       order: (count, owner) => pool.order(script, count, owner),
       knownType: { instanceType: 'local', slots: 4 },
+      unknownId: 'local-00000000-1',
       async agentId(id) {
         const file = pool.file(id, 'agent-id')
         await expect.poll(() => existsSync(file) && readFileSync(file, 'utf8')).toBeTruthy()

@@ -1,38 +1,34 @@
-import { randomUUID } from 'node:crypto'
+import type { Offering } from '../../src/planner/snapshot.ts'
 import { systemClock } from '../../src/platform/clock.ts'
-import type { LaunchOrder, Ownership } from '../../src/providers/contract.ts'
+import type { Ownership } from '../../src/providers/contract.ts'
 import { createCloud, endVm, noFaults, performLaunch } from '../../src/simulator/cloud.ts'
 import { simulatedProvider } from '../../src/simulator/provider.ts'
-import { userDataOf } from '../support/user-data.ts'
-import { describeProviderContract } from './provider-contract.ts'
-import { abilities, type ProviderHarness } from './provider-harness.ts'
+import { orderOf, ownerOf, userDataOf } from '../../src/testing/order.ts'
+import { describeProviderContract } from '../../src/testing/provider-contract.ts'
+import { abilities, type ProviderHarness } from '../../src/testing/provider-harness.ts'
+
+const offering = (instanceType: string): Offering => ({
+  instanceType,
+  zone: 'a',
+  capacityType: 'on_demand',
+  slots: 4,
+})
 
 describeProviderContract('simulated', {
   can: abilities,
   open: async (): Promise<ProviderHarness> => {
-    const owner = { clusterId: randomUUID(), pool: 'default', writerId: randomUUID() }
+    const owner = ownerOf('default')
     const faults = { ...noFaults }
     const cloud = createCloud({ clock: systemClock, faults, catalogue: { m4: 4, n4: 4 } })
-    const order = (count: number, forOwner: Ownership = owner): LaunchOrder => ({
-      intent: {
-        id: randomUUID(),
-        count,
-        offerings: ['m4', 'n4'].map((instanceType) => ({
-          instanceType,
-          zone: 'a',
-          capacityType: 'on_demand' as const,
-          slots: 4,
-        })),
-      },
-      owner: forOwner,
-      userData: userDataOf('#!/bin/bash\n', 16_384),
-    })
+    const order = (count: number, forOwner: Ownership = owner) =>
+      orderOf(forOwner, count, ['m4', 'n4'].map(offering), userDataOf('#!/bin/bash\n', 16_384))
     return {
       provider: simulatedProvider(cloud, owner),
       owner,
       open: async (other) => simulatedProvider(cloud, other),
       order,
       knownType: { instanceType: 'm4', slots: 4 },
+      unknownId: 'unknown-1',
       agentId: async (id) => id,
       dispose: async () => {},
       partialLaunch: (_, count) => {

@@ -1,7 +1,7 @@
 // The provider contract on LocalStack, for both ways of launching, with what it cannot show declared.
 import { DescribeInstancesCommand, RunInstancesCommand, TerminateInstancesCommand } from '@aws-sdk/client-ec2'
-import { describeProviderContract } from '../contract/provider-contract.ts'
-import type { Ability, ProviderHarness } from '../contract/provider-harness.ts'
+import { describeProviderContract } from '../../src/testing/provider-contract.ts'
+import type { Ability, ProviderHarness } from '../../src/testing/provider-harness.ts'
 import { localStackCloud } from './cloud.ts'
 
 /**
@@ -20,6 +20,7 @@ async function openHarness(offerings: number): Promise<ProviderHarness> {
     open: (by) => cloud.open({}, by),
     order: (count, by) => cloud.order(count, cloud.offerings.slice(0, offerings), by),
     knownType: { instanceType: 'g5.12xlarge', slots: 4 },
+    unknownId: 'i-0123456789abcdef0',
     async agentId(id) {
       const { Reservations } = await ec2.send(new DescribeInstancesCommand({ InstanceIds: [id] }))
       return Reservations![0]!.Instances![0]!.InstanceId!

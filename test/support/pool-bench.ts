@@ -8,9 +8,9 @@ import { type Cloud, createCloud, type Faults, noFaults } from '../../src/simula
 import { simulatedProvider } from '../../src/simulator/provider.ts'
 import { createDisk, createLife, type Disk, type Life } from '../../src/simulator/provisioner.ts'
 import { createVirtualClock } from '../../src/simulator/virtual-clock.ts'
+import { userDataOf } from '../../src/testing/order.ts'
 import { policy, second, now as start } from './planner.ts'
 import { silentLogger } from './silent-logger.ts'
-import { userDataOf } from './user-data.ts'
 
 /** The scripted master: tests set its agents and its work. */
 export interface ScriptedDemand {

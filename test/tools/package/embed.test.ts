@@ -10,6 +10,7 @@ import { root } from '../../support/sources.ts'
 
 const dir = realpathSync(mkdtempSync(join(tmpdir(), 'embed-')))
 const env = { ...process.env, PATH: `${join(root, 'node_modules/.bin')}:${process.env['PATH']}` }
+const rack = join(dir, 'rack')
 let daemon: ChildProcess | undefined
 
 function run(command: string, args: string[], cwd = dir): string {
@@ -22,8 +23,14 @@ beforeAll(async () => {
   )
   const [{ filename }] = [packed].flat()
   writeFileSync(join(dir, 'package.json'), '{"name": "a-master", "private": true, "type": "module"}')
-  run('npm', ['install', '--prefer-offline', '--no-audit', '--no-fund', `./${filename}`])
+  // Another zod than ours, with what an old one and a new one export.
+  const beside = ['zod@3.25.76', 'vitest']
+  run('npm', ['install', '--prefer-offline', '--no-audit', '--no-fund', `./${filename}`, ...beside])
   cpSync(join(dir, 'node_modules/dynamic-agent-provisioner/examples/embed'), dir, { recursive: true })
+  cpSync(join(dir, 'node_modules/dynamic-agent-provisioner/examples/provider'), rack, { recursive: true })
+  const program = readFileSync(join(import.meta.dirname, 'zod-beside.ts'), 'utf8')
+  writeFileSync(join(rack, 'zod-beside.ts'), program.replace('../../../examples/provider/', './'))
+  writeFileSync(join(rack, 'docs.test.ts'), testOfDocs())
   const certs = 'certs --name master.local.example --ip 127.0.0.1 --out certs'
   expect(readFileSync(join(dir, 'README.md'), 'utf8')).toContain(`npx provision ${certs}`)
   run('node_modules/.bin/provision', certs.split(' '))
@@ -39,6 +46,25 @@ afterAll(async () => {
   rmSync(dir, { recursive: true, force: true })
 }, 60_000)
 
+/** The contract as docs/adding-a-provider.md shows it, with the names it leaves to the reader. */
+function testOfDocs(): string {
+  const page = readFileSync(join(root, 'docs/adding-a-provider.md'), 'utf8')
+  const [, shown] = /```ts\n(import \{ describeProviderContract[\s\S]*?)```/.exec(page)!
+  return `import { execFileSync } from 'node:child_process'
+import { mkdtempSync, readdirSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { machinesProgram } from './rack.ts'
+${shown}
+const script = '#!/bin/bash\\nexec sleep 300\\n'
+const offering = { instanceType: 'r2', zone: '', capacityType: 'on_demand' as const, slots: 2 }
+function stopEverything(folder: string): void {
+  for (const name of readdirSync(folder).filter((one) => one.endsWith('.machine')))
+    execFileSync(machinesProgram, [folder, 'stop', name.replace('.machine', '')])
+}
+`
+}
+
 async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1')
   await once(server, 'listening')
@@ -52,7 +78,7 @@ describe('the packed package, installed elsewhere', () => {
     const options = {
       extends: join(root, 'tsconfig.json'),
       compilerOptions: { typeRoots: [join(root, 'node_modules/@types')], paths: {} },
-      include: ['*.ts'],
+      include: ['*.ts', 'rack/*.ts'],
     }
     writeFileSync(join(dir, 'tsconfig.json'), JSON.stringify(options))
     expect(run('tsc', ['-p', dir])).toBe('')
@@ -64,6 +90,35 @@ describe('the packed package, installed elsewhere', () => {
     expect(said.match(/^joined local-/gm)?.length).toBeGreaterThan(0)
     expect(said.indexOf('drain: LONG_IDLE')).toBeLessThan(said.indexOf('terminate: LONG_IDLE'))
     expect(said).toMatch(/all work is done, and every VM is gone\n$/)
+  })
+
+  it('holds a provider of ones own against the contract, as its README and the docs tell', () => {
+    const said = run('../node_modules/.bin/vitest', ['run'], rack)
+    expect(said).toMatch(/✓ rack\.test\.ts/)
+    expect(said).toMatch(/✓ docs\.test\.ts/)
+    const readme = readFileSync(join(rack, 'README.md'), 'utf8')
+    const [, shown] = /```\n(our rack cannot show:\n(?: {2}- .*\n)+)/.exec(readme)!
+    expect(said).toContain(shown)
+    const dryRun = run(process.execPath, ['--no-warnings', 'dry-run.ts'], rack)
+    const [, lines = ''] = /\$ node dry-run\.ts\n([\s\S]*?)```/.exec(readme)!
+    for (const line of lines.split('\n').filter((one) => !/…|"folder"/.test(one)))
+      expect(dryRun).toContain(line)
+  })
+
+  it('takes providers made with its own zod and with another beside it', () => {
+    const version = (folder: string) =>
+      JSON.parse(readFileSync(join(dir, folder, 'node_modules/zod/package.json'), 'utf8')).version
+    expect(version('.')).toBe('3.25.76')
+    expect(version('node_modules/dynamic-agent-provisioner')).toMatch(/^4\./)
+    const said = JSON.parse(run(process.execPath, ['--no-warnings', 'zod-beside.ts'], rack))
+    const expected = {
+      refused: ['CONFIG_UNKNOWN_KEY 9:7 Did you mean "folder"?'],
+      wrong: ['8:14'],
+      model: 'r2',
+      body: { folder: expect.stringMatching(/machines$/), tags: { model: 'r2' } },
+      agentId: 'export DET_AGENT_ID=$MACHINE',
+    }
+    expect(said).toMatchObject({ ours: expected, 'zod 4': expected, 'zod 3': expected })
   })
 
   it('runs a master with the provisioner beside it', async () => {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { renderScript } from '../../../src/agent-setup/render.ts'
-import { agentSetup, type SetupChanges, trustPlan } from '../../support/agent-setups.ts'
+import type { Machine } from '../../../src/agent-setup/setup.ts'
+import { agentSetup, machines, type SetupChanges, trustPlan } from '../../support/agent-setups.ts'
 
 async function problemsOf(changes: SetupChanges) {
   const { script, problems } = await renderScript(agentSetup(changes))
@@ -68,6 +69,46 @@ describe('allow_secrets_in_user_data', () => {
     const { script, problems } = await renderScript(setup, { allowSecrets: true })
     expect(problems).toEqual([])
     expect(script).toContain('hunter2')
+  })
+})
+
+describe('the partial of a provider from outside', () => {
+  const withPartial = (template: string) => {
+    const outside: Machine = {
+      kind: 'rack',
+      meaning: 'the VM is a machine of our rack',
+      partial: { at: 'agent', template },
+      userData: { overflow: 'error' },
+    }
+    return renderScript(agentSetup({ machine: outside, machines: [...machines, outside] }))
+  }
+
+  it('is part of the script', async () => {
+    const { script, problems } = await withPartial('export DET_AGENT_ID={{sh pool}}\r\n')
+    expect(problems).toEqual([])
+    expect(script).toContain("\nexport DET_AGENT_ID='default'\n")
+  })
+
+  it.each([
+    ['a value that is not quoted', 'export DET_AGENT_ID={{pool}}\n', 'TEMPLATE_NOT_ALLOWED', 1, 21],
+    ['a value inside quotes', ':\necho "{{sh pool}}"\n', 'TEMPLATE_POSITION', 2, 7],
+    ['a name that is not there', 'X={{sh rack.row}}\n', 'TEMPLATE_UNKNOWN_NAME', 1, 8],
+    ['quotes that stay open', 'echo "\n', 'TEMPLATE_POSITION', 1, 1],
+    ['itself', '{{> rack}}\n', 'TEMPLATE_NOT_ALLOWED', 1, 1],
+  ])('is refused with %s, by the kind that brings it', async (_, text, code, line, column) => {
+    const { script, problems } = await withPartial(text)
+    expect(script).toBeUndefined()
+    expect(problems).toMatchObject([
+      { code, where: { file: 'the partial of provider type rack', line, column } },
+    ])
+  })
+
+  it('is refused when it cannot be read', async () => {
+    const { script, problems } = await withPartial('{{#if pool}}\n')
+    expect(script).toBeUndefined()
+    expect(problems).toMatchObject([
+      { code: 'TEMPLATE_SYNTAX', where: { file: 'the partial of provider type rack' } },
+    ])
   })
 })
 

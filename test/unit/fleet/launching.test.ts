@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { problem } from '../../../src/problems/index.ts'
+import { userDataOf } from '../../../src/testing/order.ts'
 import { minute, second } from '../../support/planner.ts'
 import { codesOf, problemsOf, startBench, startSettled } from '../../support/pool-bench.ts'
-import { userDataOf } from '../../support/user-data.ts'
 
 const launched = (bench: Awaited<ReturnType<typeof startBench>>) =>
   bench.calls.launches.map(({ intent }) => [intent.id, intent.count])

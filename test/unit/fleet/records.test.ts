@@ -4,8 +4,8 @@ import { checkpointOf, type PoolRecord, recall } from '../../../src/fleet/record
 import { emptyMemory, type PoolMemory } from '../../../src/fleet/run.ts'
 import type { JournalRecord } from '../../../src/platform/ports.ts'
 import { problem } from '../../../src/problems/index.ts'
+import { userDataOf } from '../../../src/testing/order.ts'
 import { idle, now, offering, vm } from '../../support/planner.ts'
-import { userDataOf } from '../../support/user-data.ts'
 
 /** As a disk gives them back. */
 function kept(records: readonly PoolRecord[]): JournalRecord[] {

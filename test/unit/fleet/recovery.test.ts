@@ -1,9 +1,9 @@
 // Lost replies, crashes and restarts: an intent gives its VMs once, whatever happens to whoever asked for them.
 import { describe, expect, it } from 'vitest'
 import type { Fate } from '../../../src/simulator/cloud.ts'
+import { userDataOf } from '../../../src/testing/order.ts'
 import { minute, second } from '../../support/planner.ts'
 import { codesOf, type PoolBench, startSettled } from '../../support/pool-bench.ts'
-import { userDataOf } from '../../support/user-data.ts'
 
 /** The next launch call meets this fate, and all others are answered. */
 function once(bench: PoolBench, fate: Fate): void {

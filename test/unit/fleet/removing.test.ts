@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { performLaunch } from '../../../src/simulator/cloud.ts'
+import { userDataOf } from '../../../src/testing/order.ts'
 import { minute, second } from '../../support/planner.ts'
 import { codesOf, owner, type PoolBench, problemsOf, startSettled } from '../../support/pool-bench.ts'
-import { userDataOf } from '../../support/user-data.ts'
 
 /** One VM whose agent has joined and has nothing to do. */
 async function idleVm(bench: PoolBench): Promise<string> {

@@ -3,9 +3,9 @@ import { afterEach, describe, expect, it } from 'vitest'
 import { systemClock } from '../../../src/platform/clock.ts'
 import { launchGate } from '../../../src/provisioner/launch-gate.ts'
 import type { ReadyPlan } from '../../../src/provisioner/prepare.ts'
+import { userDataOf } from '../../../src/testing/order.ts'
 import { capturingLogger } from '../../support/capturing-logger.ts'
 import { embed, Masters } from '../../support/masters.ts'
-import { userDataOf } from '../../support/user-data.ts'
 import { authority, masterName, server } from '../../support/x509-profiles.ts'
 
 const masters = new Masters()

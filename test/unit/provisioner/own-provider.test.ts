@@ -4,10 +4,16 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { configSchema, referencePage } from '../../../src/config/reference.ts'
-import { createProvisioner, createPushDemand, loadConfig, prepareAll } from '../../../src/index.ts'
+import {
+  createProvisioner,
+  createPushDemand,
+  loadConfig,
+  prepareAll,
+  standardProviderBlock,
+} from '../../../src/index.ts'
 import { withProviders } from '../../../src/providers/definition.ts'
 import { builtInProviders } from '../../../src/providers/index.ts'
-import { type Launches, ownRack, rackWith } from '../../support/own-provider.ts'
+import { handMade, type Launches, ownRack, rackWith } from '../../support/own-provider.ts'
 
 let dir: string
 beforeEach(() => {
@@ -86,6 +92,14 @@ describe('a provider from outside', () => {
     const twin = { ...ownRack([]), kind: 'local' }
     expect(() => loadConfig(fileWith('rack: r1'), { providers: [twin] })).toThrow(
       'there are two providers of type "local"',
+    )
+  })
+
+  it('is refused when its JSON Schema is none', () => {
+    const keys = { properties: { rack: { type: 7 } } }
+    const words = { kind: 'rack', description: 'VMs of the machines in our rack.', schema: handMade, keys }
+    expect(() => standardProviderBlock(words)).toThrow(
+      'the JSON Schema of a provider of type rack cannot be read at properties.rack.type',
     )
   })
 

@@ -1,14 +1,16 @@
-// What every provider promises, written once and run on each of them: see src/providers/contract.ts.
+// What every provider promises, written once and run on each of them, also on those of others: see src/providers/contract.ts.
+
 import { randomUUID } from 'node:crypto'
 import { afterEach, beforeEach, describe, expect } from 'vitest'
-import type { Instance } from '../../src/planner/snapshot.ts'
-import { codeInfo } from '../../src/problems/codes.ts'
-import type { Provider } from '../../src/providers/contract.ts'
+import type { Instance } from '../planner/index.ts'
+import { codeInfo } from '../problems/index.ts'
+import type { Provider } from '../providers/index.ts'
 import { clausesFor, eventually } from './clauses.ts'
-import type { ProviderHarness, ProviderSubject } from './provider-harness.ts'
+import { checkHarness, type ProviderHarness, type ProviderSubject } from './provider-harness.ts'
 
 const goneStates = ['stopping', 'terminated', 'stopped']
 
+/** The clauses as tests of Vitest. */
 export function describeProviderContract(name: string, subject: ProviderSubject): void {
   let harness: ProviderHarness
 
@@ -40,6 +42,7 @@ export function describeProviderContract(name: string, subject: ProviderSubject)
 
     beforeEach(async () => {
       harness = await subject.open()
+      checkHarness(harness, subject.can)
     })
     afterEach(async () => {
       await harness.dispose()
@@ -212,10 +215,7 @@ export function describeProviderContract(name: string, subject: ProviderSubject)
       })
 
       clause('may be asked again, also for what is gone or never was', [], async () => {
-        const ids = [
-          ...idsOf((await harness.provider.launch(harness.order(1))).instances),
-          unknownId(harness),
-        ]
+        const ids = [...idsOf((await harness.provider.launch(harness.order(1))).instances), harness.unknownId]
         for (let times = 0; times < 2; times++) {
           const result = await harness.provider.terminate(ids)
           expect(result.failures).toEqual([])
@@ -271,7 +271,7 @@ export function describeProviderContract(name: string, subject: ProviderSubject)
       })
 
       clause('knows no stage of a VM that never was', [], async () => {
-        expect(await harness.provider.consoleStage(unknownId(harness))).toBeUndefined()
+        expect(await harness.provider.consoleStage(harness.unknownId)).toBeUndefined()
       })
     })
 
@@ -302,15 +302,4 @@ function idsOf(instances: Instance[]): string[] {
 
 function sum(numbers: number[]): number {
   return numbers.reduce((total, n) => total + n, 0)
-}
-
-/** Shaped like an id of this cloud, so that the cloud and not a check of ours has to say that it is unknown. */
-function unknownId({ provider }: ProviderHarness): string {
-  return unknownIds[provider.kind] ?? 'unknown-1'
-}
-
-const unknownIds: Record<string, string> = {
-  aws: 'i-0123456789abcdef0',
-  gcp: 'det-0123456789abcdef-1',
-  local: 'local-00000000-1',
 }

@@ -1,6 +1,5 @@
 // What a provider has to bring so that the contract can be run on it: a cloud it talks to, and ways to disturb it.
-
-import type { LaunchOrder, Ownership, Provider } from '../../src/providers/contract.ts'
+import type { LaunchOrder, Ownership, Provider } from '../providers/index.ts'
 
 /**
  * What the endpoint behind a provider can show. A clause whose needs are not met is skipped, and printed by name.
@@ -31,7 +30,7 @@ export const abilities = [
 ] as const
 export type Ability = (typeof abilities)[number]
 
-/** Members named after an ability are needed only by harnesses that claim it. */
+/** What can be left out is needed only by harnesses that claim an ability it shows. */
 export interface ProviderHarness {
   /** Opened for `owner`, over an empty cloud. */
   provider: Provider
@@ -42,6 +41,8 @@ export interface ProviderHarness {
   order(count: number, owner?: Ownership): LaunchOrder
   /** A type the cloud knows, and the slots an agent on it has. */
   knownType: { instanceType: string; slots: number }
+  /** Shaped like an id of this cloud, so that the cloud, and not a look at the id, has to say that there is no such VM. */
+  unknownId: string
   /** What an agent on this VM calls itself, as the VM itself would find out. */
   agentId(id: string): Promise<string>
   /** Ends everything, the endpoint too. */
@@ -62,4 +63,23 @@ export interface ProviderHarness {
 export interface ProviderSubject {
   can: readonly Ability[]
   open(): Promise<ProviderHarness>
+}
+
+const shownBy: Partial<Record<Ability, keyof ProviderHarness>> = {
+  partial_launch: 'partialLaunch',
+  capacity_errors: 'outOfStock',
+  late_visibility: 'hideNewVms',
+  foreign_vms: 'foreignVm',
+  broken_listing: 'breakListing',
+  self_ending: 'endVm',
+  console: 'printOnConsole',
+}
+
+/** Throws a TypeError where an ability is claimed that the harness has no way to show. */
+export function checkHarness(harness: ProviderHarness, can: readonly Ability[]): void {
+  for (const ability of can) {
+    const member = shownBy[ability]
+    if (member && !harness[member])
+      throw new TypeError(`to show ${ability}, the harness has to have ${member}`)
+  }
 }

@@ -1,0 +1,5 @@
+// `dynamic-agent-provisioner/testing`: holds a provider against the contract, with Vitest. docs/adding-a-provider.md
+
+export { orderOf, ownerOf, userDataOf } from './order.ts'
+export { describeProviderContract } from './provider-contract.ts'
+export { type Ability, abilities, type ProviderHarness, type ProviderSubject } from './provider-harness.ts'

@@ -1,0 +1,33 @@
+// Whom VMs are launched for, and what is ordered, where a test has no wishes of its own.
+
+import { createHash, randomUUID } from 'node:crypto'
+import type { UserData } from '../agent-setup/index.ts'
+import type { Offering } from '../planner/index.ts'
+import type { LaunchOrder, Ownership } from '../providers/index.ts'
+
+/** A cluster and a provisioner that nobody has seen before. */
+export function ownerOf(pool: string): Ownership {
+  return { clusterId: randomUUID(), pool, writerId: randomUUID() }
+}
+
+/** With a new intent. */
+export function orderOf(
+  owner: Ownership,
+  count: number,
+  offerings: Offering[],
+  userData: UserData,
+): LaunchOrder {
+  return { intent: { id: randomUUID(), count, offerings }, owner, userData }
+}
+
+/** A script as it is, which starts with `#!`. `limit`: bytes the cloud takes. */
+export function userDataOf(script: string, limit?: number): UserData {
+  const packed = new TextEncoder().encode(script)
+  return {
+    script,
+    encoding: 'plain',
+    packed,
+    bytes: { script: packed.byteLength, packed: packed.byteLength, limit },
+    sha256: createHash('sha256').update(packed).digest('hex'),
+  }
+}

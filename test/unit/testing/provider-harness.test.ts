@@ -1,0 +1,31 @@
+// What a harness claims and cannot show is told by name, before a clause stumbles over it.
+import { expect, it } from 'vitest'
+import { systemClock } from '../../../src/platform/clock.ts'
+import { createCloud, noFaults } from '../../../src/simulator/cloud.ts'
+import { simulatedProvider } from '../../../src/simulator/provider.ts'
+import { orderOf, ownerOf, userDataOf } from '../../../src/testing/order.ts'
+import { checkHarness, type ProviderHarness } from '../../../src/testing/provider-harness.ts'
+
+const owner = ownerOf('default')
+const cloud = createCloud({ clock: systemClock, faults: noFaults, catalogue: { m4: 4 } })
+const harness: ProviderHarness = {
+  provider: simulatedProvider(cloud, owner),
+  owner,
+  open: async (other) => simulatedProvider(cloud, other),
+  order: (count) => orderOf(owner, count, [], userDataOf('#!/bin/bash\n')),
+  knownType: { instanceType: 'm4', slots: 4 },
+  unknownId: 'unknown-1',
+  agentId: async (id) => id,
+  dispose: async () => {},
+  breakListing() {},
+}
+
+it('is nothing where every claim has its member', () => {
+  expect(() => checkHarness(harness, ['max_count', 'broken_listing', 'vms_outlive_close'])).not.toThrow()
+})
+
+it('names the ability and the member that is missing', () => {
+  expect(() => checkHarness(harness, ['max_count', 'self_ending'])).toThrow(
+    new TypeError('to show self_ending, the harness has to have endVm'),
+  )
+})
