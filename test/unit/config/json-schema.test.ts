@@ -54,7 +54,8 @@ describe('provision schema', () => {
 
   it('accepts every example', () => {
     const files = readdirSync(join(root, 'examples'), { recursive: true, encoding: 'utf8' })
-    const masters = files.filter((file) => file.endsWith('master.yaml'))
+    // That of the example of a provider from outside is for a kind of its own.
+    const masters = files.filter((file) => file.endsWith('master.yaml') && !file.startsWith('provider'))
     expect(masters.length).toBeGreaterThan(0)
     for (const file of masters)
       expect(violations(schema, parse(readFileSync(join(root, 'examples', file), 'utf8')))).toEqual([])

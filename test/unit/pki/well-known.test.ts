@@ -61,7 +61,8 @@ describe('node:tls is loaded only for a chain that does not reach a root by itse
     console.log(['tls', 'net'].filter((name) => process.moduleLoadList.includes('NativeModule ' + name)).join())`
   const loadedFor = (...file: Issued[]) => {
     const { NODE_EXTRA_CA_CERTS: _, ...env } = process.env
-    const args = ['--input-type=module', '--eval', program]
+    const hooks = join(import.meta.dirname, '../../support/straight-hooks.ts')
+    const args = ['--import', hooks, '--input-type=module', '--eval', program]
     return execFileSync(process.execPath, args, { input: joined(file), encoding: 'utf8', env }).trim()
   }
 
