@@ -9,7 +9,13 @@ import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { root } from '../../support/sources.ts'
 
 const dir = realpathSync(mkdtempSync(join(tmpdir(), 'embed-')))
-const env = { ...process.env, PATH: `${join(root, 'node_modules/.bin')}:${process.env['PATH']}` }
+const env = {
+  ...process.env,
+  PATH: `${join(root, 'node_modules/.bin')}:${process.env['PATH']}`,
+  // Vitest colours what it says in CI, also into a pipe.
+  NO_COLOR: '1',
+  FORCE_COLOR: undefined,
+}
 const rack = join(dir, 'rack')
 let daemon: ChildProcess | undefined
 
