@@ -46,6 +46,7 @@ export {
   type DryRunPool,
   dryRunPool,
   type FleetEvent,
+  isReady,
   loadConfig,
   type PoolPlan,
   type PoolStatus,
@@ -56,4 +57,5 @@ export {
   type PushedDemand,
   type PushedWork,
   prepareAll,
+  type ReadyPlan,
 } from './provisioner/index.ts'

@@ -5,9 +5,8 @@ import { isError, type Problem } from '../problems/index.ts'
 import { mergeAgentConfig } from './agent-config.ts'
 import { packUserData, type UserData } from './pack.ts'
 import { renderScript } from './render.ts'
-import { type AgentFacts, type AgentSetup, agentSetupOf, type Machine } from './setup.ts'
+import { type AgentFacts, type AgentSetup, agentSetupOf, type Machine, type UserTemplate } from './setup.ts'
 import { type PoolTrustInput, placeOf, poolTrust } from './trust.ts'
-import type { UserTemplate } from './user-template.ts'
 
 export { blockAt, checkAgentOptions } from './agent-config.ts'
 export { type UserData, unpackUserData } from './pack.ts'
@@ -17,10 +16,10 @@ export type {
   AgentSetup,
   Machine,
   SlotType,
+  UserTemplate,
 } from './setup.ts'
 export { type FailureStage, failureStages, isFailureStage, lastStage, type Stage } from './stages.ts'
 export { type ProvidedPool, planTrust } from './trust.ts'
-export type { UserTemplate } from './user-template.ts'
 
 export interface AgentsInput extends PoolTrustInput {
   /** `agent_setup_template`, when the pool names one. */

@@ -2,9 +2,8 @@
 
 import { isError, type Problem } from '../problems/index.ts'
 import { secretProblems, setupProblems } from './secrets.ts'
-import type { AgentSetup } from './setup.ts'
+import type { AgentSetup, UserTemplate } from './setup.ts'
 import { contextOf, helpers, mainTemplate, partialTemplates } from './templates.ts'
-import type { UserTemplate } from './user-template.ts'
 
 export interface RenderOptions {
   /** `agent_setup_template`: used in the place of our own. */

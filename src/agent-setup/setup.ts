@@ -79,6 +79,13 @@ export interface AgentSetup {
 
 // From a pool's configuration to what its agents' startup script is made from.
 
+/** `agent_setup_template`: a user's own, in the place of ours. */
+export interface UserTemplate {
+  /** Path of the file, for messages. */
+  name: string
+  text: string
+}
+
 /** What a provider knows of the agents on its machines. */
 export interface AgentFacts {
   slotType: SlotType

@@ -1,7 +1,7 @@
 // Templates that others write: checked, and a user's own compiled. The compiler is loaded for them alone.
 
 import { type Problem, type ProblemCode, type ProblemOptions, problem } from '../problems/index.ts'
-import type { Machine } from './setup.ts'
+import type { Machine, UserTemplate } from './setup.ts'
 import { placeIn, type ShellState, scanShell, startOfScript } from './shell.ts'
 import { compileOptions, type HelperName, helperNames } from './template-options.ts'
 import {
@@ -12,12 +12,6 @@ import {
   partialNames,
   type Render,
 } from './templates.ts'
-
-export interface UserTemplate {
-  /** Path of the file, for messages. */
-  name: string
-  text: string
-}
 
 /** A template that can be rendered, or the reasons why it cannot. */
 export async function compileUserTemplate(

@@ -1,5 +1,5 @@
 // Where waiting work is known: the built-in master, a Determined master, a program that pushes it.
-// Imports problems, platform, planner, pki and config.
+// Imports problems, platform, planner, pki, config and agent-setup.
 // Start with source.ts, the contract.
 export { builtInDemand } from './built-in.ts'
 export { type Endpoint, endpointOf } from './determined/connections.ts'

@@ -55,7 +55,8 @@ export function takeTurn(run: PoolRun, requests: readonly ManualLaunch[] = []): 
   const snapshot = { ...snapshotOf(deps.pool, memory, settings, material, now), requests }
   const decisions = plan(snapshot, settings.policy, now)
   act(run, decisions, material)
-  return { at: now, snapshot, decisions, material }
+  // Kept to explain this turn; a request that was answered is no part of what there is.
+  return { at: now, snapshot: { ...snapshot, requests: [] }, decisions, material }
 }
 
 /** Closes intents whose outcome is known by now, and asks again for those that may be and are still wanted. */

@@ -1,5 +1,5 @@
 // The loop around the plan, one for each pool: observe, decide, act, write down; nothing is forgotten.
-// Imports problems, platform, planner, providers and demand.
+// Imports problems, platform, planner, agent-setup, providers and demand.
 // Start here: createPoolFleet() is the loop, decide.ts one turn of it.
 
 import type { ManualLaunch } from '../planner/index.ts'

@@ -1,5 +1,5 @@
 // What the program needs of the machine it runs on: clock, files, locks, journal, processes, log, metrics.
-// Every room but the pure ones may import it. It imports problems.
+// Every room but problems and planner may import it. It imports problems.
 // Start with ports.ts: the interfaces that tests and the simulation replace.
 export { delayAfter, type Growth, retry } from './backoff.ts'
 export { systemClock } from './clock.ts'

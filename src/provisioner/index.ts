@@ -23,6 +23,14 @@ export {
   prepareAll,
 } from './library.ts'
 export { poolSettings } from './pools.ts'
-export { choosePool, type DryRunPool, dryRunPool, isReady, type PoolPlan, planAll } from './prepare.ts'
+export {
+  choosePool,
+  type DryRunPool,
+  dryRunPool,
+  isReady,
+  type PoolPlan,
+  planAll,
+  type ReadyPlan,
+} from './prepare.ts'
 export { type Explanation, explainSnapshot } from './snapshot-file.ts'
 export { readDecisions } from './telemetry.ts'

@@ -35,11 +35,13 @@ export interface KeptSnapshot {
 /** As JSON has it: a map is a list of its entries. Undefined before the first turn of the pool. */
 export function snapshotFileOf({ policy, snapshot, decidedAt }: PoolStatus): object | undefined {
   if (!snapshot || decidedAt === undefined) return undefined
+  // Answered in their own turn, requests are rarely there to keep.
+  const { requests, ...kept } = snapshot
   return {
     format: snapshotFormat,
     at: decidedAt,
     policy,
-    snapshot: { ...snapshot, unplaced: [...snapshot.unplaced] },
+    snapshot: { ...kept, ...(requests.length > 0 && { requests }), unplaced: [...kept.unplaced] },
   }
 }
 
