@@ -24,12 +24,15 @@ export { type Problem, ProvisionError, problem, problemCodes } from './problems/
 export type { AnyProvider, ProviderDefinition } from './providers/index.ts'
 export {
   type CheckItem,
+  type ClusterContext,
+  type ClusterProvider,
   type Intent,
   type LaunchFailure,
   type LaunchOrder,
   type LaunchRequest,
   type LaunchResult,
   type Listing,
+  type Location,
   type Ownership,
   ownerTags,
   ownerTagsOf,

@@ -20,6 +20,25 @@ export interface Provider {
   /** Ends VMs we own in the pool. Ids that are unknown or gone count as terminated; foreign ones are refused. */
   terminate(ids: string[], signal?: AbortSignal): Promise<TerminateResult>
 
+  /**
+   * Where its instances are, as far as finding them again needs it: `{ region }` on AWS, `{ project }` on Google Cloud.
+   * Default: there is only one such location.
+   */
+  readonly location?: Location
+
+  /**
+   * The instances of these ids that carry our cluster's tag, of whatever pool, asked for one by one and not by pool.
+   * `complete`: the cloud was asked for every id, so that what is missing is not known to it at this moment. Never throws
+   * for what the cloud answers. Without it, only listings say that an instance is gone.
+   */
+  find?(ids: string[], signal?: AbortSignal): Promise<Listing>
+
+  /**
+   * Whether the cloud shows anything of our cluster, of whatever pool: instances in any state, launch templates. Rejects
+   * when it cannot tell. Without it, there may be.
+   */
+  hasTraces?(signal?: AbortSignal): Promise<boolean>
+
   /** Slots an agent on this instance type has, or undefined when the cloud does not know the type. */
   slotsOf(instanceType: string, signal?: AbortSignal): Promise<number | undefined>
 
@@ -27,6 +46,29 @@ export interface Provider {
   consoleStage(id: string, signal?: AbortSignal): Promise<Stage | undefined>
 
   /** Frees connections and timers. VMs are left running, except by `local`, which ends its processes. */
+  close(): Promise<void>
+}
+
+/** Plain values by name, such as `{ region: 'us-west-2' }`: kept in `state_dir` to look there again. */
+export type Location = Readonly<Record<string, string>>
+
+/** What `openCluster` is given. */
+export interface ClusterContext {
+  clusterId: string
+  /** Absolute; `state_dir` itself. */
+  stateDir: string
+  env: Readonly<Record<string, string | undefined>>
+  clock: Clock
+  logger: Logger
+}
+
+/** All instances of the cluster at one location, whatever pool their tag names. Nothing is launched through it. */
+export interface ClusterProvider {
+  /** Every instance with the cluster's tag, every page; `pool` of each is what its own tag says. */
+  list(signal?: AbortSignal): Promise<Listing>
+  find(ids: string[], signal?: AbortSignal): Promise<Listing>
+  /** Refuses what does not carry the cluster's tag. */
+  terminate(ids: string[], signal?: AbortSignal): Promise<TerminateResult>
   close(): Promise<void>
 }
 
@@ -95,6 +137,13 @@ export interface Listing {
   /** False when a page, zone or request failed: such a listing allows no terminations. */
   complete: boolean
   problems: Problem[]
+  /**
+   * The account that answered, where it can be known: the AWS account id, the Google Cloud project. `find` asks for it even
+   * when there is no instance to tell it, and also when it is given no ids.
+   */
+  account?: string
+  /** When it answered by the cloud's own clock (the `Date` header of RFC 9110), milliseconds since the epoch. */
+  at?: number
 }
 
 export interface TerminateResult {

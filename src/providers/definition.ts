@@ -4,7 +4,16 @@ import type { AgentFacts, Machine } from '../agent-setup/index.ts'
 import type { CommonProviderConfig, ProviderBlock } from '../config/index.ts'
 import type { Offering } from '../planner/index.ts'
 import { type MetadataOptions, neededValue } from '../platform/index.ts'
-import type { CheckItem, LaunchRequest, Provider, ProviderContext, RequestInput } from './contract.ts'
+import type {
+  CheckItem,
+  ClusterContext,
+  ClusterProvider,
+  LaunchRequest,
+  Location,
+  Provider,
+  ProviderContext,
+  RequestInput,
+} from './contract.ts'
 
 /**
  * One for each cloud, and one for this machine. `C` is its block of the configuration after defaults and rules; the
@@ -54,6 +63,12 @@ export interface ProviderDefinition<C extends CommonProviderConfig = CommonProvi
 
   /** The cloud, ready for the calls of one pool. Rejects with a ProvisionError when the pool can never be run. */
   open(context: ProviderContext<C>): Promise<Provider>
+
+  /**
+   * The instances of a whole cluster at a location that `Provider.location` once named: also those of pools that the
+   * configuration does not name any more. Without it, such instances are not found.
+   */
+  openCluster?(location: Location, context: ClusterContext): Promise<ClusterProvider>
 
   /** Asks the cloud whether a launch would go well, without launching: permissions, image, network, types. */
   check?(context: ProviderContext<C>, offerings: Offering[], signal?: AbortSignal): Promise<CheckItem[]>

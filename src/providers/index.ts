@@ -8,12 +8,15 @@ import { local } from './local/definition.ts'
 
 export {
   type CheckItem,
+  type ClusterContext,
+  type ClusterProvider,
   type Intent,
   type LaunchFailure,
   type LaunchOrder,
   type LaunchRequest,
   type LaunchResult,
   type Listing,
+  type Location,
   type Ownership,
   ownerTags,
   ownerTagsOf,
