@@ -20,6 +20,7 @@ export function holdsOf(
   if (memory.clearing) holds.push({ code: 'CLEARING', stops: ['launch'] })
   if (memory.foreign.size > 0)
     holds.push({ code: 'FOREIGN_WRITER', stops: both, numbers: { vms: memory.foreign.size } })
+  if (memory.otherAccount) holds.push({ code: 'ACCOUNT_CHANGED', stops: both })
   if (memory.journalMissing) holds.push({ code: 'JOURNAL_MISSING', stops: ['launch'] })
   if (memory.problems.has('journal')) holds.push({ code: 'JOURNAL_FAILING', stops: ['launch'] })
   if (material.kind === 'refused') holds.push({ code: 'LAUNCH_NOT_READY', stops: ['launch'] })
@@ -49,6 +50,7 @@ export function problemBehind(
 ): Problem | undefined {
   if (code === 'LAUNCH_NOT_READY' && material.kind === 'refused') return material.problem
   if (code === 'LAUNCH_ERROR') return memory.launchError.problem
+  if (code === 'ACCOUNT_CHANGED') return memory.problems.get('account')
   if (code === 'JOURNAL_FAILING') return memory.problems.get('journal')
   if (code === 'LISTING_MISSING' || code === 'LISTING_PARTIAL') return memory.problems.get('list')
   if (code === 'DEMAND_MISSING') return memory.problems.get('master')

@@ -15,6 +15,7 @@ import { limit, withDeadline } from '../platform/index.ts'
 import { problem } from '../problems/index.ts'
 import type { Listing } from '../providers/index.ts'
 import { recordUsable, recordUseless } from './failures.ts'
+import { checkAccount, findMissing, noticeMissing } from './missing.ts'
 import {
   callDeadlines,
   type PoolMemory,
@@ -144,13 +145,20 @@ export async function listVms(run: PoolRun): Promise<boolean> {
     const listing = await withDeadline(deps.clock, callDeadlines.list, 'a listing', (signal) =>
       deps.provider.list(signal),
     )
+    checkAccount(run, listing.account)
+    if (memory.otherAccount) return true
     const starting = [...memory.tracks.values()].filter(({ state }) => state === 'starting')
-    const lost = observeListing(memory, listing, startedAt, run.now(), {
+    const rules: ListingRules = {
       writerId: deps.owner.writerId,
       visibility: settings.visibility,
       maxWordAge: settings.policy.maxSnapshotAge,
       slotsOf: (instance) => slotsOf(instance, settings.offerings),
-    })
+    }
+    const lost = observeListing(memory, listing, startedAt, run.now(), rules)
+    if (listing.complete)
+      lost.push(
+        ...(await findMissing(run, (found) => lost.push(...observeFound(memory, found, run.now(), rules)))),
+      )
     lament(run, lost)
     countStarted(run, starting)
     if (listing.complete) memory.problems.delete('list')
@@ -218,11 +226,22 @@ export function observeListing(
   }
   if (listing.complete) {
     memory.foreign = foreign
-    lost.push(...forgetMissing(memory, shown, startedAt, now, rules))
+    lost.push(...noticeMissing(memory, shown, startedAt, now, rules))
     memory.firstCompleteAt ??= startedAt
   } else for (const [id, writer] of foreign) memory.foreign.set(id, writer)
   const completeAt = listing.complete ? startedAt : memory.listing?.completeAt
   memory.listing = completeAt === undefined ? undefined : { completeAt, complete: listing.complete }
+  return lost
+}
+
+/** Looks at answers about single ids: what they show is there, what they lack is judged by `findMissing`. */
+function observeFound(memory: PoolMemory, { instances }: Listing, now: number, rules: ListingRules): Track[] {
+  const lost: Track[] = []
+  for (const instance of instances) {
+    if (!memory.tracks.has(instance.id) || !isOurs(memory, instance, rules.writerId)) continue
+    const track = see(memory, instance, now, rules)
+    if (!isLive(track) && !track.ending) lost.push(track)
+  }
   return lost
 }
 
@@ -239,41 +258,13 @@ function see(memory: PoolMemory, instance: Instance, now: number, { slotsOf }: L
     { listed: true },
   )
   delete track.missingSince
+  delete track.unknownSince
   delete track.recalled
   memory.tracks.set(instance.id, track)
   const intent = memory.intents.get(instance.intentId ?? '')
   intent?.seen.add(instance.id)
   track.sha256 ??= intent?.sha256
   return track
-}
-
-/** Drops what two complete listings in a row do not show; one that was never shown has its time to appear first. */
-function forgetMissing(
-  memory: PoolMemory,
-  shown: ReadonlySet<string>,
-  startedAt: number,
-  now: number,
-  { visibility, maxWordAge }: ListingRules,
-): Track[] {
-  const gone: Track[] = []
-  const isTold = (memory.demandAt ?? 0) >= startedAt - maxWordAge
-  for (const track of memory.tracks.values()) {
-    if (shown.has(track.id) || track.knownSince >= startedAt) continue
-    // The master sees its agent: whatever the listing says, the VM is there.
-    if (isTold && memory.agents.get(track.id)?.connected && !track.ending) continue
-    const isMissing = isMissingAgain(track, startedAt) || visibility === 0
-    if (!isMissing || (!track.listed && startedAt - track.knownSince < visibility)) continue
-    memory.tracks.delete(track.id)
-    memory.ended.set(track.id, now)
-    if (!track.ending && !track.recalled && isLive(track)) gone.push(track)
-  }
-  return gone
-}
-
-/** True from the second listing in a row that does not show what earlier ones did. */
-function isMissingAgain(track: Track, startedAt: number): boolean {
-  track.missingSince ??= startedAt
-  return startedAt > track.missingSince
 }
 
 // VMs that never became usable: why, in the words of their own console, and what the breaker makes of it.

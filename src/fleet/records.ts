@@ -29,6 +29,8 @@ const track = z.object({
   judged: z.optional(z.boolean()),
   told: z.optional(z.boolean()),
   recalled: z.optional(z.boolean()),
+  soughtAt: z.optional(time),
+  unknownSince: z.optional(time),
 } satisfies ShapeOf<Track>)
 
 const intent = z.object({
@@ -92,6 +94,7 @@ const memory = z.object({
   adopted: z.array(text),
   paused: z.boolean(),
   proven: z.array(text),
+  account: z.optional(text),
 })
 
 const at = time
@@ -146,6 +149,7 @@ export function checkpointOf(memory: PoolMemory, now: number): PoolRecord[] {
         adopted: [...memory.adopted],
         paused: memory.paused,
         proven: [...memory.proven],
+        ...(memory.account === undefined ? {} : { account: memory.account }),
       },
     },
   ]
@@ -190,6 +194,8 @@ export function recall(
     track.recalled = true
     // Listings in a row are those of one life.
     delete track.missingSince
+    delete track.soughtAt
+    delete track.unknownSince
   }
   return memory
 }
@@ -256,6 +262,7 @@ function applyCheckpoint(memory: PoolMemory, stored: StoredMemory, now: number):
   memory.adopted = new Set(stored.adopted)
   memory.paused = stored.paused
   memory.proven = new Set(stored.proven)
+  if (stored.account !== undefined) memory.account = stored.account
 }
 
 function reopened(intent: StoredIntent, now: number): OpenIntent {

@@ -203,6 +203,9 @@ export interface Track extends KnownInstance {
   told?: boolean
   /** Known from the journal only, and not seen since. */
   recalled?: boolean
+  /** When the cloud was last asked for it by id, because listings lack it; and since when such answers do not know it. */
+  soughtAt?: number
+  unknownSince?: number
 }
 
 /** A launch that was written down and whose outcome is not settled. */
@@ -259,8 +262,12 @@ export interface PoolMemory {
   /** There was no journal: nothing is launched until listings have shown what there is. */
   journalMissing: boolean
   firstCompleteAt?: number
+  /** The cloud's account that our instances are in, where it is known; another one that answers now; when that was asked. */
+  account?: string
+  otherAccount?: string
+  accountAskedAt?: number
   /** Last problem of each kind of work, for the status. */
-  problems: Map<'list' | 'master' | 'launch' | 'terminate' | 'journal', Problem>
+  problems: Map<'list' | 'find' | 'account' | 'master' | 'launch' | 'terminate' | 'journal', Problem>
   terminateRetryAt: number
   terminateFailures: number
 }

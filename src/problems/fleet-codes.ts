@@ -161,6 +161,14 @@ export const fleetCodes = {
       'VMs of this cluster and pool were launched by another provisioner, so this one touches nothing.',
     remedy: 'Stop the other provisioner, or take its VMs over: `provision adopt`.',
   },
+  ACCOUNT_CHANGED: {
+    severity: 'error',
+    exit: 5,
+    meaning:
+      'The credentials are those of another account than the one this pool launched its instances in, so nothing is launched or terminated.',
+    remedy:
+      'Give the provisioner credentials of the earlier account. To leave that account, terminate its instances there, then start with an empty state_dir.',
+  },
   JOURNAL_MISSING: {
     severity: 'warning',
     exit: 1,

@@ -25,6 +25,12 @@ export function simulatedProvider(cloud: Cloud, owner: Ownership): Provider {
       }
     },
 
+    async find(ids, signal): Promise<Listing> {
+      const heard = await call(cloud, 'list', signal, () => cloud.faults.finding(known(cloud, owner, ids)))
+      if ('failure' in heard) return { instances: [], complete: false, problems: [heard.failure.problem] }
+      return { instances: heard.answer, complete: true, problems: [], account: 'simulated' }
+    },
+
     async launch(order, signal): Promise<LaunchResult> {
       const heard = await call(cloud, 'launch', signal, () => performLaunch(cloud, order))
       if ('answer' in heard) return heard.answer
@@ -48,6 +54,15 @@ export function simulatedProvider(cloud: Cloud, owner: Ownership): Provider {
 
     async close() {},
   }
+}
+
+/** Instances of the cluster by id, as soon as the cloud shows them to anybody. */
+function known({ vms, clock }: Cloud, { clusterId }: Ownership, ids: readonly string[]): Instance[] {
+  const now = clock.now()
+  return ids
+    .flatMap((id) => vms.get(id) ?? [])
+    .filter((vm) => vm.clusterId === clusterId && vm.visibleAt <= now && (vm.goneAt ?? now + 1) > now)
+    .map((vm) => ({ ...vm.instance }))
 }
 
 /** VMs with the owner's tags that listings show already and still. */
@@ -87,8 +102,9 @@ async function call<T>(
   if (fate === 'silent' || fate === 'effect_late') return unanswered()
   await pause(clock, there)
   if (kind !== 'console' && !buckets[kind](clock.now())) return refused(back, 'throttled')
-  if (fate !== 'done' && fate !== 'reply_lost') return refused(back, fate)
+  if (fate !== 'done' && fate !== 'reply_lost' && fate !== 'garbled') return refused(back, fate)
   const answer = effect()
+  if (fate === 'garbled') return refused(back, 'garbled')
   if (fate === 'reply_lost') return unanswered()
   await pause(clock, back)
   return { answer }
@@ -108,6 +124,7 @@ async function call<T>(
 const refusals = {
   throttled: { class: 'throttle', code: 'PROVIDER_THROTTLED', message: 'too many calls' },
   refused: { class: 'auth', code: 'PROVIDER_AUTH', message: 'the credentials are not valid' },
+  garbled: { class: 'transient', code: 'PROVIDER_TRANSIENT', message: 'answered with an HTML page' },
   failed: { class: 'transient', code: 'PROVIDER_TRANSIENT', message: 'the cloud failed' },
 } as const
 
