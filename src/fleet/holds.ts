@@ -68,10 +68,13 @@ export function blockedLaunch(
 }
 
 function problemOfBlock({ code, numbers }: BlockDecision['reason']): Problem {
-  const { max, room, perHour, left } = numbers
+  const { max, room, failed, left, retryAt } = numbers
   if (code === 'MAX_REACHED') return problem(code, `max_instances is ${max}: there is room for ${room} more`)
   if (code === 'LAUNCH_RATE_SPENT')
-    return problem(code, `launch_rate is ${perHour} an hour: ${left} may be launched now`)
+    return problem(
+      code,
+      `${failed} instances were launched in vain: ${left} may be launched now${retryAt ? `, the next at ${new Date(retryAt).toISOString()}` : ''}`,
+    )
   return problem(code, codeInfo(code).meaning.replace(/\.$/, ''))
 }
 

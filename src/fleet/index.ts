@@ -228,8 +228,11 @@ async function recallJournal(run: PoolRun): Promise<void> {
   const { journal, journalDamaged, clock, logger, pool } = run.deps
   while (!run.stopping) {
     try {
-      run.memory = recall(await journal.read(), run.now(), (kind, why) =>
-        logger.error('a record of the journal cannot be read', { pool, kind, why }),
+      run.memory = recall(
+        await journal.read(),
+        run.now(),
+        (kind, why) => logger.error('a record of the journal cannot be read', { pool, kind, why }),
+        run.deps.bootMark?.(),
       )
       if (journalDamaged) run.memory.journalMissing = true
       return
@@ -243,7 +246,7 @@ async function recallJournal(run: PoolRun): Promise<void> {
 /** Shortens the journal to what is known now. A pool without one does not begin one before listings have settled it. */
 async function checkpoint(run: PoolRun): Promise<void> {
   if (run.memory.journalMissing) return
-  await run.rewrite(() => checkpointOf(run.memory, run.now())).catch(() => {})
+  await run.rewrite(() => checkpointOf(run.memory, run.now(), run.deps.bootMark?.())).catch(() => {})
 }
 
 async function within(run: PoolRun, ms: number, task: Promise<unknown>): Promise<void> {

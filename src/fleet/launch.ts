@@ -10,7 +10,7 @@ import {
 import { withDeadline } from '../platform/index.ts'
 import { problem } from '../problems/index.ts'
 import type { LaunchFailure, LaunchResult } from '../providers/index.ts'
-import { correctRate, forgetLaunchFailures, learn, recordLaunchFailure } from './failures.ts'
+import { forgetLaunchFailures, learn, recordLaunchFailure } from './failures.ts'
 import { settleApart } from './holds.ts'
 import { storedIntent, storedUserData } from './records.ts'
 import {
@@ -51,14 +51,12 @@ export function openLaunch(run: PoolRun, decision: LaunchDecision, material: Rea
   const isNew = !isCarried(memory, sha256)
   memory.intents.set(intent.id, intent)
   memory.userData.set(sha256, userData)
-  memory.launches.push({ at: now, intentId: intent.id, count })
   run.background(async () => {
     try {
       if (isNew) await run.write({ at: now, kind: 'user_data', userData: storedUserData(userData) })
       await run.write({ at: now, kind: 'intent', intent: storedIntent(intent) })
     } catch {
       memory.intents.delete(intent.id)
-      correctRate(memory.launches, intent.id, 0)
       return
     }
     const { demandAt = now } = memory
@@ -157,7 +155,6 @@ export function settle(run: PoolRun, intent: OpenIntent): void {
   const { memory } = run
   memory.intents.delete(intent.id)
   if (!isCarried(memory, intent.sha256)) memory.userData.delete(intent.sha256)
-  correctRate(memory.launches, intent.id, intent.seen.size)
   const tracks = [...intent.seen].flatMap((id) => memory.tracks.get(id) ?? [])
   run.background(() => run.write({ at: run.now(), kind: 'settled', id: intent.id, tracks }).catch(() => {}))
 }

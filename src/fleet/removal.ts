@@ -8,14 +8,14 @@ import {
   type ReasonCode,
 } from '../planner/index.ts'
 import { delayAfter, limit, withDeadline } from '../platform/index.ts'
-import { readDemand, sayNeverJoined } from './observe.ts'
+import { sayNeverJoined } from './failed-instances.ts'
+import { keptGrowth } from './failures.ts'
+import { readDemand } from './observe.ts'
 import { callDeadlines, type PoolMemory, type PoolRun, problemOf, type Track, tell } from './run.ts'
 
 // Ending VMs: looked at once more right before, then asked of the cloud in one call.
 
 const retryGrowth = { first: 2_000, most: 60_000 }
-/** For a VM that somebody has protected: only a person can change that. */
-const keptGrowth = { first: 60_000, most: 3_600_000 }
 
 /** Ends the VMs for which the plan gave these reasons; one call of this kind at a time. */
 export function endVms(run: PoolRun, reasons: ReadonlyMap<Track, ReasonCode>): void {

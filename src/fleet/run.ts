@@ -5,21 +5,29 @@ import type {
   KnownAgent,
   KnownInstance,
   KnownOffering,
+  LaunchBudget,
   Offering,
   PendingAllocation,
   Policy,
   Reason,
   Unplaced,
 } from '../planner/index.ts'
-import { type Clock, type Journal, type Logger, limit, type Metrics } from '../platform/index.ts'
+import {
+  type BootMark,
+  type Clock,
+  type Journal,
+  type Logger,
+  limit,
+  type Metrics,
+} from '../platform/index.ts'
 import { type Problem, ProvisionError, problem } from '../problems/index.ts'
 import type { Ownership, Provider } from '../providers/index.ts'
 import {
   type BreakerMemory,
   closedBreaker,
+  fullBudget,
   type LaunchErrorMemory,
   type LaunchErrorRules,
-  type Launched,
   noLaunchError,
   type OfferingMemory,
 } from './failures.ts'
@@ -143,6 +151,8 @@ export interface PoolDeps {
   journal: Journal
   /** What the journal tells may not be all of it: listings must show first what there is. */
   journalDamaged?: boolean
+  /** Where the machine can tell: what times in the journal are put on this life's clock by. */
+  bootMark?: () => BootMark | undefined
   /** From 0 up to 1. */
   random: () => number
   /** A new UUID each time. */
@@ -246,7 +256,7 @@ export interface PoolMemory {
   userData: Map<string, UserData>
   offerings: OfferingMemory
   breaker: BreakerMemory
-  launches: Launched[]
+  budget: LaunchBudget
   launchError: LaunchErrorMemory
   /** Writers whose VMs a person has made ours. */
   adopted: Set<string>
@@ -286,7 +296,7 @@ export function emptyMemory(): PoolMemory {
     userData: new Map(),
     offerings: new Map(),
     breaker: closedBreaker(),
-    launches: [],
+    budget: fullBudget(),
     launchError: noLaunchError(),
     adopted: new Set(),
     foreign: new Map(),

@@ -15,7 +15,16 @@ export { createLogger, type LogFormat, type LogLevel, redact, tellProblems } fro
 export { askMetadata, type MetadataOptions, neededValue, unavailable } from './metadata-server.ts'
 export { createPrometheusMetrics, type PrometheusMetrics } from './metrics.ts'
 export { nearest } from './nearest.ts'
-export type { Clock, Handler, Journal, JournalRecord, Logger, Metrics, UpgradeHandler } from './ports.ts'
+export type {
+  BootMark,
+  Clock,
+  Handler,
+  Journal,
+  JournalRecord,
+  Logger,
+  Metrics,
+  UpgradeHandler,
+} from './ports.ts'
 export {
   type GatedProcess,
   type ProcessEnd,

@@ -52,6 +52,13 @@ export const fleetCodes = {
     meaning: 'A VM was launched and its agent did not connect within the boot timeout.',
     remedy: 'Read the stage its startup script reached; `provision check` tries the same from here.',
   },
+  DID_NOT_LAST: {
+    severity: 'error',
+    exit: 1,
+    meaning: 'An instance ended by itself within 2 minutes of its agent joining.',
+    remedy:
+      "Read what the cloud gives as its reason, and the instance's own log: `provision explain`, the serial console.",
+  },
   MAX_REACHED: {
     severity: 'warning',
     exit: 1,
@@ -121,8 +128,10 @@ export const fleetCodes = {
   LAUNCH_RATE_SPENT: {
     severity: 'warning',
     exit: 1,
-    meaning: 'As many VMs as `launch_rate` allows were launched within the hour.',
-    remedy: 'Find out why VMs do not last, or raise launch_rate.',
+    meaning:
+      'Too many instances were launched in vain: they never joined, joined without their slots, or did not last.',
+    remedy:
+      'Find out why: `provision explain` and the log name the instances and their last stage. Or raise launch_rate.',
   },
   LISTING_MISSING: {
     severity: 'warning',

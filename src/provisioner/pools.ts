@@ -286,7 +286,7 @@ export function poolSettings(pool: ProvidedPool, providers: readonly AnyProvider
       reconnectWait: pool.agent_reconnect_wait,
       placementGrace: provider.placement_grace,
       maxAuxPerAgent: pool.max_aux_containers_per_agent,
-      launchRate: provider.launch_rate,
+      launchRate: definition.onThisMachine ? undefined : provider.launch_rate,
     },
     // In the order they are tried: nothing else keeps an on-demand fallback behind spot.
     offerings: definition.offerings(provider).map((offering, preference) => ({ ...offering, preference })),
