@@ -5,9 +5,6 @@ import { codeInfo, type Problem, problem } from '../problems/index.ts'
 import { launchErrorOf } from './failures.ts'
 import type { LaunchMaterial, PoolMemory, PoolRun, PoolSettings } from './run.ts'
 
-/** After a lost journal, two complete listings at least so far apart must show what there is. */
-export const settleApart = 60_000
-
 export function holdsOf(
   memory: PoolMemory,
   settings: PoolSettings,
@@ -21,7 +18,7 @@ export function holdsOf(
   if (memory.foreign.size > 0)
     holds.push({ code: 'FOREIGN_WRITER', stops: both, numbers: { vms: memory.foreign.size } })
   if (memory.otherAccount) holds.push({ code: 'ACCOUNT_CHANGED', stops: both })
-  if (memory.journalMissing) holds.push({ code: 'JOURNAL_MISSING', stops: ['launch'] })
+  if (memory.journalMissing) holds.push(journalHold(memory, settings.visibility))
   if (memory.problems.has('journal')) holds.push({ code: 'JOURNAL_FAILING', stops: ['launch'] })
   if (material.kind === 'refused') holds.push({ code: 'LAUNCH_NOT_READY', stops: ['launch'] })
   const { failures } = memory.launchError
@@ -32,12 +29,23 @@ export function holdsOf(
   return holds
 }
 
+/** With the moment from which launches are possible, once a first complete listing has been seen. */
+function journalHold(memory: PoolMemory, visibility: number): Hold {
+  const { firstCompleteAt } = memory
+  const numbers =
+    firstCompleteAt === undefined ? {} : { retryAt: firstCompleteAt + apartOf(memory, visibility) }
+  return { code: 'JOURNAL_MISSING', stops: ['launch'], numbers }
+}
+
+function apartOf({ settleApart }: PoolMemory, visibility: number): number {
+  return visibility === 0 ? 0 : settleApart
+}
+
 /** Ends the wait for a lost journal when listings have shown enough; tells whether it ended now. */
 export function settleJournal(memory: PoolMemory, visibility: number): boolean {
   if (!memory.journalMissing || !memory.listing?.complete || memory.firstCompleteAt === undefined)
     return false
-  const apart = visibility === 0 ? 0 : settleApart
-  if (memory.listing.completeAt - memory.firstCompleteAt < apart) return false
+  if (memory.listing.completeAt - memory.firstCompleteAt < apartOf(memory, visibility)) return false
   memory.journalMissing = false
   return true
 }

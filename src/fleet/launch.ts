@@ -11,7 +11,6 @@ import { withDeadline } from '../platform/index.ts'
 import { problem } from '../problems/index.ts'
 import type { LaunchFailure, LaunchResult } from '../providers/index.ts'
 import { forgetLaunchFailures, learn, recordLaunchFailure } from './failures.ts'
-import { settleApart } from './holds.ts'
 import { storedIntent, storedUserData } from './records.ts'
 import {
   callDeadlines,
@@ -20,6 +19,7 @@ import {
   type PoolMemory,
   type PoolRun,
   problemOf,
+  settleTimes,
   type Track,
   tell,
 } from './run.ts'
@@ -205,5 +205,5 @@ export function isDue({ retryAt, listAfter }: OpenIntent, { listing }: PoolMemor
 export function isShown(intent: OpenIntent, { listing }: PoolMemory): boolean {
   if (!listing?.complete || listing.completeAt < intent.lastSentAt + effectTime) return false
   intent.settleFrom ??= listing.completeAt
-  return listing.completeAt - intent.settleFrom >= settleApart
+  return listing.completeAt - intent.settleFrom >= settleTimes.usual
 }

@@ -20,6 +20,7 @@ import {
   type PoolMemory,
   type PoolRun,
   problemOf,
+  settleTimes,
   type Track,
   tell,
   unknownWriter,
@@ -161,6 +162,7 @@ export async function listVms(run: PoolRun): Promise<boolean> {
       deps.provider.list(signal),
     )
     checkAccount(run, listing.account)
+    if (run.memory.firstCompleteAt === undefined) await noticeFirstStart(run, listing)
     if (memory.otherAccount) return true
     const before = [...memory.tracks.keys()]
     const starting = [...memory.tracks.values()].filter(({ state }) => state === 'starting')
@@ -196,6 +198,23 @@ export async function listVms(run: PoolRun): Promise<boolean> {
 function rememberGone(run: PoolRun, before: readonly string[]): void {
   const ids = before.filter((id) => !run.memory.tracks.has(id))
   if (ids.length > 0) run.background(() => run.write({ at: run.now(), kind: 'gone', ids }).catch(() => {}))
+}
+
+/** Where neither the state folder nor the cloud has anything of an earlier life, the wait for listings is short. */
+async function noticeFirstStart({ deps, memory }: PoolRun, listing: Listing): Promise<void> {
+  const { provider, isFirstStart, clock } = deps
+  if (!memory.journalMissing || !isFirstStart || !listing.complete || listing.instances.length > 0) return
+  try {
+    const traces = await withDeadline(
+      clock,
+      callDeadlines.traces,
+      'a look for earlier launches',
+      async (signal) => (provider.hasTraces ? provider.hasTraces(signal) : true),
+    )
+    if (!traces) memory.settleApart = settleTimes.firstStart
+  } catch {
+    // Who cannot tell may have forgotten.
+  }
 }
 
 /** `starting`: VMs that were starting before the listing. */

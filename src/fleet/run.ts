@@ -153,6 +153,8 @@ export interface PoolDeps {
   journalDamaged?: boolean
   /** Where the machine can tell: what times in the journal are put on this life's clock by. */
   bootMark?: () => BootMark | undefined
+  /** Nothing of an earlier life is in `state_dir`: where the cloud shows nothing either, nothing need be waited for. */
+  isFirstStart?: boolean
   /** From 0 up to 1. */
   random: () => number
   /** A new UUID each time. */
@@ -171,6 +173,7 @@ export const callDeadlines = {
   terminate: 120_000,
   master: 15_000,
   console: 10_000,
+  traces: 10_000,
 }
 
 // What happens to a pool, as data: for the log, the command line and the journal of decisions.
@@ -272,6 +275,8 @@ export interface PoolMemory {
   /** There was no journal: nothing is launched until listings have shown what there is. */
   journalMissing: boolean
   firstCompleteAt?: number
+  /** How far apart two complete listings must be then, in milliseconds. */
+  settleApart: number
   /** The cloud's account that our instances are in, where it is known; another one that answers now; when that was asked. */
   account?: string
   otherAccount?: string
@@ -281,6 +286,12 @@ export interface PoolMemory {
   terminateRetryAt: number
   terminateFailures: number
 }
+
+/**
+ * After a lost journal two complete listings so far apart must show what there is; less where nothing says that there was
+ * an earlier life. Milliseconds.
+ */
+export const settleTimes = { usual: 60_000, firstStart: 10_000 }
 
 /** Writer of a VM whose tag is missing. */
 export const unknownWriter = ''
@@ -305,6 +316,7 @@ export function emptyMemory(): PoolMemory {
     proven: new Set(),
     ended: new Map(),
     journalMissing: false,
+    settleApart: settleTimes.usual,
     problems: new Map(),
     terminateRetryAt: 0,
     terminateFailures: 0,

@@ -182,7 +182,8 @@ export const fleetCodes = {
     severity: 'warning',
     exit: 1,
     meaning: 'Nothing is remembered of earlier launches, so listings must show first what there is.',
-    remedy: 'Wait about a minute. Keep `state_dir` on a disk that outlives the process.',
+    remedy:
+      'Wait: a first start takes 10 seconds, one after a lost journal a minute. Keep `state_dir` on a disk that outlives the process.',
   },
   JOURNAL_FAILING: {
     severity: 'error',

@@ -31,6 +31,10 @@ export function simulatedProvider(cloud: Cloud, owner: Ownership): Provider {
       return { instances: heard.answer, complete: true, problems: [], account: 'simulated' }
     },
 
+    async hasTraces() {
+      return [...cloud.vms.values()].some((vm) => vm.clusterId === owner.clusterId)
+    },
+
     async launch(order, signal): Promise<LaunchResult> {
       const heard = await call(cloud, 'launch', signal, () => performLaunch(cloud, order))
       if ('answer' in heard) return heard.answer
