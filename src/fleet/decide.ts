@@ -26,6 +26,7 @@ import {
   type PoolSettings,
   problemOf,
   type Track,
+  writtenBy,
 } from './run.ts'
 
 /** How long a VM whose end the cloud accepted may still be shown as running before it is asked again. */
@@ -43,7 +44,7 @@ export function takeTurn(run: PoolRun, requests: readonly ManualLaunch[] = []): 
   const { memory, settings, deps } = run
   const now = run.now()
   if (settleJournal(memory, settings.visibility))
-    run.background(() => run.rewrite(() => checkpointOf(memory, now, deps.bootMark?.())).catch(() => {}))
+    run.background(() => run.rewrite(() => checkpointOf(memory, now, writtenBy(deps))).catch(() => {}))
   for (const track of memory.tracks.values())
     if (track.ending && track.endedAt !== undefined && track.endedAt + endingTime < now && isLive(track)) {
       delete track.ending

@@ -32,7 +32,7 @@ export function holdsOf(
 /** With the moment from which launches are possible, once a first complete listing has been seen. */
 function journalHold(memory: PoolMemory, visibility: number): Hold {
   const { firstCompleteAt } = memory
-  const numbers =
+  const numbers: Record<string, number> =
     firstCompleteAt === undefined ? {} : { retryAt: firstCompleteAt + apartOf(memory, visibility) }
   return { code: 'JOURNAL_MISSING', stops: ['launch'], numbers }
 }

@@ -18,7 +18,6 @@ import {
   time,
   unplaced,
 } from './stored-shapes.ts'
-import { moveTimes, shiftOf } from './stored-times.ts'
 
 const track = z.object({
   ...instanceShape,
@@ -113,6 +112,8 @@ const record = z.discriminatedUnion('kind', [
     at,
     kind: z.literal('begun'),
     mark: z.optional(z.object({ boot: text, uptime: z.number() } satisfies ShapeOf<BootMark>)),
+    /** Left out by versions that did not notice that a pool was moved. */
+    location: z.optional(text),
   }),
   z.object({ at, kind: z.literal('user_data'), userData }),
   z.object({ at, kind: z.literal('intent'), intent }),
@@ -143,11 +144,27 @@ type StoredIntent = z.output<typeof intent>
 type StoredMemory = z.output<typeof memory>
 type StoredUserData = Omit<UserData, 'packed'> & { packed: string }
 
+/** What a checkpoint says of when and where it was written. */
+export interface Written {
+  mark?: BootMark | undefined
+  location?: string | undefined
+}
+
+/** What the last checkpoint says of itself; undefined when there is none. */
+export function writtenIn(records: readonly JournalRecord[]): (Written & { at: number }) | undefined {
+  const read = record.safeParse(records.findLast(({ kind }) => kind === 'begun'))
+  return read.success && read.data.kind === 'begun' ? read.data : undefined
+}
+
 /** All that is worth keeping, as few records as possible: what the journal is rewritten to. */
-export function checkpointOf(memory: PoolMemory, now: number, mark?: BootMark): PoolRecord[] {
+export function checkpointOf(
+  memory: PoolMemory,
+  now: number,
+  { mark, location }: Written = {},
+): PoolRecord[] {
   const carried = new Set([...memory.intents.values()].map((intent) => intent.sha256))
   return [
-    { at: now, kind: 'begun', ...(mark ? { mark } : {}) },
+    { at: now, kind: 'begun', ...(mark && { mark }), ...(location && { location }) },
     ...[...memory.userData.values()]
       .filter(({ sha256 }) => carried.has(sha256))
       .map((userData): PoolRecord => ({ at: now, kind: 'user_data', userData: storedUserData(userData) })),
@@ -189,7 +206,7 @@ export function storedUserData(userData: UserData): StoredUserData {
 }
 
 /**
- * The memory a journal holds, on the clock of this life. Calls under way when it ended are intents of unknown outcome now. Records of a kind that is
+ * The memory a journal holds, by the clock it was written by. Calls under way when it ended are intents of unknown outcome now. Records of a kind that is
  * not known are passed over. One of a known kind that cannot be read, of a version whose records differ, is handed to
  * `onUnreadable`; then the journal does not have everything, and listings must show first what there is.
  */
@@ -197,24 +214,19 @@ export function recall(
   records: readonly JournalRecord[],
   now: number,
   onUnreadable: (kind: string, why: string) => void = () => {},
-  mark?: BootMark,
 ): PoolMemory {
   const memory = emptyMemory()
   memory.journalMissing = !records.some(({ kind }) => kind === 'begun')
-  let begun: { at: number; mark?: BootMark | undefined } | undefined
   for (const stored of records) {
     if (!kinds.has(stored.kind)) continue
     const read = record.safeParse(stored)
-    if (read.success) {
-      apply(memory, read.data, now)
-      if (read.data.kind === 'begun') begun = read.data
-    } else {
+    if (read.success) apply(memory, read.data, now)
+    else {
       memory.journalMissing = true
       const [issue] = read.error.issues
       onUnreadable(stored.kind, `${issue!.path.join('.')}: ${issue!.message}`)
     }
   }
-  moveTimes(memory, shiftOf(begun, now, mark), now)
   for (const track of memory.tracks.values()) {
     track.recalled = true
     // Listings in a row are those of one life.

@@ -153,6 +153,8 @@ export interface PoolDeps {
   journalDamaged?: boolean
   /** Where the machine can tell: what times in the journal are put on this life's clock by. */
   bootMark?: () => BootMark | undefined
+  /** Where the instances of the pool are: a journal of another location is of other instances. */
+  locationKey?: string
   /** Nothing of an earlier life is in `state_dir`: where the cloud shows nothing either, nothing need be waited for. */
   isFirstStart?: boolean
   /** From 0 up to 1. */
@@ -164,6 +166,14 @@ export interface PoolDeps {
   logger: Logger
   metrics: Metrics
   onEvent?: (event: FleetEvent) => void
+}
+
+/** What a checkpoint says of when and where it was written. */
+export function writtenBy({ bootMark, locationKey }: PoolDeps): {
+  mark: BootMark | undefined
+  location: string | undefined
+} {
+  return { mark: bootMark?.(), location: locationKey }
 }
 
 /** Milliseconds a call may take before its outcome is unknown. GCE launches last as long as their operation. */

@@ -1,20 +1,33 @@
 // Times that were written down by another life of the process, put on this life's clock: it may have been set meanwhile.
 
-import type { BootMark } from '../platform/index.ts'
+import type { BootMark, JournalRecord } from '../platform/index.ts'
 import { breakerPause, keptGrowth, launchErrorPause, refusalGrowth, unplaceableGrowth } from './failures.ts'
+import { recall, writtenIn } from './records.ts'
 import type { PoolMemory } from './run.ts'
 
 /**
  * By how much times of an earlier life are to be moved, in milliseconds: in the same boot the uptime says exactly how long
  * ago `at` was. 0 where that is not known.
  */
-export function shiftOf(
+function shiftOf(
   written: { at: number; mark?: BootMark | undefined } | undefined,
   now: number,
   mark: BootMark | undefined,
 ): number {
   if (!written?.mark || !mark || written.mark.boot !== mark.boot) return 0
   return now - (mark.uptime - written.mark.uptime) - written.at
+}
+
+/** The memory a journal holds, as `recall` reads it, on the clock of this life. */
+export function recallNow(
+  records: readonly JournalRecord[],
+  now: number,
+  mark: BootMark | undefined,
+  onUnreadable: (kind: string, why: string) => void = () => {},
+): PoolMemory {
+  const memory = recall(records, now, onUnreadable)
+  moveTimes(memory, shiftOf(writtenIn(records), now, mark), now)
+  return memory
 }
 
 /** The longest pause, with its spread by chance. */
@@ -26,7 +39,7 @@ function longest({ most }: { most: number }): number {
  * Moves every time by `shift`; then nothing in the past is later than `now`, and no pause is longer than its own longest,
  * whatever clock the times were written by.
  */
-export function moveTimes(memory: PoolMemory, shift: number, now: number): void {
+function moveTimes(memory: PoolMemory, shift: number, now: number): void {
   const past = (time: number) => Math.min(time + shift, now)
   const until = (time: number, most: number) => Math.min(time + shift, now + most)
   for (const track of memory.tracks.values()) {

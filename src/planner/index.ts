@@ -23,6 +23,7 @@ export {
   type ReasonCode,
 } from './decision.ts'
 export { type Explanation, explain } from './explain.ts'
+export { type Orphan, type OrphanRules, type OrphanStep, type OrphanView, orphanStep } from './orphans.ts'
 export {
   didNotLast,
   hasNeverJoined,

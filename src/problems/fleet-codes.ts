@@ -178,6 +178,20 @@ export const fleetCodes = {
     remedy:
       'Give the provisioner credentials of the earlier account. To leave that account, terminate its instances there, then start with an empty state_dir.',
   },
+  POOL_GONE: {
+    severity: 'warning',
+    exit: 1,
+    meaning:
+      'Instances of this cluster run that belong to no configured pool: it was removed, renamed or moved.',
+    remedy: 'Put the pool back into the configuration, or terminate them: `provision terminate ID`.',
+  },
+  ORPHANS_UNSEEN: {
+    severity: 'warning',
+    exit: 5,
+    meaning:
+      'A location where instances of this cluster were launched cannot be listed: there may be some left.',
+    remedy: 'Give the provisioner credentials that may list instances there.',
+  },
   JOURNAL_MISSING: {
     severity: 'warning',
     exit: 1,

@@ -91,13 +91,23 @@ function keepReloading(
   }
   const readAgain = () => {
     const { config, problems } = loadConfig(file, { env, providers })
+    provisioner.configurationRead(config !== undefined)
     tellProblems(logger, problems)
     if (config) take(config)
     else logger.error('the configuration is not usable; the last good one stays', { file })
   }
   return {
     readAgain,
-    stop: watchConfiguration({ file, providers, env, clock, logger, since, onChange: take }),
+    stop: watchConfiguration({
+      file,
+      providers,
+      env,
+      clock,
+      logger,
+      since,
+      onChange: take,
+      onRead: provisioner.configurationRead,
+    }),
   }
 }
 

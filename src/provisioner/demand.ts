@@ -41,6 +41,8 @@ export interface DemandContext {
   certificate: MasterCertificate
   /** For a master of ours: whether an agent of a pool with a provider is one of its VMs. */
   mayJoin: (pool: string, id: string) => boolean
+  /** Whether it is one of an instance that no configured pool has any more: it may come back, and gets no work. */
+  mayReturn: (pool: string, id: string) => boolean
   /** Orders and questions to us, for the listener of a master of ours. */
   control: Handler
   clock: Clock

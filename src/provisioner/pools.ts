@@ -5,8 +5,10 @@ import { join } from 'node:path'
 import type { ProvidedPool } from '../agent-setup/index.ts'
 import type { DemandSource } from '../demand/index.ts'
 import {
+  type ClusterLocation,
   createPoolFleet,
   type FleetEvent,
+  keyOf,
   type PoolFleet,
   type PoolSettings,
   type PoolStatus,
@@ -49,6 +51,8 @@ export interface RunningPools {
   status(): PoolsStatus
   /** Whether the agent of this id is one of a VM of the pool. */
   mayJoin(pool: string, id: string): boolean
+  /** Where the instances of a pool are; undefined for a pool that does not run. */
+  locationOf(pool: string): ClusterLocation | undefined
   /** The certificate has changed, and the plans with it. */
   certificateChanged(): void
   /** The limits of the pool have changed. */
@@ -65,6 +69,10 @@ export interface StartPools {
   demand: DemandSource
   env: Readonly<Record<string, string | undefined>>
   onEvent: (event: FleetEvent) => void
+  /** Before anything is launched there. */
+  onLocation: (place: ClusterLocation) => void
+  /** `state_dir` has nothing of an earlier life. */
+  isFirstStart: boolean
   clock: Clock
   logger: Logger
   metrics: Metrics
@@ -132,6 +140,7 @@ export function createRunningPools(provided: ProvidedPool[], { logger }: { logge
       const pool = running.get(name)
       return !pool?.hasListed() || pool.fleet.knows(id)
     },
+    locationOf: (name) => running.get(name)?.location,
     certificateChanged() {
       for (const pool of running.values()) pool.userDataChanged()
     },
@@ -179,6 +188,8 @@ export interface RunPoolOptions {
   providers: readonly AnyProvider[]
   demand: DemandSource
   onEvent: (event: FleetEvent) => void
+  onLocation: (place: ClusterLocation) => void
+  isFirstStart: boolean
   clock: Clock
   logger: Logger
   metrics: Metrics
@@ -186,6 +197,7 @@ export interface RunPoolOptions {
 
 export interface RunningPool {
   readonly fleet: PoolFleet
+  readonly location: ClusterLocation
   instances(): Instance[]
   /** False until the first complete listing: until then nobody can say that an instance is not ours. */
   hasListed(): boolean
@@ -205,6 +217,8 @@ export async function runPool(options: RunPoolOptions): Promise<RunningPool> {
   const meter = { ...options, pool: pool.pool_name }
   const opening = await openProvider(options, join(stateDir, pool.provider.type, name))
   const { provider, hasListed } = noticeListing(meteredProvider(opening, meter))
+  const location = { provider: provider.kind, location: provider.location ?? {} }
+  options.onLocation(location)
   const opened = await openJournal(join(stateDir, 'fleet', `${name}.journal`), journalKind, clock.now())
   tellProblems(logger, opened.problems)
   const gate = launchGate(options)
@@ -217,6 +231,8 @@ export async function runPool(options: RunPoolOptions): Promise<RunningPool> {
       demand: meteredDemand(options.demand, meter),
       journal: opened.journal,
       journalDamaged: opened.problems.length > 0,
+      isFirstStart: options.isFirstStart,
+      locationKey: keyOf(location),
       random: Math.random,
       newId: randomUUID,
       material: gate.material,
@@ -225,6 +241,7 @@ export async function runPool(options: RunPoolOptions): Promise<RunningPool> {
   )
   const running: RunningPool = {
     fleet,
+    location,
     instances: () => fleet.status().instances,
     hasListed,
     userDataChanged: () => void gate.ask().catch(() => {}),

@@ -2,7 +2,7 @@
 
 import { demandTypes, type MasterConfig } from '../config/index.ts'
 import type { DemandSource } from '../demand/index.ts'
-import type { FleetEvent } from '../fleet/index.ts'
+import type { ClusterLocation, FleetEvent, OrphanStatus } from '../fleet/index.ts'
 import { anyOf, controlHandler, type FleetRow, type ProcessView } from '../http/index.ts'
 import { type Clock, type Logger, tellProblems } from '../platform/index.ts'
 import { ProvisionError } from '../problems/index.ts'
@@ -13,11 +13,12 @@ import { learnClusterId, type OpenedDemand, openDemand } from './demand.ts'
 import { type Doors, openDoors } from './endpoints.ts'
 import { fleetRows, joinedAgents } from './fleet-rows.ts'
 import { createOrders, type Orders } from './orders.ts'
+import { createOrphans, type Orphans, openClusterMemory } from './orphans.ts'
 import { dialledHosts, giveToNewVms, openPlans, type PoolPlans } from './plans.ts'
 import { createRunningPools, type PoolsStatus, type RunningPools } from './pools.ts'
 import { isProvided } from './prepare.ts'
 import { snapshotFileOf } from './snapshot-file.ts'
-import { ensureIdentity, holdLock } from './state.ts'
+import { ensureIdentity, hasEarlierLife, holdLock } from './state.ts'
 import { openTelemetry, readDecisions, type Telemetry, tellEvent } from './telemetry.ts'
 
 export interface ProvisionerOptions {
@@ -46,6 +47,10 @@ export interface Provisioner extends Orders {
   /** Decides nothing more; ends local VMs and leaves cloud VMs running. May be called twice. */
   stop(): Promise<void>
   status(): PoolsStatus
+  /** Instances of the cluster that no configured pool has, as of the last look; none before the start. */
+  orphans(): OrphanStatus
+  /** Whether the file, when it was last read, was a usable configuration: no orphan is terminated while it is not. */
+  configurationRead(isUsable: boolean): void
   /**
    * Takes another configuration over as far as that can be without a restart; each change says how. A configuration by
    * which VMs could not be made changes nothing. Not before the start.
@@ -69,7 +74,7 @@ export function composeProvisioner(given: ProvisionerOptions): Provisioner {
   let starting: Promise<void> | undefined
   let stopped: Promise<void> | undefined
 
-  const orders = createOrders(running)
+  const orders = createOrders(running, () => opened?.orphans)
 
   async function openAndRun(): Promise<void> {
     opened = await open(options, { provisioner, orders, running, startedAt, undo })
@@ -100,6 +105,8 @@ export function composeProvisioner(given: ProvisionerOptions): Provisioner {
     },
     stop: () => (stopped ??= stop()),
     status: running.status,
+    orphans: () => opened?.orphans.status() ?? { orphans: [], problems: [] },
+    configurationRead: (isUsable) => opened?.configuration.read(isUsable),
     async reload(after) {
       if (!opened) throw new TypeError('a provisioner reloads only after it has started')
       const { configuration, plans } = opened
@@ -126,6 +133,9 @@ interface Opened {
   telemetry: Telemetry
   demand: OpenedDemand
   doors: Doors
+  orphans: Orphans
+  onLocation: (place: ClusterLocation) => void
+  isFirstStart: boolean
 }
 
 interface Opening {
@@ -147,6 +157,7 @@ async function open(
   undo.push(holdLock(config.state_dir, clock, logger, () => options.onLockLost?.()))
   const certificate = openCertificate(options)
   const configuration = createConfiguration(config, options)
+  const isFirstStart = !hasEarlierLife(config)
   const { clusterId, writerId } = ensureIdentity(
     config,
     options.demand ? undefined : await learnClusterId(options),
@@ -165,7 +176,12 @@ async function open(
   if (!plans) throw new ProvisionError(found)
   tellProblems(logger, found)
 
-  const telemetry = openTelemetry({ ...options, status: running.status, certificate: certificate.current })
+  const telemetry = openTelemetry({
+    ...options,
+    status: running.status,
+    orphans: provisioner.orphans,
+    certificate: certificate.current,
+  })
   undo.push(telemetry.close)
   const about = (): ProcessView => ({
     version,
@@ -179,6 +195,7 @@ async function open(
     ...orders,
     about,
     status: running.status,
+    orphans: provisioner.orphans,
     rows: provisioner.rows,
     providerOf: (name) =>
       config.resource_pools.find(({ pool_name }) => pool_name === name)?.provider?.type ?? 'none',
@@ -187,8 +204,27 @@ async function open(
   })
   const control = anyOf([fleet, ...telemetry.handlers])
   const { mayJoin } = running
-  const demand = await openDemand({ ...options, identity, certificate, mayJoin, control })
+  let orphans: Orphans | undefined
+  const mayReturn = (pool: string, id: string) => orphans?.mayReturn(pool, id) ?? false
+  const demand = await openDemand({ ...options, identity, certificate, mayJoin, mayReturn, control })
   undo.push(demand.close)
+  const memory = openClusterMemory(config.state_dir)
+  orphans = createOrphans({
+    ...options,
+    config: configuration.current,
+    memory,
+    clusterId,
+    ownWriters: new Set([writerId]),
+    locationOf: running.locationOf,
+    isFileTrusted: configuration.isTrusted,
+    demand: demand.source,
+    onEvent(event) {
+      tellEvent(logger, event)
+      if (event.kind === 'ended') demand.forget?.(event.ids, 'its instance is gone')
+      telemetry.onEvent(event)
+      options.onEvent?.(event)
+    },
+  })
   const info = { version, cluster_id: clusterId, cluster_name: config.cluster_name }
   const doors = await openDoors({ ...options, control, info, further: demand.handlers ?? [] })
   undo.push(doors.close)
@@ -196,15 +232,17 @@ async function open(
   const onPlanned = running.certificateChanged
   certificate.subscribe((renewed) => void giveToNewVms(renewed, { plans, onPlanned, logger }))
   undo.push(certificate.watch())
-  return { configuration, plans, telemetry, demand, doors }
+  const onLocation = memory.addLocation
+  return { configuration, plans, telemetry, demand, doors, orphans, onLocation, isFirstStart }
 }
 
 /** The loops of the pools. Throws the first failure when none can be run. */
 async function run(
   options: ProvisionerOptions,
-  { provisioner, running, undo, plans, telemetry, demand }: Omit<Opening, 'startedAt' | 'orders'> & Opened,
+  opened: Omit<Opening, 'startedAt' | 'orders'> & Opened,
 ): Promise<void> {
   const { config, logger, onChange = () => {} } = options
+  const { provisioner, running, undo, plans, telemetry, demand, orphans } = opened
   function onEvent(event: FleetEvent): void {
     tellEvent(logger, event)
     if (event.kind === 'ended') demand.forget?.(event.ids, 'its instance is gone')
@@ -225,7 +263,20 @@ async function run(
   undo.push(end)
   const { state_dir: stateDir } = config
   const { metrics } = telemetry
-  await running.start({ ...options, plans, stateDir, demand: demand.source, onEvent, metrics })
+  const { onLocation, isFirstStart } = opened
+  const source = demand.source
+  await running.start({
+    ...options,
+    plans,
+    stateDir,
+    demand: source,
+    onEvent,
+    onLocation,
+    isFirstStart,
+    metrics,
+  })
+  orphans.start()
+  undo.push(orphans.stop)
   undo.push(demand.onAgent?.(onChange) ?? (() => {}))
 }
 

@@ -25,6 +25,13 @@ export function ensureIdentity(config: MasterConfig, learned?: string): Identity
   }
 }
 
+/** Something of an earlier start is in `state_dir`: who we are, or a journal. */
+export function hasEarlierLife({ state_dir }: MasterConfig): boolean {
+  return ['writer-id', 'cluster-id', 'fleet', 'incarnations'].some((name) =>
+    existsSync(join(state_dir, name)),
+  )
+}
+
 /** undefined before the first start of a configuration without `cluster_id`. */
 export function knownClusterId(config: MasterConfig): string | undefined {
   return config.cluster_id ?? read(config, 'cluster-id')

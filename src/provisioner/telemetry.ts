@@ -1,7 +1,7 @@
 // What a running provisioner tells about itself: metrics, readiness, and the log of its decisions.
 import { join } from 'node:path'
 import type { MasterConfig } from '../config/index.ts'
-import type { FleetEvent, PoolStatus } from '../fleet/index.ts'
+import type { FleetEvent, OrphanStatus, PoolStatus } from '../fleet/index.ts'
 import { metricsHandler, readyHandler } from '../http/index.ts'
 import type { TlsMaterial } from '../pki/index.ts'
 import {
@@ -19,6 +19,7 @@ export interface TelemetryOptions {
   config: Pick<MasterConfig, 'state_dir'>
   version: string
   status: () => PoolsStatus
+  orphans: () => OrphanStatus
   /** Of the master; undefined without TLS. */
   certificate: () => TlsMaterial | undefined
   logger: Logger
@@ -61,13 +62,19 @@ export function openTelemetry(options: TelemetryOptions): Telemetry {
 }
 
 /** Gauges are what is true when they are asked for; they are set anew each time, so that nothing old stays. */
-function setGauges(metrics: PrometheusMetrics, { version, status, certificate }: TelemetryOptions): void {
-  for (const name of ['instances', 'pending_work', 'launches_in_flight', 'holds'] as const)
+function setGauges(
+  metrics: PrometheusMetrics,
+  { version, status, orphans, certificate }: TelemetryOptions,
+): void {
+  for (const name of ['instances', 'orphans', 'pending_work', 'launches_in_flight', 'holds'] as const)
     metrics.clear(name)
   metrics.gauge('info', 1, { version })
   const served = certificate()
   if (served) metrics.gauge('certificate_expiry_timestamp_seconds', endOf(served) / 1000)
   for (const pool of status().pools) setPoolGauges(metrics, pool)
+  const found = new Map<string, number>()
+  for (const { pool } of orphans().orphans) found.set(pool, (found.get(pool) ?? 0) + 1)
+  for (const [pool, count] of found) metrics.gauge('orphans', count, { pool })
 }
 
 /** Milliseconds since the epoch: when the first of the chain ends. */

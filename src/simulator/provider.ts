@@ -4,7 +4,14 @@ import { lastStage } from '../agent-setup/index.ts'
 import type { FailureClass, Instance } from '../planner/index.ts'
 import type { Clock } from '../platform/index.ts'
 import { type Problem, problem } from '../problems/index.ts'
-import type { LaunchResult, Listing, Ownership, Provider, TerminateResult } from '../providers/index.ts'
+import type {
+  ClusterProvider,
+  LaunchResult,
+  Listing,
+  Ownership,
+  Provider,
+  TerminateResult,
+} from '../providers/index.ts'
 import { type CallKind, type Cloud, endVm, isOwned, performLaunch } from './cloud.ts'
 
 /** What the caller hears when it does not hear the answer. */
@@ -58,6 +65,36 @@ export function simulatedProvider(cloud: Cloud, owner: Ownership): Provider {
 
     async close() {},
   }
+}
+
+/** Every instance of a cluster, whatever pool launched it. */
+export function simulatedCluster(cloud: Cloud, clusterId: string): ClusterProvider {
+  const all = { clusterId, pool: '', writerId: '' }
+  const { find, ...rest } = simulatedProvider(cloud, all)
+  return {
+    find: find!,
+    close: rest.close,
+    async list(signal) {
+      const heard = await call(cloud, 'list', signal, () => ({ instances: shownOf(cloud, clusterId) }))
+      if ('failure' in heard) return { instances: [], complete: false, problems: [heard.failure.problem] }
+      return { ...heard.answer, complete: true, problems: [] }
+    },
+    async terminate(ids, signal) {
+      const heard = await call(cloud, 'terminate', signal, () => {
+        for (const id of ids) endVm(cloud, cloud.vms.get(id)!, 'terminated by its owner')
+        return { terminated: [...ids], failures: [] }
+      })
+      if ('answer' in heard) return heard.answer
+      return { terminated: [], failures: ids.map((id) => ({ id, ...heard.failure })) }
+    },
+  }
+}
+
+function shownOf({ vms, clock }: Cloud, clusterId: string): Instance[] {
+  const now = clock.now()
+  return [...vms.values()]
+    .filter((vm) => vm.clusterId === clusterId && vm.visibleAt <= now && (vm.goneAt ?? now + 1) > now)
+    .map((vm) => ({ ...vm.instance }))
 }
 
 /** Instances of the cluster by id, as soon as the cloud shows them to anybody. */

@@ -13,6 +13,7 @@ import type { RunningPools } from '../../../src/provisioner/pools.ts'
 import { type CapturingLogger, capturingLogger } from '../../support/capturing-logger.ts'
 import { parseConfig } from '../../support/config.ts'
 import { FakeClock } from '../../support/fake-clock.ts'
+import { vm } from '../../support/planner.ts'
 
 const text = `
 resource_pools:
@@ -56,6 +57,7 @@ async function reloaded(from: string, to: string) {
   const running = {
     reconfigure: (name: string) => told.push(`reconfigure ${name}`),
     restart: async (name: string) => void told.push(`restart ${name}`),
+    status: () => ({ pools: [{ pool: 'gpu', instances: [vm('i-1'), vm('i-2', { state: 'terminated' })] }] }),
   } as unknown as RunningPools
   const after = parsed(text.replace(from, to))
   const result = await configuration.reload(after, { plans: plans!, running })
@@ -105,6 +107,21 @@ describe('a reload', () => {
     expect(changesSaid()[0]).toMatch(/^warn .*takes a restart.*"from":"us-west-2","to":"eu-west-1"/)
   })
 
+  it.each([
+    ['us-west-2', 'eu-west-1', 'pool gpu is elsewhere in the changed configuration'],
+    ['pool_name: gpu', 'pool_name: gpu2', 'pool gpu is not in the changed configuration'],
+  ])(
+    'that moves or removes a pool says which instances it leaves behind (%s → %s)',
+    async (from, to, said) => {
+      await reloaded(from, to)
+      const left = logger.lines.find((line) => line.includes('POOL_GONE'))
+      expect(left).toMatch(/^warn /)
+      expect(left).toContain(said)
+      expect(left).toContain('1 instance of it')
+      expect(left).toContain('provision drain i-1')
+    },
+  )
+
   it('tells no value whose key sounds like a secret', async () => {
     await reloaded(
       'max_instances: 4',
@@ -127,6 +144,7 @@ describe('the configuration file', () => {
     writeFileSync(file, text)
     const clock = new FakeClock()
     const taken: number[] = []
+    const read: boolean[] = []
     const since = contentsFingerprint([file])
     const onChange = (config: MasterConfig) => {
       taken.push(config.resource_pools[0]!.provider!.max_instances)
@@ -139,6 +157,7 @@ describe('the configuration file', () => {
       logger,
       since,
       onChange,
+      onRead: (isUsable) => read.push(isUsable),
     })
     appendFileSync(file, '      max_instancs: 9\n')
     await clock.advance(3_000)
@@ -149,6 +168,7 @@ describe('the configuration file', () => {
     writeFileSync(file, readFileSync(file, 'utf8').replace('max_instancs: 9', 'launch_rate: 9'))
     await clock.advance(3_000)
     expect(taken).toEqual([4])
+    expect([read[0], read.at(-1)]).toEqual([false, true])
     expect(logger.lines.at(-1)).toMatch(/^info the configuration is good again/)
     stop()
   })
