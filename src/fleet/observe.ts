@@ -93,6 +93,7 @@ function isSame(a: AgentState, b: AgentState): boolean {
     a.connected === b.connected &&
     a.enabled === b.enabled &&
     a.draining === b.draining &&
+    a.disabledByPerson === b.disabledByPerson &&
     a.busy === b.busy &&
     a.freeSlots === b.freeSlots &&
     a.slots === b.slots

@@ -56,6 +56,7 @@ export const agent = z.object({
   connected: z.boolean(),
   enabled: z.boolean(),
   draining: z.boolean(),
+  disabledByPerson: z.optional(z.boolean()),
   settledSince: time,
 } satisfies ShapeOf<KnownAgent>)
 

@@ -1,7 +1,7 @@
 // Which VMs should not be there any more, and why, computed from scratch each time; then the next step to remove each.
 
 import type { AgentDecision, Decision, ReasonCode } from './decision.ts'
-import { type Census, keepOrder, type Member, usedMembers } from './inventory.ts'
+import { type Census, isDisabledByPerson, keepOrder, type Member, usedMembers } from './inventory.ts'
 import type { Placement } from './placing.ts'
 import { isForced, isListingCertain, mayTerminate } from './rules.ts'
 import type { Policy, Snapshot } from './snapshot.ts'
@@ -102,7 +102,7 @@ export function stepsOf(
   let uncertain = 0
   for (const member of census.members) {
     const code = removals.get(member.instance.id)
-    const kind = code ? removalStep(member, snapshot) : undrainStep(member)
+    const kind = code ? removalStep(member, snapshot) : undrainStep(member, snapshot)
     if (!kind) continue
     if (kind === 'terminate' && !certain) {
       uncertain++
@@ -151,6 +151,9 @@ function removalStep({ instance, agent }: Member, { demandAt }: Snapshot): Step 
   return agent?.connected && instance.drainedAt === undefined ? 'drain' : undefined
 }
 
-function undrainStep({ instance, agent, phase }: Member): Step | undefined {
-  return instance.drainedAt !== undefined && agent?.connected && phase !== 'leaving' ? 'undrain' : undefined
+/** Decided on a view of the master that shows what became of the drain: on an older one it would be drained and undrained in turn. */
+function undrainStep({ instance, agent, phase }: Member, { demandAt = 0 }: Snapshot): Step | undefined {
+  if (instance.drainedAt === undefined || demandAt <= instance.drainedAt) return undefined
+  if (!agent?.connected || isDisabledByPerson(agent)) return undefined
+  return phase !== 'leaving' ? 'undrain' : undefined
 }

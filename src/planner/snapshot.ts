@@ -79,6 +79,11 @@ export interface AgentState {
   connected: boolean
   enabled: boolean
   draining: boolean
+  /**
+   * Somebody else than we took it out, and only they give it back. Left out where it is not so, or not known; an agent
+   * that is disabled and not draining counts as one in any case, for our drains and lost connections show as draining.
+   */
+  disabledByPerson?: boolean
 }
 
 export interface Demand {

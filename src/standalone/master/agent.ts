@@ -33,10 +33,14 @@ export interface Agent {
   joinedAt?: number
   awayUntil?: number
   devices: Device[]
-  /** What was ordered, whatever the phase; `shownEnabled` and `shownDraining` are what others are told. */
+  /** What a person ordered, whatever the phase; `shownEnabled` and `shownDraining` are what others are told. */
   enabled: boolean
   draining: boolean
+  /** The provisioner drains it. Kept apart from a person's order, so that taking the drain back never undoes that one. */
+  provisionerDrain: boolean
 }
+
+export type AgentOrder = Partial<Pick<Agent, 'enabled' | 'draining' | 'provisionerDrain'>>
 
 /** Has it ever said what it has? Until then there is nothing to schedule on and nothing to lose. */
 export function hasJoined(agent: Agent): boolean {
@@ -45,16 +49,21 @@ export function hasJoined(agent: Agent): boolean {
 
 /** An agent that is away looks disabled and draining, as the origin shows it (master/internal/rm/agentrm/agent.go). */
 export function shownEnabled(agent: Agent): boolean {
-  return agent.enabled && (agent.phase === 'joined' || agent.phase === 'connecting')
+  return isOpen(agent) && (agent.phase === 'joined' || agent.phase === 'connecting')
 }
 
 export function shownDraining(agent: Agent): boolean {
-  return agent.draining || agent.phase === 'away' || agent.phase === 'returning'
+  return agent.draining || agent.provisionerDrain || agent.phase === 'away' || agent.phase === 'returning'
 }
 
 /** May new work be placed on it? */
 export function takesWork(agent: Agent): boolean {
-  return agent.phase === 'joined' && agent.enabled
+  return agent.phase === 'joined' && isOpen(agent)
+}
+
+/** Neither a person nor the provisioner has taken it out. */
+function isOpen({ enabled, provisionerDrain }: Agent): boolean {
+  return enabled && !provisionerDrain
 }
 
 // The life of an agent as pure steps: who may join, and what each event makes of it (origin: agentrm/agents.go, agent.go).
@@ -109,6 +118,7 @@ export function connected(
     devices: [],
     enabled: true,
     draining: false,
+    provisionerDrain: false,
   }
 }
 

@@ -3,6 +3,7 @@
 import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { TLSSocket } from 'node:tls'
+import { isDeepStrictEqual } from 'node:util'
 import { pathOf, refuseUpgrade, sendJson } from '../../http/index.ts'
 import type { Clock, Handler, Logger, UpgradeHandler } from '../../platform/index.ts'
 import {
@@ -27,6 +28,7 @@ import {
   type Agent,
   type AgentEvent,
   type AgentLink,
+  type AgentOrder,
   connected,
   disconnected,
   type Refusal,
@@ -62,8 +64,8 @@ export interface Registry {
   list(): Agent[]
   /** False when it has no socket. */
   send(id: string, message: Partial<AgentMessage>): boolean
-  /** Changes what was ordered; undefined when there is no such agent. */
-  order(id: string, order: { enabled: boolean; draining: boolean }): Agent | undefined
+  /** Changes what was ordered, and leaves the rest; undefined when there is no such agent. */
+  order(id: string, order: AgentOrder): Agent | undefined
   /** Puts back an agent from before a restart, away until its window ends. */
   restore(agent: Agent): void
   /** Forgets an agent and cuts its socket. */
@@ -196,9 +198,9 @@ export function createRegistry(options: RegistryOptions): Registry {
     order(id, order) {
       const entry = entries.get(id)
       if (!entry) return undefined
-      const { enabled, draining } = entry.agent
-      if (enabled === order.enabled && draining === order.draining) return entry.agent
-      entry.agent = { ...entry.agent, ...order }
+      const ordered = { ...entry.agent, ...order }
+      if (isDeepStrictEqual(ordered, entry.agent)) return entry.agent
+      entry.agent = ordered
       tell('ordered', entry.agent)
       return entry.agent
     },
@@ -228,8 +230,8 @@ export function createRegistry(options: RegistryOptions): Registry {
   }
 }
 
-function orderWord({ enabled, draining }: Agent): string {
-  if (draining) return 'draining'
+function orderWord({ enabled, draining, provisionerDrain }: Agent): string {
+  if (draining || (enabled && provisionerDrain)) return 'draining'
   return enabled ? 'enabled' : 'disabled'
 }
 

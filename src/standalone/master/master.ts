@@ -57,9 +57,9 @@ export interface Master {
   /** undefined: there is no such pool. */
   demandOf(pool: string): Demand | undefined
   onDemand(listener: (pool: string) => void): () => void
-  /** False when the agent is unknown. */
+  /** The provisioner's drain, which is no person's order. False when the agent is unknown. */
   drain(agentId: string): boolean
-  /** Leaves an agent alone that a person has disabled. */
+  /** Takes the provisioner's drain back; an agent that a person has disabled stays disabled. */
   undrain(agentId: string): boolean
   /** Why no work can be begun now, for /healthz. */
   fault(): Problem | undefined
@@ -126,8 +126,8 @@ export function createMaster(options: MasterOptions): Master {
   desk.restore([...keeper.found.allocations.values()])
   keeper.onMended(desk.wake)
 
-  function order(id: string, wanted: { enabled: boolean; draining: boolean }): boolean {
-    return registry.order(id, wanted) !== undefined
+  function setDrain(id: string, provisionerDrain: boolean): boolean {
+    return registry.order(id, { provisionerDrain }) !== undefined
   }
 
   return {
@@ -145,11 +145,8 @@ export function createMaster(options: MasterOptions): Master {
     forget: registry.remove,
     demandOf: (pool) => (pools.has(pool) ? demand.demandOf(pool) : undefined),
     onDemand: desk.onChange,
-    drain: (id) => order(id, { enabled: false, draining: true }),
-    undrain: (id) =>
-      registry.get(id)?.draining
-        ? order(id, { enabled: true, draining: false })
-        : registry.get(id) !== undefined,
+    drain: (id) => setDrain(id, true),
+    undrain: (id) => setDrain(id, false),
     fault: keeper.fault,
     async close() {
       desk.close()
@@ -204,6 +201,7 @@ export function createDemandView({ clock, store, agents, auxLimit }: DemandViewO
       connected: agent.phase !== 'away',
       enabled: shownEnabled(agent),
       draining: shownDraining(agent),
+      ...(!agent.enabled && { disabledByPerson: true }),
     }
   }
 

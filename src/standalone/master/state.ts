@@ -144,7 +144,12 @@ export function emptyState(): MasterState {
 
 /** Kinds of a newer version of the same format are passed over. */
 export function apply(state: MasterState, record: StateRecord): void {
-  if (record.kind === 'agent') state.agents.set(record.agent.id, record.agent)
+  // Journals of older versions do not know whose drain it was: a person's is the one that must not be undone.
+  if (record.kind === 'agent')
+    state.agents.set(record.agent.id, {
+      ...record.agent,
+      provisionerDrain: record.agent.provisionerDrain ?? false,
+    })
   else if (record.kind === 'agent_removed') state.agents.delete(record.id)
   else if (record.kind === 'allocation') state.allocations.set(record.allocation.id, record.allocation)
   else if (record.kind === 'allocation_forgotten') state.allocations.delete(record.id)
