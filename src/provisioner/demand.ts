@@ -27,6 +27,7 @@ import { type AnyProvider, definitionOf } from '../providers/index.ts'
 import { type Agent, createMaster, holdPlaceholder, type Master, openKeeper } from '../standalone/index.ts'
 import type { MasterCertificate } from './certificate.ts'
 import type { JoinedAgent } from './fleet-rows.ts'
+import type { RunningPools } from './pools.ts'
 import { isProvided } from './prepare.ts'
 import { type Identity, knownClusterId } from './state.ts'
 
@@ -39,8 +40,8 @@ export interface DemandContext {
   identity: Identity
   /** A master of ours serves with it. */
   certificate: MasterCertificate
-  /** For a master of ours: whether an agent of a pool with a provider is one of its VMs. */
-  mayJoin: (pool: string, id: string) => boolean
+  /** For a master of ours: whether an agent of a pool with a provider is one of its instances. */
+  mayJoin: RunningPools['mayJoin']
   /** Orders and questions to us, for the listener of a master of ours. */
   control: Handler
   clock: Clock
@@ -53,6 +54,8 @@ export interface OpenedDemand {
   /** What the master itself knows of agents; without it they are as demand shows them. */
   agents?: () => JoinedAgent[]
   onAgent?: (listener: () => void) => () => void
+  /** The instances of the pool have been listed: its agents are judged by that. */
+  judge?: (pool: string) => void
   /** These VMs are gone: their agents are not waited for. */
   forget?: (ids: string[], reason: string) => void
   /** Requests about it, for the listener of ours. */
@@ -105,6 +108,7 @@ async function openBuiltInDemand(context: DemandContext): Promise<OpenedDemand> 
     source,
     agents: () => master.agents().flatMap(viewOf),
     onAgent: master.onAgent,
+    judge: master.judge,
     forget(ids, reason) {
       for (const id of ids) master.forget(id, reason)
     },

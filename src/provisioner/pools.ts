@@ -47,8 +47,8 @@ export interface RunningPools {
   get(pool: string): RunningPool
   all(): RunningPool[]
   status(): PoolsStatus
-  /** Whether the agent of this id is one of a VM of the pool. */
-  mayJoin(pool: string, id: string): boolean
+  /** Whether the agent of this id is one of an instance of the pool; `later` while that cannot be said. */
+  mayJoin(pool: string, id: string): 'yes' | 'no' | 'later'
   /** The certificate has changed, and the plans with it. */
   certificateChanged(): void
   /** The limits of the pool have changed. */
@@ -65,6 +65,8 @@ export interface StartPools {
   demand: DemandSource
   env: Readonly<Record<string, string | undefined>>
   onEvent: (event: FleetEvent) => void
+  /** A listing of the pool was complete, and the pool's loop has taken it over. */
+  onListed?: (pool: string) => void
   clock: Clock
   logger: Logger
   metrics: Metrics
@@ -127,10 +129,14 @@ export function createRunningPools(provided: ProvidedPool[], { logger }: { logge
       pools: all().map(({ fleet }) => fleet.status()),
       failed: [...failed].map(([pool, error]) => ({ pool, problems: problemsOf(error) })),
     }),
-    /** An agent that outlived a restart of ours may knock before the first listing; then nobody can call it foreign. */
     mayJoin(name, id) {
       const pool = running.get(name)
-      return !pool?.hasListed() || pool.fleet.knows(id)
+      if (pool?.fleet.knows(id)) return 'yes'
+      // Before the first listing nobody can call it foreign, nor ours; a launch may not have been answered yet, and
+      // instances of another writer may be adopted.
+      if (!pool?.hasListed()) return 'later'
+      const { inFlight, foreignWriters } = pool.fleet.status()
+      return inFlight > 0 || foreignWriters.length > 0 ? 'later' : 'no'
     },
     certificateChanged() {
       for (const pool of running.values()) pool.userDataChanged()
@@ -179,6 +185,7 @@ export interface RunPoolOptions {
   providers: readonly AnyProvider[]
   demand: DemandSource
   onEvent: (event: FleetEvent) => void
+  onListed?: (pool: string) => void
   clock: Clock
   logger: Logger
   metrics: Metrics
@@ -204,7 +211,9 @@ export async function runPool(options: RunPoolOptions): Promise<RunningPool> {
   const name = fileNameOf(pool.pool_name)
   const meter = { ...options, pool: pool.pool_name }
   const opening = await openProvider(options, join(stateDir, pool.provider.type, name))
-  const { provider, hasListed } = noticeListing(meteredProvider(opening, meter))
+  const { provider, hasListed } = noticeListing(meteredProvider(opening, meter), () =>
+    options.onListed?.(pool.pool_name),
+  )
   const opened = await openJournal(join(stateDir, 'fleet', `${name}.journal`), journalKind, clock.now())
   tellProblems(logger, opened.problems)
   const gate = launchGate(options)
@@ -256,7 +265,10 @@ async function openProvider(options: RunPoolOptions, folder: string): Promise<Pr
   return open({ ...options, config: pool.provider, master: setup.master, stateDir: folder })
 }
 
-function noticeListing(provider: Provider): { provider: Provider; hasListed: () => boolean } {
+function noticeListing(
+  provider: Provider,
+  onListed: () => void,
+): { provider: Provider; hasListed: () => boolean } {
   let listed = false
   return {
     hasListed: () => listed,
@@ -265,6 +277,8 @@ function noticeListing(provider: Provider): { provider: Provider; hasListed: () 
       async list(signal) {
         const listing = await provider.list(signal)
         listed ||= listing.complete
+        // Not before the loop has taken it over, which it does in the same turn.
+        if (listing.complete) setImmediate(onListed)
         return listing
       },
     },

@@ -225,7 +225,15 @@ async function run(
   undo.push(end)
   const { state_dir: stateDir } = config
   const { metrics } = telemetry
-  await running.start({ ...options, plans, stateDir, demand: demand.source, onEvent, metrics })
+  await running.start({
+    ...options,
+    plans,
+    stateDir,
+    demand: demand.source,
+    onEvent,
+    onListed: demand.judge,
+    metrics,
+  })
   undo.push(demand.onAgent?.(onChange) ?? (() => {}))
 }
 

@@ -72,13 +72,21 @@ export interface Refusal {
   /** HTTP status; the origin has 500 for everything but a missing client certificate. */
   status: number
   message: string
+  /** Seconds after which it may ask again; undefined: the answer will not change. */
+  retryAfter?: number
 }
+
+/** Is the agent's id one of the pool's instances? `later`: that cannot be said yet, so it must not be let in. */
+export type Admission = 'yes' | 'no' | 'later'
 
 export interface AdmissionRules {
   hasPool: (pool: string) => boolean
-  /** False for an id that no instance of the pool has; always true where instances are not ours. */
-  mayJoin: (pool: string, id: string) => boolean
+  /** Always `yes` where instances are not ours. */
+  mayJoin: (pool: string, id: string) => Admission
 }
+
+/** Agents of ours and Determined's ask again, at the intervals of their own configuration. */
+const retryAfter = 5
 
 /** Why an agent that dials may not have a socket, or undefined. `known` is what we have under its id. */
 export function refusal(
@@ -94,8 +102,16 @@ export function refusal(
     const message = `cannot find specified resource pool ${join.resourcePool} for agent ${join.id}`
     return { status: 500, message }
   }
-  if (!rules.mayJoin(join.resourcePool, join.id))
-    return { status: 403, message: `agent ${join.id} is no instance of resource pool ${join.resourcePool}` }
+  const admission = rules.mayJoin(join.resourcePool, join.id)
+  if (admission === 'no') return { status: 403, message: foreignReason(join.id, join.resourcePool) }
+  if (admission === 'later') {
+    const message = `agent ${join.id} is not known as an instance of resource pool ${join.resourcePool} yet`
+    return { status: 503, message, retryAfter }
+  }
+}
+
+export function foreignReason(id: string, pool: string): string {
+  return `agent ${id} is no instance of resource pool ${pool}`
 }
 
 /** The agent has a socket, for the first time or again. */
@@ -173,6 +189,8 @@ export interface AgentEvent {
   at: number
   /** Why, for `lost` and `removed`: one sentence without a full stop. */
   reason?: string
+  /** It turned out to be none of ours: what it was given is given to another. */
+  foreign?: true
 }
 
 /** Someone dialled and got no socket: often the only sign of an agent that is set up wrongly. */

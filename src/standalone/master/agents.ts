@@ -31,6 +31,7 @@ import {
   type AgentOrder,
   connected,
   disconnected,
+  foreignReason,
   type Refusal,
   type RefusedJoin,
   refusal,
@@ -68,6 +69,11 @@ export interface Registry {
   order(id: string, order: AgentOrder): Agent | undefined
   /** Puts back an agent from before a restart, away until its window ends. */
   restore(agent: Agent): void
+  /**
+   * Asks about every agent of the pool once more whether it may be here, and disconnects those that may not. False when
+   * that could not be said of some.
+   */
+  judge(pool: string): boolean
   /** Forgets an agent and cuts its socket. */
   remove(id: string, reason: string): void
   onEvent(listener: (event: AgentEvent) => void): () => void
@@ -89,8 +95,13 @@ export function createRegistry(options: RegistryOptions): Registry {
   let connections = 0
   let closing = false
 
-  function tell(kind: AgentEvent['kind'], agent: Agent, reason?: string): void {
-    const event = { kind, agent, at: clock.now(), ...(reason === undefined ? {} : { reason }) }
+  function tell(
+    kind: AgentEvent['kind'],
+    agent: Agent,
+    reason?: string,
+    more: { foreign?: true } = {},
+  ): void {
+    const event = { kind, agent, at: clock.now(), ...(reason === undefined ? {} : { reason }), ...more }
     const word = kind === 'ordered' ? orderWord(agent) : kind
     logger.info(`agent ${word}`, { agent: agent.id, pool: agent.pool, address: agent.link.address, reason })
     listeners.tell(event)
@@ -104,13 +115,13 @@ export function createRegistry(options: RegistryOptions): Registry {
     clock.sleep(ms, timer.signal).then(action, () => {})
   }
 
-  function remove(entry: Entry, reason: string): void {
+  function remove(entry: Entry, reason: string, more: { foreign?: true } = {}): void {
     const { agent } = entry
     if (entries.get(agent.id) !== entry) return
     entries.delete(agent.id)
     entry.timer?.abort()
     entry.connection?.terminate()
-    tell('removed', agent, reason)
+    tell('removed', agent, reason, more)
   }
 
   function onEnd(entry: Entry, end: ConnectionEnd): void {
@@ -148,11 +159,16 @@ export function createRegistry(options: RegistryOptions): Registry {
   }
 
   /** The words make a real agent end and start afresh (origin: agentrm/agent.go). */
-  function expel(entry: Entry, reason: string): void {
+  function expel(
+    entry: Entry,
+    reason: string,
+    ErrMsg = pastReconnectPeriod,
+    more: { foreign?: true } = {},
+  ): void {
     const { connection } = entry
     entry.connection = undefined
-    remove(entry, reason)
-    connection?.send({ AgentShutdown: { ErrMsg: pastReconnectPeriod } })
+    remove(entry, reason, more)
+    connection?.send({ AgentShutdown: { ErrMsg } })
     void connection?.close()
   }
 
@@ -213,6 +229,20 @@ export function createRegistry(options: RegistryOptions): Registry {
       entries.set(agent.id, entry)
       arm(entry, wait, () => remove(entry, 'it did not come back after the master was restarted'))
       tell('lost', entry.agent, 'the master was restarted')
+    },
+
+    judge(pool) {
+      let isDecided = true
+      for (const entry of [...entries.values()].filter(({ agent }) => agent.pool === pool)) {
+        const { id } = entry.agent
+        const admission = options.mayJoin(pool, id)
+        if (admission === 'later') isDecided = false
+        if (admission !== 'no') continue
+        const reason = foreignReason(id, pool)
+        logger.warn('an agent is disconnected', { agent: id, pool, reason })
+        expel(entry, reason, reason, { foreign: true })
+      }
+      return isDecided
     },
 
     remove(id, reason) {
@@ -278,7 +308,8 @@ export function agentSocket(options: AgentSocketOptions): { handler: Handler; up
   const { registry, clock } = options
   const acceptor = createAcceptor({ clock })
 
-  function refuse(request: IncomingMessage, socket: Duplex, { status, message }: Refusal): true {
+  function refuse(request: IncomingMessage, socket: Duplex, refusal: Refusal): true {
+    const { status, message, retryAfter } = refusal
     const query = new URL(request.url ?? '/', 'http://x').searchParams
     options.onRefused({
       at: clock.now(),
@@ -288,7 +319,7 @@ export function agentSocket(options: AgentSocketOptions): { handler: Handler; up
       status,
       message,
     })
-    refuseUpgrade(socket, status, message)
+    refuseUpgrade(socket, status, message, retryAfter)
     return true
   }
 

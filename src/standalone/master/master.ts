@@ -8,6 +8,7 @@ import type { Problem } from '../../problems/index.ts'
 import type { AnyProvider } from '../../providers/index.ts'
 import type { MasterInfo } from '../protocol/messages.ts'
 import {
+  type AdmissionRules,
   type Agent,
   type AgentEvent,
   hasJoined,
@@ -33,11 +34,8 @@ export interface MasterOptions {
   clusterId: string
   clock: Clock
   logger: Logger
-  /**
-   * Asked for pools with a provider: is `id` one of its instances? Until the provider's first listing is complete the
-   * answer should be true, or agents that outlived a restart of the master are sent away.
-   */
-  mayJoin: (pool: string, id: string) => boolean
+  /** Asked for pools with a provider: is `id` one of its instances? */
+  mayJoin: AdmissionRules['mayJoin']
   /** Where work and agents are written down (`openKeeper`); none: a restart forgets them. Closed with the master. */
   keeper?: Keeper
   /** PEM chain the tasks of commands trust the master by; undefined while there is none to give. */
@@ -52,6 +50,12 @@ export interface Master {
   agent(id: string): Agent | undefined
   onAgent(listener: (event: AgentEvent) => void): () => void
   onRefused(listener: (refused: RefusedJoin) => void): () => void
+  /**
+   * The pool's instances have been listed. Agents from before the start that turn out to be none of them are disconnected,
+   * and their work is requeued. Once that is said of each, later listings change nothing: an instance that one leaves out
+   * is the fleet's affair.
+   */
+  judge(pool: string): void
   /** The instance is gone: its agent is not waited for. */
   forget(agentId: string, reason: string): void
   /** undefined: there is no such pool. */
@@ -74,6 +78,8 @@ export function createMaster(options: MasterOptions): Master {
   const masterInfo = masterInfoOf(options)
   const refused = createListeners<RefusedJoin>(logger)
   const logs = createLogStore()
+  /** Pools whose agents from before the start have all been judged. */
+  const judged = new Set<string>()
   const demand = createDemandView({ clock, auxLimit, agents: () => registry.list(), store: () => store })
   const store = createWorkStore({
     onFree: demand.onFree,
@@ -88,7 +94,7 @@ export function createMaster(options: MasterOptions): Master {
     logger,
     masterInfo,
     hasPool: (pool) => pools.has(pool),
-    mayJoin: (pool, id) => pools.get(pool)?.provider === undefined || options.mayJoin(pool, id),
+    mayJoin: (pool, id) => (pools.get(pool)?.provider ? options.mayJoin(pool, id) : 'yes'),
     reconnectWait: (pool) => pools.get(pool)?.agent_reconnect_wait ?? 25_000,
     reattach: (id) => desk.expectedOn(id),
     onReattached: (agent, acks) => desk.onReattached(agent, acks),
@@ -142,6 +148,9 @@ export function createMaster(options: MasterOptions): Master {
     agent: registry.get,
     onAgent: registry.onEvent,
     onRefused: refused.add,
+    judge(pool) {
+      if (!judged.has(pool) && registry.judge(pool)) judged.add(pool)
+    },
     forget: registry.remove,
     demandOf: (pool) => (pools.has(pool) ? demand.demandOf(pool) : undefined),
     onDemand: desk.onChange,

@@ -14,7 +14,8 @@ import { pastReconnectPeriod } from '../../../../src/standalone/protocol/message
 const gpu = { id: 0, brand: 'T4', uuid: 'GPU-0', type: 'cuda' } as const
 const join = { id: 'i-1', version: '0.38.1', resourcePool: 'gpu', reconnect: false, hostname: 'h' }
 const link = { address: '10.0.0.1' }
-const rules = { hasPool: (pool: string) => pool === 'gpu', mayJoin: (_: string, id: string) => id === 'i-1' }
+const mayJoin = (_: string, id: string) => (id === 'i-1' ? 'yes' : id === 'i-9' ? 'later' : 'no')
+const rules = { hasPool: (pool: string) => pool === 'gpu', mayJoin }
 const hello = { Version: '0.38.1', Devices: [gpu], ContainersReattached: [], ResourcePoolName: 'gpu' }
 
 function fresh(): Agent {
@@ -46,6 +47,14 @@ describe('an agent that dials', () => {
     ['reconnect, and nobody knows it', { reconnect: true }, 500, pastReconnectPeriod],
   ])('is refused with %s', (_, change, status, message) => {
     expect(refusal(undefined, { ...join, ...change }, rules)).toEqual({ status, message })
+  })
+
+  it('is asked to come again while nobody can say whether its id is an instance', () => {
+    expect(refusal(undefined, { ...join, id: 'i-9' }, rules)).toEqual({
+      status: 503,
+      message: 'agent i-9 is not known as an instance of resource pool gpu yet',
+      retryAfter: 5,
+    })
   })
 
   it.each([
