@@ -89,7 +89,12 @@ async function openBuiltInDemand(context: DemandContext): Promise<OpenedDemand> 
   const clientCa =
     client_ca && readClientCa(client_ca, { file: config.file, path: 'resource_manager.client_ca' })
   const token = loadToken(join(config.state_dir, 'token'))
-  const keeper = await openKeeper({ file: join(config.state_dir, 'master.journal'), clock, logger })
+  const keeper = await openKeeper({
+    file: join(config.state_dir, 'master.journal'),
+    clusterId: context.identity.clusterId,
+    clock,
+    logger,
+  })
   tellProblems(logger, keeper.problems)
   const master = createMaster({
     ...context,
@@ -130,10 +135,18 @@ function pemOf(certificate: TlsMaterial | undefined): string | undefined {
   )
 }
 
-function viewOf({ id, phase, devices, link: { tls } }: Agent): JoinedAgent[] {
+function viewOf({ id, phase, devices, unknownContainers, link: { tls } }: Agent): JoinedAgent[] {
   if (phase === 'connecting') return []
   const state = phase === 'away' ? 'lost' : 'joined'
-  return [{ id, state, slots: devices.length, tls: tls && { version: tls.version, name: tls.serverName } }]
+  return [
+    {
+      id,
+      state,
+      slots: devices.length,
+      unknownContainers: unknownContainers?.length,
+      tls: tls && { version: tls.version, name: tls.serverName },
+    },
+  ]
 }
 
 async function serve(

@@ -1,5 +1,5 @@
 // What a master knows of one agent, and how it is shown.
-import { type Device, sameDevices } from '../protocol/container.ts'
+import { type Container, type Device, sameDevices } from '../protocol/container.ts'
 import type { JoinRequest } from '../protocol/dial.ts'
 import { type AgentStarted, pastReconnectPeriod } from '../protocol/messages.ts'
 
@@ -38,6 +38,11 @@ export interface Agent {
   draining: boolean
   /** The provisioner drains it. Kept apart from a person's order, so that taking the drain back never undoes that one. */
   provisionerDrain: boolean
+  /**
+   * Containers that run there, and of whose jobs this master has no record, because its state was lost. They keep the agent
+   * busy until they end; left out: none.
+   */
+  unknownContainers?: Container[]
 }
 
 export type AgentOrder = Partial<Pick<Agent, 'enabled' | 'draining' | 'provisionerDrain'>>
@@ -83,6 +88,11 @@ export interface AdmissionRules {
   hasPool: (pool: string) => boolean
   /** Always `yes` where instances are not ours. */
   mayJoin: (pool: string, id: string) => Admission
+  /**
+   * What was known of the agent may have been lost with the master's state: nobody can say that it is past its reconnect
+   * period.
+   */
+  isForgotten: (id: string) => boolean
 }
 
 /** Agents of ours and Determined's ask again, at the intervals of their own configuration. */
@@ -97,7 +107,7 @@ export function refusal(
   // Whether it comes back after a network failure or a restart of its own makes no difference here.
   if (known?.phase === 'away') return undefined
   if (known) return { status: 500, message: 'agent: websocket already connected' }
-  if (join.reconnect) return { status: 500, message: pastReconnectPeriod }
+  if (join.reconnect && !rules.isForgotten(join.id)) return { status: 500, message: pastReconnectPeriod }
   if (!rules.hasPool(join.resourcePool)) {
     const message = `cannot find specified resource pool ${join.resourcePool} for agent ${join.id}`
     return { status: 500, message }
@@ -144,7 +154,12 @@ export type Started =
   | { kind: 'changed'; reason: string }
 
 /** The agent has said what it has. */
-export function started(agent: Agent, message: AgentStarted, now: number): Started {
+export function started(
+  agent: Agent,
+  message: AgentStarted,
+  now: number,
+  isOfJob: (containerId: string) => boolean = () => true,
+): Started {
   const { Devices: devices, ResourcePoolName: pool } = message
   const other = [pool || agent.dialledPool, agent.dialledPool].find((name) => name !== agent.pool)
   if (other !== undefined)
@@ -159,8 +174,24 @@ export function started(agent: Agent, message: AgentStarted, now: number): Start
   const kind = (
     { connecting: 'joined', returning: 'returned', away: 'returned', joined: 'repeated' } as const
   )[agent.phase]
-  const { awayUntil: _, ...rest } = agent
-  return { kind, agent: { ...rest, phase: 'joined', devices, joinedAt: agent.joinedAt ?? now } }
+  const { awayUntil: _, unknownContainers: before, ...rest } = agent
+  const next: Agent = { ...rest, phase: 'joined', devices, joinedAt: agent.joinedAt ?? now }
+  const unknown = kind === 'repeated' ? (before ?? []) : runningOf(message).filter(({ id }) => !isOfJob(id))
+  return { kind, agent: unknown.length > 0 ? { ...next, unknownContainers: unknown } : next }
+}
+
+function runningOf({ ContainersReattached: acks }: AgentStarted): Container[] {
+  return acks
+    .filter((ack) => !ack.Failure && ack.Container.state !== 'TERMINATED')
+    .map((ack) => ack.Container)
+}
+
+/** One of its unknown containers has ended; undefined when it is none of them. */
+export function withoutUnknown(agent: Agent, containerId: string): Agent | undefined {
+  const { unknownContainers = [], ...rest } = agent
+  const left = unknownContainers.filter(({ id }) => id !== containerId)
+  if (left.length === unknownContainers.length) return undefined
+  return left.length > 0 ? { ...rest, unknownContainers: left } : rest
 }
 
 function counted(devices: Device[]): string {
@@ -178,9 +209,10 @@ export function disconnected(agent: Agent, now: number, reconnectWait: number): 
 
 /**
  * `connected`: a socket is open. `joined`: ready for work, for the first time. `lost`: the socket is gone, the window
- * runs. `returned`: back inside the window. `ordered`: enabled, disabled or drained. `removed`: forgotten.
+ * runs. `returned`: back inside the window. `ordered`: enabled, disabled or drained. `freed`: a container of an unknown
+ * job has ended. `removed`: forgotten.
  */
-export type AgentEventKind = 'connected' | 'joined' | 'lost' | 'returned' | 'ordered' | 'removed'
+export type AgentEventKind = 'connected' | 'joined' | 'lost' | 'returned' | 'ordered' | 'freed' | 'removed'
 
 export interface AgentEvent {
   kind: AgentEventKind

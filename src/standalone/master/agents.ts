@@ -36,16 +36,21 @@ import {
   type RefusedJoin,
   refusal,
   started,
+  withoutUnknown,
 } from './agent.ts'
 
-export interface RegistryOptions extends AdmissionRules {
+export interface RegistryOptions extends Omit<AdmissionRules, 'isForgotten'> {
   /** Milliseconds a lost agent of the pool is waited for. */
   reconnectWait: (pool: string) => number
   masterInfo: MasterInfo
   clock: Clock
   logger: Logger
-  /** Containers a returning agent should still have. */
+  /** Containers of jobs that a returning agent should still have. */
   reattach?: (agentId: string) => Container[]
+  /** Is there a record of the job of a container that has not ended? */
+  isOfJob?: (containerId: string) => boolean
+  /** The master's state was lost: agents are asked which other containers they have. */
+  stateLost?: boolean
   /** A returning agent has said which of them it has. */
   onReattached?: (agent: Agent, acks: ContainerReattachAck[]) => void
   /** What agents say of their containers. */
@@ -92,6 +97,9 @@ export function createRegistry(options: RegistryOptions): Registry {
   const { clock, logger } = options
   const entries = new Map<string, Entry>()
   const listeners = createListeners<AgentEvent>(logger)
+  /** Ids that have joined since a start without the state of before: what is forgotten of them since is so rightly. */
+  const recalled = new Set<string>()
+  const isForgotten = (id: string) => options.stateLost === true && !recalled.has(id)
   let connections = 0
   let closing = false
 
@@ -142,11 +150,20 @@ export function createRegistry(options: RegistryOptions): Registry {
     if (message.AgentStarted) onStarted(entry, message.AgentStarted)
     else if (entry.agent.phase === 'connecting')
       remove(entry, 'it spoke of containers before saying what it has')
-    else options.onMessage?.(entry.agent, message)
+    else if (!isOfUnknown(entry, message)) options.onMessage?.(entry.agent, message)
+  }
+
+  function isOfUnknown(entry: Entry, { ContainerStateChanged: news }: MasterMessage): boolean {
+    if (news?.Container.state !== 'TERMINATED') return false
+    const after = withoutUnknown(entry.agent, news.Container.id)
+    if (!after) return false
+    entry.agent = after
+    tell('freed', after, `container ${news.Container.id} of an unknown job has ended`)
+    return true
   }
 
   function onStarted(entry: Entry, message: AgentStarted): void {
-    const step = started(entry.agent, message, clock.now())
+    const step = started(entry.agent, message, clock.now(), options.isOfJob)
     if (step.kind === 'changed') {
       expel(entry, step.reason)
       return
@@ -154,6 +171,14 @@ export function createRegistry(options: RegistryOptions): Registry {
     entry.agent = step.agent
     entry.timer?.abort()
     if (step.kind === 'repeated') return
+    recalled.add(step.agent.id)
+    const { id, pool, unknownContainers } = step.agent
+    if (unknownContainers)
+      logger.warn('an agent runs containers of unknown jobs; it counts as busy until they end', {
+        agent: id,
+        pool,
+        containers: unknownContainers.map((container) => container.id),
+      })
     if (step.kind === 'returned') options.onReattached?.(step.agent, message.ContainersReattached)
     tell(step.kind, step.agent)
   }
@@ -174,7 +199,7 @@ export function createRegistry(options: RegistryOptions): Registry {
 
   return {
     refuse(join) {
-      const refused = refusal(entries.get(join.id)?.agent, join, options)
+      const refused = refusal(entries.get(join.id)?.agent, join, { ...options, isForgotten })
       if (refused) return refused
       if (closing) return { status: 503, message: 'this master is stopping' }
       if (!entries.has(join.id) && entries.size >= (options.mostAgents ?? 10_000))
@@ -198,7 +223,11 @@ export function createRegistry(options: RegistryOptions): Registry {
         MasterSetAgentOptions: {
           MasterInfo: options.masterInfo,
           LoggingOptions: { type: 'default' },
-          ContainersToReattach: (options.reattach?.(agent.id) ?? []).map((Container) => ({ Container })),
+          ContainersToReattach: [
+            ...(options.reattach?.(agent.id) ?? []),
+            ...(agent.unknownContainers ?? []),
+          ].map((Container) => ({ Container })),
+          ...(isForgotten(agent.id) && { KeepContainers: true }),
         },
       })
       arm(entry, options.startTimeout ?? 120_000, () =>

@@ -97,6 +97,8 @@ export function createMaster(options: MasterOptions): Master {
     mayJoin: (pool, id) => (pools.get(pool)?.provider ? options.mayJoin(pool, id) : 'yes'),
     reconnectWait: (pool) => pools.get(pool)?.agent_reconnect_wait ?? 25_000,
     reattach: (id) => desk.expectedOn(id),
+    isOfJob: (containerId) => store.owner(containerId) !== undefined,
+    stateLost: keeper.stateLost,
     onReattached: (agent, acks) => desk.onReattached(agent, acks),
     onMessage: (agent, message) => desk.onMessage(agent, message),
   })
@@ -177,7 +179,7 @@ function masterInfoOf({ version, masterId, clusterId, config }: MasterOptions): 
 
 /** What a restart has to know of agents: that they joined, with what, what was ordered, and that they are gone. */
 async function keepAgent(keeper: Keeper, { kind, agent, at }: AgentEvent): Promise<void> {
-  if (kind === 'joined' || kind === 'returned' || kind === 'ordered')
+  if (kind === 'joined' || kind === 'returned' || kind === 'ordered' || kind === 'freed')
     await keeper.keep({ at, kind: 'agent', agent })
   else if (kind === 'removed') await keeper.keep({ at, kind: 'agent_removed', id: agent.id })
 }
@@ -227,6 +229,7 @@ export function createDemandView({ clock, store, agents, auxLimit }: DemandViewO
     onFree: (agentId) => void idleSince.set(agentId, clock.now()),
     onAgent({ kind, agent, at }) {
       if (kind === 'removed') idleSince.delete(agent.id)
+      else if (kind === 'freed') idleSince.set(agent.id, at)
       // Also for one from before a restart, whose idle time nobody has written down.
       else if (!idleSince.has(agent.id)) idleSince.set(agent.id, at)
     },

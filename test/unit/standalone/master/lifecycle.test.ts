@@ -8,6 +8,7 @@ import {
   shownEnabled,
   started,
   takesWork,
+  withoutUnknown,
 } from '../../../../src/standalone/master/agent.ts'
 import { pastReconnectPeriod } from '../../../../src/standalone/protocol/messages.ts'
 
@@ -15,7 +16,11 @@ const gpu = { id: 0, brand: 'T4', uuid: 'GPU-0', type: 'cuda' } as const
 const join = { id: 'i-1', version: '0.38.1', resourcePool: 'gpu', reconnect: false, hostname: 'h' }
 const link = { address: '10.0.0.1' }
 const mayJoin = (_: string, id: string) => (id === 'i-1' ? 'yes' : id === 'i-9' ? 'later' : 'no')
-const rules = { hasPool: (pool: string) => pool === 'gpu', mayJoin }
+const rules = {
+  hasPool: (pool: string) => pool === 'gpu',
+  mayJoin,
+  isForgotten: (id: string) => id === 'i-8',
+}
 const hello = { Version: '0.38.1', Devices: [gpu], ContainersReattached: [], ResourcePoolName: 'gpu' }
 
 function fresh(): Agent {
@@ -76,6 +81,35 @@ describe('an agent that dials', () => {
 
   it('is taken back even when its instance is no longer listed: what runs on it is still ours', () => {
     expect(refusal({ ...away(), id: 'i-2' }, { ...join, id: 'i-2' }, rules)).toBeUndefined()
+  })
+})
+
+describe('an agent that the master may have forgotten with its state', () => {
+  const there = (id: string, state: 'RUNNING' | 'TERMINATED' = 'RUNNING') => ({
+    Container: { id, state, devices: [gpu], description: '' },
+    Failure: null,
+  })
+  const met = () => connected(undefined, { ...join, reconnect: true }, link, 1, 1000)
+  const isOfJob = (id: string) => id === 'ours'
+
+  it('may join although it calls that a reconnect, if it is an instance', () => {
+    const forgotten = { ...rules, mayJoin: () => 'yes' as const }
+    expect(refusal(undefined, { ...join, id: 'i-8', reconnect: true }, forgotten)).toBeUndefined()
+    expect(refusal(undefined, { ...join, id: 'i-8', reconnect: true }, rules)).toMatchObject({ status: 403 })
+    expect(refusal(undefined, { ...join, id: 'i-7', reconnect: true }, forgotten)).toMatchObject({
+      status: 500,
+    })
+  })
+
+  it('keeps the containers of unknown jobs until each has ended', () => {
+    const acks = [there('ours'), there('x'), there('y'), there('z', 'TERMINATED')]
+    const step = started(met(), { ...hello, ContainersReattached: acks }, 2000, isOfJob)
+    if (step.kind === 'changed') throw new Error(step.reason)
+    expect(step.agent.unknownContainers?.map(({ id }) => id)).toEqual(['x', 'y'])
+    expect(withoutUnknown(step.agent, 'ours')).toBeUndefined()
+    const left = withoutUnknown(step.agent, 'x')!
+    expect(left.unknownContainers?.map(({ id }) => id)).toEqual(['y'])
+    expect('unknownContainers' in withoutUnknown(left, 'y')!).toBe(false)
   })
 })
 
