@@ -23,6 +23,9 @@ import {
   text,
 } from './fields.ts'
 
+/** `state_dir` where the file does not set it. */
+export const defaultStateDir = '.provision'
+
 /** Read by provider.ts, each kind by its own schema. */
 const anyProvider = z.record(z.string(), z.unknown())
 
@@ -144,7 +147,7 @@ export const masterFile = z
     cluster_name: keyOr(text, '', 'Name of the cluster, for people.'),
     state_dir: keyOr(
       name,
-      '.provision',
+      defaultStateDir,
       'Folder of the journal, the lock and the control socket; relative to this file.',
     ),
     listen: key(
