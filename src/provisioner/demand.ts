@@ -21,7 +21,7 @@ import {
   openPushDoor,
 } from '../http/index.ts'
 import { pathFacts, readTextFile, servedPair, type TlsMaterial } from '../pki/index.ts'
-import { type Clock, type Handler, type Logger, tellProblems } from '../platform/index.ts'
+import { type Clock, groupedLog, type Handler, type Logger, tellProblems } from '../platform/index.ts'
 import { isError, type Problem, type ProblemCode, ProvisionError, type Where } from '../problems/index.ts'
 import { type AnyProvider, definitionOf } from '../providers/index.ts'
 import { type Agent, createMaster, holdPlaceholder, type Master, openKeeper } from '../standalone/index.ts'
@@ -151,11 +151,12 @@ function viewOf({ id, phase, devices, unknownContainers, link: { tls } }: Agent)
 
 async function serve(
   master: Master,
-  { config, providers, logger, certificate, control }: DemandContext,
+  { config, providers, clock, logger, certificate, control }: DemandContext,
   { token, clientCa }: { token: string; clientCa?: string },
 ): Promise<Listener> {
   const faults = () => [master.fault()].flatMap((fault) => (fault ? [`${fault.code} ${fault.message}`] : []))
   const served = certificate.current()
+  const logFailure = groupedLog({ clock, log: logger.warn })
   const listener = await listen({
     address: listenAddress(config, providers),
     port: config.port,
@@ -163,8 +164,12 @@ async function serve(
     handlers: [accessHandler({ token }), healthHandler(faults), control, ...master.handlers],
     upgrades: master.upgrades,
     logger,
-    onHandshakeFailure: (failure) =>
-      logger.warn('a client did not get through the TLS handshake', { ...failure }),
+    onHandshakeFailure: ({ remoteAddress, kind, message: reason }) =>
+      logFailure(`${remoteAddress} ${kind} ${reason}`, 'a client did not get through the TLS handshake', {
+        remoteAddress,
+        kind,
+        reason,
+      }),
   })
   logger.info('the master listens', { address: listener.address, port: listener.port, tls: listener.secure })
   return listener

@@ -3,7 +3,13 @@
 import { randomUUID } from 'node:crypto'
 import type { MasterConfig } from '../../config/index.ts'
 import type { AgentState, Demand } from '../../planner/index.ts'
-import type { Clock, Handler, Logger, UpgradeHandler } from '../../platform/index.ts'
+import {
+  type Clock,
+  groupedLog,
+  type Handler,
+  type Logger,
+  type UpgradeHandler,
+} from '../../platform/index.ts'
 import type { Problem } from '../../problems/index.ts'
 import type { AnyProvider } from '../../providers/index.ts'
 import type { MasterInfo } from '../protocol/messages.ts'
@@ -16,7 +22,8 @@ import {
   shownDraining,
   shownEnabled,
 } from './agent.ts'
-import { agentSocket, createListeners, createRegistry } from './agents.ts'
+import { agentSocket } from './agent-socket.ts'
+import { createListeners, createRegistry } from './agents.ts'
 import { createDesk } from './desk.ts'
 import { hostOf } from './queue.ts'
 import { masterRoutes } from './rest.ts'
@@ -77,6 +84,7 @@ export function createMaster(options: MasterOptions): Master {
   const auxLimit = (pool: string) => pools.get(pool)?.max_aux_containers_per_agent ?? 0
   const masterInfo = masterInfoOf(options)
   const refused = createListeners<RefusedJoin>(logger)
+  const logRefused = groupedLog({ clock, log: logger.warn })
   const logs = createLogStore()
   /** Pools whose agents from before the start have all been judged. */
   const judged = new Set<string>()
@@ -120,7 +128,10 @@ export function createMaster(options: MasterOptions): Master {
     clock,
     requireAuthentication: config.resource_manager.require_authentication,
     onRefused(event) {
-      logger.warn('an agent was refused', { ...event })
+      const { id: agent, pool, address, status, message: reason } = event
+      // Whoever makes up an id each time is one and the same source.
+      const key = `${address} ${status} ${reason.replaceAll(agent || ' ', '').replaceAll(pool, '')}`
+      logRefused(key, 'an agent was refused', { agent, pool, address, status, reason })
       refused.tell(event)
     },
   })
