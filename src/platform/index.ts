@@ -16,7 +16,6 @@ export {
   groupedLog,
   type LogFormat,
   type LogLevel,
-  mostIds,
   redact,
   shortIds,
   tellProblems,

@@ -122,7 +122,7 @@ export function tellProblems(logger: Logger, problems: Problem[]): void {
 // What others can cause at will must not fill the log.
 
 /** Ids that one line names; how many there are in all is said beside them. */
-export const mostIds = 20
+const mostIds = 20
 
 /** `a,b,c`, at most 20 of them; undefined when there are none. */
 export function shortIds(ids: readonly string[]): string | undefined {
