@@ -162,7 +162,7 @@ export function agentLines(agents: AgentView[], now: number): string[] {
       agent.id,
       agent.state,
       `${agent.freeSlots} of ${agent.slots}`,
-      agent.busy ? 'busy' : idle(agent, now),
+      agent.unknownContainers ? 'busy (unknown jobs)' : agent.busy ? 'busy' : idle(agent, now),
       agent.tlsVersion ?? '-',
       agent.certificateName ?? '-',
       agentNote(agent),

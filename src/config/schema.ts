@@ -24,6 +24,9 @@ import {
   text,
 } from './fields.ts'
 
+/** `state_dir` where the file does not set it. */
+export const defaultStateDir = '.provision'
+
 /** Read by provider.ts, each kind by its own schema. */
 const anyProvider = z.record(z.string(), z.unknown())
 
@@ -158,7 +161,7 @@ export const masterFile = z
     cluster_name: keyOr(text, '', 'Name of the cluster, for people.'),
     state_dir: keyOr(
       name,
-      '.provision',
+      defaultStateDir,
       'Folder of the journal, the lock and the control socket; relative to this file.',
     ),
     listen: key(

@@ -110,6 +110,7 @@ function isSame(a: AgentState, b: AgentState): boolean {
     a.connected === b.connected &&
     a.enabled === b.enabled &&
     a.draining === b.draining &&
+    a.disabledByPerson === b.disabledByPerson &&
     a.busy === b.busy &&
     a.freeSlots === b.freeSlots &&
     a.slots === b.slots
@@ -139,7 +140,10 @@ function rememberJoins(memory: PoolMemory, now: number): Track[] {
     if (track.joinedAt === undefined) continue
     if (agent?.connected) delete track.lostSince
     else track.lostSince ??= now
-    if (agent && isTakenBack(track, agent, memory.demandAt!)) delete track.drainedAt
+    if (agent && isTakenBack(track, agent, memory.demandAt!)) {
+      delete track.drainedAt
+      track.undrainedAt = now
+    }
   }
   return joined
 }

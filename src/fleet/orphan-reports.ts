@@ -41,7 +41,7 @@ function future(group: readonly FoundOrphan[], { terminateAfter }: OrphanRules):
   if (!isOwn) return 'They are left alone'
   if (terminateAfter === undefined) return 'They are not terminated: orphans.terminate_after is never'
   const left = Math.max(0, ...group.map(({ waited }) => terminateAfter - waited))
-  const unknown = group.filter(({ next }) => next.kind === 'wait' && next.why === 'unknown').length
+  const unknown = group.filter(({ next }) => next.kind === 'keep' && next.why === 'unknown').length
   const when = left > 0 ? `in ${formatDuration(Math.ceil(left / 1000) * 1000)}` : 'now'
   const idle = `Those known to be idle are terminated ${when}`
   return unknown > 0 ? `${idle}; of ${unknown} the master knows nothing, so they are kept` : idle

@@ -69,8 +69,8 @@ export interface OrphanWatch {
   status(): OrphanStatus
   /** Terminates orphans on a person's order; returns the ids that are orphans. */
   remove(ids: readonly string[], how: 'when_idle' | 'even_if_busy'): string[]
-  /** An orphan of our own: its agent may still be connected to the master. */
-  mayReturn(pool: string, id: string): boolean
+  /** Whether it is an orphan of our own, whose agent may connect to the master; `later` before the first look. */
+  mayReturn(pool: string, id: string): 'yes' | 'no' | 'later'
 }
 
 const hour = 3_600_000
@@ -161,7 +161,7 @@ export function createOrphanWatch(deps: OrphanDeps): OrphanWatch {
       waited,
       ...(ordered ? { ordered } : {}),
       ...(before?.drainedAt === undefined ? {} : { drainedAt: before.drainedAt }),
-      next: before?.next ?? { kind: 'wait', why: 'unknown' },
+      next: before?.next ?? { kind: 'keep', why: 'unknown' },
     })
   }
 
@@ -260,7 +260,7 @@ export function createOrphanWatch(deps: OrphanDeps): OrphanWatch {
     const { terminateAfter } = deps.rules()
     const waits = [problems.length > 0 ? retry : hour]
     for (const { next, waited, isOwn, drainedAt } of known.values()) {
-      if (next.kind !== 'wait') waits.push(soon)
+      if (next.kind !== 'keep') waits.push(soon)
       else if (next.why === 'busy' && drainedAt !== undefined) waits.push(6 * soon)
       else if (next.why === 'grace' && isOwn) waits.push(Math.max(soon, (terminateAfter ?? hour) - waited))
     }
@@ -295,7 +295,8 @@ export function createOrphanWatch(deps: OrphanDeps): OrphanWatch {
     },
     mayReturn(pool, id) {
       const orphan = known.get(id)
-      return orphan !== undefined && orphan.pool === pool && orphan.isOwn
+      if (lookedAt === undefined) return 'later'
+      return orphan !== undefined && orphan.pool === pool && orphan.isOwn ? 'yes' : 'no'
     },
   }
 }

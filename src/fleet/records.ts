@@ -273,7 +273,11 @@ function apply(memory: PoolMemory, record: PoolRecord, now: number): void {
       for (const id of record.ids) withTrack(memory, id, (track) => Object.assign(track, { drainedAt: now }))
       break
     case 'undrained':
-      for (const id of record.ids) withTrack(memory, id, (track) => delete track.drainedAt)
+      for (const id of record.ids)
+        withTrack(memory, id, (track) => {
+          delete track.drainedAt
+          track.undrainedAt = record.at
+        })
       break
     case 'paused':
       memory.paused = record.paused

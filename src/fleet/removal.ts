@@ -131,13 +131,18 @@ async function ask(run: PoolRun, move: 'drain' | 'undrain', track: Track): Promi
       demand[move](track.id, signal),
     )
     // An agent the master does not know cannot be drained, and needs no undrain.
-    if (move === 'undrain') delete track.drainedAt
+    if (move === 'undrain') giveBack(track, run.now())
     else if (known) track.drainedAt = run.now()
     else track.retryAt = run.now() + retryAfter
   } catch (error) {
     track.retryAt = run.now() + retryAfter
     tell(run, 'master', problemOf(error, 'INTERNAL', `the master could not be asked for a ${move}`))
   }
+}
+
+function giveBack(track: Track, now: number): void {
+  delete track.drainedAt
+  track.undrainedAt = now
 }
 
 // The end of a pool: every VM of ours is ended, and none is launched any more.

@@ -47,6 +47,7 @@ function moveTimes(memory: PoolMemory, shift: number, now: number): void {
     if (track.joinedAt !== undefined) track.joinedAt = past(track.joinedAt)
     if (track.lostSince !== undefined) track.lostSince = past(track.lostSince)
     if (track.drainedAt !== undefined) track.drainedAt = past(track.drainedAt)
+    if (track.undrainedAt !== undefined) track.undrainedAt = past(track.undrainedAt)
     if (track.endedAt !== undefined) track.endedAt = past(track.endedAt)
     if (track.retryAt !== undefined) track.retryAt = until(track.retryAt, 60_000)
     if (track.kept) track.kept = { ...track.kept, until: until(track.kept.until, longest(keptGrowth)) }

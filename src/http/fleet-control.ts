@@ -57,6 +57,8 @@ export interface FleetRow {
   agent: 'waiting' | 'joined' | 'lost'
   /** Slots the agent has shown; undefined before it joined. */
   slots?: number
+  /** Containers there whose jobs the master does not know, because its state was lost. */
+  unknownContainers?: number
   /** As `TLSv1.3`; undefined before it joined, and for a master without TLS. */
   tlsVersion?: string
   /** What the agent verifies the master's certificate against. */

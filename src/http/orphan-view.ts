@@ -50,6 +50,6 @@ function orphanView(orphan: FoundOrphan): Written<OrphanView> {
     launchedAt,
     writer: writerId,
     own: isOwn,
-    next: next.kind === 'wait' ? next.why : next.kind,
+    next: next.kind === 'keep' ? next.why : next.kind,
   }
 }

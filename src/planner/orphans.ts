@@ -7,7 +7,7 @@ import { type AgentState, fixedPeriods, type Instance } from './snapshot.ts'
 export interface Orphan extends Instance {
   /** A provisioner of this state folder launched it, or a person adopted it. */
   isOwn: boolean
-  /** Milliseconds of its grace period that have passed in this life of the process. */
+  /** Milliseconds of its grace period that have passed since the provisioner was started. */
   waited: number
   /** When the master acknowledged our drain. */
   drainedAt?: number
@@ -31,7 +31,7 @@ export interface OrphanRules {
  */
 export type OrphanStep =
   | { kind: 'drain' | 'terminate' }
-  | { kind: 'wait'; why: 'foreign' | 'never' | 'grace' | 'unknown' | 'busy' }
+  | { kind: 'keep'; why: 'foreign' | 'never' | 'grace' | 'unknown' | 'busy' }
 
 /** What the master says of the pool that an orphan's tag names, when it could be asked. */
 export interface OrphanView {
@@ -52,20 +52,20 @@ export function orphanStep(
 ): OrphanStep {
   if (isForced(orphan)) return { kind: 'terminate' }
   if (!orphan.ordered) {
-    if (!orphan.isOwn) return { kind: 'wait', why: 'foreign' }
-    if (rules.terminateAfter === undefined) return { kind: 'wait', why: 'never' }
-    if (orphan.waited < rules.terminateAfter) return { kind: 'wait', why: 'grace' }
+    if (!orphan.isOwn) return { kind: 'keep', why: 'foreign' }
+    if (rules.terminateAfter === undefined) return { kind: 'keep', why: 'never' }
+    if (orphan.waited < rules.terminateAfter) return { kind: 'keep', why: 'grace' }
   }
   // No agent runs on it.
   if (orphan.state === 'stopped') return { kind: 'terminate' }
-  if (!view || !isDemandFresh(view.at, fixedPeriods, now)) return { kind: 'wait', why: 'unknown' }
+  if (!view || !isDemandFresh(view.at, fixedPeriods, now)) return { kind: 'keep', why: 'unknown' }
   const { agent } = view
   if (agent?.busy)
     return agent.connected && orphan.drainedAt === undefined
       ? { kind: 'drain' }
-      : { kind: 'wait', why: 'busy' }
+      : { kind: 'keep', why: 'busy' }
   if (!agent?.connected)
-    return rules.terminateUnknown ? { kind: 'terminate' } : { kind: 'wait', why: 'unknown' }
+    return rules.terminateUnknown ? { kind: 'terminate' } : { kind: 'keep', why: 'unknown' }
   if (orphan.drainedAt === undefined) return { kind: 'drain' }
-  return mayTerminate(orphan, agent, view.at) ? { kind: 'terminate' } : { kind: 'wait', why: 'busy' }
+  return mayTerminate(orphan, agent, view.at) ? { kind: 'terminate' } : { kind: 'keep', why: 'busy' }
 }

@@ -24,6 +24,18 @@ export function mayTerminate(
   return instance.drainedAt !== undefined && agent.draining && demandAt > instance.drainedAt
 }
 
+/** Milliseconds that an agent is left in service after a drain was taken back. */
+const inService = 30_000
+
+/** It was not given back a moment ago: opposite orders about one agent must not follow each other as fast as views come. */
+export function mayDrain(
+  { undrainedAt }: Pick<KnownInstance, 'undrainedAt'>,
+  demandAt: number,
+  now: number,
+): boolean {
+  return undrainedAt === undefined || (demandAt > undrainedAt && now - undrainedAt >= inService)
+}
+
 /** A person wants it gone whatever it does: no view of the master is needed, which may be gone for good. */
 export function isForced({ ordered }: Pick<KnownInstance, 'ordered'>): boolean {
   return ordered === 'even_if_busy'

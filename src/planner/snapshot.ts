@@ -79,6 +79,11 @@ export interface AgentState {
   connected: boolean
   enabled: boolean
   draining: boolean
+  /**
+   * Somebody else than we took it out, and only they give it back. Left out where it is not so, or not known; an agent
+   * that is disabled and not draining counts as one in any case, for our drains and lost connections show as draining.
+   */
+  disabledByPerson?: boolean
 }
 
 export interface Demand {
@@ -104,6 +109,8 @@ export interface KnownInstance extends Instance {
   lostSince?: number
   /** When the master acknowledged our drain. */
   drainedAt?: number
+  /** When a drain of ours was last taken back, by us or by a person. */
+  undrainedAt?: number
   /** The cloud has been told to end it. */
   ending?: boolean
   /** Start of the first complete listing of several in a row that did not show it any more. */

@@ -11,7 +11,15 @@ export { ipVersion } from './ip-address.ts'
 export { type OpenedJournal, openJournal } from './journal.ts'
 export { createBell, limit, withDeadline } from './limit.ts'
 export { type Lock, takeLock, withFlock } from './locks.ts'
-export { createLogger, type LogFormat, type LogLevel, redact, tellProblems } from './log.ts'
+export {
+  createLogger,
+  groupedLog,
+  type LogFormat,
+  type LogLevel,
+  redact,
+  shortIds,
+  tellProblems,
+} from './log.ts'
 export { askMetadata, type MetadataOptions, neededValue, unavailable } from './metadata-server.ts'
 export { createPrometheusMetrics, type PrometheusMetrics } from './metrics.ts'
 export { nearest } from './nearest.ts'
@@ -35,4 +43,5 @@ export {
   startGated,
 } from './processes.ts'
 export { firstWrong } from './schema-words.ts'
+export { secretName, secretShapes } from './secret-shapes.ts'
 export { type Loaded, watchAndReport } from './watch.ts'

@@ -1,6 +1,7 @@
 // The configuration in force has one owner. A changed one is taken over while the provisioner runs, as far as that can
 // be, and every change is named.
 
+import { createHash } from 'node:crypto'
 import { loadConfig, type MasterConfig } from '../config/index.ts'
 import { leftProblem } from '../fleet/index.ts'
 import { isLive } from '../planner/index.ts'
@@ -79,7 +80,7 @@ export function createConfiguration(
 function tellChanges(changes: ReloadPlan['changes'], logger: Logger): void {
   for (const { path, before, after, takes } of changes) {
     const key = path.join('.')
-    const told = { key, from: maskedBy(path, before), to: maskedBy(path, after) }
+    const told = { key, from: shown(path, before), to: shown(path, after) }
     if (takes === 'next_start') logger.warn(sentences[takes], told)
     else logger.info(sentences[takes], told)
   }
@@ -102,6 +103,25 @@ const sentences: Record<Takes, string> = {
   now: 'changed, and in force',
   next_vms: 'changed: VMs launched from now on are made by it',
   next_start: 'changed in the file only: it takes a restart of the provisioner',
+}
+
+/** Keys whose values are programs or files of others: what they hold is nobody's business, and long. */
+const hidden = /script|user_?data|file_contents|metadata|template/i
+const longest = 200
+
+/**
+ * What a log may say of a value: whole blocks, scripts and long texts are known again by their length and the beginning of
+ * their SHA-256.
+ */
+function shown(path: readonly string[], value: unknown): unknown {
+  if (value === undefined || value === null || typeof value === 'boolean' || typeof value === 'number')
+    return value
+  const text = typeof value === 'string' ? value : JSON.stringify(value)
+  const isBlock = typeof value === 'object' && !Array.isArray(value)
+  const isLong = text.length > longest || text.includes('\n')
+  if (!isBlock && !isLong && !path.some((key) => hidden.test(key))) return maskedBy(path, value)
+  const sha256 = createHash('sha256').update(text).digest('hex').slice(0, 8)
+  return `(${text.length} characters, SHA-256 ${sha256}…)`
 }
 
 /** A value whose key sounds like a secret is not told. */

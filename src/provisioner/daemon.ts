@@ -9,6 +9,7 @@ import {
   type LogFormat,
   type Logger,
   type LogLevel,
+  shortIds,
   systemClock,
   tellProblems,
 } from '../platform/index.ts'
@@ -118,7 +119,7 @@ async function endAll(provisioner: Provisioner, logger: Logger): Promise<void> {
   logger.info('ending every VM, as told by --terminate-on-exit', { vms: provisioner.rows().length })
   const left = await provisioner.clear(endingTime)
   if (left.length === 0) logger.info('every VM is ended')
-  else logger.error('some VMs could not be ended, and go on', { ids: left.join(',') })
+  else logger.error('some VMs could not be ended, and go on', { ids: shortIds(left), count: left.length })
 }
 
 async function end(provisioner: Provisioner, reason: string, clouds: string, logger: Logger): Promise<void> {

@@ -11,6 +11,7 @@ import {
   type FleetEvent,
   keyOf,
   type OrphanStatus,
+  type OrphanWatch,
 } from '../fleet/index.ts'
 import { type Clock, type Logger, writeFileAtomic } from '../platform/index.ts'
 import { ProvisionError, problem } from '../problems/index.ts'
@@ -112,7 +113,7 @@ export interface Orphans {
   /** Makes all orphans of other writers ours; returns those writers. */
   adopt(): string[]
   /** The agent of an orphan of ours may come back to the master, to be seen idle. */
-  mayReturn(pool: string, id: string): boolean
+  mayReturn: OrphanWatch['mayReturn']
 }
 
 export function createOrphans(input: OrphansInput): Orphans {

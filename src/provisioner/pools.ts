@@ -49,8 +49,8 @@ export interface RunningPools {
   get(pool: string): RunningPool
   all(): RunningPool[]
   status(): PoolsStatus
-  /** Whether the agent of this id is one of a VM of the pool. */
-  mayJoin(pool: string, id: string): boolean
+  /** Whether the agent of this id is one of an instance of the pool; `later` while that cannot be said. */
+  mayJoin(pool: string, id: string): 'yes' | 'no' | 'later'
   /** Where the instances of a pool are; undefined for a pool that does not run. */
   locationOf(pool: string): ClusterLocation | undefined
   /** The certificate has changed, and the plans with it. */
@@ -73,6 +73,8 @@ export interface StartPools {
   onLocation: (place: ClusterLocation) => void
   /** `state_dir` has nothing of an earlier life. */
   isFirstStart: boolean
+  /** A listing of the pool was complete, and the pool's loop has taken it over. */
+  onListed?: (pool: string) => void
   clock: Clock
   logger: Logger
   metrics: Metrics
@@ -135,10 +137,14 @@ export function createRunningPools(provided: ProvidedPool[], { logger }: { logge
       pools: all().map(({ fleet }) => fleet.status()),
       failed: [...failed].map(([pool, error]) => ({ pool, problems: problemsOf(error) })),
     }),
-    /** An agent that outlived a restart of ours may knock before the first listing; then nobody can call it foreign. */
     mayJoin(name, id) {
       const pool = running.get(name)
-      return !pool?.hasListed() || pool.fleet.knows(id)
+      if (pool?.fleet.knows(id)) return 'yes'
+      // Before the first listing nobody can call it foreign, nor ours; a launch may not have been answered yet, and
+      // instances of another writer may be adopted.
+      if (!pool?.hasListed()) return 'later'
+      const { inFlight, foreignWriters } = pool.fleet.status()
+      return inFlight > 0 || foreignWriters.length > 0 ? 'later' : 'no'
     },
     locationOf: (name) => running.get(name)?.location,
     certificateChanged() {
@@ -190,6 +196,7 @@ export interface RunPoolOptions {
   onEvent: (event: FleetEvent) => void
   onLocation: (place: ClusterLocation) => void
   isFirstStart: boolean
+  onListed?: (pool: string) => void
   clock: Clock
   logger: Logger
   metrics: Metrics
@@ -216,7 +223,9 @@ export async function runPool(options: RunPoolOptions): Promise<RunningPool> {
   const name = fileNameOf(pool.pool_name)
   const meter = { ...options, pool: pool.pool_name }
   const opening = await openProvider(options, join(stateDir, pool.provider.type, name))
-  const { provider, hasListed } = noticeListing(meteredProvider(opening, meter))
+  const { provider, hasListed } = noticeListing(meteredProvider(opening, meter), () =>
+    options.onListed?.(pool.pool_name),
+  )
   const location = { provider: provider.kind, location: provider.location ?? {} }
   options.onLocation(location)
   const opened = await openJournal(join(stateDir, 'fleet', `${name}.journal`), journalKind, clock.now())
@@ -273,7 +282,10 @@ async function openProvider(options: RunPoolOptions, folder: string): Promise<Pr
   return open({ ...options, config: pool.provider, master: setup.master, stateDir: folder })
 }
 
-function noticeListing(provider: Provider): { provider: Provider; hasListed: () => boolean } {
+function noticeListing(
+  provider: Provider,
+  onListed: () => void,
+): { provider: Provider; hasListed: () => boolean } {
   let listed = false
   return {
     hasListed: () => listed,
@@ -282,6 +294,8 @@ function noticeListing(provider: Provider): { provider: Provider; hasListed: () 
       async list(signal) {
         const listing = await provider.list(signal)
         listed ||= listing.complete
+        // Not before the loop has taken it over, which it does in the same turn.
+        if (listing.complete) setImmediate(onListed)
         return listing
       },
     },

@@ -205,7 +205,7 @@ async function open(
   const control = anyOf([fleet, ...telemetry.handlers])
   const { mayJoin } = running
   let orphans: Orphans | undefined
-  const mayReturn = (pool: string, id: string) => orphans?.mayReturn(pool, id) ?? false
+  const mayReturn: Orphans['mayReturn'] = (pool, id) => orphans?.mayReturn(pool, id) ?? 'later'
   const demand = await openDemand({ ...options, identity, certificate, mayJoin, mayReturn, control })
   undo.push(demand.close)
   const memory = openClusterMemory(config.state_dir)
@@ -264,15 +264,15 @@ async function run(
   const { state_dir: stateDir } = config
   const { metrics } = telemetry
   const { onLocation, isFirstStart } = opened
-  const source = demand.source
   await running.start({
     ...options,
     plans,
     stateDir,
-    demand: source,
+    demand: demand.source,
     onEvent,
     onLocation,
     isFirstStart,
+    onListed: demand.judge,
     metrics,
   })
   orphans.start()

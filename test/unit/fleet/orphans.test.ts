@@ -134,7 +134,7 @@ describe('instances that no configured pool has', () => {
     bench.state.isMasterUp = false
     await bench.pass(3 * hour)
     expect(bench.live()).toEqual(expect.arrayContaining(bench.own))
-    expect(bench.nextOf(bench.own[0]!)).toEqual({ kind: 'wait', why: 'unknown' })
+    expect(bench.nextOf(bench.own[0]!)).toEqual({ kind: 'keep', why: 'unknown' })
     expect(bench.said().at(-1)!.message).not.toBe('')
     expect(bench.said().some(({ message }) => message.includes('of 2 the master knows nothing'))).toBe(true)
   })
@@ -171,10 +171,11 @@ describe('instances that no configured pool has', () => {
 
   it('may come back to the master only when they are our own', async () => {
     const bench = startWatch()
+    expect(bench.watch.mayReturn('old', bench.own[0]!)).toBe('later')
     await bench.pass(second)
-    expect(bench.watch.mayReturn('old', bench.own[0]!)).toBe(true)
-    expect(bench.watch.mayReturn('current', bench.own[0]!)).toBe(false)
-    expect(bench.watch.mayReturn('elsewhere', bench.foreign)).toBe(false)
+    expect(bench.watch.mayReturn('old', bench.own[0]!)).toBe('yes')
+    expect(bench.watch.mayReturn('current', bench.own[0]!)).toBe('no')
+    expect(bench.watch.mayReturn('elsewhere', bench.foreign)).toBe('no')
   })
 })
 

@@ -96,7 +96,7 @@ const orphan: FoundOrphan = {
   location: { region: 'r' },
   isOwn: false,
   waited: 0,
-  next: { kind: 'wait', why: 'foreign' },
+  next: { kind: 'keep', why: 'foreign' },
 }
 
 let status: PoolStatus

@@ -9,7 +9,7 @@ const unknownToo = { ...rules, terminateUnknown: true }
 function step(given: Partial<Orphan>, view: OrphanView | undefined, used = rules): string {
   const orphan = { ...vm('i1'), isOwn: true, waited: 2 * hour, ...given }
   const found = orphanStep(orphan, view, used, now)
-  return found.kind === 'wait' ? found.why : found.kind
+  return found.kind === 'keep' ? found.why : found.kind
 }
 
 const seen = (given = {}, at = now): OrphanView => ({ at, agent: idle('i1', now - hour, given) })

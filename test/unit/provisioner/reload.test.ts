@@ -132,6 +132,34 @@ describe('a reload', () => {
   })
 })
 
+describe('what the log says of a change', () => {
+  const provider = 'max_instances: 4'
+  const secrets = [
+    'allow_secrets_in_user_data: true',
+    'startup_script: "echo hunter2 | docker login -u robot --password-stdin"',
+    'container_startup_script: "echo hunter3"',
+    'agent_config_file_contents: {http_proxy: "http://bob:topsecret@proxy:3128"}',
+  ].map((line) => `\n      ${line}`)
+
+  it('holds no script, no file and no password, but tells that they changed', async () => {
+    await reloaded(provider, provider + secrets.join(''))
+    const said = logger.lines.join('\n')
+    for (const key of ['startup_script', 'container_startup_script', 'agent_config_file_contents'])
+      expect(said).toContain(`provider.${key}`)
+    expect(said).not.toMatch(/hunter|topsecret|docker login/)
+    expect(said).toMatch(/"to":"\(\d+ characters, SHA-256 [0-9a-f]{8}…\)"/)
+  })
+
+  it('holds no whole block', async () => {
+    const before = text.slice(text.indexOf('    provider:'))
+    await reloaded(before, '')
+    expect(logger.lines.join('\n')).toMatch(
+      /"key":"resource_pools.gpu.provider","from":"\(\d+ characters, SHA-256/,
+    )
+    expect(logger.lines.join('\n')).not.toContain('ami-0123456789abcdef0')
+  })
+})
+
 describe('the configuration file', () => {
   let folder: string
   beforeEach(() => {
