@@ -10,8 +10,7 @@ import { googleAuth, messages } from './compute-package.ts'
 import { gceFailure } from './errors.ts'
 import { permissionsOf } from './iam-role.ts'
 import { lastPart } from './instances.ts'
-import { familyOf, machineTypeName } from './machine-types.ts'
-import { gpusOf } from './online-facts.ts'
+import { familyOf, gpusOf, machineTypeName } from './machine-types.ts'
 import { type Place, placeOf, regionOf } from './request.ts'
 import type { GcpConfig } from './rules.ts'
 import { applicationDefault, endpointsOf, transport } from './transport.ts'
@@ -29,7 +28,7 @@ export async function check(
   const place = await placeOf(config, metadata)
   const endpoints = endpointsOf(env)
   const send = transport({
-    credentials: applicationDefault(googleAuth(place.project)),
+    credentials: applicationDefault(googleAuth(place.project), env['GOOGLE_APPLICATION_CREDENTIALS']),
     fetch: globalThis.fetch,
   })
   const api = gceClient({ endpoints, send, clock })

@@ -19,7 +19,7 @@ import type { GoogleAuthLike, Send } from './transport.ts'
 export const calls = {
   AcceleratorTypes: ['Get'],
   Images: ['Get', 'GetFromFamily'],
-  Instances: ['AggregatedList', 'BulkInsert', 'Delete', 'Get', 'GetSerialPortOutput'],
+  Instances: ['BulkInsert', 'Delete', 'Get', 'GetSerialPortOutput'],
   MachineTypes: ['Get'],
   Networks: ['Get'],
   Projects: ['Get'],

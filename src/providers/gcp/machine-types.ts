@@ -12,6 +12,8 @@ import {
   type YamlPath,
 } from '../../config/index.ts'
 import { nearest } from '../../platform/index.ts'
+import type { MachineType } from './client.ts'
+import type { GcpConfig } from './rules.ts'
 import type { GcpKeys } from './schema.ts'
 
 /** The origin's (origin: gcp_config.go). */
@@ -275,4 +277,14 @@ function bootDisksOf(family: string, type: string, metal: boolean): { bootDisks?
   if (generation >= 4 || metal || type.startsWith('a3-ultragpu')) return { bootDisks: hyperdisk }
   if (generation === 3 || family === 'g2') return { bootDisks: [...persistent, ...hyperdisk] }
   return { bootDisks: standardDisks }
+}
+
+/** GPUs a machine of the type has in this pool. */
+export function gpusOf(
+  { instance_type }: GcpConfig,
+  name: string,
+  { accelerators = [] }: MachineType,
+): number {
+  const attached = familyOf(name).gpus === 'attached' && instance_type.gpu_type ? instance_type.gpu_num : 0
+  return accelerators.reduce((sum, { guestAcceleratorCount = 0 }) => sum + guestAcceleratorCount, attached)
 }

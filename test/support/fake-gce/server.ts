@@ -36,11 +36,13 @@ const routes: [action: string, method: string, path: string, handle: Handler][] 
  * - `lose_reply`: the call takes effect, the connection breaks before the answer
  * - `drop`: the connection breaks before the effect
  * - `html`: what a gateway says; with status 200 what a portal says
+ * - `body`: status 200 with this body, whatever it is
  * - `hang`: no answer, ever
  */
 export interface Fault {
   action: string
-  kind: 'error' | 'lose_reply' | 'drop' | 'html' | 'hang'
+  kind: 'error' | 'lose_reply' | 'drop' | 'html' | 'body' | 'hang'
+  body?: string
   reason?: string
   message?: string
   status?: number
@@ -54,7 +56,7 @@ export interface FakeGce {
   url: string
   world: World
   /** Every call, in order. */
-  calls: (Call & { action: string; authorization: string | undefined })[]
+  calls: (Call & { action: string; authorization: string | undefined; userAgent: string | undefined })[]
   faults: Fault[]
   count(action: string): number
   close(): Promise<void>
@@ -83,12 +85,14 @@ export async function fakeGce(now: () => number = Date.now): Promise<FakeGce> {
     const { pathname, searchParams: query } = new URL(request.url ?? '', self.url)
     const { action, path, handle } = routeOf(request.method ?? '', pathname)
     const call: Call = { path, query, body: body ? JSON.parse(body) : {} }
-    self.calls.push({ action, ...call, authorization: request.headers.authorization })
+    const { authorization, 'user-agent': userAgent } = request.headers
+    self.calls.push({ action, ...call, authorization, userAgent })
     const fault = due(self.faults, action)
     if (fault?.kind === 'hang') return
     if (fault?.kind === 'drop') return void request.socket.destroy()
     if (fault?.kind === 'html')
       return void response.writeHead(fault.status ?? 502).end('<html><body>Bad Gateway</body></html>')
+    if (fault?.kind === 'body') return void response.writeHead(200).end(fault.body)
     try {
       if (fault?.kind === 'error')
         throw new GceFault(fault.status!, fault.reason!, fault.message ?? fault.reason!)
