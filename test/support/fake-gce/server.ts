@@ -52,12 +52,23 @@ export interface Fault {
   after?: number
 }
 
+/** A request as it came and its answer as it went. */
+export interface Exchange {
+  method: string
+  url: string
+  body: string
+  status: number
+  answer: string
+}
+
 export interface FakeGce {
   url: string
   world: World
   /** Every call, in order. */
   calls: (Call & { action: string; authorization: string | undefined; userAgent: string | undefined })[]
   faults: Fault[]
+  /** Set it to a list, and every exchange that is not a fault is added. */
+  recorded?: Exchange[]
   count(action: string): number
   close(): Promise<void>
 }
@@ -101,14 +112,17 @@ export async function fakeGce(now: () => number = Date.now): Promise<FakeGce> {
       const result = handle(world, call)
       if (!result) return
       if (fault?.kind === 'lose_reply') return void request.socket.destroy()
-      response
-        .writeHead(200, { 'content-type': 'application/json; charset=UTF-8' })
-        .end(JSON.stringify(partial(result, query.get('fields'))))
+      reply(200, partial(result, query.get('fields')))
     } catch (error) {
       if (!(error instanceof GceFault)) throw error
-      response
-        .writeHead(error.status, { 'content-type': 'application/json; charset=UTF-8' })
-        .end(JSON.stringify(errorBody(error)))
+      reply(error.status, errorBody(error))
+    }
+
+    function reply(status: number, content: object): void {
+      const answer = JSON.stringify(content)
+      const { method = '', url = '' } = request
+      self.recorded?.push({ method, url: new URL(url, self.url).href, body, status, answer })
+      response.writeHead(status, { 'content-type': 'application/json; charset=UTF-8' }).end(answer)
     }
   }
 
