@@ -4,7 +4,7 @@ import type { CapacityType, Offering } from '../../planner/index.ts'
 import { type Problem, problem } from '../../problems/index.ts'
 import type { Intent, Ownership } from '../contract.ts'
 import {
-  baseProperties,
+  baseProblems,
   type Disk,
   type InstanceProperties,
   type MetadataItem,
@@ -30,7 +30,8 @@ export interface Properties {
 
 export function propertiesOf(input: PropertiesInput, offering: Offering, region: string): Properties {
   const { config, owner, master, intent, facts } = input
-  const { base, problems } = baseProperties(config)
+  const base: InstanceProperties = config.base_config
+  const problems = baseProblems(base)
   const machineType = machineTypeName(offering.instanceType)
   const gpus = acceleratorsOf(config, offering, base)
   const boot = disksOf(config, machineType, base.disks ?? [])

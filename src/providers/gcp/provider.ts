@@ -18,9 +18,9 @@ import type {
 import { orProblem } from '../failure.ts'
 import { type Owner, terminateOwn } from '../launch-steps.ts'
 import { keptAnswer, keptSlots, ownIdentity } from '../online-facts.ts'
-import { strangeFields } from './base-config.ts'
+import { baseProblems } from './base-config.ts'
 import { type GceApi, type GceInstance, gceClient } from './client.ts'
-import { googleAuth, messages } from './compute-package.ts'
+import { googleAuth } from './compute-package.ts'
 import { codeOf, gceFailure, isNotFound } from './errors.ts'
 import {
   asked,
@@ -45,7 +45,7 @@ import { applicationDefault, endpointsOf, transport } from './transport.ts'
 export { check } from './check.ts'
 
 /**
- * Throws PROVIDER_CONFIG when no project or zone is known, and REQUEST_BASE_CONFIG for fields the API does not have.
+ * Throws PROVIDER_CONFIG when no project or zone is known, and REQUEST_BASE_CONFIG for a `base_config` that the API does not take.
  * Credentials are looked for at the first call.
  */
 export async function create(context: ProviderContext<GcpConfig>): Promise<Provider> {
@@ -53,7 +53,7 @@ export async function create(context: ProviderContext<GcpConfig>): Promise<Provi
   const metadata: MetadataOptions = { fetch: globalThis.fetch, clock, env }
   const { config } = context
   const place = await placeOf(config, metadata)
-  const strange = strangeFields(config.base_config, messages())
+  const strange = baseProblems(config.base_config)
   if (strange.length) throw new ProvisionError(strange)
   return gcpProvider(context, apiOf(place.project, env, clock), place, metadata)
 }

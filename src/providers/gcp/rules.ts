@@ -11,6 +11,7 @@ import {
   sure,
 } from '../../config/index.ts'
 import { ownerTags } from '../contract.ts'
+import { baseFaults } from './base-config.ts'
 import { bootDiskFor, gcpTypes, lastPart } from './machine-types.ts'
 import type { GcpKeys } from './schema.ts'
 
@@ -31,6 +32,7 @@ export type GcpConfig = ReturnType<ReturnType<typeof gcpRules>>
 
 export function gcpRules(keys: Keys, block: Block) {
   const { attached, instance_types } = gcpTypes(keys, block)
+  checkBaseFields(keys, block)
   checkImage(keys, block)
   checkZones(keys, block)
   checkNetwork(keys, block)
@@ -66,6 +68,11 @@ export function gcpRules(keys: Keys, block: Block) {
       spot: spotOf(whole),
     }
   }
+}
+
+function checkBaseFields({ base_config = {} }: Keys, block: Block): void {
+  for (const { path, message, ...more } of baseFaults(base_config))
+    note(block, 'REQUEST_BASE_CONFIG', message, { key: path, ...more })
 }
 
 function checkImage({ base_config, boot_disk_source_image }: Keys, block: Block): void {

@@ -5,6 +5,16 @@ import { cases } from './wrong-keys.cases.ts'
 const pool = (text: string) => `resource_pools:\n  - pool_name: p\n    ${text}`
 
 export const wrongRules: WrongInput[] = [
+  ...cases('REQUEST_BASE_CONFIG', [
+    ['a quoted boolean in base_config', gcp('base_config: {canIpForward: ➤"false"}'), 'without quotes'],
+    ['no integer in base_config', gcp('base_config: {scheduling: {minNodeCpus: ➤4x}}'), 'an integer'],
+    [
+      'no 64-bit integer in base_config',
+      gcp('base_config: {scheduling: {maxRunDuration: {seconds: ➤abc}}}'),
+      'such as 60',
+    ],
+    ['a field base_config does not have', gcp('base_config: {disks: [{➤boott: true}]}'), 'mean "boot"'],
+  ]),
   ...cases('CONFIG_CONFLICT', [
     ['two images', aws('➤image_id: ami-2'), 'Keep one'],
     [
