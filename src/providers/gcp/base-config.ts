@@ -126,6 +126,7 @@ function isMapping(value: unknown): value is Record<string, unknown> {
 /** Every field of `InstanceProperties` that is not named here is passed on as `base_config` has it. */
 export interface InstanceProperties {
   machineType?: string
+  minCpuPlatform?: string
   disks?: Disk[]
   guestAccelerators?: Accelerator[]
   networkInterfaces?: NetworkInterface[]
