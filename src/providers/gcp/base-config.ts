@@ -153,7 +153,7 @@ export interface Accelerator {
 export interface NetworkInterface {
   network?: string
   subnetwork?: string
-  accessConfigs?: { name?: string; type?: string; networkTier?: string }[]
+  accessConfigs?: { name?: string; type?: string; networkTier?: string; natIP?: string }[]
   [field: string]: unknown
 }
 
