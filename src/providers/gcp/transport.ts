@@ -8,8 +8,11 @@ import { checkKind, credentialsError, errorOfAnswer, GceError, gceErrorIn } from
 const waitMs = 150_000
 const callMs = 60_000
 
-/** Tells audit logs and Google's support which program asks. */
-const userAgent = `dynamic-agent-provisioner/${about.version}`
+/** Tell audit logs and Google's support which program asks. */
+const ownHeaders = {
+  'user-agent': `dynamic-agent-provisioner/${about.version}`,
+  'x-goog-api-client': `gl-node/${process.versions.node}`,
+}
 
 export interface TransportInput {
   credentials: Credentials
@@ -29,7 +32,7 @@ export function transport({ credentials, fetch, timeouts = { waitMs, callMs } }:
       const authorized = new Headers(headers)
       for (const [name, value] of await orAborted(credentials.headers(target), stop))
         authorized.set(name, value)
-      authorized.set('user-agent', userAgent)
+      for (const [name, value] of Object.entries(ownHeaders)) authorized.set(name, value)
       const response = await fetch(target, {
         method,
         headers: authorized,
@@ -107,10 +110,12 @@ const kinds: [path: RegExp, kind: string][] = [
   [/\/networks\/[^/]+$/, 'network'],
   [/\/subnetworks\/[^/]+$/, 'subnetwork'],
   [/\/regions\/[^/]+$/, 'region'],
-  [/\/projects\/[^/:]+$/, 'project'],
+  // A project of an organization's own domain is `example.com:name`.
+  [/\/projects\/[^/]+$/, 'project'],
 ]
 
 function kindAt(method: string, pathname: string): string | undefined {
+  if (pathname.endsWith(':testIamPermissions')) return undefined
   const kind = method === 'DELETE' ? 'operation' : kinds.find(([path]) => path.test(pathname))?.[1]
   return kind && `compute#${kind}`
 }

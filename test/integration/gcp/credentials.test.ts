@@ -149,6 +149,30 @@ describe('a server that gives tokens', () => {
   })
 })
 
+describe('an answer', () => {
+  const headers = async () => [] as [string, string][]
+  const project = 'https://compute.googleapis.com/compute/v1/projects'
+
+  it.each([
+    [`${project}/p`, '{"kind":"compute#project"}'],
+    [`${project}/example.com:p`, '{"kind":"compute#project"}'],
+    [`${project}/p/zones/z/instances/projects`, '{"kind":"compute#instance"}'],
+    [`${project}/p/global/images/family/f`, '{"kind":"compute#image"}'],
+    ['https://cloudresourcemanager.googleapis.com/v1/projects/p:testIamPermissions', '{}'],
+    [
+      'https://cloudresourcemanager.googleapis.com/v1/projects/p:testIamPermissions',
+      '{"permissions":["compute.instances.list"]}',
+    ],
+  ])('of %s may be %s, and nothing else', async (url, body) => {
+    const method = url.endsWith('Permissions') ? 'POST' : 'GET'
+    const asked = (text: string) =>
+      transport({ credentials: { headers }, fetch: async () => new Response(text) })(url, { method })
+    expect(await (await asked(body)).text()).toBe(body)
+    for (const foreign of ['', '[]', '<html></html>', '{"kind":"compute#zone"}', '{"status":"ok"}'])
+      await expect(asked(foreign), foreign).rejects.toMatchObject({ reason: 'foreignAnswer' })
+  })
+})
+
 describe('every request', () => {
   it('tells which program asks', async () => {
     const provider = await cloud.open()
