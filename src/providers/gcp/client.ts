@@ -2,7 +2,7 @@
 import { type Clock, retry } from '../../platform/index.ts'
 import type { RegionalBulkInsert, ZonalBulkInsert } from './base-config.ts'
 import { type Service, type ServiceClient, serviceClient } from './compute-package.ts'
-import { gceErrorIn, gceFailure } from './errors.ts'
+import { codeOf, gceErrorIn, gceFailure } from './errors.ts'
 import type { Endpoints, Send } from './transport.ts'
 
 /** Rejects with a `GceError`, or with the reason of `signal` once that is aborted. */
@@ -235,6 +235,8 @@ export const patience = {
   pauses: { first: 1_000, most: 8_000 },
   isRetryable(error: unknown): boolean {
     const { class: kind } = gceFailure(error, 'ask')
+    // Google's library has asked the server that gives tokens four times already.
+    if (codeOf(error) === 'tokenServer') return false
     return kind === 'throttle' || kind === 'transient'
   },
   requestedPause: (error: unknown) => gceErrorIn(error)?.retryAfterMs,

@@ -123,7 +123,8 @@ export function credentialsError(error: unknown, file?: string): GceError {
       { cause: error },
     )
   // A request that was made and not answered: the library's own complaints name no URL.
-  if (config) return new GceError('network', `${host} gave no token: ${reasonOf(error)}`, { cause: error })
+  if (config)
+    return new GceError('tokenServer', `${host} gave no token: ${reasonOf(error)}`, { cause: error })
   return new GceError('credentials', reasonOf(error), { cause: error })
 }
 

@@ -125,8 +125,8 @@ function kindAt(method: string, pathname: string): string | undefined {
 
 export interface Credentials {
   /**
-   * The headers a request needs. Throws a `GceError`: `credentials` where there are none or they are refused, `network` or
-   * `foreignAnswer` where the server that gives tokens is in trouble.
+   * The headers a request needs. Throws a `GceError`: `credentials` where there are none or they are refused,
+   * `tokenServer` where the server that gives tokens is in trouble.
    */
   headers(url: URL): Promise<Iterable<[name: string, value: string]>>
 }
