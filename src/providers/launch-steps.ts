@@ -1,7 +1,7 @@
 // Carries out a launch: its steps in order, each once, the next only for the VMs that the steps before it did not give.
 import type { Instance } from '../planner/index.ts'
 import { isError, type Problem, ProvisionError, problem } from '../problems/index.ts'
-import type { LaunchFailure, LaunchOrder, LaunchResult, Ownership, TerminateResult } from './contract.ts'
+import type { LaunchFailure, LaunchOrder, LaunchResult, TerminateResult } from './contract.ts'
 import type { FailureOf } from './failure.ts'
 
 export interface StepOutcome {
@@ -67,12 +67,23 @@ function withMissing(failures: LaunchFailure[], missing: number): LaunchFailure[
 
 // Terminates VMs of a pool on a cloud: foreign ones are left alone, and one that cannot be terminated does not spare the rest.
 
+/** Whose instances: of one pool, or of the whole cluster where no pool is named. */
+export interface OwnedScope {
+  clusterId: string
+  pool?: string
+}
+
+/** As it stands in a message. */
+export function scopeName({ clusterId, pool }: OwnedScope): string {
+  return pool === undefined ? `cluster ${clusterId}` : `pool ${pool}`
+}
+
 /** What differs between clouds. */
 export interface TerminateRules<Vm, Target> {
-  owner: Ownership
+  owner: OwnedScope
   /** Those of the VMs that the cloud knows, by id. */
   look(): Promise<Map<string, Vm>>
-  isOurs(vm: Vm, owner: Ownership): boolean
+  isOurs(vm: Vm, owner: OwnedScope): boolean
   /**
    * What the call to terminate it needs; undefined when it is gone. `vm` is undefined when the cloud does not show it, as
    * may happen with a new one.
@@ -96,7 +107,7 @@ export async function terminateOwn<Vm, Target>(
     known = await rules.look()
   } catch (error) {
     signal?.throwIfAborted()
-    const failure = rules.failureOf(error, `look at the VMs to end in pool ${owner.pool}`)
+    const failure = rules.failureOf(error, `look at the VMs to end in ${scopeName(owner)}`)
     return { terminated: [], failures: ids.map((id) => ({ id, ...failure })) }
   }
   const result: TerminateResult = { terminated: [], failures: [] }
@@ -113,7 +124,8 @@ export async function terminateOwn<Vm, Target>(
   return result
 }
 
-function notOurs(id: string, { clusterId, pool }: Ownership): TerminateResult['failures'][number] {
-  const message = `${id} was not ended: it is no VM of pool ${pool} in cluster ${clusterId}`
+function notOurs(id: string, { clusterId, pool }: OwnedScope): TerminateResult['failures'][number] {
+  const whose = pool === undefined ? `cluster ${clusterId}` : `pool ${pool} in cluster ${clusterId}`
+  const message = `${id} was not ended: it is no VM of ${whose}`
   return { id, class: 'config', problem: problem('PROVIDER_NOT_OURS', message, { details: { id } }) }
 }

@@ -7,6 +7,7 @@ import { codeInfo } from '../problems/index.ts'
 import type { Provider } from '../providers/index.ts'
 import { clausesFor, eventually } from './clauses.ts'
 import { checkHarness, type ProviderHarness, type ProviderSubject } from './provider-harness.ts'
+import { describeWholeCluster } from './whole-cluster-contract.ts'
 
 const goneStates = ['stopping', 'terminated', 'stopped']
 
@@ -160,7 +161,8 @@ export function describeProviderContract(name: string, subject: ProviderSubject)
 
     describe('list', () => {
       clause('is empty and complete over an empty cloud', [], async () => {
-        expect(await harness.provider.list()).toEqual({ instances: [], complete: true, problems: [] })
+        const listing = await harness.provider.list()
+        expect(listing).toMatchObject({ instances: [], complete: true, problems: [] })
       })
 
       clause('shows what an earlier provisioner of the same pool launched', [], async () => {
@@ -274,6 +276,8 @@ export function describeProviderContract(name: string, subject: ProviderSubject)
         expect(await harness.provider.consoleStage(harness.unknownId)).toBeUndefined()
       })
     })
+
+    describeWholeCluster(clause, () => harness)
 
     describe('close', () => {
       clause('leaves VMs running', ['vms_outlive_close'], async () => {

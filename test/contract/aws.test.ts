@@ -4,6 +4,7 @@ import { describeProviderContract } from '../../src/testing/provider-contract.ts
 import {
   type Ability,
   abilities,
+  optionalAbilities,
   type ProviderHarness,
   type ProviderSubject,
 } from '../../src/testing/provider-harness.ts'
@@ -48,12 +49,20 @@ async function openHarness(offerings: Offering[]): Promise<ProviderHarness> {
     async printOnConsole(id, text) {
       world.vms.get(id)!.console += text
     },
+    account: world.account,
+    changeAccount() {
+      world.account = '210987654321'
+      return world.account
+    },
+    openCluster: cloud.openCluster,
     dispose: cloud.dispose,
   }
 }
 
-describeProviderContract('aws, fleets on the fake EC2', launching(bothTypes, abilities))
+const all = [...abilities, ...optionalAbilities]
+
+describeProviderContract('aws, fleets on the fake EC2', launching(bothTypes, all))
 
 /** RunInstances gives fewer than asked for without a word, and has no second offering to go on with. */
-const ofOneOffering = abilities.filter((each) => each !== 'partial_launch' && each !== 'capacity_errors')
+const ofOneOffering = all.filter((each) => each !== 'partial_launch' && each !== 'capacity_errors')
 describeProviderContract('aws, RunInstances on the fake EC2', launching(bothTypes.slice(0, 1), ofOneOffering))

@@ -168,6 +168,11 @@ export const failureTable: Record<string, FailureRow> = {
   Unavailable: { class: 'transient' },
   RequestTimeout: { class: 'transient' },
   TimeoutError: { class: 'transient' },
+  NotFromEc2: {
+    class: 'transient',
+    remedy:
+      'Look at what is between this machine and EC2: a proxy, a portal that wants a sign-in, AWS_ENDPOINT_URL. The call is repeated.',
+  },
   'InvalidInstanceID.NotFound': { class: 'transient', remedy: 'Nothing to do: EC2 shows new VMs late.' },
 }
 

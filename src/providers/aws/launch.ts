@@ -9,11 +9,10 @@ import {
   type CreateFleetInstance,
   type CreateLaunchTemplateRequest,
   type Ec2Api,
-  instancePages,
   pages,
 } from './client.ts'
 import { codeOf, ec2Failure, refusal } from './errors.ts'
-import { instanceOf, intentFilter, ownerFilters } from './instances.ts'
+import { instanceOf, instancePages, intentFilter, ownerFilters } from './instances.ts'
 import { type AwsLaunch, type LaunchStep, withCount } from './request.ts'
 
 export interface LaunchContext {
@@ -190,7 +189,8 @@ async function madeBy(
 ): Promise<Instance[]> {
   const made: Instance[] = []
   const Filters = [...ownerFilters(owner), intentFilter(intent.id)]
-  for await (const page of instancePages(api, { Filters }, signal)) made.push(...page.map(instanceOf))
+  for await (const { instances } of instancePages(api, { Filters }, signal))
+    made.push(...instances.map(instanceOf))
   return made
 }
 
@@ -262,4 +262,13 @@ export function launchTemplates({ api, owner, clock, logger }: TemplateInput): T
       }
     return names
   }
+}
+
+/** Whether EC2 shows a launch template of the cluster. Rejects with the SDK's error. */
+export async function hasTemplates(api: Ec2Api, clusterId: string, signal?: AbortSignal): Promise<boolean> {
+  const Filters = ownerFilters({ clusterId })
+  const fetchPage = (token: string | undefined) =>
+    api.describeLaunchTemplates({ Filters, ...(token ? { NextToken: token } : {}) }, signal)
+  for await (const { LaunchTemplates = [] } of pages(fetchPage)) if (LaunchTemplates.length) return true
+  return false
 }

@@ -84,6 +84,7 @@ const expected: Record<FailureClass, string[]> = {
     'Unavailable',
     'RequestTimeout',
     'TimeoutError',
+    'NotFromEc2',
     'InvalidInstanceID.NotFound',
   ],
 }
