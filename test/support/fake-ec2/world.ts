@@ -115,6 +115,8 @@ export function createWorld(now: () => number) {
     spotPrice: 0.4,
     /** VMs of a kind the account may have. */
     quota: {} as Partial<Record<Capacity, number>>,
+    /** Code and message with which a fleet refuses each offering of a kind. */
+    fleetRefuses: {} as Partial<Record<Capacity, [code: string, message: string]>>,
     /** New VMs are in no answer but that of their launch. */
     hideNewVms: false,
     /** VMs are described as verbosely as EC2 does. */
