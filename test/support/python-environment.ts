@@ -1,4 +1,4 @@
-// LocalStack in a Python virtual environment of its own, made once for each version of requirements.txt.
+// Python packages in a virtual environment of their own, made once for each version of a requirements.txt.
 import { execFile } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs'
@@ -6,13 +6,12 @@ import { join, resolve } from 'node:path'
 import { promisify } from 'node:util'
 
 const run = promisify(execFile)
-const requirements = join(import.meta.dirname, 'requirements.txt')
 const cache = resolve(import.meta.dirname, '../../node_modules/.cache')
 
-/** The environment's Python. The first time it is downloaded (some 80 packages, 250 MB, 20 s). */
-export async function installLocalStack(): Promise<string> {
+/** The environment's Python. The first time it downloads what `requirements`, a file, names. */
+export async function pythonEnvironment(name: string, requirements: string): Promise<string> {
   const version = createHash('sha256').update(readFileSync(requirements)).digest('hex').slice(0, 12)
-  const folder = join(cache, `localstack-${version}`)
+  const folder = join(cache, `${name}-${version}`)
   const python = join(folder, 'bin/python')
   if (existsSync(python)) return python
   // Under its final name only when it is whole: an installation that was interrupted is not taken for one.
@@ -23,15 +22,11 @@ export async function installLocalStack(): Promise<string> {
     const pip = ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', '-r', requirements]
     await run(join(growing, 'bin/python'), pip)
     renameSync(growing, folder)
-  } catch (error) {
+  } catch (cause) {
     rmSync(growing, { recursive: true, force: true })
     if (existsSync(python)) return python
-    throw new Error(
-      'LocalStack could not be installed; it needs python3 (3.10 or newer) with venv, and PyPI',
-      {
-        cause: error,
-      },
-    )
+    const needs = 'it needs python3 (3.10 or newer) with venv, and PyPI'
+    throw new Error(`${name} could not be installed; ${needs}`, { cause })
   }
   return python
 }
