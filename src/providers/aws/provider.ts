@@ -6,7 +6,7 @@ import { orProblem } from '../failure.ts'
 import { keptSlots } from '../online-facts.ts'
 import { type Ec2Api, ec2Client, regionOf, regionOfSdk } from './client.ts'
 import { codeOf, ec2Failure } from './errors.ts'
-import { onlineFacts, slotsOf } from './image.ts'
+import { onlineFacts, typeFacts } from './image.ts'
 import { findOwned, hasInstances, listOwned, terminateOwned } from './instances.ts'
 import { hasTemplates, launchTemplates, launchVms } from './launch.ts'
 import { awsLaunch, callsOf } from './request.ts'
@@ -34,7 +34,9 @@ export function awsProvider(
   const factsOf = onlineFacts({ api, config, owner, clock, metadata })
   const templates = launchTemplates({ api, owner, clock, logger })
   const launchedAt = new Map<string, number>()
-  const slotsOfType = keptSlots((type, signal) => slotsOf(api, type, config.cpu_slots_allowed, signal))
+  const slotsOfType = keptSlots(
+    async (type, signal) => (await typeFacts(api, type, config.cpu_slots_allowed, signal))?.slots,
+  )
   // Consoles are read when many VMs have failed at once, and EC2's limit for that is low.
   const fewConsoles = limit(2)
 

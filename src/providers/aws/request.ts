@@ -97,9 +97,10 @@ export function offeringsOf(config: AwsConfig): Offering[] {
 export function callsOf(config: AwsConfig) {
   const offerings = offeringsOf(config)
   const onDemand = offerings.filter(({ capacityType }) => capacityType === 'on_demand')
-  const fleets = onDemand.length > 1 || onDemand.length < offerings.length
+  const spot = onDemand.length < offerings.length
+  const fleets = spot || onDemand.length > 1
   const parameter = 'ssm' in config.image
-  return { fleets, parameter, templates: fleets || parameter }
+  return { spot, fleets, parameter, templates: fleets || parameter }
 }
 
 /** One on-demand offering is one RunInstances; several of a kind, and spot, share a fleet that picks among them. */
