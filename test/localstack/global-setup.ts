@@ -1,9 +1,8 @@
 // Before the tests on LocalStack: the program is bundled, and an EC2 to talk to is there. AWS_ENDPOINT_URL names one
 // that runs already; without it LocalStack is installed, started, and stopped in the end.
-import { join } from 'node:path'
 import type { TestProject } from 'vitest/node'
 import { setup as bundled } from '../support/global-setup.ts'
-import { pythonEnvironment } from '../support/python-environment.ts'
+import { installLocalStack } from './install.ts'
 import { type Endpoint, startLocalStack } from './start.ts'
 
 declare module 'vitest' {
@@ -25,10 +24,7 @@ export async function setup(project: TestProject): Promise<() => Promise<void>> 
 
 async function openEndpoint(): Promise<Endpoint> {
   const given = process.env['AWS_ENDPOINT_URL_EC2'] || process.env['AWS_ENDPOINT_URL']
-  if (!given)
-    return startLocalStack(
-      await pythonEnvironment('localstack', join(import.meta.dirname, 'requirements.txt')),
-    )
+  if (!given) return startLocalStack(await installLocalStack())
   if (/\.(?:amazonaws\.com|aws\.dev|api\.aws)(?:\.cn)?$/.test(new URL(given).hostname))
     throw new Error(`${given} is the real EC2, where VMs cost money: see docs/aws.md for that`)
   return { url: given, stop: async () => {} }

@@ -8,7 +8,7 @@ import {
   ownerTags,
   type TerminateResult,
 } from '../contract.ts'
-import { type OwnedScope, scopeName, terminateOwn } from '../launch-steps.ts'
+import { type Owner, terminateOwn } from '../launch-steps.ts'
 import {
   chunks,
   type DescribeInstancesRequest,
@@ -50,8 +50,12 @@ export async function* instancePages(
     }
 }
 
+function scopeName({ clusterId, pool }: Owner): string {
+  return pool === undefined ? `cluster ${clusterId}` : `pool ${pool}`
+}
+
 /** Terminated instances are listed too, as long as EC2 remembers them (about an hour): their reason is worth knowing. */
-export function listOwned(api: Ec2Api, scope: OwnedScope, signal?: AbortSignal): Promise<Listing> {
+export function listOwned(api: Ec2Api, scope: Owner, signal?: AbortSignal): Promise<Listing> {
   const question = { filters: [ownerFilters(scope)], doing: `list the instances of ${scopeName(scope)}` }
   return listing(api, scope, question, signal)
 }
@@ -82,7 +86,7 @@ interface Question {
 
 async function listing(
   api: Ec2Api,
-  scope: OwnedScope,
+  scope: Owner,
   { filters, doing }: Question,
   signal?: AbortSignal,
 ): Promise<Listing> {
@@ -130,7 +134,7 @@ function isLive({ State }: Ec2Instance): boolean {
  */
 async function markInterrupted(
   api: Ec2Api,
-  scope: OwnedScope,
+  scope: Owner,
   requests: string[],
   answer: Listing,
   signal?: AbortSignal,
@@ -196,7 +200,7 @@ function stateReason({ Code = '', Message = '' }: NonNullable<Ec2Instance['State
 }
 
 /** Ours are those with the tags of the cluster and, where one is named, of the pool; nothing else decides. */
-function isOurs(instance: Ec2Instance, { clusterId, pool }: OwnedScope): boolean {
+function isOurs(instance: Ec2Instance, { clusterId, pool }: Owner): boolean {
   const tags = tagsOf(instance)
   return (
     tags.get(ownerTags.cluster) === clusterId && (pool === undefined || tags.get(ownerTags.pool) === pool)
@@ -204,7 +208,7 @@ function isOurs(instance: Ec2Instance, { clusterId, pool }: OwnedScope): boolean
 }
 
 /** A tag filter's `*`, `?` and `\` stand for themselves when escaped. */
-export function ownerFilters({ clusterId, pool }: OwnedScope) {
+export function ownerFilters({ clusterId, pool }: Owner) {
   const cluster = { Name: `tag:${ownerTags.cluster}`, Values: [literal(clusterId)] }
   return pool === undefined
     ? [cluster]
@@ -224,7 +228,7 @@ const largestBatch = 1000
 
 export interface TerminateInput {
   api: Ec2Api
-  owner: OwnedScope
+  owner: Owner
   ids: string[]
   /** Launched by this provider a moment ago: there, although EC2 may not know it yet. */
   isNew: (id: string) => boolean

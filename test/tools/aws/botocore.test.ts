@@ -9,7 +9,7 @@ import { type AwsCloud, awsCloud, bothTypes } from '../../support/aws-cloud.ts'
 import { awsFleets, awsRunInstances } from '../../support/aws-harness.ts'
 import { awsConfig, master, offering } from '../../support/cloud-pools.ts'
 import type { Exchange } from '../../support/fake-ec2/server.ts'
-import { pythonEnvironment } from '../../support/python-environment.ts'
+import { pythonWith } from '../../support/python.ts'
 import { silentLogger } from '../../support/silent-logger.ts'
 import { converse } from '../tls/run.ts'
 
@@ -24,7 +24,7 @@ let python: string
 
 /** The first time it downloads 15 MB. */
 beforeAll(async () => {
-  python = await pythonEnvironment('botocore', join(import.meta.dirname, 'requirements.txt'))
+  python = await pythonWith('botocore', join(import.meta.dirname, 'requirements.txt'))
 }, 300_000)
 
 function judged(exchanges: Exchange[]): Promise<Verdict[]> {

@@ -1,16 +1,17 @@
-// Python packages in a virtual environment of their own, made once for each version of a requirements.txt.
+// Python virtual environments for tests, made once for each version of a requirements.txt and kept in node_modules/.cache.
 import { execFile } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs'
-import { join, resolve } from 'node:path'
+import { join } from 'node:path'
 import { promisify } from 'node:util'
+import { root } from './sources.ts'
 
 const run = promisify(execFile)
-const cache = resolve(import.meta.dirname, '../../node_modules/.cache')
 
-/** The environment's Python. The first time it downloads what `requirements`, a file, names. */
-export async function pythonEnvironment(name: string, requirements: string): Promise<string> {
+/** The environment's Python. Needs python3 (3.10 or newer) with venv, and PyPI the first time. */
+export async function pythonWith(name: string, requirements: string): Promise<string> {
   const version = createHash('sha256').update(readFileSync(requirements)).digest('hex').slice(0, 12)
+  const cache = join(root, 'node_modules/.cache')
   const folder = join(cache, `${name}-${version}`)
   const python = join(folder, 'bin/python')
   if (existsSync(python)) return python
@@ -22,11 +23,12 @@ export async function pythonEnvironment(name: string, requirements: string): Pro
     const pip = ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', '-r', requirements]
     await run(join(growing, 'bin/python'), pip)
     renameSync(growing, folder)
-  } catch (cause) {
+  } catch (error) {
     rmSync(growing, { recursive: true, force: true })
     if (existsSync(python)) return python
-    const needs = 'it needs python3 (3.10 or newer) with venv, and PyPI'
-    throw new Error(`${name} could not be installed; ${needs}`, { cause })
+    throw new Error(`${name} could not be installed; it needs python3 (3.10 or newer) with venv, and PyPI`, {
+      cause: error,
+    })
   }
   return python
 }
