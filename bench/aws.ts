@@ -5,9 +5,8 @@ import { once } from 'node:events'
 import { join } from 'node:path'
 import { systemClock } from '../src/platform/clock.ts'
 import { ec2Client } from '../src/providers/aws/client.ts'
-import { listPool } from '../src/providers/aws/instances.ts'
+import { listOwned, terminateOwned } from '../src/providers/aws/instances.ts'
 import { launchTemplates, launchVms } from '../src/providers/aws/launch.ts'
-import { terminatePool } from '../src/providers/aws/provider.ts'
 import { awsLaunch } from '../src/providers/aws/request.ts'
 import { ownerTagsOf } from '../src/providers/contract.ts'
 import { userDataOf } from '../test/support/aws-cloud.ts'
@@ -35,7 +34,7 @@ async function serve(count: number): Promise<{ url: string; server: ChildProcess
 async function listing(count: number, budget?: ListingBudget): Promise<Row> {
   const { url, server } = await serve(count)
   const api = ec2Client('us-west-2', { endpoint: url, credentials })
-  const row = await measureListing(count, () => listPool(api, owner), budget)
+  const row = await measureListing(count, () => listOwned(api, owner), budget)
   api.close()
   server.kill()
   return row
@@ -52,7 +51,7 @@ async function callsFor(count: number): Promise<Row[]> {
   const { instances } = await launchVms(order, { api, clock: systemClock, templates, prepare })
   const launched = callsOf(ec2)
   const ids = instances.map(({ id }) => id)
-  await terminatePool({ api, owner, ids, isNew: () => true })
+  await terminateOwned({ api, owner, ids, isNew: () => true })
   const ended = callsOf(ec2)
   api.close()
   await ec2.close()

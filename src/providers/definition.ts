@@ -73,7 +73,10 @@ export interface ProviderDefinition<C extends CommonProviderConfig = CommonProvi
    */
   openCluster?(location: Location, context: ClusterContext): Promise<ClusterProvider>
 
-  /** Asks the cloud whether a launch would go well, without launching: permissions, image, network, types. */
+  /**
+   * Asks the cloud whether a launch would go well, without launching: permissions, image, network, types. What has no
+   * answer when `signal` is aborted is an item with the problem that is its reason; the other items are told all the same.
+   */
   check?(context: ProviderContext<C>, offerings: Offering[], signal?: AbortSignal): Promise<CheckItem[]>
 }
 

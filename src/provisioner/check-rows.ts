@@ -232,8 +232,9 @@ function versionIn(image: string): string | undefined {
 
 // Rows about what the cloud says to each thing a launch of one pool would need.
 
-/** Milliseconds for all questions about a pool. */
-const budgetMs = 60_000
+/** Milliseconds for all questions about a pool; and how long after that a provider may take to say what it knows. */
+const defaultBudgetMs = 60_000
+const lastWordsMs = 5_000
 
 export interface CloudCheckInput {
   config: MasterConfig
@@ -241,8 +242,11 @@ export interface CloudCheckInput {
   clock: Clock
   logger: Logger
   providers: readonly AnyProvider[]
+  /** Milliseconds for all questions about a pool: a minute by default. */
+  budgetMs?: number
 }
 
+/** What the cloud has answered in time is told, beside what it has not. */
 export async function checkCloud(
   subject: string,
   pool: ProvidedPool,
@@ -255,16 +259,29 @@ export async function checkCloud(
   if (definition.onThisMachine) return [notChecked('cloud', 'VMs are processes of this machine')]
   if (!definition.check)
     return [notChecked('cloud', `this version cannot ask ${type} anything before a launch`)]
+  const { budgetMs = defaultBudgetMs } = input
+  const late = new ProvisionError(
+    problem('PROVIDER_TRANSIENT', `${type} gave no answer within ${budgetMs / 1000} s`, {
+      remedy: 'Run `provision check` again; if it stays, look at the network between here and the cloud.',
+    }),
+  )
+  const budget = new AbortController()
+  const timers: NodeJS.Timeout[] = []
+  const after = (ms: number, act: () => void) => timers.push(setTimeout(act, ms))
   try {
-    const signal = AbortSignal.timeout(budgetMs)
+    after(budgetMs, () => budget.abort(late))
     const offerings = definition.offerings(pool.provider)
-    const items = await definition.check(contextOf(pool, master, input), offerings, signal)
+    const silent = new Promise<never>((_, reject) => after(budgetMs + lastWordsMs, () => reject(late)))
+    const checking = definition.check(contextOf(pool, master, input), offerings, budget.signal)
+    const items = await Promise.race([checking, silent])
     return items.map(({ what, problem: fault, notChecked: why }) => {
       if (fault) return of(what, fault)
       return why === undefined ? passed(what) : notChecked(what, why)
     })
   } catch (error) {
-    return problemsOf(error, type).map((fault) => of('cloud', fault))
+    return problemsOf(error).map((fault) => of('cloud', fault))
+  } finally {
+    for (const timer of timers) clearTimeout(timer)
   }
 }
 
@@ -285,9 +302,8 @@ function contextOf(
   }
 }
 
-function problemsOf(error: unknown, type: string): Problem[] {
+function problemsOf(error: unknown): Problem[] {
   if (error instanceof ProvisionError) return error.problems
-  const { name, message } = error instanceof Error ? error : { name: '', message: String(error) }
-  const what = name === 'TimeoutError' ? `${type} gave no answer within ${budgetMs / 1000} s` : message
-  return [problem('PROVIDER_TRANSIENT', what, { cause: error })]
+  const message = error instanceof Error ? error.message : String(error)
+  return [problem('PROVIDER_TRANSIENT', message, { cause: error })]
 }

@@ -2,4 +2,10 @@
 
 export { orderOf, ownerOf, userDataOf } from './order.ts'
 export { describeProviderContract } from './provider-contract.ts'
-export { type Ability, abilities, type ProviderHarness, type ProviderSubject } from './provider-harness.ts'
+export {
+  type Ability,
+  abilities,
+  optionalAbilities,
+  type ProviderHarness,
+  type ProviderSubject,
+} from './provider-harness.ts'

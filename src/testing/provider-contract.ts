@@ -7,6 +7,7 @@ import { codeInfo } from '../problems/index.ts'
 import type { Provider } from '../providers/index.ts'
 import { clausesFor, eventually } from './clauses.ts'
 import { checkHarness, type ProviderHarness, type ProviderSubject } from './provider-harness.ts'
+import { describeWholeCluster } from './whole-cluster-contract.ts'
 
 const goneStates = ['stopping', 'terminated', 'stopped']
 
@@ -274,6 +275,8 @@ export function describeProviderContract(name: string, subject: ProviderSubject)
         expect(await harness.provider.consoleStage(harness.unknownId)).toBeUndefined()
       })
     })
+
+    describeWholeCluster(clause, () => harness)
 
     describe('close', () => {
       clause('leaves VMs running', ['vms_outlive_close'], async () => {

@@ -1,5 +1,5 @@
 // What a provider has to bring so that the contract can be run on it: a cloud it talks to, and ways to disturb it.
-import type { LaunchOrder, Ownership, Provider } from '../providers/index.ts'
+import type { ClusterProvider, LaunchOrder, Ownership, Provider } from '../providers/index.ts'
 
 /**
  * What the endpoint behind a provider can show. A clause whose needs are not met is skipped, and printed by name.
@@ -28,7 +28,18 @@ export const abilities = [
   'console',
   'vms_outlive_close',
 ] as const
-export type Ability = (typeof abilities)[number]
+
+/**
+ * What a provider has that may be left out of the contract.
+ * - `find`: `Provider.find`
+ * - `account`: listings tell which account answered, which a harness can change
+ * - `cloud_time`: listings tell when the cloud answered
+ * - `traces`: `Provider.hasTraces`
+ * - `clusters`: `ProviderDefinition.openCluster`, and `Provider.location`
+ */
+export const optionalAbilities = ['find', 'account', 'cloud_time', 'traces', 'clusters'] as const
+
+export type Ability = (typeof abilities)[number] | (typeof optionalAbilities)[number]
 
 /** What can be left out is needed only by harnesses that claim an ability it shows. */
 export interface ProviderHarness {
@@ -58,6 +69,12 @@ export interface ProviderHarness {
   breakListing?(): void
   endVm?(id: string): Promise<void>
   printOnConsole?(id: string, text: string): Promise<void>
+  /** What listings tell as the account. */
+  account?: string
+  /** Makes the credentials those of another account, and tells which. */
+  changeAccount?(): string | Promise<string>
+  /** Where `provider` is, for the cluster of this id. Closed by the clause. */
+  openCluster?(clusterId: string): Promise<ClusterProvider>
 }
 
 export interface ProviderSubject {
@@ -73,6 +90,8 @@ const shownBy: Partial<Record<Ability, keyof ProviderHarness>> = {
   broken_listing: 'breakListing',
   self_ending: 'endVm',
   console: 'printOnConsole',
+  account: 'changeAccount',
+  clusters: 'openCluster',
 }
 
 /** Throws a TypeError where an ability is claimed that the harness has no way to show. */

@@ -25,6 +25,8 @@ const rooms = [...levelOf.keys()].filter((room) => !['cli', 'index.ts', 'testing
 /** One room owns each library; zod may guard any outer boundary. */
 const owners: Record<string, RegExp> = {
   '@aws-sdk/client-ec2': /^src\/providers\/aws\//,
+  '@aws-sdk/client-sts': /^src\/providers\/aws\//,
+  '@aws-sdk/core': /^src\/providers\/aws\//,
   '@google-cloud/compute': /^src\/providers\/gcp\//,
   '@peculiar/x509': /^src\/pki\//,
   commander: /^src\/cli\//,

@@ -8,7 +8,7 @@ import { localStackCloud } from './cloud.ts'
  * LocalStack never runs out of anything, remembers no ClientToken, takes user data of any size, shows VMs at once and
  * runs none of them, so that no console says anything.
  */
-const can: Ability[] = ['foreign_vms', 'self_ending', 'vms_outlive_close']
+const can: Ability[] = ['foreign_vms', 'self_ending', 'vms_outlive_close', 'find', 'cloud_time', 'traces']
 
 /** @param offerings how many a launch names: several make a fleet, one is RunInstances */
 async function openHarness(offerings: number): Promise<ProviderHarness> {

@@ -4,9 +4,10 @@ import { vi } from 'vitest'
 import type { UserData } from '../../src/agent-setup/pack.ts'
 import type { Offering } from '../../src/planner/snapshot.ts'
 import type { Clock, Logger } from '../../src/platform/ports.ts'
+import { aws } from '../../src/providers/aws/definition.ts'
 import { create } from '../../src/providers/aws/provider.ts'
 import type { AwsConfig } from '../../src/providers/aws/rules.ts'
-import type { LaunchOrder, Ownership, Provider } from '../../src/providers/contract.ts'
+import type { ClusterProvider, LaunchOrder, Ownership, Provider } from '../../src/providers/contract.ts'
 import { awsConfig, master, offering } from './cloud-pools.ts'
 import { type FakeEc2, fakeEc2 } from './fake-ec2/server.ts'
 import { silentLogger } from './silent-logger.ts'
@@ -18,6 +19,7 @@ export interface AwsCloud {
   /** What the provider is told of the environment; the SDK reads the process's own. */
   env: Record<string, string>
   open(config?: Partial<AwsConfig>, owner?: Ownership, logger?: Logger): Promise<Provider>
+  openCluster(clusterId: string): Promise<ClusterProvider>
   order(count: number, offerings?: Offering[], owner?: Ownership): LaunchOrder
   dispose(): Promise<void>
 }
@@ -46,6 +48,7 @@ export async function awsCloud(): Promise<AwsCloud> {
   const ec2 = await fakeEc2(() => clock.now())
   const env: Record<string, string> = {
     AWS_ENDPOINT_URL_EC2: ec2.url,
+    AWS_ENDPOINT_URL_STS: ec2.url,
     AWS_ACCESS_KEY_ID: 'key',
     AWS_SECRET_ACCESS_KEY: 'secret',
     AWS_EC2_METADATA_DISABLED: 'true',
@@ -69,6 +72,11 @@ export async function awsCloud(): Promise<AwsCloud> {
       opened.push(provider)
       return provider
     },
+    openCluster: (clusterId) =>
+      aws.openCluster!(
+        { region: 'us-west-2' },
+        { clusterId, stateDir: '/nowhere', env, clock, logger: silentLogger },
+      ),
     order: (count, offerings = bothTypes, by = owner) => ({
       intent: { id: randomUUID(), count, offerings },
       owner: by,

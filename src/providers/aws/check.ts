@@ -9,14 +9,17 @@ import { attemptWith, fault } from '../failure.ts'
 import { notOnThisCloud } from '../online-facts.ts'
 import { type Ec2Api, ec2Client, type RunInstancesRequest, regionOf, regionOfSdk } from './client.ts'
 import { codeOf, ec2Failure } from './errors.ts'
-import { changes, questions } from './iam-policy.ts'
-import { type ResolvedImage, resolveImage, slotsOf } from './image.ts'
+import { changes, neededActions, questions } from './iam-policy.ts'
+import { type ResolvedImage, resolveImage, typeFacts } from './image.ts'
 import { type AwsLaunch, awsLaunch, type LaunchStep } from './request.ts'
 import type { AwsConfig } from './rules.ts'
 
 const attempt = attemptWith(ec2Failure)
 
-/** With the region and the request a launch would have. Throws PROVIDER_CONFIG when no region is known. */
+/**
+ * With the region and the request a launch would have. What EC2 has not answered before `signal` is aborted has the
+ * reason of that as its problem. Throws PROVIDER_CONFIG when no region is known.
+ */
 export async function check(
   context: ProviderContext<AwsConfig>,
   offerings: Offering[],
@@ -25,7 +28,7 @@ export async function check(
   const { config, owner, master } = context
   const metadata: MetadataOptions = { fetch: globalThis.fetch, clock: context.clock, env: context.env }
   const region = await regionOf(config.region, regionOfSdk, metadata)
-  const api = ec2Client(region)
+  const api = ec2Client(region, {}, context.env['AWS_PROFILE'])
   const intent = { id: randomUUID(), count: 1, offerings }
   const tagValue = config.tag_value ?? notOnThisCloud
   try {
@@ -45,6 +48,8 @@ interface CheckInput {
   prepare: (image: { imageId: string; rootDevice: string }) => AwsLaunch
 }
 
+const noCredentials = ['CredentialsProviderError', 'ProfileWithoutCredentials', 'TokenProviderError']
+
 /** Every item, also after one that failed: all is told at once. */
 async function checkPool(input: CheckInput, signal?: AbortSignal): Promise<CheckItem[]> {
   const items: CheckItem[] = []
@@ -53,10 +58,10 @@ async function checkPool(input: CheckInput, signal?: AbortSignal): Promise<Check
   )
   const refused = items[0]?.problem
   // Nothing else can be asked then; the same words for each thing would hide that.
-  if (refused?.details?.['code'] === 'CredentialsProviderError')
+  if (noCredentials.includes(String(refused?.details?.['code'])))
     return [{ what: 'credentials', problem: refused }]
   const [types, network, key] = await Promise.all([
-    checkTypes(input, signal),
+    checkTypes(input, image, signal),
     checkNetwork(input, signal),
     checkKey(input, signal),
   ])
@@ -65,25 +70,38 @@ async function checkPool(input: CheckInput, signal?: AbortSignal): Promise<Check
     what: 'vCPU quotas',
     notChecked: "EC2's own API does not tell them; see Service Quotas, Running On-Demand and Spot instances",
   })
-  if (image) items.push(...(await checkPermissions(input.api, input.prepare(image), signal)))
+  if (image) items.push(...(await checkPermissions(input, input.prepare(image), signal)))
   return items
 }
 
-async function checkTypes({ api, config }: CheckInput, signal?: AbortSignal): Promise<CheckItem[]> {
+async function checkTypes(
+  { api, config }: CheckInput,
+  image: ResolvedImage | undefined,
+  signal?: AbortSignal,
+): Promise<CheckItem[]> {
   const items: CheckItem[] = []
   for (const { type, slots } of config.instance_types) {
     const what = `instance type ${type}`
-    const look = () => slotsOf(api, type, config.cpu_slots_allowed, signal)
-    await attempt(items, what, look, (real) => {
+    const look = () => typeFacts(api, type, config.cpu_slots_allowed, signal)
+    const found = await attempt(items, what, look, (real) => {
       if (real === undefined) return fault(`EC2 knows no instance type ${type} in this region`)
       const allowed = config.cpu_slots_allowed ? Math.max(slots, 1) : slots
-      return real === slots || real === allowed
+      return real.slots === slots || real.slots === allowed
         ? undefined
         : fault(
-            `${type} has ${real} slots, but the pool counts on ${slots}`,
+            `${type} has ${real.slots} slots, but the pool counts on ${slots}`,
             'Correct the slots of the instance type.',
           )
     })
+    const { architecture } = image ?? {}
+    if (image && architecture && found?.architectures.length && !found.architectures.includes(architecture))
+      items.push({
+        what: `image for ${type}`,
+        problem: fault(
+          `image ${image.imageId} is for ${architecture}, but ${type} runs ${found.architectures.join(' and ')}`,
+          'Name an image of the architecture of the instance types, or put the type into a pool of its own with one.',
+        ),
+      })
   }
   return items
 }
@@ -190,7 +208,7 @@ function runInstancesOf(step: LaunchStep): RunInstancesRequest {
 const nobody = 'i-00000000000000000'
 
 async function checkPermissions(
-  api: Ec2Api,
+  { api, config }: CheckInput,
   { steps }: AwsLaunch,
   signal?: AbortSignal,
 ): Promise<CheckItem[]> {
@@ -203,16 +221,21 @@ async function checkPermissions(
       questions.DescribeInstanceTypes,
       () => api.describeInstanceTypes({ DryRun }, signal),
     ],
-    [
+  ]
+  const needed = neededActions(config).questions
+  if (needed.has('DescribeLaunchTemplates'))
+    asked.push([
       'DescribeLaunchTemplates',
       questions.DescribeLaunchTemplates,
       () => api.describeLaunchTemplates({ DryRun }, signal),
-    ],
-    [
+    ])
+  if (needed.has('DescribeSpotInstanceRequests'))
+    asked.push([
       'DescribeSpotInstanceRequests',
       questions.DescribeSpotInstanceRequests,
       () => api.describeSpotInstanceRequests({ DryRun }, signal),
-    ],
+    ])
+  asked.push(
     [
       'TerminateInstances',
       changes.TerminateInstances,
@@ -223,7 +246,7 @@ async function checkPermissions(
       changes.GetConsoleOutput,
       () => api.getConsoleOutput({ DryRun, InstanceId: nobody }, signal),
     ],
-  ]
+  )
   for (const step of steps) {
     // A fleet launches by RunInstances under the same credentials, and its own trial looks at neither profile nor key.
     asked.push([
@@ -247,7 +270,7 @@ async function checkPermissions(
       )
   }
   const once = new Map(asked.map((each) => [`${each[0]} ${each[1]}`, each]))
-  return Promise.all([...once.values()].map(([name, why, ask]) => allowed(name, why, ask, signal)))
+  return Promise.all([...once.values()].map(([name, why, ask]) => allowed(name, why, ask)))
 }
 
 /** EC2 looks at permission first: what it says about things that are not there means that permission is. */
@@ -261,18 +284,12 @@ const good = [
 /** A policy may allow these for things with our tag only, and what is tried here does not exist. */
 const onOurs = ['TerminateInstances', 'GetConsoleOutput', 'DeleteLaunchTemplate']
 
-async function allowed(
-  name: string,
-  why: string,
-  ask: () => Promise<unknown>,
-  signal?: AbortSignal,
-): Promise<CheckItem> {
+async function allowed(name: string, why: string, ask: () => Promise<unknown>): Promise<CheckItem> {
   const what = `ec2:${name} ${why}`
   try {
     await ask()
     return { what }
   } catch (error) {
-    signal?.throwIfAborted()
     const code = codeOf(error)
     if (good.includes(code)) return { what }
     if (code !== 'UnauthorizedOperation' || !onOurs.includes(name))

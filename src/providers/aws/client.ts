@@ -1,60 +1,28 @@
 // EC2 through Amazon's SDK, which nothing else in this folder loads. Endpoint and credentials come from AWS's own standard
-// places.
+// places. An answer is read only when it is EC2's answer to the call that was made.
 
 import { buffer } from 'node:stream/consumers'
 import {
   CreateFleetCommand,
-  type CreateFleetRequest,
-  type CreateFleetResult,
   CreateLaunchTemplateCommand,
-  type CreateLaunchTemplateRequest,
-  type CreateLaunchTemplateResult,
   DeleteLaunchTemplateCommand,
-  type DeleteLaunchTemplateRequest,
-  type DeleteLaunchTemplateResult,
   DescribeImagesCommand,
-  type DescribeImagesRequest,
-  type DescribeImagesResult,
   DescribeInstancesCommand,
-  type DescribeInstancesRequest,
-  type DescribeInstancesResult,
   DescribeInstanceTypeOfferingsCommand,
-  type DescribeInstanceTypeOfferingsRequest,
-  type DescribeInstanceTypeOfferingsResult,
   DescribeInstanceTypesCommand,
-  type DescribeInstanceTypesRequest,
-  type DescribeInstanceTypesResult,
   DescribeKeyPairsCommand,
-  type DescribeKeyPairsRequest,
-  type DescribeKeyPairsResult,
   DescribeLaunchTemplatesCommand,
-  type DescribeLaunchTemplatesRequest,
-  type DescribeLaunchTemplatesResult,
   DescribeLaunchTemplateVersionsCommand,
-  type DescribeLaunchTemplateVersionsRequest,
-  type DescribeLaunchTemplateVersionsResult,
   DescribeSecurityGroupsCommand,
-  type DescribeSecurityGroupsRequest,
-  type DescribeSecurityGroupsResult,
   DescribeSpotInstanceRequestsCommand,
-  type DescribeSpotInstanceRequestsRequest,
-  type DescribeSpotInstanceRequestsResult,
   DescribeSubnetsCommand,
-  type DescribeSubnetsRequest,
-  type DescribeSubnetsResult,
   EC2Client,
   type EC2ClientConfig,
   GetConsoleOutputCommand,
-  type GetConsoleOutputRequest,
-  type GetConsoleOutputResult,
-  type Instance,
-  type Reservation,
   RunInstancesCommand,
-  type RunInstancesRequest,
   TerminateInstancesCommand,
-  type TerminateInstancesRequest,
-  type TerminateInstancesResult,
 } from '@aws-sdk/client-ec2'
+import { partition } from '@aws-sdk/core/client'
 import type { MetadataOptions } from '../../platform/index.ts'
 import { ProvisionError, problem } from '../../problems/index.ts'
 import { codeOf } from './errors.ts'
@@ -64,6 +32,7 @@ export type {
   CreateFleetError,
   CreateFleetInstance,
   CreateLaunchTemplateRequest,
+  DescribeInstancesRequest,
   Image,
   Instance as Ec2Instance,
   InstanceTypeInfo,
@@ -73,41 +42,52 @@ export type {
   TagSpecification,
 } from '@aws-sdk/client-ec2'
 
+/** Sent once each: the provider repeats them itself, because the SDK repeats a stock-out, too. */
+const sentOnce = {
+  runInstances: RunInstancesCommand,
+  createFleet: CreateFleetCommand,
+} as const
+
+const repeated = {
+  createLaunchTemplate: CreateLaunchTemplateCommand,
+  deleteLaunchTemplate: DeleteLaunchTemplateCommand,
+  describeLaunchTemplates: DescribeLaunchTemplatesCommand,
+  describeLaunchTemplateVersions: DescribeLaunchTemplateVersionsCommand,
+  describeImages: DescribeImagesCommand,
+  describeInstances: DescribeInstancesCommand,
+  describeInstanceTypes: DescribeInstanceTypesCommand,
+  describeSpotInstanceRequests: DescribeSpotInstanceRequestsCommand,
+  getConsoleOutput: GetConsoleOutputCommand,
+  terminateInstances: TerminateInstancesCommand,
+  // Asked by `provision check` alone.
+  describeInstanceTypeOfferings: DescribeInstanceTypeOfferingsCommand,
+  describeKeyPairs: DescribeKeyPairsCommand,
+  describeSecurityGroups: DescribeSecurityGroupsCommand,
+  describeSubnets: DescribeSubnetsCommand,
+} as const
+
+type Commands = typeof sentOnce & typeof repeated
+type CallName = keyof Commands
+type RequestOf<Name extends CallName> = ConstructorParameters<Commands[Name]>[0]
+type SentCommand<Name extends CallName> = ReturnType<InstanceType<Commands[Name]>['resolveMiddleware']>
+type ResultOf<Name extends CallName> = Awaited<ReturnType<SentCommand<Name>>>['output'] & Answered
+
+/** Of an answer that was read. */
+export interface Answered {
+  /** By EC2's clock: the `Date` header, milliseconds since the epoch. */
+  answeredAt?: number
+}
+
 /** Rejects with the SDK's error, or with the reason of `signal` once that is aborted. */
-export type Ec2Call<Request, Result> = (request: Request, signal?: AbortSignal) => Promise<Result>
+export type Ec2Call<Name extends CallName> = (
+  request: RequestOf<Name>,
+  signal?: AbortSignal,
+) => Promise<ResultOf<Name>>
 
 /** Every EC2 call that is made, and no other: what a fake has to answer, and what permissions are needed for. */
-export interface Ec2Api {
-  /** Sent once each: the provider repeats them itself, because the SDK repeats a stock-out, too. */
-  runInstances: Ec2Call<RunInstancesRequest, Reservation>
-  createFleet: Ec2Call<CreateFleetRequest, CreateFleetResult>
-
-  createLaunchTemplate: Ec2Call<CreateLaunchTemplateRequest, CreateLaunchTemplateResult>
-  deleteLaunchTemplate: Ec2Call<DeleteLaunchTemplateRequest, DeleteLaunchTemplateResult>
-  describeLaunchTemplates: Ec2Call<DescribeLaunchTemplatesRequest, DescribeLaunchTemplatesResult>
-  describeLaunchTemplateVersions: Ec2Call<
-    DescribeLaunchTemplateVersionsRequest,
-    DescribeLaunchTemplateVersionsResult
-  >
-  describeImages: Ec2Call<DescribeImagesRequest, DescribeImagesResult>
-  describeInstances: Ec2Call<DescribeInstancesRequest, DescribeInstancesResult>
-  describeInstanceTypes: Ec2Call<DescribeInstanceTypesRequest, DescribeInstanceTypesResult>
-  describeSpotInstanceRequests: Ec2Call<
-    DescribeSpotInstanceRequestsRequest,
-    DescribeSpotInstanceRequestsResult
-  >
-  getConsoleOutput: Ec2Call<GetConsoleOutputRequest, GetConsoleOutputResult>
-  terminateInstances: Ec2Call<TerminateInstancesRequest, TerminateInstancesResult>
-
-  /** Asked by `provision check` alone. */
-  describeInstanceTypeOfferings: Ec2Call<
-    DescribeInstanceTypeOfferingsRequest,
-    DescribeInstanceTypeOfferingsResult
-  >
-  describeKeyPairs: Ec2Call<DescribeKeyPairsRequest, DescribeKeyPairsResult>
-  describeSecurityGroups: Ec2Call<DescribeSecurityGroupsRequest, DescribeSecurityGroupsResult>
-  describeSubnets: Ec2Call<DescribeSubnetsRequest, DescribeSubnetsResult>
-
+export type Ec2Api = { [Name in CallName]: Ec2Call<Name> } & {
+  /** The account that the credentials are of; undefined when AWS does not answer in time. */
+  account(signal?: AbortSignal): Promise<string | undefined>
   close(): void
 }
 
@@ -117,60 +97,93 @@ const timeouts = { connectionTimeout: 5000, requestTimeout: 90_000, throwOnReque
 /** Reaches the SDK's reader of profiles, which otherwise reads each file once in the life of a process. */
 const readsFilesAnew = { ignoreCache: true }
 
-export function ec2Client(region: string, more: EC2ClientConfig = {}): Ec2Api {
+/** @param profile the name in AWS_PROFILE, told where no credentials are found */
+export function ec2Client(region: string, more: EC2ClientConfig = {}, profile?: string): Ec2Api {
   const shared: EC2ClientConfig = { region, requestHandler: timeouts, ...readsFilesAnew, ...more }
   // Adaptive: slows down by itself while EC2 throttles.
   const patient = new EC2Client({ maxAttempts: 5, ...shared, retryMode: 'adaptive' })
-  readLean(patient)
   const once = new EC2Client({ ...shared, maxAttempts: 1 })
+  for (const client of [patient, once]) readOwnAnswers(client)
 
-  function call<Request, Result>(
+  function call<Name extends CallName>(
     client: EC2Client,
-    command: (request: Request) => unknown,
-  ): Ec2Call<Request, Result> {
+    Command: new (request: RequestOf<Name>) => unknown,
+  ): Ec2Call<Name> {
     return async (request, signal) => {
       signal?.throwIfAborted()
       try {
         const options = signal ? { abortSignal: signal } : {}
-        const send = () => client.send(command(request) as never, options)
-        return (await withFreshCredentials(client, send)) as Result
+        const send = () => client.send(new Command(request) as never, options)
+        return (await withFreshCredentials(client, send)) as ResultOf<Name>
       } catch (error) {
-        throw signal?.aborted ? signal.reason : error
+        throw signal?.aborted ? signal.reason : explained(error, region, profile)
       }
     }
   }
 
+  const calls = <Name extends CallName>(client: EC2Client, commands: Record<Name, unknown>) =>
+    Object.fromEntries(
+      Object.entries(commands).map(([name, command]) => [name, call(client, command as never)]),
+    ) as { [Each in Name]: Ec2Call<Each> }
+
   return {
-    runInstances: call(once, (request) => new RunInstancesCommand(request)),
-    createFleet: call(once, (request) => new CreateFleetCommand(request)),
-    createLaunchTemplate: call(patient, (request) => new CreateLaunchTemplateCommand(request)),
-    deleteLaunchTemplate: call(patient, (request) => new DeleteLaunchTemplateCommand(request)),
-    describeLaunchTemplates: call(patient, (request) => new DescribeLaunchTemplatesCommand(request)),
-    describeLaunchTemplateVersions: call(
-      patient,
-      (request) => new DescribeLaunchTemplateVersionsCommand(request),
-    ),
-    describeImages: call(patient, (request) => new DescribeImagesCommand(request)),
-    describeInstances: call(patient, (request) => new DescribeInstancesCommand(request)),
-    describeInstanceTypes: call(patient, (request) => new DescribeInstanceTypesCommand(request)),
-    describeSpotInstanceRequests: call(
-      patient,
-      (request) => new DescribeSpotInstanceRequestsCommand(request),
-    ),
-    getConsoleOutput: call(patient, (request) => new GetConsoleOutputCommand(request)),
-    terminateInstances: call(patient, (request) => new TerminateInstancesCommand(request)),
-    describeInstanceTypeOfferings: call(
-      patient,
-      (request) => new DescribeInstanceTypeOfferingsCommand(request),
-    ),
-    describeKeyPairs: call(patient, (request) => new DescribeKeyPairsCommand(request)),
-    describeSecurityGroups: call(patient, (request) => new DescribeSecurityGroupsCommand(request)),
-    describeSubnets: call(patient, (request) => new DescribeSubnetsCommand(request)),
+    ...calls(once, sentOnce),
+    ...calls(patient, repeated),
+    account: (signal) => accountOf(region, patient.config.credentials, signal),
     close() {
       patient.destroy()
       once.destroy()
     },
   }
+}
+
+/** An error that the name of the profile or of the region explains says it. */
+function explained(error: unknown, region: string, profile: string | undefined): unknown {
+  if (!(error instanceof Error)) return error
+  const code = codeOf(error)
+  if (code === 'CredentialsProviderError' && profile)
+    return Object.assign(new Error(`${error.message}; AWS_PROFILE is ${JSON.stringify(profile)}`), {
+      name: 'ProfileWithoutCredentials',
+      cause: error,
+    })
+  const hostname = 'hostname' in error && typeof error.hostname === 'string' ? error.hostname : ''
+  // Endpoints of somebody else's have names of their own.
+  if (code !== 'ENOTFOUND' || !hostname.split('.').includes(region)) return error
+  if ('description' in partition(region)) return error
+  const message = `no address is known for ${hostname}, and the list of AWS regions has no ${JSON.stringify(region)}`
+  return Object.assign(new Error(message), { name: 'UnknownRegion', cause: error })
+}
+
+/** Milliseconds; the answer only tells apart two accounts, so nothing waits long for it. */
+const accountDeadlineMs = 3000
+
+/** https://docs.aws.amazon.com/STS/latest/APIReference/API_GetCallerIdentity.html: needs no permission. */
+async function accountOf(
+  region: string,
+  credentials: EC2Client['config']['credentials'],
+  signal?: AbortSignal,
+): Promise<string | undefined> {
+  const { STSClient, GetCallerIdentityCommand } = await import('@aws-sdk/client-sts')
+  const client = new STSClient({ region, credentials, maxAttempts: 1, requestHandler: timeouts })
+  const late = AbortSignal.timeout(accountDeadlineMs)
+  const abortSignal = signal ? AbortSignal.any([signal, late]) : late
+  try {
+    const answer = client.send(new GetCallerIdentityCommand({}), { abortSignal })
+    // Credentials are looked for without a signal.
+    const { Account = '' } = await Promise.race([answer, rejectedBy(abortSignal)])
+    return /^\d{12}$/.test(Account) ? Account : undefined
+  } catch {
+    signal?.throwIfAborted()
+    return undefined
+  } finally {
+    client.destroy()
+  }
+}
+
+function rejectedBy(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    signal.addEventListener('abort', () => reject(signal.reason), { once: true })
+  })
 }
 
 /** `ofSdk` is what the SDK finds by itself; AWS_DEFAULT_REGION is the name the origin and the AWS CLI read. */
@@ -206,9 +219,6 @@ export async function regionOfSdk(): Promise<string | undefined> {
   }
 }
 
-/** Small pages: parsing one of 1,000 VMs holds up the event loop, parsing one of 100 does not. */
-const pageSize = 100
-
 /** Every page of an answer that says with `NextToken` that there are more. */
 export async function* pages<Page extends { NextToken?: string | undefined }>(
   fetchPage: (token: string | undefined) => Promise<Page>,
@@ -219,20 +229,6 @@ export async function* pages<Page extends { NextToken?: string | undefined }>(
     yield page
     token = page.NextToken || undefined
   } while (token)
-}
-
-export async function* instancePages(
-  api: Ec2Api,
-  request: DescribeInstancesRequest,
-  signal?: AbortSignal,
-): AsyncGenerator<Instance[]> {
-  const fetchPage = (token: string | undefined) =>
-    api.describeInstances(
-      { ...request, MaxResults: pageSize, ...(token ? { NextToken: token } : {}) },
-      signal,
-    )
-  for await (const { Reservations = [] } of pages(fetchPage))
-    yield Reservations.flatMap((reservation) => reservation.Instances ?? [])
 }
 
 export function chunks<T>(items: readonly T[], size: number): T[][] {
@@ -303,6 +299,8 @@ const read = new Set([
   'key',
   'value',
   'nextToken',
+  'ownerId',
+  'requestId',
 ])
 const values = /<(\w+)>[^<]*<\/\1>/g
 
@@ -310,20 +308,69 @@ function leanAnswer(xml: string): string {
   return xml.replace(subtrees, '').replace(values, (whole, name: string) => (read.has(name) ? whole : ''))
 }
 
-/** Answers to DescribeInstances are cut down before the client's own deserializer reads them. */
-function readLean(client: EC2Client): void {
+// A portal, a proxy or another service may answer in EC2's place, with 200. What is not there would then be taken for gone.
+
+/** What an answer of EC2 has to hold to be read as such, besides its root element and a request id. */
+const listIn: Record<string, string> = { DescribeInstances: 'reservationSet' }
+
+/** What it is instead of EC2's answer; undefined for the answer to `action`. */
+function foreignPart(xml: string, action: string, ok: boolean): string | undefined {
+  const text = xml.trim()
+  if (!text) return 'an empty body'
+  if (/^<(?:!doctype html|html)\b/i.test(text)) return 'an HTML page'
+  if (/^[[{"]/.test(text)) return 'JSON'
+  const found = /^\uFEFF?(?:<[?!][^>]*>\s*)*<([\w:.-]+)[\s/>]/.exec(text)?.[1]
+  if (!found) return 'something that is not XML'
+  if (/^html$/i.test(found)) return 'an HTML page'
+  // The SDK reads the code from errors of several shapes.
+  if (!ok) return text.includes('<Code>') ? undefined : 'XML that is no error of EC2'
+  const root = `${action}Response`
+  if (found !== root) return `XML that is not a ${root}`
+  if (!text.endsWith(`</${root}>`)) return `a ${root} that is cut off`
+  const list = listIn[action]
+  if (list && !new RegExp(`<${list}[\\s/>]`).test(text)) return `a ${root} without a ${list}`
+  return /<requestId>[^<]+<\/requestId>/i.test(text) ? undefined : `a ${root} without a request id`
+}
+
+interface HttpAnswer {
+  statusCode: number
+  headers: Record<string, string | undefined>
+  body: NodeJS.ReadableStream
+}
+
+/** Refuses what is not EC2's answer, and cuts answers to DescribeInstances down, before the client's deserializer reads them. */
+function readOwnAnswers(client: EC2Client): void {
   client.middlewareStack.add(
     (next, context) => async (args) => {
       const result = await next(args)
-      const response = result.response as { statusCode?: number; body?: NodeJS.ReadableStream }
-      if (context.commandName !== 'DescribeInstancesCommand' || response.statusCode !== 200) return result
-      const xml = await buffer(response.body as NodeJS.ReadableStream)
-      return {
-        ...result,
-        response: Object.assign(response, { body: Buffer.from(leanAnswer(xml.toString())) }),
-      }
+      const response = result.response as HttpAnswer
+      const { statusCode } = response
+      const xml = (await buffer(response.body)).toString()
+      const action = context.commandName?.replace(/Command$/, '') ?? ''
+      const ok = statusCode >= 200 && statusCode < 300
+      const foreign = foreignPart(xml, action, ok)
+      if (foreign) throw notFromEc2(foreign, statusCode)
+      const body = Buffer.from(ok && action === 'DescribeInstances' ? leanAnswer(xml) : xml)
+      return { ...result, response: Object.assign(response, { body }) }
     },
     // Low: nearest to the network, so that it sees the answer first.
-    { step: 'deserialize', priority: 'low', name: 'leanAnswers' },
+    { step: 'deserialize', priority: 'low', name: 'ownAnswers' },
   )
+  client.middlewareStack.add(
+    (next) => async (args) => {
+      const result = await next(args)
+      const { headers } = result.response as HttpAnswer
+      const answeredAt = Date.parse(headers['date'] ?? '')
+      if (Number.isFinite(answeredAt)) Object.assign(result.output, { answeredAt } satisfies Answered)
+      return result
+    },
+    { step: 'initialize', name: 'answeredAt' },
+  )
+}
+
+function notFromEc2(what: string, httpStatusCode: number): Error {
+  return Object.assign(new Error(`answered HTTP ${httpStatusCode} with ${what}`), {
+    name: 'NotFromEc2',
+    $metadata: { httpStatusCode },
+  })
 }

@@ -2,10 +2,10 @@
 
 import { providerBlock } from '../../config/index.ts'
 import type { ProviderDefinition } from '../definition.ts'
-import { firstType, offeringsByType, slotTypeByType } from '../offerings.ts'
+import { firstType, slotTypeByType } from '../offerings.ts'
 import { machinePartials } from '../templates.generated.ts'
 import { ec2HostAliases, ec2Metadata, isEc2HostAlias } from './metadata.ts'
-import { buildRequest } from './request.ts'
+import { buildRequest, offeringsOf } from './request.ts'
 import { type AwsConfig, awsRules, publicAwsImage } from './rules.ts'
 import { awsProvider } from './schema.ts'
 
@@ -52,7 +52,7 @@ export const aws: ProviderDefinition<AwsConfig> = {
   identityKeys: ['region'],
   onThisMachine: false,
   visibilityMs: 60_000,
-  offerings: (config) => offeringsByType(config, subnetsOf(config)),
+  offerings: offeringsOf,
   agent: (config) => ({ slotType: slotTypeByType(config), dockerLogOptions: logOptionsOf(config) }),
   request: (input) => buildRequest(input),
   resourcePool: (config) => ({
@@ -70,11 +70,8 @@ export const aws: ProviderDefinition<AwsConfig> = {
     return leastPolicy(cluster, pools)
   },
   open: async (context) => (await import('./provider.ts')).create(context),
+  openCluster: async (location, context) => (await import('./instances.ts')).openCluster(location, context),
   check: async (context, offerings, signal) => (await import('./check.ts')).check(context, offerings, signal),
-}
-
-function subnetsOf({ subnet_ids, network_interface }: AwsConfig): string[] {
-  return subnet_ids.length ? subnet_ids : [network_interface.subnet_id]
 }
 
 /** As the origin passes them (origin: aws.go). */

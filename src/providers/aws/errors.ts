@@ -5,22 +5,37 @@ import { type Failure, type FailureRow, failureFrom, ownFailure } from '../failu
 export function ec2Failure(error: unknown, doing: string): Failure {
   const own = ownFailure(error)
   if (own) return own
-  const { code, status, message } = read(error)
-  return refusal(code, message, doing, { status, cause: error })
+  return failureOf(read(error), doing, { cause: error })
 }
 
-/** The same for the errors that come inside an answer, as a fleet's do. */
-export function refusal(
-  code: string,
-  message: string,
+/** The same for the errors that come inside an answer, as a fleet's do: EC2 has decided, whatever the code. */
+export function refusal(code: string, message: string, doing: string): Failure {
+  return failureOf({ code, message, status: undefined }, doing, { inAnswer: true })
+}
+
+interface Heard {
+  code: string
+  message: string
+  /** HTTP's; undefined when there was no answer. */
+  status: number | undefined
+}
+
+function failureOf(
+  { code, message, status }: Heard,
   doing: string,
-  { status, cause }: { status?: number | undefined; cause?: unknown } = {},
+  { inAnswer = false, cause }: { inAnswer?: boolean; cause?: unknown } = {},
 ): Failure {
-  const row = rowOf(code, status)
+  const row = knownRow(code) ?? (inAnswer ? refusedRow(code, 400) : rowByStatus(code, status))
   const { text, action, encoded } = authorization(message)
-  const remedy = remedyOf(row.remedy, action, encoded)
+  const remedy = remedyOf(row.remedy, action, encoded)?.replace(spotService, serviceIn(message))
   const details = action ? { action } : {}
-  return failureFrom({ ...row, remedy }, doing, { code, message: text, details, cause })
+  const said = row.unknown ? `${text} (a refusal this version does not know)` : text
+  return failureFrom({ class: row.class, remedy }, doing, { code, message: said, details, cause })
+}
+
+/** Whether it is about one way of buying alone, although not a lack of anything: another way may succeed. */
+export function isAboutOneWay({ problem: { details } }: Failure): boolean {
+  return knownRow(String(details?.['code']))?.oneWay === true
 }
 
 /** The EC2 error code, or the name the SDK or the operating system gives the error. */
@@ -33,7 +48,7 @@ interface SdkError extends Error {
   $metadata?: { httpStatusCode?: number }
 }
 
-function read(error: unknown): { code: string; status: number | undefined; message: string } {
+function read(error: unknown): Heard {
   if (!(error instanceof Error)) return { code: 'Error', status: undefined, message: String(error) }
   const { name, code, message, $metadata } = error as SdkError
   const status = $metadata?.httpStatusCode
@@ -65,6 +80,20 @@ function remedyOf(remedy: string | undefined, action: string | undefined, encode
     : allow
 }
 
+interface Ec2Row extends FailureRow {
+  /** Spot capacity, or fleets, are refused; what is bought otherwise need not be. */
+  oneWay?: true
+  /** Nobody has said what the code means. */
+  unknown?: true
+}
+
+const spotService = 'spot.amazonaws.com'
+
+/** Whose service-linked role it is about: AWS says it in words. */
+function serviceIn(message: string): string {
+  return /\bfleet/i.test(message) && !/\bspot/i.test(message) ? 'ec2fleet.amazonaws.com' : spotService
+}
+
 const otherOfferings =
   'Name more instance_types or subnet_ids, or allow on-demand VMs where only spot is asked for.'
 const clock = "set this machine's clock; AWS refuses requests that are minutes off."
@@ -82,7 +111,7 @@ function capacity(remedy = otherOfferings): FailureRow {
 }
 
 /** https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html */
-export const failureTable: Record<string, FailureRow> = {
+export const failureTable: Record<string, Ec2Row> = {
   InsufficientInstanceCapacity: capacity(),
   InsufficientHostCapacity: capacity(),
   InsufficientReservedInstanceCapacity: capacity(),
@@ -128,17 +157,31 @@ export const failureTable: Record<string, FailureRow> = {
     class: 'auth',
     remedy: 'Check the access key; its account may be closed, or the key disabled.',
   },
+  'AuthFailure.ServiceLinkedRoleCreationNotPermitted': {
+    class: 'auth',
+    oneWay: true,
+    remedy: `Run \`aws iam create-service-linked-role --aws-service-name ${spotService}\` once in this account, or allow iam:CreateServiceLinkedRole in the IAM policy of the provisioner.`,
+  },
+  NotAuthorized: { class: 'auth', remedy: 'Allow the action in the IAM policy of the provisioner.' },
+  AccountDisabled: { class: 'auth', remedy: 'AWS has disabled this for the account; contact AWS support.' },
   InvalidClientTokenId: { class: 'auth', remedy: 'Check the access key: AWS does not know it.' },
   UnrecognizedClientException: { class: 'auth', remedy: 'Check the access key: AWS does not know it.' },
   MissingAuthenticationToken: { class: 'auth' },
   IncompleteSignature: { class: 'auth' },
   SignatureDoesNotMatch: { class: 'auth', remedy: `Check the secret key. If it is right: ${clock}` },
+  InvalidSignatureException: { class: 'auth', remedy: `Check the secret key. If it is right: ${clock}` },
+  RequestTimeTooSkewed: { class: 'auth', remedy: capital(clock) },
   RequestExpired: { class: 'auth', remedy: `Renew the session credentials. If they are fresh: ${clock}` },
   ExpiredToken: { class: 'auth', remedy: 'Renew the session credentials.' },
   ExpiredTokenException: { class: 'auth', remedy: 'Renew the session credentials.' },
   CredentialsProviderError: {
     class: 'auth',
     remedy: 'Give AWS credentials: environment variables, a profile, or the role of the VM this runs on.',
+  },
+  ProfileWithoutCredentials: {
+    class: 'auth',
+    remedy:
+      'Look for the profile in `aws configure list-profiles`, and correct or unset AWS_PROFILE; a profile without credentials needs some, or `aws sso login`.',
   },
   TokenProviderError: { class: 'auth', remedy: 'Sign in again: `aws sso login`.' },
   Blocked: { class: 'auth', remedy: 'AWS has blocked this account; contact AWS support.' },
@@ -160,6 +203,7 @@ export const failureTable: Record<string, FailureRow> = {
   InvalidInstanceType: config('Correct the instance type; EC2 does not know it.'),
   VPCIdNotSpecified: config('Name subnet_ids: the account has no default VPC in this region.'),
   'InvalidIAMInstanceProfileArn.Malformed': config('Correct iam_instance_profile_arn.'),
+  UnknownRegion: config('Correct `region` in the provider block, or AWS_REGION where it names none.'),
   OperationNotPermitted: config('Turn off the termination protection of the VM, or end it by hand.'),
 
   InternalError: { class: 'transient' },
@@ -168,17 +212,65 @@ export const failureTable: Record<string, FailureRow> = {
   Unavailable: { class: 'transient' },
   RequestTimeout: { class: 'transient' },
   TimeoutError: { class: 'transient' },
+  ENOTFOUND: {
+    class: 'transient',
+    remedy:
+      'Check the name servers of this machine, and AWS_ENDPOINT_URL where it is set: the name in the message has no address. The call is repeated.',
+  },
+  NotFromEc2: {
+    class: 'transient',
+    remedy:
+      'Look at what is between this machine and EC2: a proxy, a portal that wants a sign-in, AWS_ENDPOINT_URL. The call is repeated.',
+  },
   'InvalidInstanceID.NotFound': { class: 'transient', remedy: 'Nothing to do: EC2 shows new VMs late.' },
 }
 
-/** For codes the table does not name: a rule by shape, then the HTTP status. */
-function rowOf(code: string, status: number | undefined): FailureRow {
-  const known = Object.hasOwn(failureTable, code) ? failureTable[code] : undefined
-  if (known) return known
-  if (/LimitExceeded$|QuotaExceeded/.test(code)) return { class: 'quota' }
-  if (status !== undefined && status >= 500) return { class: 'transient' }
+const kmsRemedy =
+  'Let the provisioner use the KMS key that encrypts the volume or its snapshot (kms:CreateGrant and others: docs/aws.md), and enable the key.'
+const overview = 'https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html'
+
+/** By the whole code, then by what stands before its dot; `Client.` and `Server.` only say whose fault it is. */
+function knownRow(code: string): Ec2Row | undefined {
+  const own = code.replace(/^(?:Client|Server)\./, '')
+  for (const name of [code, own, own.split('.')[0]!])
+    if (Object.hasOwn(failureTable, name)) return failureTable[name]
+  if (/KMS/.test(code)) return { class: 'config', remedy: kmsRemedy }
+  return /LimitExceeded$|QuotaExceeded|CountExceeded$/.test(own) ? { class: 'quota' } : undefined
+}
+
+/** Of a call as a whole. Without an error status nobody knows what became of it: it is sent again with its token. */
+function rowByStatus(code: string, status: number | undefined): Ec2Row {
+  if (status === undefined || status < 300) return { class: 'transient', remedy: connectionRemedy(code) }
+  if (status >= 500) return { class: 'transient' }
   if (status === 429) return { class: 'throttle' }
+  return refusedRow(code, status)
+}
+
+/** For a decided refusal whose code nobody has met. */
+function refusedRow(code: string, status: number): Ec2Row {
+  if (status === 401 || status === 403)
+    return {
+      class: 'auth',
+      unknown: true,
+      remedy: `Try \`provision check\` with these credentials, and look up ${code} in ${overview}.`,
+    }
   if (/^(?:Invalid|Malformed|Missing|UnknownParameter|Unsupported|Incorrect)/.test(code))
     return { class: 'config' }
-  return status === undefined ? { class: 'transient' } : { class: 'config' }
+  return {
+    class: 'config',
+    unknown: true,
+    remedy: `Look up ${code} in ${overview}; \`provision --dry-run\` shows the request.`,
+  }
+}
+
+/** undefined for what passes by itself: errno's names, and answers that broke off. */
+function connectionRemedy(code: string): string | undefined {
+  if (/CERT|SELF_SIGNED|UNABLE_TO|_SSL_|_TLS_/.test(code))
+    return 'Trust the authority that signed the certificate of the endpoint, or of the proxy before it: NODE_EXTRA_CA_CERTS=/path/to/ca.pem.'
+  if (/^E(?!RR_)[A-Z_]+$|Timeout|^(?:Error|SyntaxError|AbortError)$/.test(code)) return undefined
+  return `The call is repeated. If it stays, check AWS_ENDPOINT_URL, AWS_PROFILE and the proxy settings.`
+}
+
+function capital(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1)
 }

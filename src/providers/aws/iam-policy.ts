@@ -1,6 +1,7 @@
 // The least an IAM policy has to allow, for the pools of a configuration: `provision check --print-iam-policy`.
 
 import { ownerTags } from '../contract.ts'
+import { callsOf } from './request.ts'
 import type { AwsConfig } from './rules.ts'
 
 export interface Statement {
@@ -41,16 +42,34 @@ export const changes = {
   GetConsoleOutput: 'to see how far a VM came that did not join',
 } as const
 
-const made = ['instance', 'volume', 'network-interface', 'spot-instances-request', 'fleet', 'launch-template']
-const used = [
-  'image',
-  'snapshot',
-  'subnet',
-  'security-group',
-  'key-pair',
-  'network-interface',
-  'launch-template',
-]
+type Question = keyof typeof questions
+type Change = keyof typeof changes
+
+export interface NeededActions {
+  questions: Set<Question>
+  changes: Set<Change>
+}
+
+/** What one pool needs of them, its checks included: nothing is asked for that its configuration does not use. */
+export function neededActions(config: AwsConfig): NeededActions {
+  const { fleets, spot, parameter, templates } = callsOf(config)
+  const { ssh_key_name, subnet_ids, network_interface } = config
+  const asked: Question[] = ['DescribeInstances', 'DescribeImages', 'DescribeInstanceTypes']
+  const changed: Change[] = ['RunInstances', 'CreateTags', 'TerminateInstances', 'GetConsoleOutput']
+  if (templates) {
+    asked.push('DescribeLaunchTemplates')
+    changed.push('CreateLaunchTemplate', 'DeleteLaunchTemplate')
+  }
+  if (fleets) changed.push('CreateFleet')
+  if (parameter) asked.push('DescribeLaunchTemplateVersions')
+  if (spot) asked.push('DescribeSpotInstanceRequests')
+  if (subnet_ids.length || network_interface.subnet_id)
+    asked.push('DescribeSubnets', 'DescribeInstanceTypeOfferings')
+  if (network_interface.security_group_id) asked.push('DescribeSecurityGroups')
+  if (ssh_key_name) asked.push('DescribeKeyPairs')
+  return { questions: new Set(asked), changes: new Set(changed) }
+}
+
 const arn = (kind: string) => `arn:*:ec2:*:*:${kind}/*`
 const ec2 = (action: string) => `ec2:${action}`
 
@@ -59,25 +78,38 @@ const ec2 = (action: string) => `ec2:${action}`
  * from this one's credentials. https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonec2.html
  */
 export function leastPolicy(clusterId: string, pools: readonly AwsConfig[]): Policy {
+  const needs = pools.map(neededActions)
+  const has = (action: Change) => needs.some(({ changes: needed }) => needed.has(action))
+  const usesSpot = pools.some((pool) => callsOf(pool).spot)
   const cluster = { [`aws:RequestTag/${ownerTags.cluster}`]: clusterId }
   const ours = { [`aws:ResourceTag/${ownerTags.cluster}`]: clusterId }
-  const makes = ['RunInstances', 'CreateFleet', 'CreateLaunchTemplate']
-  const parameters = [...new Set(pools.flatMap(({ image }) => ('ssm' in image ? [image.ssm] : [])))]
+  const asked = Object.keys(questions).filter((name) =>
+    needs.some(({ questions: needed }) => needed.has(name as Question)),
+  )
+  const launches = (['RunInstances', 'CreateFleet'] as const).filter(has)
+  const makes = (['RunInstances', 'CreateFleet', 'CreateLaunchTemplate'] as const).filter(has)
+  const besides = ['volume', 'network-interface', ...(usesSpot ? ['spot-instances-request'] : [])]
+  const ofFleets = has('CreateFleet') ? ['fleet'] : []
+  const templates = has('CreateLaunchTemplate') ? ['launch-template'] : []
+  const made = ['instance', ...besides, ...ofFleets, ...templates]
+  const used = ['image', 'snapshot', 'subnet', 'security-group', 'network-interface']
+  if (pools.some(({ ssh_key_name }) => ssh_key_name)) used.push('key-pair')
+  if (has('CreateFleet')) used.push('launch-template')
+  const withTag = (Sid: string, actions: readonly Change[], kinds: string[]): Statement => ({
+    Sid,
+    Effect: 'Allow',
+    Action: actions.map(ec2),
+    Resource: kinds.map(arn),
+    Condition: { StringEquals: cluster },
+  })
+  const launch = withTag('LaunchWithOurTag', ['RunInstances'], ['instance'])
+  const others = makes.filter((action) => action !== 'RunInstances')
   const statements: Statement[] = [
-    { Sid: 'Ask', Effect: 'Allow', Action: Object.keys(questions).map(ec2), Resource: '*' },
-    {
-      Sid: 'MakeWithOurTag',
-      Effect: 'Allow',
-      Action: makes.map(ec2),
-      Resource: made.map(arn),
-      Condition: { StringEquals: cluster },
-    },
-    {
-      Sid: 'UseForLaunches',
-      Effect: 'Allow',
-      Action: ['RunInstances', 'CreateFleet'].map(ec2),
-      Resource: used.map(arn),
-    },
+    { Sid: 'Ask', Effect: 'Allow', Action: asked.map(ec2), Resource: '*' },
+    { ...launch, Condition: { ...launch.Condition, ...profileCondition(pools) } },
+    withTag('MakeWhatInstancesNeed', ['RunInstances'], besides),
+    ...(others.length ? [withTag('MakeWithOurTag', others, made)] : []),
+    { Sid: 'UseForLaunches', Effect: 'Allow', Action: launches.map(ec2), Resource: used.map(arn) },
     {
       Sid: 'TagWhatIsMade',
       Effect: 'Allow',
@@ -88,34 +120,84 @@ export function leastPolicy(clusterId: string, pools: readonly AwsConfig[]): Pol
     {
       Sid: 'EndAndReadOurs',
       Effect: 'Allow',
-      Action: ['TerminateInstances', 'GetConsoleOutput', 'DeleteLaunchTemplate'].map(ec2),
-      Resource: ['instance', 'launch-template'].map(arn),
+      Action: (['TerminateInstances', 'GetConsoleOutput', 'DeleteLaunchTemplate'] as const)
+        .filter(has)
+        .map(ec2),
+      Resource: ['instance', ...templates].map(arn),
       Condition: { StringEquals: ours },
     },
+    ...parameters(pools),
+    ...passedRoles(pools),
+    ...serviceRoles(has('CreateFleet'), usesSpot),
   ]
-  if (parameters.length)
-    statements.push({
-      Sid: 'ReadImageParameter',
-      Effect: 'Allow',
-      Action: ['ssm:GetParameters'],
-      Resource: parameters.map((name) => `arn:*:ssm:*:*:parameter${name}`),
-    })
-  if (pools.some(({ iam_instance_profile_arn }) => iam_instance_profile_arn))
-    statements.push({
+  return { Version: '2012-10-17', Statement: statements }
+}
+
+function profilesOf(pools: readonly AwsConfig[]): string[] {
+  return [...new Set(pools.flatMap((pool) => pool.iam_instance_profile_arn || []))]
+}
+
+/** Launches have one of the pools' profiles; none at all only where a pool has none. */
+function profileCondition(pools: readonly AwsConfig[]): Statement['Condition'] {
+  const profiles = profilesOf(pools)
+  if (!profiles.length) return {}
+  const always = pools.every(({ iam_instance_profile_arn }) => iam_instance_profile_arn)
+  return { [always ? 'ArnEquals' : 'ArnEqualsIfExists']: { 'ec2:InstanceProfile': profiles } }
+}
+
+/**
+ * A profile does not tell the name of its role, which may be another, and changes without the profile: the role cannot
+ * be named here. Roles of the profiles' accounts can be passed to EC2 alone, and what limits them further is that
+ * RunInstances, the only way to pass one here, takes no other profile (`ec2:InstanceProfile` above).
+ */
+function passedRoles(pools: readonly AwsConfig[]): Statement[] {
+  const profiles = profilesOf(pools)
+  if (!profiles.length) return []
+  const roles = profiles.map((profile) => {
+    const [, partition = '*', , , account = '*'] = profile.split(':')
+    return `arn:${partition}:iam::${account}:role/*`
+  })
+  return [
+    {
       Sid: 'GiveVmsTheirRole',
       Effect: 'Allow',
       Action: ['iam:PassRole'],
-      // A profile does not tell the name of its role.
-      Resource: 'arn:*:iam::*:role/*',
+      Resource: [...new Set(roles)],
       Condition: { StringEquals: { 'iam:PassedToService': 'ec2.amazonaws.com' } },
-    })
-  if (pools.some(({ spot }) => spot.enabled))
-    statements.push({
-      Sid: 'FirstSpotLaunchOfAnAccount',
+    },
+  ]
+}
+
+/** The name in an ARN has a leading slash, and neither version nor label (`/my/image:3`), which IAM does not compare. */
+function parameters(pools: readonly AwsConfig[]): Statement[] {
+  const names = pools.flatMap(({ image }) => ('ssm' in image ? [image.ssm] : []))
+  const resources = names.map((name) => {
+    const whole = /^arn:[^:]*:ssm:[^:]*:[^:]*:parameter[^:]*/.exec(name)?.[0]
+    return whole ?? `arn:*:ssm:*:*:parameter/${name.replace(/^\//, '').replace(/:.*$/s, '')}`
+  })
+  if (!resources.length) return []
+  return [
+    {
+      Sid: 'ReadImageParameter',
+      Effect: 'Allow',
+      Action: ['ssm:GetParameters'],
+      Resource: [...new Set(resources)],
+    },
+  ]
+}
+
+/** Fleets work by a role of their own, and spot by another: AWS makes them at the first launch of an account. */
+function serviceRoles(fleets: boolean, spot: boolean): Statement[] {
+  if (!fleets) return []
+  const services = [['ec2fleet.amazonaws.com', 'AWSServiceRoleForEC2Fleet']]
+  if (spot) services.push(['spot.amazonaws.com', 'AWSServiceRoleForEC2Spot'])
+  return [
+    {
+      Sid: 'FirstFleetOfAnAccount',
       Effect: 'Allow',
       Action: ['iam:CreateServiceLinkedRole'],
-      Resource: 'arn:*:iam::*:role/aws-service-role/*',
-      Condition: { StringEquals: { 'iam:AWSServiceName': ['spot.amazonaws.com', 'ec2fleet.amazonaws.com'] } },
-    })
-  return { Version: '2012-10-17', Statement: statements }
+      Resource: services.map(([service, role]) => `arn:*:iam::*:role/aws-service-role/${service}/${role}`),
+      Condition: { StringEquals: { 'iam:AWSServiceName': services.map(([service = '']) => service) } },
+    },
+  ]
 }

@@ -13,6 +13,8 @@ import type { AwsConfig, AwsImage } from './rules.ts'
 export interface ResolvedImage {
   imageId: string
   rootDevice: string
+  /** Such as `x86_64`; undefined when EC2 does not tell it. */
+  architecture?: string
 }
 
 /** Throws PROVIDER_CONFIG when there is no such image, and the SDK's errors. */
@@ -26,7 +28,8 @@ export async function resolveImage(
   if (!found?.ImageId) throw refused(`there is no image ${nameOf(image)} in this region`)
   // Instance-store images have none; EC2 has made no new ones for years.
   if (!found.RootDeviceName) throw refused(`image ${found.ImageId} has no root device`)
-  return { imageId: found.ImageId, rootDevice: found.RootDeviceName }
+  const { ImageId: imageId, RootDeviceName: rootDevice, Architecture: architecture } = found
+  return { imageId, rootDevice, ...(architecture ? { architecture } : {}) }
 }
 
 async function find(
@@ -129,18 +132,26 @@ export function onlineFacts({ api, config, owner, clock, metadata }: OnlineInput
   }
 }
 
-/** NVIDIA GPUs, which the agent's image can use; else the one CPU slot where it is allowed. Unknown types: undefined. */
-export async function slotsOf(
+export interface TypeFacts {
+  /** NVIDIA GPUs, which the agent's image can use; else the one CPU slot where it is allowed. */
+  slots: number
+  /** Of machine images it can run; empty when EC2 does not tell them. */
+  architectures: string[]
+}
+
+/** undefined for a type that EC2 does not know in this region. */
+export async function typeFacts(
   api: Ec2Api,
   instanceType: string,
   cpuSlotsAllowed: boolean,
   signal?: AbortSignal,
-): Promise<number | undefined> {
+): Promise<TypeFacts | undefined> {
   try {
     const InstanceTypes = [instanceType as NonNullable<InstanceTypeInfo['InstanceType']>]
     const { InstanceTypes: [type] = [] } = await api.describeInstanceTypes({ InstanceTypes }, signal)
     if (!type) return undefined
-    return gpusOf(type) || (cpuSlotsAllowed ? 1 : 0)
+    const architectures = type.ProcessorInfo?.SupportedArchitectures ?? []
+    return { slots: gpusOf(type) || (cpuSlotsAllowed ? 1 : 0), architectures }
   } catch (error) {
     if (['InvalidInstanceType', 'InvalidParameterValue'].includes(codeOf(error))) return undefined
     throw error

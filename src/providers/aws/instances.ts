@@ -1,30 +1,127 @@
-// The pool's VMs as EC2 lists them, and which of them AWS has said it will take back.
+// The instances of a pool, or of a whole cluster: listed, found by id, terminated; and which of them AWS will take back.
 import type { Instance, InstanceState } from '../../planner/index.ts'
-import { type Listing, type Ownership, ownerTags } from '../contract.ts'
-import { chunks, type Ec2Api, type Ec2Instance, instancePages } from './client.ts'
-import { ec2Failure } from './errors.ts'
+import {
+  type ClusterContext,
+  type ClusterProvider,
+  type Listing,
+  type Location,
+  ownerTags,
+  type TerminateResult,
+} from '../contract.ts'
+import { type Owner, terminateOwn } from '../launch-steps.ts'
+import {
+  chunks,
+  type DescribeInstancesRequest,
+  type Ec2Api,
+  type Ec2Instance,
+  ec2Client,
+  pages,
+} from './client.ts'
+import { codeOf, ec2Failure } from './errors.ts'
 
-/** Ended VMs are listed too, as long as EC2 remembers them (about an hour): their reason is worth knowing. */
-export async function listPool(api: Ec2Api, owner: Ownership, signal?: AbortSignal): Promise<Listing> {
+/** Small pages: parsing one of 1,000 VMs holds up the event loop, parsing one of 100 does not. */
+const pageSize = 100
+/** Of a filter: https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_Filter.html */
+const filterValues = 200
+
+/** A page of instances, the account they are of, and when EC2 told it. */
+export interface InstancePage {
+  instances: Ec2Instance[]
+  /** undefined on a page without instances */
+  account?: string | undefined
+  at?: number | undefined
+}
+
+export async function* instancePages(
+  api: Ec2Api,
+  request: DescribeInstancesRequest,
+  signal?: AbortSignal,
+): AsyncGenerator<InstancePage> {
+  const fetchPage = (token: string | undefined) =>
+    api.describeInstances(
+      { ...request, MaxResults: pageSize, ...(token ? { NextToken: token } : {}) },
+      signal,
+    )
+  for await (const { Reservations = [], answeredAt } of pages(fetchPage))
+    yield {
+      instances: Reservations.flatMap((reservation) => reservation.Instances ?? []),
+      account: Reservations.find(({ OwnerId }) => OwnerId)?.OwnerId,
+      at: answeredAt,
+    }
+}
+
+function scopeName({ clusterId, pool }: Owner): string {
+  return pool === undefined ? `cluster ${clusterId}` : `pool ${pool}`
+}
+
+/** Terminated instances are listed too, as long as EC2 remembers them (about an hour): their reason is worth knowing. */
+export function listOwned(api: Ec2Api, scope: Owner, signal?: AbortSignal): Promise<Listing> {
+  const question = { filters: [ownerFilters(scope)], doing: `list the instances of ${scopeName(scope)}` }
+  return listing(api, scope, question, signal)
+}
+
+/** By filter and not by id, because one id that EC2 does not know fails a call for ids as a whole. */
+export async function findOwned(
+  api: Ec2Api,
+  clusterId: string,
+  ids: readonly string[],
+  signal?: AbortSignal,
+): Promise<Listing> {
+  const scope = { clusterId }
+  const filters = chunks(ids, filterValues).map((Values) => [
+    { Name: 'instance-id', Values },
+    ...ownerFilters(scope),
+  ])
+  const found = await listing(api, scope, { filters, doing: 'find instances by id' }, signal)
+  const account = found.account ?? (found.complete ? await api.account(signal) : undefined)
+  return account === undefined ? found : { ...found, account }
+}
+
+interface Question {
+  /** One call with all its pages for each. */
+  filters: NonNullable<DescribeInstancesRequest['Filters']>[]
+  /** Completes "could not …". */
+  doing: string
+}
+
+async function listing(
+  api: Ec2Api,
+  scope: Owner,
+  { filters, doing }: Question,
+  signal?: AbortSignal,
+): Promise<Listing> {
   signal?.throwIfAborted()
-  const listing: Listing = { instances: [], complete: true, problems: [] }
+  const answer: Listing = { instances: [], complete: true, problems: [] }
   const spotRequests: string[] = []
   try {
-    for await (const page of instancePages(api, { Filters: ownerFilters(owner) }, signal))
-      for (const instance of page) {
-        if (!isOurs(instance, owner)) continue
-        // Only what is read is kept, not the SDK's objects: there may be 10,000.
-        listing.instances.push(instanceOf(instance))
-        if (isLive(instance) && instance.SpotInstanceRequestId)
-          spotRequests.push(instance.SpotInstanceRequestId)
+    for (const Filters of filters)
+      for await (const { instances, account, at } of instancePages(api, { Filters }, signal)) {
+        if (account !== undefined) answer.account = account
+        // The first answer's: what came later was not known then.
+        if (at !== undefined) answer.at ??= at
+        for (const instance of instances) {
+          if (!isOurs(instance, scope)) continue
+          // Only what is read is kept, not the SDK's objects: there may be 10,000.
+          answer.instances.push(instanceOf(instance))
+          if (isLive(instance) && instance.SpotInstanceRequestId)
+            spotRequests.push(instance.SpotInstanceRequestId)
+        }
       }
   } catch (error) {
     signal?.throwIfAborted()
-    listing.complete = false
-    listing.problems.push(ec2Failure(error, `list the VMs of pool ${owner.pool}`).problem)
+    answer.complete = false
+    answer.problems.push(ec2Failure(error, doing).problem)
   }
-  await markInterrupted(api, owner, spotRequests, listing, signal)
-  return listing
+  await markInterrupted(api, scope, spotRequests, answer, signal)
+  return answer
+}
+
+/** Whether EC2 shows an instance of the cluster, in any state. Rejects with the SDK's error. */
+export async function hasInstances(api: Ec2Api, clusterId: string, signal?: AbortSignal): Promise<boolean> {
+  const scope = { clusterId }
+  for await (const { instances } of instancePages(api, { Filters: ownerFilters(scope) }, signal))
+    if (instances.some((instance) => isOurs(instance, scope))) return true
+  return false
 }
 
 function isLive({ State }: Ec2Instance): boolean {
@@ -37,15 +134,15 @@ function isLive({ State }: Ec2Instance): boolean {
  */
 async function markInterrupted(
   api: Ec2Api,
-  owner: Ownership,
+  scope: Owner,
   requests: string[],
-  listing: Listing,
+  answer: Listing,
   signal?: AbortSignal,
 ): Promise<void> {
   const notices = new Map<string, number>()
   try {
     // A filter, not the ids themselves: one that EC2 no longer knows fails the whole call.
-    for (const ids of chunks(requests, 200)) {
+    for (const ids of chunks(requests, filterValues)) {
       const Filters = [{ Name: 'spot-instance-request-id', Values: ids }]
       const { SpotInstanceRequests = [] } = await api.describeSpotInstanceRequests({ Filters }, signal)
       for (const { InstanceId, Status } of SpotInstanceRequests)
@@ -55,9 +152,9 @@ async function markInterrupted(
   } catch (error) {
     signal?.throwIfAborted()
     // The listing itself is whole: only the notice may come late.
-    listing.problems.push(ec2Failure(error, `ask for spot notices in pool ${owner.pool}`).problem)
+    answer.problems.push(ec2Failure(error, `ask for spot notices of ${scopeName(scope)}`).problem)
   }
-  listing.instances = listing.instances.map((instance): Instance => {
+  answer.instances = answer.instances.map((instance): Instance => {
     const interruptedAt = notices.get(instance.id)
     return interruptedAt === undefined ? instance : { ...instance, interruptedAt }
   })
@@ -76,7 +173,7 @@ const states: Record<string, InstanceState> = {
 export function instanceOf(instance: Ec2Instance): Instance {
   const { State, StateReason, StateTransitionReason, Placement } = instance
   const tags = tagsOf(instance)
-  const reason = StateReason?.Message || StateTransitionReason
+  const reason = stateReason(StateReason) || StateTransitionReason
   const intentId = tags.get(ownerTags.intent)
   const writerId = tags.get(ownerTags.writer)
   return {
@@ -97,18 +194,25 @@ function tagsOf({ Tags = [] }: Ec2Instance): Map<string, string> {
   return new Map(Tags.map(({ Key, Value }) => [Key ?? '', Value ?? '']))
 }
 
-/** Ours are those with the cluster's and the pool's tag; nothing else decides. */
-export function isOurs(instance: Ec2Instance, { clusterId, pool }: Ownership): boolean {
+/** EC2's code is in most of its messages, and is what can be looked up. */
+function stateReason({ Code = '', Message = '' }: NonNullable<Ec2Instance['StateReason']> = {}): string {
+  return Code && !Message.startsWith(Code) ? `${Code}${Message ? `: ${Message}` : ''}` : Message
+}
+
+/** Ours are those with the tags of the cluster and, where one is named, of the pool; nothing else decides. */
+function isOurs(instance: Ec2Instance, { clusterId, pool }: Owner): boolean {
   const tags = tagsOf(instance)
-  return tags.get(ownerTags.cluster) === clusterId && tags.get(ownerTags.pool) === pool
+  return (
+    tags.get(ownerTags.cluster) === clusterId && (pool === undefined || tags.get(ownerTags.pool) === pool)
+  )
 }
 
 /** A tag filter's `*`, `?` and `\` stand for themselves when escaped. */
-export function ownerFilters({ clusterId, pool }: Ownership) {
-  return [
-    { Name: `tag:${ownerTags.cluster}`, Values: [literal(clusterId)] },
-    { Name: `tag:${ownerTags.pool}`, Values: [literal(pool)] },
-  ]
+export function ownerFilters({ clusterId, pool }: Owner) {
+  const cluster = { Name: `tag:${ownerTags.cluster}`, Values: [literal(clusterId)] }
+  return pool === undefined
+    ? [cluster]
+    : [cluster, { Name: `tag:${ownerTags.pool}`, Values: [literal(pool)] }]
 }
 
 export function intentFilter(intentId: string) {
@@ -117,4 +221,96 @@ export function intentFilter(intentId: string) {
 
 function literal(text: string): string {
   return text.replace(/[\\*?]/g, '\\$&')
+}
+
+/** https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_TerminateInstances.html */
+const largestBatch = 1000
+
+export interface TerminateInput {
+  api: Ec2Api
+  owner: Owner
+  ids: string[]
+  /** Launched by this provider a moment ago: there, although EC2 may not know it yet. */
+  isNew: (id: string) => boolean
+  signal?: AbortSignal | undefined
+}
+
+export function terminateOwned(input: TerminateInput): Promise<TerminateResult> {
+  const { ids, owner, signal } = input
+  const rules = {
+    owner,
+    look: () => look(input),
+    isOurs,
+    targetOf,
+    async end(toEnd: string[], result: TerminateResult) {
+      for (const batch of chunks(toEnd, largestBatch)) await end(input, batch, result)
+    },
+    failureOf: ec2Failure,
+  }
+  return terminateOwn(ids, rules, signal)
+}
+
+/**
+ * What EC2 shows as gone needs no call. What it does not show may be there all the same: listings lag, and only
+ * TerminateInstances' own InvalidInstanceID.NotFound says that there is no such instance.
+ */
+function targetOf(id: string, instance?: Ec2Instance): string | undefined {
+  const isThere = instance ? !isGone(instance) : /^i-(?:[0-9a-f]{8}|[0-9a-f]{17})$/.test(id)
+  return isThere ? id : undefined
+}
+
+/** By filter, because `InstanceIds` fails as a whole over one unknown id. */
+async function look({ api, ids, signal }: TerminateInput): Promise<Map<string, Ec2Instance>> {
+  const known = new Map<string, Ec2Instance>()
+  for (const Values of chunks(ids, filterValues)) {
+    const Filters = [{ Name: 'instance-id', Values }]
+    for await (const { instances } of instancePages(api, { Filters }, signal))
+      for (const instance of instances) known.set(instance.InstanceId ?? '', instance)
+  }
+  return known
+}
+
+/**
+ * EC2 refuses a batch over a single instance that is protected or unknown and names it; it has ended none, or those of
+ * other zones. Those named are settled, the rest is asked for again, in halves when nothing was named.
+ */
+async function end(input: TerminateInput, batch: string[], result: TerminateResult): Promise<void> {
+  if (!batch.length) return
+  try {
+    await input.api.terminateInstances({ InstanceIds: batch }, input.signal)
+    result.terminated.push(...batch)
+  } catch (error) {
+    input.signal?.throwIfAborted()
+    const failure = ec2Failure(error, 'terminate instances')
+    const named = batch.filter((id) => String(error instanceof Error && error.message).includes(id))
+    const refused = batch.length === 1 ? batch : named
+    const isUnknown = codeOf(error) === 'InvalidInstanceID.NotFound'
+    if (!isUnknown && failure.class !== 'config')
+      return void result.failures.push(...batch.map((id) => ({ id, ...failure })))
+    for (const id of refused)
+      if (isUnknown && !input.isNew(id)) result.terminated.push(id)
+      else result.failures.push({ id, ...ec2Failure(error, `terminate ${id}`) })
+    const rest = batch.filter((id) => !refused.includes(id))
+    const parts = named.length ? [rest] : chunks(rest, Math.ceil(rest.length / 2))
+    for (const part of parts) await end(input, part, result)
+  }
+}
+
+function isGone({ State }: Ec2Instance): boolean {
+  return State?.Name === 'terminated' || State?.Name === 'shutting-down'
+}
+
+/** All instances of the cluster in the region, whatever their pool. Throws a TypeError for a location without a region. */
+export function openCluster({ region }: Location, { clusterId, env }: ClusterContext): ClusterProvider {
+  if (!region) throw new TypeError('a location on AWS has a region')
+  const api = ec2Client(region, {}, env['AWS_PROFILE'])
+  const owner = { clusterId }
+  return {
+    list: (signal) => listOwned(api, owner, signal),
+    find: (ids, signal) => findOwned(api, clusterId, ids, signal),
+    terminate: (ids, signal) => terminateOwned({ api, owner, ids, isNew: () => false, signal }),
+    async close() {
+      api.close()
+    },
+  }
 }

@@ -9,11 +9,10 @@ import {
   type CreateFleetInstance,
   type CreateLaunchTemplateRequest,
   type Ec2Api,
-  instancePages,
   pages,
 } from './client.ts'
-import { codeOf, ec2Failure, refusal } from './errors.ts'
-import { instanceOf, intentFilter, ownerFilters } from './instances.ts'
+import { codeOf, ec2Failure, isAboutOneWay, refusal } from './errors.ts'
+import { instanceOf, instancePages, intentFilter, ownerFilters } from './instances.ts'
 import { type AwsLaunch, type LaunchStep, withCount } from './request.ts'
 
 export interface LaunchContext {
@@ -46,8 +45,9 @@ const stops: FailureClass[] = ['throttle', 'transient', 'auth']
 
 /** A fleet reports each offering by itself, so that a mistake in one of them does not stop the others. */
 function mayGoOn({ failures }: StepOutcome): boolean {
-  const classes = failures.map((failure) => failure.class)
-  return classes.some((one) => goesOn.includes(one)) && !classes.some((one) => stops.includes(one))
+  const classes = failures.flatMap((failure) => (isAboutOneWay(failure) ? [] : failure.class))
+  const isElsewhere = classes.length < failures.length || classes.some((one) => goesOn.includes(one))
+  return isElsewhere && !classes.some((one) => stops.includes(one))
 }
 
 const policy = { tries: 3, pauses: { first: 1_000, most: 2_000 } }
@@ -137,9 +137,13 @@ function fleetFailures(errors: CreateFleetError[], offerings: Offering[]): Launc
 }
 
 function refused({ offerings }: LaunchStep, error: unknown, doing: string): StepOutcome {
-  const [only, ...others] = offerings
   const failure = { ...ec2Failure(error, doing), missing: 0 }
-  return { instances: [], failures: [others.length ? failure : { ...failure, offering: only! }] }
+  // Without an offering it would be one of every way of buying.
+  const isOfEach = offerings.length === 1 || isAboutOneWay(failure)
+  return {
+    instances: [],
+    failures: isOfEach ? offerings.map((offering) => ({ ...failure, offering })) : [failure],
+  }
 }
 
 function describe({ offerings }: LaunchStep): string {
@@ -190,7 +194,8 @@ async function madeBy(
 ): Promise<Instance[]> {
   const made: Instance[] = []
   const Filters = [...ownerFilters(owner), intentFilter(intent.id)]
-  for await (const page of instancePages(api, { Filters }, signal)) made.push(...page.map(instanceOf))
+  for await (const { instances } of instancePages(api, { Filters }, signal))
+    made.push(...instances.map(instanceOf))
   return made
 }
 
@@ -262,4 +267,13 @@ export function launchTemplates({ api, owner, clock, logger }: TemplateInput): T
       }
     return names
   }
+}
+
+/** Whether EC2 shows a launch template of the cluster. Rejects with the SDK's error. */
+export async function hasTemplates(api: Ec2Api, clusterId: string, signal?: AbortSignal): Promise<boolean> {
+  const Filters = ownerFilters({ clusterId })
+  const fetchPage = (token: string | undefined) =>
+    api.describeLaunchTemplates({ Filters, ...(token ? { NextToken: token } : {}) }, signal)
+  for await (const { LaunchTemplates = [] } of pages(fetchPage)) if (LaunchTemplates.length) return true
+  return false
 }

@@ -1,34 +1,16 @@
 // Agents on Amazon EC2.
 import { lastStage, type Stage } from '../../agent-setup/index.ts'
 import { limit, type MetadataOptions } from '../../platform/index.ts'
-import type {
-  LaunchOrder,
-  LaunchResult,
-  Ownership,
-  Provider,
-  ProviderContext,
-  TerminateResult,
-} from '../contract.ts'
+import type { LaunchOrder, LaunchResult, Provider, ProviderContext } from '../contract.ts'
 import { orProblem } from '../failure.ts'
-import { terminateOwn } from '../launch-steps.ts'
 import { keptSlots } from '../online-facts.ts'
-import {
-  chunks,
-  type Ec2Api,
-  type Ec2Instance,
-  ec2Client,
-  instancePages,
-  regionOf,
-  regionOfSdk,
-} from './client.ts'
+import { type Ec2Api, ec2Client, regionOf, regionOfSdk } from './client.ts'
 import { codeOf, ec2Failure } from './errors.ts'
-import { onlineFacts, slotsOf } from './image.ts'
-import { isOurs, listPool } from './instances.ts'
-import { launchTemplates, launchVms } from './launch.ts'
-import { awsLaunch } from './request.ts'
+import { onlineFacts, typeFacts } from './image.ts'
+import { findOwned, hasInstances, listOwned, terminateOwned } from './instances.ts'
+import { hasTemplates, launchTemplates, launchVms } from './launch.ts'
+import { awsLaunch, callsOf } from './request.ts'
 import type { AwsConfig } from './rules.ts'
-
-export { check } from './check.ts'
 
 /** EC2 shows new VMs within seconds, and within a minute at its worst. */
 const newMs = 300_000
@@ -38,7 +20,7 @@ export async function create(context: ProviderContext<AwsConfig>): Promise<Provi
   const { config } = context
   const metadata: MetadataOptions = { fetch: globalThis.fetch, clock: context.clock, env: context.env }
   const region = await regionOf(config.region, regionOfSdk, metadata)
-  return awsProvider(context, ec2Client(region), region, metadata)
+  return awsProvider(context, ec2Client(region, {}, context.env['AWS_PROFILE']), region, metadata)
 }
 
 /** The provider over any EC2. */
@@ -52,7 +34,9 @@ export function awsProvider(
   const factsOf = onlineFacts({ api, config, owner, clock, metadata })
   const templates = launchTemplates({ api, owner, clock, logger })
   const launchedAt = new Map<string, number>()
-  const slotsOfType = keptSlots((type, signal) => slotsOf(api, type, config.cpu_slots_allowed, signal))
+  const slotsOfType = keptSlots(
+    async (type, signal) => (await typeFacts(api, type, config.cpu_slots_allowed, signal))?.slots,
+  )
   // Consoles are read when many VMs have failed at once, and EC2's limit for that is low.
   const fewConsoles = limit(2)
 
@@ -69,11 +53,23 @@ export function awsProvider(
     return result
   }
 
+  /** Only configurations that make launch templates are allowed to list them. */
+  async function hasTraces(signal?: AbortSignal): Promise<boolean> {
+    signal?.throwIfAborted()
+    if (await hasInstances(api, owner.clusterId, signal)) return true
+    return callsOf(config).templates && (await hasTemplates(api, owner.clusterId, signal))
+  }
+
   return {
     kind: 'aws',
-    list: (signal) => listPool(api, owner, signal),
+    location: { region },
+    list: (signal) => listOwned(api, owner, signal),
+    find: (ids, signal) => findOwned(api, owner.clusterId, ids, signal),
+    hasTraces: (signal) =>
+      orProblem(ec2Failure, `look for traces of cluster ${owner.clusterId}`, () => hasTraces(signal), signal),
     launch,
-    terminate: (ids, signal) => terminatePool({ api, owner, ids, isNew: (id) => launchedAt.has(id), signal }),
+    terminate: (ids, signal) =>
+      terminateOwned({ api, owner, ids, isNew: (id) => launchedAt.has(id), signal }),
     slotsOf: (type, signal) =>
       orProblem(ec2Failure, `describe ${type}`, () => slotsOfType(type, signal), signal),
     consoleStage: (id, signal) =>
@@ -84,71 +80,6 @@ export function awsProvider(
       api.close()
     },
   }
-}
-
-/** https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_TerminateInstances.html, and of values in a filter. */
-const largestBatch = 1000
-const filterValues = 200
-
-export interface TerminateInput {
-  api: Ec2Api
-  owner: Ownership
-  ids: string[]
-  /** Launched by this provider a moment ago: ours, although EC2 may not show it yet. */
-  isNew: (id: string) => boolean
-  signal?: AbortSignal | undefined
-}
-
-export function terminatePool(input: TerminateInput): Promise<TerminateResult> {
-  const { ids, owner, isNew, signal } = input
-  const rules = {
-    owner,
-    look: () => look(input),
-    isOurs,
-    targetOf: (id: string, instance?: Ec2Instance) =>
-      (instance ? !isGone(instance) : isNew(id)) ? id : undefined,
-    async end(toEnd: string[], result: TerminateResult) {
-      for (const batch of chunks(toEnd, largestBatch)) await end(input, batch, result)
-    },
-    failureOf: ec2Failure,
-  }
-  return terminateOwn(ids, rules, signal)
-}
-
-/** By filter, because `InstanceIds` fails as a whole over one unknown id. */
-async function look({ api, ids, signal }: TerminateInput): Promise<Map<string, Ec2Instance>> {
-  const known = new Map<string, Ec2Instance>()
-  for (const Values of chunks(ids, filterValues))
-    for await (const page of instancePages(api, { Filters: [{ Name: 'instance-id', Values }] }, signal))
-      for (const instance of page) known.set(instance.InstanceId ?? '', instance)
-  return known
-}
-
-/**
- * EC2 refuses a batch over a single VM that is protected or unknown and names it; it has ended none, or those of other
- * zones. Those named are reported, the rest is asked for again, in halves when nothing was named.
- */
-async function end(input: TerminateInput, batch: string[], result: TerminateResult): Promise<void> {
-  if (!batch.length) return
-  try {
-    await input.api.terminateInstances({ InstanceIds: batch }, input.signal)
-    result.terminated.push(...batch)
-  } catch (error) {
-    input.signal?.throwIfAborted()
-    const failure = ec2Failure(error, 'end VMs')
-    const named = batch.filter((id) => String(error instanceof Error && error.message).includes(id))
-    const refused = batch.length === 1 ? batch : named
-    const aboutOne = failure.class === 'config' || codeOf(error) === 'InvalidInstanceID.NotFound'
-    if (!aboutOne) return void result.failures.push(...batch.map((id) => ({ id, ...failure })))
-    result.failures.push(...refused.map((id) => ({ id, ...ec2Failure(error, `end VM ${id}`) })))
-    const rest = batch.filter((id) => !refused.includes(id))
-    const parts = named.length ? [rest] : chunks(rest, Math.ceil(rest.length / 2))
-    for (const part of parts) await end(input, part, result)
-  }
-}
-
-function isGone({ State }: Ec2Instance): boolean {
-  return State?.Name === 'terminated' || State?.Name === 'shutting-down'
 }
 
 /**

@@ -12,6 +12,7 @@ import type { MasterAddress } from '../../pki/index.ts'
 import type { Offering } from '../../planner/index.ts'
 import type { Problem } from '../../problems/index.ts'
 import type { CloudCall, Intent, LaunchRequest, Ownership, RequestInput } from '../contract.ts'
+import { offeringsByType } from '../offerings.ts'
 import {
   type AwsFacts,
   intentTag,
@@ -85,6 +86,22 @@ export type LaunchStep =
       request: CreateFleetRequest
       template: CreateLaunchTemplateRequest
     }
+
+/** The ways to buy that a pool has, in the order they are tried. */
+export function offeringsOf(config: AwsConfig): Offering[] {
+  const { subnet_ids, network_interface } = config
+  return offeringsByType(config, subnet_ids.length ? subnet_ids : [network_interface.subnet_id])
+}
+
+/** What launches of a pool may call, whichever of its offerings are tried. */
+export function callsOf(config: AwsConfig) {
+  const offerings = offeringsOf(config)
+  const onDemand = offerings.filter(({ capacityType }) => capacityType === 'on_demand')
+  const spot = onDemand.length < offerings.length
+  const fleets = spot || onDemand.length > 1
+  const parameter = 'ssm' in config.image
+  return { spot, fleets, parameter, templates: fleets || parameter }
+}
 
 /** One on-demand offering is one RunInstances; several of a kind, and spot, share a fleet that picks among them. */
 export function launchSteps(input: StepInput): LaunchStep[] {

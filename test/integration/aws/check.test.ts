@@ -1,5 +1,6 @@
 // `provision check` on EC2: everything a launch needs is looked at, everything wrong is told at once, nothing is launched.
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { ProvisionError, problem } from '../../../src/problems/index.ts'
 import { check } from '../../../src/providers/aws/check.ts'
 import type { AwsConfig } from '../../../src/providers/aws/rules.ts'
 import { type AwsCloud, awsCloud, bothTypes } from '../../support/aws-cloud.ts'
@@ -24,10 +25,10 @@ const good: Partial<AwsConfig> = {
   ssh_key_name: 'ops',
 }
 
-async function checked(more: Partial<AwsConfig> = {}, offerings = bothTypes) {
+async function checked(more: Partial<AwsConfig> = {}, offerings = bothTypes, signal?: AbortSignal) {
   const config = awsConfig({ ...good, ...more })
   const context = { config, owner: cloud.owner, master, stateDir: '/nowhere', env: {}, clock: cloud.clock }
-  const items = await check({ ...context, logger: silentLogger }, offerings)
+  const items = await check({ ...context, logger: silentLogger }, offerings, signal)
   return {
     items,
     faults: items.flatMap((item) => (item.problem ? [`${item.what}: ${item.problem.message}`] : [])),
@@ -52,7 +53,6 @@ describe('checking a pool', () => {
       'ec2:DescribeInstances to list VMs',
       'ec2:DescribeInstanceTypes to know the slots of a type',
       'ec2:DescribeLaunchTemplates to tidy up launch templates',
-      'ec2:DescribeSpotInstanceRequests to see spot notices',
       'ec2:TerminateInstances to end VMs',
       'ec2:GetConsoleOutput to see how far a VM came that did not join',
       'ec2:RunInstances to launch VMs of one offering, and those of fleets',
@@ -131,6 +131,44 @@ describe('checking a pool', () => {
       ['PROVIDER_PERMISSION_UNKNOWN', 'warning'],
     ])
   })
+
+  it.each([
+    ['x86_64', ['m7g.large'], ['image ami-2 is for x86_64, but m7g.large runs arm64']],
+    ['arm64', ['m7g.large', 'm5.large'], ['image ami-2 is for arm64, but m5.large runs x86_64']],
+    ['x86_64', ['m5.large', 'g5.xlarge'], []],
+    ['arm64', ['m7g.large'], []],
+  ])(
+    'compares the architecture of an image for %s with that of %s',
+    async (architecture, types, expected) => {
+      const { world } = cloud.ec2
+      world.images.find(({ id }) => id === 'ami-2')!.architecture = architecture
+      const slots = (type: string) => world.types[type]!.gpus ?? 0
+      const { items } = await checked({
+        instance_types: types.map((type) => ({ type, slots: slots(type) })),
+      })
+      const told = items.flatMap(({ what, problem }) => (what.startsWith('image for') ? problem : []))
+      expect(told.map((problem) => problem?.message)).toEqual(expected)
+      for (const problem of told) expect(problem).toMatchObject({ severity: 'error' })
+    },
+  )
+
+  it.each(['DescribeInstanceTypes', 'DescribeSubnets', 'TerminateInstances', 'RunInstances'])(
+    'tells what it found out when %s gets no answer in time',
+    async (action) => {
+      cloud.ec2.faults.push({ action, kind: 'hang' })
+      const late = new ProvisionError(problem('PROVIDER_TRANSIENT', 'no answer in time'))
+      const stop = new AbortController()
+      const checking = checked({}, bothTypes, stop.signal)
+      await expect.poll(() => cloud.ec2.count(action)).toBeGreaterThan(0)
+      await new Promise((resolve) => setTimeout(resolve, 300))
+      stop.abort(late)
+      const { items } = await checking
+      const fine = items.flatMap((item) => (item.problem ? [] : item.what))
+      expect(fine).toEqual(expect.arrayContaining(['machine image', 'key pair ops']))
+      const told = items.flatMap((item) => item.problem ?? [])
+      expect(new Set(told.map(({ message }) => message))).toEqual(new Set(['no answer in time']))
+    },
+  )
 
   it('goes on without an image, but for the launch itself', async () => {
     const { items, faults } = await checked({ image: { ssm: '/nothing' } })

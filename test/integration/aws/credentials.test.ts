@@ -53,7 +53,7 @@ it('that expire say how to go on', async () => {
   cloud.ec2.world.expiredKeys.add('first')
   const { problems } = await (await cloud.open()).list()
   expect(problems[0]!.message).toBe(
-    'could not list the VMs of pool GPU pool *: RequestExpired: Request has expired',
+    'could not list the instances of pool GPU pool *: RequestExpired: Request has expired',
   )
   expect(problems[0]!.remedy).toContain('Renew the session credentials')
 })

@@ -1,4 +1,4 @@
-// What the account has besides VMs: subnets, security groups, key pairs, and which zone offers what.
+// Who the account is, and what it has besides VMs: subnets, security groups, key pairs, and which zone offers what.
 import { matching } from './filters.ts'
 import { Ec2Error, type Params, textsOf, type Xml } from './query.ts'
 import type { World } from './world.ts'
@@ -52,5 +52,19 @@ export function describeInstanceTypeOfferings(world: World, params: Params): Xml
       location: zone,
       locationType: 'availability-zone',
     })),
+  }
+}
+
+/** As STS answers, whose endpoint this is as well. https://docs.aws.amazon.com/STS/latest/APIReference/API_GetCallerIdentity.html */
+export function callerIdentity({ account }: World): Xml {
+  return {
+    GetCallerIdentityResponse: {
+      GetCallerIdentityResult: {
+        Arn: `arn:aws:iam::${account}:user/provisioner`,
+        UserId: 'AIDAEXAMPLE',
+        Account: account,
+      },
+      ResponseMetadata: { RequestId: 'request' },
+    },
   }
 }

@@ -34,7 +34,7 @@ export function createFleet(world: World, params: Params): Xml {
   const errors: Xml[] = []
   let missing = wanted
   for (const override of inOrder(world, overrides, capacity)) {
-    const [code, message, limit] = misfit(template.data, capacity) ?? room(world, override, capacity)
+    const [code, message, limit] = misfit(world, template.data, capacity) ?? room(world, override, capacity)
     const count = Math.min(missing, limit)
     if (count > 0) {
       const tags = { ...taggedAs(template.data, 'instance'), ...taggedAs(params, 'instance') }
@@ -85,7 +85,9 @@ function inOrder(world: World, overrides: Override[], capacity: Capacity): Overr
 }
 
 /** An on-demand VM has no spot request that could be tagged; EC2 refuses it for each offering. */
-function misfit(template: Params, capacity: Capacity): [string, string, number] | undefined {
+function misfit(world: World, template: Params, capacity: Capacity): [string, string, number] | undefined {
+  const refused = world.fleetRefuses[capacity]
+  if (refused) return [...refused, 0]
   if (capacity === 'spot' || !tagKinds(template).includes('spot-instances-request')) return undefined
   const message =
     'You cannot specify tags for Spot instances requests if there are no Spot instances requests being created by the request.'

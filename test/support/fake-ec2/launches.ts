@@ -153,5 +153,6 @@ function fingerprint({ ClientToken: _, ...params }: Params): string {
 }
 
 function reservation(world: World, vms: FakeVm[]): Xml {
-  return { reservationId: world.id('r'), instancesSet: vms.map((vm) => describeVm(world, vm)) }
+  const instancesSet = vms.map((vm) => describeVm(world, vm))
+  return { reservationId: world.id('r'), ownerId: world.account, instancesSet }
 }

@@ -13,7 +13,7 @@ export function describeInstances(world: World, params: Params): Xml {
   for (const vm of world.vms.values()) settle(vm)
   const visible = ids.length
     ? ids.map((id) => find(world, id))
-    : [...world.vms.values()].filter((vm) => vm.visible)
+    : [...world.vms.values()].filter((vm) => vm.visible && !vm.unlisted)
   const found = matching(visible, params, (vm) => ({
     tags: vm.tags,
     values: { 'instance-id': vm.id, 'instance-state-name': vm.state, 'instance-type': vm.type },
@@ -23,6 +23,7 @@ export function describeInstances(world: World, params: Params): Xml {
   return {
     reservationSet: found.slice(from, to).map((vm) => ({
       reservationId: `r-${vm.id.slice(2)}`,
+      ownerId: world.account,
       instancesSet: [describeVm(world, vm)],
     })),
     nextToken: to < found.length ? String(to) : undefined,
@@ -90,12 +91,13 @@ export function describeImages(world: World, params: Params): Xml {
     values: { name, state: 'available' },
   }))
   return {
-    imagesSet: found.map(({ id, name, rootDevice, createdAt }) => ({
+    imagesSet: found.map(({ id, name, rootDevice, createdAt, architecture = 'x86_64' }) => ({
       imageId: id,
       name,
       rootDeviceName: rootDevice || undefined,
       creationDate: createdAt,
       imageState: 'available',
+      architecture,
     })),
   }
 }
@@ -110,8 +112,12 @@ export function describeInstanceTypes(world: World, params: Params): Xml {
     )
   return {
     instanceTypeSet: names.map((name) => {
-      const { gpus, manufacturer = 'NVIDIA' } = world.types[name]!
-      return { instanceType: name, gpuInfo: gpus ? { gpus: [{ manufacturer, count: gpus }] } : undefined }
+      const { gpus, manufacturer = 'NVIDIA', architectures = ['x86_64'] } = world.types[name]!
+      return {
+        instanceType: name,
+        processorInfo: { supportedArchitectures: architectures },
+        gpuInfo: gpus ? { gpus: [{ manufacturer, count: gpus }] } : undefined,
+      }
     }),
   }
 }

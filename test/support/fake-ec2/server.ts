@@ -3,6 +3,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net'
 import { text } from 'node:stream/consumers'
 import {
+  callerIdentity,
   describeInstanceTypeOfferings,
   describeKeyPairs,
   describeSecurityGroups,
@@ -55,17 +56,28 @@ const actions: Record<string, (world: World, params: Params) => Xml> = {
  * - `drop`: the connection breaks before the effect
  * - `html`: what a gateway says when EC2 is not there
  * - `hang`: no answer, ever
+ * - `body`: whatever `body` holds, with 200 or `status`, as a portal or another service answers
+ * - `cut`: the call takes effect, the connection breaks in the middle of the answer
  */
 export interface Fault {
   action: string
-  kind: 'error' | 'lose_reply' | 'drop' | 'html' | 'hang'
+  kind: 'error' | 'lose_reply' | 'drop' | 'html' | 'hang' | 'body' | 'cut'
   code?: string
   message?: string
   status?: number
+  body?: string
   /** How many calls it hits; for ever when left out. */
   times?: number
   /** Lets so many calls pass first. */
   after?: number
+}
+
+/** As it was on the wire. */
+export interface Exchange {
+  action: string
+  request: string
+  status: number
+  answer: string
 }
 
 export interface FakeEc2 {
@@ -73,6 +85,8 @@ export interface FakeEc2 {
   world: World
   /** Every call, in order. */
   calls: { action: string; params: Params }[]
+  /** Handed every call as it came and every answer, of STS too. */
+  record?: (exchange: Exchange) => void
   faults: Fault[]
   /** Turns EC2's real rate limits on. */
   throttle(): void
@@ -103,26 +117,30 @@ export async function fakeEc2(now: () => number = Date.now): Promise<FakeEc2> {
   }
 
   async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const {
-      Action: action = '',
-      Version: _,
-      ...params
-    } = parseQuery(await text(request)) as Record<string, string>
+    const sent = await text(request)
+    const { Action: action = '', Version: _, ...params } = parseQuery(sent) as Record<string, string>
     self.calls.push({ action, params })
+    const reply = (status: number, answer: string) => {
+      self.record?.({ action, request: sent, status, answer })
+      const headers = { 'content-type': 'text/xml;charset=UTF-8', date: new Date(now()).toUTCString() }
+      response.writeHead(status, headers).end(answer)
+    }
     const fault = due(self.faults, action)
     if (fault?.kind === 'hang') return
     if (fault?.kind === 'drop') return void request.socket.destroy()
     if (fault?.kind === 'html')
       return void response.writeHead(502).end('<html><body>Bad Gateway</body></html>')
+    if (fault?.kind === 'body') return void response.writeHead(fault.status ?? 200).end(fault.body ?? '')
     try {
       if (fault?.kind === 'error') throw new Ec2Error(fault.code!, fault.message ?? fault.code!, fault.status)
       if (mayPass && !mayPass(action, now()))
         throw new Ec2Error('RequestLimitExceeded', 'Request limit exceeded.', 503)
+      const key = /Credential=([^/]+)/.exec(request.headers.authorization ?? '')?.[1] ?? ''
+      if (world.expiredKeys.has(key)) throw new Ec2Error('RequestExpired', 'Request has expired.')
+      if (action === 'GetCallerIdentity') return reply(200, toXml(callerIdentity(world)))
       const handle = actions[action]
       if (!handle)
         throw new Ec2Error('InvalidAction', `The action ${action} is not valid for this web service.`)
-      const key = /Credential=([^/]+)/.exec(request.headers.authorization ?? '')?.[1] ?? ''
-      if (world.expiredKeys.has(key)) throw new Ec2Error('RequestExpired', 'Request has expired.')
       if (world.denied.has(action))
         throw new Ec2Error('UnauthorizedOperation', `You are not authorized to perform: ec2:${action}`, 403)
       if (params['DryRun'] === 'true') {
@@ -133,13 +151,17 @@ export async function fakeEc2(now: () => number = Date.now): Promise<FakeEc2> {
         [`${action}Response`]: { requestId: 'request', ...(handle(world, params) as object) },
       })
       if (fault?.kind === 'lose_reply') return void request.socket.destroy()
-      response.writeHead(200, { 'content-type': 'text/xml;charset=UTF-8' }).end(body)
+      if (fault?.kind === 'cut') {
+        response.writeHead(200, { 'content-length': Buffer.byteLength(body) })
+        return void response.write(body.slice(0, body.length / 2), () => request.socket.destroy())
+      }
+      reply(200, body)
     } catch (error) {
       if (!(error instanceof Ec2Error)) throw error
       const body = {
         Response: { Errors: { Error: { Code: error.code, Message: error.message } }, RequestID: 'request' },
       }
-      response.writeHead(error.status, { 'content-type': 'text/xml;charset=UTF-8' }).end(toXml(body))
+      reply(error.status, toXml(body))
     }
   }
 

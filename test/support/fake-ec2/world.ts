@@ -18,6 +18,8 @@ export interface FakeVm {
   state: 'pending' | 'running' | 'shutting-down' | 'terminated'
   reason?: string
   visible: boolean
+  /** In no listing, although calls for its id know it. */
+  unlisted?: boolean
   protected: boolean
   console: string
   spotRequestId?: string
@@ -45,6 +47,8 @@ export interface FakeImage {
   owner: string
   rootDevice: string
   createdAt: string
+  /** x86_64 where nothing is said. */
+  architecture?: string
 }
 
 /** What a token was used for: the same again gives the same answer, anything else is refused. */
@@ -78,6 +82,8 @@ export function createWorld(now: () => number) {
         createdAt: '2026-02-01T00:00:00Z',
       },
     ] as FakeImage[],
+    /** Of the caller, and of everything there is. */
+    account: '123456789012',
     /** SSM parameters. */
     parameters: { '/agent/image': 'ami-2' } as Record<string, string>,
     /** GPUs by instance type. */
@@ -87,7 +93,8 @@ export function createWorld(now: () => number) {
       'g5.12xlarge': { gpus: 4 },
       'g4dn.12xlarge': { gpus: 4 },
       'g4ad.xlarge': { gpus: 1, manufacturer: 'AMD' },
-    } as Record<string, { gpus?: number; manufacturer?: string }>,
+      'm7g.large': { architectures: ['arm64'] },
+    } as Record<string, { gpus?: number; manufacturer?: string; architectures?: string[] }>,
     /** Zone by subnet; a launch that names none gets the first. */
     subnets: { 'subnet-a': 'us-west-2a', 'subnet-b': 'us-west-2b' } as Record<string, string>,
     /** Access keys of sessions that are over. */
@@ -108,6 +115,8 @@ export function createWorld(now: () => number) {
     spotPrice: 0.4,
     /** VMs of a kind the account may have. */
     quota: {} as Partial<Record<Capacity, number>>,
+    /** Code and message with which a fleet refuses each offering of a kind. */
+    fleetRefuses: {} as Partial<Record<Capacity, [code: string, message: string]>>,
     /** New VMs are in no answer but that of their launch. */
     hideNewVms: false,
     /** VMs are described as verbosely as EC2 does. */

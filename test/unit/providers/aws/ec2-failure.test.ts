@@ -57,6 +57,12 @@ const expected: Record<FailureClass, string[]> = {
     'ExpiredTokenException',
     'CredentialsProviderError',
     'TokenProviderError',
+    'AuthFailure.ServiceLinkedRoleCreationNotPermitted',
+    'NotAuthorized',
+    'AccountDisabled',
+    'InvalidSignatureException',
+    'RequestTimeTooSkewed',
+    'ProfileWithoutCredentials',
     'Blocked',
   ],
   config: [
@@ -76,6 +82,7 @@ const expected: Record<FailureClass, string[]> = {
     'VPCIdNotSpecified',
     'InvalidIAMInstanceProfileArn.Malformed',
     'OperationNotPermitted',
+    'UnknownRegion',
   ],
   transient: [
     'InternalError',
@@ -84,6 +91,8 @@ const expected: Record<FailureClass, string[]> = {
     'Unavailable',
     'RequestTimeout',
     'TimeoutError',
+    'NotFromEc2',
+    'ENOTFOUND',
     'InvalidInstanceID.NotFound',
   ],
 }
@@ -116,6 +125,21 @@ describe('a code the table does not know', () => {
     ['MissingParameter', 400, 'config'],
     ['InvalidSomething', 503, 'transient'],
     ['Surprise', 400, 'config'],
+    ['Surprise', 401, 'auth'],
+    ['Surprise', 403, 'auth'],
+    ['AuthFailure.Surprise', 400, 'auth'],
+    ['RequestLimitExceeded.Surprise', 400, 'throttle'],
+    ['VcpuLimitExceeded.Surprise', 400, 'quota'],
+    ['Server.InsufficientInstanceCapacity', 400, 'capacity'],
+    ['Client.InternalError', 400, 'transient'],
+    ['ResourceCountExceeded', 400, 'quota'],
+    ['KMSKeyNotAccessibleFault', 400, 'config'],
+    ['Client.InvalidKMSKey.InvalidState', 400, 'config'],
+    ['ECONNRESET', 200, 'transient'],
+    ['EPROTO', 200, 'transient'],
+    ['SyntaxError', 200, 'transient'],
+    ['Error', 204, 'transient'],
+    ['DEPTH_ZERO_SELF_SIGNED_CERT', undefined, 'transient'],
     ['Surprise', 429, 'throttle'],
     ['Surprise', 500, 'transient'],
     ['Unknown', 502, 'transient'],
@@ -125,6 +149,62 @@ describe('a code the table does not know', () => {
     expect(ec2Failure(sdkError(code, status), 'x').class).toBe(treated)
   })
 })
+
+describe('a refusal that nobody knows', () => {
+  const told = (code: string, status?: number) => ec2Failure(sdkError(code, status), 'x').problem
+
+  it.each([400, 403, 404, 413])('with HTTP %i is told as unknown, with where to look it up', (status) => {
+    const { message, remedy } = told('Surprise', status)
+    expect(message).toContain('does not know')
+    expect(remedy).toContain('up Surprise in https://docs.aws.amazon.com')
+    expect(remedy).not.toMatch(/nothing to do/i)
+  })
+
+  it.each(['Surprise', 'AccountOnHold', 'toString'])('%s is decided when it stands in an answer', (code) => {
+    const found = refusal(code, 'why', 'launch')
+    expect(found.class).toBe('config')
+    expect(found.problem.message).toContain('does not know')
+  })
+
+  it.each([
+    ['DEPTH_ZERO_SELF_SIGNED_CERT', 'NODE_EXTRA_CA_CERTS'],
+    ['UNABLE_TO_VERIFY_LEAF_SIGNATURE', 'NODE_EXTRA_CA_CERTS'],
+    ['CERT_HAS_EXPIRED', 'NODE_EXTRA_CA_CERTS'],
+    ['ERR_INVALID_URL', 'AWS_ENDPOINT_URL'],
+    ['ENOTFOUND', 'name servers'],
+  ])('%s has a remedy: what does not pass by itself is not waited for', (code, words) => {
+    expect(told(code).remedy).toContain(words)
+  })
+
+  it.each(['ECONNRESET', 'ETIMEDOUT', 'EAI_AGAIN'])('%s passes', (code) => {
+    expect(told(code).remedy).toMatch(/^Nothing to do/)
+  })
+})
+
+describe('a service-linked role that is missing', () => {
+  const code = 'AuthFailure.ServiceLinkedRoleCreationNotPermitted'
+
+  it.each([
+    ['the service-linked role for EC2 Spot Instances', 'spot.amazonaws.com'],
+    ['the service-linked role for EC2 Fleet', 'ec2fleet.amazonaws.com'],
+  ])('is told with the command that makes %s', (role, service) => {
+    const message = `The provided credentials do not have permission to create ${role}.`
+    for (const found of [ec2Failure(sdkError(code, 403, message), 'x'), refusal(code, message, 'x')]) {
+      expect(found.class).toBe('auth')
+      expect(found.problem.remedy).toContain(
+        `\`aws iam create-service-linked-role --aws-service-name ${service}\``,
+      )
+      expect(found.problem.remedy).toContain('iam:CreateServiceLinkedRole')
+    }
+  })
+})
+
+it.each(['KMSKeyNotAccessible', 'Client.InvalidKMSKey.InvalidState', 'InvalidKMSKey.NotFound'])(
+  '%s is about KMS',
+  (code) => {
+    expect(refusal(code, 'no', 'x').problem.remedy).toContain('kms:CreateGrant')
+  },
+)
 
 describe('a failure', () => {
   it('says what could not be done, by which code, and what to do', () => {

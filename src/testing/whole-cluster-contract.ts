@@ -1,0 +1,163 @@
+// Clauses about members that a provider may leave out: instances found by id, traces and instances of a whole cluster.
+
+import { randomUUID } from 'node:crypto'
+import { describe, expect } from 'vitest'
+import type { Ownership } from '../providers/index.ts'
+import { type Clause, eventually } from './clauses.ts'
+import type { Ability, ProviderHarness } from './provider-harness.ts'
+
+/** To be called where `clause` was made. `current`: the harness of the running clause. */
+export function describeWholeCluster(clause: Clause<Ability>, current: () => ProviderHarness): void {
+  /** The id of one instance launched for this owner, once a listing of its pool shows it. */
+  async function launched(owner: Ownership): Promise<string> {
+    const harness = current()
+    const provider = await harness.open(owner)
+    const { instances } = await provider.launch(harness.order(1, owner))
+    await eventually(async () => (await provider.list()).instances).toHaveLength(1)
+    return instances[0]!.id
+  }
+
+  const otherPool = ({ owner }: ProviderHarness) => ({ ...owner, pool: `${owner.pool}-other` })
+  const otherCluster = ({ owner }: ProviderHarness) => ({ ...owner, clusterId: randomUUID() })
+
+  describe('find', () => {
+    clause('finds instances of its cluster by id, of whatever pool, and no others', ['find'], async () => {
+      const harness = current()
+      const mine = await launched(harness.owner)
+      const theirs = await launched(otherPool(harness))
+      const strangers = await launched(otherCluster(harness))
+      const found = await harness.provider.find!([mine, theirs, strangers, harness.unknownId])
+      expect(found).toMatchObject({ complete: true, problems: [] })
+      const pools = new Map(found.instances.map(({ id, pool }) => [id, pool]))
+      expect(pools).toEqual(
+        new Map([
+          [mine, harness.owner.pool],
+          [theirs, otherPool(harness).pool],
+        ]),
+      )
+    })
+
+    clause('finds nothing, completely, when no id is given or none is known', ['find'], async () => {
+      const { provider, unknownId } = current()
+      for (const ids of [[], [unknownId]])
+        expect(await provider.find!(ids)).toMatchObject({ instances: [], complete: true, problems: [] })
+    })
+
+    clause(
+      'says that it is not complete, and why, when asking failed',
+      ['find', 'broken_listing'],
+      async () => {
+        const harness = current()
+        harness.breakListing!()
+        const found = await harness.provider.find!([harness.unknownId])
+        expect(found.complete).toBe(false)
+        expect(found.problems).not.toEqual([])
+      },
+    )
+
+    clause('is given up when it is aborted', ['find'], async () => {
+      const aborted = AbortSignal.abort(new Error('stopped'))
+      const { provider, unknownId } = current()
+      await expect(provider.find!([unknownId], aborted)).rejects.toThrow('stopped')
+    })
+
+    clause(
+      'tells the account, with instances, without them, and without ids',
+      ['find', 'account'],
+      async () => {
+        const harness = current()
+        const id = await launched(harness.owner)
+        for (const ids of [[id], [harness.unknownId], []])
+          expect((await harness.provider.find!(ids)).account).toBe(harness.account)
+        expect((await harness.provider.list()).account).toBe(harness.account)
+      },
+    )
+
+    clause('tells the other account once the credentials are of one', ['find', 'account'], async () => {
+      const harness = current()
+      const other = await harness.changeAccount!()
+      expect(other).not.toBe(harness.account)
+      expect((await harness.provider.find!([harness.unknownId])).account).toBe(other)
+    })
+
+    clause("tells when the cloud answered, by the cloud's clock", ['find', 'cloud_time'], async () => {
+      const { provider, unknownId } = current()
+      for (const { at } of [await provider.list(), await provider.find!([unknownId])])
+        expect(Math.abs(at! - Date.now())).toBeLessThan(60_000)
+    })
+  })
+
+  describe('traces of the cluster', () => {
+    clause('are none in an empty cloud, nor are those of another cluster', ['traces'], async () => {
+      const harness = current()
+      await launched(otherCluster(harness))
+      expect(await harness.provider.hasTraces!()).toBe(false)
+    })
+
+    clause('are instances of any pool', ['traces'], async () => {
+      const harness = current()
+      await launched(otherPool(harness))
+      expect(await harness.provider.hasTraces!()).toBe(true)
+    })
+
+    clause('are not denied when the cloud cannot be asked', ['traces', 'broken_listing'], async () => {
+      const harness = current()
+      harness.breakListing!()
+      await expect(harness.provider.hasTraces!()).rejects.toThrow(/\w/)
+    })
+  })
+
+  describe('a whole cluster', () => {
+    clause('is at the location that its providers name', ['clusters'], async () => {
+      const harness = current()
+      const again = await harness.open(otherPool(harness))
+      expect(again.location).toEqual(harness.provider.location)
+      for (const value of Object.values(harness.provider.location ?? {})) expect(value).toMatch(/\S/)
+    })
+
+    clause(
+      'is listed and found with the pool of each instance, without other clusters',
+      ['clusters'],
+      async () => {
+        const harness = current()
+        const pools = [harness.owner, otherPool(harness)]
+        const ids: string[] = []
+        for (const owner of pools) ids.push(await launched(owner))
+        const strangers = await launched(otherCluster(harness))
+        const cluster = await harness.openCluster!(harness.owner.clusterId)
+        const expected = new Map(ids.map((id, index) => [id, pools[index]!.pool]))
+        for (const { instances, complete } of [
+          await cluster.list(),
+          await cluster.find([...ids, strangers]),
+        ]) {
+          expect(complete).toBe(true)
+          expect(new Map(instances.map(({ id, pool }) => [id, pool]))).toEqual(expected)
+        }
+        await cluster.close()
+      },
+    )
+
+    clause(
+      'terminates instances of any of its pools, and refuses those of others',
+      ['clusters'],
+      async () => {
+        const harness = current()
+        const mine = [await launched(harness.owner), await launched(otherPool(harness))]
+        const strangers = await launched(otherCluster(harness))
+        const cluster = await harness.openCluster!(harness.owner.clusterId)
+        const result = await cluster.terminate([...mine, strangers])
+        expect(result.terminated.sort()).toEqual(mine.toSorted())
+        expect(result.failures).toMatchObject([{ id: strangers, problem: { code: 'PROVIDER_NOT_OURS' } }])
+        await cluster.close()
+      },
+    )
+
+    clause('refuses instances that carry no tags of ours', ['clusters', 'foreign_vms'], async () => {
+      const harness = current()
+      const id = await harness.foreignVm!()
+      const cluster = await harness.openCluster!(harness.owner.clusterId)
+      expect(await cluster.terminate([id])).toMatchObject({ terminated: [], failures: [{ id }] })
+      await cluster.close()
+    })
+  })
+}
