@@ -79,6 +79,7 @@ export async function startBenchPool(
     {
       pool: owner.pool,
       owner,
+      ownWriters: new Set([owner.writerId]),
       provider,
       demand: source,
       clock: systemClock,

@@ -146,7 +146,7 @@ export async function listVms(run: PoolRun): Promise<boolean> {
     )
     const starting = [...memory.tracks.values()].filter(({ state }) => state === 'starting')
     const lost = observeListing(memory, listing, startedAt, run.now(), {
-      writerId: deps.owner.writerId,
+      ownWriters: deps.ownWriters,
       visibility: settings.visibility,
       maxWordAge: settings.policy.maxSnapshotAge,
       slotsOf: (instance) => slotsOf(instance, settings.offerings),
@@ -187,7 +187,7 @@ function lament(run: PoolRun, lost: Track[]): void {
 }
 
 export interface ListingRules {
-  writerId: string
+  ownWriters: ReadonlySet<string>
   /** Milliseconds for which a VM may be missing although it exists. */
   visibility: number
   /** Milliseconds for which the master's word counts that an agent is connected. */
@@ -209,7 +209,7 @@ export function observeListing(
   const foreign = new Map<string, string>()
   for (const instance of listing.instances) {
     shown.add(instance.id)
-    if (!isOurs(memory, instance, rules.writerId)) {
+    if (!isOurs(memory, instance, rules.ownWriters)) {
       if (isLive(instance)) foreign.set(instance.id, instance.writerId ?? unknownWriter)
       continue
     }
@@ -227,8 +227,12 @@ export function observeListing(
 }
 
 /** Ours by tags is what the provider lists; ours to touch is what this writer launched, or a person gave us. */
-function isOurs(memory: PoolMemory, { writerId }: Instance, us: string): boolean {
-  return writerId === us || memory.adopted.has(writerId ?? unknownWriter)
+function isOurs(
+  memory: PoolMemory,
+  { writerId = unknownWriter }: Instance,
+  own: ReadonlySet<string>,
+): boolean {
+  return own.has(writerId) || memory.adopted.has(writerId)
 }
 
 function see(memory: PoolMemory, instance: Instance, now: number, { slotsOf }: ListingRules): Track {

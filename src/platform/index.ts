@@ -15,6 +15,14 @@ export { createLogger, type LogFormat, type LogLevel, redact, tellProblems } fro
 export { askMetadata, type MetadataOptions, neededValue, unavailable } from './metadata-server.ts'
 export { createPrometheusMetrics, type PrometheusMetrics } from './metrics.ts'
 export { nearest } from './nearest.ts'
+export {
+  assertOwnFolder,
+  openPlainFile,
+  readPlainFile,
+  syncFolderOf,
+  type TrustedUsers,
+  trustedUsers,
+} from './own-files.ts'
 export type { Clock, Handler, Journal, JournalRecord, Logger, Metrics, UpgradeHandler } from './ports.ts'
 export {
   type GatedProcess,

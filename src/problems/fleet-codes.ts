@@ -222,6 +222,27 @@ export const fleetCodes = {
     meaning: 'The provisioner keeps what it must not forget in state_dir, and cannot make it or write there.',
     remedy: 'Let state_dir name a folder that this user can make and write to, on a disk with room.',
   },
+  STATE_DIR_UNSAFE: {
+    severity: 'error',
+    exit: 1,
+    meaning:
+      '`state_dir` or a file in it belongs to another user, can be written by others, or is a link or a device: somebody else could have put it there.',
+    remedy: 'Name a folder in state_dir that belongs to the user of the provisioner, with mode 0700.',
+  },
+  IDENTITY_UNUSABLE: {
+    severity: 'error',
+    exit: 1,
+    meaning:
+      'A file in state_dir that holds an id of this provisioner is empty, damaged or cannot be read, and is never replaced by a new one without a person.',
+    remedy: 'Restore the file from a backup.',
+  },
+  CLUSTER_ID_LOST: {
+    severity: 'error',
+    exit: 1,
+    meaning:
+      'The folder in `state_dir` has been used before, but its file `cluster-id` is gone: with a new id every instance launched before would be forgotten.',
+    remedy: 'Restore the file `cluster-id` in state_dir, or set `cluster_id` in the configuration.',
+  },
 } as const satisfies Record<string, CodeInfo>
 
 export type FleetCode = keyof typeof fleetCodes

@@ -10,6 +10,7 @@ import {
   checkCertificate,
   checkCloud,
   checkDemand,
+  checkIdentity,
   checkMaster,
   rowsOf,
 } from './check-rows.ts'
@@ -42,7 +43,8 @@ export async function checkAll(options: CheckOptions): Promise<CheckRow[]> {
     checkPools(config, pools, options),
   ])
   const found = passed(file, `${pools.length} pool${pools.length === 1 ? '' : 's'} to launch`)
-  return [found, ...faults, ...checkCertificate(config, clock.now()), ...demand, ...rows.flat()]
+  const identity = checkIdentity(config, providers)
+  return [found, ...faults, ...identity, ...checkCertificate(config, clock.now()), ...demand, ...rows.flat()]
 }
 
 async function checkPools(

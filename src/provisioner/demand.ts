@@ -3,7 +3,7 @@
 import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
 import type { ProvidedPool } from '../agent-setup/index.ts'
-import type { DemandConfig, MasterConfig, PoolConfig } from '../config/index.ts'
+import { clusterIdPattern, type DemandConfig, type MasterConfig, type PoolConfig } from '../config/index.ts'
 import {
   builtInDemand,
   type DemandSource,
@@ -27,8 +27,8 @@ import { type AnyProvider, definitionOf } from '../providers/index.ts'
 import { type Agent, createMaster, holdPlaceholder, type Master, openKeeper } from '../standalone/index.ts'
 import type { MasterCertificate } from './certificate.ts'
 import type { JoinedAgent } from './fleet-rows.ts'
+import { type Identity, knownClusterId } from './identity.ts'
 import { isProvided } from './prepare.ts'
-import { type Identity, knownClusterId } from './state.ts'
 
 export interface DemandContext {
   config: MasterConfig
@@ -250,7 +250,7 @@ export async function learnClusterId(context: SourceContext): Promise<string | u
   const source = sourceOf(context)
   try {
     const { clusterId } = await source.facts()
-    return /^[a-z0-9](?:[a-z0-9_-]{0,61}[a-z0-9])?$/.test(clusterId) ? clusterId : undefined
+    return clusterIdPattern.test(clusterId) ? clusterId : undefined
   } catch (error) {
     const [found] = error instanceof ProvisionError ? error.problems : []
     if (!found || !passing.includes(found.code)) throw error

@@ -61,6 +61,8 @@ export interface StartPools {
   /** Every kind of provider there is. */
   providers: readonly AnyProvider[]
   plans: PoolPlans
+  /** See `PoolDeps`. */
+  ownWriters: ReadonlySet<string>
   stateDir: string
   demand: DemandSource
   env: Readonly<Record<string, string | undefined>>
@@ -174,6 +176,7 @@ export interface RunPoolOptions {
   /** As it is now: a renewed certificate and a changed configuration change it. */
   plan: () => ReadyPlan
   owner: Ownership
+  ownWriters: ReadonlySet<string>
   stateDir: string
   env: Readonly<Record<string, string | undefined>>
   providers: readonly AnyProvider[]

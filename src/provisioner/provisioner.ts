@@ -12,12 +12,13 @@ import { type Configuration, createConfiguration, type Reloaded } from './config
 import { learnClusterId, type OpenedDemand, openDemand } from './demand.ts'
 import { type Doors, openDoors } from './endpoints.ts'
 import { fleetRows, joinedAgents } from './fleet-rows.ts'
+import { ensureIdentity, type Identity } from './identity.ts'
 import { createOrders, type Orders } from './orders.ts'
 import { dialledHosts, giveToNewVms, openPlans, type PoolPlans } from './plans.ts'
 import { createRunningPools, type PoolsStatus, type RunningPools } from './pools.ts'
 import { isProvided } from './prepare.ts'
 import { snapshotFileOf } from './snapshot-file.ts'
-import { ensureIdentity, holdLock } from './state.ts'
+import { holdLock } from './state.ts'
 import { openTelemetry, readDecisions, type Telemetry, tellEvent } from './telemetry.ts'
 
 export interface ProvisionerOptions {
@@ -121,6 +122,7 @@ type Undo = () => void | Promise<void>
 
 /** What is open from the start to the stop. */
 interface Opened {
+  identity: Identity
   configuration: Configuration
   plans: PoolPlans
   telemetry: Telemetry
@@ -147,11 +149,9 @@ async function open(
   undo.push(holdLock(config.state_dir, clock, logger, () => options.onLockLost?.()))
   const certificate = openCertificate(options)
   const configuration = createConfiguration(config, options)
-  const { clusterId, writerId } = ensureIdentity(
-    config,
-    options.demand ? undefined : await learnClusterId(options),
-  )
-  const identity = { clusterId, writerId }
+  const learned = options.demand ? undefined : await learnClusterId(options)
+  const identity = ensureIdentity(config, { providers: options.providers, learned })
+  const { clusterId, writerId } = identity
   const { plans, problems } = await openPlans({
     config: configuration.current,
     certificate: certificate.current,
@@ -196,13 +196,21 @@ async function open(
   const onPlanned = running.certificateChanged
   certificate.subscribe((renewed) => void giveToNewVms(renewed, { plans, onPlanned, logger }))
   undo.push(certificate.watch())
-  return { configuration, plans, telemetry, demand, doors }
+  return { identity, configuration, plans, telemetry, demand, doors }
 }
 
 /** The loops of the pools. Throws the first failure when none can be run. */
 async function run(
   options: ProvisionerOptions,
-  { provisioner, running, undo, plans, telemetry, demand }: Omit<Opening, 'startedAt' | 'orders'> & Opened,
+  {
+    provisioner,
+    running,
+    undo,
+    identity,
+    plans,
+    telemetry,
+    demand,
+  }: Omit<Opening, 'startedAt' | 'orders'> & Opened,
 ): Promise<void> {
   const { config, logger, onChange = () => {} } = options
   function onEvent(event: FleetEvent): void {
@@ -225,7 +233,8 @@ async function run(
   undo.push(end)
   const { state_dir: stateDir } = config
   const { metrics } = telemetry
-  await running.start({ ...options, plans, stateDir, demand: demand.source, onEvent, metrics })
+  const { ownWriters } = identity
+  await running.start({ ...options, plans, ownWriters, stateDir, demand: demand.source, onEvent, metrics })
   undo.push(demand.onAgent?.(onChange) ?? (() => {}))
 }
 

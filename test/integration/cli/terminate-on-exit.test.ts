@@ -21,6 +21,7 @@ beforeEach(async () => {
   writeFileSync(
     join(cluster.dir, 'master.yaml'),
     `port: ${cluster.port}
+cluster_id: ${cluster.id}
 security: {tls: {cert: chain.crt, key: server.key}}
 resource_pools:
   - pool_name: gpu
