@@ -1,10 +1,11 @@
 // A journal as a file: one checked line a record, on the disk before it counts, whole or set aside after a crash.
-import { copyFileSync, existsSync, readFileSync, renameSync } from 'node:fs'
+import { constants, copyFileSync, renameSync } from 'node:fs'
 import { type FileHandle, mkdir, open } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { crc32 } from 'node:zlib'
 import { type Problem, ProvisionError, problem } from '../problems/index.ts'
 import { writeFileAtomic } from './files.ts'
+import { readPlainFile, syncFolderOf } from './own-files.ts'
 import type { Journal, JournalRecord } from './ports.ts'
 
 export interface JournalFile extends Journal {
@@ -40,11 +41,15 @@ export async function openJournal(file: string, kind: string, now: number): Prom
     await mkdir(dirname(file), { recursive: true, mode: 0o700 })
     const { records, problems, whole } = readRecords(file, kind, now)
     if (!whole) writeFileAtomic(file, fileOf(kind, records))
-    await syncFolder(file)
-    return { journal: createJournal(file, kind, await open(file, 'a', 0o600)), records, problems }
+    syncFolderOf(file)
+    return { journal: createJournal(file, kind, await openToAppend(file)), records, problems }
   } catch (cause) {
     throw new ProvisionError(problem('JOURNAL_UNUSABLE', `${file}: ${(cause as Error).message}`, { cause }))
   }
+}
+
+function openToAppend(file: string): Promise<FileHandle> {
+  return open(file, constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | constants.O_NOFOLLOW, 0o600)
 }
 
 function createJournal(file: string, kind: string, opened: FileHandle): JournalFile {
@@ -87,13 +92,13 @@ function createJournal(file: string, kind: string, opened: FileHandle): JournalF
       }),
     read: async () => {
       await working
-      return parse(readFileSync(file, 'utf8'), kind).records
+      return parse(readPlainFile(file) ?? '', kind).records
     },
     rewrite: (records) =>
       then(async () => {
         writeFileAtomic(file, fileOf(kind, records))
-        await syncFolder(file)
-        const next = await open(file, 'a', 0o600)
+        syncFolderOf(file)
+        const next = await openToAppend(file)
         await handle.close().catch(() => {})
         handle = next
         broken = undefined
@@ -115,8 +120,8 @@ interface Found extends Pick<OpenedJournal, 'records' | 'problems'> {
 }
 
 function readRecords(file: string, kind: string, now: number): Found {
-  if (!existsSync(file)) return { records: [], problems: [], whole: false }
-  const text = readFileSync(file, 'utf8')
+  const text = readPlainFile(file)
+  if (text === undefined) return { records: [], problems: [], whole: false }
   const { records, bad, ours } = parse(text, kind)
   // A crash can take just the last line end: nothing is lost, but the next record must not stick to this one.
   if (ours && bad === 0) return { records, problems: [], whole: text.endsWith('\n') }
@@ -165,11 +170,4 @@ function recordOf(line: string): JournalRecord | undefined {
 
 function checksum(text: string): string {
   return crc32(text).toString(16).padStart(8, '0')
-}
-
-/** A new name is on the disk only once its folder is. */
-async function syncFolder(file: string): Promise<void> {
-  const folder = await open(dirname(file), 'r')
-  await folder.sync()
-  await folder.close()
 }

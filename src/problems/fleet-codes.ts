@@ -213,8 +213,10 @@ export const fleetCodes = {
   LOCK_HELD: {
     severity: 'error',
     exit: 1,
-    meaning: 'Another provisioner on this machine works with the same state_dir.',
-    remedy: 'Stop it, or give this one a state_dir and a cluster_id of its own.',
+    meaning:
+      'Another provisioner works with the same state_dir, or did so less than a minute ago on another machine.',
+    remedy:
+      'Stop it, or give this one a state_dir and a cluster_id of its own. Where it is surely gone, wait a minute.',
   },
   STATE_DIR_UNUSABLE: {
     severity: 'error',

@@ -18,7 +18,7 @@ import { dialledHosts, giveToNewVms, openPlans, type PoolPlans } from './plans.t
 import { createRunningPools, type PoolsStatus, type RunningPools } from './pools.ts'
 import { isProvided } from './prepare.ts'
 import { snapshotFileOf } from './snapshot-file.ts'
-import { holdLock } from './state.ts'
+import { holdStateFolder } from './state.ts'
 import { openTelemetry, readDecisions, type Telemetry, tellEvent } from './telemetry.ts'
 
 export interface ProvisionerOptions {
@@ -146,7 +146,8 @@ async function open(
   { provisioner, orders, running, startedAt, undo }: Opening,
 ): Promise<Opened> {
   const { config, version, clock, logger } = options
-  undo.push(holdLock(config.state_dir, clock, logger, () => options.onLockLost?.()))
+  const { state_dir: stateDir } = config
+  undo.push(await holdStateFolder({ ...options, stateDir, onLost: () => options.onLockLost?.() }))
   const certificate = openCertificate(options)
   const configuration = createConfiguration(config, options)
   const learned = options.demand ? undefined : await learnClusterId(options)
