@@ -231,6 +231,13 @@ export const fleetCodes = {
       '`state_dir` or a file in it belongs to another user, can be written by others, or is a link or a device: somebody else could have put it there.',
     remedy: 'Name a folder in state_dir that belongs to the user of the provisioner, with mode 0700.',
   },
+  STATE_FOREIGN: {
+    severity: 'error',
+    exit: 1,
+    meaning:
+      'A journal in state_dir was written for another cluster, for another pool, or by another provisioner.',
+    remedy: 'Restore the journal of this provisioner, or move the file out of state_dir.',
+  },
   IDENTITY_UNUSABLE: {
     severity: 'error',
     exit: 1,

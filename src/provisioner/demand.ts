@@ -86,7 +86,9 @@ async function openBuiltInDemand(context: DemandContext): Promise<OpenedDemand> 
   const clientCa =
     client_ca && readClientCa(client_ca, { file: config.file, path: 'resource_manager.client_ca' })
   const token = loadToken(join(config.state_dir, 'token'))
-  const keeper = await openKeeper({ file: join(config.state_dir, 'master.journal'), clock, logger })
+  const { clusterId: cluster, provisionerId: writer } = context.identity
+  const file = join(config.state_dir, 'master.journal')
+  const keeper = await openKeeper({ file, owner: { cluster, writer }, clock, logger })
   tellProblems(logger, keeper.problems)
   const master = createMaster({
     ...context,

@@ -3,12 +3,14 @@ import { randomBytes, randomUUID } from 'node:crypto'
 import { existsSync, readdirSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { clusterIdPattern, type MasterConfig } from '../config/index.ts'
-import { readPlainFile, syncFolderOf, writeFileAtomic } from '../platform/index.ts'
+import { journalOwnerOf, readPlainFile, syncFolderOf, writeFileAtomic } from '../platform/index.ts'
 import { type Problem, ProvisionError, problem } from '../problems/index.ts'
 import { type AnyProvider, definitionOf, type Ownership } from '../providers/index.ts'
 
 export interface Identity {
   clusterId: string
+  /** Of this state folder: the same over all starts. */
+  provisionerId: string
   /** Of this start: a copy of `state_dir` that is started elsewhere gets another one. New instances are tagged with it. */
   writerId: string
   /** This one, those of earlier starts, and the one without a start's part, which earlier versions used. */
@@ -40,7 +42,7 @@ export function ensureIdentity(
     if (found) throw new ProvisionError(found)
   }
   const clusterId = known ?? remember(config, 'cluster-id', learned ?? randomUUID())
-  const id = writerIdOf(config) ?? remember(config, 'writer-id', randomUUID())
+  const id = writerIdOf(config) ?? remember(config, 'writer-id', newWriterId(config))
   const incarnation = randomBytes(4).toString('hex')
   const incarnations = [...incarnationsOf(config), incarnation].slice(-mostIncarnations)
   remember(config, 'incarnations', incarnations.join('\n'))
@@ -52,7 +54,12 @@ export function peekIdentity(config: MasterConfig): Identity {
   const [clusterId, writerId] = [knownClusterId, writerIdOf].map((ask) => orUndefined(() => ask(config)))
   const incarnations = orUndefined(() => incarnationsOf(config)) ?? []
   if (writerId === undefined)
-    return { clusterId: clusterId ?? notYet, writerId: notYet, ownWriters: new Set() }
+    return {
+      clusterId: clusterId ?? notYet,
+      provisionerId: notYet,
+      writerId: notYet,
+      ownWriters: new Set(),
+    }
   return identityOf(clusterId ?? notYet, writerId, [...incarnations, exampleIncarnation])
 }
 
@@ -72,7 +79,7 @@ export function ownerOf({ clusterId, writerId }: Identity, pool: string): Owners
 
 function identityOf(clusterId: string, id: string, incarnations: string[]): Identity {
   const writers = incarnations.map((incarnation) => `${id}-${incarnation}`)
-  return { clusterId, writerId: writers.at(-1)!, ownWriters: new Set([id, ...writers]) }
+  return { clusterId, provisionerId: id, writerId: writers.at(-1)!, ownWriters: new Set([id, ...writers]) }
 }
 
 /** undefined before the first start of a configuration without `cluster_id`. Throws IDENTITY_UNUSABLE. */
@@ -85,7 +92,32 @@ export function knownClusterId(config: MasterConfig): string | undefined {
 
 /** The id of this state folder, which stays the same over all starts; undefined before the first. Throws IDENTITY_UNUSABLE. */
 export function writerIdOf(config: MasterConfig): string | undefined {
-  return recall(config, 'writer-id', writerPattern, asForeign)
+  return recall(config, 'writer-id', writerPattern, wayToWriter(config))
+}
+
+/** The journals know it, too: with another id they would be those of a stranger. */
+function newWriterId(config: MasterConfig): string {
+  const file = join(config.state_dir, 'writer-id')
+  const writer = writerInJournals(config)
+  if (writer !== undefined)
+    throw unusable(
+      file,
+      `is missing, and the journals beside it are of provisioner ${writer}`,
+      wayToWriter(config),
+    )
+  return randomUUID()
+}
+
+function wayToWriter(config: MasterConfig): string {
+  const writer = writerInJournals(config)
+  return writer === undefined
+    ? asForeign
+    : `write it again: echo ${writer} > ${join(config.state_dir, 'writer-id')}`
+}
+
+function writerInJournals(config: MasterConfig): string | undefined {
+  const writers = tracesOf(config).map((file) => journalOwnerOf(file)?.writer)
+  return writers.find((writer) => writer !== undefined && writerPattern.test(writer))
 }
 
 const asForeign =
@@ -123,8 +155,8 @@ export function identityProblems(config: MasterConfig, providers: readonly AnyPr
 }
 
 function lostOrMissing(config: MasterConfig, providers: readonly AnyProvider[]): Problem | undefined {
-  const [trace] = tracesOf(config)
-  if (trace !== undefined) return lost(config, trace)
+  const traces = tracesOf(config)
+  if (traces.length > 0) return lost(config, traces)
   const inCloud = config.resource_pools.filter(
     ({ provider }) => provider && !definitionOf(providers, provider).onThisMachine,
   )
@@ -144,13 +176,18 @@ function missing({ file }: MasterConfig, pool: string): Problem {
   )
 }
 
-function lost({ file, state_dir }: MasterConfig, trace: string): Problem {
+function lost({ file, state_dir }: MasterConfig, traces: string[]): Problem {
+  const [trace] = traces
+  const [owner] = traces.flatMap((path) => journalOwnerOf(path) ?? [])
+  const line = owner
+    ? `the line cluster_id: ${owner.cluster}, which its journal names`
+    : 'cluster_id with the id that the tags of the instances name'
   const idFile = join(state_dir, 'cluster-id')
   return problem(
     'CLUSTER_ID_LOST',
     `${idFile} is missing beside ${trace}: a provisioner has run with this state_dir under an id that is not known any more`,
     {
-      remedy: `Restore ${idFile}, or set cluster_id in ${resolve(file)} to the id that the tags of the instances name. If there are no instances, remove ${state_dir}.`,
+      remedy: `Restore ${idFile}, or add to ${resolve(file)} ${line}. If there are no instances, remove ${state_dir}.`,
     },
   )
 }

@@ -19,6 +19,7 @@ import {
   type Metrics,
   openJournal,
   tellProblems,
+  wallTime,
 } from '../platform/index.ts'
 import { type Problem, ProvisionError, problem } from '../problems/index.ts'
 import { type AnyProvider, definitionOf, type Ownership, type Provider } from '../providers/index.ts'
@@ -61,6 +62,8 @@ export interface StartPools {
   /** Every kind of provider there is. */
   providers: readonly AnyProvider[]
   plans: PoolPlans
+  /** See `Identity`. */
+  provisionerId: string
   /** See `PoolDeps`. */
   ownWriters: ReadonlySet<string>
   stateDir: string
@@ -176,6 +179,7 @@ export interface RunPoolOptions {
   /** As it is now: a renewed certificate and a changed configuration change it. */
   plan: () => ReadyPlan
   owner: Ownership
+  provisionerId: string
   ownWriters: ReadonlySet<string>
   stateDir: string
   env: Readonly<Record<string, string | undefined>>
@@ -202,13 +206,18 @@ const journalKind = 'fleet 1'
 
 /** Throws a ProvisionError when the provider or the journal cannot be had. */
 export async function runPool(options: RunPoolOptions): Promise<RunningPool> {
-  const { plan, owner, stateDir, clock, logger } = options
+  const { plan, owner, provisionerId, stateDir, clock, logger } = options
   const { pool } = plan()
   const name = fileNameOf(pool.pool_name)
   const meter = { ...options, pool: pool.pool_name }
   const opening = await openProvider(options, join(stateDir, pool.provider.type, name))
   const { provider, hasListed } = noticeListing(meteredProvider(opening, meter))
-  const opened = await openJournal(join(stateDir, 'fleet', `${name}.journal`), journalKind, clock.now())
+  const opened = await openJournal({
+    file: join(stateDir, 'fleet', `${name}.journal`),
+    kind: journalKind,
+    now: wallTime(clock),
+    owner: { cluster: owner.clusterId, pool: owner.pool, writer: provisionerId },
+  })
   tellProblems(logger, opened.problems)
   const gate = launchGate(options)
   const fleet = createPoolFleet(

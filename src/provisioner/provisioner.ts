@@ -234,8 +234,9 @@ async function run(
   undo.push(end)
   const { state_dir: stateDir } = config
   const { metrics } = telemetry
-  const { ownWriters } = identity
-  await running.start({ ...options, plans, ownWriters, stateDir, demand: demand.source, onEvent, metrics })
+  const { provisionerId, ownWriters } = identity
+  const ours = { provisionerId, ownWriters, stateDir }
+  await running.start({ ...options, ...ours, plans, demand: demand.source, onEvent, metrics })
   undo.push(demand.onAgent?.(onChange) ?? (() => {}))
 }
 

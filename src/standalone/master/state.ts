@@ -1,10 +1,12 @@
 // Keeps the master's state on the disk: appends, compacts, and when the disk fails, waits and writes everything anew.
 import {
   type Clock,
+  type JournalOwner,
   type JournalRecord,
   type Logger,
   type OpenedJournal,
   openJournal,
+  wallTime,
 } from '../../platform/index.ts'
 import { type Problem, problem } from '../../problems/index.ts'
 import type { Agent } from './agent.ts'
@@ -26,6 +28,8 @@ export interface Keeper {
 
 export interface KeeperOptions {
   file: string
+  /** Whose state it is; the state of another is refused. */
+  owner?: JournalOwner
   clock: Clock
   logger: Logger
 }
@@ -41,9 +45,10 @@ export function forgetfulKeeper(): Keeper {
   return { ...nothing, keep: async () => true, close: async () => {} }
 }
 
-/** Throws a ProvisionError (JOURNAL_UNUSABLE) when the file cannot be had at the start. */
+/** Throws a ProvisionError when the file cannot be had at the start (JOURNAL_UNUSABLE) or is another's (STATE_FOREIGN). */
 export async function openKeeper(options: KeeperOptions): Promise<Keeper> {
-  return createKeeper(options, await openJournal(options.file, journalKind, options.clock.now()))
+  const { file, owner, clock } = options
+  return createKeeper(options, await openJournal({ file, kind: journalKind, now: wallTime(clock), owner }))
 }
 
 /** A keeper over a journal that is open already. */

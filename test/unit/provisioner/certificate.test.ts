@@ -125,7 +125,7 @@ describe('the certificate', () => {
     const { plans } = await openPlans({
       config: () => config,
       certificate: certificate.current,
-      identity: { clusterId: 'c', writerId: 'w', ownWriters: new Set(['w']) },
+      identity: { clusterId: 'c', provisionerId: 'w', writerId: 'w', ownWriters: new Set(['w']) },
       hosts: new Map(),
       now: Date.now,
       localAgent: [],

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { MasterConfig } from '../../../src/config/master-config.ts'
+import { openJournal } from '../../../src/platform/journal.ts'
 import { ProvisionError } from '../../../src/problems/index.ts'
 import { builtInProviders as providers } from '../../../src/providers/index.ts'
 import {
@@ -116,7 +117,7 @@ describe('the cluster', () => {
         expect(refusalOf(configOf(text))).toMatchObject({
           code: 'CLUSTER_ID_LOST',
           message: expect.stringContaining(join(state_dir, trace)),
-          remedy: expect.stringContaining('set cluster_id in'),
+          remedy: expect.stringContaining('cluster_id'),
         })
         expect(identityWarnings(configOf(text), providers)).toMatchObject([{ code: 'CLUSTER_ID_LOST' }])
       }
@@ -150,6 +151,33 @@ describe.each(['cluster-id', 'writer-id', 'incarnations'])('the file %s', (name)
     expect(statSync(file)).toMatchObject({ ino: before.ino, size: before.size })
     expect(identityProblems(config, providers)).toMatchObject([{ code: 'IDENTITY_UNUSABLE' }])
     expect(peekIdentity(config).clusterId).toBeTruthy()
+  })
+})
+
+describe('with a journal that names its owner', () => {
+  const writer = '1a40c97f-d2a3-44a4-a270-72f819bdce74'
+  beforeEach(async () => {
+    const file = join(state_dir, 'fleet', 'GPU.journal')
+    const { journal } = await openJournal({
+      file,
+      kind: 'fleet 1',
+      now: 0,
+      owner: { cluster: 'prod', writer },
+    })
+    await journal.close()
+  })
+
+  it('a lost cluster id is named', () => {
+    expect(refusalOf(configOf(cloud)).remedy).toContain('cluster_id: prod')
+  })
+
+  it.each(['', undefined])('a lost writer id is never made anew, and is named: %j', (text) => {
+    if (text !== undefined) leave('writer-id', text)
+    const { code, remedy } = refusalOf(configOf(cloud, 'cluster_id: prod\n'))
+    expect(code).toBe('IDENTITY_UNUSABLE')
+    const [, way = ''] = /write it again: (.*)\.$/.exec(remedy) ?? []
+    execFileSync('sh', ['-c', way])
+    expect(start(configOf(cloud, 'cluster_id: prod\n')).provisionerId).toBe(writer)
   })
 })
 
