@@ -1,7 +1,7 @@
 // `provision check`: everything that can be known before a launch. Nothing is written, launched or ended.
 import type { ProvidedPool } from '../agent-setup/index.ts'
 import { loadConfig, type MasterConfig, masterAddressOf } from '../config/index.ts'
-import { type Clock, createLogger, type Logger, systemClock } from '../platform/index.ts'
+import { type Clock, createLogger, type Logger, systemClock, wallTime } from '../platform/index.ts'
 import { ProvisionError, placeOf } from '../problems/index.ts'
 import { type AnyProvider, resolveHost } from '../providers/index.ts'
 import {
@@ -44,7 +44,14 @@ export async function checkAll(options: CheckOptions): Promise<CheckRow[]> {
   ])
   const found = passed(file, `${pools.length} pool${pools.length === 1 ? '' : 's'} to launch`)
   const identity = checkIdentity(config, providers)
-  return [found, ...faults, ...identity, ...checkCertificate(config, clock.now()), ...demand, ...rows.flat()]
+  return [
+    found,
+    ...faults,
+    ...identity,
+    ...checkCertificate(config, wallTime(clock)),
+    ...demand,
+    ...rows.flat(),
+  ]
 }
 
 async function checkPools(
@@ -58,7 +65,7 @@ async function checkPools(
   const { plans } = await planAll(config, {
     pools: names,
     hosts,
-    now: options.clock.now(),
+    now: wallTime(options.clock),
     providers: options.providers,
   })
   const checked = pools.map((pool) => {

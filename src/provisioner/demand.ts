@@ -21,7 +21,7 @@ import {
   openPushDoor,
 } from '../http/index.ts'
 import { pathFacts, readTextFile, servedPair, type TlsMaterial } from '../pki/index.ts'
-import { type Clock, type Handler, type Logger, tellProblems } from '../platform/index.ts'
+import { type Clock, type Handler, type Logger, tellProblems, wallTime } from '../platform/index.ts'
 import { isError, type Problem, type ProblemCode, ProvisionError, type Where } from '../problems/index.ts'
 import { type AnyProvider, definitionOf } from '../providers/index.ts'
 import { type Agent, createMaster, holdPlaceholder, type Master, openKeeper } from '../standalone/index.ts'
@@ -197,7 +197,7 @@ function holdOpen(
   const offerings = definitionOf(providers, provider).offerings(provider)
   const slots = Math.max(...offerings.map((offering) => offering.slots))
   if (provider.min_instances > 0 || slots === 0) return []
-  const endpoint = () => endpointOf(config, clock.now())
+  const endpoint = () => endpointOf(config, wallTime(clock))
   return [holdPlaceholder({ pool, slots, endpoint, source, version, clock, logger })]
 }
 

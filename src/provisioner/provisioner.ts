@@ -4,7 +4,7 @@ import { demandTypes, type MasterConfig } from '../config/index.ts'
 import type { DemandSource } from '../demand/index.ts'
 import type { FleetEvent } from '../fleet/index.ts'
 import { anyOf, controlHandler, type FleetRow, type ProcessView } from '../http/index.ts'
-import { type Clock, type Logger, tellProblems } from '../platform/index.ts'
+import { type Clock, type Logger, tellProblems, wallTime } from '../platform/index.ts'
 import { ProvisionError } from '../problems/index.ts'
 import type { AnyProvider } from '../providers/index.ts'
 import { openCertificate } from './certificate.ts'
@@ -158,7 +158,7 @@ async function open(
     certificate: certificate.current,
     identity,
     hosts: await dialledHosts(options),
-    now: clock.now,
+    now: () => wallTime(clock),
     localAgent: options.localAgent,
     providers: options.providers,
   })
