@@ -192,9 +192,8 @@ export function isReplayable(
   policy: Policy,
   now: number,
 ): boolean {
-  const isSame =
-    carried?.version === intent.version && carried.sha256 === intent.sha256 && intent.writerId !== undefined
-  if (!isSame || now - intent.at >= replayTime) return false
+  const isSame = carried?.version === intent.version && carried.sha256 === intent.sha256
+  if (!isSame || intent.writerId === undefined || now - intent.at >= replayTime) return false
   let [live, inFlight] = [0, 0]
   for (const track of memory.tracks.values()) if (isLive(track)) live++
   for (const open of memory.intents.values()) inFlight += missingOf(open)

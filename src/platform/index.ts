@@ -22,7 +22,6 @@ export {
   openPlainFile,
   readPlainFile,
   syncFolderOf,
-  type TrustedUsers,
   trustedUsers,
 } from './own-files.ts'
 export type { Clock, Handler, Journal, JournalRecord, Logger, Metrics, UpgradeHandler } from './ports.ts'
