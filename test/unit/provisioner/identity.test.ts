@@ -7,6 +7,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { MasterConfig } from '../../../src/config/master-config.ts'
 import { openJournal } from '../../../src/platform/journal.ts'
 import { ProvisionError } from '../../../src/problems/index.ts'
+import { labelOf } from '../../../src/providers/gcp/labels.ts'
 import { builtInProviders as providers } from '../../../src/providers/index.ts'
 import {
   ensureIdentity,
@@ -189,8 +190,9 @@ describe('the writer', () => {
     const id = readFileSync(join(state_dir, 'writer-id'), 'utf8').trim()
     for (const { writerId } of [first, second]) {
       expect(writerId).toMatch(new RegExp(`^${id}-[0-9a-f]{8}$`))
-      // As a label on Compute Engine, it can have 63 characters.
+      // A label on Compute Engine can have 63 characters.
       expect(writerId).toHaveLength(45)
+      expect(labelOf(writerId)).toBe(writerId)
     }
     expect(second.writerId).not.toBe(first.writerId)
     expect(second.ownWriters).toEqual(new Set([id, first.writerId, second.writerId]))
