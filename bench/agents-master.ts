@@ -32,7 +32,7 @@ const master = createMaster({
   clusterId: 'bench',
   clock: systemClock,
   logger: silent,
-  mayJoin: () => true,
+  mayJoin: () => 'yes',
 })
 const listener = await listen({
   address: '127.0.0.1',

@@ -5,10 +5,10 @@ import { once } from 'node:events'
 import { join } from 'node:path'
 import { systemClock } from '../src/platform/clock.ts'
 import { gceClient } from '../src/providers/gcp/client.ts'
-import { listPool } from '../src/providers/gcp/instances.ts'
 import { labelsOf } from '../src/providers/gcp/labels.ts'
 import { launchVms } from '../src/providers/gcp/launch.ts'
-import { terminatePool } from '../src/providers/gcp/provider.ts'
+import { listPool } from '../src/providers/gcp/listing.ts'
+import { terminateOwned } from '../src/providers/gcp/provider.ts'
 import { gcpLaunch } from '../src/providers/gcp/request.ts'
 import { transport } from '../src/providers/gcp/transport.ts'
 import { userDataOf } from '../test/support/aws-cloud.ts'
@@ -106,7 +106,9 @@ async function callsFor(count: number): Promise<Row[]> {
   })
   const launched = callsOf(gce)
   const ids = instances.map(({ id }) => id)
-  await terminatePool({ api, owner, project, region, ids, zoneOfNew: () => undefined })
+  const zoneOf = () => undefined
+  const isOurs = () => true
+  await terminateOwned({ api, owner, isOurs, project, ids, zoneOf, zoneOfNew: zoneOf })
   const ended = callsOf(gce)
   api.close()
   await gce.close()

@@ -76,7 +76,7 @@ export function largeSnapshot(size: number): Snapshot {
     ],
     breaker: { state: 'closed' },
     probe: false,
-    launchedLastHour: 0,
+    budget: { spent: 0, at: 0 },
     holds: [],
     requests: [],
   }

@@ -1,6 +1,6 @@
 // From flags to a client of the master or the provisioner they mean. Loaded by the commands that need one.
 import { resolve } from 'node:path'
-import { loadConfig, type MasterConfig } from '../config/index.ts'
+import { loadConfig, type MasterConfig, stateDirOf } from '../config/index.ts'
 import {
   type Client,
   createClient,
@@ -10,9 +10,9 @@ import {
   targetByConfig,
   targetByUrl,
 } from '../http/index.ts'
-import { ProvisionError } from '../problems/index.ts'
+import { isError, type Problem, ProvisionError, problem } from '../problems/index.ts'
 import { type Flag, version } from './command.ts'
-import type { Context } from './terminal.ts'
+import { type Context, sayProblems } from './terminal.ts'
 import { introduceOn, sayUnverified } from './trust-decision.ts'
 
 export interface Address {
@@ -34,8 +34,31 @@ export async function connect(address: Address, context: Context): Promise<Maste
  */
 export async function connectFleet(address: Address, context: Context): Promise<Client> {
   if (address.master.isGiven) return connect(address, context)
-  const config = await validConfig(address.config.value, context)
-  return createLocalClient({ stateDir: config.state_dir, version })
+  return createLocalClient({ stateDir: (await placeOf(address.config.value, context)).state_dir, version })
+}
+
+/**
+ * Where a running provisioner keeps its state and its socket. A file that has become wrong elsewhere is no reason to lose
+ * sight of it: its first problem is a warning here. Throws every problem when the place itself cannot be read.
+ */
+export async function placeOf(
+  file: string,
+  { env, terminal }: Context,
+): Promise<Pick<MasterConfig, 'state_dir'> & Partial<MasterConfig>> {
+  const { builtInProviders } = await import('../providers/index.ts')
+  const { config, problems } = loadConfig(file, { env, providers: builtInProviders })
+  if (config) return config
+  const found = stateDirOf(file)
+  const first = problems.find(isError)
+  if (found === undefined || !first) throw new ProvisionError(problems)
+  sayProblems(terminal, [brokenFile(first, problems.filter(isError).length - 1)])
+  return { state_dir: found }
+}
+
+function brokenFile(first: Problem, others: number): Problem {
+  const more = others === 0 ? '' : `, and ${others} more`
+  const { frame: _, ...where } = first.where ?? { file: '' }
+  return problem('CONFIG_FILE_BROKEN', `${first.code} ${first.message}${more}`, { where })
 }
 
 async function targetOf({ config, master, tokenFile: flag }: Address, context: Context): Promise<Target> {

@@ -4,6 +4,7 @@ import type {
   FleetRow,
   FleetStatus,
   InstanceView,
+  OrphanView,
   PoolOverview,
   ReasonView,
 } from '../http/index.ts'
@@ -12,7 +13,7 @@ import { age, table } from './table.ts'
 const statusHead = ['POOL', 'PROVIDER', 'STATE', 'VMS', 'JOINED', 'MIN', 'MAX', 'WAITING', 'FREE SLOTS']
 
 export function statusLines(status: FleetStatus): string[] {
-  const { version, clusterId, demand, startedAt, now, pools } = status
+  const { version, clusterId, demand, startedAt, now, pools, orphans = 0, problems = [] } = status
   const notes = pools.flatMap((pool) =>
     poolNotes(pool).map(([words, remedy]) => [`${pool.pool}: ${words}`, remedy]),
   )
@@ -20,9 +21,17 @@ export function statusLines(status: FleetStatus): string[] {
     `provisioner ${version}, cluster ${clusterId}, demand ${demand}, up ${age(now - startedAt)}`,
     '',
     ...table(statusHead, pools.map(rowOf)),
-    ...(notes.length > 0 ? [''] : []),
+    ...(notes.length + orphans + problems.length > 0 ? [''] : []),
+    ...(orphans > 0 ? orphanNote(orphans) : []),
+    ...problems.flatMap(({ code, message, remedy }) => [`${code} ${message}`, `  ${remedy}`]),
     ...notes.flatMap(([words, remedy]) => [words!, ...(remedy ? [`  ${remedy}`] : [])]),
   ]
+}
+
+function orphanNote(count: number): string[] {
+  const what =
+    count === 1 ? '1 instance of this cluster belongs' : `${count} instances of this cluster belong`
+  return [`POOL_GONE ${what} to no configured pool`, '  See: provision instances --orphans']
 }
 
 function rowOf(pool: PoolOverview): string[] {
@@ -61,6 +70,45 @@ function reasonNote({ code, meaning, remedy, numbers, problem }: ReasonView): [s
     .map(([name, value]) => `${name} ${value}`)
     .join(', ')
   return [`${code} ${meaning}${counted && ` (${counted})`}${because}`, problem?.remedy ?? remedy]
+}
+
+const orphanHead = ['POOL', 'INSTANCE', 'LOCATION', 'STATE', 'TYPE', 'ZONE', 'AGE', 'WRITER', 'NOTE']
+
+const orphanNotes: Record<OrphanView['next'], string> = {
+  drain: 'is drained',
+  terminate: 'is terminated',
+  foreign: 'of another provisioner: left alone',
+  never: 'kept: orphans.terminate_after is never',
+  grace: 'terminated after orphans.terminate_after, once idle',
+  unknown: 'kept: the master does not show whether it is idle',
+  busy: 'kept until it is idle',
+}
+
+/** @param now milliseconds since the epoch */
+export function orphanLines(
+  {
+    orphans,
+    problems,
+  }: {
+    orphans: readonly OrphanView[]
+    problems: readonly { code: string; message: string; remedy: string }[]
+  },
+  now: number,
+): string[] {
+  const notes = problems.flatMap(({ code, message, remedy }) => [`${code} ${message}`, `  ${remedy}`])
+  if (orphans.length === 0) return ['no instances without a configured pool', ...notes]
+  const rows = orphans.map((orphan) => [
+    orphan.pool,
+    orphan.id,
+    orphan.location,
+    orphan.state,
+    orphan.instanceType,
+    orphan.zone,
+    age(now - orphan.launchedAt),
+    orphan.own ? 'this one' : (orphan.writer ?? 'unknown'),
+    orphanNotes[orphan.next],
+  ])
+  return [...table(orphanHead, rows), ...(notes.length > 0 ? ['', ...notes] : [])]
 }
 
 const instanceHead = [
@@ -114,7 +162,7 @@ export function agentLines(agents: AgentView[], now: number): string[] {
       agent.id,
       agent.state,
       `${agent.freeSlots} of ${agent.slots}`,
-      agent.busy ? 'busy' : idle(agent, now),
+      agent.unknownContainers ? 'busy (unknown jobs)' : agent.busy ? 'busy' : idle(agent, now),
       agent.tlsVersion ?? '-',
       agent.certificateName ?? '-',
       agentNote(agent),

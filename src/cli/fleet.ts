@@ -1,9 +1,9 @@
 // Commands to a running provisioner: what it does, and what it is told.
 import type { Client, Removed } from '../http/index.ts'
 import { addressed, type CliCommand, type Flag, type Format, onePoolFlag } from './command.ts'
-import { agentLines, instanceLines, statusLines } from './fleet-text.ts'
+import { agentLines, instanceLines, orphanLines, statusLines } from './fleet-text.ts'
 import { type Picture, showPicture } from './table.ts'
-import { confirm, printJson, type Terminal, usage } from './terminal.ts'
+import { confirm, type ExitStatus, printJson, type Terminal, usage } from './terminal.ts'
 
 export function declareFleet(program: CliCommand): void {
   status(program)
@@ -31,7 +31,15 @@ function instances(program: CliCommand): void {
   const command = program.command('instances', 'list the VMs')
   const { format, connect } = addressed(command)
   const pool = onePoolFlag(command, 'only this pool')
+  const orphans = command.toggle('--orphans', 'those of the cluster that belong to no configured pool')
   view(command, format, connect, async (client) => {
+    if (orphans.value) {
+      if (pool.value !== undefined)
+        throw usage('give --orphans or --pool, not both', 'Leave one of them out.')
+      const { listOrphans } = await import('../http/index.ts')
+      const value = await listOrphans(client)
+      return { lines: orphanLines(value, Date.now()), value }
+    }
     const { listInstances } = await import('../http/index.ts')
     const instances = await listInstances(client, pool.value)
     return { lines: instanceLines(instances, Date.now()), value: { instances } }
@@ -200,9 +208,15 @@ function adopt(program: CliCommand): void {
   )
   const named = command.argument('[pool]', 'may be left out where there is one')
   const { format, connect } = addressed(command)
+  const orphans = command.toggle('--orphans', 'those that belong to no configured pool')
   const yes = yesFlag(command)
   command.action(async ({ terminal }) => {
     const client = await connect()
+    if (orphans.value) {
+      if (named.value !== undefined)
+        throw usage('name a pool or give --orphans, not both', 'Leave one of them out.')
+      return adoptAll(client, format.value, yes.value, terminal)
+    }
     const { adoptPool, poolStatus } = await import('../http/index.ts')
     const pool = await pickPool(client, named.value)
     const { foreignWriters } = await poolStatus(client, pool)
@@ -217,6 +231,27 @@ function adopt(program: CliCommand): void {
     else terminal.say(`the VMs of pool ${pool} are this provisioner's now`)
     return 0
   })
+}
+
+async function adoptAll(
+  client: Client,
+  format: Format,
+  yes: boolean,
+  terminal: Terminal,
+): Promise<ExitStatus> {
+  const { adoptOrphans, listOrphans } = await import('../http/index.ts')
+  const foreign = (await listOrphans(client)).orphans.filter(({ own }) => !own)
+  if (foreign.length > 0) {
+    const ids = theseVms(foreign.map(({ id }) => id))
+    const question = `Take over ${ids}? No other provisioner may manage them: once idle, they are terminated.`
+    if (!(await confirm(question, yes, terminal))) return 1
+  }
+  const writers = await adoptOrphans(client)
+  if (format === 'json') printJson(terminal, { writers })
+  else if (writers.length === 0) terminal.say('there are no instances of another provisioner without a pool')
+  else
+    terminal.say(`${foreign.length} instances are this provisioner's now: see provision instances --orphans`)
+  return 0
 }
 
 /** Those named, all with --all, or the only one there is. Throws USAGE where that is not clear. */

@@ -63,19 +63,19 @@ async function readerOf(client: Client): Promise<Read> {
 
 /** From the file in the state folder of the configuration. */
 async function fileReader(file: string, context: Context): Promise<Read> {
-  const { validConfig } = await import('./connect.ts')
-  const config = await validConfig(file, context)
+  const { placeOf } = await import('./connect.ts')
+  const config = await placeOf(file, context)
   const { readDecisions } = await import('../provisioner/index.ts')
   return (query) => {
     const found = readDecisions(config, query)
-    if (found.length === 0) checkPool(config, query.pool)
+    if (found.length === 0 && config.resource_pools) checkPool(config.resource_pools, query.pool)
     return found
   }
 }
 
 /** A pool that is no longer configured may have a past; one without either is most likely misspelt. */
-function checkPool({ resource_pools }: MasterConfig, pool: string | undefined): void {
-  const names = resource_pools.map(({ pool_name }) => pool_name)
+function checkPool(pools: MasterConfig['resource_pools'], pool: string | undefined): void {
+  const names = pools.map(({ pool_name }) => pool_name)
   if (pool === undefined || names.includes(pool)) return
   throw new ProvisionError(
     problem('POOL_UNKNOWN', `nothing is written down about a pool ${pool}; there are: ${names.join(', ')}`),

@@ -126,7 +126,12 @@ export function choice<const T extends readonly [string, ...string[]]>(...words:
 const durationPattern = /^(?:0|(?:(?:\d+\.?\d*|\.\d+)(?:ns|us|µs|μs|ms|s|m|h))+)$/
 
 /** Go durations, as milliseconds (origin: master/pkg/model/duration.go takes texts only, too). */
-function durationOf(noun: string, test: (ms: number) => boolean) {
+function durationOf(
+  noun: string,
+  test: (ms: number) => boolean,
+  pattern = durationPattern,
+  parse: (value: string) => number | undefined = parseDuration,
+) {
   const kind: Kind = {
     noun,
     code: 'CONFIG_BAD_DURATION',
@@ -137,14 +142,21 @@ function durationOf(noun: string, test: (ms: number) => boolean) {
       z
         .string()
         .check(
-          z.regex(durationPattern, { abort: true }),
-          z.refine((value: string) => test(parseDuration(value) ?? Number.NaN)),
+          z.regex(pattern, { abort: true }),
+          z.refine((value: string) => test(parse(value) ?? Number.NaN)),
         )
         .register(kinds, kind),
-      z.transform((value: string) => parseDuration(value) ?? Number.NaN),
+      z.transform((value: string) => parse(value) ?? Number.NaN),
     )
     .register(kinds, kind)
 }
 
 export const duration = durationOf('a duration such as "30s"', (ms) => ms >= 0)
+/** Milliseconds; `never` is infinite. */
+export const durationOrNever = durationOf(
+  'a duration such as "1h", or "never"',
+  (ms) => ms >= 0,
+  new RegExp(`^never$|${durationPattern.source}`),
+  (value) => (value === 'never' ? Number.POSITIVE_INFINITY : parseDuration(value)),
+)
 export const period = durationOf('a duration longer than zero, such as "20m"', (ms) => ms > 0)

@@ -10,6 +10,7 @@ import { overridesOf, readMaster } from './master.ts'
 import type { MasterConfig } from './master-config.ts'
 import type { ProviderBlock } from './provider.ts'
 import { isAbsent, isMapping, type Reading } from './read-block.ts'
+import { defaultStateDir } from './schema.ts'
 import { readYaml } from './yaml.ts'
 
 export {
@@ -48,7 +49,7 @@ export {
 } from './provider-keys.ts'
 export { type Block, given, inner, isMapping, note, orList, type Partially, sure } from './read-block.ts'
 export { configSchema } from './reference.ts'
-export { codeFrame, reportProblem } from './report.ts'
+export { codeFrame, reportProblem, shown } from './report.ts'
 export { clusterIdPattern, demandTypes } from './schema.ts'
 export { type StandardSchema, standardProviderBlock } from './standard-block.ts'
 export * as z from './words.ts'
@@ -109,6 +110,32 @@ export function parseConfig(text: string, file: string, { env = {}, providers }:
       ),
     )
   return { problems: inOrder(reading.problems) }
+}
+
+/**
+ * Where the state folder of a file is that may be broken elsewhere; undefined when that cannot be read from it. For those
+ * who want nothing else of it.
+ */
+export function stateDirOf(
+  file: string,
+  { readFile = readFileSync }: Pick<LoadOptions, 'readFile'> = {},
+): string | undefined {
+  let text: string
+  try {
+    text = Buffer.from(readFile(file)).toString('utf8')
+  } catch {
+    return undefined
+  }
+  const { value } = readYaml(text, file)
+  const stateDir = isMapping(value) ? value['state_dir'] : plainStateDir(text)
+  if (stateDir !== undefined && (typeof stateDir !== 'string' || stateDir === '')) return undefined
+  return resolve(dirname(resolve(file)), stateDir ?? defaultStateDir)
+}
+
+/** Of a text that is no YAML: the line at its left edge that sets the key. */
+function plainStateDir(text: string): string | undefined {
+  const [, written] = /^state_dir:[ \t]*(.*?)[ \t]*(?:#.*)?\r?$/m.exec(text) ?? []
+  return written?.replace(/^(["'])(.*)\1$/, '$2')
 }
 
 function unreadable(file: string, error: unknown): Problem {

@@ -26,7 +26,7 @@ export interface ListenConfig extends Omit<ListenKeys, 'tls'> {
 }
 
 export interface MasterConfig
-  extends Pick<Keys, 'cluster_id' | 'cluster_name' | 'state_dir' | 'demand' | 'prices'> {
+  extends Pick<Keys, 'cluster_id' | 'cluster_name' | 'state_dir' | 'demand' | 'orphans' | 'prices'> {
   /** Path of the file as the user gave it. */
   file: string
   /** The master's port: the file's, else 8443 with TLS and 8080 without. */

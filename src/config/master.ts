@@ -47,7 +47,7 @@ export function readMaster(
   const pools = poolsOf(block, providers)
   const resource_manager = resourceManagerOf(block, keys.resource_manager, pools, tls !== undefined)
   if (errorCount(block.reading) > 0) return undefined
-  const { cluster_id, cluster_name, state_dir, listen, demand, prices } = wholeOf(masterFile, keys)
+  const { cluster_id, cluster_name, state_dir, listen, demand, orphans, prices } = wholeOf(masterFile, keys)
   return {
     file,
     port,
@@ -57,6 +57,7 @@ export function readMaster(
     state_dir: pathOf(block, state_dir),
     listen: listen && listenOf(block, listen),
     demand: demandOf(block, demand),
+    orphans,
     prices,
     resource_manager,
     resource_pools: pools.map(({ pool }) => sure(pool)),

@@ -73,8 +73,21 @@ function listedPools(block: Block, providers: Providers): ReadPool[] {
   })
 }
 
+/** What the built-in master takes of the names that agents say. */
+const longestName = 256
+
 function checkName(block: Block, name: string | undefined, names: Set<string>): void {
   if (name === undefined) return
+  if (name.length > longestName)
+    note(
+      block,
+      'CONFIG_OUT_OF_RANGE',
+      `pool_name has ${name.length} characters: no agent could join such a pool`,
+      {
+        key: 'pool_name',
+        remedy: `Use at most ${longestName} characters.`,
+      },
+    )
   if (names.has(name))
     note(block, 'CONFIG_DUPLICATE', `There are two pools named ${JSON.stringify(name)}`, { key: 'pool_name' })
   names.add(name)

@@ -129,7 +129,11 @@ export const commonKeys = {
     'How long a VM may take from launch to joining before it counts as failed and powers itself off.',
     '`max_agent_starting_period` when that is set; else `10m`, bare metal `30m`',
   ),
-  launch_rate: key(count(1), 'Launches an hour at most.', 'the greater of 10 and 2 × `max_instances`'),
+  launch_rate: key(
+    count(1),
+    'How many launches in vain are allowed an hour, after the first 10 (or `max_instances`, if greater): instances that never join, join without their slots, or end by themselves within 2 minutes of joining. Others are not counted, and on this machine none is.',
+    'the greater of 10 and 2 × `max_instances`',
+  ),
   placement_grace: keyOr(
     duration,
     '30s',
@@ -219,7 +223,7 @@ export function commonRules(keys: Partially<CommonKeys>, block: Block, bareMetal
     boot_timeout: given(block, 'max_agent_starting_period')
       ? whole.max_agent_starting_period
       : (whole.boot_timeout ?? (bareMetal ? 30 * minute : 10 * minute)),
-    /** Launches per hour. */
+    /** Launches in vain that are allowed an hour. */
     launch_rate: whole.launch_rate ?? Math.max(10, 2 * whole.max_instances),
     tls: { ...whole.tls, ...(whole.tls.ca_file && { ca_file: file(whole.tls.ca_file) }) },
   })

@@ -7,6 +7,7 @@ import {
   documented,
   dollars,
   duration,
+  durationOrNever,
   flag,
   foreign,
   foreignKeys,
@@ -22,6 +23,9 @@ import {
   shaped,
   text,
 } from './fields.ts'
+
+/** `state_dir` where the file does not set it. */
+export const defaultStateDir = '.provision'
 
 /** Read by provider.ts, each kind by its own schema. */
 const anyProvider = z.record(z.string(), z.unknown())
@@ -93,6 +97,19 @@ const demandKeys = {
   ),
 }
 
+const orphanKeys = {
+  terminate_after: keyOr(
+    durationOrNever,
+    '1h',
+    'Instances of this provisioner whose pool left the file, or was moved, are terminated when they are known to be idle for so long after a start; `never`: only by `provision terminate`.',
+  ),
+  terminate_unknown: keyOr(
+    flag,
+    false,
+    'Also terminate those of which the master knows nothing: they may be busy.',
+  ),
+}
+
 const listenKeys = {
   address: keyOr(name, '0.0.0.0', 'Address to listen on.'),
   port: keyOr(port, 8444, 'Port to listen on.'),
@@ -147,7 +164,7 @@ export const masterFile = z
     cluster_name: keyOr(text, '', 'Name of the cluster, for people.'),
     state_dir: keyOr(
       name,
-      '.provision',
+      defaultStateDir,
       'Folder of the journal, the lock and the control socket; relative to this file.',
     ),
     listen: key(
@@ -156,6 +173,7 @@ export const masterFile = z
       'none',
     ),
     demand: block(demandKeys, 'Where demand comes from.'),
+    orphans: block(orphanKeys, 'Instances of this cluster that belong to no configured pool.'),
     prices: keyOr(z.record(name, dollars), {}, 'Dollars an hour by instance type.'),
     resource_manager: looseBlock(resourceManagerKeys, 'The resource manager (new form).'),
     resource_pools: key(

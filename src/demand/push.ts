@@ -186,6 +186,8 @@ const agentSchema = z
     enabled: z._default(z.boolean(), true),
     /** It gets no more work, and keeps what it has. */
     draining: z._default(z.boolean(), false),
+    /** A person took it out, and only they give it back; where it is not draining, `enabled: false` means the same. */
+    disabledByPerson: z.optional(z.boolean()),
   })
   .check(
     z.refine(({ slots, freeSlots }) => freeSlots <= slots, { error: 'has more freeSlots than slots' }),

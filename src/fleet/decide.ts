@@ -12,10 +12,11 @@ import {
   type Snapshot,
 } from '../planner/index.ts'
 import { delayAfter } from '../platform/index.ts'
-import { breakerView, launchedLastHour } from './failures.ts'
+import { judgeRemoved, judgeVms } from './failed-instances.ts'
+import { breakerView, unplaceableGrowth } from './failures.ts'
 import { holdsOf, settleJournal } from './holds.ts'
 import { isDue, isReplayable, isShown, missingOf, openLaunch, send, settle } from './launch.ts'
-import { judgeVms } from './observe.ts'
+
 import { checkpointOf } from './records.ts'
 import { drain, endVms, orderAll, undrain } from './removal.ts'
 import {
@@ -25,6 +26,7 @@ import {
   type PoolSettings,
   problemOf,
   type Track,
+  writtenBy,
 } from './run.ts'
 
 /** How long a VM whose end the cloud accepted may still be shown as running before it is asked again. */
@@ -42,7 +44,7 @@ export function takeTurn(run: PoolRun, requests: readonly ManualLaunch[] = []): 
   const { memory, settings, deps } = run
   const now = run.now()
   if (settleJournal(memory, settings.visibility))
-    run.background(() => run.rewrite(() => checkpointOf(memory, now)).catch(() => {}))
+    run.background(() => run.rewrite(() => checkpointOf(memory, now, writtenBy(deps))).catch(() => {}))
   for (const track of memory.tracks.values())
     if (track.ending && track.endedAt !== undefined && track.endedAt + endingTime < now && isLive(track)) {
       delete track.ending
@@ -98,9 +100,6 @@ function materialOf({ deps }: PoolRun): LaunchMaterial {
 
 // From decisions to calls. Nothing here waits: calls run beside the loop, and what they are about is marked at once.
 
-/** How long work that several agents were not given is left alone. */
-const unplaceableGrowth = { first: 600_000, most: 1_800_000 }
-
 export function act(run: PoolRun, decisions: readonly Decision[], material: LaunchMaterial): void {
   const ending = new Map<Track, ReasonCode>()
   for (const decision of decisions) {
@@ -127,7 +126,9 @@ export function act(run: PoolRun, decisions: readonly Decision[], material: Laun
   if (ending.size === 0 || run.now() < run.memory.terminateRetryAt || isEnding(run)) return
   for (const decision of decisions)
     if (decision.kind === 'terminate') {
-      const ids = tracksOf(run, decision).flatMap((track) => (ending.has(track) ? track.id : []))
+      const tracks = tracksOf(run, decision).filter((track) => ending.has(track))
+      const ids = tracks.map(({ id }) => id)
+      judgeRemoved(run, tracks, decision.reason.code)
       if (ids.length > 0) say(run, 'terminate', ids, ids.length, decision.reason)
     }
   endVms(run, ending)
@@ -137,6 +138,7 @@ function move(run: PoolRun, decision: AgentDecision, call: (run: PoolRun, tracks
   const tracks = freeTracks(run, decision).filter(({ retryAt = 0 }) => retryAt <= run.now())
   if (tracks.length === 0) return
   const ids = tracks.map(({ id }) => id)
+  if (decision.kind === 'drain') judgeRemoved(run, tracks, decision.reason.code)
   say(run, decision.kind, ids, ids.length, decision.reason)
   call(run, tracks)
 }
@@ -205,7 +207,7 @@ export function snapshotOf(
     }),
     breaker: breakerView(memory.breaker, now),
     probe: material.kind === 'ready' && material.probe && !memory.proven.has(material.userData.sha256),
-    launchedLastHour: launchedLastHour(memory.launches, now),
+    budget: memory.budget,
     holds: holdsOf(memory, settings, material, now),
     requests: [],
   }

@@ -3,8 +3,11 @@ import {
   type Breaker,
   type FailureClass,
   type Instance,
+  type LaunchBudget,
   type Offering,
   offeringKey,
+  type Policy,
+  spentAt,
 } from '../planner/index.ts'
 import { delayAfter, type Growth } from '../platform/index.ts'
 import type { Problem } from '../problems/index.ts'
@@ -68,7 +71,7 @@ export interface BreakerMemory {
 }
 
 const failuresToOpen = 3
-const pause = { first: 60_000, most: 1_800_000 }
+export const breakerPause = { first: 60_000, most: 1_800_000 }
 
 export function closedBreaker(): BreakerMemory {
   return { failures: 0, openings: 0, openedAt: 0, until: 0 }
@@ -92,7 +95,7 @@ export function recordUseless(
   if (!opens) return false
   memory.openings++
   memory.openedAt = now
-  memory.until = now + delayAfter(memory.openings, pause, random)
+  memory.until = now + delayAfter(memory.openings, breakerPause, random)
   return true
 }
 
@@ -102,6 +105,15 @@ export function breakerView({ failures, openings, until }: BreakerMemory, now: n
 }
 
 // How long a refusal is remembered: growing with each one in a row, spread so that pools do not come back together.
+
+/** How long work that several agents were not given is left alone. */
+export const unplaceableGrowth = { first: 600_000, most: 1_800_000 }
+
+/** For an instance that somebody has protected from termination: only a person can change that. */
+export const keptGrowth = { first: 60_000, most: 3_600_000 }
+
+/** The longest time until launches are asked for again: that of an offering that was refused. */
+export const launchErrorPause = 1_800_000 * 1.25
 
 /**
  * What passes by itself is asked again soon, what needs a person or stock later. With these numbers an offering
@@ -164,24 +176,13 @@ export function launchErrorOf(
   return timeout > 0 && failures > retries && now < lastAt + timeout ? problem : undefined
 }
 
-// How many VMs were launched within the last hour: the bound that holds whatever demand says.
+// `launch_rate`: launches in vain take tokens, which come back with time.
 
-export interface Launched {
-  at: number
-  intentId: string
-  count: number
+export function fullBudget(): LaunchBudget {
+  return { spent: 0, at: 0 }
 }
 
-const hour = 3_600_000
-
-/** Drops what is older than an hour, and sums up the rest. */
-export function launchedLastHour(launches: Launched[], now: number): number {
-  while (launches[0] && launches[0].at <= now - hour) launches.shift()
-  return launches.reduce((sum, { count }) => sum + count, 0)
-}
-
-/** Corrects what an intent was counted for when it is known how many VMs it gave. */
-export function correctRate(launches: Launched[], intentId: string, count: number): void {
-  const entry = launches.find((launch) => launch.intentId === intentId)
-  if (entry) entry.count = count
+/** An instance was launched in vain. */
+export function spend(budget: LaunchBudget, policy: Pick<Policy, 'launchRate'>, now: number): void {
+  Object.assign(budget, { spent: spentAt(budget, policy, now) + 1, at: now })
 }

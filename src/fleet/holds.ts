@@ -5,9 +5,6 @@ import { codeInfo, type Problem, problem } from '../problems/index.ts'
 import { launchErrorOf } from './failures.ts'
 import type { LaunchMaterial, PoolMemory, PoolRun, PoolSettings } from './run.ts'
 
-/** After a lost journal, two complete listings at least so far apart must show what there is. */
-export const settleApart = 60_000
-
 export function holdsOf(
   memory: PoolMemory,
   settings: PoolSettings,
@@ -20,7 +17,8 @@ export function holdsOf(
   if (memory.clearing) holds.push({ code: 'CLEARING', stops: ['launch'] })
   if (memory.foreign.size > 0)
     holds.push({ code: 'FOREIGN_WRITER', stops: both, numbers: { vms: memory.foreign.size } })
-  if (memory.journalMissing) holds.push({ code: 'JOURNAL_MISSING', stops: ['launch'] })
+  if (memory.otherAccount) holds.push({ code: 'ACCOUNT_CHANGED', stops: both })
+  if (memory.journalMissing) holds.push(journalHold(memory, settings.visibility))
   if (memory.problems.has('journal')) holds.push({ code: 'JOURNAL_FAILING', stops: ['launch'] })
   if (material.kind === 'refused') holds.push({ code: 'LAUNCH_NOT_READY', stops: ['launch'] })
   const { failures } = memory.launchError
@@ -31,12 +29,23 @@ export function holdsOf(
   return holds
 }
 
+/** With the moment from which launches are possible, once a first complete listing has been seen. */
+function journalHold(memory: PoolMemory, visibility: number): Hold {
+  const { firstCompleteAt } = memory
+  const numbers: Record<string, number> =
+    firstCompleteAt === undefined ? {} : { retryAt: firstCompleteAt + apartOf(memory, visibility) }
+  return { code: 'JOURNAL_MISSING', stops: ['launch'], numbers }
+}
+
+function apartOf({ settleApart }: PoolMemory, visibility: number): number {
+  return visibility === 0 ? 0 : settleApart
+}
+
 /** Ends the wait for a lost journal when listings have shown enough; tells whether it ended now. */
 export function settleJournal(memory: PoolMemory, visibility: number): boolean {
   if (!memory.journalMissing || !memory.listing?.complete || memory.firstCompleteAt === undefined)
     return false
-  const apart = visibility === 0 ? 0 : settleApart
-  if (memory.listing.completeAt - memory.firstCompleteAt < apart) return false
+  if (memory.listing.completeAt - memory.firstCompleteAt < apartOf(memory, visibility)) return false
   memory.journalMissing = false
   return true
 }
@@ -49,6 +58,7 @@ export function problemBehind(
 ): Problem | undefined {
   if (code === 'LAUNCH_NOT_READY' && material.kind === 'refused') return material.problem
   if (code === 'LAUNCH_ERROR') return memory.launchError.problem
+  if (code === 'ACCOUNT_CHANGED') return memory.problems.get('account')
   if (code === 'JOURNAL_FAILING') return memory.problems.get('journal')
   if (code === 'LISTING_MISSING' || code === 'LISTING_PARTIAL') return memory.problems.get('list')
   if (code === 'DEMAND_MISSING') return memory.problems.get('master')
@@ -66,10 +76,13 @@ export function blockedLaunch(
 }
 
 function problemOfBlock({ code, numbers }: BlockDecision['reason']): Problem {
-  const { max, room, perHour, left } = numbers
+  const { max, room, failed, left, retryAt } = numbers
   if (code === 'MAX_REACHED') return problem(code, `max_instances is ${max}: there is room for ${room} more`)
   if (code === 'LAUNCH_RATE_SPENT')
-    return problem(code, `launch_rate is ${perHour} an hour: ${left} may be launched now`)
+    return problem(
+      code,
+      `${failed} instances were launched in vain: ${left} may be launched now${retryAt ? `, the next at ${new Date(retryAt).toISOString()}` : ''}`,
+    )
   return problem(code, codeInfo(code).meaning.replace(/\.$/, ''))
 }
 

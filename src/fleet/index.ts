@@ -3,13 +3,13 @@
 // Start here: createPoolFleet() is the loop, decide.ts one turn of it.
 
 import type { ManualLaunch } from '../planner/index.ts'
-import { createBell, delayAfter } from '../platform/index.ts'
+import { createBell, delayAfter, type JournalRecord } from '../platform/index.ts'
 import { type Problem, ProvisionError, problem } from '../problems/index.ts'
 import { type Turn, takeTurn } from './decide.ts'
 import { launchErrorOf } from './failures.ts'
 import { blockedLaunch, tellHolds } from './holds.ts'
 import { listVms, readDemand } from './observe.ts'
-import { checkpointOf, type PoolRecord, recall } from './records.ts'
+import { checkpointOf, type PoolRecord, writtenIn } from './records.ts'
 import { cleared, undrain } from './removal.ts'
 import {
   createRun,
@@ -18,10 +18,21 @@ import {
   type PoolRun,
   type PoolSettings,
   type Track,
+  writtenBy,
 } from './run.ts'
 import { type PoolStatus, statusOf } from './status.ts'
+import { recallNow } from './stored-times.ts'
 
 export { type Refusal, refusalGrowth } from './failures.ts'
+export { leftProblem, locationOf } from './orphan-reports.ts'
+export {
+  type ClusterLocation,
+  createOrphanWatch,
+  type FoundOrphan,
+  keyOf,
+  type OrphanStatus,
+  type OrphanWatch,
+} from './orphans.ts'
 export type { FleetEvent, LaunchMaterial, PoolSettings, Track } from './run.ts'
 export type { PoolStatus } from './status.ts'
 export {
@@ -228,7 +239,9 @@ async function recallJournal(run: PoolRun): Promise<void> {
   const { journal, journalDamaged, clock, logger, pool } = run.deps
   while (!run.stopping) {
     try {
-      run.memory = recall(await journal.read(), run.now(), (kind, why) =>
+      const records = await journal.read()
+      if (isElsewhere(run, records)) return
+      run.memory = recallNow(records, run.now(), run.deps.bootMark?.(), (kind, why) =>
         logger.error('a record of the journal cannot be read', { pool, kind, why }),
       )
       if (journalDamaged) run.memory.journalMissing = true
@@ -240,10 +253,23 @@ async function recallJournal(run: PoolRun): Promise<void> {
   }
 }
 
+/**
+ * A pool that was moved begins without memory: its instances at the earlier location are no longer its own, and what is at
+ * the new one must be seen first.
+ */
+function isElsewhere({ memory, deps }: PoolRun, records: readonly JournalRecord[]): boolean {
+  const { locationKey, logger, pool } = deps
+  const before = writtenIn(records)?.location
+  if (before === undefined || locationKey === undefined || before === locationKey) return false
+  logger.warn('the pool was moved: its journal is of another location', { pool, before, now: locationKey })
+  memory.journalMissing = true
+  return true
+}
+
 /** Shortens the journal to what is known now. A pool without one does not begin one before listings have settled it. */
 async function checkpoint(run: PoolRun): Promise<void> {
   if (run.memory.journalMissing) return
-  await run.rewrite(() => checkpointOf(run.memory, run.now())).catch(() => {})
+  await run.rewrite(() => checkpointOf(run.memory, run.now(), writtenBy(run.deps))).catch(() => {})
 }
 
 async function within(run: PoolRun, ms: number, task: Promise<unknown>): Promise<void> {

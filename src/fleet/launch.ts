@@ -10,8 +10,7 @@ import {
 import { withDeadline } from '../platform/index.ts'
 import { problem } from '../problems/index.ts'
 import type { LaunchFailure, LaunchResult } from '../providers/index.ts'
-import { correctRate, forgetLaunchFailures, learn, recordLaunchFailure } from './failures.ts'
-import { settleApart } from './holds.ts'
+import { forgetLaunchFailures, learn, recordLaunchFailure } from './failures.ts'
 import { storedIntent, storedUserData } from './records.ts'
 import {
   callDeadlines,
@@ -20,6 +19,7 @@ import {
   type PoolMemory,
   type PoolRun,
   problemOf,
+  settleTimes,
   type Track,
   tell,
 } from './run.ts'
@@ -52,14 +52,12 @@ export function openLaunch(run: PoolRun, decision: LaunchDecision, material: Rea
   const isNew = !isCarried(memory, sha256)
   memory.intents.set(intent.id, intent)
   memory.userData.set(sha256, userData)
-  memory.launches.push({ at: now, intentId: intent.id, count })
   run.background(async () => {
     try {
       if (isNew) await run.write({ at: now, kind: 'user_data', userData: storedUserData(userData) })
       await run.write({ at: now, kind: 'intent', intent: storedIntent(intent) })
     } catch {
       memory.intents.delete(intent.id)
-      correctRate(memory.launches, intent.id, 0)
       return
     }
     const { demandAt = now } = memory
@@ -158,7 +156,6 @@ export function settle(run: PoolRun, intent: OpenIntent): void {
   const { memory } = run
   memory.intents.delete(intent.id)
   if (!isCarried(memory, intent.sha256)) memory.userData.delete(intent.sha256)
-  correctRate(memory.launches, intent.id, intent.seen.size)
   const tracks = [...intent.seen].flatMap((id) => memory.tracks.get(id) ?? [])
   run.background(() => run.write({ at: run.now(), kind: 'settled', id: intent.id, tracks }).catch(() => {}))
 }
@@ -209,5 +206,5 @@ export function isDue({ retryAt, listAfter }: OpenIntent, { listing }: PoolMemor
 export function isShown(intent: OpenIntent, { listing }: PoolMemory): boolean {
   if (!listing?.complete || listing.completeAt < intent.lastSentAt + effectTime) return false
   intent.settleFrom ??= listing.completeAt
-  return listing.completeAt - intent.settleFrom >= settleApart
+  return listing.completeAt - intent.settleFrom >= settleTimes.usual
 }

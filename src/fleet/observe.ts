@@ -1,25 +1,26 @@
 // Reading the master and listing the cloud: what each answer changes in the memory, and which VMs turn out to have failed.
 
-import { failureStages, isFailureStage, type Stage } from '../agent-setup/index.ts'
 import {
   type AgentState,
   type Demand,
-  hasNeverJoined,
   type Instance,
   isLive,
-  isShortOfSlots,
   type KnownAgent,
   type Offering,
 } from '../planner/index.ts'
-import { limit, withDeadline } from '../platform/index.ts'
+import { withDeadline } from '../platform/index.ts'
 import { problem } from '../problems/index.ts'
 import type { Listing } from '../providers/index.ts'
-import { recordUsable, recordUseless } from './failures.ts'
+import { lament } from './failed-instances.ts'
+import { recordUsable } from './failures.ts'
+import { checkAccount, findMissing, noticeMissing } from './missing.ts'
+import type { PoolRecord } from './records.ts'
 import {
   callDeadlines,
   type PoolMemory,
   type PoolRun,
   problemOf,
+  settleTimes,
   type Track,
   tell,
   unknownWriter,
@@ -38,6 +39,7 @@ export async function readDemand(run: PoolRun): Promise<boolean> {
     memory.problems.delete('master')
     if (joined.length > 0) run.emit({ kind: 'joined', ids: joined.map(({ id }) => id) })
     for (const track of joined) welcome(run, track)
+    rememberJoined(run, joined)
     return true
   } catch (error) {
     tell(run, 'master', problemOf(error, 'INTERNAL', 'the master could not be asked'))
@@ -52,6 +54,21 @@ function welcome({ memory, deps }: PoolRun, track: Track): void {
   deps.metrics.observe('join_seconds', seconds, { pool: deps.pool, stage: 'joined' })
   if (track.sha256) memory.proven.add(track.sha256)
   if (slots >= (track.slots ?? 0)) recordUsable(memory.breaker)
+}
+
+/** Written when it is learned: an instance whose process dies may be the one that closed the breaker. */
+function rememberJoined(run: PoolRun, joined: readonly Track[]): void {
+  if (joined.length === 0) return
+  const { breaker, proven } = run.memory
+  const ids = joined.map(({ id }) => id)
+  const record: PoolRecord = {
+    at: run.now(),
+    kind: 'joined',
+    ids,
+    breaker: { ...breaker },
+    proven: [...proven],
+  }
+  run.background(() => run.write(record).catch(() => {}))
 }
 
 /** How long the agent of a VM that is gone may still be shown by the master. */
@@ -93,6 +110,7 @@ function isSame(a: AgentState, b: AgentState): boolean {
     a.connected === b.connected &&
     a.enabled === b.enabled &&
     a.draining === b.draining &&
+    a.disabledByPerson === b.disabledByPerson &&
     a.busy === b.busy &&
     a.freeSlots === b.freeSlots &&
     a.slots === b.slots
@@ -122,7 +140,10 @@ function rememberJoins(memory: PoolMemory, now: number): Track[] {
     if (track.joinedAt === undefined) continue
     if (agent?.connected) delete track.lostSince
     else track.lostSince ??= now
-    if (agent && isTakenBack(track, agent, memory.demandAt!)) delete track.drainedAt
+    if (agent && isTakenBack(track, agent, memory.demandAt!)) {
+      delete track.drainedAt
+      track.undrainedAt = now
+    }
   }
   return joined
 }
@@ -144,14 +165,24 @@ export async function listVms(run: PoolRun): Promise<boolean> {
     const listing = await withDeadline(deps.clock, callDeadlines.list, 'a listing', (signal) =>
       deps.provider.list(signal),
     )
+    checkAccount(run, listing.account)
+    if (run.memory.firstCompleteAt === undefined) await noticeFirstStart(run, listing)
+    if (memory.otherAccount) return true
+    const before = [...memory.tracks.keys()]
     const starting = [...memory.tracks.values()].filter(({ state }) => state === 'starting')
-    const lost = observeListing(memory, listing, startedAt, run.now(), {
+    const rules: ListingRules = {
       ownWriters: deps.ownWriters,
       visibility: settings.visibility,
       maxWordAge: settings.policy.maxSnapshotAge,
       slotsOf: (instance) => slotsOf(instance, settings.offerings),
-    })
+    }
+    const lost = observeListing(memory, listing, startedAt, run.now(), rules)
+    if (listing.complete)
+      lost.push(
+        ...(await findMissing(run, (found) => lost.push(...observeFound(memory, found, run.now(), rules)))),
+      )
     lament(run, lost)
+    rememberGone(run, before)
     countStarted(run, starting)
     if (listing.complete) memory.problems.delete('list')
     else
@@ -168,6 +199,28 @@ export async function listVms(run: PoolRun): Promise<boolean> {
   }
 }
 
+function rememberGone(run: PoolRun, before: readonly string[]): void {
+  const ids = before.filter((id) => !run.memory.tracks.has(id))
+  if (ids.length > 0) run.background(() => run.write({ at: run.now(), kind: 'gone', ids }).catch(() => {}))
+}
+
+/** Where neither the state folder nor the cloud has anything of an earlier life, the wait for listings is short. */
+async function noticeFirstStart({ deps, memory }: PoolRun, listing: Listing): Promise<void> {
+  const { provider, isFirstStart, clock } = deps
+  if (!memory.journalMissing || !isFirstStart || !listing.complete || listing.instances.length > 0) return
+  try {
+    const traces = await withDeadline(
+      clock,
+      callDeadlines.traces,
+      'a look for earlier launches',
+      async (signal) => (provider.hasTraces ? provider.hasTraces(signal) : true),
+    )
+    if (!traces) memory.settleApart = settleTimes.firstStart
+  } catch {
+    // Who cannot tell may have forgotten.
+  }
+}
+
 /** `starting`: VMs that were starting before the listing. */
 function countStarted({ deps, now }: PoolRun, starting: Track[]): void {
   for (const { state, knownSince } of starting)
@@ -177,13 +230,6 @@ function countStarted({ deps, now }: PoolRun, starting: Track[]): void {
 
 function slotsOf({ instanceType }: Instance, offerings: readonly Offering[]): number | undefined {
   return offerings.find((offering) => offering.instanceType === instanceType)?.slots
-}
-
-/** VMs that ended without our doing. Those that had not joined count as failures, unless the cloud took them back. */
-function lament(run: PoolRun, lost: Track[]): void {
-  const useless = lost.filter((track) => track.joinedAt === undefined && track.interruptedAt === undefined)
-  const fresh = useless.filter((track) => !track.told)
-  if (fresh.length > 0) run.background(() => sayNeverJoined(run, fresh))
 }
 
 export interface ListingRules {
@@ -213,16 +259,31 @@ export function observeListing(
       if (isLive(instance)) foreign.set(instance.id, instance.writerId ?? unknownWriter)
       continue
     }
+    // What had ended before we ever saw it says nothing about what is launched now, unless we wait for its launch.
+    const isNews = memory.tracks.has(instance.id) || memory.intents.has(instance.intentId ?? '')
     const track = see(memory, instance, now, rules)
-    if (!isLive(track) && !track.ending) lost.push(track)
+    if (isLive(track) || track.ending) continue
+    if (isNews) lost.push(track)
+    else Object.assign(track, { judged: true, told: true })
   }
   if (listing.complete) {
     memory.foreign = foreign
-    lost.push(...forgetMissing(memory, shown, startedAt, now, rules))
+    lost.push(...noticeMissing(memory, shown, startedAt, now, rules))
     memory.firstCompleteAt ??= startedAt
   } else for (const [id, writer] of foreign) memory.foreign.set(id, writer)
   const completeAt = listing.complete ? startedAt : memory.listing?.completeAt
   memory.listing = completeAt === undefined ? undefined : { completeAt, complete: listing.complete }
+  return lost
+}
+
+/** Looks at answers about single ids: what they show is there, what they lack is judged by `findMissing`. */
+function observeFound(memory: PoolMemory, { instances }: Listing, now: number, rules: ListingRules): Track[] {
+  const lost: Track[] = []
+  for (const instance of instances) {
+    if (!memory.tracks.has(instance.id) || !isOurs(memory, instance, rules.ownWriters)) continue
+    const track = see(memory, instance, now, rules)
+    if (!isLive(track) && !track.ending) lost.push(track)
+  }
   return lost
 }
 
@@ -243,110 +304,11 @@ function see(memory: PoolMemory, instance: Instance, now: number, { slotsOf }: L
     { listed: true },
   )
   delete track.missingSince
+  delete track.unknownSince
   delete track.recalled
   memory.tracks.set(instance.id, track)
   const intent = memory.intents.get(instance.intentId ?? '')
   intent?.seen.add(instance.id)
   track.sha256 ??= intent?.sha256
   return track
-}
-
-/** Drops what two complete listings in a row do not show; one that was never shown has its time to appear first. */
-function forgetMissing(
-  memory: PoolMemory,
-  shown: ReadonlySet<string>,
-  startedAt: number,
-  now: number,
-  { visibility, maxWordAge }: ListingRules,
-): Track[] {
-  const gone: Track[] = []
-  const isTold = (memory.demandAt ?? 0) >= startedAt - maxWordAge
-  for (const track of memory.tracks.values()) {
-    if (shown.has(track.id) || track.knownSince >= startedAt) continue
-    // The master sees its agent: whatever the listing says, the VM is there.
-    if (isTold && memory.agents.get(track.id)?.connected && !track.ending) continue
-    const isMissing = isMissingAgain(track, startedAt) || visibility === 0
-    if (!isMissing || (!track.listed && startedAt - track.knownSince < visibility)) continue
-    memory.tracks.delete(track.id)
-    memory.ended.set(track.id, now)
-    if (!track.ending && !track.recalled && isLive(track)) gone.push(track)
-  }
-  return gone
-}
-
-/** True from the second listing in a row that does not show what earlier ones did. */
-function isMissingAgain(track: Track, startedAt: number): boolean {
-  track.missingSince ??= startedAt
-  return startedAt > track.missingSince
-}
-
-// VMs that never became usable: why, in the words of their own console, and what the breaker makes of it.
-
-/** Consoles read for one round: enough to know why, when a hundred VMs fail alike. */
-const most = 8
-
-/** Reports the VMs, with the stage their script reached where the console can be read. Throws nothing. */
-export async function sayNeverJoined(run: PoolRun, tracks: Track[]): Promise<void> {
-  const inTurn = limit(4)
-  const fresh = tracks.filter((track) => !track.told)
-  for (const track of fresh) {
-    blame(run, track)
-    track.told = true
-  }
-  await Promise.all(
-    fresh.slice(0, most).map((track) =>
-      inTurn(async () => {
-        const stage = await stageOf(run, track)
-        const { id, instanceType, zone } = track
-        const message = `VM ${id} (${instanceType}, ${zone || 'any zone'}) did not join: ${why(track, stage)}`
-        run.emit({ kind: 'problem', problem: problem('NEVER_JOINED', message, { details: { id, stage } }) })
-      }),
-    ),
-  )
-}
-
-/**
- * Counts VMs that never became usable, before anything is bought in their place. The plan asks the same rules to remove a
- * VM, and passes over one that is removed for another reason, or whose agent has lost its connection; the breaker counts
- * those too: whatever ends them, they were of no use.
- */
-export function judgeVms(run: PoolRun): void {
-  const { memory, settings } = run
-  const { demandAt } = memory
-  if (demandAt === undefined) return
-  for (const track of memory.tracks.values()) {
-    if (track.judged || track.ending || !isLive(track)) continue
-    const isLate = hasNeverJoined(track, settings.policy, demandAt)
-    if (isLate || isShortOfSlots(track, memory.agents.get(track.id), settings.policy, demandAt))
-      blame(run, track)
-  }
-}
-
-/** Counts a VM that never became usable, once. */
-function blame(run: PoolRun, track: Track): void {
-  if (track.judged) return
-  track.judged = true
-  const { memory, deps } = run
-  deps.metrics.count('useless_vms', { pool: deps.pool })
-  if (!recordUseless(memory.breaker, track.knownSince, run.now(), deps.random)) return
-  const { failures, until } = memory.breaker
-  const message = `${failures} VMs in a row never became usable agents: the next one is launched as a probe`
-  run.emit({ kind: 'problem', problem: problem('BREAKER_OPEN', message, { details: { failures, until } }) })
-}
-
-async function stageOf({ deps }: PoolRun, { id }: Track): Promise<Stage | undefined> {
-  try {
-    return await withDeadline(deps.clock, callDeadlines.console, 'the console', (signal) =>
-      deps.provider.consoleStage(id, signal),
-    )
-  } catch {
-    return undefined
-  }
-}
-
-function why({ state, stateReason }: Track, stage: Stage | undefined): string {
-  const cloud = stateReason ? ` (the cloud: ${stateReason})` : ''
-  if (stage === undefined) return `it is ${state}, and its console says nothing${cloud}`
-  if (isFailureStage(stage)) return `${stage}, ${failureStages[stage].meaning}${cloud}`
-  return `the last stage of its script was ${stage}${cloud}`
 }

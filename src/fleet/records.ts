@@ -2,9 +2,10 @@
 
 import * as z from 'zod/mini'
 import type { UserData } from '../agent-setup/index.ts'
-import type { JournalRecord } from '../platform/index.ts'
+import type { LaunchBudget } from '../planner/index.ts'
+import type { BootMark, JournalRecord } from '../platform/index.ts'
 import { type Problem, type ProblemCode, problemCodes } from '../problems/index.ts'
-import type { BreakerMemory, LaunchErrorMemory, Launched } from './failures.ts'
+import { type BreakerMemory, fullBudget, type LaunchErrorMemory } from './failures.ts'
 import { emptyMemory, type OpenIntent, type PoolMemory, type Track } from './run.ts'
 import {
   agent,
@@ -29,6 +30,8 @@ const track = z.object({
   judged: z.optional(z.boolean()),
   told: z.optional(z.boolean()),
   recalled: z.optional(z.boolean()),
+  soughtAt: z.optional(time),
+  unknownSince: z.optional(time),
 } satisfies ShapeOf<Track>)
 
 const intent = z.object({
@@ -72,19 +75,24 @@ const storedProblem = z.object({
   cause: z.optional(z.unknown()),
 } satisfies ShapeOf<Problem>)
 
+const budget = z.object({ spent: z.number(), at: time } satisfies ShapeOf<LaunchBudget>)
+
+const breaker = z.object({
+  failures: count,
+  openings: count,
+  openedAt: time,
+  until: time,
+} satisfies ShapeOf<BreakerMemory>)
+
 const memory = z.object({
   tracks: z.array(track),
   agents: z.array(z.tuple([text, agent])),
   unplaced: z.array(z.tuple([text, unplaced])),
   intents: z.array(intent),
   offerings: z.array(z.tuple([text, refusal])),
-  breaker: z.object({
-    failures: count,
-    openings: count,
-    openedAt: time,
-    until: time,
-  } satisfies ShapeOf<BreakerMemory>),
-  launches: z.array(z.object({ at: time, intentId: text, count } satisfies ShapeOf<Launched>)),
+  breaker,
+  /** Left out by versions that counted every launch of the last hour. */
+  budget: z._default(budget, fullBudget()),
   launchError: z.object({
     failures: count,
     lastAt: time,
@@ -95,6 +103,7 @@ const memory = z.object({
   adopted: z.array(text),
   paused: z.boolean(),
   proven: z.array(text),
+  account: z.optional(text),
 })
 
 const at = time
@@ -102,11 +111,26 @@ const ids = z.array(text)
 
 const record = z.discriminatedUnion('kind', [
   /** The journal exists: from now on it has everything that was launched. */
-  z.object({ at, kind: z.literal('begun') }),
+  z.object({
+    at,
+    kind: z.literal('begun'),
+    mark: z.optional(z.object({ boot: text, uptime: z.number() } satisfies ShapeOf<BootMark>)),
+    /** Left out by versions that did not notice that a pool was moved. */
+    location: z.optional(text),
+  }),
   z.object({ at, kind: z.literal('user_data'), userData }),
   z.object({ at, kind: z.literal('intent'), intent }),
   z.object({ at, kind: z.literal('settled'), id: text, tracks: z.array(track) }),
   z.object({ at, kind: z.literal('refused'), offerings: z.array(z.tuple([text, refusal])) }),
+  z.object({ at, kind: z.literal('joined'), ids, breaker, proven: ids }),
+  z.object({
+    at,
+    kind: z.literal('failed'),
+    judged: z.array(z.object({ id: text, told: z.boolean() })),
+    breaker,
+    budget,
+  }),
+  z.object({ at, kind: z.literal('gone'), ids }),
   z.object({ at, kind: z.literal('draining'), ids }),
   z.object({ at, kind: z.literal('undrained'), ids }),
   z.object({ at, kind: z.literal('paused'), paused: z.boolean() }),
@@ -123,11 +147,27 @@ type StoredIntent = z.output<typeof intent>
 type StoredMemory = z.output<typeof memory>
 type StoredUserData = Omit<UserData, 'packed'> & { packed: string }
 
+/** What a checkpoint says of when and where it was written. */
+export interface Written {
+  mark?: BootMark | undefined
+  location?: string | undefined
+}
+
+/** What the last checkpoint says of itself; undefined when there is none. */
+export function writtenIn(records: readonly JournalRecord[]): (Written & { at: number }) | undefined {
+  const read = record.safeParse(records.findLast(({ kind }) => kind === 'begun'))
+  return read.success && read.data.kind === 'begun' ? read.data : undefined
+}
+
 /** All that is worth keeping, as few records as possible: what the journal is rewritten to. */
-export function checkpointOf(memory: PoolMemory, now: number): PoolRecord[] {
+export function checkpointOf(
+  memory: PoolMemory,
+  now: number,
+  { mark, location }: Written = {},
+): PoolRecord[] {
   const carried = new Set([...memory.intents.values()].map((intent) => intent.sha256))
   return [
-    { at: now, kind: 'begun' },
+    { at: now, kind: 'begun', ...(mark && { mark }), ...(location && { location }) },
     ...[...memory.userData.values()]
       .filter(({ sha256 }) => carried.has(sha256))
       .map((userData): PoolRecord => ({ at: now, kind: 'user_data', userData: storedUserData(userData) })),
@@ -144,11 +184,12 @@ export function checkpointOf(memory: PoolMemory, now: number): PoolRecord[] {
         })),
         offerings: [...memory.offerings],
         breaker: memory.breaker,
-        launches: memory.launches,
+        budget: memory.budget,
         launchError: memory.launchError,
         adopted: [...memory.adopted],
         paused: memory.paused,
         proven: [...memory.proven],
+        ...(memory.account === undefined ? {} : { account: memory.account }),
       },
     },
   ]
@@ -176,7 +217,7 @@ export function storedUserData(userData: UserData): StoredUserData {
 }
 
 /**
- * The memory a journal holds. Calls under way when it ended are intents of unknown outcome now. Records of a kind that is
+ * The memory a journal holds, by the clock it was written by. Calls under way when it ended are intents of unknown outcome now. Records of a kind that is
  * not known are passed over. One of a known kind that cannot be read, of a version whose records differ, is handed to
  * `onUnreadable`; then the journal does not have everything, and listings must show first what there is.
  */
@@ -201,6 +242,8 @@ export function recall(
     track.recalled = true
     // Listings in a row are those of one life.
     delete track.missingSince
+    delete track.soughtAt
+    delete track.unknownSince
   }
   return memory
 }
@@ -214,8 +257,6 @@ function apply(memory: PoolMemory, record: PoolRecord, now: number): void {
     }
     case 'intent':
       memory.intents.set(record.intent.id, reopened(record.intent, now))
-      if (!memory.launches.some(({ intentId }) => intentId === record.intent.id))
-        memory.launches.push({ at: record.intent.at, intentId: record.intent.id, count: record.intent.count })
       break
     case 'settled':
       memory.intents.delete(record.id)
@@ -224,12 +265,30 @@ function apply(memory: PoolMemory, record: PoolRecord, now: number): void {
     case 'refused':
       for (const [key, refusal] of record.offerings) memory.offerings.set(key, refusal)
       break
+    case 'joined':
+      for (const id of record.ids) withTrack(memory, id, (track) => (track.joinedAt ??= record.at))
+      memory.breaker = record.breaker
+      memory.proven = new Set(record.proven)
+      break
+    case 'failed':
+      for (const { id, told } of record.judged)
+        withTrack(memory, id, (track) => Object.assign(track, { judged: true, told: told || track.told }))
+      memory.breaker = record.breaker
+      memory.budget = record.budget
+      break
+    case 'gone':
+      for (const id of record.ids) memory.tracks.delete(id)
+      break
     case 'draining':
       // When the master answered is not known; it must show the drain after this moment.
       for (const id of record.ids) withTrack(memory, id, (track) => Object.assign(track, { drainedAt: now }))
       break
     case 'undrained':
-      for (const id of record.ids) withTrack(memory, id, (track) => delete track.drainedAt)
+      for (const id of record.ids)
+        withTrack(memory, id, (track) => {
+          delete track.drainedAt
+          track.undrainedAt = record.at
+        })
       break
     case 'paused':
       memory.paused = record.paused
@@ -262,11 +321,12 @@ function applyCheckpoint(memory: PoolMemory, stored: StoredMemory, now: number):
   memory.intents = new Map(stored.intents.map((intent) => [intent.id, reopened(intent, now)]))
   memory.offerings = new Map(stored.offerings)
   memory.breaker = stored.breaker
-  memory.launches = stored.launches
+  memory.budget = stored.budget
   memory.launchError = stored.launchError
   memory.adopted = new Set(stored.adopted)
   memory.paused = stored.paused
   memory.proven = new Set(stored.proven)
+  if (stored.account !== undefined) memory.account = stored.account
 }
 
 function reopened(intent: StoredIntent, now: number): OpenIntent {

@@ -8,14 +8,14 @@ import {
   type ReasonCode,
 } from '../planner/index.ts'
 import { delayAfter, limit, withDeadline } from '../platform/index.ts'
-import { readDemand, sayNeverJoined } from './observe.ts'
+import { sayNeverJoined } from './failed-instances.ts'
+import { keptGrowth } from './failures.ts'
+import { readDemand } from './observe.ts'
 import { callDeadlines, type PoolMemory, type PoolRun, problemOf, type Track, tell } from './run.ts'
 
 // Ending VMs: looked at once more right before, then asked of the cloud in one call.
 
 const retryGrowth = { first: 2_000, most: 60_000 }
-/** For a VM that somebody has protected: only a person can change that. */
-const keptGrowth = { first: 60_000, most: 3_600_000 }
 
 /** Ends the VMs for which the plan gave these reasons; one call of this kind at a time. */
 export function endVms(run: PoolRun, reasons: ReadonlyMap<Track, ReasonCode>): void {
@@ -131,13 +131,18 @@ async function ask(run: PoolRun, move: 'drain' | 'undrain', track: Track): Promi
       demand[move](track.id, signal),
     )
     // An agent the master does not know cannot be drained, and needs no undrain.
-    if (move === 'undrain') delete track.drainedAt
+    if (move === 'undrain') giveBack(track, run.now())
     else if (known) track.drainedAt = run.now()
     else track.retryAt = run.now() + retryAfter
   } catch (error) {
     track.retryAt = run.now() + retryAfter
     tell(run, 'master', problemOf(error, 'INTERNAL', `the master could not be asked for a ${move}`))
   }
+}
+
+function giveBack(track: Track, now: number): void {
+  delete track.drainedAt
+  track.undrainedAt = now
 }
 
 // The end of a pool: every VM of ours is ended, and none is launched any more.

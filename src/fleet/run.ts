@@ -5,21 +5,29 @@ import type {
   KnownAgent,
   KnownInstance,
   KnownOffering,
+  LaunchBudget,
   Offering,
   PendingAllocation,
   Policy,
   Reason,
   Unplaced,
 } from '../planner/index.ts'
-import { type Clock, type Journal, type Logger, limit, type Metrics } from '../platform/index.ts'
+import {
+  type BootMark,
+  type Clock,
+  type Journal,
+  type Logger,
+  limit,
+  type Metrics,
+} from '../platform/index.ts'
 import { type Problem, ProvisionError, problem } from '../problems/index.ts'
 import type { Ownership, Provider } from '../providers/index.ts'
 import {
   type BreakerMemory,
   closedBreaker,
+  fullBudget,
   type LaunchErrorMemory,
   type LaunchErrorRules,
-  type Launched,
   noLaunchError,
   type OfferingMemory,
 } from './failures.ts'
@@ -145,6 +153,12 @@ export interface PoolDeps {
   journal: Journal
   /** What the journal tells may not be all of it: listings must show first what there is. */
   journalDamaged?: boolean
+  /** Where the machine can tell: what times in the journal are put on this life's clock by. */
+  bootMark?: () => BootMark | undefined
+  /** Where the instances of the pool are: a journal of another location is of other instances. */
+  locationKey?: string
+  /** Nothing of an earlier life is in `state_dir`: where the cloud shows nothing either, nothing need be waited for. */
+  isFirstStart?: boolean
   /** From 0 up to 1. */
   random: () => number
   /** A new UUID each time. */
@@ -156,6 +170,14 @@ export interface PoolDeps {
   onEvent?: (event: FleetEvent) => void
 }
 
+/** What a checkpoint says of when and where it was written. */
+export function writtenBy({ bootMark, locationKey }: PoolDeps): {
+  mark: BootMark | undefined
+  location: string | undefined
+} {
+  return { mark: bootMark?.(), location: locationKey }
+}
+
 /** Milliseconds a call may take before its outcome is unknown. GCE launches last as long as their operation. */
 export const callDeadlines = {
   list: 60_000,
@@ -163,6 +185,7 @@ export const callDeadlines = {
   terminate: 120_000,
   master: 15_000,
   console: 10_000,
+  traces: 10_000,
 }
 
 // What happens to a pool, as data: for the log, the command line and the journal of decisions.
@@ -205,6 +228,9 @@ export interface Track extends KnownInstance {
   told?: boolean
   /** Known from the journal only, and not seen since. */
   recalled?: boolean
+  /** When the cloud was last asked for it by id, because listings lack it; and since when such answers do not know it. */
+  soughtAt?: number
+  unknownSince?: number
 }
 
 /** A launch that was written down and whose outcome is not settled. */
@@ -247,7 +273,7 @@ export interface PoolMemory {
   userData: Map<string, UserData>
   offerings: OfferingMemory
   breaker: BreakerMemory
-  launches: Launched[]
+  budget: LaunchBudget
   launchError: LaunchErrorMemory
   /** Writers whose VMs a person has made ours. */
   adopted: Set<string>
@@ -263,11 +289,23 @@ export interface PoolMemory {
   /** There was no journal: nothing is launched until listings have shown what there is. */
   journalMissing: boolean
   firstCompleteAt?: number
+  /** How far apart two complete listings must be then, in milliseconds. */
+  settleApart: number
+  /** The cloud's account that our instances are in, where it is known; another one that answers now; when that was asked. */
+  account?: string
+  otherAccount?: string
+  accountAskedAt?: number
   /** Last problem of each kind of work, for the status. */
-  problems: Map<'list' | 'master' | 'launch' | 'terminate' | 'journal', Problem>
+  problems: Map<'list' | 'find' | 'account' | 'master' | 'launch' | 'terminate' | 'journal', Problem>
   terminateRetryAt: number
   terminateFailures: number
 }
+
+/**
+ * After a lost journal two complete listings so far apart must show what there is; less where nothing says that there was
+ * an earlier life. Milliseconds.
+ */
+export const settleTimes = { usual: 60_000, firstStart: 10_000 }
 
 /** Writer of a VM whose tag is missing. */
 export const unknownWriter = ''
@@ -283,7 +321,7 @@ export function emptyMemory(): PoolMemory {
     userData: new Map(),
     offerings: new Map(),
     breaker: closedBreaker(),
-    launches: [],
+    budget: fullBudget(),
     launchError: noLaunchError(),
     adopted: new Set(),
     foreign: new Map(),
@@ -292,6 +330,7 @@ export function emptyMemory(): PoolMemory {
     proven: new Set(),
     ended: new Map(),
     journalMissing: false,
+    settleApart: settleTimes.usual,
     problems: new Map(),
     terminateRetryAt: 0,
     terminateFailures: 0,

@@ -41,6 +41,7 @@ export const instanceShape = {
   joinedAt: z.optional(time),
   lostSince: z.optional(time),
   drainedAt: z.optional(time),
+  undrainedAt: z.optional(time),
   ending: z.optional(z.boolean()),
   missingSince: z.optional(time),
   ordered: z.optional(z.enum(['when_idle', 'even_if_busy'])),
@@ -56,6 +57,7 @@ export const agent = z.object({
   connected: z.boolean(),
   enabled: z.boolean(),
   draining: z.boolean(),
+  disabledByPerson: z.optional(z.boolean()),
   settledSince: time,
 } satisfies ShapeOf<KnownAgent>)
 

@@ -14,6 +14,8 @@ const agentSchema = z.object({
   freeSlots: z.number(),
   freeAux: z.optional(z.number()),
   busy: z.boolean(),
+  /** Containers that keep it busy and whose jobs the master does not know: its state was lost. Left out: none. */
+  unknownContainers: z.optional(z.number()),
   /** Milliseconds since the epoch. */
   idleSince: z.optional(z.number()),
   enabled: z.boolean(),
@@ -48,6 +50,7 @@ function agentView(pool: string, agent: KnownAgent, row: FleetRow | undefined): 
     freeSlots,
     freeAux,
     busy,
+    unknownContainers: row?.unknownContainers,
     idleSince,
     enabled,
     draining,

@@ -7,6 +7,7 @@ import { type EventQuery, eventsSchema, type LoggedEvent } from './event-view.ts
 import { type InstanceView, instancesSchema } from './instance-view.ts'
 import {
   acceptedSchema,
+  adoptedOrphansSchema,
   adoptedSchema,
   type DrainOrder,
   type LaunchOrder,
@@ -15,6 +16,7 @@ import {
   removedSchema,
   type TerminateOrder,
 } from './order-view.ts'
+import { type OrphansView, orphansSchema } from './orphan-view.ts'
 import { type FleetStatus, type PoolStatusView, poolStatusSchema, statusSchema } from './pool-view.ts'
 import { refusalSchema } from './reason-view.ts'
 import { checkView } from './view.ts'
@@ -50,6 +52,15 @@ export async function pausePool(client: Client, pool: string): Promise<void> {
 
 export async function resumePool(client: Client, pool: string): Promise<void> {
   await post(client, `${doorOf(pool)}/resume`, acceptedSchema)
+}
+
+export function listOrphans(client: Client): Promise<OrphansView> {
+  return get(client, '/v1/orphans', orphansSchema)
+}
+
+/** The provisioners whose instances without a configured pool are ours now. */
+export async function adoptOrphans(client: Client): Promise<string[]> {
+  return (await post(client, '/v1/orphans/adopt', adoptedOrphansSchema)).writers
 }
 
 /** The provisioners whose VMs are ours now. */

@@ -1,6 +1,6 @@
 // What the endpoints below /v1 need from a running provisioner. The provisioner implements it and passes it in.
 
-import type { PoolStatus } from '../fleet/index.ts'
+import type { OrphanStatus, PoolStatus } from '../fleet/index.ts'
 import type { InstanceState } from '../planner/index.ts'
 import type { Problem } from '../problems/index.ts'
 import type { EventQuery, LoggedEvent } from './event-view.ts'
@@ -11,6 +11,8 @@ export interface FleetControl extends FleetOrders {
   about(): ProcessView
   /** Pools in the order of the configuration; `failed` are those that could not be started. */
   status(): { pools: PoolStatus[]; failed: { pool: string; problems: Problem[] }[] }
+  /** Instances of the cluster that no configured pool has. */
+  orphans(): OrphanStatus
   /** One row for each VM, with its agent. */
   rows(): FleetRow[]
   /** Type of the provider of a pool; `none` for a pool that is not configured. */
@@ -30,6 +32,8 @@ export interface FleetOrders {
   resume(pool: string): Promise<void>
   /** Makes the VMs that other provisioners launched in the pool ours; returns the ids of those provisioners. */
   adopt(pool: string): Promise<string[]>
+  /** Makes instances of other provisioners that no configured pool has ours; returns the ids of those provisioners. */
+  adoptOrphans(): Promise<string[]>
   /**
    * Launches VMs beside those work calls for, all or none; they are removed like any other when they are idle for too
    * long. Returns the id of the intent. Throws what forbids it: MAX_REACHED, PAUSED, LAUNCH_NOT_READY and others.
@@ -53,6 +57,8 @@ export interface FleetRow {
   agent: 'waiting' | 'joined' | 'lost'
   /** Slots the agent has shown; undefined before it joined. */
   slots?: number
+  /** Containers there whose jobs the master does not know, because its state was lost. */
+  unknownContainers?: number
   /** As `TLSv1.3`; undefined before it joined, and for a master without TLS. */
   tlsVersion?: string
   /** What the agent verifies the master's certificate against. */

@@ -11,6 +11,7 @@ import { type instancesSchema, instanceViews } from './instance-view.ts'
 import {
   type Accepted,
   type Adopted,
+  type AdoptedOrphans,
   drainOrderSchema,
   type Launched,
   launchOrderSchema,
@@ -18,6 +19,7 @@ import {
   type Removed,
   terminateOrderSchema,
 } from './order-view.ts'
+import { type OrphansView, orphansView } from './orphan-view.ts'
 import {
   type FleetStatus,
   failedSummary,
@@ -63,7 +65,17 @@ function routesOf(fleet: FleetControl): Route[] {
     })
 
   return [
-    get<FleetStatus>('/v1/status', () => ({ ...fleet.about(), pools: summaries() })),
+    get<FleetStatus>('/v1/status', () => ({
+      ...fleet.about(),
+      pools: summaries(),
+      orphans: fleet.orphans().orphans.length,
+      problems: fleet.orphans().problems.map(problemView),
+    })),
+    get<OrphansView>('/v1/orphans', () => orphansView(fleet.orphans())),
+    post<AdoptedOrphans>('/v1/orphans/adopt', async ({ body }) => {
+      readBody(poolOrderSchema, body)
+      return { writers: await fleet.adoptOrphans() }
+    }),
     get<Pick<FleetStatus, 'pools'>>('/v1/pools', () => ({ pools: summaries() })),
     get<z.output<typeof poolStatusSchema>>('/v1/pools/:pool', ({ params: { pool = '' } }) => {
       fleet.check(pool)
@@ -141,7 +153,7 @@ function readBody<T>(schema: z.ZodMiniType<T>, body: unknown): T {
 
 // Orders to remove VMs check every id before anything is done about one.
 
-type Fleet = Pick<FleetControl, 'status' | 'drain' | 'undrain' | 'terminate'>
+type Fleet = Pick<FleetControl, 'status' | 'orphans' | 'drain' | 'undrain' | 'terminate'>
 
 /** Throws INSTANCE_UNKNOWN; nothing is done then. */
 async function drain(fleet: Fleet, ids: string[]): Promise<Removed> {
@@ -167,10 +179,11 @@ async function terminate(fleet: Fleet, ids: string[], force: boolean): Promise<R
   return { ids: ended, waits: waitsOf(fleet, pools, needs) }
 }
 
-function poolsOf({ status }: Fleet, ids: string[]): Set<string> {
+function poolsOf({ status, orphans }: Fleet, ids: string[]): Set<string> {
   const poolOf = new Map(
     status().pools.flatMap(({ pool, instances }) => instances.map((track: Track) => [track.id, pool])),
   )
+  for (const { id, pool } of orphans().orphans) poolOf.set(id, pool)
   const missing = ids.filter((id) => !poolOf.has(id))
   if (missing.length > 0) throw new ProvisionError(isUnknown(missing))
   return new Set(ids.map((id) => poolOf.get(id)!))

@@ -5,6 +5,7 @@ export { accessHandler, loadToken } from './access.ts'
 export type { AgentView } from './agent-view.ts'
 export { type Client, createClient, createLocalClient, type MasterClient } from './client.ts'
 export {
+  adoptOrphans,
   adoptPool,
   drainVms,
   fleetStatus,
@@ -12,6 +13,7 @@ export {
   listAgents,
   listEvents,
   listInstances,
+  listOrphans,
   pausePool,
   poolStatus,
   resumePool,
@@ -35,6 +37,7 @@ export {
 } from './job-view.ts'
 export { type Listener, listen, listenLocally } from './listen.ts'
 export type { Removed } from './order-view.ts'
+export type { OrphanView } from './orphan-view.ts'
 export type { FleetStatus, PoolOverview, ProcessView } from './pool-view.ts'
 export { openPushDoor } from './push-endpoint.ts'
 export type { ReasonView } from './reason-view.ts'

@@ -23,6 +23,8 @@ export type TerminateOrder = z.input<typeof terminateOrderSchema>
 
 /** To pause and to resume. */
 export const acceptedSchema = z.object({ pool: z.string() })
+/** `POST /v1/orphans/adopt` */
+export const adoptedOrphansSchema = z.object({ writers: z.array(z.string()) })
 export const adoptedSchema = z.object({ pool: z.string(), writers: z.array(z.string()) })
 export const launchedSchema = z.object({ pool: z.string(), count: z.number(), intent: z.string() })
 /** To drain, to undrain and to terminate; `waits` is what keeps the pools from removing anything now. */
@@ -32,6 +34,7 @@ export const removedSchema = z.object({
 })
 
 export type Accepted = z.output<typeof acceptedSchema>
+export type AdoptedOrphans = z.output<typeof adoptedOrphansSchema>
 export type Adopted = z.output<typeof adoptedSchema>
 export type Launched = z.output<typeof launchedSchema>
 export type Removed = z.output<typeof removedSchema>

@@ -52,6 +52,10 @@ export const statusSchema = z.object({
   startedAt: time,
   now: time,
   pools: z.array(z.discriminatedUnion('state', [runningPoolSchema, failedPoolSchema])),
+  /** Instances of the cluster that no configured pool has: `GET /v1/orphans`. */
+  orphans: z.optional(count),
+  /** Of the whole provisioner, such as a location that cannot be listed. */
+  problems: z.optional(z.array(problemSchema)),
 })
 
 /** `GET /v1/pools/{pool}` */
@@ -72,7 +76,7 @@ type RunningPool = z.output<typeof runningPoolSchema>
 type FailedPool = z.output<typeof failedPoolSchema>
 
 /** Of this process: what `GET /v1/status` begins with. */
-export type ProcessView = Written<Omit<FleetStatus, 'pools'>>
+export type ProcessView = Written<Omit<FleetStatus, 'pools' | 'orphans' | 'problems'>>
 
 export function poolSummary(status: PoolStatus, provider: string): Written<RunningPool> {
   const { pool, at, paused, policy, live, joined, inFlight, pending, breaker, foreignWriters } = status

@@ -181,13 +181,17 @@ export function dispatchUpgrade(
   }
 }
 
-/** Answers `{"message": …}` as the origin does (master/internal/api/error.go) and closes the socket. */
-export function refuseUpgrade(socket: Duplex, status: number, message: string): void {
+/**
+ * Answers `{"message": …}` as the origin does (master/internal/api/error.go) and closes the socket. `retryAfter`:
+ * seconds, for who may ask again.
+ */
+export function refuseUpgrade(socket: Duplex, status: number, message: string, retryAfter?: number): void {
   const body = JSON.stringify({ message })
   const head = [
     `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? 'Error'}`,
     'Content-Type: application/json; charset=UTF-8',
     `Content-Length: ${Buffer.byteLength(body)}`,
+    ...(retryAfter === undefined ? [] : [`Retry-After: ${retryAfter}`]),
     'Connection: close',
   ]
   socket.once('error', () => socket.destroy())

@@ -23,7 +23,9 @@ export {
   type ReasonCode,
 } from './decision.ts'
 export { type Explanation, explain } from './explain.ts'
+export { type Orphan, type OrphanRules, type OrphanStep, type OrphanView, orphanStep } from './orphans.ts'
 export {
+  didNotLast,
   hasNeverJoined,
   isDemandFresh,
   isForced,
@@ -32,6 +34,7 @@ export {
   isShortOfSlots,
   mayTerminate,
   roomBelowMax,
+  spentAt,
 } from './rules.ts'
 export {
   type AgentState,
@@ -49,6 +52,7 @@ export {
   type KnownAgent,
   type KnownInstance,
   type KnownOffering,
+  type LaunchBudget,
   type ManualLaunch,
   type Offering,
   offeringKey,
@@ -85,7 +89,7 @@ export function deliberate(snapshot: Snapshot, policy: Policy, now: number): Del
   const census = takeCensus(snapshot, policy, now)
   const placement = placeWork(sortWork(snapshot, policy, now), census, snapshot, policy, now)
   const removals: Removals = stopped('remove') ? new Map() : chooseRemovals(census, placement, policy, now)
-  const launched = stopped('launch') ? [] : launches(placement, census, snapshot, policy)
+  const launched = stopped('launch') ? [] : launches(placement, census, snapshot, policy, now)
   const decisions = [
     ...stepsOf(census, removals, snapshot, policy, now),
     ...placement.marks,
@@ -124,8 +128,14 @@ function hold(code: ReasonCode, numbers: Record<string, number>, work: string[] 
 
 // From the VMs that are wanted to the launches that are allowed now: for work and min_instances, and for a person.
 
-function launches({ wanted }: Placement, census: Census, snapshot: Snapshot, policy: Policy): Decision[] {
-  const allowances = allowancesOf('work', census, snapshot, policy)
+function launches(
+  { wanted }: Placement,
+  census: Census,
+  snapshot: Snapshot,
+  policy: Policy,
+  now: number,
+): Decision[] {
+  const allowances = allowancesOf('work', census, snapshot, policy, now)
   const decisions: Decision[] = []
   const held = new Map<ReasonCode, number>()
   for (const { size, forWork, forMin } of [...wanted].sort(bySize)) {
@@ -169,16 +179,13 @@ function manualLaunches(
   policy: Policy,
   now: number,
 ): (LaunchDecision | BlockDecision)[] {
-  let inFlight = census.inFlight
-  let { launchedLastHour } = snapshot
+  let { inFlight } = census
   const count = (vms: number) => {
     inFlight += vms
-    launchedLastHour += vms
   }
   for (const decision of planned) if (decision.kind === 'launch') count(decision.count)
   return snapshot.requests.map((request) => {
-    const seen = { ...snapshot, launchedLastHour }
-    const reason = blockOf(request, { ...census, inFlight }, seen, policy, now)
+    const reason = blockOf(request, { ...census, inFlight }, snapshot, policy, now)
     if (reason) return { kind: 'block', request: request.id, reason }
     const offerings = firstChoice(snapshot.offerings, now)
     if (offerings.length === 0)
@@ -208,7 +215,7 @@ function blockOf(
   if (stop) return { code: stop.code, numbers: stop.numbers ?? {} }
   const room = Math.max(0, roomBelowMax(census, policy))
   if (count > room) return { code: 'MAX_REACHED', numbers: { max: policy.maxInstances, room } }
-  const tight = allowancesOf('person', census, snapshot, policy).find(({ vms }) => count > vms)
+  const tight = allowancesOf('person', census, snapshot, policy, now).find(({ vms }) => count > vms)
   return tight && { code: tight.code, numbers: { ...tight.numbers, left: tight.vms } }
 }
 

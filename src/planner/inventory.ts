@@ -95,7 +95,7 @@ function judgeConnected(member: Member, agent: KnownAgent, policy: Policy, now: 
   const { drainedAt } = member.instance
   // Determined shows an agent whose connection broke as disabled and draining until the wait is over.
   const may = isOpen(agent) || drainedAt !== undefined || agent.settledSince + policy.reconnectWait > now
-  member.phase = may ? 'ready' : 'away'
+  member.phase = may && !isDisabledByPerson(agent) ? 'ready' : 'away'
   if (isShortOfSlots(member.instance, agent, policy, now)) blame(member, 'SHORT_OF_SLOTS')
 }
 
@@ -115,6 +115,11 @@ function blame(member: Member, fault: ReasonCode): void {
 
 export function isOpen(agent: KnownAgent): boolean {
   return agent.enabled && !agent.draining
+}
+
+/** No capacity, at once and until that person gives it back: neither our drains nor lost connections look like this. */
+export function isDisabledByPerson(agent: KnownAgent): boolean {
+  return agent.disabledByPerson === true || (!agent.enabled && !agent.draining)
 }
 
 // Room for work, counted instead of listed: bins of the same kind and the same free slots are one entry.

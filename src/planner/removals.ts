@@ -1,9 +1,9 @@
 // Which VMs should not be there any more, and why, computed from scratch each time; then the next step to remove each.
 
 import type { AgentDecision, Decision, ReasonCode } from './decision.ts'
-import { type Census, keepOrder, type Member, usedMembers } from './inventory.ts'
+import { type Census, isDisabledByPerson, keepOrder, type Member, usedMembers } from './inventory.ts'
 import type { Placement } from './placing.ts'
-import { isForced, isListingCertain, mayTerminate } from './rules.ts'
+import { isForced, isListingCertain, mayDrain, mayTerminate } from './rules.ts'
 import type { Policy, Snapshot } from './snapshot.ts'
 
 /** Reason by instance id. */
@@ -102,7 +102,7 @@ export function stepsOf(
   let uncertain = 0
   for (const member of census.members) {
     const code = removals.get(member.instance.id)
-    const kind = code ? removalStep(member, snapshot) : undrainStep(member)
+    const kind = code ? removalStep(member, code, snapshot, now) : undrainStep(member, snapshot)
     if (!kind) continue
     if (kind === 'terminate' && !certain) {
       uncertain++
@@ -146,11 +146,20 @@ function isThere({ ending, state }: Member['instance']): boolean {
 }
 
 /** Drained first, and then waited for: a connected agent is busy, or not yet shown as drained. */
-function removalStep({ instance, agent }: Member, { demandAt }: Snapshot): Step | undefined {
+function removalStep(
+  { instance, agent }: Member,
+  code: ReasonCode,
+  { demandAt = 0 }: Snapshot,
+  now: number,
+): Step | undefined {
   if (mayTerminate(instance, agent, demandAt)) return 'terminate'
-  return agent?.connected && instance.drainedAt === undefined ? 'drain' : undefined
+  if (!agent?.connected || instance.drainedAt !== undefined) return undefined
+  return code === 'ORDERED' || mayDrain(instance, demandAt, now) ? 'drain' : undefined
 }
 
-function undrainStep({ instance, agent, phase }: Member): Step | undefined {
-  return instance.drainedAt !== undefined && agent?.connected && phase !== 'leaving' ? 'undrain' : undefined
+/** Decided on a view of the master that shows what became of the drain: on an older one it would be drained and undrained in turn. */
+function undrainStep({ instance, agent, phase }: Member, { demandAt = 0 }: Snapshot): Step | undefined {
+  if (instance.drainedAt === undefined || demandAt <= instance.drainedAt) return undefined
+  if (!agent?.connected || isDisabledByPerson(agent)) return undefined
+  return phase !== 'leaving' ? 'undrain' : undefined
 }

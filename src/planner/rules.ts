@@ -4,7 +4,7 @@
 // asks the same rule of the newer view. Where the two sides differ, the parameters say so, and the callers say why.
 
 import type { FleetCode } from '../problems/index.ts'
-import type { AgentState, InstanceState, KnownInstance, Policy, Snapshot } from './snapshot.ts'
+import type { AgentState, InstanceState, KnownInstance, LaunchBudget, Policy, Snapshot } from './snapshot.ts'
 
 // Terminating: "idle agents are drained, re-checked, then terminated" (planner rules); never a busy one.
 
@@ -22,6 +22,18 @@ export function mayTerminate(
   if (agent?.busy) return false
   if (!agent?.connected) return true
   return instance.drainedAt !== undefined && agent.draining && demandAt > instance.drainedAt
+}
+
+/** Milliseconds that an agent is left in service after a drain was taken back. */
+const inService = 30_000
+
+/** It was not given back a moment ago: opposite orders about one agent must not follow each other as fast as views come. */
+export function mayDrain(
+  { undrainedAt }: Pick<KnownInstance, 'undrainedAt'>,
+  demandAt: number,
+  now: number,
+): boolean {
+  return undrainedAt === undefined || (demandAt > undrainedAt && now - undrainedAt >= inService)
 }
 
 /** A person wants it gone whatever it does: no view of the master is needed, which may be gone for good. */
@@ -83,8 +95,31 @@ export function isShortOfSlots(
   return agent !== undefined && agent.slots < slots && (joinedAt ?? at) + placementGrace <= at
 }
 
-// Launching: live and in-flight VMs never exceed max_instances (invariant 1), and launch_rate, the first probe and the
-// breaker bound launches in time.
+// Launching: live and in-flight VMs never exceed max_instances (invariant 1). launch_rate, the first probe and the breaker
+// bound launches in vain; instances that do their work are bounded by max_instances alone.
+
+const hour = 3_600_000
+/** An instance that ends by itself so soon after joining was launched in vain. Milliseconds. */
+const lastsAtLeast = 120_000
+
+/** Its agent joined, and the instance ended by itself before it could be of use. */
+export function didNotLast({ joinedAt }: Pick<KnownInstance, 'joinedAt'>, endedAt: number): boolean {
+  return joinedAt !== undefined && endedAt - joinedAt < lastsAtLeast
+}
+
+/** The most launches in vain at once: a pool may always be filled once. */
+export function launchBurst({ maxInstances }: Pick<Policy, 'maxInstances'>): number {
+  return Math.max(10, maxInstances)
+}
+
+/** Tokens that are taken at `now`, after what `launchRate` an hour has refilled. */
+export function spentAt(
+  { spent, at }: LaunchBudget,
+  { launchRate = 0 }: Pick<Policy, 'launchRate'>,
+  now: number,
+): number {
+  return Math.max(0, spent - (Math.max(0, now - at) / hour) * launchRate)
+}
 
 /** Can run, and bill: what max_instances counts, with the launches in flight. */
 export function isLive({ state }: { state: InstanceState }): boolean {
@@ -106,6 +141,24 @@ export interface Allowance {
   numbers: Record<string, number>
 }
 
+/** Each instance that has not joined yet may turn out to be launched in vain, and holds a token until then. */
+function rateAllowance(
+  unsettled: number,
+  budget: LaunchBudget,
+  policy: Pick<Policy, 'launchRate' | 'maxInstances'>,
+  now: number,
+): Allowance {
+  const { launchRate: perHour = 0 } = policy
+  const burst = launchBurst(policy)
+  const spent = spentAt(budget, policy, now)
+  const vms = Math.max(0, Math.floor(burst - spent) - unsettled)
+  // When the next whole token is there, if nothing that is coming joins meanwhile.
+  const wanting = Math.max(0, spent + unsettled + vms + 1 - burst)
+  const retryAt = Math.ceil(now + (Math.min(wanting, spent) / perHour) * hour)
+  const numbers = { failed: Math.ceil(spent), unsettled, burst, perHour, ...(spent > 0 ? { retryAt } : {}) }
+  return { code: 'LAUNCH_RATE_SPENT', vms, numbers }
+}
+
 /**
  * What the limits in time leave for launches. Work shares one probe among all that is on its way. A person may send a
  * probe beside those, and before the breaker would: a person can have repaired what we cannot see.
@@ -113,14 +166,13 @@ export interface Allowance {
 export function allowancesOf(
   asker: 'work' | 'person',
   { coming, inFlight }: { coming: number; inFlight: number },
-  { breaker, probe, launchedLastHour }: Pick<Snapshot, 'breaker' | 'probe' | 'launchedLastHour'>,
-  { launchRate }: Pick<Policy, 'launchRate'>,
+  { breaker, probe, budget }: Pick<Snapshot, 'breaker' | 'probe' | 'budget'>,
+  policy: Pick<Policy, 'launchRate' | 'maxInstances'>,
+  now: number,
 ): Allowance[] {
-  const rate = { launchedLastHour, perHour: launchRate }
   const probes = asker === 'person' ? 1 : Math.max(0, 1 - coming - inFlight)
-  const allowances: Allowance[] = [
-    { code: 'LAUNCH_RATE_SPENT', vms: Math.max(0, launchRate - launchedLastHour), numbers: rate },
-  ]
+  const allowances: Allowance[] = []
+  if (policy.launchRate !== undefined) allowances.push(rateAllowance(coming + inFlight, budget, policy, now))
   if (probe) allowances.push({ code: 'PROBE_FIRST', vms: probes, numbers: {} })
   if (breaker.state === 'probing' || (breaker.state === 'open' && asker === 'person'))
     allowances.push({ code: 'BREAKER_PROBING', vms: probes, numbers: { failures: breaker.failures } })

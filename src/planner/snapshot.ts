@@ -79,6 +79,11 @@ export interface AgentState {
   connected: boolean
   enabled: boolean
   draining: boolean
+  /**
+   * Somebody else than we took it out, and only they give it back. Left out where it is not so, or not known; an agent
+   * that is disabled and not draining counts as one in any case, for our drains and lost connections show as draining.
+   */
+  disabledByPerson?: boolean
 }
 
 export interface Demand {
@@ -104,6 +109,8 @@ export interface KnownInstance extends Instance {
   lostSince?: number
   /** When the master acknowledged our drain. */
   drainedAt?: number
+  /** When a drain of ours was last taken back, by us or by a person. */
+  undrainedAt?: number
   /** The cloud has been told to end it. */
   ending?: boolean
   /** Start of the first complete listing of several in a row that did not show it any more. */
@@ -155,6 +162,17 @@ export interface ManualLaunch {
   count: number
 }
 
+/**
+ * A token bucket for launches in vain: an instance that never joined, that joined without its slots, or that did not last.
+ * Instances that worked take nothing from it, however short their work was.
+ */
+export interface LaunchBudget {
+  /** Tokens taken and not yet refilled, at that time. */
+  spent: number
+  /** Milliseconds since the epoch. */
+  at: number
+}
+
 /** Something outside the plan that forbids moves. */
 export interface Hold {
   code: FleetCode
@@ -178,7 +196,8 @@ export interface Snapshot {
   breaker: Breaker
   /** Agents could not prove the master's certificate yet: one VM at a time until one joins. */
   probe: boolean
-  launchedLastHour: number
+  /** What launch_rate has left. */
+  budget: LaunchBudget
   holds: readonly Hold[]
   /** Manual launches to be granted or blocked by this plan. */
   requests: readonly ManualLaunch[]
@@ -201,8 +220,8 @@ export interface Policy {
   placementGrace: number
   /** `max_aux_containers_per_agent`; 0: agents of this pool take no auxiliary work. */
   maxAuxPerAgent: number
-  /** VMs launched per hour. */
-  launchRate: number
+  /** Launches in vain that are allowed an hour; undefined: as many as there are (instances on this machine cost nothing). */
+  launchRate?: number | undefined
   /** With demand older than this nothing is done, on the word of an older listing no VM is ended. */
   maxSnapshotAge: number
   /** With no complete listing for longer than this, nothing is launched either. */

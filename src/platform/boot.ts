@@ -1,15 +1,8 @@
 // This start of the machine: which one it is, and how long ago it was. No clock that people set has a part in it.
 import { readFileSync } from 'node:fs'
+import type { BootMark } from './ports.ts'
 
-/** A moment that later processes on the same start of this machine can measure from. */
-export interface BootMark {
-  /** Another one after each start of the machine. */
-  boot: string
-  /** Milliseconds since that start, those in which the machine was suspended too. */
-  uptime: number
-}
-
-/** undefined where the system does not tell, as on macOS. */
+/** Now. undefined where the system does not tell, as on macOS. */
 export function bootMark(): BootMark | undefined {
   const [boot, uptime] = [bootId(), uptimeMs()]
   return boot === undefined || uptime === undefined ? undefined : { boot, uptime }

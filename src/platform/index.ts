@@ -2,7 +2,7 @@
 // Every room but problems and planner may import it. It imports problems.
 // Start with ports.ts: the interfaces that tests and the simulation replace.
 export { delayAfter, type Growth, retry } from './backoff.ts'
-export { type BootMark, bootMark } from './boot.ts'
+export { bootMark } from './boot.ts'
 export { systemClock, wallTime } from './clock.ts'
 export { derivedName, derivedUuid } from './derived-id.ts'
 export { formatDuration, parseDuration } from './duration.ts'
@@ -13,7 +13,15 @@ export { ipVersion } from './ip-address.ts'
 export { type JournalOwner, journalOwnerOf, type OpenedJournal, openJournal } from './journal.ts'
 export { createBell, limit, withDeadline } from './limit.ts'
 export { type Lock, lockHeld, takeLock } from './locks.ts'
-export { createLogger, type LogFormat, type LogLevel, redact, tellProblems } from './log.ts'
+export {
+  createLogger,
+  groupedLog,
+  type LogFormat,
+  type LogLevel,
+  redact,
+  shortIds,
+  tellProblems,
+} from './log.ts'
 export { askMetadata, type MetadataOptions, neededValue, unavailable } from './metadata-server.ts'
 export { createPrometheusMetrics, type PrometheusMetrics } from './metrics.ts'
 export { nearest } from './nearest.ts'
@@ -24,7 +32,16 @@ export {
   syncFolderOf,
   trustedUsers,
 } from './own-files.ts'
-export type { Clock, Handler, Journal, JournalRecord, Logger, Metrics, UpgradeHandler } from './ports.ts'
+export type {
+  BootMark,
+  Clock,
+  Handler,
+  Journal,
+  JournalRecord,
+  Logger,
+  Metrics,
+  UpgradeHandler,
+} from './ports.ts'
 export {
   type GatedProcess,
   type ProcessEnd,
@@ -35,4 +52,5 @@ export {
   startGated,
 } from './processes.ts'
 export { firstWrong } from './schema-words.ts'
+export { secretName, secretShapes } from './secret-shapes.ts'
 export { type Loaded, watchAndReport } from './watch.ts'

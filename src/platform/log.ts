@@ -3,6 +3,7 @@
 import { type Problem, placeOf } from '../problems/index.ts'
 import { wallTime } from './clock.ts'
 import type { Clock, LogFields, Logger } from './ports.ts'
+import { secretName, secretShapes } from './secret-shapes.ts'
 
 export type LogFormat = 'json' | 'text'
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error'
@@ -35,7 +36,9 @@ export function createLogger({ format, level, clock, write }: LogOptions): Logge
 }
 
 function jsonLine(level: LogLevel, time: string, message: string, fields: LogFields): string {
-  return `${JSON.stringify({ time, level, message, ...fields })}\n`
+  // A field of the same name must not take the place of one of these.
+  const own = { time, level, message }
+  return `${JSON.stringify({ ...own, ...fields, ...own })}\n`
 }
 
 function textLine(level: LogLevel, time: string, message: string, fields: LogFields): string {
@@ -66,12 +69,27 @@ const secretText: RegExp[] = [
   /\beyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]{4,}/g,
   /\b(?:AKIA|ASIA)[A-Z0-9]{16}\b/g,
 ]
+/** The shapes user data is checked by, as few patterns: a log has many lines. */
+const shapes = byFlags(secretShapes.map(({ pattern }) => pattern))
+/** Name and password of a URL (RFC 3986, 3.2.1); its host is told. */
+const userinfo = /\b([a-z][a-z0-9+.-]{0,15}:\/\/)[^\s/?#@'"]+@/gi
 const mask = '********'
+
+function byFlags(patterns: RegExp[]): RegExp[] {
+  const groups = Map.groupBy(patterns, ({ flags }) => flags)
+  return [...groups].map(([flags, group]) => {
+    return new RegExp(group.map(({ source }) => `(?:${source})`).join('|'), `${flags}g`)
+  })
+}
+
+function masked(text: string): string {
+  const plain = text.replace(userinfo, `$1${mask}@`)
+  return [...secretText, ...shapes].reduce((left, pattern) => left.replace(pattern, mask), plain)
+}
 
 /** A copy with secrets masked; errors become their message and code. Cycles and depth beyond 8 become a note. */
 export function redact(value: unknown, depth = 0): unknown {
-  if (typeof value === 'string')
-    return secretText.reduce((text, pattern) => text.replace(pattern, mask), value)
+  if (typeof value === 'string') return masked(value)
   if (typeof value === 'bigint') return value.toString()
   if (typeof value !== 'object' || value === null) return value
   if (depth > 8) return '(too deep)'
@@ -80,7 +98,9 @@ export function redact(value: unknown, depth = 0): unknown {
   return Object.fromEntries(
     Object.entries(value).map(([name, item]) => [
       name,
-      secretField.test(name) && item !== '' && item != null ? mask : redact(item, depth + 1),
+      (secretField.test(name) || secretName.test(name)) && item !== '' && item != null
+        ? mask
+        : redact(item, depth + 1),
     ]),
   )
 }
@@ -98,4 +118,55 @@ export function tellProblems(logger: Logger, problems: Problem[]): void {
       where: where && placeOf(where),
       remedy,
     })
+}
+
+// What others can cause at will must not fill the log.
+
+/** Ids that one line names; how many there are in all is said beside them. */
+const mostIds = 20
+
+/** `a,b,c`, at most 20 of them; undefined when there are none. */
+export function shortIds(ids: readonly string[]): string | undefined {
+  if (ids.length === 0) return undefined
+  const left = ids.length - mostIds
+  return ids.slice(0, mostIds).join(',') + (left > 0 ? ` and ${left} more` : '')
+}
+
+export interface GroupedLogOptions {
+  clock: Clock
+  log: (message: string, fields: LogFields) => void
+  /** Milliseconds in which events of one key give one line; default a minute. */
+  every?: number
+  /** Keys that are told apart; all further ones count as one. */
+  mostKeys?: number
+}
+
+/**
+ * Logs the first event of a key at once. Those that follow within the period are counted: they are reported together, in
+ * one line with `count`, by the first event after it.
+ */
+export function groupedLog({ clock, log, every = 60_000, mostKeys = 1000 }: GroupedLogOptions) {
+  const groups = new Map<string, { until: number; count: number; last: () => void }>()
+
+  function reportEnded(now: number): void {
+    for (const [key, group] of groups) {
+      if (group.until > now) continue
+      groups.delete(key)
+      if (group.count > 0) group.last()
+    }
+  }
+
+  return (given: string, message: string, fields: LogFields): void => {
+    const now = clock.now()
+    reportEnded(now)
+    const key = groups.has(given) || groups.size < mostKeys ? given : 'others'
+    const group = groups.get(key)
+    if (!group) {
+      groups.set(key, { until: now + every, count: 0, last: () => {} })
+      log(message, fields)
+      return
+    }
+    group.count++
+    group.last = () => log(message, { ...fields, count: group.count })
+  }
 }

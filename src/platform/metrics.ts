@@ -104,6 +104,11 @@ export const metricTable = {
     help: 'VMs by state; joined are running ones whose agent is connected.',
     labels: ['pool', 'state'],
   },
+  orphans: {
+    kind: 'gauge',
+    help: 'Instances of this cluster that belong to no configured pool, by the pool their tag names.',
+    labels: ['pool'],
+  },
   pending_work: { kind: 'gauge', help: 'Pieces of work that wait.', labels: ['pool'] },
   launches_in_flight: {
     kind: 'gauge',

@@ -12,6 +12,12 @@ export interface Clock {
   sleep(ms: number, signal?: AbortSignal): Promise<void>
 }
 
+/** A moment by a clock that nobody can set: which boot of the machine, and how many milliseconds after it, suspend included. */
+export interface BootMark {
+  boot: string
+  uptime: number
+}
+
 export type LogFields = Record<string, unknown>
 
 /** Messages are constant texts; what varies goes into the fields. */

@@ -22,6 +22,13 @@ export const configFileCodes = {
     meaning: 'The path of the configuration file names a directory.',
     remedy: 'Name the file itself, such as DIRECTORY/master.yaml.',
   },
+  CONFIG_FILE_BROKEN: {
+    severity: 'warning',
+    exit: 3,
+    meaning:
+      'The configuration file has an error. The command needs its state_dir only, and reached the provisioner that still runs with the last good file.',
+    remedy: 'Run `provision validate` and correct the file; until then a restart of the provisioner fails.',
+  },
   CONFIG_FILE_EMPTY: {
     severity: 'error',
     exit: 3,

@@ -52,6 +52,13 @@ export const fleetCodes = {
     meaning: 'A VM was launched and its agent did not connect within the boot timeout.',
     remedy: 'Read the stage its startup script reached; `provision check` tries the same from here.',
   },
+  DID_NOT_LAST: {
+    severity: 'error',
+    exit: 1,
+    meaning: 'An instance ended by itself within 2 minutes of its agent joining.',
+    remedy:
+      "Read what the cloud gives as its reason, and the instance's own log: `provision explain`, the serial console.",
+  },
   MAX_REACHED: {
     severity: 'warning',
     exit: 1,
@@ -121,8 +128,10 @@ export const fleetCodes = {
   LAUNCH_RATE_SPENT: {
     severity: 'warning',
     exit: 1,
-    meaning: 'As many VMs as `launch_rate` allows were launched within the hour.',
-    remedy: 'Find out why VMs do not last, or raise launch_rate.',
+    meaning:
+      'Too many instances were launched in vain: they never joined, joined without their slots, or did not last.',
+    remedy:
+      'Find out why: `provision explain` and the log name the instances and their last stage. Or raise launch_rate.',
   },
   LISTING_MISSING: {
     severity: 'warning',
@@ -161,11 +170,34 @@ export const fleetCodes = {
       'VMs of this cluster and pool were launched by another provisioner, so this one touches nothing.',
     remedy: 'Stop the other provisioner, or take its VMs over: `provision adopt`.',
   },
+  ACCOUNT_CHANGED: {
+    severity: 'error',
+    exit: 5,
+    meaning:
+      'The credentials are those of another account than the one this pool launched its instances in, so nothing is launched or terminated.',
+    remedy:
+      'Give the provisioner credentials of the earlier account. To leave that account, terminate its instances there, then start with an empty state_dir.',
+  },
+  POOL_GONE: {
+    severity: 'warning',
+    exit: 1,
+    meaning:
+      'Instances of this cluster run that belong to no configured pool: it was removed, renamed or moved.',
+    remedy: 'Put the pool back into the configuration, or terminate them: `provision terminate ID`.',
+  },
+  ORPHANS_UNSEEN: {
+    severity: 'warning',
+    exit: 5,
+    meaning:
+      'A location where instances of this cluster were launched cannot be listed: there may be some left.',
+    remedy: 'Give the provisioner credentials that may list instances there.',
+  },
   JOURNAL_MISSING: {
     severity: 'warning',
     exit: 1,
     meaning: 'Nothing is remembered of earlier launches, so listings must show first what there is.',
-    remedy: 'Wait about a minute. Keep `state_dir` on a disk that outlives the process.',
+    remedy:
+      'Wait: a first start takes 10 seconds, one after a lost journal a minute. Keep `state_dir` on a disk that outlives the process.',
   },
   JOURNAL_FAILING: {
     severity: 'error',

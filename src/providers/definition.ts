@@ -64,6 +64,9 @@ export interface ProviderDefinition<C extends CommonProviderConfig = CommonProvi
   /** The cloud, ready for the calls of one pool. Rejects with a ProvisionError when the pool can never be run. */
   open(context: ProviderContext<C>): Promise<Provider>
 
+  /** What the tag of its instances shows of a pool's name, where that is not the name itself. */
+  poolShownAs?(pool: string): string
+
   /**
    * The instances of a whole cluster at a location that `Provider.location` once named: also those of pools that the
    * configuration does not name any more. Without it, such instances are not found.

@@ -67,12 +67,18 @@ function withMissing(failures: LaunchFailure[], missing: number): LaunchFailure[
 
 // Terminates VMs of a pool on a cloud: foreign ones are left alone, and one that cannot be terminated does not spare the rest.
 
+/** Whose instances they are; without a pool, any of the cluster. */
+export interface Owner {
+  clusterId: string
+  pool?: string
+}
+
 /** What differs between clouds. */
-export interface TerminateRules<Vm, Target> {
-  owner: Ownership
+export interface TerminateRules<Vm, Target, O extends Owner = Ownership> {
+  owner: O
   /** Those of the VMs that the cloud knows, by id. */
   look(): Promise<Map<string, Vm>>
-  isOurs(vm: Vm, owner: Ownership): boolean
+  isOurs(vm: Vm, owner: O): boolean
   /**
    * What the call to terminate it needs; undefined when it is gone. `vm` is undefined when the cloud does not show it, as
    * may happen with a new one.
@@ -84,9 +90,9 @@ export interface TerminateRules<Vm, Target> {
 }
 
 /** Rejects with the reason of `signal` once that is aborted. */
-export async function terminateOwn<Vm, Target>(
+export async function terminateOwn<Vm, Target, O extends Owner = Ownership>(
   ids: string[],
-  rules: TerminateRules<Vm, Target>,
+  rules: TerminateRules<Vm, Target, O>,
   signal?: AbortSignal,
 ): Promise<TerminateResult> {
   const { owner } = rules
@@ -96,7 +102,7 @@ export async function terminateOwn<Vm, Target>(
     known = await rules.look()
   } catch (error) {
     signal?.throwIfAborted()
-    const failure = rules.failureOf(error, `look at the VMs to end in pool ${owner.pool}`)
+    const failure = rules.failureOf(error, `look at the instances to terminate in ${nameOf(owner)}`)
     return { terminated: [], failures: ids.map((id) => ({ id, ...failure })) }
   }
   const result: TerminateResult = { terminated: [], failures: [] }
@@ -113,7 +119,11 @@ export async function terminateOwn<Vm, Target>(
   return result
 }
 
-function notOurs(id: string, { clusterId, pool }: Ownership): TerminateResult['failures'][number] {
-  const message = `${id} was not ended: it is no VM of pool ${pool} in cluster ${clusterId}`
+function nameOf({ clusterId, pool }: Owner): string {
+  return pool === undefined ? `cluster ${clusterId}` : `pool ${pool} in cluster ${clusterId}`
+}
+
+function notOurs(id: string, owner: Owner): TerminateResult['failures'][number] {
+  const message = `${id} was not terminated: it is no instance of ${nameOf(owner)}`
   return { id, class: 'config', problem: problem('PROVIDER_NOT_OURS', message, { details: { id } }) }
 }

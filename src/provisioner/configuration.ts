@@ -1,7 +1,10 @@
 // The configuration in force has one owner. A changed one is taken over while the provisioner runs, as far as that can
 // be, and every change is named.
 
+import { createHash } from 'node:crypto'
 import { loadConfig, type MasterConfig } from '../config/index.ts'
+import { leftProblem } from '../fleet/index.ts'
+import { isLive } from '../planner/index.ts'
 import { type Clock, type Logger, limit, redact, tellProblems, watchAndReport } from '../platform/index.ts'
 import { isError, type Problem } from '../problems/index.ts'
 import type { AnyProvider } from '../providers/index.ts'
@@ -11,6 +14,10 @@ import { planReload, type ReloadPlan, type Takes } from './reload.ts'
 
 export interface Configuration {
   current(): MasterConfig
+  /** False while the file, as it was last read, is refused: what it names is not known then. */
+  isTrusted(): boolean
+  /** The file was read again. */
+  read(isUsable: boolean): void
   /** The last good configuration stays when VMs could not be made by the new one. One reload after the other. */
   reload(after: MasterConfig, pools: PoolsToReload): Promise<Reloaded>
 }
@@ -18,7 +25,7 @@ export interface Configuration {
 /** Whom a reload is told. */
 export interface PoolsToReload {
   plans: Pick<PoolPlans, 'use'>
-  running: Pick<RunningPools, 'reconfigure' | 'restart'>
+  running: Pick<RunningPools, 'reconfigure' | 'restart' | 'status'>
 }
 
 export interface Reloaded {
@@ -34,10 +41,12 @@ export function createConfiguration(
   { providers, logger }: { providers: readonly AnyProvider[]; logger: Logger },
 ): Configuration {
   let current = first
+  let isTrusted = true
   const oneByOne = limit(1)
 
   async function takeOver(after: MasterConfig, { plans, running }: PoolsToReload): Promise<Reloaded> {
-    const { config, changes, reconfigured, restarted } = planReload(current, after, providers)
+    const plan = planReload(current, after, providers)
+    const { config, changes, reconfigured, restarted } = plan
     if (changes.length === 0) {
       logger.info('the configuration has not changed')
       return { config: current, changes: [], problems: [] }
@@ -46,11 +55,13 @@ export function createConfiguration(
       current = config
     })
     tellProblems(logger, problems)
-    if (problems.some(isError)) {
+    isTrusted = !problems.some(isError)
+    if (!isTrusted) {
       logger.error('the changed configuration is not taken over; the last good one stays')
       return { config: current, changes, problems }
     }
     tellChanges(changes, logger)
+    tellLeft(plan, running, logger)
     for (const pool of reconfigured) running.reconfigure(pool)
     await Promise.all(restarted.map(running.restart))
     return { config: current, changes, problems }
@@ -58,6 +69,10 @@ export function createConfiguration(
 
   return {
     current: () => current,
+    isTrusted: () => isTrusted,
+    read(isUsable) {
+      isTrusted = isUsable
+    },
     reload: (after, pools) => oneByOne(() => takeOver(after, pools)),
   }
 }
@@ -65,9 +80,22 @@ export function createConfiguration(
 function tellChanges(changes: ReloadPlan['changes'], logger: Logger): void {
   for (const { path, before, after, takes } of changes) {
     const key = path.join('.')
-    const told = { key, from: maskedBy(path, before), to: maskedBy(path, after) }
+    const told = { key, from: shown(path, before), to: shown(path, after) }
     if (takes === 'next_start') logger.warn(sentences[takes], told)
     else logger.info(sentences[takes], told)
+  }
+}
+
+/** Pools that the changed file removes or moves go on until the next start: then no pool has their instances. */
+function tellLeft(
+  { removed, moved }: ReloadPlan,
+  { status }: Pick<RunningPools, 'status'>,
+  logger: Logger,
+): void {
+  for (const { pool, instances } of status().pools) {
+    const ids = instances.filter(isLive).map(({ id }) => id)
+    const what = removed.includes(pool) ? 'removed' : moved.includes(pool) ? 'moved' : undefined
+    if (what && ids.length > 0) tellProblems(logger, [leftProblem(pool, ids, what)])
   }
 }
 
@@ -75,6 +103,25 @@ const sentences: Record<Takes, string> = {
   now: 'changed, and in force',
   next_vms: 'changed: VMs launched from now on are made by it',
   next_start: 'changed in the file only: it takes a restart of the provisioner',
+}
+
+/** Keys whose values are programs or files of others: what they hold is nobody's business, and long. */
+const hidden = /script|user_?data|file_contents|metadata|template/i
+const longest = 200
+
+/**
+ * What a log may say of a value: whole blocks, scripts and long texts are known again by their length and the beginning of
+ * their SHA-256.
+ */
+function shown(path: readonly string[], value: unknown): unknown {
+  if (value === undefined || value === null || typeof value === 'boolean' || typeof value === 'number')
+    return value
+  const text = typeof value === 'string' ? value : JSON.stringify(value)
+  const isBlock = typeof value === 'object' && !Array.isArray(value)
+  const isLong = text.length > longest || text.includes('\n')
+  if (!isBlock && !isLong && !path.some((key) => hidden.test(key))) return maskedBy(path, value)
+  const sha256 = createHash('sha256').update(text).digest('hex').slice(0, 8)
+  return `(${text.length} characters, SHA-256 ${sha256}…)`
 }
 
 /** A value whose key sounds like a secret is not told. */
@@ -98,19 +145,28 @@ export interface ConfigurationWatch {
   /** Of the file when it was first loaded. */
   since: string
   onChange: (config: MasterConfig) => void
+  /** After each reading: whether the file can be used. */
+  onRead: (isUsable: boolean) => void
 }
 
 /** An editor may write a file in several steps. */
 const graceMs = 3000
 
 /** Looks until the returned function is called. */
-export function watchConfiguration({ file, providers, env, ...options }: ConfigurationWatch): () => void {
+export function watchConfiguration({
+  file,
+  providers,
+  env,
+  onRead,
+  ...options
+}: ConfigurationWatch): () => void {
   return watchAndReport<MasterConfig>({
     ...options,
     what: 'configuration',
     files: [file],
     load() {
       const { config: contents, problems } = loadConfig(file, { env, providers })
+      onRead(contents !== undefined)
       return { contents, problems }
     },
     graceMs,

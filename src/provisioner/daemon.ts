@@ -9,6 +9,7 @@ import {
   type LogFormat,
   type Logger,
   type LogLevel,
+  shortIds,
   systemClock,
   tellProblems,
 } from '../platform/index.ts'
@@ -91,13 +92,23 @@ function keepReloading(
   }
   const readAgain = () => {
     const { config, problems } = loadConfig(file, { env, providers })
+    provisioner.configurationRead(config !== undefined)
     tellProblems(logger, problems)
     if (config) take(config)
     else logger.error('the configuration is not usable; the last good one stays', { file })
   }
   return {
     readAgain,
-    stop: watchConfiguration({ file, providers, env, clock, logger, since, onChange: take }),
+    stop: watchConfiguration({
+      file,
+      providers,
+      env,
+      clock,
+      logger,
+      since,
+      onChange: take,
+      onRead: provisioner.configurationRead,
+    }),
   }
 }
 
@@ -108,7 +119,7 @@ async function endAll(provisioner: Provisioner, logger: Logger): Promise<void> {
   logger.info('ending every VM, as told by --terminate-on-exit', { vms: provisioner.rows().length })
   const left = await provisioner.clear(endingTime)
   if (left.length === 0) logger.info('every VM is ended')
-  else logger.error('some VMs could not be ended, and go on', { ids: left.join(',') })
+  else logger.error('some VMs could not be ended, and go on', { ids: shortIds(left), count: left.length })
 }
 
 async function end(provisioner: Provisioner, reason: string, clouds: string, logger: Logger): Promise<void> {

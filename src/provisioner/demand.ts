@@ -21,13 +21,21 @@ import {
   openPushDoor,
 } from '../http/index.ts'
 import { pathFacts, readTextFile, servedPair, type TlsMaterial } from '../pki/index.ts'
-import { type Clock, type Handler, type Logger, tellProblems, wallTime } from '../platform/index.ts'
+import {
+  type Clock,
+  groupedLog,
+  type Handler,
+  type Logger,
+  tellProblems,
+  wallTime,
+} from '../platform/index.ts'
 import { isError, type Problem, type ProblemCode, ProvisionError, type Where } from '../problems/index.ts'
 import { type AnyProvider, definitionOf } from '../providers/index.ts'
 import { type Agent, createMaster, holdPlaceholder, type Master, openKeeper } from '../standalone/index.ts'
 import type { MasterCertificate } from './certificate.ts'
 import type { JoinedAgent } from './fleet-rows.ts'
 import { type Identity, knownClusterId } from './identity.ts'
+import type { RunningPools } from './pools.ts'
 import { isProvided } from './prepare.ts'
 
 export interface DemandContext {
@@ -39,8 +47,10 @@ export interface DemandContext {
   identity: Identity
   /** A master of ours serves with it. */
   certificate: MasterCertificate
-  /** For a master of ours: whether an agent of a pool with a provider is one of its VMs. */
-  mayJoin: (pool: string, id: string) => boolean
+  /** For a master of ours: whether an agent of a pool with a provider is one of its instances. */
+  mayJoin: RunningPools['mayJoin']
+  /** Whether it is one of an instance that no configured pool has any more: it may come back, and gets no work. */
+  mayReturn: RunningPools['mayJoin']
   /** Orders and questions to us, for the listener of a master of ours. */
   control: Handler
   clock: Clock
@@ -53,6 +63,8 @@ export interface OpenedDemand {
   /** What the master itself knows of agents; without it they are as demand shows them. */
   agents?: () => JoinedAgent[]
   onAgent?: (listener: () => void) => () => void
+  /** The instances of the pool have been listed: its agents are judged by that. */
+  judge?: (pool: string) => void
   /** These VMs are gone: their agents are not waited for. */
   forget?: (ids: string[], reason: string) => void
   /** Requests about it, for the listener of ours. */
@@ -86,9 +98,9 @@ async function openBuiltInDemand(context: DemandContext): Promise<OpenedDemand> 
   const clientCa =
     client_ca && readClientCa(client_ca, { file: config.file, path: 'resource_manager.client_ca' })
   const token = loadToken(join(config.state_dir, 'token'))
-  const { clusterId: cluster, provisionerId: writer } = context.identity
+  const { clusterId, provisionerId: writer } = context.identity
   const file = join(config.state_dir, 'master.journal')
-  const keeper = await openKeeper({ file, owner: { cluster, writer }, clock, logger })
+  const keeper = await openKeeper({ file, owner: { cluster: clusterId, writer }, clusterId, clock, logger })
   tellProblems(logger, keeper.problems)
   const master = createMaster({
     ...context,
@@ -107,6 +119,7 @@ async function openBuiltInDemand(context: DemandContext): Promise<OpenedDemand> 
     source,
     agents: () => master.agents().flatMap(viewOf),
     onAgent: master.onAgent,
+    judge: master.judge,
     forget(ids, reason) {
       for (const id of ids) master.forget(id, reason)
     },
@@ -128,19 +141,28 @@ function pemOf(certificate: TlsMaterial | undefined): string | undefined {
   )
 }
 
-function viewOf({ id, phase, devices, link: { tls } }: Agent): JoinedAgent[] {
+function viewOf({ id, phase, devices, unknownContainers, link: { tls } }: Agent): JoinedAgent[] {
   if (phase === 'connecting') return []
   const state = phase === 'away' ? 'lost' : 'joined'
-  return [{ id, state, slots: devices.length, tls: tls && { version: tls.version, name: tls.serverName } }]
+  return [
+    {
+      id,
+      state,
+      slots: devices.length,
+      unknownContainers: unknownContainers?.length,
+      tls: tls && { version: tls.version, name: tls.serverName },
+    },
+  ]
 }
 
 async function serve(
   master: Master,
-  { config, providers, logger, certificate, control }: DemandContext,
+  { config, providers, clock, logger, certificate, control }: DemandContext,
   { token, clientCa }: { token: string; clientCa?: string },
 ): Promise<Listener> {
   const faults = () => [master.fault()].flatMap((fault) => (fault ? [`${fault.code} ${fault.message}`] : []))
   const served = certificate.current()
+  const logFailure = groupedLog({ clock, log: logger.warn })
   const listener = await listen({
     address: listenAddress(config, providers),
     port: config.port,
@@ -148,8 +170,12 @@ async function serve(
     handlers: [accessHandler({ token }), healthHandler(faults), control, ...master.handlers],
     upgrades: master.upgrades,
     logger,
-    onHandshakeFailure: (failure) =>
-      logger.warn('a client did not get through the TLS handshake', { ...failure }),
+    onHandshakeFailure: ({ remoteAddress, kind, message: reason }) =>
+      logFailure(`${remoteAddress} ${kind} ${reason}`, 'a client did not get through the TLS handshake', {
+        remoteAddress,
+        kind,
+        reason,
+      }),
   })
   logger.info('the master listens', { address: listener.address, port: listener.port, tls: listener.secure })
   return listener

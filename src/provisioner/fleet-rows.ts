@@ -11,6 +11,8 @@ export interface JoinedAgent {
   id: string
   state: 'joined' | 'lost'
   slots: number
+  /** Containers that keep it busy and whose jobs the master does not know. */
+  unknownContainers?: number
   /** Of its connection, where the master tells. `name` is what it asked for; undefined when it dialled by address. */
   tls?: { version: string; name?: string }
 }
@@ -47,6 +49,7 @@ function rowOf(
     ...row,
     agent: agent.state,
     slots: agent.slots,
+    unknownContainers: agent.unknownContainers,
     tlsVersion: agent.tls?.version,
     // What it asked for, rather than what it was told: the two may differ after a renewal.
     certificateName: agent.tls && (agent.tls.name ?? trust.certificateName),

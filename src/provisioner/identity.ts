@@ -82,6 +82,13 @@ function identityOf(clusterId: string, id: string, incarnations: string[]): Iden
   return { clusterId, provisionerId: id, writerId: writers.at(-1)!, ownWriters: new Set([id, ...writers]) }
 }
 
+/** Something of an earlier start is in `state_dir`: who we are, or a journal. */
+export function hasEarlierLife({ state_dir }: MasterConfig): boolean {
+  return ['writer-id', 'cluster-id', 'fleet', 'incarnations'].some((name) =>
+    existsSync(join(state_dir, name)),
+  )
+}
+
 /** undefined before the first start of a configuration without `cluster_id`. Throws IDENTITY_UNUSABLE. */
 export function knownClusterId(config: MasterConfig): string | undefined {
   return (

@@ -1,6 +1,7 @@
 // A person's orders, carried out by the pools they concern.
 
 import type { FleetOrders } from '../http/index.ts'
+import type { Orphans } from './orphans.ts'
 import type { RunningPools } from './pools.ts'
 
 export interface Orders extends FleetOrders {
@@ -11,15 +12,20 @@ export interface Orders extends FleetOrders {
   clear(patience: number): Promise<string[]>
 }
 
-export function createOrders({ get, all }: RunningPools): Orders {
+export function createOrders(
+  { get, all }: RunningPools,
+  orphans: () => Pick<Orphans, 'remove' | 'adopt'> | undefined,
+): Orders {
   async function remove(ids: readonly string[], how: 'when_idle' | 'even_if_busy'): Promise<string[]> {
-    return (await Promise.all(all().map(({ fleet }) => fleet.remove(ids, how)))).flat()
+    const ofPools = (await Promise.all(all().map(({ fleet }) => fleet.remove(ids, how)))).flat()
+    return [...ofPools, ...(orphans()?.remove(ids, how) ?? [])]
   }
   return {
     check: (pool) => void get(pool),
     pause: async (pool) => get(pool).fleet.pause(),
     resume: async (pool) => get(pool).fleet.resume(),
     adopt: async (pool) => get(pool).fleet.adopt(),
+    adoptOrphans: async () => orphans()?.adopt() ?? [],
     launch: async (pool, count) => get(pool).fleet.launch(count),
     drain: (ids) => remove(ids, 'when_idle'),
     undrain: async (ids) => (await Promise.all(all().map(({ fleet }) => fleet.keep(ids)))).flat(),

@@ -5,14 +5,17 @@ import { join } from 'node:path'
 import type { ProvidedPool } from '../agent-setup/index.ts'
 import type { DemandSource } from '../demand/index.ts'
 import {
+  type ClusterLocation,
   createPoolFleet,
   type FleetEvent,
+  keyOf,
   type PoolFleet,
   type PoolSettings,
   type PoolStatus,
 } from '../fleet/index.ts'
 import { fixedPeriods, type Instance } from '../planner/index.ts'
 import {
+  bootMark,
   type Clock,
   fileNameOf,
   type Logger,
@@ -48,8 +51,10 @@ export interface RunningPools {
   get(pool: string): RunningPool
   all(): RunningPool[]
   status(): PoolsStatus
-  /** Whether the agent of this id is one of a VM of the pool. */
-  mayJoin(pool: string, id: string): boolean
+  /** Whether the agent of this id is one of an instance of the pool; `later` while that cannot be said. */
+  mayJoin(pool: string, id: string): 'yes' | 'no' | 'later'
+  /** Where the instances of a pool are; undefined for a pool that does not run. */
+  locationOf(pool: string): ClusterLocation | undefined
   /** The certificate has changed, and the plans with it. */
   certificateChanged(): void
   /** The limits of the pool have changed. */
@@ -70,6 +75,12 @@ export interface StartPools {
   demand: DemandSource
   env: Readonly<Record<string, string | undefined>>
   onEvent: (event: FleetEvent) => void
+  /** Before anything is launched there. */
+  onLocation: (place: ClusterLocation) => void
+  /** `state_dir` has nothing of an earlier life. */
+  isFirstStart: boolean
+  /** A listing of the pool was complete, and the pool's loop has taken it over. */
+  onListed?: (pool: string) => void
   clock: Clock
   logger: Logger
   metrics: Metrics
@@ -132,11 +143,16 @@ export function createRunningPools(provided: ProvidedPool[], { logger }: { logge
       pools: all().map(({ fleet }) => fleet.status()),
       failed: [...failed].map(([pool, error]) => ({ pool, problems: problemsOf(error) })),
     }),
-    /** An agent that outlived a restart of ours may knock before the first listing; then nobody can call it foreign. */
     mayJoin(name, id) {
       const pool = running.get(name)
-      return !pool?.hasListed() || pool.fleet.knows(id)
+      if (pool?.fleet.knows(id)) return 'yes'
+      // Before the first listing nobody can call it foreign, nor ours; a launch may not have been answered yet, and
+      // instances of another writer may be adopted.
+      if (!pool?.hasListed()) return 'later'
+      const { inFlight, foreignWriters } = pool.fleet.status()
+      return inFlight > 0 || foreignWriters.length > 0 ? 'later' : 'no'
     },
+    locationOf: (name) => running.get(name)?.location,
     certificateChanged() {
       for (const pool of running.values()) pool.userDataChanged()
     },
@@ -186,6 +202,9 @@ export interface RunPoolOptions {
   providers: readonly AnyProvider[]
   demand: DemandSource
   onEvent: (event: FleetEvent) => void
+  onLocation: (place: ClusterLocation) => void
+  isFirstStart: boolean
+  onListed?: (pool: string) => void
   clock: Clock
   logger: Logger
   metrics: Metrics
@@ -193,6 +212,7 @@ export interface RunPoolOptions {
 
 export interface RunningPool {
   readonly fleet: PoolFleet
+  readonly location: ClusterLocation
   instances(): Instance[]
   /** False until the first complete listing: until then nobody can say that an instance is not ours. */
   hasListed(): boolean
@@ -211,7 +231,11 @@ export async function runPool(options: RunPoolOptions): Promise<RunningPool> {
   const name = fileNameOf(pool.pool_name)
   const meter = { ...options, pool: pool.pool_name }
   const opening = await openProvider(options, join(stateDir, pool.provider.type, name))
-  const { provider, hasListed } = noticeListing(meteredProvider(opening, meter))
+  const { provider, hasListed } = noticeListing(meteredProvider(opening, meter), () =>
+    options.onListed?.(pool.pool_name),
+  )
+  const location = { provider: provider.kind, location: provider.location ?? {} }
+  options.onLocation(location)
   const opened = await openJournal({
     file: join(stateDir, 'fleet', `${name}.journal`),
     kind: journalKind,
@@ -229,6 +253,9 @@ export async function runPool(options: RunPoolOptions): Promise<RunningPool> {
       demand: meteredDemand(options.demand, meter),
       journal: opened.journal,
       journalDamaged: opened.problems.length > 0,
+      isFirstStart: options.isFirstStart,
+      locationKey: keyOf(location),
+      bootMark,
       random: Math.random,
       newId: randomUUID,
       material: gate.material,
@@ -237,6 +264,7 @@ export async function runPool(options: RunPoolOptions): Promise<RunningPool> {
   )
   const running: RunningPool = {
     fleet,
+    location,
     instances: () => fleet.status().instances,
     hasListed,
     userDataChanged: () => void gate.ask().catch(() => {}),
@@ -268,7 +296,10 @@ async function openProvider(options: RunPoolOptions, folder: string): Promise<Pr
   return open({ ...options, config: pool.provider, master: setup.master, stateDir: folder })
 }
 
-function noticeListing(provider: Provider): { provider: Provider; hasListed: () => boolean } {
+function noticeListing(
+  provider: Provider,
+  onListed: () => void,
+): { provider: Provider; hasListed: () => boolean } {
   let listed = false
   return {
     hasListed: () => listed,
@@ -277,6 +308,8 @@ function noticeListing(provider: Provider): { provider: Provider; hasListed: () 
       async list(signal) {
         const listing = await provider.list(signal)
         listed ||= listing.complete
+        // Not before the loop has taken it over, which it does in the same turn.
+        if (listing.complete) setImmediate(onListed)
         return listing
       },
     },
@@ -298,7 +331,7 @@ export function poolSettings(pool: ProvidedPool, providers: readonly AnyProvider
       reconnectWait: pool.agent_reconnect_wait,
       placementGrace: provider.placement_grace,
       maxAuxPerAgent: pool.max_aux_containers_per_agent,
-      launchRate: provider.launch_rate,
+      launchRate: definition.onThisMachine ? undefined : provider.launch_rate,
     },
     // In the order they are tried: nothing else keeps an on-demand fallback behind spot.
     offerings: definition.offerings(provider).map((offering, preference) => ({ ...offering, preference })),

@@ -2,7 +2,7 @@
 
 import { demandTypes, type MasterConfig } from '../config/index.ts'
 import type { DemandSource } from '../demand/index.ts'
-import type { FleetEvent } from '../fleet/index.ts'
+import type { ClusterLocation, FleetEvent, OrphanStatus } from '../fleet/index.ts'
 import { anyOf, controlHandler, type FleetRow, type ProcessView } from '../http/index.ts'
 import { type Clock, type Logger, tellProblems, wallTime } from '../platform/index.ts'
 import { ProvisionError } from '../problems/index.ts'
@@ -12,8 +12,9 @@ import { type Configuration, createConfiguration, type Reloaded } from './config
 import { learnClusterId, type OpenedDemand, openDemand } from './demand.ts'
 import { type Doors, openDoors } from './endpoints.ts'
 import { fleetRows, joinedAgents } from './fleet-rows.ts'
-import { ensureIdentity, type Identity } from './identity.ts'
+import { ensureIdentity, hasEarlierLife, type Identity } from './identity.ts'
 import { createOrders, type Orders } from './orders.ts'
+import { createOrphans, type Orphans, openClusterMemory } from './orphans.ts'
 import { dialledHosts, giveToNewVms, openPlans, type PoolPlans } from './plans.ts'
 import { createRunningPools, type PoolsStatus, type RunningPools } from './pools.ts'
 import { isProvided } from './prepare.ts'
@@ -47,6 +48,10 @@ export interface Provisioner extends Orders {
   /** Decides nothing more; ends local VMs and leaves cloud VMs running. May be called twice. */
   stop(): Promise<void>
   status(): PoolsStatus
+  /** Instances of the cluster that no configured pool has, as of the last look; none before the start. */
+  orphans(): OrphanStatus
+  /** Whether the file, when it was last read, was a usable configuration: no orphan is terminated while it is not. */
+  configurationRead(isUsable: boolean): void
   /**
    * Takes another configuration over as far as that can be without a restart; each change says how. A configuration by
    * which VMs could not be made changes nothing. Not before the start.
@@ -70,7 +75,7 @@ export function composeProvisioner(given: ProvisionerOptions): Provisioner {
   let starting: Promise<void> | undefined
   let stopped: Promise<void> | undefined
 
-  const orders = createOrders(running)
+  const orders = createOrders(running, () => opened?.orphans)
 
   async function openAndRun(): Promise<void> {
     opened = await open(options, { provisioner, orders, running, startedAt, undo })
@@ -101,6 +106,8 @@ export function composeProvisioner(given: ProvisionerOptions): Provisioner {
     },
     stop: () => (stopped ??= stop()),
     status: running.status,
+    orphans: () => opened?.orphans.status() ?? { orphans: [], problems: [] },
+    configurationRead: (isUsable) => opened?.configuration.read(isUsable),
     async reload(after) {
       if (!opened) throw new TypeError('a provisioner reloads only after it has started')
       const { configuration, plans } = opened
@@ -128,6 +135,9 @@ interface Opened {
   telemetry: Telemetry
   demand: OpenedDemand
   doors: Doors
+  orphans: Orphans
+  onLocation: (place: ClusterLocation) => void
+  isFirstStart: boolean
 }
 
 interface Opening {
@@ -150,6 +160,7 @@ async function open(
   undo.push(await holdStateFolder({ ...options, stateDir, onLost: () => options.onLockLost?.() }))
   const certificate = openCertificate(options)
   const configuration = createConfiguration(config, options)
+  const isFirstStart = !hasEarlierLife(config)
   const learned = options.demand ? undefined : await learnClusterId(options)
   const identity = ensureIdentity(config, { providers: options.providers, learned })
   const { clusterId, writerId } = identity
@@ -166,7 +177,12 @@ async function open(
   if (!plans) throw new ProvisionError(found)
   tellProblems(logger, found)
 
-  const telemetry = openTelemetry({ ...options, status: running.status, certificate: certificate.current })
+  const telemetry = openTelemetry({
+    ...options,
+    status: running.status,
+    orphans: provisioner.orphans,
+    certificate: certificate.current,
+  })
   undo.push(telemetry.close)
   const about = (): ProcessView => ({
     version,
@@ -180,6 +196,7 @@ async function open(
     ...orders,
     about,
     status: running.status,
+    orphans: provisioner.orphans,
     rows: provisioner.rows,
     providerOf: (name) =>
       config.resource_pools.find(({ pool_name }) => pool_name === name)?.provider?.type ?? 'none',
@@ -188,8 +205,27 @@ async function open(
   })
   const control = anyOf([fleet, ...telemetry.handlers])
   const { mayJoin } = running
-  const demand = await openDemand({ ...options, identity, certificate, mayJoin, control })
+  let orphans: Orphans | undefined
+  const mayReturn: Orphans['mayReturn'] = (pool, id) => orphans?.mayReturn(pool, id) ?? 'later'
+  const demand = await openDemand({ ...options, identity, certificate, mayJoin, mayReturn, control })
   undo.push(demand.close)
+  const memory = openClusterMemory(config.state_dir)
+  orphans = createOrphans({
+    ...options,
+    config: configuration.current,
+    memory,
+    clusterId,
+    ownWriters: identity.ownWriters,
+    locationOf: running.locationOf,
+    isFileTrusted: configuration.isTrusted,
+    demand: demand.source,
+    onEvent(event) {
+      tellEvent(logger, event)
+      if (event.kind === 'ended') demand.forget?.(event.ids, 'its instance is gone')
+      telemetry.onEvent(event)
+      options.onEvent?.(event)
+    },
+  })
   const info = { version, cluster_id: clusterId, cluster_name: config.cluster_name }
   const doors = await openDoors({ ...options, control, info, further: demand.handlers ?? [] })
   undo.push(doors.close)
@@ -197,23 +233,17 @@ async function open(
   const onPlanned = running.certificateChanged
   certificate.subscribe((renewed) => void giveToNewVms(renewed, { plans, onPlanned, logger }))
   undo.push(certificate.watch())
-  return { identity, configuration, plans, telemetry, demand, doors }
+  const onLocation = memory.addLocation
+  return { identity, configuration, plans, telemetry, demand, doors, orphans, onLocation, isFirstStart }
 }
 
 /** The loops of the pools. Throws the first failure when none can be run. */
 async function run(
   options: ProvisionerOptions,
-  {
-    provisioner,
-    running,
-    undo,
-    identity,
-    plans,
-    telemetry,
-    demand,
-  }: Omit<Opening, 'startedAt' | 'orders'> & Opened,
+  opened: Omit<Opening, 'startedAt' | 'orders'> & Opened,
 ): Promise<void> {
   const { config, logger, onChange = () => {} } = options
+  const { provisioner, running, undo, plans, telemetry, demand, orphans } = opened
   function onEvent(event: FleetEvent): void {
     tellEvent(logger, event)
     if (event.kind === 'ended') demand.forget?.(event.ids, 'its instance is gone')
@@ -234,9 +264,23 @@ async function run(
   undo.push(end)
   const { state_dir: stateDir } = config
   const { metrics } = telemetry
+  const { onLocation, isFirstStart, identity } = opened
   const { provisionerId, ownWriters } = identity
-  const ours = { provisionerId, ownWriters, stateDir }
-  await running.start({ ...options, ...ours, plans, demand: demand.source, onEvent, metrics })
+  await running.start({
+    ...options,
+    plans,
+    provisionerId,
+    ownWriters,
+    stateDir,
+    demand: demand.source,
+    onEvent,
+    onLocation,
+    isFirstStart,
+    onListed: demand.judge,
+    metrics,
+  })
+  orphans.start()
+  undo.push(orphans.stop)
   undo.push(demand.onAgent?.(onChange) ?? (() => {}))
 }
 

@@ -23,6 +23,9 @@ export interface ReloadPlan {
   reconfigured: string[]
   /** Pools whose loop begins anew. */
   restarted: string[]
+  /** Pools that are not there after the next start, and pools whose instances are elsewhere then. */
+  removed: string[]
+  moved: string[]
 }
 
 export function planReload(
@@ -36,6 +39,7 @@ export function planReload(
   }))
   const has = (name: string, wanted: Takes) =>
     changes.some(({ path, takes }) => path[0] === 'resource_pools' && path[1] === name && takes === wanted)
+  const provided = before.resource_pools.filter(({ provider }) => provider !== undefined)
   const names = before.resource_pools.map(({ pool_name }) => pool_name)
   return {
     changes,
@@ -49,6 +53,15 @@ export function planReload(
     },
     reconfigured: names.filter((name) => has(name, 'now') && !has(name, 'next_vms')),
     restarted: names.filter((name) => has(name, 'next_vms')),
+    removed: provided
+      .filter(({ pool_name }) => !poolOf(after, pool_name)?.provider)
+      .map(({ pool_name }) => pool_name),
+    moved: provided
+      .filter(({ pool_name, provider }) => {
+        const wanted = poolOf(after, pool_name)?.provider
+        return wanted && isMoved(provider!, wanted, definitionOf(providers, provider!).identityKeys)
+      })
+      .map(({ pool_name }) => pool_name),
   }
 }
 

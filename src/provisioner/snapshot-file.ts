@@ -54,7 +54,7 @@ const policy = z.object({
   reconnectWait: time,
   placementGrace: time,
   maxAuxPerAgent: count,
-  launchRate: count,
+  launchRate: z.optional(count),
   maxSnapshotAge: time,
   maxListingAge: time,
 } satisfies ShapeOf<Policy>)
@@ -83,7 +83,8 @@ const snapshot = z.object({
     z.object({ state: z.literal('probing'), failures: count }),
   ]),
   probe: z.boolean(),
-  launchedLastHour: count,
+  /** Left out by versions that counted every launch of the last hour. */
+  budget: z._default(z.object({ spent: z.number(), at: time }), { spent: 0, at: 0 }),
   holds: z.array(
     z.object({
       code: z.custom<FleetCode>((code) => typeof code === 'string' && Object.hasOwn(fleetCodes, code)),

@@ -1,7 +1,7 @@
 // What a running provisioner tells about itself: metrics, readiness, and the log of its decisions.
 import { join } from 'node:path'
 import type { MasterConfig } from '../config/index.ts'
-import type { FleetEvent, PoolStatus } from '../fleet/index.ts'
+import type { FleetEvent, OrphanStatus, PoolStatus } from '../fleet/index.ts'
 import { metricsHandler, readyHandler } from '../http/index.ts'
 import type { TlsMaterial } from '../pki/index.ts'
 import {
@@ -11,6 +11,7 @@ import {
   type Logger,
   type Metrics,
   type PrometheusMetrics,
+  shortIds,
 } from '../platform/index.ts'
 import { type DecisionQuery, openDecisionLog, readDecisionLog } from './decision-log.ts'
 import type { PoolsStatus } from './pools.ts'
@@ -19,6 +20,7 @@ export interface TelemetryOptions {
   config: Pick<MasterConfig, 'state_dir'>
   version: string
   status: () => PoolsStatus
+  orphans: () => OrphanStatus
   /** Of the master; undefined without TLS. */
   certificate: () => TlsMaterial | undefined
   logger: Logger
@@ -61,13 +63,19 @@ export function openTelemetry(options: TelemetryOptions): Telemetry {
 }
 
 /** Gauges are what is true when they are asked for; they are set anew each time, so that nothing old stays. */
-function setGauges(metrics: PrometheusMetrics, { version, status, certificate }: TelemetryOptions): void {
-  for (const name of ['instances', 'pending_work', 'launches_in_flight', 'holds'] as const)
+function setGauges(
+  metrics: PrometheusMetrics,
+  { version, status, orphans, certificate }: TelemetryOptions,
+): void {
+  for (const name of ['instances', 'orphans', 'pending_work', 'launches_in_flight', 'holds'] as const)
     metrics.clear(name)
   metrics.gauge('info', 1, { version })
   const served = certificate()
   if (served) metrics.gauge('certificate_expiry_timestamp_seconds', endOf(served) / 1000)
   for (const pool of status().pools) setPoolGauges(metrics, pool)
+  const found = new Map<string, number>()
+  for (const { pool } of orphans().orphans) found.set(pool, (found.get(pool) ?? 0) + 1)
+  for (const [pool, count] of found) metrics.gauge('orphans', count, { pool })
 }
 
 /** Milliseconds since the epoch: when the first of the chain ends. */
@@ -116,28 +124,41 @@ export function tellEvent(logger: Logger, event: FleetEvent): void {
     return
   }
   if (event.kind === 'held') {
-    for (const { code, numbers } of event.reasons) logger.info('holds back', { pool, code, ...numbers })
+    for (const { code, numbers } of event.reasons)
+      logger.info('holds back', { pool, code, ...readable(numbers) })
     return
   }
-  const ids = listOf(event.ids)
+  const ids = shortIds(event.ids)
   if (event.kind === 'decided') {
     const { code, numbers } = event.reason
-    logger.info(`decided to ${event.move}`, { pool, ids, count: event.count, code, ...numbers })
+    logger.info(`decided to ${event.move}`, { pool, ids, count: event.count, code, ...readable(numbers) })
   } else if (event.kind === 'launched') {
-    logger.info('launched', { pool, ids, missing: event.missing || undefined })
+    const { length: count } = event.ids
+    const missing = event.missing || undefined
+    if (count === 0) logger.info('launch refused', { pool, missing })
+    else logger.info('launched', { pool, ids, count, missing })
   } else {
     // The master has said it already, by agent.
-    logger.debug(event.kind, { pool, ids })
+    logger.debug(event.kind, { pool, ids, count: event.ids.length })
   }
 }
 
-function listOf(ids: string[]): string | undefined {
-  return ids.length ? ids.join(',') : undefined
+/** Times are for people here: RFC 3339. */
+function readable(numbers: Readonly<Record<string, number>>): Record<string, number | string> {
+  return Object.fromEntries(
+    Object.entries(numbers).map(([name, value]) => [
+      name,
+      /(?:At|Since|until)$/i.test(name) && Number.isFinite(value) ? new Date(value).toISOString() : value,
+    ]),
+  )
 }
 
 // The log of decisions of a state folder, whether its provisioner runs or not.
 
 /** Oldest first. */
-export function readDecisions(config: MasterConfig, query: DecisionQuery): JournalRecord[] {
+export function readDecisions(
+  config: Pick<MasterConfig, 'state_dir'>,
+  query: DecisionQuery,
+): JournalRecord[] {
   return readDecisionLog(decisionLogFile(config), query)
 }

@@ -315,7 +315,7 @@ export function checkProgress(world: ObservedWorld, progress: Progress): void {
   progress.placements = placements
   if (!waits) return
   progress.stalledSince ??= now
-  const bound = policy.bootTimeout + pauses + (policy.launchRate < 500 ? rateHour : 0)
+  const bound = policy.bootTimeout + pauses + ((policy.launchRate ?? 500) < 500 ? rateHour : 0)
   if (now - progress.stalledSince <= bound) return
   const waiting = [...master.work.values()]
     .filter((work) => canRun(world, work))

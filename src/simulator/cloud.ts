@@ -249,10 +249,19 @@ export type CallKind = 'launch' | 'list' | 'terminate' | 'console'
  * - `done`: acts and answers
  * - `refused`, `throttled`, `failed`: does nothing and says so (credentials, too many calls, a fault of its own)
  * - `reply_lost`: acts; the answer never comes
+ * - `garbled`: acts; what comes back is no answer of the cloud
  * - `effect_late`: acts long after the caller has given up
  * - `silent`: does nothing and never answers
  */
-export type Fate = 'done' | 'refused' | 'throttled' | 'failed' | 'reply_lost' | 'effect_late' | 'silent'
+export type Fate =
+  | 'done'
+  | 'refused'
+  | 'throttled'
+  | 'failed'
+  | 'reply_lost'
+  | 'garbled'
+  | 'effect_late'
+  | 'silent'
 
 export interface Faults {
   fate(call: CallKind): Fate
@@ -276,6 +285,8 @@ export interface Faults {
   lingersFor(): number
   /** What a listing shows of these VMs; `complete` says whether it claims to be whole. */
   listing(instances: Instance[]): { instances: Instance[]; complete: boolean }
+  /** What an answer by id shows of these instances. */
+  finding(instances: Instance[]): Instance[]
   /** Milliseconds the cloud's clock is ahead of ours. */
   clockSkew: number
 }
@@ -292,5 +303,6 @@ export const noFaults: Faults = {
   startsAfter: () => 0,
   lingersFor: () => 0,
   listing: (instances) => ({ instances, complete: true }),
+  finding: (instances) => instances,
   clockSkew: 0,
 }

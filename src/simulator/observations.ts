@@ -110,6 +110,9 @@ const mustWork: WeatherKind[] = [
   'partial_listing',
   'failed_listing',
   'flickering_listing',
+  'omitted_instances',
+  'empty_listings',
+  'foreign_answers',
   'master_down',
   'drain_fails',
 ]

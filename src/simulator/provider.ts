@@ -4,7 +4,14 @@ import { lastStage } from '../agent-setup/index.ts'
 import type { FailureClass, Instance } from '../planner/index.ts'
 import type { Clock } from '../platform/index.ts'
 import { type Problem, problem } from '../problems/index.ts'
-import type { LaunchResult, Listing, Ownership, Provider, TerminateResult } from '../providers/index.ts'
+import type {
+  ClusterProvider,
+  LaunchResult,
+  Listing,
+  Ownership,
+  Provider,
+  TerminateResult,
+} from '../providers/index.ts'
 import { type CallKind, type Cloud, endVm, isOwned, performLaunch } from './cloud.ts'
 
 /** What the caller hears when it does not hear the answer. */
@@ -23,6 +30,16 @@ export function simulatedProvider(cloud: Cloud, owner: Ownership): Provider {
         complete,
         problems: complete ? [] : [problem('PROVIDER_TRANSIENT', 'a page is missing')],
       }
+    },
+
+    async find(ids, signal): Promise<Listing> {
+      const heard = await call(cloud, 'list', signal, () => cloud.faults.finding(known(cloud, owner, ids)))
+      if ('failure' in heard) return { instances: [], complete: false, problems: [heard.failure.problem] }
+      return { instances: heard.answer, complete: true, problems: [], account: 'simulated' }
+    },
+
+    async hasTraces() {
+      return [...cloud.vms.values()].some((vm) => vm.clusterId === owner.clusterId)
     },
 
     async launch(order, signal): Promise<LaunchResult> {
@@ -48,6 +65,45 @@ export function simulatedProvider(cloud: Cloud, owner: Ownership): Provider {
 
     async close() {},
   }
+}
+
+/** Every instance of a cluster, whatever pool launched it. */
+export function simulatedCluster(cloud: Cloud, clusterId: string): ClusterProvider {
+  const all = { clusterId, pool: '', writerId: '' }
+  const { find, ...rest } = simulatedProvider(cloud, all)
+  return {
+    find: find!,
+    close: rest.close,
+    async list(signal) {
+      const heard = await call(cloud, 'list', signal, () => ({ instances: shownOf(cloud, clusterId) }))
+      if ('failure' in heard) return { instances: [], complete: false, problems: [heard.failure.problem] }
+      return { ...heard.answer, complete: true, problems: [] }
+    },
+    async terminate(ids, signal) {
+      const heard = await call(cloud, 'terminate', signal, () => {
+        for (const id of ids) endVm(cloud, cloud.vms.get(id)!, 'terminated by its owner')
+        return { terminated: [...ids], failures: [] }
+      })
+      if ('answer' in heard) return heard.answer
+      return { terminated: [], failures: ids.map((id) => ({ id, ...heard.failure })) }
+    },
+  }
+}
+
+function shownOf({ vms, clock }: Cloud, clusterId: string): Instance[] {
+  const now = clock.now()
+  return [...vms.values()]
+    .filter((vm) => vm.clusterId === clusterId && vm.visibleAt <= now && (vm.goneAt ?? now + 1) > now)
+    .map((vm) => ({ ...vm.instance }))
+}
+
+/** Instances of the cluster by id, as soon as the cloud shows them to anybody. */
+function known({ vms, clock }: Cloud, { clusterId }: Ownership, ids: readonly string[]): Instance[] {
+  const now = clock.now()
+  return ids
+    .flatMap((id) => vms.get(id) ?? [])
+    .filter((vm) => vm.clusterId === clusterId && vm.visibleAt <= now && (vm.goneAt ?? now + 1) > now)
+    .map((vm) => ({ ...vm.instance }))
 }
 
 /** VMs with the owner's tags that listings show already and still. */
@@ -87,8 +143,9 @@ async function call<T>(
   if (fate === 'silent' || fate === 'effect_late') return unanswered()
   await pause(clock, there)
   if (kind !== 'console' && !buckets[kind](clock.now())) return refused(back, 'throttled')
-  if (fate !== 'done' && fate !== 'reply_lost') return refused(back, fate)
+  if (fate !== 'done' && fate !== 'reply_lost' && fate !== 'garbled') return refused(back, fate)
   const answer = effect()
+  if (fate === 'garbled') return refused(back, 'garbled')
   if (fate === 'reply_lost') return unanswered()
   await pause(clock, back)
   return { answer }
@@ -108,6 +165,7 @@ async function call<T>(
 const refusals = {
   throttled: { class: 'throttle', code: 'PROVIDER_THROTTLED', message: 'too many calls' },
   refused: { class: 'auth', code: 'PROVIDER_AUTH', message: 'the credentials are not valid' },
+  garbled: { class: 'transient', code: 'PROVIDER_TRANSIENT', message: 'answered with an HTML page' },
   failed: { class: 'transient', code: 'PROVIDER_TRANSIENT', message: 'the cloud failed' },
 } as const
 

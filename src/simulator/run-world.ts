@@ -97,6 +97,9 @@ function happen(world: World, { kind, lasts, draw }: Incident): void {
       main.life.killAtCall(1 + Math.floor(draw * 40), draw * 1000 - Math.floor(draw * 1000) < 0.5)
       clock.after(lasts, () => revive(world))
       break
+    case 'crash_loop':
+      if (!isDown) crashAgain(world, clock.now() + 2 * lasts, draw)
+      break
     case 'restart':
       if (!isDown) restart(world, lasts)
       break
@@ -150,6 +153,17 @@ function happen(world: World, { kind, lasts, draw }: Incident): void {
 function crash(world: World, downFor: number): void {
   world.provisioners.get(mainName)!.life.kill()
   world.clock.after(downFor, () => revive(world))
+}
+
+/** Up for less than a checkpoint needs, every time until then. */
+function crashAgain(world: World, until: number, draw: number): void {
+  const { clock, random } = world
+  const upFor = random.fork('crash loop', draw, clock.now()).whole(5, 30) * 1000
+  clock.after(upFor, () => {
+    if (!world.provisioners.get(mainName)!.life.alive) return
+    crash(world, 1000)
+    if (clock.now() < Math.min(until, world.scenario.calmAt)) crashAgain(world, until, draw + 1)
+  })
 }
 
 function restart(world: World, downFor: number): void {

@@ -166,6 +166,12 @@ export const weatherKinds = [
   'partial_listing',
   'failed_listing',
   'flickering_listing',
+  /** A complete listing leaves single instances out, some of them for as long as it lasts. */
+  'omitted_instances',
+  /** Complete listings that are empty. */
+  'empty_listings',
+  /** Answers that are not the cloud's own, such as a portal's page: the call may have had its effect. */
+  'foreign_answers',
   'master_down',
   'drain_fails',
 ] as const
@@ -194,6 +200,8 @@ export type VmFault = (typeof vmFaults)[number]
 export const incidentKinds = [
   'crash',
   'crash_in_call',
+  /** Killed again and again, each time before a checkpoint is written. */
+  'crash_loop',
   'restart',
   'journal_lost',
   'second_writer',

@@ -6,8 +6,11 @@ import type { CallKind, Cloud, Fate, Faults } from './cloud.ts'
 import type { Random, Scenario, VmFault, Weather, WeatherKind } from './scenario.ts'
 
 const second = 1000
-/** A VM is left out of at most one listing in such a time. */
+/** A flickering listing leaves an instance out at most once in such a time; `omitted_instances` knows no such bound. */
 const flickerApart = 300 * second
+/** For how long an answer by id may lack an instance that exists, and how far apart two such times begin. */
+const unfoundFor = 55 * second
+const unfoundApart = 240 * second
 
 export interface WeatherStation {
   faults: Faults
@@ -24,6 +27,7 @@ export function createWeather(
 ): WeatherStation {
   const draw = random.fork('fates')
   const flickered = new Map<string, number>()
+  const unfoundSince = new Map<string, number>()
   const plenty = Math.max(1000, 2 * scenario.policy.maxInstances)
 
   function active(kind: WeatherKind): Weather | undefined {
@@ -38,6 +42,7 @@ export function createWeather(
     if (active('throttle') && draw.chance(60)) return 'throttled'
     if (active('silent_calls') && draw.chance(30)) return 'silent'
     if (call === 'list' && active('failed_listing') && draw.chance(80)) return 'failed'
+    if (active('foreign_answers') && draw.chance(50)) return draw.chance(50) ? 'garbled' : 'failed'
     if (call === 'launch' && active('effect_late') && draw.chance(50)) return 'effect_late'
     if ((call === 'launch' || call === 'terminate') && active('reply_lost') && draw.chance(50))
       return 'reply_lost'
@@ -53,6 +58,21 @@ export function createWeather(
     if (weather.draw < 0.3) return offering.zone === first.zone ? left : plenty
     if (weather.draw < 0.6) return offeringKey(offering) === offeringKey(first) ? left : plenty
     return left
+  }
+
+  /** Some for as long as the weather lasts, others now and then. */
+  function isOmitted(id: string): boolean {
+    return random.fork('omitted', id, active('omitted_instances')!.from).chance(40) || draw.chance(30)
+  }
+
+  /** By id an instance is unknown now and then, too, but never for a minute (once it is old enough to be asked for). */
+  function isUnfound(id: string): boolean {
+    if (!active('omitted_instances') && !active('empty_listings')) return false
+    const since = unfoundSince.get(id)
+    if (since !== undefined && now() - since < unfoundApart) return now() - since < unfoundFor
+    const begins = draw.chance(30)
+    if (begins) unfoundSince.set(id, now())
+    return begins
   }
 
   const faults: Faults = {
@@ -73,7 +93,9 @@ export function createWeather(
       scenario.oddities.has('late_visibility') ? draw.whole(0, 60) * second : draw.whole(0, 2) * second,
     startsAfter: () => lifeOf(scenario, random, cloud().created, now()).startsAfter,
     lingersFor: () => draw.whole(1, 60) * second,
-    listing(instances) {
+    listing(all) {
+      if (active('empty_listings') && draw.chance(80)) return { instances: [], complete: true }
+      const instances = active('omitted_instances') ? all.filter(({ id }) => !isOmitted(id)) : all
       if (active('partial_listing') && draw.chance(60))
         return { instances: instances.filter(() => draw.chance(60)), complete: false }
       if (!active('flickering_listing')) return { instances, complete: true }
@@ -86,6 +108,7 @@ export function createWeather(
         }),
       }
     },
+    finding: (instances) => instances.filter(({ id }) => !isUnfound(id)),
     clockSkew: scenario.oddities.has('clock_skew') ? random.fork('skew').whole(-600, 600) * second : 0,
   }
   return { faults, now: active }

@@ -4,9 +4,9 @@ import { type SourceFile, sourcesBelow } from '../support/sources.ts'
 
 /** Texts that name clouds because of what they are about, and not because the code decides anything by it. */
 const exceptions: Record<string, string> = {
-  'src/agent-setup/secrets.ts': 'what keys and tokens of the clouds look like, wherever agents run',
   'src/cli/check.ts': 'help of an option, which must not wait for the providers to be loaded',
   'src/config/provider-keys.ts': 'the description of master_url lists the aliases there are',
+  'src/platform/secret-shapes.ts': 'what keys and tokens of the clouds look like, wherever agents run',
   'src/problems/provider-codes.ts': "a remedy gives the address of a cloud's own documentation",
   'src/standalone/master/rest-pools.ts': "fields of Determined's API, which are always null",
 }

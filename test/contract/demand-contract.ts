@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect } from 'vitest'
 import type { AgentState, PendingAllocation } from '../../src/planner/snapshot.ts'
 import { ProvisionError } from '../../src/problems/index.ts'
 import { clausesFor, eventually } from '../../src/testing/clauses.ts'
-import type { DemandHarness, DemandSubject } from './demand-harness.ts'
+import type { DemandAbility, DemandHarness, DemandSubject } from './demand-harness.ts'
 
 const free = { slots: 4, freeSlots: 4, busy: false, connected: true, enabled: true, draining: false }
 
@@ -171,6 +171,106 @@ export function describeDemandContract(name: string, subject: DemandSubject): vo
       clause('says when there is no such agent', [], async () => {
         expect(await harness.source.drain('nobody')).toBe(false)
         expect(await harness.source.undrain('nobody')).toBe(false)
+      })
+    })
+
+    describe('an agent that a person disables', () => {
+      const ways = ['at_once', 'when_done'] as const
+
+      async function joined(): Promise<void> {
+        await harness.join('agent-1', 4)
+        await eventually(() => takesWork('agent-1')).toBe(true)
+      }
+
+      /** Long enough for whatever a source still has to do. */
+      async function staysOut(): Promise<void> {
+        await eventually(() => takesWork('agent-1')).toBe(false)
+        await new Promise((resolve) => setTimeout(resolve, 100))
+        expect(await takesWork('agent-1')).toBe(false)
+      }
+
+      for (const how of ways) {
+        const needs: DemandAbility[] = how === 'when_done' ? ['knows_whose_drain'] : []
+        clause(`gets no more work, whatever we undrain (${how})`, needs, async () => {
+          await joined()
+          await harness.disable('agent-1', how)
+          expect(await harness.source.undrain('agent-1')).toBe(true)
+          await staysOut()
+        })
+
+        clause(`stays disabled when we drain it and take that back (${how})`, [], async () => {
+          await joined()
+          await harness.disable('agent-1', how)
+          for (let times = 0; times < 2; times++) expect(await harness.source.drain('agent-1')).toBe(true)
+          await eventually(() => agent('agent-1')).toMatchObject({ draining: true, disabledByPerson: true })
+          for (let times = 0; times < 2; times++) {
+            expect(await harness.source.undrain('agent-1')).toBe(true)
+            if (!subject.can.includes('knows_whose_drain')) break
+          }
+          await staysOut()
+        })
+      }
+
+      clause('is known as disabled by a person at once', [], async () => {
+        await joined()
+        await harness.disable('agent-1', 'at_once')
+        await eventually(async () => {
+          const state = await agent('agent-1')
+          return state?.disabledByPerson === true || (state?.enabled === false && !state.draining)
+        }).toBe(true)
+      })
+
+      clause('stays disabled when we had drained it before', [], async () => {
+        await joined()
+        await harness.source.drain('agent-1')
+        await eventually(() => takesWork('agent-1')).toBe(false)
+        await harness.disable('agent-1', 'at_once')
+        await harness.source.undrain('agent-1')
+        await staysOut()
+      })
+
+      clause('stays disabled when that person lets it drain, too', ['knows_whose_drain'], async () => {
+        await joined()
+        await harness.source.drain('agent-1')
+        await eventually(() => takesWork('agent-1')).toBe(false)
+        await harness.disable('agent-1', 'when_done')
+        await harness.source.undrain('agent-1')
+        await staysOut()
+      })
+
+      clause('stays disabled over a restart of ours', [], async () => {
+        await joined()
+        await harness.disable('agent-1', 'at_once')
+        await harness.source.drain('agent-1')
+        await eventually(() => takesWork('agent-1')).toBe(false)
+        const later = await harness.open()
+        await later.read(harness.pool)
+        await later.undrain('agent-1')
+        await staysOut()
+      })
+
+      clause('takes work again once that person enables it', [], async () => {
+        await joined()
+        await harness.disable('agent-1', 'at_once')
+        await harness.source.drain('agent-1')
+        await eventually(() => takesWork('agent-1')).toBe(false)
+        await harness.source.undrain('agent-1')
+        await harness.enable('agent-1')
+        await eventually(() => takesWork('agent-1')).toBe(true)
+        expect((await agent('agent-1'))!.disabledByPerson).toBeFalsy()
+      })
+
+      clause('is ours to drain and to give back once it was enabled', [], async () => {
+        await joined()
+        await harness.disable('agent-1', 'at_once')
+        await harness.source.drain('agent-1')
+        await harness.source.undrain('agent-1')
+        await harness.enable('agent-1')
+        await eventually(() => takesWork('agent-1')).toBe(true)
+        await harness.source.drain('agent-1')
+        await eventually(() => takesWork('agent-1')).toBe(false)
+        await harness.source.undrain('agent-1')
+        await eventually(() => takesWork('agent-1')).toBe(true)
       })
     })
 

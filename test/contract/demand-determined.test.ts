@@ -1,7 +1,7 @@
 // The demand contract on the source for a Determined master, over a fake one on real TLS.
 import { createDevelopmentChain } from '../../src/pki/development-ca.ts'
 import { openFake } from '../support/fake-determined/opened.ts'
-import { finish, giveUp, join, place, submit } from '../support/fake-determined/world.ts'
+import { disable, enable, finish, giveUp, join, place, submit } from '../support/fake-determined/world.ts'
 import { describeDemandContract } from './demand-contract.ts'
 import type { DemandHarness } from './demand-harness.ts'
 
@@ -30,6 +30,8 @@ describeDemandContract('a Determined master', {
         if (!place(world, workId, agentId)) throw new Error(`${agentId} has no room for ${workId}`)
       },
       finish: async (workId) => finish(world, workId),
+      disable: async (agentId, how) => disable(world, agentId, how === 'when_done'),
+      enable: async (agentId) => enable(world, agentId),
       remove: async (agentId) => giveUp(world, agentId),
       becomeUnreachable: () => fake.stop(),
       dispose: () => opened.dispose(),

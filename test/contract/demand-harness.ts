@@ -6,8 +6,15 @@ import type { DemandSource } from '../../src/demand/source.ts'
  * - `unreachable`: the master behind it can be out of reach
  * - `disconnects`: it can tell an agent that is away for a moment from one that is gone
  * - `other_pools`: the master can have a second pool
+ * - `knows_whose_drain`: it can tell our drain from that of a person, also after a restart of ours
  */
-export const demandAbilities = ['tells_changes', 'unreachable', 'disconnects', 'other_pools'] as const
+export const demandAbilities = [
+  'tells_changes',
+  'unreachable',
+  'disconnects',
+  'other_pools',
+  'knows_whose_drain',
+] as const
 export type DemandAbility = (typeof demandAbilities)[number]
 
 /** Members named after an ability are needed only by harnesses that claim it. */
@@ -25,6 +32,10 @@ export interface DemandHarness {
   place(workId: string, agentId: string): Promise<void>
   /** The work ends, wherever it is. */
   finish(workId: string): Promise<void>
+  /** A person takes the agent out of service: its work ends, or may end by itself. */
+  disable(agentId: string, how: 'at_once' | 'when_done'): Promise<void>
+  /** A person gives it back, whoever took it out. */
+  enable(agentId: string): Promise<void>
   /** The agent is gone for good. */
   remove(agentId: string): Promise<void>
   dispose(): Promise<void>

@@ -4,7 +4,7 @@ import { describeDemandContract } from './demand-contract.ts'
 import type { DemandHarness } from './demand-harness.ts'
 
 describeDemandContract('a master in memory', {
-  can: ['tells_changes', 'unreachable', 'disconnects', 'other_pools'],
+  can: ['tells_changes', 'unreachable', 'disconnects', 'other_pools', 'knows_whose_drain'],
   open: async (): Promise<DemandHarness> => {
     const master = memoryMaster()
     const pool = 'default'
@@ -45,6 +45,14 @@ describeDemandContract('a master in memory', {
           const agent = master.agents.get(master.work.get(workId)!.agentId ?? '')
           if (agent) agent.idleSince = master.now
           master.work.delete(workId)
+        }),
+      disable: (id, disabled) =>
+        change(pool, () => {
+          master.agents.get(id)!.disabled = disabled
+        }),
+      enable: (id) =>
+        change(pool, () => {
+          Object.assign(master.agents.get(id)!, { disabled: undefined, draining: false })
         }),
       remove: (id) => change(pool, () => master.agents.delete(id)),
       disconnect: (id) =>

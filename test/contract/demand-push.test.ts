@@ -8,7 +8,13 @@ import { silentLogger } from '../support/silent-logger.ts'
 import { describeDemandContract } from './demand-contract.ts'
 import type { DemandHarness, DemandSubject } from './demand-harness.ts'
 
-const can: DemandSubject['can'] = ['tells_changes', 'unreachable', 'disconnects', 'other_pools']
+const can: DemandSubject['can'] = [
+  'tells_changes',
+  'unreachable',
+  'disconnects',
+  'other_pools',
+  'knows_whose_drain',
+]
 const pools = ['default', 'other']
 
 describeDemandContract('demand pushed in process', {

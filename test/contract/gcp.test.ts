@@ -1,41 +1,9 @@
-import type { Offering } from '../../src/planner/snapshot.ts'
 import { describeProviderContract } from '../../src/testing/provider-contract.ts'
-import { abilities, type ProviderHarness } from '../../src/testing/provider-harness.ts'
+import { abilities } from '../../src/testing/provider-harness.ts'
 import { gcpCloud } from '../support/gcp-cloud.ts'
+import { gcpHarness } from '../support/gcp-harness.ts'
 
 describeProviderContract('gcp, on the fake Compute Engine', {
   can: abilities,
-  open: async (): Promise<ProviderHarness> => {
-    const cloud = await gcpCloud()
-    const { world } = cloud.gce
-    const stock = ({ capacityType, instanceType, zone }: Offering) =>
-      `${capacityType}/${instanceType}/${zone}`
-    return {
-      provider: await cloud.open(),
-      owner: cloud.owner,
-      open: (owner) => cloud.open({}, owner),
-      order: (count, owner) => cloud.order(count, undefined, owner),
-      knownType: { instanceType: 'g2-standard-48', slots: 4 },
-      unknownId: 'det-0123456789abcdef-1',
-      agentId: async (id) => world.vms.get(id)!.name,
-      partialLaunch({ intent }, count) {
-        const [first, ...others] = intent.offerings
-        world.stock.set(stock(first!), count)
-        for (const offering of others) world.stock.set(stock(offering), 0)
-      },
-      outOfStock: ({ intent }, count) => world.stock.set(stock(intent.offerings[0]!), count),
-      hideNewVms() {
-        world.hideNewVms = true
-      },
-      foreignVm: async () => world.foreignVm(),
-      breakListing() {
-        cloud.gce.faults.push({ action: 'list', kind: 'error', reason: 'forbidden', status: 403 })
-      },
-      endVm: async (id) => world.end(id),
-      async printOnConsole(id, text) {
-        world.vms.get(id)!.serial += text
-      },
-      dispose: cloud.dispose,
-    }
-  },
+  open: async () => gcpHarness(await gcpCloud()),
 })

@@ -1,37 +1,8 @@
-// LocalStack in a Python virtual environment of its own, made once for each version of requirements.txt.
-import { execFile } from 'node:child_process'
-import { createHash } from 'node:crypto'
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs'
-import { join, resolve } from 'node:path'
-import { promisify } from 'node:util'
-
-const run = promisify(execFile)
-const requirements = join(import.meta.dirname, 'requirements.txt')
-const cache = resolve(import.meta.dirname, '../../node_modules/.cache')
+// LocalStack in a Python virtual environment of its own.
+import { join } from 'node:path'
+import { pythonWith } from '../support/python.ts'
 
 /** The environment's Python. The first time it is downloaded (some 80 packages, 250 MB, 20 s). */
-export async function installLocalStack(): Promise<string> {
-  const version = createHash('sha256').update(readFileSync(requirements)).digest('hex').slice(0, 12)
-  const folder = join(cache, `localstack-${version}`)
-  const python = join(folder, 'bin/python')
-  if (existsSync(python)) return python
-  // Under its final name only when it is whole: an installation that was interrupted is not taken for one.
-  const growing = `${folder}.${process.pid}`
-  mkdirSync(cache, { recursive: true })
-  try {
-    await run('python3', ['-m', 'venv', growing])
-    const pip = ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', '-r', requirements]
-    await run(join(growing, 'bin/python'), pip)
-    renameSync(growing, folder)
-  } catch (error) {
-    rmSync(growing, { recursive: true, force: true })
-    if (existsSync(python)) return python
-    throw new Error(
-      'LocalStack could not be installed; it needs python3 (3.10 or newer) with venv, and PyPI',
-      {
-        cause: error,
-      },
-    )
-  }
-  return python
+export function installLocalStack(): Promise<string> {
+  return pythonWith('localstack', join(import.meta.dirname, 'requirements.txt'))
 }

@@ -12,7 +12,7 @@ interface Message {
   nested?: Record<string, { values?: Record<string, number> }>
 }
 
-const descriptors = createRequire(import.meta.url)('@google-cloud/compute/build/protos/protos.json')
+export const descriptors = createRequire(import.meta.url)('@google-cloud/compute/build/protos/protos.json')
 const messages: Record<string, Message> =
   descriptors.nested.google.nested.cloud.nested.compute.nested.v1.nested
 
@@ -50,4 +50,25 @@ function misfit(field: Field, value: unknown, path: string): string[] {
       ? ['boolean']
       : ['string']
   return type.includes(typeof value) ? [] : [`${path} is a ${typeof value}, not a ${field.type}`]
+}
+
+/** The type of a field: `bool`, `int32`, `int64`, `string`, a message; `[]` for a list, `{}` for a map; values of an enum. */
+export type FieldType = string | string[]
+
+/** Every field of `InstanceProperties` and of the messages inside it: what src/providers/gcp/instance-fields.json holds. */
+export function instanceFields(): Record<string, Record<string, FieldType>> {
+  const table: Record<string, Record<string, FieldType>> = {}
+  const add = (name: string) => {
+    if (table[name] || !messages[name]) return
+    table[name] = {}
+    for (const [field, { type, rule, keyType }] of Object.entries(messages[name].fields)) {
+      const message = type.split('.').at(-1)!
+      const values = messages[name].nested?.[field[0]!.toUpperCase() + field.slice(1)]?.values
+      const known = values && Object.keys(values).filter((value) => !value.startsWith('UNDEFINED_'))
+      table[name][field] = known ?? `${message}${rule === 'repeated' ? '[]' : ''}${keyType ? '{}' : ''}`
+      add(message)
+    }
+  }
+  add('InstanceProperties')
+  return table
 }

@@ -31,7 +31,7 @@ const master = createMaster({
   clusterId: 'c',
   clock: systemClock,
   logger: silentLogger,
-  mayJoin: () => true,
+  mayJoin: () => 'yes',
   keeper: await openKeeper({ file, clock: systemClock, logger: silentLogger }),
 })
 const listener = await listen({

@@ -101,7 +101,7 @@ export async function startMaster(
     clusterId: 'cluster-of-the-tests',
     clock: systemClock,
     logger: silentLogger,
-    mayJoin: () => true,
+    mayJoin: () => 'yes',
     ...change,
   })
   const listener = await listen({

@@ -8,7 +8,12 @@ interface Work extends PendingAllocation {
   agentId?: string
 }
 
-type Agent = Pick<AgentState, 'id' | 'slots' | 'connected' | 'draining'> & { pool: string; idleSince: number }
+type Agent = Pick<AgentState, 'id' | 'slots' | 'connected' | 'draining'> & {
+  pool: string
+  idleSince: number
+  /** A person's order, and no drain of ours. */
+  disabled?: 'at_once' | 'when_done'
+}
 
 export interface MemoryMaster {
   work: Map<string, Work>
@@ -54,9 +59,14 @@ function source(master: MemoryMaster, listeners: Set<(pool: string) => void>): D
   function stateOf(agent: Agent): AgentState {
     const held = [...master.work.values()].filter((work) => work.agentId === agent.id)
     const used = held.reduce((sum, work) => sum + work.slots, 0)
-    const { pool: _, idleSince, ...state } = agent
+    const { pool: _, idleSince, disabled, ...state } = agent
     const busy = held.length > 0
-    return { ...state, freeSlots: agent.slots - used, busy, enabled: true, ...(!busy && { idleSince }) }
+    return {
+      ...{ ...state, freeSlots: agent.slots - used, busy, enabled: disabled === undefined },
+      draining: state.draining || disabled === 'when_done',
+      ...(!busy && { idleSince }),
+      ...(disabled && { disabledByPerson: true }),
+    }
   }
 
   return {

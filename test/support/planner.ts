@@ -111,7 +111,7 @@ export function snapshot(given: Partial<Snapshot> = {}): Snapshot {
     offerings: [offering('m4', 4)],
     breaker: { state: 'closed' },
     probe: false,
-    launchedLastHour: 0,
+    budget: { spent: 0, at: 0 },
     holds: [],
     requests: [],
     ...given,

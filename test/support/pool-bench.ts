@@ -4,7 +4,7 @@ import { createPoolFleet, type PoolFleet } from '../../src/fleet/index.ts'
 import type { FleetEvent, LaunchMaterial, PoolDeps, PoolSettings } from '../../src/fleet/run.ts'
 import type { AgentState, PendingAllocation, Policy } from '../../src/planner/snapshot.ts'
 import type { LaunchOrder } from '../../src/providers/contract.ts'
-import { type Cloud, createCloud, type Faults, noFaults } from '../../src/simulator/cloud.ts'
+import { type Cloud, createCloud, endVm, type Faults, noFaults } from '../../src/simulator/cloud.ts'
 import { simulatedProvider } from '../../src/simulator/provider.ts'
 import { createDisk, createLife, type Disk, type Life } from '../../src/simulator/provisioner.ts'
 import { createVirtualClock } from '../../src/simulator/virtual-clock.ts'
@@ -184,6 +184,22 @@ export async function startSettled(
   const bench = await startBench(rules, changes)
   await bench.pass(70)
   return bench
+}
+
+/** So many instances join, one after the other, and end by themselves at once. */
+export async function inVain(bench: PoolBench, count: number): Promise<void> {
+  bench.faults.lingersFor = () => 10 * second
+  for (let n = 0; n < count; n++) {
+    bench.wants(4)
+    await bench.pass(8)
+    const id = bench.ids().at(-1)!
+    bench.joins(id)
+    await bench.pass(8)
+    endVm(bench.cloud, bench.cloud.vms.get(id)!, 'the machine failed')
+    bench.master.agents.delete(id)
+    bench.wants()
+    await bench.pass(12)
+  }
 }
 
 export function codesOf(bench: PoolBench): string[] {

@@ -14,7 +14,10 @@ interface Agent {
   pool: string
   slots: number
   connected: boolean
+  /** Our order. */
   draining: boolean
+  /** A person's. */
+  disabled?: 'at_once' | 'when_done'
   idleSince: number
 }
 
@@ -36,10 +39,14 @@ export function pushingMaster(pools: readonly string[]) {
         .map(([id, { slots, since }]) => ({ id, slots, since })),
       agents: [...agents]
         .filter(([, agent]) => agent.pool === pool)
-        .map(([id, { slots, connected, draining, idleSince }]) => {
+        .map(([id, { slots, connected, draining, disabled, idleSince }]) => {
           const busy = held(id).length > 0
           const freeSlots = slots - held(id).reduce((sum, each) => sum + each.slots, 0)
-          return { id, slots, freeSlots, busy, connected, draining, ...(!busy && { idleSince }) }
+          return {
+            ...{ id, slots, freeSlots, busy, connected, draining },
+            ...(!busy && { idleSince }),
+            ...(disabled && { enabled: false, disabledByPerson: true }),
+          }
         }),
     }
   }
@@ -83,6 +90,8 @@ export function pushingMaster(pools: readonly string[]) {
         if (agent) agent.idleSince = clock.now()
         work.delete(workId)
       }),
+    disable: (id, disabled) => change(() => Object.assign(agents.get(id)!, { disabled })),
+    enable: (id) => change(() => Object.assign(agents.get(id)!, { disabled: undefined, draining: false })),
     remove: (id) => change(() => agents.delete(id)),
     disconnect: (id) => change(() => Object.assign(agents.get(id)!, { connected: false })),
     async becomeUnreachable() {

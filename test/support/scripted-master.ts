@@ -19,8 +19,11 @@ export interface ScriptedMaster {
   visits: Visit[]
   /** Called for each new connection; by default it sends the options. */
   greet: (visit: Visit) => void
-  /** Set: agents are refused with this message and status 500. */
+  /** Set: agents are refused with this message, and with status 500 unless `refusalStatus` is another. */
   refusal?: string
+  refusalStatus?: number
+  /** How often they were. */
+  refusals: number
   close(): Promise<void>
 }
 
@@ -42,7 +45,10 @@ export async function scriptedMaster(): Promise<ScriptedMaster> {
   const server = createServer()
   const acceptor = createAcceptor({ clock: systemClock })
   server.on('upgrade', (request, socket, head) => {
-    if (master.refusal) return refuseUpgrade(socket, 500, master.refusal)
+    if (master.refusal) {
+      master.refusals++
+      return refuseUpgrade(socket, master.refusalStatus ?? 500, master.refusal)
+    }
     const parsed = parseJoin(request.url ?? '')
     if (!parsed.ok) return refuseUpgrade(socket, 500, parsed.message)
     acceptor.accept(request, socket, head, (open) => {
@@ -57,6 +63,7 @@ export async function scriptedMaster(): Promise<ScriptedMaster> {
   const master: ScriptedMaster = {
     port: (server.address() as AddressInfo).port,
     visits: [],
+    refusals: 0,
     greet: ({ connection }) => connection.send(options),
     async close() {
       for (const { connection } of master.visits) connection.terminate()

@@ -15,6 +15,8 @@ export interface Api {
   /** undefined when the master does not tell. */
   isAdmin(signal?: AbortSignal): Promise<boolean | undefined>
   /** False when the master does not know the agent. Throws DETERMINED_AGENT_AWAY while it may still come back. */
+  /** undefined: there is no such agent. */
+  agent(agentId: string, signal?: AbortSignal): Promise<SeenAgent | undefined>
   drain(agentId: string, signal?: AbortSignal): Promise<boolean>
   enable(agentId: string, signal?: AbortSignal): Promise<boolean>
 }
@@ -76,6 +78,13 @@ export function createApi(session: Session): Api {
         const { agents, pagination } = await session.get(path, agentsSchema, signal)
         return { items: (agents ?? []).map(seenAgent), total: pagination.total }
       }),
+    async agent(id, signal) {
+      const asked: Order = { method: 'GET', path: `/api/v1/agents/${encodeURIComponent(id)}`, signal }
+      const answer = await session.ask(asked)
+      if (answer.status === 404) return undefined
+      if (answer.status !== 200) throw refusal(asked, answer, session.endpoint())
+      return seenAgent(parsed(oneAgentSchema, asked, answer).agent)
+    },
     pools: (signal) =>
       whole('resource pools', async (query) => {
         const answer = await session.get(`/api/v1/resource-pools?${query}`, poolsSchema, signal)
@@ -172,6 +181,8 @@ const agentSchema = z.object({
   draining: z.boolean(),
   resourcePools: maybe(z.array(text)),
 })
+
+const oneAgentSchema = z.object({ agent: agentSchema })
 
 export const agentsSchema = z.object({ agents: maybe(z.array(agentSchema)), ...paginated })
 

@@ -1,10 +1,10 @@
 // Demand of a Determined master, over its REST API: what is asked is read anew, and a slow look around tells of changes.
 import type { DemandConfig, MasterConfig, PoolConfig } from '../../config/index.ts'
-import type { Demand } from '../../planner/index.ts'
+import type { AgentState, Demand } from '../../planner/index.ts'
 import { type Clock, type Logger, wallTime } from '../../platform/index.ts'
 import { isError, type Problem, ProvisionError, problem } from '../../problems/index.ts'
 import type { DemandSource } from '../source.ts'
-import { type Api, createApi } from './api.ts'
+import { type Api, createApi, type SeenAgent } from './api.ts'
 import { endpointOf } from './connections.ts'
 import { type Outage, watchOutage } from './failures.ts'
 import { fileWarnings, type MasterFacts, openSession } from './session.ts'
@@ -62,7 +62,7 @@ export function determinedDemand(options: DeterminedDemandOptions): DeterminedDe
     signal: closed.signal,
   })
   const changes = createChanges({ looker, outage, clock, random, logger, lookEvery, signal: closed.signal })
-  const drains = createDrains(api, looker)
+  const drains = createDrains(api, clock)
 
   return {
     kind: 'determined',
@@ -70,7 +70,8 @@ export function determinedDemand(options: DeterminedDemandOptions): DeterminedDe
       const { view, memory } = await looker.look(pool, signal)
       const refusal = poolRefusal(pool, view)
       if (refusal) throw new ProvisionError(refusal)
-      return demandOf(pool, view, memory)
+      const demand = demandOf(pool, view, memory)
+      return { ...demand, agents: drains.counted(demand.agents, view) }
     },
     onChange: changes.onChange,
     drain: drains.drain,
@@ -291,28 +292,63 @@ export function warningsFor(
   return [problem('NO_SCALE_FROM_ZERO', message, { details })]
 }
 
-// Drains agents and gives them back as they were: one that somebody had disabled before stays disabled.
+// Drains agents and gives them back as they were: one that somebody else had disabled, before or since, stays disabled.
 
-export function createDrains(api: Api, looker: Looker): Pick<DemandSource, 'drain' | 'undrain'> {
-  /** What we drained, and whether it took work before. */
-  const drained = new Map<string, { wasEnabled: boolean }>()
+export interface Drains extends Pick<DemandSource, 'drain' | 'undrain'> {
+  /** The pool's agents of a view, with what is known of our drains. */
+  counted(agents: AgentState[], view: Pick<View, 'at' | 'agents'>): AgentState[]
+}
+
+/** `ours`: it took work before our drain. `theirs`: somebody had taken it out already. */
+type Whose = 'ours' | 'theirs'
+
+export function createDrains(api: Pick<Api, 'agent' | 'drain' | 'enable'>, clock: Clock): Drains {
+  /** `at`: milliseconds since the epoch, when the master had answered. */
+  const drained = new Map<string, { whose: Whose; at: number }>()
+
+  /** The master shows a person's plain order by itself; where it says `draining`, only we know whose drain it is. */
+  function whose(agent: Pick<SeenAgent, 'id' | 'enabled' | 'draining'>): Whose | undefined {
+    if (agent.enabled) return undefined
+    return agent.draining ? drained.get(agent.id)?.whose : 'theirs'
+  }
+
+  /** Agents that are gone, and those that somebody enabled after our drain: the next one begins anew. */
+  function forgetUndone({ at, agents }: Pick<View, 'at' | 'agents'>): void {
+    const shut = new Set(agents.filter(({ enabled }) => !enabled).map(({ id }) => id))
+    for (const [id, drain] of drained) if (drain.at < at && !shut.has(id)) drained.delete(id)
+  }
 
   return {
     async drain(agentId, signal) {
       signal?.throwIfAborted()
-      const seen = looker.last()?.view.agents.find(({ id }) => id === agentId)
-      const known = await api.drain(agentId, signal)
-      if (!known) drained.delete(agentId)
-      else if (seen?.enabled || !drained.has(agentId))
-        drained.set(agentId, { wasEnabled: seen?.enabled ?? true })
+      // Not the last view: an agent that was disabled since would be taken for one that takes work.
+      const before = await api.agent(agentId, signal)
+      if (!before) {
+        drained.delete(agentId)
+        return false
+      }
+      const now = before.enabled ? 'ours' : (whose(before) ?? 'theirs')
+      // One that is disabled gets no work as it is. Drained on top of that it would look as if we had disabled it.
+      const known = (!before.enabled && !before.draining) || (await api.drain(agentId, signal))
+      if (known) drained.set(agentId, { whose: now, at: clock.now() })
+      else drained.delete(agentId)
       return known
     },
     async undrain(agentId, signal) {
       signal?.throwIfAborted()
-      const before = drained.get(agentId)
-      const known = before?.wasEnabled === false || (await api.enable(agentId, signal))
+      const agent = await api.agent(agentId, signal)
+      // One that drains and is not remembered was drained by us before a restart: the fleet has written that down.
+      const isOurs = agent?.draining === true && (whose(agent) ?? 'ours') === 'ours'
+      const known = isOurs ? await api.enable(agentId, signal) : agent !== undefined
       drained.delete(agentId)
       return known
+    },
+    counted(agents, view) {
+      forgetUndone(view)
+      return agents.map((agent) => {
+        if (!drained.has(agent.id) || whose(agent) !== 'theirs') return agent
+        return { ...agent, draining: true, disabledByPerson: true }
+      })
     },
   }
 }

@@ -1,130 +1,123 @@
-// `base_config`: the fields that Compute Engine knows, because its client drops the others without a word.
+// `base_config`: what Compute Engine's `InstanceProperties` may hold. Google's client drops fields it does not know, and
+// turns values of another type into something else, both without a word.
+import { orList, shown } from '../../config/index.ts'
+import { nearest } from '../../platform/index.ts'
 import { type Problem, problem } from '../../problems/index.ts'
-import type { GcpConfig } from './rules.ts'
+import fields from './instance-fields.json' with { type: 'json' }
 
-/** Fields of `InstanceProperties`, API version v1; a test compares them with the client's own descriptor. */
-export const instanceProperties = [
-  'advancedMachineFeatures',
-  'canIpForward',
-  'confidentialInstanceConfig',
-  'description',
-  'disks',
-  'guestAccelerators',
-  'keyRevocationActionType',
-  'labels',
-  'localSsdEncryptionMode',
-  'machineType',
-  'metadata',
-  'minCpuPlatform',
-  'networkInterfaces',
-  'networkPerformanceConfig',
-  'privateIpv6GoogleAccess',
-  'reservationAffinity',
-  'resourceManagerTags',
-  'resourcePolicies',
-  'scheduling',
-  'serviceAccounts',
-  'shieldedInstanceConfig',
-  'tags',
-  'workloadIdentityConfig',
-] as const
+/**
+ * Every field of API version v1 by message: its type as a test reads it from the client's descriptors (`bool`, `int32`,
+ * `int64`, `string`, a message; `[]` is a list, `{}` a map), or the values of an enum.
+ */
+const messages: Record<string, Record<string, string | string[]>> = fields
 
-export function baseProperties({ base_config }: GcpConfig): {
-  base: InstanceProperties
-  problems: Problem[]
-} {
-  const unknown = Object.keys(base_config).filter(
-    (field) => !instanceProperties.some((known) => known === field),
+export interface BaseFault {
+  /** From `base_config` on. */
+  path: (string | number)[]
+  /** The key itself is wrong, rather than its value. */
+  part: 'key' | 'value'
+  message: string
+  remedy?: string
+}
+
+/** Every field that the API does not have, and every value of another type, at any depth. */
+export function baseFaults(baseConfig: object): BaseFault[] {
+  return inMessage('InstanceProperties', baseConfig, ['base_config'])
+}
+
+/** The same as problems without a place in a file. */
+export function baseProblems(baseConfig: object): Problem[] {
+  return baseFaults(baseConfig).map(({ message, remedy }) =>
+    problem('REQUEST_BASE_CONFIG', message, remedy ? { remedy } : {}),
   )
-  return {
-    base: base_config,
-    problems: unknown.map((field) =>
-      problem(
-        'REQUEST_BASE_CONFIG',
-        `base_config.${field} is not a field of Compute Engine's instance properties`,
-      ),
-    ),
-  }
 }
 
-// Fields of `base_config`, at any depth, that Compute Engine's API does not have: its client drops them without a word.
+type Path = BaseFault['path']
 
-/** All of them in one problem; none when every field is known. */
-export function strangeFields(baseConfig: object, messages: Namespace): Problem[] {
-  const found = within(baseConfig, 'InstanceProperties', 'base_config', messages)
-  if (!found.length) return []
-  const verb = found.length > 1 ? 'are no fields' : 'is no field'
-  return [problem('REQUEST_BASE_CONFIG', `${found.join(', ')} ${verb} of Compute Engine's API`)]
-}
-
-function within(value: unknown, type: string, path: string, messages: Namespace): string[] {
-  const message = messages[type.split('.').at(-1) ?? type]
-  if (typeof value !== 'object' || value === null || !message || !('fields' in message)) return []
-  if (Array.isArray(value))
-    return value.flatMap((one, index) => within(one, type, `${path}.${index}`, messages))
+function inMessage(message: string, value: unknown, path: Path): BaseFault[] {
+  if (!isMapping(value)) return [wrong(path, value, 'a mapping')]
+  const known = messages[message]!
   return Object.entries(value).flatMap(([name, content]) => {
-    const field = message.fields?.[name]
-    const at = `${path}.${name}`
-    if (!field) return [at]
-    if (!field.keyType) return within(content, field.type, at, messages)
-    return Object.entries(content ?? {}).flatMap(([key, one]) =>
-      within(one, field.type, `${at}.${key}`, messages),
-    )
+    const at = [...path, name]
+    const type = known[name]
+    return type === undefined ? [unknownField(at, Object.keys(known))] : inField(type, content, at)
   })
 }
 
-// Cuts the client's descriptors down to the calls made here: building types for all of Compute Engine, in three
-// versions, takes a second and 200 MiB (npm run bench gcp).
-
-interface Message {
-  fields?: Record<string, { type: string; keyType?: string }>
+function inField(type: string | string[], value: unknown, path: Path): BaseFault[] {
+  if (Array.isArray(type))
+    return typeof value === 'string' && type.includes(value)
+      ? []
+      : [wrong(path, value, `one of ${type.join(', ')}`)]
+  if (type.endsWith('[]'))
+    return Array.isArray(value)
+      ? value.flatMap((one, index) => inField(type.slice(0, -2), one, [...path, index]))
+      : [wrong(path, value, 'a list')]
+  if (type.endsWith('{}'))
+    return isMapping(value)
+      ? Object.entries(value).flatMap(([name, one]) => inField(type.slice(0, -2), one, [...path, name]))
+      : [wrong(path, value, 'a mapping')]
+  const scalar = scalars[type]
+  if (!scalar) return inMessage(type, value, path)
+  return scalar.takes(value) ? [] : [wrong(path, value, scalar.noun, scalar.remedy)]
 }
 
-interface ServiceDescriptor {
-  options?: object
-  methods: Record<string, { requestType: string; responseType: string }>
+const int64 = 2n ** 63n
+
+const scalars: Record<string, { noun: string; takes(value: unknown): boolean; remedy?: string }> = {
+  bool: {
+    noun: 'a boolean',
+    takes: (value) => typeof value === 'boolean',
+    remedy: 'Write true or false, without quotes.',
+  },
+  int32: {
+    noun: 'an integer',
+    takes: (value) => Number.isInteger(value) && Math.abs(Number(value)) < 2 ** 31,
+    remedy: 'Write an integer, without quotes.',
+  },
+  // A string in the JSON of Google's APIs; a number is taken as long as it is exact.
+  int64: {
+    noun: 'a 64-bit integer',
+    takes: (value) =>
+      Number.isSafeInteger(value) ||
+      (typeof value === 'string' &&
+        /^-?(?:0|[1-9]\d{0,18})$/.test(value) &&
+        BigInt(value) < int64 &&
+        BigInt(value) >= -int64),
+    remedy: 'Write an integer, such as 60 or "60".',
+  },
+  string: {
+    noun: 'a string',
+    takes: (value) => typeof value === 'string',
+    remedy: 'Write it in quotes.',
+  },
 }
 
-export type Namespace = Record<string, Message | ServiceDescriptor>
+function wrong(path: Path, value: unknown, noun: string, remedy?: string): BaseFault {
+  const message = `${named(path)} must be ${noun}, but is ${shown(value, path.at(-1))}`
+  const kind = typeof value === 'object' ? undefined : remedy
+  return { path, part: 'value', message, ...(kind ? { remedy: kind } : {}) }
+}
 
-/** The part of protobuf.js's JSON descriptor (https://protobufjs.github.io/protobuf.js/) that is walked here. */
-export interface Descriptors {
-  nested: {
-    google: { nested: { cloud: { nested: { compute: { nested: { v1: { nested: Namespace } } } } } } }
+function unknownField(path: Path, known: string[]): BaseFault {
+  const meant = nearest(String(path.at(-1)), known)
+  return {
+    path,
+    part: 'key',
+    message: `${named(path)} is no field of Compute Engine's API`,
+    ...(meant ? { remedy: `Did you mean ${orList([meant])}?` } : {}),
   }
 }
 
-/**
- * The same descriptors with nothing but `calls` (`{Instances: ['Get', …]}`) and the messages these are made of. The
- * input is left as it is, because a program that embeds us may use the client, too.
- */
-export function pruneDescriptors<D extends Descriptors>(descriptors: D, calls: Record<string, string[]>): D {
-  const { google } = descriptors.nested
-  const { cloud } = google.nested
-  const all = cloud.nested.compute.nested.v1.nested
-  const kept: Namespace = {}
-  for (const [name, wanted] of Object.entries(calls)) {
-    const service = all[name] as ServiceDescriptor
-    const methods = Object.entries(service.methods).filter(([method]) => wanted.includes(method))
-    kept[name] = { ...service, methods: Object.fromEntries(methods) }
-    for (const [, { requestType, responseType }] of methods) {
-      keep(requestType)
-      keep(responseType)
-    }
-  }
+/** `base_config.disks[1].boot` */
+function named(path: Path): string {
+  return path
+    .map((part, index) => (typeof part === 'number' ? `[${part}]` : index ? `.${part}` : part))
+    .join('')
+}
 
-  /** Enums are nested in the messages that use them. */
-  function keep(type: string): void {
-    const name = type.split('.').at(-1) ?? type
-    const message = all[name] as Message | undefined
-    if (!message || kept[name]) return
-    kept[name] = message
-    for (const field of Object.values(message.fields ?? {})) keep(field.type)
-  }
-
-  const compute = { nested: { v1: { nested: kept } } }
-  const pruned = { ...google, nested: { ...google.nested, cloud: { ...cloud, nested: { compute } } } }
-  return { ...descriptors, nested: { ...descriptors.nested, google: pruned } }
+function isMapping(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 // The part of Compute Engine's v1 API that requests are made of, in its own words. Not taken from the client's types, in
@@ -133,6 +126,7 @@ export function pruneDescriptors<D extends Descriptors>(descriptors: D, calls: R
 /** Every field of `InstanceProperties` that is not named here is passed on as `base_config` has it. */
 export interface InstanceProperties {
   machineType?: string
+  minCpuPlatform?: string
   disks?: Disk[]
   guestAccelerators?: Accelerator[]
   networkInterfaces?: NetworkInterface[]
@@ -159,7 +153,7 @@ export interface Accelerator {
 export interface NetworkInterface {
   network?: string
   subnetwork?: string
-  accessConfigs?: { name?: string; type?: string; networkTier?: string }[]
+  accessConfigs?: { name?: string; type?: string; networkTier?: string; natIP?: string }[]
   [field: string]: unknown
 }
 

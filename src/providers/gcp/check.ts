@@ -4,14 +4,13 @@ import type { MetadataOptions } from '../../platform/index.ts'
 import { type Problem, problem } from '../../problems/index.ts'
 import type { CheckItem, ProviderContext } from '../contract.ts'
 import { attemptWith, fault } from '../failure.ts'
-import { strangeFields } from './base-config.ts'
+import { baseProblems } from './base-config.ts'
 import { type GceApi, type GceImage, gceClient, type MachineType, type Region } from './client.ts'
-import { googleAuth, messages } from './compute-package.ts'
+import { googleAuth } from './compute-package.ts'
 import { gceFailure } from './errors.ts'
 import { permissionsOf } from './iam-role.ts'
 import { lastPart } from './instances.ts'
-import { familyOf, machineTypeName } from './machine-types.ts'
-import { gpusOf } from './online-facts.ts'
+import { familyOf, gpusOf, machineTypeName } from './machine-types.ts'
 import { type Place, placeOf, regionOf } from './request.ts'
 import type { GcpConfig } from './rules.ts'
 import { applicationDefault, endpointsOf, transport } from './transport.ts'
@@ -29,7 +28,7 @@ export async function check(
   const place = await placeOf(config, metadata)
   const endpoints = endpointsOf(env)
   const send = transport({
-    credentials: applicationDefault(googleAuth(place.project)),
+    credentials: applicationDefault(googleAuth(place.project), env['GOOGLE_APPLICATION_CREDENTIALS']),
     fetch: globalThis.fetch,
   })
   const api = gceClient({ endpoints, send, clock })
@@ -96,8 +95,9 @@ async function checkPermissions(items: CheckItem[], { api, config, place, signal
 
 function checkBase(items: CheckItem[], { base_config }: GcpConfig): void {
   if (!Object.keys(base_config).length) return
-  const [strange] = strangeFields(base_config, messages())
-  items.push(strange ? { what: 'base_config', problem: strange } : { what: 'base_config' })
+  const found = baseProblems(base_config)
+  items.push(...found.map((one) => ({ what: 'base_config', problem: one })))
+  if (!found.length) items.push({ what: 'base_config' })
 }
 
 function notGranted(permission: string, project: string): Problem {

@@ -2,7 +2,7 @@
 import { type Clock, retry } from '../../platform/index.ts'
 import type { RegionalBulkInsert, ZonalBulkInsert } from './base-config.ts'
 import { type Service, type ServiceClient, serviceClient } from './compute-package.ts'
-import { gceErrorIn, gceFailure } from './errors.ts'
+import { codeOf, gceErrorIn, gceFailure } from './errors.ts'
 import type { Endpoints, Send } from './transport.ts'
 
 /** Rejects with a `GceError`, or with the reason of `signal` once that is aborted. */
@@ -83,6 +83,8 @@ export interface InstancePage {
   items?: Record<string, { instances?: GceInstance[]; warning?: { code?: string; message?: string } }>
   unreachables?: string[]
   nextPageToken?: string
+  /** When it was answered by Google's clock (the `Date` header of RFC 9110), milliseconds since the epoch. */
+  at?: number
 }
 
 export interface MachineType {
@@ -116,9 +118,16 @@ export interface GceClientInput {
 
 /** https://cloud.google.com/compute/docs/reference/rest/v1/instances/aggregatedList: at most 500. */
 const pageSize = 500
+const partialParameter = 'returnPartialSuccess'
+
+function refuses(error: unknown, parameter: string): boolean {
+  const known = gceErrorIn(error)
+  return known?.status === 400 && known.message.includes(parameter)
+}
 
 export function gceClient({ endpoints, send, clock }: GceClientInput): GceApi {
   const made = new Map<Service, ServiceClient>()
+  let partialSuccess = true
 
   function clientOf(service: Service): ServiceClient {
     const client = made.get(service) ?? serviceClient(service, endpoints.compute, send)
@@ -152,7 +161,8 @@ export function gceClient({ endpoints, send, clock }: GceClientInput): GceApi {
     waitInZone: call('ZoneOperations', 'wait'),
     waitInRegion: call('RegionOperations', 'wait'),
     listOperations: pages('ZoneOperations', 'list'),
-    listInstances: pages('Instances', 'aggregatedList'),
+    listInstances: (request, signal) =>
+      retry(() => listInstances(request, signal), { ...patience, clock, signal }),
     getInstance: call('Instances', 'get'),
     deleteInstance: call('Instances', 'delete'),
     getSerialPortOutput: call('Instances', 'getSerialPortOutput'),
@@ -169,6 +179,38 @@ export function gceClient({ endpoints, send, clock }: GceClientInput): GceApi {
     close() {
       for (const client of made.values()) client.close().catch(() => {})
     },
+  }
+
+  /**
+   * https://cloud.google.com/compute/docs/reference/rest/v1/instances/aggregatedList. Google's client would neither tell
+   * when it was answered nor send `returnPartialSuccess`. Without that parameter, one zone that does not answer fails the
+   * whole listing; with it, the others are listed and the zone is named. Google took it out of the description of the API
+   * in September 2026: where it is refused, it is left out from then on.
+   */
+  async function listInstances(
+    request: Parameters<GceApi['listInstances']>[0],
+    signal?: AbortSignal,
+  ): Promise<InstancePage> {
+    const { project, filter, pageToken } = request
+    const url = new URL(
+      `/compute/v1/projects/${encodeURIComponent(project)}/aggregated/instances`,
+      endpoints.compute,
+    )
+    url.searchParams.set('filter', filter)
+    url.searchParams.set('maxResults', String(pageSize))
+    if (pageToken) url.searchParams.set('pageToken', pageToken)
+    const asksForPartial = partialSuccess
+    if (asksForPartial) url.searchParams.set(partialParameter, 'true')
+    try {
+      const response = await send(url, signal ? { signal } : {})
+      const at = Date.parse(response.headers.get('date') ?? '')
+      const page = (await response.json()) as InstancePage
+      return Number.isNaN(at) ? page : { ...page, at }
+    } catch (error) {
+      if (!asksForPartial || !refuses(error, partialParameter)) throw error
+      partialSuccess = false
+      return listInstances(request, signal)
+    }
   }
 
   /** https://cloud.google.com/resource-manager/reference/rest/v1/projects/testIamPermissions */
@@ -193,6 +235,8 @@ export const patience = {
   pauses: { first: 1_000, most: 8_000 },
   isRetryable(error: unknown): boolean {
     const { class: kind } = gceFailure(error, 'ask')
+    // Google's library has asked the server that gives tokens four times already.
+    if (codeOf(error) === 'tokenServer') return false
     return kind === 'throttle' || kind === 'transient'
   },
   requestedPause: (error: unknown) => gceErrorIn(error)?.retryAfterMs,

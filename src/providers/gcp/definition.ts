@@ -73,6 +73,7 @@ export const gcp: ProviderDefinition<GcpConfig> = {
   },
   leastRights: async (pools) => (await import('./iam-role.ts')).leastRole(pools),
   open: async (context) => (await import('./provider.ts')).create(context),
+  openCluster: async (location, context) => (await import('./provider.ts')).createCluster(location, context),
   check: async (context, offerings, signal) => (await import('./check.ts')).check(context, offerings, signal),
 }
 

@@ -1,8 +1,9 @@
-// What Google's APIs answer instead of a result, in one shape whatever layer it comes from.
+// What Google's APIs, or something in between, answer instead of a result, in one shape whatever layer it comes from.
+import { reasonOf } from '../../platform/index.ts'
 import { type Failure, type FailureRow, failureFrom, ownFailure } from '../failure.ts'
 
 export interface GceErrorOptions {
-  /** HTTP status; undefined when there was no answer. */
+  /** HTTP status of Google's own answer; undefined when nothing, or something else, answered. */
   status?: number | undefined
   /** Milliseconds the server asks to wait. */
   retryAfterMs?: number | undefined
@@ -33,19 +34,121 @@ interface ErrorBody {
   }
 }
 
-/** https://cloud.google.com/compute/docs/api/how-tos/errors: the reason is inside, the status alone says little. */
-export function errorOfAnswer(status: number, headers: Headers, body: string): GceError {
+export interface HttpAnswer {
+  status: number
+  headers: Headers
+  text: string
+  /** Of the URL asked. */
+  host: string
+}
+
+/**
+ * https://cloud.google.com/compute/docs/api/how-tos/errors: the reason is inside, the status alone says little. An answer
+ * without Google's JSON error is that of a gateway, a proxy or a portal, and proves nothing.
+ */
+export function errorOfAnswer(answer: HttpAnswer): GceError {
+  const { status, headers } = answer
   const seconds = Number(headers.get('retry-after') ?? Number.NaN)
-  const options = { status, retryAfterMs: Number.isFinite(seconds) ? seconds * 1000 : undefined }
-  let parsed: ErrorBody = {}
-  try {
-    parsed = JSON.parse(body) as ErrorBody
-  } catch {
-    // A gateway's page says nothing of use.
-  }
-  const { errors: [first] = [], message, status: word } = parsed.error ?? {}
+  const retryAfterMs = Number.isFinite(seconds) ? seconds * 1000 : undefined
+  const { error } = (jsonOf(answer.text) ?? {}) as ErrorBody
+  if (typeof error !== 'object' || error === null) return foreignAnswer(answer, retryAfterMs)
+  const { errors: [first] = [], message, status: word } = error
   const reason = first?.reason ?? word ?? `HTTP ${status}`
-  return new GceError(reason, first?.message ?? message ?? `HTTP ${status} without a word`, options)
+  return new GceError(reason, first?.message ?? message ?? `HTTP ${status} without a message`, {
+    status,
+    retryAfterMs,
+  })
+}
+
+/** Throws for a body with status 200 that is not Google's: a page must not be read as an empty answer. */
+export function checkKind(answer: HttpAnswer, kind: string | undefined): void {
+  const body = jsonOf(answer.text)
+  if (kind === undefined ? isPermissions(body) : isMapping(body) && body['kind'] === kind) return
+  throw foreignAnswer(answer, undefined, kind)
+}
+
+/** The Resource Manager answers `{}` when none of the permissions is granted. */
+function isPermissions(body: unknown): boolean {
+  return isMapping(body) && Object.keys(body).every((name) => name === 'permissions')
+}
+
+function foreignAnswer({ status, headers, text, host }: HttpAnswer, retryAfterMs?: number, wanted?: string) {
+  const instead = wanted ? ` instead of ${wanted}` : ''
+  const message = `${host} answered HTTP ${status} with ${contentOf(text, headers)}${instead}: that is not Google's API`
+  return new GceError('foreignAnswer', message, { retryAfterMs })
+}
+
+function contentOf(text: string, headers: Headers): string {
+  if (!text.trim()) return 'an empty body'
+  if (/^\s*<(?:!doctype|html)/i.test(text) || /\bhtml\b/.test(headers.get('content-type') ?? ''))
+    return 'an HTML page'
+  const body = jsonOf(text)
+  if (!isMapping(body)) return body === undefined ? 'a body that is not JSON' : 'JSON that is not an object'
+  return typeof body['kind'] === 'string' ? `a ${body['kind']}` : 'JSON without a known kind'
+}
+
+function jsonOf(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
+
+function isMapping(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+// What Google's library for credentials throws: trouble of the server that gives tokens passes, a refusal does not.
+
+/** @param file of GOOGLE_APPLICATION_CREDENTIALS */
+export function credentialsError(error: unknown, file?: string): GceError {
+  const { response, config, code } = error as TokenError
+  const url = response?.config?.url ?? response?.url ?? config?.url
+  const host = url && URL.canParse(String(url)) ? new URL(String(url)).host : 'the token server'
+  if (response?.status !== undefined) {
+    const { status } = response
+    const headers = response.headers instanceof Headers ? response.headers : new Headers()
+    const text = typeof response.data === 'string' ? response.data : JSON.stringify(response.data ?? '')
+    const refusal = refusalIn(jsonOf(text))
+    if (refusal && status < 500 && status !== 429)
+      return new GceError('credentials', `${host} refused the credentials: ${refusal}`, { cause: error })
+    const said = refusal ?? contentOf(text === '""' ? '' : text, headers)
+    return new GceError('tokenServer', `${host} gave no token: HTTP ${status} with ${said}`, { cause: error })
+  }
+  if (typeof code === 'string' && /^ERR_OSSL|^ERR_CRYPTO/.test(code))
+    return new GceError(
+      'credentials',
+      `the private key in ${file || 'the credentials file'} cannot be read`,
+      { cause: error },
+    )
+  // A request that was made and not answered: the library's own complaints name no URL.
+  if (config)
+    return new GceError('tokenServer', `${host} gave no token: ${reasonOf(error)}`, { cause: error })
+  return new GceError('credentials', reasonOf(error), { cause: error })
+}
+
+/** The part of gaxios's error that is read. */
+interface TokenError {
+  code?: unknown
+  config?: { url?: string | URL }
+  response?: {
+    status?: number
+    url?: string
+    headers?: unknown
+    data?: unknown
+    config?: { url?: string | URL }
+  }
+}
+
+/** `invalid_grant: why` (RFC 6749, 5.2), or Google's own error; undefined for anything else. */
+function refusalIn(body: unknown): string | undefined {
+  if (!isMapping(body)) return undefined
+  const { error, error_description: description } = body
+  if (typeof error === 'string') return typeof description === 'string' ? `${error}: ${description}` : error
+  if (!isMapping(error)) return undefined
+  const { status, message } = error
+  return [status, message].filter((part) => typeof part === 'string').join(': ') || undefined
 }
 
 /** The client wraps what its transport threw. */
@@ -180,7 +283,8 @@ const failureTable: Record<string, FailureRow> = {
   SERVICE_UNAVAILABLE: transient,
   timeout: transient,
   network: transient,
-  notJson: transient,
+  foreignAnswer: transient,
+  tokenServer: transient,
 }
 
 /** For reasons the table does not name: what the message says, then the HTTP status. */

@@ -1,5 +1,6 @@
 // The least a role has to allow, for the pools of a configuration: `provision check --print-iam-policy`.
 // https://cloud.google.com/compute/docs/access/iam-permissions
+import type { Disk, InstanceProperties, NetworkInterface } from './base-config.ts'
 import type { GcpConfig } from './rules.ts'
 
 /** As `gcloud iam roles create ID --project P --file FILE` takes it. */
@@ -19,7 +20,6 @@ const always = {
   'compute.instances.list': 'to list VMs',
   'compute.instances.setLabels': 'to mark what is launched as ours',
   'compute.instances.setMetadata': 'to give VMs their startup script',
-  'compute.disks.create': 'to give VMs a boot disk',
   'compute.subnetworks.use': 'to put VMs into a network',
   'compute.zoneOperations.get': 'to follow a launch in one zone',
   'compute.zoneOperations.list': 'to know why a VM was not made, or was taken back',
@@ -27,18 +27,17 @@ const always = {
   'compute.regions.get': 'to know the zones and quotas of the region',
   'compute.zones.list': 'to list VMs in every zone',
   'compute.projects.get': 'to check quotas',
-  'compute.networks.get': 'to check the network',
-  'compute.subnetworks.get': 'to check the subnetwork',
 } as const
 
 type When = (pool: GcpConfig) => boolean
 
+/** Keys of the pool, and what `base_config` says beside them. */
 const sometimes: [permission: string, why: string, when: When][] = [
   ['compute.regionOperations.get', 'to follow a launch in several zones', ({ zones }) => zones.length > 1],
   [
     'compute.acceleratorTypes.get',
     'to check attached GPUs',
-    ({ instance_type }) => Boolean(instance_type.gpu_type),
+    ({ instance_type }) => instance_type.gpu_type !== '' && instance_type.gpu_num > 0,
   ],
   [
     'compute.images.get',
@@ -51,26 +50,96 @@ const sometimes: [permission: string, why: string, when: When][] = [
     ({ boot_disk_source_image }) => /\/family\//.test(boot_disk_source_image),
   ],
   [
+    'compute.disks.create',
+    'to give VMs their disks',
+    (pool) => pool.boot_disk_source_image !== '' || disksOf(pool).some(({ source }) => !source),
+  ],
+  [
     'compute.images.useReadOnly',
-    'to make boot disks from the image',
-    ({ boot_disk_source_image }) => boot_disk_source_image !== '',
+    'to make disks from an image',
+    (pool) => pool.boot_disk_source_image !== '' || madeFrom(pool, 'sourceImage'),
+  ],
+  [
+    'compute.snapshots.useReadOnly',
+    'to make disks from a snapshot',
+    (pool) => madeFrom(pool, 'sourceSnapshot'),
+  ],
+  [
+    'compute.disks.use',
+    'to attach a disk that exists',
+    (pool) => disksOf(pool).some(({ source, mode }) => source && mode !== 'READ_ONLY'),
+  ],
+  [
+    'compute.disks.useReadOnly',
+    'to attach a disk that exists, for reading',
+    (pool) => disksOf(pool).some(({ source, mode }) => source && mode === 'READ_ONLY'),
+  ],
+  ['compute.disks.setLabels', 'to label disks', (pool) => madeFrom(pool, 'labels')],
+  [
+    'compute.networks.get',
+    'to check the network',
+    (pool) => pool.network_interface.network !== '' || !interfacesOf(pool).length,
+  ],
+  [
+    'compute.subnetworks.get',
+    'to check the subnetwork',
+    ({ network_interface }) => network_interface.subnetwork !== '',
   ],
   [
     'compute.subnetworks.useExternalIp',
     'to give VMs an external address',
-    ({ network_interface }) => network_interface.external_ip,
+    (pool) =>
+      pool.network_interface.external_ip ||
+      interfacesOf(pool).some((one) => accessOf(one).length > 0 || isList(one['ipv6AccessConfigs'])),
+  ],
+  [
+    'compute.addresses.use',
+    'to give VMs a reserved external address',
+    (pool) => interfacesOf(pool).some((one) => accessOf(one).some(({ natIP }) => natIP)),
   ],
   [
     'compute.instances.setServiceAccount',
     'to give VMs their service account',
-    ({ service_account }) => service_account.email !== '',
+    (pool) => pool.service_account.email !== '' || isList(baseOf(pool).serviceAccounts),
   ],
   [
     'compute.instances.setTags',
     'to give VMs their network tags',
-    ({ network_tags }) => network_tags.length > 0,
+    (pool) => pool.network_tags.length > 0 || isList(baseOf(pool).tags?.items),
+  ],
+  [
+    'compute.resourcePolicies.use',
+    'to put VMs under a resource policy',
+    (pool) => isList(baseOf(pool)['resourcePolicies']) || madeFrom(pool, 'resourcePolicies'),
   ],
 ]
+
+/** Every field was compared with its type when the file was read. */
+function baseOf({ base_config }: GcpConfig): InstanceProperties {
+  return base_config
+}
+
+/** Of `base_config`, as far as they are sent: its boot disk gives way to the pool's image. */
+function disksOf(pool: GcpConfig): Disk[] {
+  const disks = baseOf(pool).disks ?? []
+  return pool.boot_disk_source_image ? disks.filter(({ boot }) => !boot) : disks
+}
+
+function madeFrom(pool: GcpConfig, field: string): boolean {
+  return disksOf(pool).some(({ initializeParams = {} }) => Object.hasOwn(initializeParams, field))
+}
+
+function interfacesOf(pool: GcpConfig): NetworkInterface[] {
+  return baseOf(pool).networkInterfaces ?? []
+}
+
+function accessOf({ accessConfigs = [] }: NetworkInterface): { natIP?: string }[] {
+  return accessConfigs
+}
+
+function isList(value: unknown): boolean {
+  return Array.isArray(value) && value.length > 0
+}
 
 /** Permission and what it is for, as far as these pools need it. */
 export function permissionsOf(pools: readonly GcpConfig[]): Map<string, string> {

@@ -1,72 +1,10 @@
-// The pool's VMs as Compute Engine lists them, why they have stopped where it can be known, and the zone each is in.
+// Instances as Compute Engine describes them, the labels that say whose they are, and questions answered page by page.
 import type { Instance, InstanceState } from '../../planner/index.ts'
-import type { Clock } from '../../platform/index.ts'
-import { problem } from '../../problems/index.ts'
-import type { Listing, Ownership } from '../contract.ts'
+import type { Ownership } from '../contract.ts'
 import type { GceApi, GceInstance, GceOperation, InstancePage } from './client.ts'
-import { GceError, gceFailure } from './errors.ts'
+import { GceError } from './errors.ts'
 import { labelOf, ownerKeys, textOfLabel } from './labels.ts'
 import { machineTypeName } from './machine-types.ts'
-
-export interface ListInput {
-  api: GceApi
-  owner: Ownership
-  project: string
-  region: string
-  signal?: AbortSignal | undefined
-}
-
-/** A VM that was taken back is deleted, or stopped and then ended by the planner as any that has stopped. */
-export async function listPool(input: ListInput): Promise<Listing> {
-  const { api, owner, project, region, signal } = input
-  signal?.throwIfAborted()
-  const listing: Listing = { instances: [], complete: true, problems: [] }
-  const found: GceInstance[] = []
-  try {
-    for await (const page of instancePages(api, { project, region, filter: ownerFilter(owner) }, signal))
-      found.push(...page.filter((instance) => isOurs(instance, owner)))
-  } catch (error) {
-    signal?.throwIfAborted()
-    listing.complete = false
-    listing.problems.push(gceFailure(error, `list the VMs of pool ${owner.pool}`).problem)
-  }
-  listing.instances = found.map((instance) => instanceOf(instance, owner))
-  for (const { id, launchedAt } of listing.instances)
-    if (Number.isNaN(launchedAt))
-      listing.problems.push(problem('PROVIDER_TIME_UNREADABLE', `it cannot be read when VM ${id} was made`))
-  await markPreempted(input, listing)
-  return listing
-}
-
-/**
- * The operation `compute.instances.preempted` is the only trace that Google took a spot VM back
- * (https://cloud.google.com/compute/docs/instances/create-use-spot). Asked for while spot VMs are stopping or stopped.
- */
-async function markPreempted({ api, owner, project, signal }: ListInput, listing: Listing): Promise<void> {
-  const ending = listing.instances.filter(
-    ({ capacityType, state }) => capacityType === 'spot' && (state === 'stopping' || state === 'stopped'),
-  )
-  const filter = '(operationType = "compute.instances.preempted")'
-  const taken = new Map<string, number>()
-  try {
-    for (const zone of new Set(ending.map((instance) => instance.zone)))
-      for (const { targetLink, insertTime = '' } of await allOperations(
-        api,
-        { project, zone, filter },
-        signal,
-      ))
-        taken.set(lastPart(targetLink), Date.parse(insertTime) || 0)
-  } catch (error) {
-    signal?.throwIfAborted()
-    // The listing itself is whole: only the reason is missing.
-    listing.problems.push(gceFailure(error, `ask for preempted VMs in pool ${owner.pool}`).problem)
-  }
-  listing.instances = listing.instances.map((instance): Instance => {
-    const interruptedAt = taken.get(instance.id)
-    const stateReason = 'preempted: Compute Engine has taken the VM back'
-    return interruptedAt === undefined ? instance : { ...instance, interruptedAt, stateReason }
-  })
-}
 
 /** https://cloud.google.com/compute/docs/instances/instance-lifecycle. A VM that has stopped keeps its disk: it is ended. */
 const states: Record<string, InstanceState> = {
@@ -86,15 +24,15 @@ const states: Record<string, InstanceState> = {
 const keys = ownerKeys({ clusterId: 'cluster', pool: 'pool', writerId: 'writer' }, 'intent')
 const [clusterKey, poolKey, writerKey, intentKey] = Object.keys(keys) as [string, string, string, string]
 
-/** For an instance of the owner's. `launchedAt` is NaN when the time it was made cannot be read. */
-export function instanceOf(instance: GceInstance, owner: Ownership): Instance {
+/** `launchedAt` is NaN when the time it was made cannot be read. */
+export function instanceOf(instance: GceInstance, pool: string): Instance {
   const { name = '', status = '', scheduling } = instance
   const intentId = textOfLabel(instance.labels?.[intentKey] ?? '')
   const writerId = textOfLabel(instance.labels?.[writerKey] ?? '')
   const reason = reasonOf(instance)
   return {
     id: name,
-    pool: owner.pool,
+    pool,
     state: states[status] ?? 'unknown',
     launchedAt: Date.parse(instance.creationTimestamp ?? ''),
     instanceType: machineTypeName(instance.machineType ?? ''),
@@ -118,9 +56,23 @@ export function isOurs({ labels = {} }: GceInstance, { clusterId, pool }: Owners
   return labels[clusterKey] === labelOf(clusterId) && labels[poolKey] === labelOf(pool)
 }
 
+export function isOfCluster({ labels = {} }: GceInstance, clusterId: string): boolean {
+  return labels[clusterKey] === labelOf(clusterId)
+}
+
+/** The pool that the label names. A name too long for a label is a hash there, and stays as the label has it. */
+export function poolOfLabel({ labels = {} }: GceInstance): string {
+  const label = labels[poolKey] ?? ''
+  return textOfLabel(label) ?? label
+}
+
+export function clusterFilter(clusterId: string): string {
+  return `(labels.${clusterKey} = "${labelOf(clusterId)}")`
+}
+
 /** https://google.aip.dev/160. Labels have no characters that mean something in a filter. */
 export function ownerFilter({ clusterId, pool }: Ownership): string {
-  return `(labels.${clusterKey} = "${labelOf(clusterId)}") AND (labels.${poolKey} = "${labelOf(pool)}")`
+  return `${clusterFilter(clusterId)} AND (labels.${poolKey} = "${labelOf(pool)}")`
 }
 
 export function intentFilter(owner: Ownership, intentId: string): string {
@@ -157,25 +109,49 @@ async function* pages<P extends Page>(
   } while (token)
 }
 
-interface InstanceQuestion {
-  project: string
-  filter: string
-  /** Of the pool. VMs of all regions are listed, but the outage of another must not hold this one up. */
-  region: string
+/** What there is of an answer: every page, or those before `error`. */
+export interface Answer {
+  instances: GceInstance[]
+  /** Zones that did not answer. */
+  silent: string[]
+  pages: number
+  /** When the first page was answered. */
+  at?: number
+  error?: unknown
 }
 
-/** VMs of all zones, page by page. A zone of the region that did not answer is thrown after the last page. */
-async function* instancePages(
+/** Instances of all zones, page by page. Rejects only with the reason of `signal`. */
+export async function asked(
   api: GceApi,
-  { region, ...request }: InstanceQuestion,
+  request: { project: string; filter: string },
   signal?: AbortSignal,
-): AsyncGenerator<GceInstance[]> {
+): Promise<Answer> {
+  const answer: Answer = { instances: [], silent: [], pages: 0 }
   const silent = new Set<string>()
-  for await (const page of pages((token) => api.listInstances({ ...request, ...token }, signal))) {
-    for (const place of silentPlaces(page)) if (lastPart(place).startsWith(`${region}-`)) silent.add(place)
-    yield Object.values(page.items ?? {}).flatMap(({ instances = [] }) => instances)
+  try {
+    for await (const page of pages((token) => api.listInstances({ ...request, ...token }, signal))) {
+      for (const place of silentPlaces(page)) silent.add(place)
+      answer.instances.push(...Object.values(page.items ?? {}).flatMap(({ instances = [] }) => instances))
+      if (!answer.pages++ && page.at !== undefined) answer.at = page.at
+    }
+  } catch (error) {
+    signal?.throwIfAborted()
+    answer.error = error
   }
-  if (silent.size) throw new GceError('SERVICE_UNAVAILABLE', `no answer from ${[...silent].join(', ')}`)
+  return { ...answer, silent: [...silent] }
+}
+
+/** Those of the silent places in which one of these instances, which no zone showed, may be. */
+export function silentZonesOf(
+  missing: string[],
+  silent: string[],
+  zoneOf: (id: string) => string | undefined = () => undefined,
+): string[] {
+  return silent.filter((place) => missing.some((id) => (zoneOf(id) ?? lastPart(place)) === lastPart(place)))
+}
+
+export function silence(zones: string[]): GceError {
+  return new GceError('SERVICE_UNAVAILABLE', `no answer from ${zones.join(', ')}`)
 }
 
 function silentPlaces({ items = {}, unreachables = [] }: InstancePage): string[] {
@@ -185,14 +161,17 @@ function silentPlaces({ items = {}, unreachables = [] }: InstancePage): string[]
   return [...unreachables, ...warned.map(([place]) => place)]
 }
 
+/** Throws when a page, or a zone of `region`, did not answer. */
 export async function allInstances(
   api: GceApi,
-  request: InstanceQuestion,
+  { region, ...request }: { project: string; filter: string; region: string },
   signal?: AbortSignal,
 ): Promise<GceInstance[]> {
-  const found: GceInstance[] = []
-  for await (const page of instancePages(api, request, signal)) found.push(...page)
-  return found
+  const { instances, silent, error } = await asked(api, request, signal)
+  if (error) throw error
+  const lacking = silent.filter((place) => lastPart(place).startsWith(`${region}-`))
+  if (lacking.length) throw silence(lacking)
+  return instances
 }
 
 export async function allOperations(
@@ -204,49 +183,4 @@ export async function allOperations(
   for await (const { items = [] } of pages((token) => api.listOperations({ ...request, ...token }, signal)))
     found.push(...items)
   return found
-}
-
-/** A listing shows new VMs within seconds, and within a minute at its worst. */
-const newMs = 300_000
-
-interface Known {
-  zone: string
-  firstSeen: number
-  /** Launched by this provider, rather than found. */
-  launched: boolean
-}
-
-/** Remembers the zone each VM is in, because Compute Engine asks for it, and when it was first seen. */
-export function whereabouts(clock: Clock) {
-  let known = new Map<string, Known>()
-
-  function remember(instance: Instance, launched: boolean): [id: string, Known] {
-    const { zone, id } = instance
-    return [id, known.get(id) ?? { zone, firstSeen: clock.now(), launched }]
-  }
-
-  const isNew = ({ launched, firstSeen }: Known) => launched && clock.now() - firstSeen < newMs
-
-  return {
-    /** The instances of a listing; a complete one says who is gone, too. Unreadable times become that of the first sight. */
-    seen({ instances, complete }: Pick<Listing, 'instances' | 'complete'>): Instance[] {
-      const kept = [...known].filter(([, one]) => !complete || isNew(one))
-      known = new Map([...kept, ...instances.map((one) => remember(one, false))])
-      return instances.map(dated)
-    },
-    launched(instances: Instance[]): Instance[] {
-      for (const instance of instances) known.set(...remember(instance, true))
-      return instances.map(dated)
-    },
-    zoneOf: (id: string): string | undefined => known.get(id)?.zone,
-    zoneOfNew(id: string): string | undefined {
-      const one = known.get(id)
-      return one && isNew(one) ? one.zone : undefined
-    },
-  }
-
-  function dated(instance: Instance): Instance {
-    if (!Number.isNaN(instance.launchedAt)) return instance
-    return { ...instance, launchedAt: known.get(instance.id)!.firstSeen }
-  }
 }

@@ -122,7 +122,9 @@ async function madeBy(input: MadeInput): Promise<StepOutcome> {
 }
 
 function ours(found: GceInstance[], { owner }: LaunchOrder): Instance[] {
-  return found.filter((instance) => isOurs(instance, owner)).map((instance) => instanceOf(instance, owner))
+  return found
+    .filter((instance) => isOurs(instance, owner))
+    .map((instance) => instanceOf(instance, owner.pool))
 }
 
 /** Each VM of a bulkInsert has an operation of its own, in its zone, under the same group id. */

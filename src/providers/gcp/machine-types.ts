@@ -1,159 +1,8 @@
-// The machine types of a GCP pool and their GPUs: built in, or attached to N1 machines.
-import {
-  type Block,
-  given,
-  givenIn,
-  inner,
-  note,
-  orList,
-  type Partially,
-  type TypeWithSlots,
-  typesOf,
-  type YamlPath,
-} from '../../config/index.ts'
-import { nearest } from '../../platform/index.ts'
-import type { GcpKeys } from './schema.ts'
-
-/** The origin's (origin: gcp_config.go). */
-const standard = { machine: 'n1-standard-32', gpuType: 'nvidia-tesla-t4', gpuNum: 4 }
-
-interface Gpus {
-  type: string
-  count: number
-  /** The user wrote them: they are no default. */
-  said: boolean
-}
-
-/** `attached` are the GPUs that are; `slots` of each type what its agent has. */
-export function gcpTypes(keys: Partially<GcpKeys>, block: Block) {
-  const several = given(block, 'instance_types')
-  if (several && givenIn(block, 'instance_type', 'machine_type'))
-    note(block, 'CONFIG_CONFLICT', 'instance_types and instance_type.machine_type exclude each other', {
-      key: ['instance_type', 'machine_type'],
-      part: 'key',
-      remedy: 'Write it as an entry of instance_types: `- type: …`.',
-    })
-  checkBaseConfig(keys, block)
-  const attached = wantedGpus(keys, block, several)
-  const machines: Machine[] = []
-  const read = (text: string, slots: number | undefined, path: YamlPath) => {
-    const machine = machineOf(text)
-    if (machine) {
-      machines.push(machine)
-      return withSlots(machine, slots, attached, block, path)
-    }
-    note(block, 'MACHINE_TYPE_INVALID', `${JSON.stringify(text)} is not the name of a machine type`, {
-      key: path,
-    })
-    return []
-  }
-  const instance_types = several
-    ? typesOf(keys.instance_types, block, read)
-    : read(machineName(keys, block), undefined, ['instance_type', 'machine_type'])
-  const attachable = machines.some((machine) => machine.attachable)
-  if (isKnownGpu(attached, block)) {
-    if (attachable) checkAttached(attached, block)
-    else if (attached.said && machines[0]) refuseAttached(machines[0], attached, block)
-  }
-  return {
-    instance_types,
-    attached: {
-      gpu_type: attachable && attached.count > 0 ? attached.type : '',
-      gpu_num: attachable ? attached.count : 0,
-    },
-  }
-}
-
-function machineName({ instance_type }: Partially<GcpKeys>, block: Block): string {
-  const said = givenIn(block, 'instance_type', 'machine_type')
-  return (said && instance_type?.machine_type) || standard.machine
-}
-
-/** Defaults of the origin's apply to a single N1 machine only: nobody who lists types asks for four T4. */
-function wantedGpus({ instance_type }: Partially<GcpKeys>, block: Block, several: boolean): Gpus {
-  const noType = inner(block, 'instance_type')?.raw['gpu_type'] === ''
-  const saidType = givenIn(block, 'instance_type', 'gpu_type')
-  const saidCount = givenIn(block, 'instance_type', 'gpu_num')
-  const type =
-    noType || (several && !saidType && !saidCount) ? '' : (instance_type?.gpu_type ?? standard.gpuType)
-  const count = instance_type?.gpu_num ?? (type === '' ? 0 : standard.gpuNum)
-  return { type, count, said: (saidType || saidCount) && count > 0 }
-}
-
-function withSlots(
-  { name, builtIn, attachable }: Machine,
-  said: number | undefined,
-  attached: Gpus,
-  block: Block,
-  path: YamlPath,
-): TypeWithSlots[] {
-  const own = attachable || (builtIn === undefined && attached.said) ? attached.count : builtIn
-  const slots = said ?? own
-  if (slots !== undefined) return [{ type: name, slots }]
-  note(block, 'INSTANCE_SLOTS_UNKNOWN', `How many GPUs ${JSON.stringify(name)} has is not known here`, {
-    key: path,
-    remedy: `Say it: \`instance_types: [{type: ${name}, slots: N}]\`.`,
-  })
-  return []
-}
-
-function isKnownGpu({ type, count }: Gpus, block: Block): boolean {
-  const known = [...Object.keys(attachableGpus), ...builtInGpuTypes]
-  if (known.includes(type) || (type === '' && count === 0)) return true
-  const meant = nearest(type, known)
-  note(
-    block,
-    'GPU_TYPE_UNKNOWN',
-    type ? `There is no GPU of type ${JSON.stringify(type)}` : 'gpu_num is set without gpu_type',
-    {
-      key: ['instance_type', type ? 'gpu_type' : 'gpu_num'],
-      ...(meant && { remedy: `Did you mean "${meant}"?` }),
-    },
-  )
-  return false
-}
-
-function checkAttached({ type, count }: Gpus, block: Block): void {
-  const fitting = attachableGpus[type]
-  if (type === '') return
-  if (!fitting)
-    note(block, 'GPU_NOT_ATTACHABLE', `GPUs of type ${type} cannot be attached to an N1 machine`, {
-      key: ['instance_type', 'gpu_type'],
-    })
-  else if (!fitting.includes(count))
-    note(
-      block,
-      'GPU_COUNT_INVALID',
-      `A machine has ${fitting.join(', ')} GPUs of type ${type}, not ${count}`,
-      {
-        key: ['instance_type', 'gpu_num'],
-        remedy: `Write ${orList(fitting.map(String)).replaceAll('"', '')}.`,
-      },
-    )
-}
-
-function refuseAttached({ name, builtIn }: Machine, { type, count }: Gpus, block: Block): void {
-  const key = ['instance_type', givenIn(block, 'instance_type', 'gpu_num') ? 'gpu_num' : 'gpu_type']
-  const isNative = !Object.hasOwn(attachableGpus, type)
-  if (isNative && (count === builtIn || builtIn === undefined)) return
-  if (isNative && builtIn)
-    note(block, 'GPU_COUNT_INVALID', `${name} has ${builtIn} GPUs built in, not ${count}`, {
-      key,
-      remedy: 'Remove gpu_type and gpu_num: the machine type says it all.',
-    })
-  else note(block, 'GPU_NOT_ATTACHABLE', `GPUs of type ${type} cannot be attached to ${name}`, { key })
-}
-
-/** A type in base_config is always overlaid: silently buying another machine would be a costly surprise. */
-function checkBaseConfig({ base_config }: Partially<GcpKeys>, block: Block): void {
-  for (const key of ['machineType', 'guestAccelerators'])
-    if (base_config && Object.hasOwn(base_config, key))
-      note(block, 'CONFIG_CONFLICT', `base_config.${key} would be overlaid by instance_type`, {
-        key: ['base_config', key],
-        part: 'key',
-        remedy: `Write it as instance_type.${key === 'machineType' ? 'machine_type' : 'gpu_type and gpu_num'}.`,
-      })
-}
+// Machine types and their families: what a name says, what a machine brings and takes, and what of `base_config` it cannot have.
+import { type Problem, problem } from '../../problems/index.ts'
+import type { InstanceProperties } from './base-config.ts'
+import type { MachineType } from './client.ts'
+import type { GcpConfig } from './rules.ts'
 
 // What the name of a Compute Engine machine type says: its GPUs, and the disk it can boot from.
 
@@ -205,6 +54,11 @@ export function machineOf(text: string): Machine | undefined {
   if (![standardName, customName, sharedCoreName].some((pattern) => pattern.test(name))) return undefined
   const builtIn = builtInGpus(name)
   return { name, attachable: /^(?:n1|custom)-/.test(name), ...(builtIn !== undefined && { builtIn }) }
+}
+
+/** Machine types of Cloud TPU, such as `ct5lp-hightpu-4t`, and TPU types, such as `v5litepod-16`. */
+export function isTpu(text: string): boolean {
+  return /^(?:ct\d|tpu|v\d)/.test(lastPart(text))
 }
 
 function builtInGpus(name: string): number | undefined {
@@ -275,4 +129,114 @@ function bootDisksOf(family: string, type: string, metal: boolean): { bootDisks?
   if (generation >= 4 || metal || type.startsWith('a3-ultragpu')) return { bootDisks: hyperdisk }
   if (generation === 3 || family === 'g2') return { bootDisks: [...persistent, ...hyperdisk] }
   return { bootDisks: standardDisks }
+}
+
+/** GPUs a machine of the type has in this pool. */
+export function gpusOf(
+  { instance_type }: GcpConfig,
+  name: string,
+  { accelerators = [] }: MachineType,
+): number {
+  const attached = familyOf(name).gpus === 'attached' && instance_type.gpu_type ? instance_type.gpu_num : 0
+  return accelerators.reduce((sum, { guestAcceleratorCount = 0 }) => sum + guestAcceleratorCount, attached)
+}
+
+// What of `base_config` a family cannot have. A launch would be refused for it, or run on something else.
+
+/**
+ * CPU platforms by family (https://cloud.google.com/compute/docs/cpu-platforms). An E2 runs on any, and takes none as its
+ * least (https://cloud.google.com/compute/docs/instances/specify-min-cpu-platform).
+ */
+const platforms: Record<string, readonly string[]> = {
+  n1: ['Intel Sandy Bridge', 'Intel Ivy Bridge', 'Intel Haswell', 'Intel Broadwell', 'Intel Skylake'],
+  n2: ['Intel Cascade Lake', 'Intel Ice Lake'],
+  n2d: ['AMD Rome', 'AMD Milan'],
+  n4: ['Intel Emerald Rapids'],
+  e2: [],
+  c2: ['Intel Cascade Lake'],
+  c2d: ['AMD Milan'],
+  c3: ['Intel Sapphire Rapids'],
+  c3d: ['AMD Genoa'],
+  c4: ['Intel Emerald Rapids', 'Intel Granite Rapids'],
+  t2d: ['AMD Milan'],
+  t2a: ['Ampere Altra'],
+  m1: ['Intel Broadwell E7', 'Intel Skylake'],
+  m2: ['Intel Cascade Lake'],
+  m3: ['Intel Ice Lake'],
+  a2: ['Intel Cascade Lake'],
+  a3: ['Intel Sapphire Rapids'],
+  g2: ['Intel Cascade Lake'],
+}
+
+/** What Determined's provisioner writes over any other value, for these families (origin: gcp_config.go). */
+const cascadeLake = ['a2', 'g2', 'n2']
+
+/** One thread for each core: https://cloud.google.com/compute/docs/instances/set-threads-per-core */
+const singleThreaded =
+  /^(?:t2[ad]|c4a|n4a|h[34]d?|a4x)-|-metal$|^(?:f1|g1)-|^e2-(?:custom-)?(?:micro|small|medium)/
+/** https://cloud.google.com/compute/docs/instances/nested-virtualization/overview#restrictions */
+const notNested = /^(?:e2|n2d|c2d|c3d|c4d|n4d|t2a|t2d|c4a|n4a|a4x|h[34]d?|m[1-4]|x4|f1|g1)-|-metal$/
+/** https://cloud.google.com/confidential-computing/confidential-vm/docs/supported-configurations */
+const notConfidential = /^(?:n1|n2|e2|c2|t2a|t2d|c4a|n4a|m[1-4]|x4|h3|h4d|z3|a2|a4x|g2|f1|g1|custom)-|-metal$/
+
+/**
+ * `base_config` as a machine of the type takes it. What can be left out or set right is, with a warning; what was asked for
+ * and cannot be had is an error. Families that no rule covers keep everything.
+ */
+export function fitFamily(
+  machineType: string,
+  base: InstanceProperties,
+): { base: InstanceProperties; problems: Problem[] } {
+  const type = machineTypeName(machineType)
+  const features = objectIn(base, 'advancedMachineFeatures')
+  const problems: Problem[] = []
+  const refuse = (what: string) =>
+    problems.push(
+      problem('REQUEST_MACHINE_REFUSED', `${type} ${what}`, {
+        remedy: 'Take it out of base_config, or choose another machine type.',
+      }),
+    )
+  const threads = features['threadsPerCore']
+  if (
+    typeof threads === 'number' &&
+    (![1, 2].includes(threads) || (threads > 1 && singleThreaded.test(type)))
+  )
+    refuse(`has no ${threads} threads for each core (base_config.advancedMachineFeatures.threadsPerCore)`)
+  if (features['enableNestedVirtualization'] === true && notNested.test(type))
+    refuse('has no nested virtualization (base_config.advancedMachineFeatures.enableNestedVirtualization)')
+  if (isConfidential(base) && notConfidential.test(type))
+    refuse('cannot be a confidential instance (base_config.confidentialInstanceConfig)')
+  for (const { initializeParams } of base.disks ?? []) {
+    const disk = initializeParams?.diskType?.split('/').at(-1) ?? ''
+    const accepted = familyOf(type).bootDisks
+    if (accepted && standardDisks.includes(disk) && !accepted.includes(disk))
+      refuse(`takes no disk of type ${disk} (base_config.disks)`)
+  }
+  const platform = base.minCpuPlatform
+  if (platform === undefined || hasPlatform(type, platform)) return { base, problems }
+  const { minCpuPlatform: _, ...others } = base
+  const { name } = familyOf(type)
+  const instead = cascadeLake.includes(name) ? platforms.n2![0] : undefined
+  const message = `minCpuPlatform ${platform} of base_config is not used: ${type} ${
+    instead ? `runs on ${instead}, which is sent instead` : 'does not run on it, and none is sent'
+  }`
+  problems.push(problem('REQUEST_BASE_CONFIG_REPLACED', message))
+  return { base: instead ? { ...others, minCpuPlatform: instead } : others, problems }
+}
+
+/** A platform that no family here is known to have may be that of a newer one. */
+function hasPlatform(type: string, platform: string): boolean {
+  const own = platforms[familyOf(type).name]
+  return own ? own.includes(platform) : !Object.values(platforms).flat().includes(platform)
+}
+
+/** Hardly any of them may be moved to another host, and each takes TERMINATE at maintenance. */
+export function isConfidential(base: InstanceProperties): boolean {
+  const { enableConfidentialCompute, confidentialInstanceType } = objectIn(base, 'confidentialInstanceConfig')
+  return enableConfidentialCompute === true || typeof confidentialInstanceType === 'string'
+}
+
+function objectIn(base: InstanceProperties, field: string): Record<string, unknown> {
+  const value = base[field]
+  return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {}
 }

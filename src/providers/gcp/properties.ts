@@ -4,7 +4,7 @@ import type { CapacityType, Offering } from '../../planner/index.ts'
 import { type Problem, problem } from '../../problems/index.ts'
 import type { Intent, Ownership } from '../contract.ts'
 import {
-  baseProperties,
+  baseProblems,
   type Disk,
   type InstanceProperties,
   type MetadataItem,
@@ -12,7 +12,7 @@ import {
   type Scheduling,
 } from './base-config.ts'
 import { labelProblems, labelsOf, ownerKeys } from './labels.ts'
-import { familyOf, machineTypeName } from './machine-types.ts'
+import { familyOf, fitFamily, isConfidential, machineTypeName } from './machine-types.ts'
 import type { GcpConfig } from './rules.ts'
 
 export interface PropertiesInput {
@@ -30,8 +30,8 @@ export interface Properties {
 
 export function propertiesOf(input: PropertiesInput, offering: Offering, region: string): Properties {
   const { config, owner, master, intent, facts } = input
-  const { base, problems } = baseProperties(config)
   const machineType = machineTypeName(offering.instanceType)
+  const { base, problems } = fitFamily(machineType, config.base_config)
   const gpus = acceleratorsOf(config, offering, base)
   const boot = disksOf(config, machineType, base.disks ?? [])
   const label = { config, owner, master, intentId: intent.id, identity: facts.identity }
@@ -44,6 +44,12 @@ export function propertiesOf(input: PropertiesInput, offering: Offering, region:
   const tags = networkTagsOf(config, base.tags?.items ?? [])
   const accounts = serviceAccountsOf(config, base.serviceAccounts)
   const { guestAccelerators: _, ...kept } = base
+  const scheduling = schedulingOf({
+    base: base.scheduling ?? {},
+    capacity: offering.capacityType,
+    decided: config.spot.enabled || offering.capacityType === 'spot',
+    stays: gpus.present || !familyOf(machineType).migrates || isConfidential(base),
+  })
   return {
     properties: {
       ...kept,
@@ -51,19 +57,23 @@ export function propertiesOf(input: PropertiesInput, offering: Offering, region:
       disks: boot.disks,
       ...(gpus.accelerators?.length ? { guestAccelerators: gpus.accelerators } : {}),
       networkInterfaces: interfacesOf(config, region, base.networkInterfaces ?? []),
-      scheduling: schedulingOf({
-        base: base.scheduling ?? {},
-        capacity: offering.capacityType,
-        decided: config.spot.enabled || offering.capacityType === 'spot',
-        stays: gpus.present || !familyOf(machineType).migrates,
-      }),
+      scheduling,
       ...(accounts ? { serviceAccounts: accounts } : {}),
       ...(tags.length ? { tags: { items: tags } } : {}),
       labels,
       metadata: { items: metadata.items },
     },
     problems: [
+      ...baseProblems(config.base_config),
       ...problems,
+      ...(base.scheduling?.onHostMaintenance === 'MIGRATE' && scheduling.onHostMaintenance === 'TERMINATE'
+        ? [
+            replaced(
+              'scheduling.onHostMaintenance',
+              `this kind of ${machineType} is not moved to another host`,
+            ),
+          ]
+        : []),
       ...gpus.problems,
       ...boot.problems,
       ...labelProblems(label, labels),
@@ -197,7 +207,7 @@ export interface SchedulingInput {
   capacity: CapacityType
   /** Whether a key of ours says what is bought; without it, `base_config` does. */
   decided: boolean
-  /** GPUs, and families that stay on their host. */
+  /** GPUs, confidential instances, and families that stay on their host. */
   stays: boolean
 }
 

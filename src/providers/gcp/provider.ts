@@ -2,49 +2,67 @@
 
 import { randomUUID } from 'node:crypto'
 import { lastStage, type Stage } from '../../agent-setup/index.ts'
-import { limit, type MetadataOptions } from '../../platform/index.ts'
-import { ProvisionError } from '../../problems/index.ts'
+import { type Clock, limit, type MetadataOptions } from '../../platform/index.ts'
+import { ProvisionError, problem } from '../../problems/index.ts'
 import type {
+  ClusterContext,
+  ClusterProvider,
   LaunchOrder,
   LaunchResult,
   Listing,
-  Ownership,
+  Location,
   Provider,
   ProviderContext,
   TerminateResult,
 } from '../contract.ts'
 import { orProblem } from '../failure.ts'
-import { terminateOwn } from '../launch-steps.ts'
-import { keptSlots } from '../online-facts.ts'
-import { strangeFields } from './base-config.ts'
+import { type Owner, terminateOwn } from '../launch-steps.ts'
+import { keptAnswer, keptSlots, ownIdentity } from '../online-facts.ts'
+import { baseProblems } from './base-config.ts'
 import { type GceApi, type GceInstance, gceClient } from './client.ts'
-import { googleAuth, messages } from './compute-package.ts'
-import { gceFailure, isNotFound } from './errors.ts'
-import { allInstances, isName, isOurs, lastPart, listPool, namesFilter, whereabouts } from './instances.ts'
+import { googleAuth } from './compute-package.ts'
+import { codeOf, gceFailure, isNotFound } from './errors.ts'
+import {
+  asked,
+  isName,
+  isOfCluster,
+  isOurs,
+  lastPart,
+  namesFilter,
+  poolOfLabel,
+  silence,
+  silentZonesOf,
+} from './instances.ts'
 import { launchVms } from './launch.ts'
-import { onlineFacts, slotsOf } from './online-facts.ts'
+import { findInstances, hasInstances, listCluster, listPool, namesAtOnce, zoneCache } from './listing.ts'
+import { gpusOf } from './machine-types.ts'
+import { gceMetadata } from './metadata-client.ts'
+import type { GcpFacts } from './properties.ts'
 import { gcpLaunch, type Place, placeOf, regionOf } from './request.ts'
 import type { GcpConfig } from './rules.ts'
 import { applicationDefault, endpointsOf, transport } from './transport.ts'
 
 export { check } from './check.ts'
+
 /**
- * Throws PROVIDER_CONFIG when no project or zone is known, and REQUEST_BASE_CONFIG for fields the API does not have.
+ * Throws PROVIDER_CONFIG when no project or zone is known, and REQUEST_BASE_CONFIG for a `base_config` that the API does not take.
  * Credentials are looked for at the first call.
  */
 export async function create(context: ProviderContext<GcpConfig>): Promise<Provider> {
   const { clock, env } = context
   const metadata: MetadataOptions = { fetch: globalThis.fetch, clock, env }
-  const endpoints = endpointsOf(env)
   const { config } = context
   const place = await placeOf(config, metadata)
-  const strange = strangeFields(config.base_config, messages())
+  const strange = baseProblems(config.base_config)
   if (strange.length) throw new ProvisionError(strange)
-  const send = transport({
-    credentials: applicationDefault(googleAuth(place.project)),
-    fetch: globalThis.fetch,
-  })
-  return gcpProvider(context, gceClient({ endpoints, send, clock }), place, metadata)
+  return gcpProvider(context, apiOf(place.project, env, clock), place, metadata)
+}
+
+/** Throws PROVIDER_CONFIG for an endpoint that cannot be used. */
+function apiOf(project: string, env: ClusterContext['env'], clock: Clock): GceApi {
+  const endpoints = endpointsOf(env)
+  const credentials = applicationDefault(googleAuth(project), env['GOOGLE_APPLICATION_CREDENTIALS'])
+  return gceClient({ endpoints, send: transport({ credentials, fetch: globalThis.fetch }), clock })
 }
 
 /** The provider over any Compute Engine. */
@@ -56,9 +74,8 @@ export function gcpProvider(
 ): Provider {
   const { config, owner, clock, master } = context
   const { project } = place
-  const pool = { api, owner, project, region: regionOf(place.zone) }
   const factsOf = onlineFacts({ api, config, place, clock, metadata })
-  const known = whereabouts(clock)
+  const known = zoneCache(clock)
   const slotsOfType = keptSlots((machineType, signal) =>
     slotsOf(api, config, { ...place, machineType }, signal),
   )
@@ -72,7 +89,7 @@ export function gcpProvider(
   }
 
   async function list(signal?: AbortSignal): Promise<Listing> {
-    const listing = await listPool({ ...pool, signal })
+    const listing = await listPool({ api, owner, project, region: regionOf(place.zone), signal })
     return { ...listing, instances: known.seen(listing) }
   }
 
@@ -88,11 +105,44 @@ export function gcpProvider(
     return zone === undefined ? undefined : consoleStage(api, { project, zone, instance }, signal)
   }
 
+  async function find(ids: string[], signal?: AbortSignal): Promise<Listing> {
+    const listing = await findInstances({
+      api,
+      clusterId: owner.clusterId,
+      project,
+      ids,
+      poolOf: (instance) => (isOurs(instance, owner) ? owner.pool : poolOfLabel(instance)),
+      zoneOf: known.zoneOf,
+      signal,
+    })
+    // Says nothing of the instances that were not asked for.
+    return { ...listing, instances: known.seen({ ...listing, complete: false }) }
+  }
+
   return {
     kind: 'gcp',
+    location: { project },
     list,
     launch,
-    terminate: (ids, signal) => terminatePool({ ...pool, ids, zoneOfNew: known.zoneOfNew, signal }),
+    terminate: (ids, signal) =>
+      terminateOwned({
+        api,
+        project,
+        owner,
+        isOurs: (instance) => isOurs(instance, owner),
+        ids,
+        zoneOf: known.zoneOf,
+        zoneOfNew: known.zoneOfNew,
+        signal,
+      }),
+    find,
+    hasTraces: (signal) =>
+      orProblem(
+        gceFailure,
+        `look for instances of cluster ${owner.clusterId}`,
+        () => hasInstances({ api, clusterId: owner.clusterId, project, signal }),
+        signal,
+      ),
     slotsOf: (type, signal) =>
       orProblem(gceFailure, `describe ${type}`, () => slotsOfType(type, signal), signal),
     consoleStage: (id, signal) =>
@@ -105,24 +155,114 @@ export function gcpProvider(
   }
 }
 
-/** So many names keep the URL of a question short. */
-const namesAtOnce = 50
+/** All instances of a cluster in one project. Throws PROVIDER_CONFIG for a location that names no project. */
+export async function createCluster(location: Location, context: ClusterContext): Promise<ClusterProvider> {
+  const { clusterId, clock, env } = context
+  const { project } = location
+  if (!project)
+    throw new ProvisionError(problem('PROVIDER_CONFIG', 'the location names no Google Cloud project'))
+  const api = apiOf(project, env, clock)
+  const known = zoneCache(clock)
+  const cluster = { api, clusterId, project }
+  const isOurs = (instance: GceInstance) => isOfCluster(instance, clusterId)
+  return {
+    async list(signal) {
+      const listing = await listCluster({ ...cluster, signal })
+      return { ...listing, instances: known.seen(listing) }
+    },
+    async find(ids, signal) {
+      const listing = await findInstances({ ...cluster, ids, zoneOf: known.zoneOf, signal })
+      return { ...listing, instances: known.seen({ ...listing, complete: false }) }
+    },
+    terminate: (ids, signal) =>
+      terminateOwned({
+        api,
+        project,
+        owner: { clusterId },
+        isOurs,
+        ids,
+        zoneOf: known.zoneOf,
+        zoneOfNew: () => undefined,
+        signal,
+      }),
+    async close() {
+      api.close()
+    },
+  }
+}
+
+// What a launch has to know that the file does not say, and the slots of machine types: asked for, and kept for a while.
+
+/** Regions get a new zone once in years. */
+const zonesKeptMs = 3_600_000
+
+interface OnlineInput {
+  api: GceApi
+  config: GcpConfig
+  place: Place
+  clock: Clock
+  metadata: MetadataOptions
+}
+
+type OnlineFacts = (signal?: AbortSignal) => Promise<GcpFacts>
+
+function onlineFacts({ api, config, place, clock, metadata }: OnlineInput): OnlineFacts {
+  const zonesOfRegion = keptAnswer(clock, zonesKeptMs, async (signal) => {
+    const region = regionOf(place.zone)
+    const { zones = [] } = await api.getRegion({ project: place.project, region }, signal)
+    return zones.map(lastPart)
+  })
+  // As Determined's provisioner cuts it: 30 characters, without a hyphen at the end.
+  const ownName = ownIdentity(async () =>
+    (await gceMetadata(metadata).get('name'))?.slice(0, 30).replace(/-$/, ''),
+  )
+  return async (signal) => {
+    const needsIdentity = config.label_value === undefined || config.name_prefix === undefined
+    return {
+      ...place,
+      ...(needsIdentity ? { identity: await ownName() } : {}),
+      // Only a launch in several zones has to name those it may not use.
+      ...(config.zones.length > 1 ? { zones: await zonesOfRegion(signal) } : {}),
+    }
+  }
+}
+
+/** GPUs, else the one CPU slot where it is allowed; undefined for a type the zone does not have. */
+async function slotsOf(
+  api: GceApi,
+  config: GcpConfig,
+  place: { project: string; zone: string; machineType: string },
+  signal?: AbortSignal,
+): Promise<number | undefined> {
+  try {
+    const type = await api.getMachineType(place, signal)
+    return gpusOf(config, place.machineType, type) || (config.cpu_slots_allowed ? 1 : 0)
+  } catch (error) {
+    // A name that cannot be one is `invalid`.
+    if (['notFound', 'invalid'].includes(codeOf(error))) return undefined
+    throw error
+  }
+}
+
 /** Deletes in flight; 1,500 in a minute are allowed (https://cloud.google.com/compute/api-quota). */
 const deletesAtOnce = 10
 
 export interface TerminateInput {
   api: GceApi
-  owner: Ownership
   project: string
-  region: string
+  /** Named when an instance is refused; without a pool, any of the cluster is terminated. */
+  owner: Owner
+  isOurs: (instance: GceInstance) => boolean
   ids: string[]
-  /** Zone of a VM this provider launched a moment ago: ours, although a listing may not show it yet. */
+  /** Where an instance was seen last. */
+  zoneOf: (id: string) => string | undefined
+  /** Zone of an instance this provider launched a moment ago: ours, although a listing may not show it yet. */
   zoneOfNew: (id: string) => string | undefined
   signal?: AbortSignal | undefined
 }
 
-export async function terminatePool(input: TerminateInput): Promise<TerminateResult> {
-  const { ids, owner, zoneOfNew, signal } = input
+export async function terminateOwned(input: TerminateInput): Promise<TerminateResult> {
+  const { ids, owner, isOurs, zoneOfNew, signal } = input
   const few = limit(deletesAtOnce)
   const rules = {
     owner,
@@ -144,16 +284,23 @@ export async function terminatePool(input: TerminateInput): Promise<TerminateRes
 async function look({
   api,
   project,
-  region,
   ids,
+  zoneOf,
   signal,
 }: TerminateInput): Promise<Map<string, GceInstance>> {
   const names = ids.filter(isName)
   const known = new Map<string, GceInstance>()
   for (let from = 0; from < names.length; from += namesAtOnce) {
-    const filter = namesFilter(names.slice(from, from + namesAtOnce))
-    for (const instance of await allInstances(api, { project, region, filter }, signal))
-      known.set(instance.name ?? '', instance)
+    const batch = names.slice(from, from + namesAtOnce)
+    const { instances, silent, error } = await asked(api, { project, filter: namesFilter(batch) }, signal)
+    if (error) throw error
+    for (const instance of instances) known.set(instance.name ?? '', instance)
+    const lacking = silentZonesOf(
+      batch.filter((name) => !known.has(name)),
+      silent,
+      zoneOf,
+    )
+    if (lacking.length) throw silence(lacking)
   }
   return known
 }
@@ -168,7 +315,7 @@ async function end(input: TerminateInput, id: string, zone: string, result: Term
   } catch (error) {
     if (signal?.aborted) return
     if (isNotFound(error)) result.terminated.push(id)
-    else result.failures.push({ id, ...gceFailure(error, `end VM ${id}`) })
+    else result.failures.push({ id, ...gceFailure(error, `terminate ${id}`) })
   }
 }
 

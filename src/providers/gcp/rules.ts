@@ -4,14 +4,30 @@ import {
   checkDuplicates,
   commonRules,
   given,
+  givenIn,
+  inner,
   isBareMetal,
   isMapping,
   note,
+  orList,
   type Partially,
   sure,
+  type TypeWithSlots,
+  typesOf,
+  type YamlPath,
 } from '../../config/index.ts'
+import { nearest } from '../../platform/index.ts'
 import { ownerTags } from '../contract.ts'
-import { bootDiskFor, gcpTypes, lastPart } from './machine-types.ts'
+import { baseFaults } from './base-config.ts'
+import {
+  attachableGpus,
+  bootDiskFor,
+  builtInGpuTypes,
+  isTpu,
+  lastPart,
+  type Machine,
+  machineOf,
+} from './machine-types.ts'
 import type { GcpKeys } from './schema.ts'
 
 /**
@@ -31,6 +47,7 @@ export type GcpConfig = ReturnType<ReturnType<typeof gcpRules>>
 
 export function gcpRules(keys: Keys, block: Block) {
   const { attached, instance_types } = gcpTypes(keys, block)
+  checkBaseFields(keys, block)
   checkImage(keys, block)
   checkZones(keys, block)
   checkNetwork(keys, block)
@@ -66,6 +83,11 @@ export function gcpRules(keys: Keys, block: Block) {
       spot: spotOf(whole),
     }
   }
+}
+
+function checkBaseFields({ base_config = {} }: Keys, block: Block): void {
+  for (const { path, message, ...more } of baseFaults(base_config))
+    note(block, 'REQUEST_BASE_CONFIG', message, { key: path, ...more })
 }
 
 function checkImage({ base_config, boot_disk_source_image }: Keys, block: Block): void {
@@ -149,4 +171,154 @@ function checkLabels({ labels = {}, label_key }: Keys, block: Block): void {
       part: 'key',
       remedy: 'Use label_value for its value.',
     })
+}
+
+// The machine types of a pool and their GPUs: built in, or attached to N1 machines.
+
+/** The origin's (origin: gcp_config.go). */
+const standard = { machine: 'n1-standard-32', gpuType: 'nvidia-tesla-t4', gpuNum: 4 }
+
+interface Gpus {
+  type: string
+  count: number
+  /** The user wrote them: they are no default. */
+  said: boolean
+}
+
+/** `attached` are the GPUs that are; `slots` of each type what its agent has. */
+function gcpTypes(keys: Partially<GcpKeys>, block: Block) {
+  const several = given(block, 'instance_types')
+  if (several && givenIn(block, 'instance_type', 'machine_type'))
+    note(block, 'CONFIG_CONFLICT', 'instance_types and instance_type.machine_type exclude each other', {
+      key: ['instance_type', 'machine_type'],
+      part: 'key',
+      remedy: 'Write it as an entry of instance_types: `- type: …`.',
+    })
+  checkOverlaid(keys, block)
+  const attached = wantedGpus(keys, block, several)
+  const machines: Machine[] = []
+  const read = (text: string, slots: number | undefined, path: YamlPath) => {
+    const machine = machineOf(text)
+    if (machine) {
+      machines.push(machine)
+      return withSlots(machine, slots, attached, block, path)
+    }
+    if (isTpu(text))
+      note(block, 'MACHINE_TYPE_INVALID', `${JSON.stringify(text)} has TPUs, which are not supported`, {
+        key: path,
+        remedy: 'Choose a machine type with GPUs, such as g2-standard-8, or one without accelerators.',
+      })
+    else
+      note(block, 'MACHINE_TYPE_INVALID', `${JSON.stringify(text)} is not the name of a machine type`, {
+        key: path,
+      })
+    return []
+  }
+  const instance_types = several
+    ? typesOf(keys.instance_types, block, read)
+    : read(machineName(keys, block), undefined, ['instance_type', 'machine_type'])
+  const attachable = machines.some((machine) => machine.attachable)
+  // `det deploy gcp` writes the GPU type of the compute pool into the auxiliary pool, too, with gpu_num: 0.
+  if (attached.count > 0 && isKnownGpu(attached, block)) {
+    if (attachable) checkAttached(attached, block)
+    else if (attached.said && machines[0]) refuseAttached(machines[0], attached, block)
+  }
+  return {
+    instance_types,
+    attached: {
+      gpu_type: attachable && attached.count > 0 ? attached.type : '',
+      gpu_num: attachable ? attached.count : 0,
+    },
+  }
+}
+
+function machineName({ instance_type }: Partially<GcpKeys>, block: Block): string {
+  const said = givenIn(block, 'instance_type', 'machine_type')
+  return (said && instance_type?.machine_type) || standard.machine
+}
+
+/** Defaults of the origin's apply to a single N1 machine only: nobody who lists types asks for four T4. */
+function wantedGpus({ instance_type }: Partially<GcpKeys>, block: Block, several: boolean): Gpus {
+  const noType = inner(block, 'instance_type')?.raw['gpu_type'] === ''
+  const saidType = givenIn(block, 'instance_type', 'gpu_type')
+  const saidCount = givenIn(block, 'instance_type', 'gpu_num')
+  const type =
+    noType || (several && !saidType && !saidCount) ? '' : (instance_type?.gpu_type ?? standard.gpuType)
+  const count = instance_type?.gpu_num ?? (type === '' ? 0 : standard.gpuNum)
+  return { type, count, said: (saidType || saidCount) && count > 0 }
+}
+
+function withSlots(
+  { name, builtIn, attachable }: Machine,
+  said: number | undefined,
+  attached: Gpus,
+  block: Block,
+  path: YamlPath,
+): TypeWithSlots[] {
+  const own = attachable || (builtIn === undefined && attached.said) ? attached.count : builtIn
+  const slots = said ?? own
+  if (slots !== undefined) return [{ type: name, slots }]
+  note(block, 'INSTANCE_SLOTS_UNKNOWN', `How many GPUs ${JSON.stringify(name)} has is not known here`, {
+    key: path,
+    remedy: `Say it: \`instance_types: [{type: ${name}, slots: N}]\`.`,
+  })
+  return []
+}
+
+function isKnownGpu({ type }: Gpus, block: Block): boolean {
+  const known = [...Object.keys(attachableGpus), ...builtInGpuTypes]
+  if (known.includes(type)) return true
+  const meant = nearest(type, known)
+  note(
+    block,
+    'GPU_TYPE_UNKNOWN',
+    type ? `There is no GPU of type ${JSON.stringify(type)}` : 'gpu_num is set without gpu_type',
+    {
+      key: ['instance_type', type ? 'gpu_type' : 'gpu_num'],
+      ...(meant && { remedy: `Did you mean "${meant}"?` }),
+    },
+  )
+  return false
+}
+
+function checkAttached({ type, count }: Gpus, block: Block): void {
+  const fitting = attachableGpus[type]
+  if (type === '') return
+  if (!fitting)
+    note(block, 'GPU_NOT_ATTACHABLE', `GPUs of type ${type} cannot be attached to an N1 machine`, {
+      key: ['instance_type', 'gpu_type'],
+    })
+  else if (!fitting.includes(count))
+    note(
+      block,
+      'GPU_COUNT_INVALID',
+      `A machine has ${fitting.join(', ')} GPUs of type ${type}, not ${count}`,
+      {
+        key: ['instance_type', 'gpu_num'],
+        remedy: `Write ${orList(fitting.map(String)).replaceAll('"', '')}.`,
+      },
+    )
+}
+
+function refuseAttached({ name, builtIn }: Machine, { type, count }: Gpus, block: Block): void {
+  const key = ['instance_type', givenIn(block, 'instance_type', 'gpu_num') ? 'gpu_num' : 'gpu_type']
+  const isNative = !Object.hasOwn(attachableGpus, type)
+  if (isNative && (count === builtIn || builtIn === undefined)) return
+  if (isNative && builtIn)
+    note(block, 'GPU_COUNT_INVALID', `${name} has ${builtIn} GPUs built in, not ${count}`, {
+      key,
+      remedy: 'Remove gpu_type and gpu_num: the machine type says it all.',
+    })
+  else note(block, 'GPU_NOT_ATTACHABLE', `GPUs of type ${type} cannot be attached to ${name}`, { key })
+}
+
+/** A type in base_config is always overlaid: silently buying another machine would be a costly surprise. */
+function checkOverlaid({ base_config }: Partially<GcpKeys>, block: Block): void {
+  for (const key of ['machineType', 'guestAccelerators'])
+    if (base_config && Object.hasOwn(base_config, key))
+      note(block, 'CONFIG_CONFLICT', `base_config.${key} would be overlaid by instance_type`, {
+        key: ['base_config', key],
+        part: 'key',
+        remedy: `Write it as instance_type.${key === 'machineType' ? 'machine_type' : 'gpu_type and gpu_num'}.`,
+      })
 }

@@ -1,11 +1,18 @@
 // How requests reach Google: with credentials, a deadline each, and an answer or a `GceError`, whatever happens.
+import about from '../../../package.json' with { type: 'json' }
 import { type Fetch, reasonOf } from '../../platform/index.ts'
 import { ProvisionError, problem } from '../../problems/index.ts'
-import { errorOfAnswer, GceError, gceErrorIn } from './errors.ts'
+import { checkKind, credentialsError, errorOfAnswer, GceError, gceErrorIn } from './errors.ts'
 
 /** `wait` holds an answer back for two minutes; the others take seconds. */
 const waitMs = 150_000
 const callMs = 60_000
+
+/** Tell audit logs and Google's support which program asks. */
+const ownHeaders = {
+  'user-agent': `dynamic-agent-provisioner/${about.version}`,
+  'x-goog-api-client': `gl-node/${process.versions.node}`,
+}
 
 export interface TransportInput {
   credentials: Credentials
@@ -25,6 +32,7 @@ export function transport({ credentials, fetch, timeouts = { waitMs, callMs } }:
       const authorized = new Headers(headers)
       for (const [name, value] of await orAborted(credentials.headers(target), stop))
         authorized.set(name, value)
+      for (const [name, value] of Object.entries(ownHeaders)) authorized.set(name, value)
       const response = await fetch(target, {
         method,
         headers: authorized,
@@ -34,9 +42,14 @@ export function transport({ credentials, fetch, timeouts = { waitMs, callMs } }:
         redirect: 'error',
       })
       const text = await response.text()
-      if (!response.ok) throw errorOfAnswer(response.status, response.headers, text)
-      checkJson(text)
-      return new Response(text, { status: response.status, headers: { 'content-type': 'application/json' } })
+      const date = response.headers.get('date')
+      const answer = { status: response.status, headers: response.headers, text, host: target.host }
+      if (!response.ok) throw errorOfAnswer(answer)
+      checkKind(answer, kindAt(method, target.pathname))
+      return new Response(text, {
+        status: response.status,
+        headers: { 'content-type': 'application/json', ...(date ? { date } : {}) },
+      })
     } catch (error) {
       if (signal?.aborted) throw error
       throw gceErrorIn(error) ?? unanswered(error, deadline.aborted)
@@ -54,15 +67,6 @@ function orAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
   })
 }
 
-/** A proxy's page with status 200 must not be read as an empty answer. */
-function checkJson(text: string): void {
-  try {
-    JSON.parse(text)
-  } catch (error) {
-    throw new GceError('notJson', 'something else than Compute Engine answered', { cause: error })
-  }
-}
-
 function unanswered(error: unknown, late: boolean): GceError {
   return late
     ? new GceError('timeout', 'no answer in time', { cause: error })
@@ -73,13 +77,16 @@ function unanswered(error: unknown, late: boolean): GceError {
 // https://cloud.google.com/compute/docs/api/how-tos/performance#partial-response
 
 const operation =
-  'name,operationType,operationGroupId,status,insertTime,zone,region,targetLink,error(errors(code,message)),instancesBulkInsertOperationMetadata'
+  'kind,name,operationType,operationGroupId,status,insertTime,zone,region,targetLink,error(errors(code,message)),instancesBulkInsertOperationMetadata'
 const instance =
-  'name,zone,machineType,status,statusMessage,creationTimestamp,lastStopTimestamp,labels,scheduling(provisioningModel,preemptible)'
+  'kind,name,zone,machineType,status,statusMessage,creationTimestamp,lastStopTimestamp,labels,scheduling(provisioningModel,preemptible)'
 
 const fields: [path: RegExp, fields: string][] = [
-  [/\/aggregated\/instances$/, `nextPageToken,unreachables,items/*/warning,items/*/instances(${instance})`],
-  [/\/operations$/, `nextPageToken,items(${operation})`],
+  [
+    /\/aggregated\/instances$/,
+    `kind,nextPageToken,unreachables,items/*/warning,items/*/instances(${instance})`,
+  ],
+  [/\/operations$/, `kind,nextPageToken,items(${operation})`],
   [/\/instances\/[^/]+$/, instance],
 ]
 
@@ -87,16 +94,40 @@ const fields: [path: RegExp, fields: string][] = [
 export function leanUrl(url: URL): URL {
   const lean = fields.find(([path]) => path.test(url.pathname))?.[1]
   if (lean) url.searchParams.set('fields', lean)
-  // One zone that does not answer then leaves the others in the listing, and is named in it.
-  if (url.pathname.endsWith('/aggregated/instances')) url.searchParams.set('returnPartialSuccess', 'true')
   return url
+}
+
+/** What `kind` says in the answer to a call; every answer of Compute Engine has one, those of the Resource Manager none. */
+const kinds: [path: RegExp, kind: string][] = [
+  [/\/aggregated\/instances$/, 'instanceAggregatedList'],
+  [/\/bulkInsert$|\/operations\/[^/]+\/wait$/, 'operation'],
+  [/\/operations$/, 'operationList'],
+  [/\/serialPort$/, 'serialPortOutput'],
+  [/\/instances\/[^/]+$/, 'instance'],
+  [/\/machineTypes\/[^/]+$/, 'machineType'],
+  [/\/acceleratorTypes\/[^/]+$/, 'acceleratorType'],
+  [/\/images\/(?:family\/)?[^/]+$/, 'image'],
+  [/\/networks\/[^/]+$/, 'network'],
+  [/\/subnetworks\/[^/]+$/, 'subnetwork'],
+  [/\/regions\/[^/]+$/, 'region'],
+  // A project of an organization's own domain is `example.com:name`.
+  [/\/projects\/[^/]+$/, 'project'],
+]
+
+function kindAt(method: string, pathname: string): string | undefined {
+  if (pathname.endsWith(':testIamPermissions')) return undefined
+  const kind = method === 'DELETE' ? 'operation' : kinds.find(([path]) => path.test(pathname))?.[1]
+  return kind && `compute#${kind}`
 }
 
 // Application Default Credentials, asked for before each request so that their absence is an answer, not a crash.
 // https://cloud.google.com/docs/authentication/application-default-credentials
 
 export interface Credentials {
-  /** The headers a request needs. Throws a `GceError` with reason `credentials` where there are none. */
+  /**
+   * The headers a request needs. Throws a `GceError`: `credentials` where there are none or they are refused,
+   * `tokenServer` where the server that gives tokens is in trouble.
+   */
   headers(url: URL): Promise<Iterable<[name: string, value: string]>>
 }
 
@@ -105,13 +136,13 @@ export interface GoogleAuthLike {
   getRequestHeaders(url?: string | URL): Promise<Headers>
 }
 
-export function applicationDefault(auth: GoogleAuthLike): Credentials {
+export function applicationDefault(auth: GoogleAuthLike, file?: string): Credentials {
   return {
     async headers(url) {
       try {
         return (await auth.getRequestHeaders(url.origin)).entries()
       } catch (error) {
-        throw new GceError('credentials', reasonOf(error), { cause: error })
+        throw credentialsError(error, file)
       }
     },
   }

@@ -50,11 +50,19 @@ async function live(context: SessionContext): Promise<0 | 1> {
   logger.info('connecting to the master', describe(options))
   let everJoined = false
   let failures = 0
+  let waits = false
   while (!signal.aborted) {
     const began = clock.now()
     const end = await holdSession(everJoined, context)
     if (signal.aborted) break
     if (end.kind === 'shut_down') return endedByMaster(end.reason, logger)
+    if (end.kind === 'not_connected' && isAskedToWait(end.error)) {
+      if (!waits) logger.warn('the master asks to wait', await explainDial(end.error, context))
+      waits = true
+      await clock.sleep(options.reconnectBackoff * 1000, signal)
+      continue
+    }
+    waits = false
     const fault = end.kind === 'over' ? { reason: end.reason } : await explainDial(end.error, context)
     if (end.kind === 'over' && end.joined) {
       everJoined = true
@@ -84,6 +92,12 @@ async function live(context: SessionContext): Promise<0 | 1> {
   }
   logger.info('ended as asked')
   return 0
+}
+
+/** 503: it will answer otherwise in a while, such as a master that does not know its instances yet. No failure of the agent's. */
+function isAskedToWait(error: unknown): boolean {
+  const [first] = error instanceof ProvisionError ? error.problems : []
+  return first?.code === 'AGENT_REFUSED' && first.details?.['status'] === 503
 }
 
 function giveUp({ options, env, logger }: SessionContext): Promise<void> {

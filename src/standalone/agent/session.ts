@@ -98,7 +98,7 @@ function dial(
 
 /** Says what this agent has. */
 async function start(
-  { MasterInfo: master, ContainersToReattach }: MasterSetAgentOptions,
+  { MasterInfo: master, ContainersToReattach, KeepContainers = false }: MasterSetAgentOptions,
   connection: AgentConnection,
   { devices, logger, options, tasks, version }: SessionContext,
 ): Promise<void> {
@@ -108,7 +108,7 @@ async function start(
     AgentStarted: {
       Version: version,
       Devices: list,
-      ContainersReattached: await tasks.reattach(master, expected),
+      ContainersReattached: await tasks.reattach(master, expected, KeepContainers),
       ResourcePoolName: options.resourcePool,
     },
   })

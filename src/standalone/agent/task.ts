@@ -133,8 +133,11 @@ export function writeTask(folder: string, record: TaskRecord): void {
 export type Send = (message: Partial<MasterMessage>) => boolean
 
 export interface Tasks {
-  /** What has become of the containers the master believes this agent has; it goes with AgentStarted. */
-  reattach(master: MasterInfo, expected: Container[]): Promise<ContainerReattachAck[]>
+  /**
+   * What has become of the containers the master believes this agent has; it goes with AgentStarted. Others are ended, or
+   * with `keepOthers` told about, too.
+   */
+  reattach(master: MasterInfo, expected: Container[], keepOthers: boolean): Promise<ContainerReattachAck[]>
   /** AgentStarted is said: from here on the master may be told of containers, until the connection is over. */
   online(send: Send): void
   start(order: StartContainer): void

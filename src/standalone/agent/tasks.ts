@@ -131,19 +131,26 @@ export function processTasks(context: TasksContext): Tasks {
   }
 
   return {
-    async reattach(info, expected) {
+    async reattach(info, expected, keepOthers) {
       master = info
       await Promise.all(starting.values())
       if (!restored) await restore()
       const wanted = new Set(expected.map((container) => container.id))
+      const kept: Container[] = []
       for (const [id, task] of tasks) {
-        if (wanted.has(id) && task.record.clusterId === info.cluster_id) continue
+        const isOfCluster = task.record.clusterId === info.cluster_id
+        if (wanted.has(id) && isOfCluster) continue
+        if (keepOthers && isOfCluster && !task.record.ended) {
+          logger.warn('a task the master does not know runs on', { container: id })
+          kept.push(task.record.container)
+          continue
+        }
         task.unwanted = true
         if (task.record.ended) forget(id)
         else logger.warn('ending a task the master does not know', { container: id })
         signalTask(task.record, sigkill)
       }
-      return expected.map((container) => ackFor(container, tasks.get(container.id)))
+      return [...expected, ...kept].map((container) => ackFor(container, tasks.get(container.id)))
     },
     online(sendNow) {
       send = sendNow

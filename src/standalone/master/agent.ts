@@ -1,5 +1,5 @@
 // What a master knows of one agent, and how it is shown.
-import { type Device, sameDevices } from '../protocol/container.ts'
+import { type Container, type Device, sameDevices } from '../protocol/container.ts'
 import type { JoinRequest } from '../protocol/dial.ts'
 import { type AgentStarted, pastReconnectPeriod } from '../protocol/messages.ts'
 
@@ -33,10 +33,19 @@ export interface Agent {
   joinedAt?: number
   awayUntil?: number
   devices: Device[]
-  /** What was ordered, whatever the phase; `shownEnabled` and `shownDraining` are what others are told. */
+  /** What a person ordered, whatever the phase; `shownEnabled` and `shownDraining` are what others are told. */
   enabled: boolean
   draining: boolean
+  /** The provisioner drains it. Kept apart from a person's order, so that taking the drain back never undoes that one. */
+  provisionerDrain: boolean
+  /**
+   * Containers that run there, and of whose jobs this master has no record, because its state was lost. They keep the agent
+   * busy until they end; left out: none.
+   */
+  unknownContainers?: Container[]
 }
+
+export type AgentOrder = Partial<Pick<Agent, 'enabled' | 'draining' | 'provisionerDrain'>>
 
 /** Has it ever said what it has? Until then there is nothing to schedule on and nothing to lose. */
 export function hasJoined(agent: Agent): boolean {
@@ -45,16 +54,21 @@ export function hasJoined(agent: Agent): boolean {
 
 /** An agent that is away looks disabled and draining, as the origin shows it (master/internal/rm/agentrm/agent.go). */
 export function shownEnabled(agent: Agent): boolean {
-  return agent.enabled && (agent.phase === 'joined' || agent.phase === 'connecting')
+  return isOpen(agent) && (agent.phase === 'joined' || agent.phase === 'connecting')
 }
 
 export function shownDraining(agent: Agent): boolean {
-  return agent.draining || agent.phase === 'away' || agent.phase === 'returning'
+  return agent.draining || agent.provisionerDrain || agent.phase === 'away' || agent.phase === 'returning'
 }
 
 /** May new work be placed on it? */
 export function takesWork(agent: Agent): boolean {
-  return agent.phase === 'joined' && agent.enabled
+  return agent.phase === 'joined' && isOpen(agent)
+}
+
+/** Neither a person nor the provisioner has taken it out. */
+function isOpen({ enabled, provisionerDrain }: Agent): boolean {
+  return enabled && !provisionerDrain
 }
 
 // The life of an agent as pure steps: who may join, and what each event makes of it (origin: agentrm/agents.go, agent.go).
@@ -63,13 +77,28 @@ export interface Refusal {
   /** HTTP status; the origin has 500 for everything but a missing client certificate. */
   status: number
   message: string
+  /** Seconds after which it may ask again; undefined: the answer will not change. */
+  retryAfter?: number
 }
+
+/** Is the agent's id one of the pool's instances? `later`: that cannot be said yet, so it must not be let in. */
+export type Admission = 'yes' | 'no' | 'later'
 
 export interface AdmissionRules {
   hasPool: (pool: string) => boolean
-  /** False for an id that no instance of the pool has; always true where instances are not ours. */
-  mayJoin: (pool: string, id: string) => boolean
+  /** Always `yes` where instances are not ours. */
+  mayJoin: (pool: string, id: string) => Admission
+  /** For a pool there is no more: is it one of its last instances, which work until they are done? */
+  mayReturn: (pool: string, id: string) => Admission
+  /**
+   * What was known of the agent may have been lost with the master's state: nobody can say that it is past its reconnect
+   * period.
+   */
+  isForgotten: (id: string) => boolean
 }
+
+/** Agents of ours and Determined's ask again, at the intervals of their own configuration. */
+const retryAfter = 5
 
 /** Why an agent that dials may not have a socket, or undefined. `known` is what we have under its id. */
 export function refusal(
@@ -80,13 +109,22 @@ export function refusal(
   // Whether it comes back after a network failure or a restart of its own makes no difference here.
   if (known?.phase === 'away') return undefined
   if (known) return { status: 500, message: 'agent: websocket already connected' }
-  if (join.reconnect) return { status: 500, message: pastReconnectPeriod }
-  if (!rules.hasPool(join.resourcePool)) {
+  if (join.reconnect && !rules.isForgotten(join.id)) return { status: 500, message: pastReconnectPeriod }
+  const isKnown = rules.hasPool(join.resourcePool)
+  const admission = (isKnown ? rules.mayJoin : rules.mayReturn)(join.resourcePool, join.id)
+  if (!isKnown && admission === 'no') {
     const message = `cannot find specified resource pool ${join.resourcePool} for agent ${join.id}`
     return { status: 500, message }
   }
-  if (!rules.mayJoin(join.resourcePool, join.id))
-    return { status: 403, message: `agent ${join.id} is no instance of resource pool ${join.resourcePool}` }
+  if (admission === 'no') return { status: 403, message: foreignReason(join.id, join.resourcePool) }
+  if (admission === 'later') {
+    const message = `agent ${join.id} is not known as an instance of resource pool ${join.resourcePool} yet`
+    return { status: 503, message, retryAfter }
+  }
+}
+
+export function foreignReason(id: string, pool: string): string {
+  return `agent ${id} is no instance of resource pool ${pool}`
 }
 
 /** The agent has a socket, for the first time or again. */
@@ -109,6 +147,7 @@ export function connected(
     devices: [],
     enabled: true,
     draining: false,
+    provisionerDrain: false,
   }
 }
 
@@ -118,7 +157,12 @@ export type Started =
   | { kind: 'changed'; reason: string }
 
 /** The agent has said what it has. */
-export function started(agent: Agent, message: AgentStarted, now: number): Started {
+export function started(
+  agent: Agent,
+  message: AgentStarted,
+  now: number,
+  isOfJob: (containerId: string) => boolean = () => true,
+): Started {
   const { Devices: devices, ResourcePoolName: pool } = message
   const other = [pool || agent.dialledPool, agent.dialledPool].find((name) => name !== agent.pool)
   if (other !== undefined)
@@ -133,8 +177,24 @@ export function started(agent: Agent, message: AgentStarted, now: number): Start
   const kind = (
     { connecting: 'joined', returning: 'returned', away: 'returned', joined: 'repeated' } as const
   )[agent.phase]
-  const { awayUntil: _, ...rest } = agent
-  return { kind, agent: { ...rest, phase: 'joined', devices, joinedAt: agent.joinedAt ?? now } }
+  const { awayUntil: _, unknownContainers: before, ...rest } = agent
+  const next: Agent = { ...rest, phase: 'joined', devices, joinedAt: agent.joinedAt ?? now }
+  const unknown = kind === 'repeated' ? (before ?? []) : runningOf(message).filter(({ id }) => !isOfJob(id))
+  return { kind, agent: unknown.length > 0 ? { ...next, unknownContainers: unknown } : next }
+}
+
+function runningOf({ ContainersReattached: acks }: AgentStarted): Container[] {
+  return acks
+    .filter((ack) => !ack.Failure && ack.Container.state !== 'TERMINATED')
+    .map((ack) => ack.Container)
+}
+
+/** One of its unknown containers has ended; undefined when it is none of them. */
+export function withoutUnknown(agent: Agent, containerId: string): Agent | undefined {
+  const { unknownContainers = [], ...rest } = agent
+  const left = unknownContainers.filter(({ id }) => id !== containerId)
+  if (left.length === unknownContainers.length) return undefined
+  return left.length > 0 ? { ...rest, unknownContainers: left } : rest
 }
 
 function counted(devices: Device[]): string {
@@ -152,9 +212,10 @@ export function disconnected(agent: Agent, now: number, reconnectWait: number): 
 
 /**
  * `connected`: a socket is open. `joined`: ready for work, for the first time. `lost`: the socket is gone, the window
- * runs. `returned`: back inside the window. `ordered`: enabled, disabled or drained. `removed`: forgotten.
+ * runs. `returned`: back inside the window. `ordered`: enabled, disabled or drained. `freed`: a container of an unknown
+ * job has ended. `removed`: forgotten.
  */
-export type AgentEventKind = 'connected' | 'joined' | 'lost' | 'returned' | 'ordered' | 'removed'
+export type AgentEventKind = 'connected' | 'joined' | 'lost' | 'returned' | 'ordered' | 'freed' | 'removed'
 
 export interface AgentEvent {
   kind: AgentEventKind
@@ -163,6 +224,8 @@ export interface AgentEvent {
   at: number
   /** Why, for `lost` and `removed`: one sentence without a full stop. */
   reason?: string
+  /** It turned out to be none of ours: what it was given is given to another. */
+  foreign?: true
 }
 
 /** Someone dialled and got no socket: often the only sign of an agent that is set up wrongly. */

@@ -1,19 +1,11 @@
 // All agents of a master: their sockets, their timers, and the news about them.
 
-import type { IncomingMessage } from 'node:http'
-import type { Duplex } from 'node:stream'
-import { TLSSocket } from 'node:tls'
-import { pathOf, refuseUpgrade, sendJson } from '../../http/index.ts'
-import type { Clock, Handler, Logger, UpgradeHandler } from '../../platform/index.ts'
-import {
-  type AcceptHandlers,
-  createAcceptor,
-  foreignOrigin,
-  type MasterConnection,
-} from '../protocol/accept.ts'
+import { isDeepStrictEqual } from 'node:util'
+import type { Clock, Logger } from '../../platform/index.ts'
+import type { AcceptHandlers, MasterConnection } from '../protocol/accept.ts'
 import type { ConnectionEnd } from '../protocol/connection.ts'
 import type { Container } from '../protocol/container.ts'
-import { type JoinRequest, parseJoin } from '../protocol/dial.ts'
+import type { JoinRequest } from '../protocol/dial.ts'
 import {
   type AgentMessage,
   type AgentStarted,
@@ -27,22 +19,28 @@ import {
   type Agent,
   type AgentEvent,
   type AgentLink,
+  type AgentOrder,
   connected,
   disconnected,
+  foreignReason,
   type Refusal,
-  type RefusedJoin,
   refusal,
   started,
+  withoutUnknown,
 } from './agent.ts'
 
-export interface RegistryOptions extends AdmissionRules {
+export interface RegistryOptions extends Omit<AdmissionRules, 'isForgotten'> {
   /** Milliseconds a lost agent of the pool is waited for. */
   reconnectWait: (pool: string) => number
   masterInfo: MasterInfo
   clock: Clock
   logger: Logger
-  /** Containers a returning agent should still have. */
+  /** Containers of jobs that a returning agent should still have. */
   reattach?: (agentId: string) => Container[]
+  /** Is there a record of the job of a container that has not ended? */
+  isOfJob?: (containerId: string) => boolean
+  /** The master's state was lost: agents are asked which other containers they have. */
+  stateLost?: boolean
   /** A returning agent has said which of them it has. */
   onReattached?: (agent: Agent, acks: ContainerReattachAck[]) => void
   /** What agents say of their containers. */
@@ -62,10 +60,15 @@ export interface Registry {
   list(): Agent[]
   /** False when it has no socket. */
   send(id: string, message: Partial<AgentMessage>): boolean
-  /** Changes what was ordered; undefined when there is no such agent. */
-  order(id: string, order: { enabled: boolean; draining: boolean }): Agent | undefined
+  /** Changes what was ordered, and leaves the rest; undefined when there is no such agent. */
+  order(id: string, order: AgentOrder): Agent | undefined
   /** Puts back an agent from before a restart, away until its window ends. */
   restore(agent: Agent): void
+  /**
+   * Asks about every agent of the pool once more whether it may be here, and disconnects those that may not. False when
+   * that could not be said of some.
+   */
+  judge(pool: string): boolean
   /** Forgets an agent and cuts its socket. */
   remove(id: string, reason: string): void
   onEvent(listener: (event: AgentEvent) => void): () => void
@@ -84,11 +87,19 @@ export function createRegistry(options: RegistryOptions): Registry {
   const { clock, logger } = options
   const entries = new Map<string, Entry>()
   const listeners = createListeners<AgentEvent>(logger)
+  /** Ids that have joined since a start without the state of before: what is forgotten of them since is so rightly. */
+  const recalled = new Set<string>()
+  const isForgotten = (id: string) => options.stateLost === true && !recalled.has(id)
   let connections = 0
   let closing = false
 
-  function tell(kind: AgentEvent['kind'], agent: Agent, reason?: string): void {
-    const event = { kind, agent, at: clock.now(), ...(reason === undefined ? {} : { reason }) }
+  function tell(
+    kind: AgentEvent['kind'],
+    agent: Agent,
+    reason?: string,
+    more: { foreign?: true } = {},
+  ): void {
+    const event = { kind, agent, at: clock.now(), ...(reason === undefined ? {} : { reason }), ...more }
     const word = kind === 'ordered' ? orderWord(agent) : kind
     logger.info(`agent ${word}`, { agent: agent.id, pool: agent.pool, address: agent.link.address, reason })
     listeners.tell(event)
@@ -102,13 +113,13 @@ export function createRegistry(options: RegistryOptions): Registry {
     clock.sleep(ms, timer.signal).then(action, () => {})
   }
 
-  function remove(entry: Entry, reason: string): void {
+  function remove(entry: Entry, reason: string, more: { foreign?: true } = {}): void {
     const { agent } = entry
     if (entries.get(agent.id) !== entry) return
     entries.delete(agent.id)
     entry.timer?.abort()
     entry.connection?.terminate()
-    tell('removed', agent, reason)
+    tell('removed', agent, reason, more)
   }
 
   function onEnd(entry: Entry, end: ConnectionEnd): void {
@@ -129,11 +140,20 @@ export function createRegistry(options: RegistryOptions): Registry {
     if (message.AgentStarted) onStarted(entry, message.AgentStarted)
     else if (entry.agent.phase === 'connecting')
       remove(entry, 'it spoke of containers before saying what it has')
-    else options.onMessage?.(entry.agent, message)
+    else if (!isOfUnknown(entry, message)) options.onMessage?.(entry.agent, message)
+  }
+
+  function isOfUnknown(entry: Entry, { ContainerStateChanged: news }: MasterMessage): boolean {
+    if (news?.Container.state !== 'TERMINATED') return false
+    const after = withoutUnknown(entry.agent, news.Container.id)
+    if (!after) return false
+    entry.agent = after
+    tell('freed', after, `container ${news.Container.id} of an unknown job has ended`)
+    return true
   }
 
   function onStarted(entry: Entry, message: AgentStarted): void {
-    const step = started(entry.agent, message, clock.now())
+    const step = started(entry.agent, message, clock.now(), options.isOfJob)
     if (step.kind === 'changed') {
       expel(entry, step.reason)
       return
@@ -141,22 +161,35 @@ export function createRegistry(options: RegistryOptions): Registry {
     entry.agent = step.agent
     entry.timer?.abort()
     if (step.kind === 'repeated') return
+    recalled.add(step.agent.id)
+    const { id, pool, unknownContainers } = step.agent
+    if (unknownContainers)
+      logger.warn('an agent runs containers of unknown jobs; it counts as busy until they end', {
+        agent: id,
+        pool,
+        containers: unknownContainers.map((container) => container.id),
+      })
     if (step.kind === 'returned') options.onReattached?.(step.agent, message.ContainersReattached)
     tell(step.kind, step.agent)
   }
 
   /** The words make a real agent end and start afresh (origin: agentrm/agent.go). */
-  function expel(entry: Entry, reason: string): void {
+  function expel(
+    entry: Entry,
+    reason: string,
+    ErrMsg = pastReconnectPeriod,
+    more: { foreign?: true } = {},
+  ): void {
     const { connection } = entry
     entry.connection = undefined
-    remove(entry, reason)
-    connection?.send({ AgentShutdown: { ErrMsg: pastReconnectPeriod } })
+    remove(entry, reason, more)
+    connection?.send({ AgentShutdown: { ErrMsg } })
     void connection?.close()
   }
 
   return {
     refuse(join) {
-      const refused = refusal(entries.get(join.id)?.agent, join, options)
+      const refused = refusal(entries.get(join.id)?.agent, join, { ...options, isForgotten })
       if (refused) return refused
       if (closing) return { status: 503, message: 'this master is stopping' }
       if (!entries.has(join.id) && entries.size >= (options.mostAgents ?? 10_000))
@@ -180,7 +213,11 @@ export function createRegistry(options: RegistryOptions): Registry {
         MasterSetAgentOptions: {
           MasterInfo: options.masterInfo,
           LoggingOptions: { type: 'default' },
-          ContainersToReattach: (options.reattach?.(agent.id) ?? []).map((Container) => ({ Container })),
+          ContainersToReattach: [
+            ...(options.reattach?.(agent.id) ?? []),
+            ...(agent.unknownContainers ?? []),
+          ].map((Container) => ({ Container })),
+          ...(isForgotten(agent.id) && { KeepContainers: true }),
         },
       })
       arm(entry, options.startTimeout ?? 120_000, () =>
@@ -196,9 +233,9 @@ export function createRegistry(options: RegistryOptions): Registry {
     order(id, order) {
       const entry = entries.get(id)
       if (!entry) return undefined
-      const { enabled, draining } = entry.agent
-      if (enabled === order.enabled && draining === order.draining) return entry.agent
-      entry.agent = { ...entry.agent, ...order }
+      const ordered = { ...entry.agent, ...order }
+      if (isDeepStrictEqual(ordered, entry.agent)) return entry.agent
+      entry.agent = ordered
       tell('ordered', entry.agent)
       return entry.agent
     },
@@ -211,6 +248,20 @@ export function createRegistry(options: RegistryOptions): Registry {
       entries.set(agent.id, entry)
       arm(entry, wait, () => remove(entry, 'it did not come back after the master was restarted'))
       tell('lost', entry.agent, 'the master was restarted')
+    },
+
+    judge(pool) {
+      let isDecided = true
+      for (const entry of [...entries.values()].filter(({ agent }) => agent.pool === pool)) {
+        const { id } = entry.agent
+        const admission = options.mayJoin(pool, id)
+        if (admission === 'later') isDecided = false
+        if (admission !== 'no') continue
+        const reason = foreignReason(id, pool)
+        logger.warn('an agent is disconnected', { agent: id, pool, reason })
+        expel(entry, reason, reason, { foreign: true })
+      }
+      return isDecided
     },
 
     remove(id, reason) {
@@ -228,8 +279,8 @@ export function createRegistry(options: RegistryOptions): Registry {
   }
 }
 
-function orderWord({ enabled, draining }: Agent): string {
-  if (draining) return 'draining'
+function orderWord({ enabled, draining, provisionerDrain }: Agent): string {
+  if (draining || (enabled && provisionerDrain)) return 'draining'
   return enabled ? 'enabled' : 'disabled'
 }
 
@@ -260,83 +311,4 @@ export function createListeners<T>(logger: Logger): Listeners<T> {
       }
     },
   }
-}
-
-// GET /agents: the door of the agent socket, with every answer an agent can get there (facts of the origin: agentrm/agents.go).
-
-export interface AgentSocketOptions {
-  registry: Registry
-  clock: Clock
-  /** Agents must show a certificate of the master's client CA. */
-  requireAuthentication: boolean
-  onRefused: (refused: RefusedJoin) => void
-}
-
-export function agentSocket(options: AgentSocketOptions): { handler: Handler; upgrade: UpgradeHandler } {
-  const { registry, clock } = options
-  const acceptor = createAcceptor({ clock })
-
-  function refuse(request: IncomingMessage, socket: Duplex, { status, message }: Refusal): true {
-    const query = new URL(request.url ?? '/', 'http://x').searchParams
-    options.onRefused({
-      at: clock.now(),
-      address: addressOf(request),
-      id: printable(query.get('id')),
-      pool: printable(query.get('resource_pool')) || 'default',
-      status,
-      message,
-    })
-    refuseUpgrade(socket, status, message)
-    return true
-  }
-
-  return {
-    handler(request, response) {
-      if (pathOf(request) !== '/agents') return false
-      return sendJson(response, 400, {
-        message: 'this is the agent socket: it takes WebSocket upgrades only',
-      })
-    },
-
-    upgrade(request, socket, head) {
-      if (pathOf(request) !== '/agents') return false
-      if (options.requireAuthentication && !showsCertificate(request))
-        return refuse(request, socket, {
-          status: 403,
-          message: 'Forbidden: this master takes agents with a client certificate of its client_ca only',
-        })
-      if (foreignOrigin(request))
-        return refuse(request, socket, { status: 403, message: 'request origin not allowed' })
-      const parsed = parseJoin(request.url ?? '')
-      if (!parsed.ok) return refuse(request, socket, { status: 500, message: parsed.message })
-      const refused = registry.refuse(parsed.join)
-      if (refused) return refuse(request, socket, refused)
-      acceptor.accept(request, socket, head, (open) => registry.attach(parsed.join, linkOf(request), open))
-      return true
-    },
-  }
-}
-
-/** Verified against the client CA. Over plain text there is nothing to show: refused, where the origin looks away. */
-function showsCertificate({ socket }: IncomingMessage): boolean {
-  return socket instanceof TLSSocket && socket.authorized && socket.getPeerX509Certificate() !== undefined
-}
-
-function linkOf(request: IncomingMessage): AgentLink {
-  const { socket } = request
-  const address = addressOf(request)
-  if (!(socket instanceof TLSSocket)) return { address }
-  const serverName = (socket as { servername?: string | false | null }).servername || undefined
-  return {
-    address,
-    tls: { version: socket.getProtocol() ?? '', cipher: socket.getCipher().standardName, serverName },
-  }
-}
-
-function addressOf(request: IncomingMessage): string {
-  return (request.socket.remoteAddress ?? '').replace(/^::ffff:/, '')
-}
-
-function printable(text: string | null): string {
-  return (text ?? '').replace(/[^\x20-\x7e\u00a0-\uffff]/g, '?').slice(0, 256)
 }

@@ -107,6 +107,17 @@ export function agentGone(allocation: Allocation, agentId: string, reason: strin
   return next === allocation ? allocation : settled(next, now)
 }
 
+/**
+ * Its agent turned out to be none of ours: nothing it said or did counts, so the work waits again. undefined for work
+ * that others run, too, or whose end is certain.
+ */
+export function requeued(allocation: Allocation, agentId: string): Allocation | undefined {
+  if (allocation.outcome || allocation.containers.some((container) => container.agentId !== agentId))
+    return undefined
+  const { startedAt: _, ...rest } = allocation
+  return { ...rest, state: 'pending', containers: [] }
+}
+
 /** Its time is up: only for work that lasts. */
 export function timeUp(allocation: Allocation, now: number): Allocation {
   if (allocation.work.kind !== 'duration' || allocation.state !== 'running') return allocation

@@ -143,7 +143,8 @@ export function createDesk(options: DeskOptions): Desk {
       return
     }
     const now = store.get(id)
-    if (now) await update(now, step.timeUp(now, clock.now()))
+    // Unless it was requeued meanwhile, and runs anew.
+    if (now && now.startedAt === startedAt) await update(now, step.timeUp(now, clock.now()))
   }
 
   return {
@@ -194,13 +195,12 @@ export function createDesk(options: DeskOptions): Desk {
       void update(work, step.reported(work, agent.id, news.Container, failure, clock.now()))
     },
 
-    onAgent({ kind, agent, reason }) {
+    onAgent({ kind, agent, reason = 'its agent is gone', foreign = false }) {
       if (kind === 'removed')
-        for (const allocation of store.workOn(agent.id))
-          void update(
-            allocation,
-            step.agentGone(allocation, agent.id, reason ?? 'its agent is gone', clock.now()),
-          )
+        for (const allocation of store.workOn(agent.id)) {
+          const after = foreign ? step.requeued(allocation, agent.id) : undefined
+          void update(allocation, after ?? step.agentGone(allocation, agent.id, reason, clock.now()))
+        }
       look(agent.pool)
     },
 

@@ -3,11 +3,18 @@
 import { randomUUID } from 'node:crypto'
 import type { MasterConfig } from '../../config/index.ts'
 import type { AgentState, Demand } from '../../planner/index.ts'
-import type { Clock, Handler, Logger, UpgradeHandler } from '../../platform/index.ts'
+import {
+  type Clock,
+  groupedLog,
+  type Handler,
+  type Logger,
+  type UpgradeHandler,
+} from '../../platform/index.ts'
 import type { Problem } from '../../problems/index.ts'
 import type { AnyProvider } from '../../providers/index.ts'
 import type { MasterInfo } from '../protocol/messages.ts'
 import {
+  type AdmissionRules,
   type Agent,
   type AgentEvent,
   hasJoined,
@@ -15,7 +22,8 @@ import {
   shownDraining,
   shownEnabled,
 } from './agent.ts'
-import { agentSocket, createListeners, createRegistry } from './agents.ts'
+import { agentSocket } from './agent-socket.ts'
+import { createListeners, createRegistry } from './agents.ts'
 import { createDesk } from './desk.ts'
 import { hostOf } from './queue.ts'
 import { masterRoutes } from './rest.ts'
@@ -33,11 +41,10 @@ export interface MasterOptions {
   clusterId: string
   clock: Clock
   logger: Logger
-  /**
-   * Asked for pools with a provider: is `id` one of its instances? Until the provider's first listing is complete the
-   * answer should be true, or agents that outlived a restart of the master are sent away.
-   */
-  mayJoin: (pool: string, id: string) => boolean
+  /** Asked for pools with a provider: is `id` one of its instances? */
+  mayJoin: AdmissionRules['mayJoin']
+  /** The same for pools that the configuration does not name any more. */
+  mayReturn?: AdmissionRules['mayReturn']
   /** Where work and agents are written down (`openKeeper`); none: a restart forgets them. Closed with the master. */
   keeper?: Keeper
   /** PEM chain the tasks of commands trust the master by; undefined while there is none to give. */
@@ -52,14 +59,20 @@ export interface Master {
   agent(id: string): Agent | undefined
   onAgent(listener: (event: AgentEvent) => void): () => void
   onRefused(listener: (refused: RefusedJoin) => void): () => void
+  /**
+   * The pool's instances have been listed. Agents from before the start that turn out to be none of them are disconnected,
+   * and their work is requeued. Once that is said of each, later listings change nothing: an instance that one leaves out
+   * is the fleet's affair.
+   */
+  judge(pool: string): void
   /** The instance is gone: its agent is not waited for. */
   forget(agentId: string, reason: string): void
   /** undefined: there is no such pool. */
   demandOf(pool: string): Demand | undefined
   onDemand(listener: (pool: string) => void): () => void
-  /** False when the agent is unknown. */
+  /** The provisioner's drain, which is no person's order. False when the agent is unknown. */
   drain(agentId: string): boolean
-  /** Leaves an agent alone that a person has disabled. */
+  /** Takes the provisioner's drain back; an agent that a person has disabled stays disabled. */
   undrain(agentId: string): boolean
   /** Why no work can be begun now, for /healthz. */
   fault(): Problem | undefined
@@ -73,7 +86,10 @@ export function createMaster(options: MasterOptions): Master {
   const auxLimit = (pool: string) => pools.get(pool)?.max_aux_containers_per_agent ?? 0
   const masterInfo = masterInfoOf(options)
   const refused = createListeners<RefusedJoin>(logger)
+  const logRefused = groupedLog({ clock, log: logger.warn })
   const logs = createLogStore()
+  /** Pools whose agents from before the start have all been judged. */
+  const judged = new Set<string>()
   const demand = createDemandView({ clock, auxLimit, agents: () => registry.list(), store: () => store })
   const store = createWorkStore({
     onFree: demand.onFree,
@@ -88,9 +104,12 @@ export function createMaster(options: MasterOptions): Master {
     logger,
     masterInfo,
     hasPool: (pool) => pools.has(pool),
-    mayJoin: (pool, id) => pools.get(pool)?.provider === undefined || options.mayJoin(pool, id),
+    mayReturn: options.mayReturn ?? (() => 'no'),
+    mayJoin: (pool, id) => (pools.get(pool)?.provider ? options.mayJoin(pool, id) : 'yes'),
     reconnectWait: (pool) => pools.get(pool)?.agent_reconnect_wait ?? 25_000,
     reattach: (id) => desk.expectedOn(id),
+    isOfJob: (containerId) => store.owner(containerId) !== undefined,
+    stateLost: keeper.stateLost,
     onReattached: (agent, acks) => desk.onReattached(agent, acks),
     onMessage: (agent, message) => desk.onMessage(agent, message),
   })
@@ -112,7 +131,10 @@ export function createMaster(options: MasterOptions): Master {
     clock,
     requireAuthentication: config.resource_manager.require_authentication,
     onRefused(event) {
-      logger.warn('an agent was refused', { ...event })
+      const { id: agent, pool, address, status, message: reason } = event
+      // Whoever makes up an id each time is one and the same source.
+      const key = `${address} ${status} ${reason.replaceAll(agent || ' ', '').replaceAll(pool, '')}`
+      logRefused(key, 'an agent was refused', { agent, pool, address, status, reason })
       refused.tell(event)
     },
   })
@@ -126,8 +148,8 @@ export function createMaster(options: MasterOptions): Master {
   desk.restore([...keeper.found.allocations.values()])
   keeper.onMended(desk.wake)
 
-  function order(id: string, wanted: { enabled: boolean; draining: boolean }): boolean {
-    return registry.order(id, wanted) !== undefined
+  function setDrain(id: string, provisionerDrain: boolean): boolean {
+    return registry.order(id, { provisionerDrain }) !== undefined
   }
 
   return {
@@ -142,14 +164,18 @@ export function createMaster(options: MasterOptions): Master {
     agent: registry.get,
     onAgent: registry.onEvent,
     onRefused: refused.add,
+    judge(pool) {
+      if (!judged.has(pool) && registry.judge(pool)) judged.add(pool)
+    },
     forget: registry.remove,
-    demandOf: (pool) => (pools.has(pool) ? demand.demandOf(pool) : undefined),
+    // The last agents of a pool that is gone are shown as long as they are there.
+    demandOf: (pool) =>
+      pools.has(pool) || registry.list().some((agent) => agent.pool === pool)
+        ? demand.demandOf(pool)
+        : undefined,
     onDemand: desk.onChange,
-    drain: (id) => order(id, { enabled: false, draining: true }),
-    undrain: (id) =>
-      registry.get(id)?.draining
-        ? order(id, { enabled: true, draining: false })
-        : registry.get(id) !== undefined,
+    drain: (id) => setDrain(id, true),
+    undrain: (id) => setDrain(id, false),
     fault: keeper.fault,
     async close() {
       desk.close()
@@ -171,7 +197,7 @@ function masterInfoOf({ version, masterId, clusterId, config }: MasterOptions): 
 
 /** What a restart has to know of agents: that they joined, with what, what was ordered, and that they are gone. */
 async function keepAgent(keeper: Keeper, { kind, agent, at }: AgentEvent): Promise<void> {
-  if (kind === 'joined' || kind === 'returned' || kind === 'ordered')
+  if (kind === 'joined' || kind === 'returned' || kind === 'ordered' || kind === 'freed')
     await keeper.keep({ at, kind: 'agent', agent })
   else if (kind === 'removed') await keeper.keep({ at, kind: 'agent_removed', id: agent.id })
 }
@@ -204,6 +230,7 @@ export function createDemandView({ clock, store, agents, auxLimit }: DemandViewO
       connected: agent.phase !== 'away',
       enabled: shownEnabled(agent),
       draining: shownDraining(agent),
+      ...(!agent.enabled && { disabledByPerson: true }),
     }
   }
 
@@ -220,6 +247,7 @@ export function createDemandView({ clock, store, agents, auxLimit }: DemandViewO
     onFree: (agentId) => void idleSince.set(agentId, clock.now()),
     onAgent({ kind, agent, at }) {
       if (kind === 'removed') idleSince.delete(agent.id)
+      else if (kind === 'freed') idleSince.set(agent.id, at)
       // Also for one from before a restart, whose idle time nobody has written down.
       else if (!idleSince.has(agent.id)) idleSince.set(agent.id, at)
     },

@@ -1,7 +1,7 @@
 // Who is served first. Higher priorities come first and are not overtaken; within one priority, whoever fits goes.
 
 import { runsCommands } from '../protocol/accept.ts'
-import type { Device } from '../protocol/container.ts'
+import type { Container, Device } from '../protocol/container.ts'
 import { type Agent, takesWork } from './agent.ts'
 import { type Allocation, type Fit, type Host, type Need, occupy, type Placed, place } from './allocation.ts'
 
@@ -64,7 +64,9 @@ export function hostsOf(
   return agents.filter(takesWork).map((agent) => hostOf(agent, heldOn(agent.id), auxLimit))
 }
 
-export function hostOf(agent: Agent, containers: Placed[], auxLimit: number): PoolHost {
+/** `held`: its containers of jobs; those of unknown jobs are counted, too. */
+export function hostOf(agent: Agent, held: Container[], auxLimit: number): PoolHost {
+  const containers = [...held, ...(agent.unknownContainers ?? [])]
   const all = agent.devices.filter((device) => device.type !== '')
   const taken = new Set(containers.flatMap((container) => container.devices.map((device) => device.id)))
   const aux = containers.filter((container) => container.devices.length === 0).length

@@ -1,6 +1,6 @@
 // GET /api/v1/agents and /api/v1/agents/:id.
 import type { Container, Device } from '../protocol/container.ts'
-import { type Agent, shownDraining, shownEnabled } from './agent.ts'
+import { type Agent, type AgentOrder, shownDraining, shownEnabled } from './agent.ts'
 import { failure, isTrue, ok, page, type Reply, type Route } from './rest-router.ts'
 
 export interface AgentRoutesOptions {
@@ -160,27 +160,29 @@ function deviceStats(slots: Slot[], enabled: boolean, draining: boolean): Device
 
 export interface AgentOrdersOptions {
   get: (id: string) => Agent | undefined
-  order: (id: string, order: { enabled: boolean; draining: boolean }) => Agent | undefined
+  order: (id: string, order: AgentOrder) => Agent | undefined
   /** Ends what runs on it. */
   killOn: (id: string, reason: string) => void
   show: (agent: Agent) => Reply
 }
 
 export function agentOrderRoutes({ get, order, killOn, show }: AgentOrdersOptions): Route[] {
-  function change(id: string, enabled: boolean, draining: boolean): Reply {
+  function change(id: string, wanted: AgentOrder): Reply {
     const agent = get(id)
     if (!agent) return failure(404, `agent '${id}' not found`)
     if (agent.phase === 'connecting') return failure(409, `agent '${id}' has not started`)
     if (agent.phase !== 'joined') return failure(409, 'agent disconnected, wait for recovery')
-    const ordered = order(id, { enabled, draining }) ?? agent
-    if (!enabled && !draining) killOn(id, 'its agent was disabled')
+    const ordered = order(id, wanted) ?? agent
+    if (wanted.enabled === false && !wanted.draining) killOn(id, 'its agent was disabled')
     return show(ordered)
   }
   return [
     {
       method: 'POST',
       path: '/api/v1/agents/:id/enable',
-      answer: ({ params: { id = '' } }) => change(id, true, false),
+      // Whoever enables an agent wants it to work: the provisioner's drain is over, too.
+      answer: ({ params: { id = '' } }) =>
+        change(id, { enabled: true, draining: false, provisionerDrain: false }),
     },
     {
       method: 'POST',
@@ -188,7 +190,7 @@ export function agentOrderRoutes({ get, order, killOn, show }: AgentOrdersOption
       answer: ({ params: { id = '' }, body }) => {
         const { drain = false } = body
         if (typeof drain !== 'boolean') return failure(400, 'drain must be true or false')
-        return change(id, false, drain)
+        return change(id, { enabled: false, draining: drain })
       },
     },
   ]

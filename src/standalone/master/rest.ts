@@ -30,14 +30,19 @@ export function masterRoutes(options: MasterRoutesOptions): Route[] {
   const pools = config.resource_pools.map((pool) => pool.pool_name)
   const auxPool = config.resource_manager.default_aux_resource_pool
   const computePool = config.resource_manager.default_compute_resource_pool
+  const containersOn = (id: string) => [...store.heldOn(id), ...(registry.get(id)?.unknownContainers ?? [])]
   return [
     ...masterInfoRoutes(options.masterInfo),
-    ...agentRoutes({ list: registry.list, get: registry.get, heldOn: store.heldOn }),
+    ...agentRoutes({ list: registry.list, get: registry.get, heldOn: containersOn }),
     ...agentOrderRoutes({
       get: registry.get,
       order: registry.order,
-      killOn: desk.killOn,
-      show: (agent) => ok({ agent: agentView(agent, store.heldOn(agent.id)) }),
+      killOn(id, reason) {
+        desk.killOn(id, reason)
+        for (const container of registry.get(id)?.unknownContainers ?? [])
+          registry.send(id, { SignalContainer: { ContainerID: container.id, Signal: 9 } })
+      },
+      show: (agent) => ok({ agent: agentView(agent, containersOn(agent.id)) }),
     }),
     ...poolRoutes({
       pools: config.resource_pools,

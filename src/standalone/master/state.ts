@@ -1,4 +1,5 @@
 // Keeps the master's state on the disk: appends, compacts, and when the disk fails, waits and writes everything anew.
+import { existsSync, renameSync } from 'node:fs'
 import {
   type Clock,
   type JournalOwner,
@@ -8,7 +9,7 @@ import {
   openJournal,
   wallTime,
 } from '../../platform/index.ts'
-import { type Problem, problem } from '../../problems/index.ts'
+import { type Problem, ProvisionError, problem } from '../../problems/index.ts'
 import type { Agent } from './agent.ts'
 import type { Allocation } from './allocation.ts'
 
@@ -17,6 +18,8 @@ export interface Keeper {
   readonly found: MasterState
   /** JOURNAL_SET_ASIDE, when a file had to be. */
   readonly problems: Problem[]
+  /** The file was missing, damaged or another cluster's: agents may run what nobody here knows of. */
+  readonly stateLost: boolean
   /** Resolves with true once the record is on the disk, however long that takes; with false when closed before. */
   keep(record: StateRecord): Promise<boolean>
   /** Why nothing can be written now; undefined when all is well. */
@@ -28,8 +31,10 @@ export interface Keeper {
 
 export interface KeeperOptions {
   file: string
-  /** Whose state it is; the state of another is refused. */
+  /** Whose state it is: in the first line of the file. That of another is refused. */
   owner?: JournalOwner
+  /** Written into the file; the file of another cluster is set aside. Left out: whose it is makes no difference. */
+  clusterId?: string
   clock: Clock
   logger: Logger
 }
@@ -41,24 +46,54 @@ const compactAfter = 2000
 
 /** For a master of which nothing outlives the process. */
 export function forgetfulKeeper(): Keeper {
-  const nothing = { found: emptyState(), problems: [], fault: () => undefined, onMended: () => {} }
+  const nothing = {
+    found: emptyState(),
+    problems: [],
+    stateLost: false,
+    fault: () => undefined,
+    onMended: () => {},
+  }
   return { ...nothing, keep: async () => true, close: async () => {} }
 }
 
 /** Throws a ProvisionError when the file cannot be had at the start (JOURNAL_UNUSABLE) or is another's (STATE_FOREIGN). */
 export async function openKeeper(options: KeeperOptions): Promise<Keeper> {
-  const { file, owner, clock } = options
-  return createKeeper(options, await openJournal({ file, kind: journalKind, now: wallTime(clock), owner }))
+  const { file, clusterId, clock } = options
+  const isMissing = !existsSync(file)
+  const journal = { file, kind: journalKind, now: wallTime(clock), owner: options.owner }
+  const opened = await openJournal(journal)
+  const owner = replay(opened.records).clusterId
+  if (clusterId === undefined || owner === undefined || owner === clusterId)
+    return createKeeper(options, opened, isMissing)
+  await opened.journal.close()
+  const aside = `${file}.foreign-${new Date(wallTime(clock)).toISOString().replaceAll(':', '')}`
+  try {
+    renameSync(file, aside)
+  } catch (cause) {
+    throw new ProvisionError(problem('JOURNAL_UNUSABLE', `${file}: ${(cause as Error).message}`, { cause }))
+  }
+  const message = `${file} is of cluster ${owner}, and this is ${clusterId}; a new one was begun, and the file as it was is ${aside}`
+  const { journal: begun } = await openJournal(journal)
+  return createKeeper(options, {
+    journal: begun,
+    records: [],
+    problems: [problem('JOURNAL_SET_ASIDE', message)],
+  })
 }
 
 /** A keeper over a journal that is open already. */
 export function createKeeper(
-  { file, clock, logger }: KeeperOptions,
+  { file, clusterId, clock, logger }: KeeperOptions,
   { journal, records, problems }: OpenedJournal,
+  isMissing = false,
 ): Keeper {
   const found = replay(records)
   // What the records amount to, by the same rule that reads them.
-  const state: MasterState = { agents: new Map(found.agents), allocations: new Map(found.allocations) }
+  const state: MasterState = {
+    ...found,
+    agents: new Map(found.agents),
+    allocations: new Map(found.allocations),
+  }
   const closed = new AbortController()
   let fault: Problem | undefined
   let mending: Promise<boolean> | undefined
@@ -101,20 +136,25 @@ export function createKeeper(
     compacting = false
   }
 
+  async function keep(record: StateRecord): Promise<boolean> {
+    apply(state, record)
+    if (mending) return mended(new Error('still failing'))
+    try {
+      await journal.append(record)
+    } catch (error) {
+      return mended(error as Error)
+    }
+    void compact()
+    return true
+  }
+
+  if (clusterId !== undefined && found.clusterId === undefined)
+    void keep({ at: clock.now(), kind: 'cluster', clusterId })
   return {
     found,
     problems,
-    async keep(record) {
-      apply(state, record)
-      if (mending) return mended(new Error('still failing'))
-      try {
-        await journal.append(record)
-      } catch (error) {
-        return mended(error as Error)
-      }
-      void compact()
-      return true
-    },
+    stateLost: isMissing || problems.length > 0,
+    keep,
     fault: () => fault,
     onMended(listener) {
       whenMended = listener
@@ -132,12 +172,15 @@ export function createKeeper(
 export const journalKind = 'master state 1'
 
 export type StateRecord =
+  | { at: number; kind: 'cluster'; clusterId: string }
   | { at: number; kind: 'agent'; agent: Agent }
   | { at: number; kind: 'agent_removed'; id: string }
   | { at: number; kind: 'allocation'; allocation: Allocation }
   | { at: number; kind: 'allocation_forgotten'; id: string }
 
 export interface MasterState {
+  /** Whose state it is; older versions did not write that down. */
+  clusterId?: string
   /** By id. */
   agents: Map<string, Agent>
   allocations: Map<string, Allocation>
@@ -149,7 +192,13 @@ export function emptyState(): MasterState {
 
 /** Kinds of a newer version of the same format are passed over. */
 export function apply(state: MasterState, record: StateRecord): void {
-  if (record.kind === 'agent') state.agents.set(record.agent.id, record.agent)
+  // Journals of older versions do not know whose drain it was: a person's is the one that must not be undone.
+  if (record.kind === 'agent')
+    state.agents.set(record.agent.id, {
+      ...record.agent,
+      provisionerDrain: record.agent.provisionerDrain ?? false,
+    })
+  else if (record.kind === 'cluster') state.clusterId = record.clusterId
   else if (record.kind === 'agent_removed') state.agents.delete(record.id)
   else if (record.kind === 'allocation') state.allocations.set(record.allocation.id, record.allocation)
   else if (record.kind === 'allocation_forgotten') state.allocations.delete(record.id)
@@ -162,7 +211,9 @@ export function replay(records: JournalRecord[]): MasterState {
 }
 
 export function snapshot(state: MasterState, at: number): StateRecord[] {
+  const { clusterId } = state
   return [
+    ...(clusterId === undefined ? [] : [{ at, kind: 'cluster' as const, clusterId }]),
     ...[...state.agents.values()].map((agent) => ({ at, kind: 'agent' as const, agent })),
     ...[...state.allocations.values()].map((allocation) => ({ at, kind: 'allocation' as const, allocation })),
   ]

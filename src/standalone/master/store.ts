@@ -53,6 +53,11 @@ export function createWorkStore({ onForget, onFree }: WorkStoreOptions): WorkSto
 
   function put(allocation: Allocation): void {
     const alive = isOver(allocation) ? [] : live(allocation)
+    for (const container of get(allocation.id)?.containers ?? []) {
+      if (allocation.containers.some(({ id }) => id === container.id)) continue
+      owners.delete(container.id)
+      free(container)
+    }
     for (const container of alive) {
       owners.set(container.id, allocation.id)
       place(container)

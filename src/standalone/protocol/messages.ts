@@ -170,6 +170,11 @@ export interface MasterSetAgentOptions {
   /** `default` is the only kind a master of ours sends; Go's decoder refuses an absent one. */
   LoggingOptions: { type: string }
   ContainersToReattach: { Container: Container }[]
+  /**
+   * Ours only: this master has lost its memory. The agent names the other containers that run there, too, in
+   * ContainersReattached, and ends none. Agents that do not know the word end them.
+   */
+  KeepContainers?: boolean
 }
 
 export interface StartContainer {
@@ -213,6 +218,7 @@ const agentMembers: Members<AgentMessage> = {
     }),
     LoggingOptions: (value, path) => object({ type: text(64) })(value ?? {}, path),
     ContainersToReattach: list(object({ Container: readContainer }), 10_000),
+    KeepContainers: flag,
   }),
   StartContainer: object<StartContainer>({ Container: readContainer, Spec: readSpec }),
   SignalContainer: object<SignalContainer>({ ContainerID: text(256), Signal: integer }),

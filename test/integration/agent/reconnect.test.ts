@@ -119,6 +119,30 @@ describe('an agent whose connection breaks', () => {
   })
 })
 
+describe('an agent that is asked to wait (503)', () => {
+  it('dials again until it is let in, for the first time', async () => {
+    Object.assign(master, { refusal: 'not known yet', refusalStatus: 503 })
+    const agent = start({ DET_AGENT_RECONNECT_BACKOFF: 0 })
+    await until(() => master.refusals > 8, 'more dials than attempts')
+    master.refusal = undefined
+    expect((await visit(0)).join.reconnect).toBe(false)
+    expect(agent.said().match(/the master asks to wait .*not known yet/g)).toHaveLength(1)
+    expect(hooked()).toBe(false)
+  })
+
+  it('does so, too, when its connection is lost, and gives up no sooner for that', async () => {
+    const agent = start({ DET_AGENT_RECONNECT_BACKOFF: 0 })
+    const first = await visit(0)
+    Object.assign(master, { refusal: 'not known yet', refusalStatus: 503 })
+    first.connection.terminate()
+    await until(() => master.refusals > 8, 'more dials than attempts')
+    master.refusal = undefined
+    expect((await visit(1)).join.reconnect).toBe(true)
+    expect(await agent.stop()).toBe(0)
+    expect(hooked()).toBe(false)
+  })
+})
+
 describe('an agent that is told to end', () => {
   it('by a master that has forgotten it ends without the hook, to be started afresh', async () => {
     const agent = start()

@@ -1,9 +1,9 @@
 // Commands to a running provisioner, all of them processes of their own.
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, inject, it, vi } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, inject, it, vi } from 'vitest'
 import { type CliRun, runCliAside } from '../../support/run-cli.ts'
 import { Cluster } from '../../support/stand-alone.ts'
 
@@ -41,6 +41,34 @@ const json = ({ stdout, stderr }: CliRun) => {
   return JSON.parse(stdout)
 }
 const firstId = async () => json(await provision('instances', '--format', 'json')).instances[0].id as string
+
+describe('while the configuration file is broken', () => {
+  const file = () => join(cluster.dir, 'master.yaml')
+  let good: string
+  beforeAll(() => {
+    good = readFileSync(file(), 'utf8')
+  })
+  afterEach(() => writeFileSync(file(), good))
+
+  it.each([
+    ['an unknown key', (text: string) => text.replace('max_instances', 'max_instancs'), 'CONFIG_UNKNOWN_KEY'],
+    ['no YAML at all', (text: string) => `${text}\n  : [`, 'YAML_'],
+  ])('the provisioner can be looked at and ordered: %s', async (_, spoil, code) => {
+    writeFileSync(file(), spoil(good))
+    for (const args of [['status'], ['instances'], ['pause', 'default'], ['resume', 'default'], ['logs']]) {
+      const { status, stderr } = await provision(...args)
+      expect(status, `${args}: ${stderr}`).toBe(0)
+      expect(stderr).toMatch(/^master.yaml.* warning CONFIG_FILE_BROKEN /)
+      expect(stderr).toContain(code)
+      expect(stderr).toContain('provision validate')
+    }
+  })
+
+  it('it cannot where the file is gone, or says nonsense about the place', async () => {
+    writeFileSync(file(), `${good}\nstate_dir: [a]\n`)
+    expect((await provision('status')).status).toBe(3)
+  })
+})
 
 describe('status, instances and agents', () => {
   it('are tables for people', async () => {

@@ -62,11 +62,25 @@ describe('list', () => {
     })
   })
 
+  it.each([
+    ['an empty object', '{}', 'JSON without a known kind'],
+    ['another list', '{"kind":"compute#operationList"}', 'a compute#operationList'],
+    ['an empty body', '', 'an empty body'],
+    ['an HTML page', '<html></html>', 'an HTML page'],
+  ])('is not complete after %s, and says that it was one', async (_, body, content) => {
+    const provider = await cloud.open()
+    cloud.gce.faults.push({ action: 'list', kind: 'body', body })
+    const listing = await provider.list()
+    expect(listing).toMatchObject({ complete: false, problems: [{ code: 'PROVIDER_TRANSIENT' }] })
+    expect(listing).not.toHaveProperty('account')
+    expect(listing.problems[0]!.message).toContain(`answered HTTP 200 with ${content}`)
+  })
+
   it('asks again when requests are limited', async () => {
     const provider = await cloud.open()
     const limited = { kind: 'error', reason: 'rateLimitExceeded', status: 403, times: 2 } as const
     cloud.gce.faults.push({ action: 'list', ...limited })
-    expect(await provider.list()).toEqual({ instances: [], complete: true, problems: [] })
+    expect(await provider.list()).toMatchObject({ instances: [], complete: true, problems: [] })
   })
 
   it('does not ask for what it does not read, such as user data', async () => {
@@ -169,6 +183,15 @@ describe('terminate', () => {
     const { instances } = await provider.launch(cloud.order(1, one))
     cloud.gce.faults.push({ action: 'delete', kind: 'error', reason: 'notFound', status: 404 })
     expect(await provider.terminate(idsOf(instances))).toEqual({ terminated: idsOf(instances), failures: [] })
+  })
+
+  it('does not take the page of a proxy for the word that a VM is gone', async () => {
+    const provider = await cloud.open()
+    const { instances } = await provider.launch(cloud.order(1, one))
+    cloud.gce.faults.push({ action: 'delete', kind: 'html', status: 404 })
+    const result = await provider.terminate(idsOf(instances))
+    expect(result).toMatchObject({ terminated: [], failures: [{ class: 'transient' }] })
+    expect(result.failures[0]!.problem.message).toContain('HTTP 404 with an HTML page')
   })
 
   it('reports a protected VM, and ends the others', async () => {

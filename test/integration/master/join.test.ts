@@ -104,12 +104,18 @@ describe('a refusal says why', () => {
   it('to who is no instance of a pool that has instances', async () => {
     const dynamic = { ...masterConfig().resource_pools[0]!, provider: {} as never }
     const still = { ...masterConfig().resource_pools[0]!, pool_name: 'static' }
+    let answer: 'no' | 'later' = 'later'
     const m = await start({
       config: masterConfig({ resource_pools: [dynamic, still] }),
-      mayJoin: (pool, id) => pool === 'default' && id === 'i-ours',
+      mayJoin: (pool, id) => (pool !== 'default' ? 'no' : id === 'i-ours' ? 'yes' : answer),
     })
     await m.join('i-ours')
     await m.join('any-machine', { pool: 'static' })
+    expect(await refusalOf(m.dial('i-foreign'))).toEqual({
+      status: 503,
+      message: 'agent i-foreign is not known as an instance of resource pool default yet',
+    })
+    answer = 'no'
     expect(await refusalOf(m.dial('i-foreign'))).toEqual({
       status: 403,
       message: 'agent i-foreign is no instance of resource pool default',

@@ -135,8 +135,36 @@ describe('a restart', () => {
     await stop(first)
     const second = await master()
     await second.join('agent', { reconnect: true })
-    expect(second.master.agents()[0]).toMatchObject({ phase: 'joined', enabled: false, draining: true })
+    const [agent] = (await second.ask('/api/v1/agents')).json.agents
+    expect(agent).toMatchObject({ enabled: false, draining: true })
+    second.master.undrain('agent')
+    expect((await second.ask('/api/v1/agents')).json.agents[0]).toMatchObject({
+      enabled: true,
+      draining: false,
+    })
   })
+
+  it.each([true, false])(
+    'remembers that a person disabled an agent (drain: %s), and gives it no work',
+    async (drain) => {
+      const first = await master()
+      await first.join('agent')
+      first.master.drain('agent')
+      await first.ask('/api/v1/agents/agent/disable', { method: 'POST', token, body: { drain } })
+      await stop(first)
+      const second = await master()
+      await second.join('agent', { reconnect: true })
+      second.master.undrain('agent')
+      const id = await submit(second, { duration: '1ms', slots: 1 })
+      expect((await second.ask('/api/v1/agents')).json.agents[0]).toMatchObject({
+        enabled: false,
+        draining: drain,
+      })
+      expect((await second.ask(`/provision/v1/work/${id}`)).json.work.state).toBe('pending')
+      await second.ask('/api/v1/agents/agent/enable', { method: 'POST', token })
+      await becomes(second, id, 'finished')
+    },
+  )
 })
 
 describe('a crash', () => {

@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto'
 import { type Answer, failure, ok, paged } from './answer.ts'
 import { command, experiment } from './submissions.ts'
 import { agentView, jobViews, masterView, poolView, taskView } from './views.ts'
-import { type FakeUser, type FakeWorld, schedule } from './world.ts'
+import { disable, enable, type FakeUser, type FakeWorld } from './world.ts'
 
 export interface Asked {
   method: string
@@ -45,6 +45,11 @@ function show(world: FakeWorld, { path, query }: Asked, viewer: FakeUser): Answe
     if (!found) return failure(404, `experiment '${id}' not found`)
     const config = { resources: found.maxSlots === undefined ? {} : { max_slots: found.maxSlots } }
     return ok({ experiment: { id: found.id, config }, config })
+  }
+  const [, agentId] = /^\/api\/v1\/agents\/([^/]+)$/.exec(path) ?? []
+  if (agentId !== undefined) {
+    const agent = world.agents.get(decodeURIComponent(agentId))
+    return agent ? ok({ agent: agentView(world, agent) }) : failure(404, `agent '${agentId}' not found`)
   }
   switch (path) {
     case '/api/v1/agents': {
@@ -89,9 +94,7 @@ function change(world: FakeWorld, { path, body }: Asked, user: FakeUser): Answer
   if (agent.away) return failure(500, 'agent disconnected, wait for recovery')
   if (!agent.devices) return failure(500, `can't ${verb} agent: agent not started`)
   const draining = verb === 'disable' && body['drain'] === true
-  Object.assign(agent, { enabled: verb === 'enable', draining })
-  if (verb === 'disable' && !draining)
-    for (const work of world.work.values()) if (work.on.has(agent.id)) world.work.delete(work.id)
-  schedule(world)
+  if (verb === 'enable') enable(world, agent.id)
+  else disable(world, agent.id, draining)
   return ok({ agent: agentView(world, agent) })
 }

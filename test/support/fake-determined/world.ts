@@ -156,6 +156,18 @@ export function finish(world: FakeWorld, id: string): void {
   schedule(world)
 }
 
+/** `det agent disable`, with or without `--drain`: without it its work ends. */
+export function disable(world: FakeWorld, agentId: string, draining: boolean): void {
+  Object.assign(world.agents.get(agentId)!, { enabled: false, draining })
+  if (draining) return
+  for (const work of world.work.values()) if (work.on.has(agentId)) world.work.delete(work.id)
+}
+
+export function enable(world: FakeWorld, agentId: string): void {
+  Object.assign(world.agents.get(agentId)!, { enabled: true, draining: false })
+  schedule(world)
+}
+
 /** Gives the work to the agent; false when it has no room. */
 export function place(world: FakeWorld, id: string, agentId: string): boolean {
   const work = world.work.get(id)!

@@ -36,11 +36,13 @@ const routes: [action: string, method: string, path: string, handle: Handler][] 
  * - `lose_reply`: the call takes effect, the connection breaks before the answer
  * - `drop`: the connection breaks before the effect
  * - `html`: what a gateway says; with status 200 what a portal says
+ * - `body`: status 200 with this body, whatever it is
  * - `hang`: no answer, ever
  */
 export interface Fault {
   action: string
-  kind: 'error' | 'lose_reply' | 'drop' | 'html' | 'hang'
+  kind: 'error' | 'lose_reply' | 'drop' | 'html' | 'body' | 'hang'
+  body?: string
   reason?: string
   message?: string
   status?: number
@@ -50,12 +52,23 @@ export interface Fault {
   after?: number
 }
 
+/** A request as it came and its answer as it went. */
+export interface Exchange {
+  method: string
+  url: string
+  body: string
+  status: number
+  answer: string
+}
+
 export interface FakeGce {
   url: string
   world: World
   /** Every call, in order. */
-  calls: (Call & { action: string; authorization: string | undefined })[]
+  calls: (Call & { action: string; authorization: string | undefined; userAgent: string | undefined })[]
   faults: Fault[]
+  /** Set it to a list, and every exchange that is not a fault is added. */
+  recorded?: Exchange[]
   count(action: string): number
   close(): Promise<void>
 }
@@ -83,12 +96,14 @@ export async function fakeGce(now: () => number = Date.now): Promise<FakeGce> {
     const { pathname, searchParams: query } = new URL(request.url ?? '', self.url)
     const { action, path, handle } = routeOf(request.method ?? '', pathname)
     const call: Call = { path, query, body: body ? JSON.parse(body) : {} }
-    self.calls.push({ action, ...call, authorization: request.headers.authorization })
+    const { authorization, 'user-agent': userAgent } = request.headers
+    self.calls.push({ action, ...call, authorization, userAgent })
     const fault = due(self.faults, action)
     if (fault?.kind === 'hang') return
     if (fault?.kind === 'drop') return void request.socket.destroy()
     if (fault?.kind === 'html')
       return void response.writeHead(fault.status ?? 502).end('<html><body>Bad Gateway</body></html>')
+    if (fault?.kind === 'body') return void response.writeHead(200).end(fault.body)
     try {
       if (fault?.kind === 'error')
         throw new GceFault(fault.status!, fault.reason!, fault.message ?? fault.reason!)
@@ -97,14 +112,17 @@ export async function fakeGce(now: () => number = Date.now): Promise<FakeGce> {
       const result = handle(world, call)
       if (!result) return
       if (fault?.kind === 'lose_reply') return void request.socket.destroy()
-      response
-        .writeHead(200, { 'content-type': 'application/json; charset=UTF-8' })
-        .end(JSON.stringify(partial(result, query.get('fields'))))
+      reply(200, partial(result, query.get('fields')))
     } catch (error) {
       if (!(error instanceof GceFault)) throw error
-      response
-        .writeHead(error.status, { 'content-type': 'application/json; charset=UTF-8' })
-        .end(JSON.stringify(errorBody(error)))
+      reply(error.status, errorBody(error))
+    }
+
+    function reply(status: number, content: object): void {
+      const answer = JSON.stringify(content)
+      const { method = '', url = '' } = request
+      self.recorded?.push({ method, url: new URL(url, self.url).href, body, status, answer })
+      response.writeHead(status, { 'content-type': 'application/json; charset=UTF-8' }).end(answer)
     }
   }
 

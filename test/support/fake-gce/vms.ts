@@ -5,6 +5,8 @@ import { type Call, GceFault, type Json } from './rest.ts'
 import { type FakeVm, vmPath, type World } from './world.ts'
 
 export function aggregatedList(world: World, { query }: Call): Json {
+  if (world.noPartialSuccess && query.has('returnPartialSuccess'))
+    throw new GceFault(400, 'badRequest', world.noPartialSuccess)
   const matches = filterOf(query.get('filter'))
   for (const vm of world.vms.values()) settle(world, vm)
   const found = [...world.vms.values()].filter(

@@ -90,6 +90,8 @@ export function createWorld(now: () => number) {
     hideNewVms: false,
     /** Zones that do not answer. */
     silent: new Set<string>(),
+    /** With a message: `returnPartialSuccess` is refused with it, as a parameter that the API does not have. */
+    noPartialSuccess: '',
     /** How often `wait` answers before an operation is done, when it is a new one. */
     waits: 1,
     /** Operations that never end: `wait` holds its answer back for ever. */

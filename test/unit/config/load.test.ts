@@ -114,6 +114,7 @@ describe('defaults', () => {
       cluster_name: '',
       state_dir: '/etc/det/.provision',
       demand: { type: 'built-in', placeholder_agent: false },
+      orphans: { terminate_after: 3_600_000, terminate_unknown: false },
       prices: {},
       resource_manager: {
         require_authentication: false,

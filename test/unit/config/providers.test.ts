@@ -242,6 +242,10 @@ describe('gcp', () => {
     ['machine_type: n1-standard-8, gpu_num: 0', '', 0, 0],
     ['machine_type: n1-standard-8, gpu_type: ""', '', 0, 0],
     ['machine_type: custom-8-8192, gpu_type: nvidia-tesla-v100, gpu_num: 8', 'nvidia-tesla-v100', 8, 8],
+    // As `det deploy gcp` writes auxiliary pools: the GPU type of the other pool, and none of them.
+    ['machine_type: n1-standard-4, gpu_type: nvidia-tesla-a100, gpu_num: 0', '', 0, 0],
+    ['machine_type: n1-standard-4, gpu_type: nvidia-of-tomorrow, gpu_num: 0', '', 0, 0],
+    ['machine_type: n2-standard-4, gpu_type: nvidia-l4, gpu_num: 0', '', 0, 0],
     ['machine_type: n2-standard-4', '', 0, 0],
     ['machine_type: n2d-custom-4-8192', '', 0, 0],
     ['machine_type: e2-medium', '', 0, 0],

@@ -5,6 +5,23 @@ import { cases } from './wrong-keys.cases.ts'
 const pool = (text: string) => `resource_pools:\n  - pool_name: p\n    ${text}`
 
 export const wrongRules: WrongInput[] = [
+  ...cases('CONFIG_OUT_OF_RANGE', [
+    [
+      'a pool name no agent can join with',
+      `resource_pools:\n  - pool_name: ➤${'x'.repeat(257)}\n    provider: {type: local, max_instances: 1}`,
+      'at most 256',
+    ],
+  ]),
+  ...cases('REQUEST_BASE_CONFIG', [
+    ['a quoted boolean in base_config', gcp('base_config: {canIpForward: ➤"false"}'), 'without quotes'],
+    ['no integer in base_config', gcp('base_config: {scheduling: {minNodeCpus: ➤4x}}'), 'an integer'],
+    [
+      'no 64-bit integer in base_config',
+      gcp('base_config: {scheduling: {maxRunDuration: {seconds: ➤abc}}}'),
+      'such as 60',
+    ],
+    ['a field base_config does not have', gcp('base_config: {disks: [{➤boott: true}]}'), 'mean "boot"'],
+  ]),
   ...cases('CONFIG_CONFLICT', [
     ['two images', aws('➤image_id: ami-2'), 'Keep one'],
     [
@@ -135,6 +152,8 @@ export const wrongRules: WrongInput[] = [
   ...cases('MACHINE_TYPE_INVALID', [
     ['no machine type', gcp('instance_type: {machine_type: ➤bunny-1-1}'), 'n1-standard-8'],
     ['one of several', gcp('instance_types: [{type: ➤n1}]'), 'n1-standard-8'],
+    ['a TPU', gcp('instance_type: {machine_type: ➤ct5lp-hightpu-4t}'), 'with GPUs'],
+    ['a TPU of several types', gcp('instance_types: [{type: ➤tpu7x-standard-4t}]'), 'with GPUs'],
   ]),
   ...cases('GPU_TYPE_UNKNOWN', [
     [

@@ -1,7 +1,8 @@
 // What listings and the master say of the same VM, when they disagree: whose word counts, and for how long.
 import { describe, expect, it } from 'vitest'
+import { simulatedProvider } from '../../../src/simulator/provider.ts'
 import { minute } from '../../support/planner.ts'
-import { startSettled } from '../../support/pool-bench.ts'
+import { codesOf, owner, problemsOf, startSettled } from '../../support/pool-bench.ts'
 
 async function benchWithAgent() {
   const bench = await startSettled({ minInstances: 1 })
@@ -20,11 +21,13 @@ describe('a VM that listings stop to show', () => {
     expect(bench.fleet.knows(vm.instance.id)).toBe(true)
   })
 
-  it('is gone when the master has not been heard of since', async () => {
+  it('is gone when the master has not been heard of since, and the cloud does not know its id either', async () => {
     const { bench, vm } = await benchWithAgent()
     bench.master.down = true
     vm.visibleAt = Number.POSITIVE_INFINITY
     await bench.pass(5 * 60)
+    expect(bench.fleet.knows(vm.instance.id)).toBe(true)
+    await bench.pass(3 * 60)
     expect(bench.fleet.knows(vm.instance.id)).toBe(false)
     expect(bench.fleet.status().live).toBe(0)
   })
@@ -39,6 +42,79 @@ describe('a VM that listings stop to show', () => {
     const [track] = bench.fleet.status().instances
     expect(track).toMatchObject({ id: vm.instance.id, joinedAt: expect.any(Number) })
     expect(bench.calls.launches).toHaveLength(1)
+  })
+})
+
+describe('an instance that no listing shows any more, and whose agent is not connected', () => {
+  async function bootingTwo() {
+    const bench = await startSettled({ maxInstances: 2, bootTimeout: 60 * minute })
+    bench.wants(4, 4)
+    await bench.pass(20)
+    expect(bench.ids()).toHaveLength(2)
+    return bench
+  }
+
+  it('counts against max_instances as long as the cloud knows its id, however many listings lack it', async () => {
+    const bench = await bootingTwo()
+    bench.faults.listing = () => ({ instances: [], complete: true })
+    await bench.pass(40 * 60)
+    expect(bench.ids()).toHaveLength(2)
+    expect(bench.fleet.status().live).toBe(2)
+    expect(problemsOf(bench)).toEqual([])
+  })
+
+  it('is gone after two answers by id, a minute apart, that do not know it', async () => {
+    const bench = await bootingTwo()
+    bench.faults.listing = () => ({ instances: [], complete: true })
+    await bench.pass(6 * 60)
+    let asked = 0
+    // Once unknown, then known: nothing is held against it.
+    bench.faults.finding = (found) => (asked++ === 0 ? [] : found)
+    await bench.pass(10 * 60)
+    expect(asked).toBeGreaterThan(5)
+    expect(bench.fleet.status().live).toBe(2)
+    bench.faults.finding = () => []
+    await bench.pass(3 * 60)
+    expect(bench.ids().length).toBeGreaterThan(2)
+  })
+
+  it('is asked for only once it is old enough for the answer to mean something', async () => {
+    const bench = await bootingTwo()
+    bench.faults.listing = () => ({ instances: [], complete: true })
+    bench.faults.finding = () => []
+    await bench.pass(4 * 60)
+    expect(bench.ids()).toHaveLength(2)
+    await bench.pass(4 * 60)
+    expect(bench.ids().length).toBeGreaterThan(2)
+  })
+
+  it('that was terminated, as the cloud accepted, needs no second proof', async () => {
+    const bench = await startSettled({ maxInstances: 1, maxIdle: minute })
+    bench.wants(4)
+    await bench.pass(20)
+    bench.joins(...bench.ids())
+    bench.wants()
+    await bench.pass(100)
+    expect(bench.fleet.status().live).toBe(0)
+  })
+})
+
+describe('an account that is not the one the instances are in', () => {
+  it('launches and terminates nothing, and says whose account it is', async () => {
+    const { bench, vm } = await benchWithAgent()
+    await bench.pass(10 * 60)
+    const find = async () => ({ instances: [], complete: true, problems: [], account: 'another' })
+    const list = async () => ({ instances: [], complete: true, problems: [], account: 'another' })
+    bench.life.kill()
+    bench.master.agents.clear()
+    bench.restart({ provider: { ...simulatedProvider(bench.cloud, owner), list, find } })
+    await bench.pass(20 * 60)
+    expect(codesOf(bench)).toContain('ACCOUNT_CHANGED')
+    expect(bench.fleet.knows(vm.instance.id)).toBe(true)
+    expect(bench.ids()).toHaveLength(1)
+    const told = bench.events.find((e) => e.kind === 'problem' && e.problem.code === 'ACCOUNT_CHANGED')
+    expect(JSON.stringify(told)).toContain('answers for account another')
+    expect(JSON.stringify(told)).toContain('are in account simulated')
   })
 })
 

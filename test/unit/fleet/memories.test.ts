@@ -3,11 +3,9 @@ import { describe, expect, it } from 'vitest'
 import {
   breakerView,
   closedBreaker,
-  correctRate,
   forgetLaunchFailures,
-  type Launched,
+  fullBudget,
   launchErrorOf,
-  launchedLastHour,
   learn,
   noLaunchError,
   type OfferingMemory,
@@ -15,7 +13,9 @@ import {
   recordUsable,
   recordUseless,
   refusalGrowth,
+  spend,
 } from '../../../src/fleet/failures.ts'
+import { spentAt } from '../../../src/planner/rules.ts'
 import type { FailureClass, Instance, Offering } from '../../../src/planner/snapshot.ts'
 import { delayAfter } from '../../../src/platform/backoff.ts'
 import { problem } from '../../../src/problems/index.ts'
@@ -149,14 +149,19 @@ describe('launch_error_timeout and launch_error_retries', () => {
 })
 
 describe('the launch rate', () => {
-  it('sums up the last hour, with what launches really gave', () => {
-    const launches: Launched[] = [
-      { at: now - 61 * minute, intentId: 'old', count: 50 },
-      { at: now - 59 * minute, intentId: 'a', count: 5 },
-      { at: now, intentId: 'b', count: 3 },
-    ]
-    correctRate(launches, 'a', 2)
-    expect(launchedLastHour(launches, now)).toBe(5)
-    expect(launches).toHaveLength(2)
+  it('gives tokens back with time, never more than were taken', () => {
+    const budget = fullBudget()
+    const rules = { launchRate: 4 }
+    for (let n = 0; n < 3; n++) spend(budget, rules, now)
+    expect(budget).toEqual({ spent: 3, at: now })
+    expect(spentAt(budget, rules, now + 15 * minute)).toBe(2)
+    expect(spentAt(budget, rules, now + 10 * hour)).toBe(0)
+    spend(budget, rules, now + 10 * hour)
+    expect(budget).toEqual({ spent: 1, at: now + 10 * hour })
+  })
+
+  it('gives nothing back for a clock that is set back', () => {
+    const budget = { spent: 3, at: now }
+    expect(spentAt(budget, { launchRate: 4 }, now - hour)).toBe(3)
   })
 })

@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest'
 import { type ProvisionError, problem } from '../../../src/problems/index.ts'
 import { minute } from '../../support/planner.ts'
-import { type PoolBench, startBench, startSettled } from '../../support/pool-bench.ts'
+import { inVain, type PoolBench, startBench, startSettled } from '../../support/pool-bench.ts'
 
 function codeOf(bench: PoolBench, count: number): string | undefined {
   try {
@@ -46,7 +46,8 @@ describe('a launch on order', () => {
   })
 
   it('is held by launch_rate', async () => {
-    const bench = await startSettled({ maxInstances: 100, launchRate: 4 })
+    const bench = await startSettled({ maxInstances: 10, launchRate: 4 })
+    await inVain(bench, 6)
     expect(codeOf(bench, 5)).toBe('LAUNCH_RATE_SPENT')
     expect(codeOf(bench, 4)).toBeUndefined()
     expect(codeOf(bench, 1)).toBe('LAUNCH_RATE_SPENT')
@@ -90,6 +91,7 @@ describe('a launch on order', () => {
 
   it('that is blocked is answered with an error that has the numbers, and is not tried later', async () => {
     const bench = await startSettled({ maxInstances: 3, launchRate: 2 })
+    await inVain(bench, 8)
     const answer = (count: number) => {
       try {
         return bench.fleet.launch(count)
@@ -98,11 +100,13 @@ describe('a launch on order', () => {
         return `${found!.severity} ${found!.message}`
       }
     }
-    const asked = bench.now()
+    const [asked, calls] = [bench.now(), bench.calls.launches.length]
     expect(answer(4)).toBe('error max_instances is 3: there is room for 3 more')
-    expect(answer(3)).toBe('error launch_rate is 2 an hour: 2 may be launched now')
+    expect(answer(3)).toMatch(
+      /^error 8 instances were launched in vain: 2 may be launched now, the next at 2026-\S+Z$/,
+    )
     await bench.pass(60)
-    expect(bench.calls.launches).toEqual([])
+    expect(bench.calls.launches).toHaveLength(calls)
     expect(bench.events.filter(({ at, kind }) => kind === 'held' && at > asked)).toEqual([])
     await bench.fleet.stop()
     expect(answer(1)).toBe('error pool default is stopped')

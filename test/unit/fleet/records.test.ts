@@ -35,7 +35,7 @@ function full(): PoolMemory {
   memory.userData.set(sha256, userData)
   memory.offerings.set('on_demand/m4/a', { class: 'capacity', failures: 1, until: now })
   memory.breaker = { failures: 3, openings: 1, openedAt: now, until: now }
-  memory.launches.push({ at: now, intentId: 'a', count: 2 })
+  memory.budget = { spent: 2.5, at: now }
   const where = { file: 'f', line: 1 }
   const failed = problem('PROVIDER_CAPACITY', 'none left', { where, details: { a: 1 } })
   memory.launchError = { failures: 1, lastAt: now, readyAt: now, problem: failed }

@@ -294,3 +294,30 @@ describe("a person's order", () => {
     expect(bench.calls.terminated).toEqual([])
   })
 })
+
+describe('opposite orders about one agent', () => {
+  it('do not follow each other as fast as views come: a person who gives it back again and again', async () => {
+    const bench = await startSettled({ maxIdle: 5_000 })
+    bench.wants(4)
+    await bench.pass(10)
+    const [id] = bench.ids()
+    bench.joins(id!)
+    bench.wants()
+    let drains = 0
+    bench.master.onDrain = () => {
+      drains++
+      setPersonEnables(bench, id!)
+    }
+    await bench.pass(120)
+    expect(drains).toBeGreaterThan(1)
+    expect(drains).toBeLessThanOrEqual(5)
+  })
+})
+
+/** Right after the drain was acknowledged. */
+function setPersonEnables(bench: Awaited<ReturnType<typeof startSettled>>, id: string): void {
+  void Promise.resolve().then(() => {
+    Object.assign(bench.master.agents.get(id)!, { draining: false, enabled: true })
+    bench.joins()
+  })
+}

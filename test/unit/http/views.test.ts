@@ -4,16 +4,19 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import type { FoundOrphan } from '../../../src/fleet/orphans.ts'
 import type { Track } from '../../../src/fleet/run.ts'
 import type { PoolStatus } from '../../../src/fleet/status.ts'
 import { agentViews } from '../../../src/http/agent-view.ts'
 import { type Client, createLocalClient } from '../../../src/http/client.ts'
 import {
+  adoptOrphans,
   drainVms,
   fleetStatus,
   listAgents,
   listEvents,
   listInstances,
+  listOrphans,
   poolStatus,
 } from '../../../src/http/fleet-client.ts'
 import type { FleetControl, FleetRow } from '../../../src/http/fleet-control.ts'
@@ -21,8 +24,9 @@ import { controlHandler } from '../../../src/http/fleet-endpoints.ts'
 import { instanceViews } from '../../../src/http/instance-view.ts'
 import { oneWorkSchema } from '../../../src/http/job-view.ts'
 import { type LocalListener, listenLocally } from '../../../src/http/listen.ts'
+import { orphansView } from '../../../src/http/orphan-view.ts'
 import { failedSummary, poolDetails, poolSummary, statusSchema } from '../../../src/http/pool-view.ts'
-import { type ReasonView, reasonView } from '../../../src/http/reason-view.ts'
+import { problemView, type ReasonView, reasonView } from '../../../src/http/reason-view.ts'
 import { checkView, type Written } from '../../../src/http/view.ts'
 import { plan } from '../../../src/planner/index.ts'
 import { problem } from '../../../src/problems/index.ts'
@@ -80,11 +84,27 @@ const about = { version: '1', clusterId: 'c', writerId: 'w', demand: 'push', sta
 const failed = { pool: 'broken', problems: [lost] }
 const event = { at: now, kind: 'joined', pool: 'default', ids: ['a'] }
 
+const orphan: FoundOrphan = {
+  id: 'i-1',
+  pool: 'gone',
+  state: 'running',
+  launchedAt: now,
+  instanceType: 'm4',
+  zone: 'a',
+  capacityType: 'on_demand',
+  provider: 'simulated',
+  location: { region: 'r' },
+  isOwn: false,
+  waited: 0,
+  next: { kind: 'keep', why: 'foreign' },
+}
+
 let status: PoolStatus
 let rows: FleetRow[]
 const fleet: FleetControl = {
   about: () => about,
   status: () => ({ pools: [status], failed: [failed] }),
+  orphans: () => ({ orphans: [orphan], problems: [lost] }),
   rows: () => rows,
   providerOf: () => 'aws',
   snapshotOf: ({ snapshot }) => snapshot && { format: 'any' },
@@ -93,6 +113,7 @@ const fleet: FleetControl = {
   pause: async () => {},
   resume: async () => {},
   adopt: async () => [],
+  adoptOrphans: async () => ['w2'],
   launch: async () => 'intent',
   drain: async (ids) => [...ids],
   undrain: async () => [],
@@ -130,7 +151,11 @@ describe('what a provisioner writes', () => {
         }))
         const pools = [poolSummary(given, 'aws'), failedSummary(failed, 'aws')]
         const details = poolDetails(given, 'aws', fleet.snapshotOf(given))
-        expect(await fleetStatus(client)).toStrictEqual(sent({ ...about, pools }))
+        expect(await fleetStatus(client)).toStrictEqual(
+          sent({ ...about, pools, orphans: 1, problems: [problemView(lost)] }),
+        )
+        expect(await listOrphans(client)).toStrictEqual(sent(orphansView(fleet.orphans())))
+        expect(await adoptOrphans(client)).toEqual(['w2'])
         expect(await poolStatus(client, given.pool)).toStrictEqual(sent(details))
         expect(await listInstances(client)).toStrictEqual(sent(instanceViews([given], rows)))
         expect(await listAgents(client)).toStrictEqual(sent(agentViews([given], rows)))

@@ -38,6 +38,21 @@ describe('what counts as room for work', () => {
     ])
   })
 
+  it('is not an agent that a person disabled a moment ago, drained by us or not', () => {
+    for (const draining of [false, true])
+      for (const drainedAt of [undefined, now - minute]) {
+        const disabled = { enabled: false, draining, disabledByPerson: true }
+        const agents = [idle('i1', now - second, disabled)]
+        const given = { ...one, instances: [vm('i1', { drainedAt })], agents }
+        expect(briefly(given)).toEqual(['launch 1 m4/a'])
+      }
+  })
+
+  it('is an agent that lost its connection a moment ago, which Determined shows as drained', () => {
+    const lost = [idle('i1', now - second, { enabled: false, draining: true })]
+    expect(briefly({ ...one, agents: lost })).toEqual([])
+  })
+
   it('is an agent that may still reconnect, but not one that stays away', () => {
     const lost = (ago: number) => ({
       ...one,

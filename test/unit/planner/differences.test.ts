@@ -206,7 +206,7 @@ describe('differences from the origin', () => {
   })
 
   row('launch-rate', () => {
-    const given = { pending: works(5, 4), launchedLastHour: 18 }
+    const given = { pending: works(5, 4), budget: { spent: 8, at: now } }
     expect(launched(origin(given))).toBe(5)
     expect(briefly(given, { launchRate: 20 })).toEqual(['launch 2 m4/a', 'hold LAUNCH_RATE_SPENT'])
   })

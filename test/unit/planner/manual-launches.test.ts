@@ -27,7 +27,8 @@ describe('a manual launch', () => {
     const pending = works(2, 4)
     expect(answers({ pending })).toEqual(['launch 2 m4/a', 'launch 2 m4/a'])
     expect(answers({ pending }, { maxInstances: 3 })).toEqual(['launch 2 m4/a', 'block r MAX_REACHED'])
-    expect(answers({ pending }, { launchRate: 3 })).toEqual(['launch 2 m4/a', 'block r LAUNCH_RATE_SPENT'])
+    const budget = { spent: 7, at: now }
+    expect(answers({ pending, budget })).toEqual(['launch 2 m4/a', 'block r LAUNCH_RATE_SPENT'])
   })
 
   it('counts against those that follow it', () => {

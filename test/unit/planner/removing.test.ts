@@ -120,6 +120,24 @@ describe('how a VM is removed', () => {
     expect(briefly({ instances, agents }, { minInstances: 1 })).toEqual([])
   })
 
+  it('goes back to work only on a view of the master that shows what became of the drain', () => {
+    const before = { instances: [vm('i1', { drainedAt: now - second })], demandAt: now - second }
+    expect(briefly({ ...drained, ...before }, { minInstances: 1 })).toEqual([])
+    expect(briefly({ ...drained, ...before, demandAt: now }, { minInstances: 1 })).toEqual([
+      'undrain i1 NEEDED_AGAIN',
+    ])
+  })
+
+  it('is not taken back by us when a person has disabled its agent', () => {
+    const disabled = { enabled: false, draining: true, disabledByPerson: true }
+    const agents = [idle('i1', now - hour, disabled)]
+    expect(briefly({ ...drained, agents }, { minInstances: 1 })).toEqual([])
+    expect(briefly({ ...drained, agents, pending: [work('w', 4)] })).toEqual([
+      'terminate i1 LONG_IDLE',
+      'launch 1 m4/a',
+    ])
+  })
+
   it('is not ended on the word of an old or partial listing', () => {
     const partial = { completeAt: now - second, complete: false }
     expect(briefly({ ...drained, listing: partial })).toEqual(['hold LISTING_PARTIAL'])

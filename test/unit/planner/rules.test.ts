@@ -91,10 +91,10 @@ describe('launches', () => {
   })
 
   it('of work share one probe; a person may send another, also before the breaker would', () => {
-    const state = { probe: true, launchedLastHour: 7, breaker: { state: 'closed' } as const }
+    const state = { probe: true, budget: { spent: 6, at: now }, breaker: { state: 'closed' } as const }
     const waiting = { coming: 1, inFlight: 0 }
     const left = (asker: 'work' | 'person', given = {}) =>
-      allowancesOf(asker, waiting, { ...state, ...given }, { launchRate: 10 }).map(
+      allowancesOf(asker, waiting, { ...state, ...given }, { launchRate: 10, maxInstances: 4 }, now).map(
         (a) => `${a.code} ${a.vms}`,
       )
     expect(left('work')).toEqual(['LAUNCH_RATE_SPENT 3', 'PROBE_FIRST 0'])

@@ -1,5 +1,12 @@
 import { describe, expect, it } from 'vitest'
-import { createLogger, type LogFormat, type LogLevel } from '../../../src/platform/log.ts'
+import {
+  createLogger,
+  groupedLog,
+  type LogFormat,
+  type LogLevel,
+  redact,
+  shortIds,
+} from '../../../src/platform/log.ts'
 import { FakeClock } from '../../support/fake-clock.ts'
 
 function logged(format: LogFormat, level: LogLevel = 'debug') {
@@ -70,4 +77,62 @@ describe('the log', () => {
     log.info('event', { loop })
     expect(lines[0]).toContain('too deep')
   })
+})
+
+describe('what others can cause at will', () => {
+  it('is one line a minute for each source and reason, with a count', async () => {
+    const clock = new FakeClock(0)
+    const lines: [string, object][] = []
+    const log = groupedLog({ clock, log: (message, fields) => lines.push([message, fields]), mostKeys: 3 })
+    for (let n = 0; n < 100; n++) log('a', 'refused', { source: 'a', n })
+    log('b', 'refused', { source: 'b' })
+    expect(lines).toEqual([
+      ['refused', { source: 'a', n: 0 }],
+      ['refused', { source: 'b' }],
+    ])
+    lines.length = 0
+    await clock.advance(60_000)
+    log('b', 'refused', { source: 'b' })
+    expect(lines).toEqual([
+      ['refused', { source: 'a', n: 99, count: 99 }],
+      ['refused', { source: 'b' }],
+    ])
+    lines.length = 0
+    for (let n = 0; n < 10_000; n++) log(`made up ${n}`, 'refused', { n })
+    expect(lines.length).toBeLessThan(4)
+  })
+
+  it('names at most twenty ids', () => {
+    const ids = Array.from({ length: 5000 }, (_, n) => `i-${n}`)
+    expect(shortIds([])).toBeUndefined()
+    expect(shortIds(['i-1', 'i-2'])).toBe('i-1,i-2')
+    expect(shortIds(ids)).toMatch(/^i-0,.*,i-19 and 4980 more$/)
+  })
+})
+
+it('a field cannot take the place of the message, the level or the time', () => {
+  const lines: string[] = []
+  const logger = createLogger({
+    format: 'json',
+    level: 'info',
+    clock: new FakeClock(0),
+    write: (line) => lines.push(line),
+  })
+  logger.warn('mine', { message: 'theirs', level: 'none', time: 'never', more: 1 })
+  expect(JSON.parse(lines[0]!)).toEqual({
+    time: '1970-01-01T00:00:00.000Z',
+    level: 'warn',
+    message: 'mine',
+    more: 1,
+  })
+})
+
+it.each([
+  ['http://bob:topsecret@proxy:3128', 'http://********@proxy:3128'],
+  ['dial wss://bob@host:8443/agents failed', 'dial wss://********@host:8443/agents failed'],
+  [`ghp_${'a'.repeat(36)}`, '********'],
+  ['docker login -u robot --password hunter2', '********unter2'],
+  ['mail a@b.example', 'mail a@b.example'],
+])('masks what user data is checked for: %s', (text, shown) => {
+  expect(redact(text)).toBe(shown)
 })

@@ -48,7 +48,9 @@ describe('terminating', () => {
       ['a', 'transient'],
       ['b', 'transient'],
     ])
-    expect(failures[0]?.problem.message).toBe('could not look at the VMs to end in pool gpu: Broken: away')
+    expect(failures[0]?.problem.message).toBe(
+      'could not look at the instances to terminate in pool gpu in cluster prod: Broken: away',
+    )
   })
 
   it('rejects with the reason once it is aborted', async () => {

@@ -13,6 +13,7 @@ import type { RunningPools } from '../../../src/provisioner/pools.ts'
 import { type CapturingLogger, capturingLogger } from '../../support/capturing-logger.ts'
 import { parseConfig } from '../../support/config.ts'
 import { FakeClock } from '../../support/fake-clock.ts'
+import { vm } from '../../support/planner.ts'
 
 const text = `
 resource_pools:
@@ -56,6 +57,7 @@ async function reloaded(from: string, to: string) {
   const running = {
     reconfigure: (name: string) => told.push(`reconfigure ${name}`),
     restart: async (name: string) => void told.push(`restart ${name}`),
+    status: () => ({ pools: [{ pool: 'gpu', instances: [vm('i-1'), vm('i-2', { state: 'terminated' })] }] }),
   } as unknown as RunningPools
   const after = parsed(text.replace(from, to))
   const result = await configuration.reload(after, { plans: plans!, running })
@@ -105,6 +107,21 @@ describe('a reload', () => {
     expect(changesSaid()[0]).toMatch(/^warn .*takes a restart.*"from":"us-west-2","to":"eu-west-1"/)
   })
 
+  it.each([
+    ['us-west-2', 'eu-west-1', 'pool gpu is elsewhere in the changed configuration'],
+    ['pool_name: gpu', 'pool_name: gpu2', 'pool gpu is not in the changed configuration'],
+  ])(
+    'that moves or removes a pool says which instances it leaves behind (%s → %s)',
+    async (from, to, said) => {
+      await reloaded(from, to)
+      const left = logger.lines.find((line) => line.includes('POOL_GONE'))
+      expect(left).toMatch(/^warn /)
+      expect(left).toContain(said)
+      expect(left).toContain('1 instance of it')
+      expect(left).toContain('provision drain i-1')
+    },
+  )
+
   it('tells no value whose key sounds like a secret', async () => {
     await reloaded(
       'max_instances: 4',
@@ -112,6 +129,34 @@ describe('a reload', () => {
     )
     expect(logger.lines.join()).toContain('agent_config_file_contents')
     expect(logger.lines.join()).not.toContain('hush-hush')
+  })
+})
+
+describe('what the log says of a change', () => {
+  const provider = 'max_instances: 4'
+  const secrets = [
+    'allow_secrets_in_user_data: true',
+    'startup_script: "echo hunter2 | docker login -u robot --password-stdin"',
+    'container_startup_script: "echo hunter3"',
+    'agent_config_file_contents: {http_proxy: "http://bob:topsecret@proxy:3128"}',
+  ].map((line) => `\n      ${line}`)
+
+  it('holds no script, no file and no password, but tells that they changed', async () => {
+    await reloaded(provider, provider + secrets.join(''))
+    const said = logger.lines.join('\n')
+    for (const key of ['startup_script', 'container_startup_script', 'agent_config_file_contents'])
+      expect(said).toContain(`provider.${key}`)
+    expect(said).not.toMatch(/hunter|topsecret|docker login/)
+    expect(said).toMatch(/"to":"\(\d+ characters, SHA-256 [0-9a-f]{8}…\)"/)
+  })
+
+  it('holds no whole block', async () => {
+    const before = text.slice(text.indexOf('    provider:'))
+    await reloaded(before, '')
+    expect(logger.lines.join('\n')).toMatch(
+      /"key":"resource_pools.gpu.provider","from":"\(\d+ characters, SHA-256/,
+    )
+    expect(logger.lines.join('\n')).not.toContain('ami-0123456789abcdef0')
   })
 })
 
@@ -127,6 +172,7 @@ describe('the configuration file', () => {
     writeFileSync(file, text)
     const clock = new FakeClock()
     const taken: number[] = []
+    const read: boolean[] = []
     const since = contentsFingerprint([file])
     const onChange = (config: MasterConfig) => {
       taken.push(config.resource_pools[0]!.provider!.max_instances)
@@ -139,6 +185,7 @@ describe('the configuration file', () => {
       logger,
       since,
       onChange,
+      onRead: (isUsable) => read.push(isUsable),
     })
     appendFileSync(file, '      max_instancs: 9\n')
     await clock.advance(3_000)
@@ -149,6 +196,7 @@ describe('the configuration file', () => {
     writeFileSync(file, readFileSync(file, 'utf8').replace('max_instancs: 9', 'launch_rate: 9'))
     await clock.advance(3_000)
     expect(taken).toEqual([4])
+    expect([read[0], read.at(-1)]).toEqual([false, true])
     expect(logger.lines.at(-1)).toMatch(/^info the configuration is good again/)
     stop()
   })

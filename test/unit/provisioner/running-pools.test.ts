@@ -76,6 +76,8 @@ async function started() {
     demand,
     env: {},
     onEvent: () => {},
+    onLocation: () => {},
+    isFirstStart: false,
     clock: systemClock,
     logger,
     metrics: { count() {}, gauge() {}, observe() {} },

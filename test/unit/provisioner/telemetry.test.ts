@@ -28,6 +28,7 @@ async function readiness(status: PoolsStatus): Promise<{ status: number; faults:
     config: { state_dir: folder },
     version: '1',
     status: () => status,
+    orphans: () => ({ orphans: [], problems: [] }),
     certificate: () => undefined,
     logger: silentLogger,
   })

@@ -1,14 +1,21 @@
 // Every way Google says no, at once or inside an operation, in our classes.
 import { describe, expect, it } from 'vitest'
 import { ProvisionError, problem } from '../../../../src/problems/index.ts'
-import { errorOfAnswer, GceError, gceFailure, refusal } from '../../../../src/providers/gcp/errors.ts'
+import {
+  errorOfAnswer,
+  GceError,
+  gceFailure,
+  isNotFound,
+  refusal,
+} from '../../../../src/providers/gcp/errors.ts'
 
 const answer = (status: number, reason: string, message = 'why', headers = {}) =>
-  errorOfAnswer(
+  errorOfAnswer({
     status,
-    new Headers(headers),
-    JSON.stringify({ error: { code: status, message, errors: [{ reason, message }] } }),
-  )
+    headers: new Headers(headers),
+    text: JSON.stringify({ error: { code: status, message, errors: [{ reason, message }] } }),
+    host: 'compute.googleapis.com',
+  })
 
 describe('an answer', () => {
   it.each([
@@ -43,12 +50,23 @@ describe('an answer', () => {
     expect(failure.problem.remedy).toMatch(/\w/)
   })
 
-  it('of a gateway is transient, whatever is on its page', () => {
-    const failure = gceFailure(errorOfAnswer(502, new Headers(), '<html>Bad Gateway</html>'), 'ask')
-    expect(failure).toMatchObject({
-      class: 'transient',
-      problem: { message: expect.stringContaining('HTTP 502') },
-    })
+  it.each([
+    [502, '<html>Bad Gateway</html>', 'an HTML page'],
+    [404, '<!DOCTYPE html><title>Not found</title>', 'an HTML page'],
+    [403, '', 'an empty body'],
+    [409, 'no', 'a body that is not JSON'],
+    [400, '{"error":"bad"}', 'JSON without a known kind'],
+    [400, '[]', 'JSON that is not an object'],
+  ])("%i that is not Google's is transient, and said to be what it is: %s", (status, text, content) => {
+    const error = errorOfAnswer({ status, headers: new Headers(), text, host: 'proxy.example.com' })
+    const { class: kind, problem } = gceFailure(error, 'ask')
+    expect(kind).toBe('transient')
+    expect(problem.message).toContain(`proxy.example.com answered HTTP ${status} with ${content}`)
+    expect(isNotFound(error)).toBe(false)
+  })
+
+  it("that nothing is there proves it only when it is Google's", () => {
+    expect(isNotFound(answer(404, 'notFound'))).toBe(true)
   })
 
   it('may say how long to wait', () => {

@@ -9,6 +9,7 @@ import { root } from '../../../support/sources.ts'
 
 const plain = gcpConfig({
   boot_disk_source_image: '',
+  base_config: { disks: [{ initializeParams: {} }] },
   instance_type: { machine_type: 'g2-standard-8', gpu_type: '', gpu_num: 0, preemptible: false },
 })
 const permissions = (...pools: GcpConfig[]) => leastRole(pools).includedPermissions
@@ -28,6 +29,48 @@ describe('the least role', () => {
     [{ network_tags: ['agent'] }, 'compute.instances.setTags'],
   ] as [Partial<GcpConfig>, string][])('of a pool with %o has %s besides', (more, permission) => {
     expect(permissions({ ...plain, ...more })).toEqual([...permissions(plain), permission].sort())
+  })
+
+  const disk = (initializeParams: object) => ({ disks: [{ initializeParams }] })
+  const nic = (more: object) => ({ networkInterfaces: [{ network: 'global/networks/n', ...more }] })
+  const own = { ...plain, base_config: { ...disk({}), ...nic({}) } }
+
+  it.each([
+    [{ tags: { items: ['agent'] } }, 'compute.instances.setTags'],
+    [{ serviceAccounts: [{ email: 'a@b', scopes: [] }] }, 'compute.instances.setServiceAccount'],
+    [nic({ accessConfigs: [{ type: 'ONE_TO_ONE_NAT' }] }), 'compute.subnetworks.useExternalIp'],
+    [nic({ ipv6AccessConfigs: [{ type: 'DIRECT_IPV6' }] }), 'compute.subnetworks.useExternalIp'],
+    [
+      nic({ accessConfigs: [{ natIP: '203.0.113.1' }] }),
+      'compute.addresses.use',
+      'compute.subnetworks.useExternalIp',
+    ],
+    [disk({ sourceImage: 'projects/p/global/images/i' }), 'compute.images.useReadOnly'],
+    [disk({ sourceSnapshot: 'global/snapshots/s' }), 'compute.snapshots.useReadOnly'],
+    [disk({ labels: { a: 'b' } }), 'compute.disks.setLabels'],
+    [disk({ resourcePolicies: ['daily'] }), 'compute.resourcePolicies.use'],
+    [{ resourcePolicies: ['together'] }, 'compute.resourcePolicies.use'],
+    [{ disks: [{}, { source: 'zones/z/disks/d', mode: 'READ_ONLY' }] }, 'compute.disks.useReadOnly'],
+    [{ disks: [{}, { source: 'zones/z/disks/d' }] }, 'compute.disks.use'],
+    [{ labels: { team: 'a' }, scheduling: { preemptible: true }, tags: {} }],
+  ] as [object, ...string[]][])('of a pool with base_config %o has %s besides', (more, ...wanted) => {
+    const base_config = { ...own.base_config, ...more }
+    expect(permissions({ ...own, base_config })).toEqual([...permissions(own), ...wanted].sort())
+  })
+
+  it('creates no disks where all of them exist, and looks at no network of base_config', () => {
+    const base_config = { ...nic({}), disks: [{ boot: true, source: 'zones/z/disks/d', mode: 'READ_ONLY' }] }
+    const all = permissions({ ...plain, base_config })
+    expect(all).not.toContain('compute.disks.create')
+    expect(all).not.toContain('compute.networks.get')
+    expect(permissions(plain)).toContain('compute.networks.get')
+  })
+
+  it('is not that of the boot disk in base_config, which the image of the pool replaces', () => {
+    const image = gcpConfig({
+      base_config: { disks: [{ boot: true, initializeParams: { sourceSnapshot: 's' } }] },
+    })
+    expect(permissions(image)).not.toContain('compute.snapshots.useReadOnly')
   })
 
   it('allows an image or a family to be read and used', () => {

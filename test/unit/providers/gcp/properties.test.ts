@@ -85,6 +85,98 @@ describe('scheduling', () => {
   })
 })
 
+describe('what a family cannot have', () => {
+  const platform = (type: string, minCpuPlatform: string) => {
+    const { problems, ...properties } = built(
+      { base_config: { minCpuPlatform } },
+      offering(type, { slots: 0 }),
+    )
+    const told = problems.filter(({ code }) => code === 'REQUEST_BASE_CONFIG_REPLACED')
+    expect(told.every(({ severity }) => severity === 'warning')).toBe(true)
+    return [properties.minCpuPlatform, ...told.map(({ message }) => message)]
+  }
+
+  it.each([
+    ['n1-standard-8', 'Intel Broadwell'],
+    ['custom-4-8192', 'Intel Skylake'],
+    ['n2-standard-8', 'Intel Ice Lake'],
+    ['n2d-standard-8', 'AMD Milan'],
+    ['a2-highgpu-1g', 'Intel Cascade Lake'],
+    ['c4-standard-8', 'Intel Granite Rapids'],
+    // Of a family that is not known here, with a platform that no other has.
+    ['h4d-standard-192', 'AMD Turin'],
+  ])('%s keeps the CPU platform %s', (type, wanted) => {
+    expect(platform(type, wanted)).toEqual([wanted])
+  })
+
+  it.each(['a2-highgpu-1g', 'g2-standard-8', 'n2-standard-8'])(
+    '%s gets Cascade Lake for a platform it does not have, as from the origin, and a warning',
+    (type) => {
+      expect(platform(type, 'Intel Broadwell')).toEqual([
+        'Intel Cascade Lake',
+        `minCpuPlatform Intel Broadwell of base_config is not used: ${type} runs on Intel Cascade Lake, which is sent instead`,
+      ])
+    },
+  )
+
+  it.each([
+    'a3-highgpu-8g',
+    'a4-highgpu-8g',
+    'g4-standard-48',
+    'e2-standard-8',
+    'c2-standard-8',
+    'm2-ultramem-208',
+  ])('%s gets no CPU platform for one it does not have, and a warning', (type) => {
+    expect(platform(type, 'Intel Broadwell')).toEqual([
+      undefined,
+      `minCpuPlatform Intel Broadwell of base_config is not used: ${type} does not run on it, and none is sent`,
+    ])
+  })
+
+  it.each([
+    ['t2d-standard-8', { advancedMachineFeatures: { threadsPerCore: 2 } }, 'has no 2 threads for each core'],
+    ['n2-standard-8', { advancedMachineFeatures: { threadsPerCore: 3 } }, 'has no 3 threads for each core'],
+    ['e2-standard-8', { advancedMachineFeatures: { enableNestedVirtualization: true } }, 'has no nested'],
+    ['n2d-standard-8', { advancedMachineFeatures: { enableNestedVirtualization: true } }, 'has no nested'],
+    ['n1-standard-8', { confidentialInstanceConfig: { enableConfidentialCompute: true } }, 'confidential'],
+    ['g2-standard-8', { confidentialInstanceConfig: { confidentialInstanceType: 'SEV' } }, 'confidential'],
+    [
+      'g2-standard-8',
+      { disks: [{ initializeParams: { diskType: 'zones/z/diskTypes/pd-standard' } }] },
+      'takes no disk of type pd-standard',
+    ],
+  ] as [string, object, string][])('%s refuses %o by name', (type, base_config, words) => {
+    const { problems } = built({ base_config: { ...base_config } }, offering(type, { slots: 0 }))
+    expect(problems).toMatchObject([{ code: 'REQUEST_MACHINE_REFUSED', severity: 'error' }])
+    expect(problems[0]!.message).toMatch(new RegExp(`^${type}.*${words}`))
+  })
+
+  it.each([
+    ['n2-standard-8', { advancedMachineFeatures: { threadsPerCore: 1, enableNestedVirtualization: true } }],
+    ['t2d-standard-8', { advancedMachineFeatures: { threadsPerCore: 1 } }],
+    ['n2d-standard-8', { confidentialInstanceConfig: { enableConfidentialCompute: true } }],
+    ['c3-standard-8', { disks: [{ initializeParams: { diskType: 'hyperdisk-extreme' } }] }],
+  ] as [string, object][])('%s takes %o', (type, base_config) => {
+    expect(built({ base_config: { ...base_config } }, offering(type, { slots: 0 })).problems).toEqual([])
+  })
+
+  it('is never moved at maintenance when it has GPUs or is confidential, and a warning says so', () => {
+    const scheduling = { onHostMaintenance: 'MIGRATE' }
+    const confidentialInstanceConfig = { enableConfidentialCompute: true }
+    for (const { scheduling: sent, problems } of [
+      built({ base_config: { scheduling } }, offering('g2-standard-8')),
+      built(
+        { base_config: { scheduling, confidentialInstanceConfig } },
+        offering('n2d-standard-8', { slots: 0 }),
+      ),
+    ]) {
+      expect(sent?.onHostMaintenance).toBe('TERMINATE')
+      expect(problems).toMatchObject([{ code: 'REQUEST_BASE_CONFIG_REPLACED' }])
+      expect(problems[0]!.message).toContain('scheduling.onHostMaintenance')
+    }
+  })
+})
+
 describe('disks', () => {
   const types = (boot_disk_type: string, type: string) => {
     const { disks, problems } = built({ boot_disk_type }, offering(type))

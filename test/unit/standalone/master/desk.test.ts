@@ -87,6 +87,52 @@ const none = {
   ContainerStatsRecord: null,
 }
 
+describe('work of an agent that turns out to be none of ours', () => {
+  const leaves = (foreign: boolean) =>
+    desk.onAgent({
+      kind: 'removed',
+      agent: agent('a'),
+      at: 0,
+      reason: 'no instance',
+      ...(foreign && { foreign }),
+    })
+
+  it('waits again and goes to another, with nothing left on the first', async () => {
+    await desk.submit(command('t'))
+    await turn()
+    expect(store.heldOn('a')).toHaveLength(1)
+    leaves(true)
+    expect(store.get('t.1')).toMatchObject({ state: 'pending', containers: [] })
+    expect([store.heldOn('a'), store.owner('c1'), freed]).toEqual([[], undefined, ['a']])
+    await turn()
+    expect(store.get('t.1')).toMatchObject({ state: 'running', containers: [{ id: 'c2' }] })
+  })
+
+  it('that only lasts begins its time anew', async () => {
+    await desk.submit(lasting('t', 10))
+    await turn()
+    await clock.advance(6_000)
+    leaves(true)
+    await turn()
+    await clock.advance(6_000)
+    expect(store.get('t.1')).toMatchObject({ state: 'running', startedAt: 6_000 })
+    await clock.advance(4_000)
+    expect(store.get('t.1')?.state).toBe('finished')
+  })
+
+  it('is lost where others run it, too, or where the agent is merely gone', async () => {
+    await desk.submit({ ...command('wide'), slots: 2 })
+    await turn()
+    leaves(true)
+    expect(store.get('wide.1')).toMatchObject({ state: 'ending', outcome: 'lost' })
+    await desk.submit(command('t'))
+    await turn()
+    for (const { agentId } of store.get('t.1')!.containers)
+      desk.onAgent({ kind: 'removed', agent: agent(agentId), at: 0 })
+    expect(store.get('t.1')?.state).toBe('lost')
+  })
+})
+
 describe('what is being written down', () => {
   it('is not carried out before it is on the disk', async () => {
     await desk.submit(command('t'))

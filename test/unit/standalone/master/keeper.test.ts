@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -139,5 +139,45 @@ describe('while the disk fails', () => {
     await until(() => keeper.fault())
     void keeper.close()
     expect(await kept).toBe(false)
+  })
+})
+
+describe('a file', () => {
+  const of = async (clusterId?: string) => {
+    const keeper = await openKeeper({ file, clusterId, clock, logger: silentLogger })
+    open.push(keeper)
+    return keeper
+  }
+
+  it('of another cluster is set aside, and says whose it is', async () => {
+    const theirs = await of('theirs')
+    await theirs.keep(work('a'))
+    await theirs.close()
+    const ours = await of('ours')
+    expect(ids(ours)).toEqual([])
+    expect(ours.stateLost).toBe(true)
+    expect(ours.problems).toMatchObject([{ code: 'JOURNAL_SET_ASIDE' }])
+    expect(ours.problems[0]!.message).toMatch(/is of cluster theirs, and this is ours; .*journal\.foreign-/)
+    await ours.keep(work('b'))
+    await ours.close()
+    const again = await of('ours')
+    expect([ids(again), again.stateLost, again.problems]).toEqual([['b pending'], false, []])
+  })
+
+  it('of an older version, without a cluster, is taken over and marked', async () => {
+    const old = await of()
+    await old.keep(work('a'))
+    await old.close()
+    const ours = await of('ours')
+    expect([ids(ours), ours.stateLost]).toEqual([['a pending'], false])
+    await ours.close()
+    expect((await of('theirs')).stateLost).toBe(true)
+  })
+
+  it.each(['', 'garbage\n'])('that is missing or reads %j means that the state was lost', async (text) => {
+    expect((await of('ours')).stateLost).toBe(true)
+    await open.pop()!.close()
+    writeFileSync(file, text)
+    expect((await of('ours')).stateLost).toBe(true)
   })
 })

@@ -8,13 +8,20 @@ import {
   shownEnabled,
   started,
   takesWork,
+  withoutUnknown,
 } from '../../../../src/standalone/master/agent.ts'
 import { pastReconnectPeriod } from '../../../../src/standalone/protocol/messages.ts'
 
 const gpu = { id: 0, brand: 'T4', uuid: 'GPU-0', type: 'cuda' } as const
 const join = { id: 'i-1', version: '0.38.1', resourcePool: 'gpu', reconnect: false, hostname: 'h' }
 const link = { address: '10.0.0.1' }
-const rules = { hasPool: (pool: string) => pool === 'gpu', mayJoin: (_: string, id: string) => id === 'i-1' }
+const mayJoin = (_: string, id: string) => (id === 'i-1' ? 'yes' : id === 'i-9' ? 'later' : 'no')
+const rules = {
+  hasPool: (pool: string) => pool === 'gpu',
+  mayJoin,
+  mayReturn: (pool: string, id: string) => (pool === 'retired' ? mayJoin(pool, id) : 'no'),
+  isForgotten: (id: string) => id === 'i-8',
+}
 const hello = { Version: '0.38.1', Devices: [gpu], ContainersReattached: [], ResourcePoolName: 'gpu' }
 
 function fresh(): Agent {
@@ -48,6 +55,19 @@ describe('an agent that dials', () => {
     expect(refusal(undefined, { ...join, ...change }, rules)).toEqual({ status, message })
   })
 
+  it('is asked to come again while nobody can say whether its id is an instance', () => {
+    expect(refusal(undefined, { ...join, id: 'i-9' }, rules)).toEqual({
+      status: 503,
+      message: 'agent i-9 is not known as an instance of resource pool gpu yet',
+      retryAfter: 5,
+    })
+  })
+
+  it('of a pool that is gone may come back if it is one of its last instances', () => {
+    const answer = (id: string) => refusal(undefined, { ...join, id, resourcePool: 'retired' }, rules)?.status
+    expect([answer('i-1'), answer('i-9'), answer('i-2')]).toEqual([undefined, 503, 500])
+  })
+
   it.each([
     ['connecting', fresh()],
     ['joined', joined()],
@@ -67,6 +87,35 @@ describe('an agent that dials', () => {
 
   it('is taken back even when its instance is no longer listed: what runs on it is still ours', () => {
     expect(refusal({ ...away(), id: 'i-2' }, { ...join, id: 'i-2' }, rules)).toBeUndefined()
+  })
+})
+
+describe('an agent that the master may have forgotten with its state', () => {
+  const there = (id: string, state: 'RUNNING' | 'TERMINATED' = 'RUNNING') => ({
+    Container: { id, state, devices: [gpu], description: '' },
+    Failure: null,
+  })
+  const met = () => connected(undefined, { ...join, reconnect: true }, link, 1, 1000)
+  const isOfJob = (id: string) => id === 'ours'
+
+  it('may join although it calls that a reconnect, if it is an instance', () => {
+    const forgotten = { ...rules, mayJoin: () => 'yes' as const }
+    expect(refusal(undefined, { ...join, id: 'i-8', reconnect: true }, forgotten)).toBeUndefined()
+    expect(refusal(undefined, { ...join, id: 'i-8', reconnect: true }, rules)).toMatchObject({ status: 403 })
+    expect(refusal(undefined, { ...join, id: 'i-7', reconnect: true }, forgotten)).toMatchObject({
+      status: 500,
+    })
+  })
+
+  it('keeps the containers of unknown jobs until each has ended', () => {
+    const acks = [there('ours'), there('x'), there('y'), there('z', 'TERMINATED')]
+    const step = started(met(), { ...hello, ContainersReattached: acks }, 2000, isOfJob)
+    if (step.kind === 'changed') throw new Error(step.reason)
+    expect(step.agent.unknownContainers?.map(({ id }) => id)).toEqual(['x', 'y'])
+    expect(withoutUnknown(step.agent, 'ours')).toBeUndefined()
+    const left = withoutUnknown(step.agent, 'x')!
+    expect(left.unknownContainers?.map(({ id }) => id)).toEqual(['y'])
+    expect('unknownContainers' in withoutUnknown(left, 'y')!).toBe(false)
   })
 })
 

@@ -69,17 +69,20 @@ let registry: Registry
 let news: string[]
 let heard: [string, MasterMessage][]
 let reattached: unknown[]
+let admissions: Map<string, 'yes' | 'no' | 'later'>
 
 beforeEach(() => {
   clock = new FakeClock()
   news = []
   heard = []
   reattached = []
+  admissions = new Map()
   registry = createRegistry({
     clock,
     logger: silentLogger,
     hasPool: () => true,
-    mayJoin: () => true,
+    mayJoin: (_, id) => admissions.get(id) ?? 'yes',
+    mayReturn: () => 'no',
     reconnectWait: () => 25_000,
     masterInfo: {
       version: '1',
@@ -168,6 +171,32 @@ describe('joining', () => {
     join('c')
     expect(registry.refuse(asks('d'))).toMatchObject({ status: 503 })
     expect(registry.refuse(asks('a', true))).toBeUndefined()
+  })
+})
+
+describe('an agent that was let in before its instance was known', () => {
+  it('is disconnected with the reason once it turns out to be none', () => {
+    const [stranger, own, unknown] = [join('a'), join('b'), join('c')]
+    admissions = new Map([
+      ['a', 'no'],
+      ['c', 'later'],
+    ])
+    expect(registry.judge('gpu')).toBe(false)
+    expect(stranger!.sent.at(-1)).toEqual({
+      AgentShutdown: { ErrMsg: 'agent a is no instance of resource pool gpu' },
+    })
+    expect(news.at(-1)).toBe('removed a agent a is no instance of resource pool gpu')
+    expect([own!.over, unknown!.over]).toEqual([false, false])
+    expect(registry.list().map(({ id }) => id)).toEqual(['b', 'c'])
+    admissions.set('c', 'yes')
+    expect(registry.judge('gpu')).toBe(true)
+  })
+
+  it('is asked about while it is away, too', () => {
+    join('a').end()
+    admissions.set('a', 'no')
+    registry.judge('gpu')
+    expect(registry.list()).toEqual([])
   })
 })
 

@@ -1,0 +1,137 @@
+// Instances that were launched in vain: why, as their own console tells, what it costs, and what is written down of it.
+
+import { failureStages, isFailureStage, type Stage } from '../agent-setup/index.ts'
+import { didNotLast, hasNeverJoined, isLive, isShortOfSlots, type ReasonCode } from '../planner/index.ts'
+import { limit, withDeadline } from '../platform/index.ts'
+import { problem } from '../problems/index.ts'
+import { recordUseless, spend } from './failures.ts'
+import { callDeadlines, type PoolRun, type Track } from './run.ts'
+
+/** Consoles read for one round: enough to know why, when a hundred instances fail alike. */
+const most = 8
+
+/** Instances that ended without our doing. Those the cloud took back, or a person ordered away, are no failures. */
+export function lament(run: PoolRun, lost: Track[]): void {
+  const ownFault = lost.filter((track) => track.interruptedAt === undefined && !track.ordered)
+  const unjoined = ownFault.filter((track) => track.joinedAt === undefined && !track.told)
+  if (unjoined.length > 0) run.background(() => sayNeverJoined(run, unjoined))
+  const short = ownFault.filter((track) => !track.judged && didNotLast(track, run.now()))
+  for (const track of short) {
+    track.judged = true
+    spend(run.memory.budget, run.settings.policy, run.now())
+    const { id, instanceType, zone, stateReason } = track
+    const why = stateReason ? ` (the cloud: ${stateReason})` : ''
+    const message = `instance ${id} (${instanceType}, ${zone || 'any zone'}) ended by itself within 2 minutes of joining${why}`
+    run.emit({ kind: 'problem', problem: problem('DID_NOT_LAST', message, { details: { id } }) })
+  }
+  remember(run, short)
+}
+
+/** Reports the instances, with the stage their script reached where the console can be read. Throws nothing. */
+export async function sayNeverJoined(run: PoolRun, tracks: Track[]): Promise<void> {
+  const inTurn = limit(4)
+  const fresh = tracks.filter((track) => !track.told)
+  for (const track of fresh) {
+    blame(run, track)
+    track.told = true
+  }
+  remember(run, fresh)
+  await Promise.all(
+    fresh.slice(0, most).map((track) =>
+      inTurn(async () => {
+        const stage = await stageOf(run, track)
+        const { id, instanceType, zone } = track
+        const message = `VM ${id} (${instanceType}, ${zone || 'any zone'}) did not join: ${why(track, stage)}`
+        run.emit({ kind: 'problem', problem: problem('NEVER_JOINED', message, { details: { id, stage } }) })
+      }),
+    ),
+  )
+}
+
+/**
+ * Counts instances that never became usable, before anything is bought in their place. The plan asks the same rules to remove
+ * one, and passes over one that is removed for another reason, or whose agent has lost its connection; the breaker counts
+ * those too: whatever terminates them, they were of no use.
+ */
+export function judgeVms(run: PoolRun): void {
+  const { memory, settings } = run
+  const { demandAt } = memory
+  if (demandAt === undefined) return
+  const judged: Track[] = []
+  for (const track of memory.tracks.values()) {
+    if (track.judged || track.ending || !isLive(track)) continue
+    const agent = memory.agents.get(track.id)
+    if (isShortOfSlots(track, agent, settings.policy, demandAt)) sayShort(run, track)
+    else if (hasNeverJoined(track, settings.policy, demandAt)) blame(run, track)
+    else continue
+    judged.push(track)
+  }
+  remember(run, judged)
+}
+
+/** Those that are removed for another reason and had fewer slots than promised were launched in vain as well. */
+export function judgeRemoved(run: PoolRun, tracks: readonly Track[], code: ReasonCode): void {
+  if (code === 'NEVER_JOINED' || code === 'ORDERED' || code === 'SPOT_INTERRUPTED') return
+  const short = tracks.filter((track) => {
+    const agent = run.memory.agents.get(track.id)
+    return !track.judged && agent !== undefined && agent.slots < (track.slots ?? 0)
+  })
+  for (const track of short) sayShort(run, track)
+  remember(run, short)
+}
+
+function sayShort(run: PoolRun, track: Track): void {
+  blame(run, track)
+  const { id, instanceType, slots = 0 } = track
+  const found = run.memory.agents.get(id)?.slots ?? 0
+  const message = `the agent of instance ${id} (${instanceType}) has ${found} of ${slots} slots`
+  run.emit({
+    kind: 'problem',
+    problem: problem('SHORT_OF_SLOTS', message, { details: { id, found, slots } }),
+  })
+}
+
+/** Counts an instance that never became usable, once. */
+function blame(run: PoolRun, track: Track): void {
+  if (track.judged) return
+  track.judged = true
+  const { memory, deps, settings } = run
+  deps.metrics.count('useless_vms', { pool: deps.pool })
+  spend(memory.budget, settings.policy, run.now())
+  if (!recordUseless(memory.breaker, track.knownSince, run.now(), deps.random)) return
+  const { failures, until } = memory.breaker
+  const message = `${failures} VMs in a row never became usable agents: the next one is launched as a probe`
+  run.emit({ kind: 'problem', problem: problem('BREAKER_OPEN', message, { details: { failures, until } }) })
+}
+
+/** Written when it is learned: a process that dies before its next checkpoint must not learn it anew each time. */
+function remember(run: PoolRun, tracks: readonly Track[]): void {
+  if (tracks.length === 0) return
+  const { breaker, budget } = run.memory
+  const judged = tracks.map(({ id, told = false }) => ({ id, told }))
+  const record = {
+    at: run.now(),
+    kind: 'failed',
+    judged,
+    breaker: { ...breaker },
+    budget: { ...budget },
+  } as const
+  run.background(() => run.write(record).catch(() => {}))
+}
+
+async function stageOf({ deps }: PoolRun, { id }: Track): Promise<Stage | undefined> {
+  try {
+    return await withDeadline(deps.clock, callDeadlines.console, 'the console', (signal) =>
+      deps.provider.consoleStage(id, signal),
+    )
+  } catch {
+    return undefined
+  }
+}
+
+function why({ state, stateReason }: Track, stage: Stage | undefined): string {
+  const cloud = stateReason ? ` (the cloud: ${stateReason})` : ''
+  if (stage === undefined) return `it is ${state}, and its console says nothing${cloud}`
+  if (isFailureStage(stage)) return `${stage}, ${failureStages[stage].meaning}${cloud}`
+  return `the last stage of its script was ${stage}${cloud}`
+}

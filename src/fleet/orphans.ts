@@ -1,0 +1,317 @@
+// Looks for instances of the cluster that no configured pool has: of pools that left the file or were moved, or of a state
+// folder that was lost. They are reported; those of our own are terminated once they are known to be idle.
+
+import type { DemandSource } from '../demand/index.ts'
+import {
+  type Instance,
+  isLive,
+  type Orphan,
+  type OrphanRules,
+  type OrphanStep,
+  type OrphanView,
+  orphanStep,
+} from '../planner/index.ts'
+import { type Clock, createBell, type Logger, withDeadline } from '../platform/index.ts'
+import { type Problem, ProvisionError } from '../problems/index.ts'
+import type { ClusterProvider, Location } from '../providers/index.ts'
+import { goneProblems, unseenProblem } from './orphan-reports.ts'
+import { callDeadlines, type FleetEvent } from './run.ts'
+
+/** A location of the cluster: one that a pool uses, or one that a pool once used. */
+export interface ClusterLocation {
+  /** The kind of provider. */
+  provider: string
+  location: Location
+  /** The account in which instances were launched there, once it is known. */
+  account?: string
+}
+
+export interface OrphanDeps {
+  /** Asked anew for each look. */
+  locations: () => readonly ClusterLocation[]
+  open: (location: ClusterLocation) => Promise<ClusterProvider | undefined>
+  /** The account at a location was learned. */
+  onAccount: (location: ClusterLocation, account: string) => void
+  /** A pool of the configuration has this instance, whether it runs or not. */
+  isConfigured: (location: ClusterLocation, pool: string) => boolean
+  /** Writers whose instances are ours to terminate. */
+  isOwnWriter: (writer: string | undefined) => boolean
+  /** False while the file as it is now was refused: what it names is not known then, and no grace period runs. */
+  isFileTrusted: () => boolean
+  rules: () => OrphanRules
+  demand: DemandSource
+  clock: Clock
+  logger: Logger
+  onEvent: (event: FleetEvent) => void
+}
+
+export interface FoundOrphan extends Orphan {
+  provider: string
+  location: Location
+  /** What comes next, or why nothing does. */
+  next: OrphanStep
+}
+
+export interface OrphanStatus {
+  orphans: FoundOrphan[]
+  /** Locations that could not be listed whole: there may be more. */
+  problems: Problem[]
+  /** When every location was last looked at; undefined before. */
+  at?: number
+}
+
+export interface OrphanWatch {
+  start(): void
+  /** Waits for a look under way. */
+  stop(): Promise<void>
+  /** Looks now, and not at the next time. */
+  look(): void
+  status(): OrphanStatus
+  /** Terminates orphans on a person's order; returns the ids that are orphans. */
+  remove(ids: readonly string[], how: 'when_idle' | 'even_if_busy'): string[]
+  /** Whether it is an orphan of our own, whose agent may connect to the master; `later` before the first look. */
+  mayReturn(pool: string, id: string): 'yes' | 'no' | 'later'
+}
+
+const hour = 3_600_000
+/** Milliseconds between two looks while an orphan is about to be terminated. */
+const soon = 10_000
+/** A location that could not be listed is tried again after so long. */
+const retry = 5 * 60_000
+
+export function createOrphanWatch(deps: OrphanDeps): OrphanWatch {
+  const { clock, logger } = deps
+  const bell = createBell(clock)
+  const known = new Map<string, FoundOrphan>()
+  const orders = new Map<string, 'when_idle' | 'even_if_busy'>()
+  let problems: Problem[] = []
+  let lookedAt: number | undefined
+  let wasTrusted = false
+  let toldAt = Number.NEGATIVE_INFINITY
+  let told = ''
+  let isStopping = false
+  let loop: Promise<void> = Promise.resolve()
+
+  async function look(): Promise<void> {
+    const now = clock.now()
+    const passed = wasTrusted && deps.isFileTrusted() && lookedAt !== undefined ? now - lookedAt : 0
+    wasTrusted = deps.isFileTrusted()
+    const found: Problem[] = []
+    const seen = new Set<string>()
+    const unseen = new Set<string>()
+    for (const place of deps.locations()) {
+      if (isStopping) return
+      const problem = await lookAt(place, { passed, seen })
+      if (!problem) continue
+      found.push(problem)
+      unseen.add(keyOf(place))
+    }
+    // Where a location could not be seen, its orphans stay as they were.
+    for (const orphan of known.values())
+      if (!seen.has(orphan.id) && !unseen.has(keyOf(orphan))) known.delete(orphan.id)
+    problems = found
+    lookedAt = now
+    report(now)
+  }
+
+  /** One location: what is listed, what the master says of it, and the next step about each orphan. */
+  async function lookAt(
+    place: ClusterLocation,
+    { passed, seen }: { passed: number; seen: Set<string> },
+  ): Promise<Problem | undefined> {
+    let cloud: ClusterProvider | undefined
+    try {
+      cloud = await deps.open(place)
+      if (!cloud) return undefined
+      const listing = await withDeadline(clock, callDeadlines.list, 'a listing of the cluster', (signal) =>
+        cloud!.list(signal),
+      )
+      const account = listing.account ?? (await cloud.find([])).account
+      if (account !== undefined && place.account !== undefined && account !== place.account) {
+        return unseenProblem(
+          place,
+          `the credentials are of account ${account}, its instances are in ${place.account}`,
+        )
+      }
+      if (account !== undefined && place.account === undefined) deps.onAccount(place, account)
+      for (const instance of listing.instances)
+        if (canBill(instance) && !deps.isConfigured(place, instance.pool)) {
+          seen.add(instance.id)
+          note(place, instance, passed)
+        }
+      await act(place, cloud, seen)
+      if (listing.complete) return undefined
+      return unseenProblem(place, listing.problems[0]?.message ?? 'the listing is not complete')
+    } catch (error) {
+      return unseenProblem(place, error instanceof Error ? error.message : String(error))
+    } finally {
+      await cloud?.close().catch(() => {})
+    }
+  }
+
+  function note({ provider, location }: ClusterLocation, instance: Instance, passed: number): void {
+    const before = known.get(instance.id)
+    const ordered = orders.get(instance.id)
+    const waited = (before?.waited ?? 0) + (before ? passed : 0)
+    known.set(instance.id, {
+      ...instance,
+      provider,
+      location,
+      isOwn: deps.isOwnWriter(instance.writerId),
+      waited,
+      ...(ordered ? { ordered } : {}),
+      ...(before?.drainedAt === undefined ? {} : { drainedAt: before.drainedAt }),
+      next: before?.next ?? { kind: 'keep', why: 'unknown' },
+    })
+  }
+
+  async function act(
+    place: ClusterLocation,
+    cloud: ClusterProvider,
+    seen: ReadonlySet<string>,
+  ): Promise<void> {
+    const here = [...known.values()].filter((orphan) => seen.has(orphan.id) && keyOf(orphan) === keyOf(place))
+    const views = await viewsOf(here)
+    const ends: FoundOrphan[] = []
+    for (const orphan of here) {
+      orphan.next = orphanStep(orphan, views.get(orphan.id), deps.rules(), clock.now())
+      if (isStopping || !deps.isFileTrusted()) continue
+      if (orphan.next.kind === 'drain') await drain(orphan)
+      else if (orphan.next.kind === 'terminate') ends.push(orphan)
+    }
+    if (ends.length > 0) await terminate(place, cloud, ends)
+  }
+
+  /** What the master says of each, by its pool. A pool the master does not have shows no agent. */
+  async function viewsOf(orphans: readonly FoundOrphan[]): Promise<Map<string, OrphanView>> {
+    const views = new Map<string, OrphanView>()
+    for (const pool of new Set(orphans.map((orphan) => orphan.pool))) {
+      const demand = await readPool(pool)
+      if (!demand) continue
+      const agents = new Map(demand.agents.map((agent) => [agent.id, agent]))
+      for (const { id } of orphans.filter((orphan) => orphan.pool === pool))
+        views.set(id, { at: demand.at, agent: agents.get(id) })
+    }
+    return views
+  }
+
+  async function readPool(pool: string) {
+    try {
+      return await withDeadline(clock, callDeadlines.master, 'the master', (signal) =>
+        deps.demand.read(pool, signal),
+      )
+    } catch (error) {
+      const isUnknown = error instanceof ProvisionError && error.problems[0]?.code === 'MASTER_POOL_UNKNOWN'
+      return isUnknown ? { at: clock.now(), agents: [] } : undefined
+    }
+  }
+
+  async function drain(orphan: FoundOrphan): Promise<void> {
+    try {
+      const isKnown = await withDeadline(clock, callDeadlines.master, 'a drain', (signal) =>
+        deps.demand.drain(orphan.id, signal),
+      )
+      if (isKnown) orphan.drainedAt = clock.now()
+    } catch (error) {
+      logger.warn('an orphan could not be drained', { instance: orphan.id, error })
+    }
+  }
+
+  async function terminate(
+    place: ClusterLocation,
+    cloud: ClusterProvider,
+    ends: FoundOrphan[],
+  ): Promise<void> {
+    const ids = ends.map(({ id }) => id)
+    logger.warn('terminating instances that no configured pool has', {
+      ids: ids.join(','),
+      provider: place.provider,
+    })
+    const result = await withDeadline(clock, callDeadlines.terminate, 'a termination', (signal) =>
+      cloud.terminate(ids, signal),
+    )
+    for (const pool of new Set(ends.map((orphan) => orphan.pool))) {
+      const gone = ends
+        .filter(({ id, pool: of }) => of === pool && result.terminated.includes(id))
+        .map(({ id }) => id)
+      if (gone.length > 0) deps.onEvent({ at: clock.now(), pool, kind: 'ended', ids: gone })
+    }
+    for (const { id, problem: why } of result.failures)
+      logger.error(why.message, { instance: id, code: why.code, remedy: why.remedy })
+    for (const id of result.terminated) orders.delete(id)
+  }
+
+  /** When something about them is new, and every hour as long as there are any. */
+  function report(now: number): void {
+    const all = [...known.values()]
+    const words = JSON.stringify([
+      all.map(({ id, isOwn }) => [id, isOwn]),
+      problems.map(({ message }) => message),
+    ])
+    if (words === told && now - toldAt < hour) return
+    told = words
+    toldAt = now
+    for (const found of [...goneProblems(all, deps.rules(), now), ...problems])
+      deps.onEvent({ at: now, pool: poolOf(found), kind: 'problem', problem: found })
+  }
+
+  /** The next look: soon while a step is taken, at the end of the next grace period, and every hour anyway. */
+  function wait(): number {
+    const { terminateAfter } = deps.rules()
+    const waits = [problems.length > 0 ? retry : hour]
+    for (const { next, waited, isOwn, drainedAt } of known.values()) {
+      if (next.kind !== 'keep') waits.push(soon)
+      else if (next.why === 'busy' && drainedAt !== undefined) waits.push(6 * soon)
+      else if (next.why === 'grace' && isOwn) waits.push(Math.max(soon, (terminateAfter ?? hour) - waited))
+    }
+    return Math.min(...waits)
+  }
+
+  return {
+    start() {
+      loop = (async () => {
+        while (!isStopping) {
+          await look().catch((error: unknown) => logger.error('the look for orphans failed', { error }))
+          if (!isStopping) await bell.wait(wait())
+        }
+      })()
+    },
+    async stop() {
+      isStopping = true
+      bell.ring()
+      await loop
+    },
+    look: bell.ring,
+    status: () => ({
+      orphans: [...known.values()],
+      problems,
+      ...(lookedAt === undefined ? {} : { at: lookedAt }),
+    }),
+    remove(ids, how) {
+      const here = ids.filter((id) => known.has(id))
+      for (const id of here) orders.set(id, how)
+      if (here.length > 0) bell.ring()
+      return here
+    },
+    mayReturn(pool, id) {
+      const orphan = known.get(id)
+      if (lookedAt === undefined) return 'later'
+      return orphan !== undefined && orphan.pool === pool && orphan.isOwn ? 'yes' : 'no'
+    },
+  }
+}
+
+/** It runs, may run, or keeps a disk. */
+function canBill(instance: Instance): boolean {
+  return isLive(instance) || instance.state === 'stopped'
+}
+
+/** The same for the same location, whatever the order of its keys. */
+export function keyOf({ provider, location }: Pick<ClusterLocation, 'provider' | 'location'>): string {
+  return JSON.stringify([provider, Object.entries(location).sort()])
+}
+
+function poolOf({ details }: Problem): string {
+  const pool = details?.['pool']
+  return typeof pool === 'string' ? pool : ''
+}

@@ -1,0 +1,71 @@
+// Instances of our cluster that belong to no configured pool: what may be done about one of them, and why nothing is.
+
+import { isDemandFresh, isForced, mayTerminate } from './rules.ts'
+import { type AgentState, fixedPeriods, type Instance } from './snapshot.ts'
+
+/** An orphan with what is remembered of it. */
+export interface Orphan extends Instance {
+  /** A provisioner of this state folder launched it, or a person adopted it. */
+  isOwn: boolean
+  /** Milliseconds of its grace period that have passed since the provisioner was started. */
+  waited: number
+  /** When the master acknowledged our drain. */
+  drainedAt?: number
+  /** A person ordered its termination: no grace period is waited for, and no writer asked. */
+  ordered?: 'when_idle' | 'even_if_busy'
+}
+
+export interface OrphanRules {
+  /** The grace period in milliseconds; undefined: no orphan is ever terminated without an order. */
+  terminateAfter: number | undefined
+  /** Also those of which the master knows nothing: it may be that they work. */
+  terminateUnknown: boolean
+}
+
+/**
+ * - `foreign`: another provisioner launched it
+ * - `never`: the rules terminate none
+ * - `grace`: its grace period is not over
+ * - `unknown`: the master does not show its agent, or there is no fresh view of the master
+ * - `busy`: its agent has work, or is not yet shown as drained
+ */
+export type OrphanStep =
+  | { kind: 'drain' | 'terminate' }
+  | { kind: 'keep'; why: 'foreign' | 'never' | 'grace' | 'unknown' | 'busy' }
+
+/** What the master says of the pool that an orphan's tag names, when it could be asked. */
+export interface OrphanView {
+  /** When it was true. */
+  at: number
+  agent: AgentState | undefined
+}
+
+/**
+ * The next step about an orphan that can still run or bill. It is terminated only when it is known to be idle after our
+ * drain: what is unknown counts as busy.
+ */
+export function orphanStep(
+  orphan: Orphan,
+  view: OrphanView | undefined,
+  rules: OrphanRules,
+  now: number,
+): OrphanStep {
+  if (isForced(orphan)) return { kind: 'terminate' }
+  if (!orphan.ordered) {
+    if (!orphan.isOwn) return { kind: 'keep', why: 'foreign' }
+    if (rules.terminateAfter === undefined) return { kind: 'keep', why: 'never' }
+    if (orphan.waited < rules.terminateAfter) return { kind: 'keep', why: 'grace' }
+  }
+  // No agent runs on it.
+  if (orphan.state === 'stopped') return { kind: 'terminate' }
+  if (!view || !isDemandFresh(view.at, fixedPeriods, now)) return { kind: 'keep', why: 'unknown' }
+  const { agent } = view
+  if (agent?.busy)
+    return agent.connected && orphan.drainedAt === undefined
+      ? { kind: 'drain' }
+      : { kind: 'keep', why: 'busy' }
+  if (!agent?.connected)
+    return rules.terminateUnknown ? { kind: 'terminate' } : { kind: 'keep', why: 'unknown' }
+  if (orphan.drainedAt === undefined) return { kind: 'drain' }
+  return mayTerminate(orphan, agent, view.at) ? { kind: 'terminate' } : { kind: 'keep', why: 'busy' }
+}

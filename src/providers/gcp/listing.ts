@@ -1,0 +1,235 @@
+// Listings of a pool and of a whole cluster, instances by name, and why they have stopped where it can be known.
+import type { Instance } from '../../planner/index.ts'
+import type { Clock } from '../../platform/index.ts'
+import { problem } from '../../problems/index.ts'
+import type { Listing, Ownership } from '../contract.ts'
+import type { GceApi, GceInstance } from './client.ts'
+import { gceFailure } from './errors.ts'
+import {
+  type Answer,
+  allOperations,
+  asked,
+  clusterFilter,
+  instanceOf,
+  isName,
+  isOfCluster,
+  isOurs,
+  lastPart,
+  namesFilter,
+  ownerFilter,
+  poolOfLabel,
+  silence,
+  silentZonesOf,
+} from './instances.ts'
+
+export interface ListInput {
+  api: GceApi
+  owner: Ownership
+  project: string
+  region: string
+  signal?: AbortSignal | undefined
+}
+
+/** An instance that Google has taken back is deleted, or stopped and then terminated by the planner as any that has stopped. */
+export function listPool({ owner, region, ...input }: ListInput): Promise<Listing> {
+  return listed({
+    ...input,
+    filter: ownerFilter(owner),
+    keeps: (instance) => isOurs(instance, owner),
+    poolOf: () => owner.pool,
+    // Instances of all regions are listed, but the outage of another must not hold this one up.
+    lacking: ({ silent }) => silent.filter((place) => lastPart(place).startsWith(`${region}-`)),
+    doing: `list the instances of pool ${owner.pool}`,
+  })
+}
+
+export interface ClusterInput {
+  api: GceApi
+  clusterId: string
+  project: string
+  signal?: AbortSignal | undefined
+}
+
+/** Every instance with the cluster's label. A zone that does not answer may hold some. */
+export function listCluster({ clusterId, ...input }: ClusterInput): Promise<Listing> {
+  return listed({
+    ...input,
+    filter: clusterFilter(clusterId),
+    keeps: (instance) => isOfCluster(instance, clusterId),
+    poolOf: poolOfLabel,
+    lacking: ({ silent }) => silent,
+    doing: `list the instances of cluster ${clusterId}`,
+  })
+}
+
+/** So many names keep the URL of a question short. */
+export const namesAtOnce = 50
+
+export interface FindInput extends ClusterInput {
+  ids: string[]
+  /** Pool of an instance, where its label alone does not say it. */
+  poolOf?: (instance: GceInstance) => string
+  /** Where an instance was seen last. */
+  zoneOf?: (id: string) => string | undefined
+}
+
+/**
+ * The instances of these names in every zone. A zone that does not answer matters when an instance is missing that may
+ * be in it.
+ */
+export async function findInstances({ ids, poolOf, zoneOf, ...input }: FindInput): Promise<Listing> {
+  const { clusterId } = input
+  const names = ids.filter(isName)
+  // No instance can have the name `0`: without names, one short answer tells that the project answers.
+  const batches: string[][] = names.length ? [] : [[]]
+  for (let from = 0; from < names.length; from += namesAtOnce)
+    batches.push(names.slice(from, from + namesAtOnce))
+  const whole: Listing = { instances: [], complete: true, problems: [] }
+  for (const batch of batches) {
+    const found = await listed({
+      ...input,
+      filter: batch.length ? namesFilter(batch) : `${clusterFilter(clusterId)} AND (name = "0")`,
+      keeps: (instance) => isOfCluster(instance, clusterId),
+      poolOf: poolOf ?? poolOfLabel,
+      lacking: ({ instances, silent }) => {
+        const seen = new Set(instances.map(({ name }) => name))
+        return silentZonesOf(
+          batch.filter((name) => !seen.has(name)),
+          silent,
+          zoneOf,
+        )
+      },
+      doing: `find ${names.length} instances of cluster ${clusterId}`,
+    })
+    whole.instances.push(...found.instances)
+    whole.problems.push(...found.problems)
+    whole.complete &&= found.complete
+    if (found.account !== undefined) whole.account = found.account
+    if (whole.at === undefined && found.at !== undefined) whole.at = found.at
+  }
+  return whole
+}
+
+/** Whether there is any instance with the cluster's label, in whatever state. Rejects when a zone did not answer. */
+export async function hasInstances({ api, clusterId, project, signal }: ClusterInput): Promise<boolean> {
+  const { instances, silent, error } = await asked(api, { project, filter: clusterFilter(clusterId) }, signal)
+  if (instances.some((instance) => isOfCluster(instance, clusterId))) return true
+  if (error) throw error
+  if (silent.length) throw silence(silent)
+  return false
+}
+
+interface Question {
+  api: GceApi
+  project: string
+  filter: string
+  keeps(instance: GceInstance): boolean
+  poolOf(instance: GceInstance): string
+  /** Those of the silent zones without which the listing is not complete. */
+  lacking(answer: Answer): string[]
+  /** Completes "could not …". */
+  doing: string
+  signal?: AbortSignal | undefined
+}
+
+async function listed(question: Question): Promise<Listing> {
+  const { api, project, filter, signal, keeps, poolOf, doing } = question
+  signal?.throwIfAborted()
+  const answer = await asked(api, { project, filter }, signal)
+  const listing: Listing = {
+    instances: answer.instances.filter(keeps).map((instance) => instanceOf(instance, poolOf(instance))),
+    complete: true,
+    problems: [],
+    ...(answer.pages ? { account: project } : {}),
+    ...(answer.at === undefined ? {} : { at: answer.at }),
+  }
+  const lacking = question.lacking(answer)
+  const error = answer.error ?? (lacking.length ? silence(lacking) : undefined)
+  if (error) {
+    listing.complete = false
+    listing.problems.push(gceFailure(error, doing).problem)
+  }
+  for (const { id, launchedAt } of listing.instances)
+    if (Number.isNaN(launchedAt))
+      listing.problems.push(
+        problem('PROVIDER_TIME_UNREADABLE', `the creation time of instance ${id} cannot be read`),
+      )
+  await markPreempted(question, listing)
+  return listing
+}
+
+/**
+ * The operation `compute.instances.preempted` is the only trace that Google took a spot instance back
+ * (https://cloud.google.com/compute/docs/instances/create-use-spot). Asked for while spot instances are stopping or stopped.
+ */
+async function markPreempted({ api, project, signal }: Question, listing: Listing): Promise<void> {
+  const ending = listing.instances.filter(
+    ({ capacityType, state }) => capacityType === 'spot' && (state === 'stopping' || state === 'stopped'),
+  )
+  const filter = '(operationType = "compute.instances.preempted")'
+  const taken = new Map<string, number>()
+  try {
+    for (const zone of new Set(ending.map((instance) => instance.zone)))
+      for (const { targetLink, insertTime = '' } of await allOperations(
+        api,
+        { project, zone, filter },
+        signal,
+      ))
+        taken.set(lastPart(targetLink), Date.parse(insertTime) || 0)
+  } catch (error) {
+    signal?.throwIfAborted()
+    // The listing itself is whole: only the reason is missing.
+    listing.problems.push(gceFailure(error, `list the preempted instances of project ${project}`).problem)
+  }
+  listing.instances = listing.instances.map((instance): Instance => {
+    const interruptedAt = taken.get(instance.id)
+    const stateReason = 'preempted: Compute Engine has taken the VM back'
+    return interruptedAt === undefined ? instance : { ...instance, interruptedAt, stateReason }
+  })
+}
+
+// Remembers the zone of each instance, because Compute Engine asks for it, and when it was first seen.
+
+/** A listing shows new instances within seconds, and within a minute at its worst. */
+const newMs = 300_000
+
+interface Known {
+  zone: string
+  firstSeen: number
+  /** Launched by this provider, rather than found. */
+  launched: boolean
+}
+
+export function zoneCache(clock: Clock) {
+  let known = new Map<string, Known>()
+
+  function remember(instance: Instance, launched: boolean): [id: string, Known] {
+    const { zone, id } = instance
+    return [id, known.get(id) ?? { zone, firstSeen: clock.now(), launched }]
+  }
+
+  const isNew = ({ launched, firstSeen }: Known) => launched && clock.now() - firstSeen < newMs
+
+  return {
+    /** The instances of a listing; a complete one says who is gone, too. Unreadable times become that of the first sight. */
+    seen({ instances, complete }: Pick<Listing, 'instances' | 'complete'>): Instance[] {
+      const kept = [...known].filter(([, one]) => !complete || isNew(one))
+      known = new Map([...kept, ...instances.map((one) => remember(one, false))])
+      return instances.map(dated)
+    },
+    launched(instances: Instance[]): Instance[] {
+      for (const instance of instances) known.set(...remember(instance, true))
+      return instances.map(dated)
+    },
+    zoneOf: (id: string): string | undefined => known.get(id)?.zone,
+    zoneOfNew(id: string): string | undefined {
+      const one = known.get(id)
+      return one && isNew(one) ? one.zone : undefined
+    },
+  }
+
+  function dated(instance: Instance): Instance {
+    if (!Number.isNaN(instance.launchedAt)) return instance
+    return { ...instance, launchedAt: known.get(instance.id)!.firstSeen }
+  }
+}

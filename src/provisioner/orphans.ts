@@ -1,0 +1,170 @@
+// Where instances of the cluster were ever launched, kept in `state_dir`, and the watch over those that no configured pool has.
+
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import * as z from 'zod/mini'
+import type { MasterConfig } from '../config/index.ts'
+import type { DemandSource } from '../demand/index.ts'
+import {
+  type ClusterLocation,
+  createOrphanWatch,
+  type FleetEvent,
+  keyOf,
+  type OrphanStatus,
+  type OrphanWatch,
+} from '../fleet/index.ts'
+import { type Clock, type Logger, writeFileAtomic } from '../platform/index.ts'
+import { ProvisionError, problem } from '../problems/index.ts'
+import type { AnyProvider } from '../providers/index.ts'
+
+const fileName = 'locations.json'
+
+const kept = z.object({
+  locations: z.array(
+    z.object({
+      provider: z.string(),
+      location: z.record(z.string(), z.string()),
+      account: z.optional(z.string()),
+    }),
+  ),
+  /** Writers whose orphans a person has made ours. */
+  adopted: z.array(z.string()),
+})
+
+/** What is remembered of the cluster beside its pools. */
+export interface ClusterMemory {
+  locations(): readonly ClusterLocation[]
+  /** On the disk when it returns: nothing is launched at a location that would not be found again. */
+  addLocation(place: ClusterLocation): void
+  adopted(): ReadonlySet<string>
+  adopt(writers: readonly string[]): void
+}
+
+/** Throws STATE_DIR_UNUSABLE for a file that is not what was written there. */
+export function openClusterMemory(stateDir: string): ClusterMemory {
+  const file = join(stateDir, fileName)
+  let { locations, adopted } = read(file)
+  const write = () => writeFileAtomic(file, `${JSON.stringify({ locations, adopted }, undefined, 2)}\n`)
+  return {
+    locations: () => locations,
+    addLocation(place) {
+      const known = locations.find((one) => keyOf(one) === keyOf(place))
+      if (known && (known.account === place.account || place.account === undefined)) return
+      locations = [...locations.filter((one) => one !== known), { ...known, ...place }]
+      write()
+    },
+    adopted: () => new Set(adopted),
+    adopt(writers) {
+      adopted = [...new Set([...adopted, ...writers])]
+      write()
+    },
+  }
+}
+
+function read(file: string): z.output<typeof kept> {
+  let text: string
+  try {
+    text = readFileSync(file, 'utf8')
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return { locations: [], adopted: [] }
+    throw unusable(file, (error as Error).message)
+  }
+  try {
+    return kept.parse(JSON.parse(text))
+  } catch {
+    throw unusable(file, 'it is not what this program writes there')
+  }
+}
+
+function unusable(file: string, why: string): ProvisionError {
+  return new ProvisionError(
+    problem('STATE_DIR_UNUSABLE', `${file} cannot be used: ${why}`, {
+      remedy: `Restore the file, or remove it: rm ${file} (locations that no pool names any more are forgotten then).`,
+    }),
+  )
+}
+
+export interface OrphansInput {
+  /** In force. */
+  config: () => MasterConfig
+  memory: ClusterMemory
+  clusterId: string
+  /** Every writer that is this provisioner. */
+  ownWriters: ReadonlySet<string>
+  providers: readonly AnyProvider[]
+  /** Where the instances of a running pool are; undefined for a pool that does not run. */
+  locationOf: (pool: string) => ClusterLocation | undefined
+  /** False while the file as it is now was refused. */
+  isFileTrusted: () => boolean
+  demand: DemandSource
+  env: Readonly<Record<string, string | undefined>>
+  clock: Clock
+  logger: Logger
+  onEvent: (event: FleetEvent) => void
+}
+
+export interface Orphans {
+  /** Begins to look; stopped by `stop`. */
+  start(): void
+  stop(): Promise<void>
+  status(): OrphanStatus
+  /** Terminates orphans on a person's order; returns the ids that are orphans. */
+  remove(ids: readonly string[], how: 'when_idle' | 'even_if_busy'): string[]
+  /** Makes all orphans of other writers ours; returns those writers. */
+  adopt(): string[]
+  /** The agent of an orphan of ours may come back to the master, to be seen idle. */
+  mayReturn: OrphanWatch['mayReturn']
+}
+
+export function createOrphans(input: OrphansInput): Orphans {
+  const { memory, providers, clusterId, env, clock, logger, demand, onEvent } = input
+  const definitionOf = (kind: string) => providers.find((definition) => definition.kind === kind)
+  const watch = createOrphanWatch({
+    locations: memory.locations,
+    open: async ({ provider, location }) =>
+      definitionOf(provider)?.openCluster?.(location, {
+        clusterId,
+        stateDir: input.config().state_dir,
+        env,
+        clock,
+        logger,
+      }),
+    onAccount: (place, account) => memory.addLocation({ ...place, account }),
+    isConfigured(place, shown) {
+      const shownAs = definitionOf(place.provider)?.poolShownAs ?? ((name: string) => name)
+      return input.config().resource_pools.some(({ pool_name, provider }) => {
+        if (provider?.type !== place.provider || shownAs(pool_name) !== shown) return false
+        // Where a pool that does not run would look for its instances is not known: they may be here.
+        const here = input.locationOf(pool_name)
+        return here === undefined || keyOf(here) === keyOf(place)
+      })
+    },
+    isOwnWriter: (writer = '') => input.ownWriters.has(writer) || memory.adopted().has(writer),
+    isFileTrusted: input.isFileTrusted,
+    rules() {
+      const { terminate_after, terminate_unknown } = input.config().orphans
+      return {
+        terminateAfter: Number.isFinite(terminate_after) ? terminate_after : undefined,
+        terminateUnknown: terminate_unknown,
+      }
+    },
+    demand,
+    clock,
+    logger,
+    onEvent,
+  })
+  return {
+    start: watch.start,
+    stop: watch.stop,
+    status: watch.status,
+    remove: watch.remove,
+    mayReturn: watch.mayReturn,
+    adopt() {
+      const foreign = watch.status().orphans.filter(({ isOwn }) => !isOwn)
+      const writers = [...new Set(foreign.map(({ writerId = '' }) => writerId))]
+      if (writers.length > 0) memory.adopt(writers)
+      watch.look()
+      return writers
+    },
+  }
+}

@@ -1,0 +1,82 @@
+// The master's state is lost while its agents run commands: none of them is ended, and no instance under them.
+import { existsSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterEach, describe, expect, inject, it } from 'vitest'
+import { systemClock } from '../../../src/platform/clock.ts'
+import { openKeeper } from '../../../src/standalone/master/state.ts'
+import { type Killable, killable } from '../../support/killable.ts'
+import { runCliAside } from '../../support/run-cli.ts'
+import { silentLogger } from '../../support/silent-logger.ts'
+import { Cluster } from '../../support/stand-alone.ts'
+
+let cluster: Cluster
+let daemon: Killable
+let log: string
+afterEach(async () => {
+  await daemon.kill()
+  await cluster.dispose()
+})
+
+function start(): void {
+  log = ''
+  const child = daemon.start(['--no-warnings', inject('cli'), '-c', 'master.yaml'])
+  child.stderr!.on('data', (part) => (log += part))
+}
+
+async function run(...args: string[]): Promise<string> {
+  const { stdout, stderr, status } = await runCliAside(args, { cwd: cluster.dir })
+  if (status !== 0) throw new Error(stderr)
+  return stdout
+}
+
+const losses: [string, (file: string) => Promise<void> | void][] = [
+  ['missing', (file) => rmSync(file)],
+  ['empty', (file) => truncateSync(file)],
+  ['damaged', (file) => writeFileSync(file, 'not a journal at all\n')],
+  [
+    "another cluster's",
+    async (file) => {
+      rmSync(file)
+      const other = { file, clusterId: 'another-cluster', clock: systemClock, logger: silentLogger }
+      const keeper = await openKeeper(other)
+      await keeper.close()
+    },
+  ],
+]
+
+describe.each(losses)('a master.journal that is %s', (_, lose) => {
+  it('ends neither a command that runs nor its instance, which counts as busy until the command has ended', async () => {
+    cluster = new Cluster()
+    await cluster.certificate()
+    await cluster.config('max_instances: 1', 'max_idle_agent_period: 1s')
+    daemon = killable({
+      cwd: cluster.dir,
+      env: { PATH: process.env['PATH'] },
+      stdio: ['ignore', 'ignore', 'pipe'],
+    })
+    const [goOn, done] = ['go-on', 'done'].map((name) => join(cluster.dir, name))
+    start()
+    await expect.poll(() => log, { timeout: 20_000 }).toContain('the master listens')
+    const script = `until [ -e ${goOn} ]; do sleep 0.1; done; touch ${done}`
+    await run('submit', '--slots', '1', '--', 'bash', '-c', script)
+    await expect.poll(() => log, { timeout: 30_000 }).toMatch(/work changed.*"state":"running"/)
+    const [instance] = log.match(/local-[0-9a-f]{8}-\d/)!
+    const pid = cluster.processOf(instance)
+    await expect.poll(() => run('work'), { timeout: 20_000 }).toContain('running')
+
+    await daemon.kill()
+    await lose(join(cluster.dir, '.provision/master.journal'))
+    start()
+    await expect.poll(() => log, { timeout: 30_000 }).toMatch(/containers of unknown jobs/)
+    await expect
+      .poll(() => run('agents', '--format', 'json').then(JSON.parse), { timeout: 10_000 })
+      .toMatchObject({ agents: [{ id: instance, state: 'joined', busy: true, unknownContainers: 1 }] })
+    // Long enough for an idle one to be drained and terminated.
+    await new Promise((resolve) => setTimeout(resolve, 4_000))
+    expect(log).not.toMatch(/decided to (?:drain|terminate)/)
+    expect(process.kill(pid, 0)).toBe(true)
+    writeFileSync(goOn!, '')
+    await expect.poll(() => existsSync(done!), { timeout: 10_000 }).toBe(true)
+    await expect.poll(() => log, { timeout: 20_000 }).toMatch(/decided to terminate.*LONG_IDLE/)
+  }, 120_000)
+})

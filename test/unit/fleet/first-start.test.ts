@@ -1,0 +1,67 @@
+// The first start of all: nothing can be out there, so nobody waits a minute for listings to show it.
+import { describe, expect, it } from 'vitest'
+import { simulatedProvider } from '../../../src/simulator/provider.ts'
+import { codesOf, owner, type PoolBench, startBench } from '../../support/pool-bench.ts'
+
+type Changes = Parameters<PoolBench['restart']>[0]
+
+/** Seconds from the start until work gets its first launch. */
+async function secondsToLaunch(bench: PoolBench, changes: Changes): Promise<number> {
+  bench.life.kill()
+  bench.disk.erase()
+  bench.restart(changes)
+  bench.wants(4)
+  const before = bench.calls.launches.length
+  for (let seconds = 0; seconds < 120; seconds++) {
+    if (bench.calls.launches.length > before) return seconds
+    await bench.pass(1)
+  }
+  return Number.POSITIVE_INFINITY
+}
+
+describe('without a journal', () => {
+  it('a first start with nothing of the cluster in the cloud waits ten seconds, and says until when', async () => {
+    const bench = await startBench()
+    bench.life.kill()
+    bench.disk.erase()
+    bench.restart({ isFirstStart: true })
+    bench.wants(4)
+    await bench.pass(3)
+    const [hold] = bench.fleet.status().holds
+    expect(hold!.code).toBe('JOURNAL_MISSING')
+    expect(hold!.numbers.retryAt! - bench.now()).toBeLessThanOrEqual(10_000)
+    expect(await secondsToLaunch(bench, { isFirstStart: true })).toBeLessThanOrEqual(16)
+  })
+
+  it('any other start waits a minute', async () => {
+    const bench = await startBench()
+    expect(await secondsToLaunch(bench, {})).toBeGreaterThanOrEqual(60)
+  })
+
+  it('an instance of the cluster, even one that ended, is evidence of an earlier life', async () => {
+    const bench = await startBench()
+    bench.faults.lingersFor = () => 3_600_000
+    await secondsToLaunch(bench, {})
+    void bench.fleet.clear(10_000)
+    await bench.pass(10)
+    expect(await secondsToLaunch(bench, { isFirstStart: true })).toBeGreaterThanOrEqual(60)
+  })
+
+  it('so is one of another pool, and a cloud that cannot tell', async () => {
+    const bench = await startBench()
+    const provider = simulatedProvider(bench.cloud, owner)
+    for (const hasTraces of [
+      async () => true,
+      async () => Promise.reject(new Error('not allowed')),
+      undefined,
+    ]) {
+      const { hasTraces: _, ...rest } = provider
+      const changed = hasTraces ? { ...rest, hasTraces } : rest
+      bench.life.kill()
+      bench.restart({ provider: changed, isFirstStart: true })
+      await bench.pass(30)
+      expect(codesOf(bench)).toContain('JOURNAL_MISSING')
+      bench.disk.erase()
+    }
+  })
+})

@@ -1,0 +1,142 @@
+// What launch_rate and the breaker count: instances launched in vain, and never those that did their work.
+import { describe, expect, it } from 'vitest'
+import { endVm } from '../../../src/simulator/cloud.ts'
+import { minute } from '../../support/planner.ts'
+import { codesOf, inVain, type PoolBench, problemsOf, startSettled } from '../../support/pool-bench.ts'
+
+/** One instance is launched for work, joins, works and goes when it is idle. */
+async function shortJob(bench: PoolBench): Promise<void> {
+  bench.wants(4)
+  await bench.pass(10)
+  const id = bench.ids().at(-1)!
+  bench.joins(id)
+  Object.assign(bench.master.agents.get(id)!, { busy: true, freeSlots: 0 })
+  bench.wants()
+  await bench.pass(20)
+  Object.assign(bench.master.agents.get(id)!, { busy: false, freeSlots: 4 })
+  await bench.pass(45)
+  bench.master.agents.delete(id)
+}
+
+describe('launch_rate', () => {
+  it('never stands in the way of instances that did their work, however short it was', async () => {
+    const bench = await startSettled({ maxInstances: 1, maxIdle: 10_000, launchRate: 1 })
+    for (let n = 0; n < 25; n++) await shortJob(bench)
+    expect(bench.ids()).toHaveLength(25)
+    expect(problemsOf(bench)).toEqual([])
+    expect(bench.fleet.status().snapshot!.budget).toEqual({ spent: 0, at: 0 })
+  })
+
+  it('counts those that did not last, and says when the next may be launched', async () => {
+    const bench = await startSettled({ maxInstances: 1, launchRate: 2 })
+    await inVain(bench, 10)
+    expect(problemsOf(bench)).toEqual(Array.from({ length: 10 }, () => 'DID_NOT_LAST'))
+    bench.wants(4)
+    await bench.pass(60)
+    expect(bench.ids()).toHaveLength(10)
+    const [hold] = bench.fleet.status().holds
+    expect(hold!.code).toBe('LAUNCH_RATE_SPENT')
+    const { retryAt } = hold!.numbers
+    expect(retryAt! - bench.now()).toBeLessThan(30 * minute)
+    await bench.pass((retryAt! - bench.now()) / 1000 + 20)
+    expect(bench.ids()).toHaveLength(11)
+  })
+
+  it('does not count what a person or the cloud took away', async () => {
+    const bench = await startSettled({ maxInstances: 1, launchRate: 1 })
+    for (let n = 0; n < 12; n++) {
+      bench.wants(4)
+      await bench.pass(12)
+      const id = bench.ids().at(-1)!
+      bench.joins(id)
+      await bench.pass(6)
+      const vm = bench.cloud.vms.get(id)!
+      if (n % 2) await bench.fleet.remove([id], 'even_if_busy')
+      else {
+        vm.instance.interruptedAt = bench.now()
+        await bench.pass(10)
+        endVm(bench.cloud, vm, 'taken back')
+      }
+      bench.master.agents.delete(id)
+      bench.wants()
+      await bench.pass(20)
+    }
+    expect(bench.fleet.status().snapshot!.budget.spent).toBe(0)
+  })
+})
+
+describe('agents that join without their slots', () => {
+  it('are reported and counted, also when they are removed as idle first', async () => {
+    const bench = await startSettled({ maxInstances: 1, maxIdle: 5_000, launchRate: 100 })
+    for (let n = 0; n < 12; n++) {
+      bench.wants(4)
+      await bench.pass(8)
+      const id = bench.ids().at(-1)!
+      if (!bench.master.agents.has(id)) bench.joins(id)
+      for (const agent of bench.master.agents.values()) Object.assign(agent, { slots: 0, freeSlots: 0 })
+      await bench.pass(12)
+      for (const vm of bench.cloud.vms.values())
+        if (vm.endedAt !== undefined) bench.master.agents.delete(vm.instance.id)
+    }
+    expect(problemsOf(bench).filter((code) => code === 'SHORT_OF_SLOTS').length).toBeGreaterThanOrEqual(3)
+    expect(problemsOf(bench)).toContain('BREAKER_OPEN')
+    expect(codesOf(bench)).toContain('BREAKER_OPEN')
+    // A probe may be among them.
+    expect(bench.ids().length).toBeLessThanOrEqual(4)
+  })
+})
+
+describe('what was learned', () => {
+  async function threeFailed() {
+    const bench = await startSettled({ maxInstances: 3, bootTimeout: 20_000 })
+    bench.wants(4, 4, 4)
+    await bench.pass(40)
+    expect(problemsOf(bench).filter((code) => code === 'BREAKER_OPEN')).toHaveLength(1)
+    return bench
+  }
+
+  it('is on the disk when it is learned: in a crash loop the breaker goes on, and its probe comes', async () => {
+    const bench = await threeFailed()
+    const told = problemsOf(bench).length
+    const made = bench.ids().length
+    for (let n = 0; n < 10 && bench.ids().length === made; n++) {
+      bench.life.kill()
+      bench.restart()
+      await bench.pass(20)
+    }
+    expect(bench.ids().length).toBe(made + 1)
+    expect(problemsOf(bench)).toHaveLength(told)
+  })
+
+  it('of an agent that joined closes the breaker for the next life, too', async () => {
+    const bench = await threeFailed()
+    const made = bench.ids().length
+    for (let n = 0; n < 20 && bench.ids().length === made; n++) await bench.pass(5)
+    const id = bench.ids().at(-1)!
+    bench.joins(id)
+    await bench.pass(2)
+    bench.life.kill()
+    bench.restart()
+    await bench.pass(20)
+    expect(bench.fleet.status().breaker).toEqual({ state: 'closed' })
+    expect(bench.fleet.status().instances.find((track) => track.id === id)?.joinedAt).toBeDefined()
+  })
+})
+
+describe('instances that ended before we ever saw them', () => {
+  it('say nothing about those that are launched now', async () => {
+    const bench = await startSettled({ maxInstances: 5, maxIdle: 10_000 })
+    bench.faults.lingersFor = () => 60 * minute
+    for (let n = 0; n < 3; n++) await shortJob(bench)
+    const told = problemsOf(bench).length
+    bench.life.kill()
+    bench.disk.erase()
+    bench.restart()
+    await bench.pass(120)
+    bench.wants(4)
+    await bench.pass(20)
+    expect(problemsOf(bench)).toHaveLength(told)
+    expect(bench.fleet.status().breaker).toEqual({ state: 'closed' })
+    expect(bench.ids()).toHaveLength(4)
+  })
+})

@@ -1,0 +1,218 @@
+// Instances of pools that left the configuration or were moved: reported, and terminated only when that is surely right.
+import { describe, expect, it, onTestFinished } from 'vitest'
+import type { DemandSource } from '../../../src/demand/source.ts'
+import { createOrphanWatch, type OrphanDeps } from '../../../src/fleet/orphans.ts'
+import type { FleetEvent } from '../../../src/fleet/run.ts'
+import type { AgentState } from '../../../src/planner/snapshot.ts'
+import { ProvisionError, problem } from '../../../src/problems/index.ts'
+import { createCloud, noFaults, performLaunch } from '../../../src/simulator/cloud.ts'
+import { simulatedCluster } from '../../../src/simulator/provider.ts'
+import { createVirtualClock } from '../../../src/simulator/virtual-clock.ts'
+import { userDataOf } from '../../../src/testing/order.ts'
+import { hour, minute, now, second } from '../../support/planner.ts'
+import { silentLogger } from '../../support/silent-logger.ts'
+
+const place = { provider: 'simulated', location: { region: 'here' } }
+
+/** Two instances of pool `old` that we launched, one of a stranger's pool, one of the configured pool. */
+function startWatch(changes: Partial<OrphanDeps> = {}) {
+  const clock = createVirtualClock(now)
+  const faults = { ...noFaults, lingersFor: () => hour }
+  const cloud = createCloud({ clock, faults, catalogue: { m4: 4 } })
+  const launch = (pool: string, writerId: string, count: number) =>
+    performLaunch(cloud, {
+      owner: { clusterId: 'cluster', pool, writerId },
+      userData: userDataOf('first'),
+      intent: {
+        id: `${pool} ${writerId}`,
+        count,
+        offerings: [{ instanceType: 'm4', zone: 'a', capacityType: 'on_demand', slots: 4 }],
+      },
+    }).instances.map(({ id }) => id)
+  const own = launch('old', 'us', 2)
+  const [foreign] = launch('elsewhere', 'them', 1)
+  launch('current', 'us', 1)
+
+  const agents = new Map<string, AgentState>()
+  const state = { isTrusted: true, isMasterUp: true, hasPool: true, drains: [] as string[] }
+  const demand: DemandSource = {
+    kind: 'push',
+    async read(pool) {
+      if (!state.isMasterUp) throw new Error('down')
+      if (!state.hasPool) throw new ProvisionError(problem('MASTER_POOL_UNKNOWN', `no pool ${pool}`))
+      return { pool, at: clock.now(), pending: [], agents: [...agents.values()] }
+    },
+    onChange: () => () => {},
+    async drain(id) {
+      state.drains.push(id)
+      const agent = agents.get(id)
+      if (agent) Object.assign(agent, { draining: true, enabled: false })
+      await clock.sleep(1)
+      return agent !== undefined
+    },
+    undrain: async () => true,
+    close: async () => {},
+  }
+  const events: FleetEvent[] = []
+  const accounts: string[] = []
+  const watch = createOrphanWatch({
+    locations: () => [place],
+    open: async () => simulatedCluster(cloud, 'cluster'),
+    onAccount: (_, account) => accounts.push(account),
+    isConfigured: (_, pool) => pool === 'current',
+    isOwnWriter: (writer) => writer === 'us',
+    isFileTrusted: () => state.isTrusted,
+    rules: () => ({ terminateAfter: hour, terminateUnknown: false }),
+    demand,
+    clock,
+    logger: silentLogger,
+    onEvent: (event) => events.push(event),
+    ...changes,
+  })
+  watch.start()
+  onTestFinished(() => void watch.stop())
+  return {
+    ...{ watch, clock, cloud, agents, state, own, foreign: foreign!, accounts },
+    joins(id: string, busy = false) {
+      const freeSlots = busy ? 0 : 4
+      agents.set(id, { id, slots: 4, freeSlots, busy, connected: true, enabled: true, draining: false })
+    },
+    async pass(ms: number) {
+      let over = false
+      clock.after(ms, () => {
+        over = true
+      })
+      await clock.run(() => over)
+    },
+    live: () => [...cloud.vms.values()].filter((vm) => vm.endedAt === undefined).map((vm) => vm.instance.id),
+    said: () => events.flatMap((event) => (event.kind === 'problem' ? [event.problem] : [])),
+    nextOf: (id: string) => watch.status().orphans.find((orphan) => orphan.id === id)?.next,
+  }
+}
+
+describe('instances that no configured pool has', () => {
+  it('are reported at the start with ids, age, writer and the command, and every hour again', async () => {
+    const bench = startWatch()
+    await bench.pass(second)
+    const [gone, other, ...rest] = bench.said()
+    expect(rest).toEqual([])
+    expect([gone!.code, other!.code]).toEqual(['POOL_GONE', 'POOL_GONE'])
+    for (const id of bench.own) expect(gone!.message).toContain(id)
+    expect(gone!.message).toMatch(
+      /2 instances of pool old \(simulated, region here\).*launched by this provisioner/,
+    )
+    expect(gone!.remedy).toContain(`provision terminate ${bench.own[0]}`)
+    expect(other!.message).toContain('writer them')
+    expect(other!.remedy).toContain('provision adopt --orphans')
+    await bench.pass(3 * hour)
+    expect(bench.said().length).toBeGreaterThanOrEqual(6)
+  })
+
+  it('of our own are drained after the grace period and terminated once idle; busy ones when they are done', async () => {
+    const bench = startWatch()
+    const [idle, busy] = bench.own as [string, string]
+    bench.joins(idle)
+    bench.joins(busy, true)
+    await bench.pass(hour - minute)
+    expect(bench.state.drains).toEqual([])
+    await bench.pass(5 * minute)
+    expect(bench.live()).not.toContain(idle)
+    expect(bench.live()).toContain(busy)
+    expect(bench.state.drains.sort()).toEqual([idle, busy].sort())
+    await bench.pass(2 * hour)
+    expect(bench.live()).toContain(busy)
+    Object.assign(bench.agents.get(busy)!, { busy: false, freeSlots: 4 })
+    await bench.pass(5 * minute)
+    expect(bench.live()).not.toContain(busy)
+    expect(bench.live()).toContain(bench.foreign)
+  })
+
+  it('are kept for ever where the master does not know them, or is down, and told so', async () => {
+    const bench = startWatch()
+    bench.state.hasPool = false
+    await bench.pass(3 * hour)
+    bench.state.isMasterUp = false
+    await bench.pass(3 * hour)
+    expect(bench.live()).toEqual(expect.arrayContaining(bench.own))
+    expect(bench.nextOf(bench.own[0]!)).toEqual({ kind: 'keep', why: 'unknown' })
+    expect(bench.said().at(-1)!.message).not.toBe('')
+    expect(bench.said().some(({ message }) => message.includes('of 2 the master knows nothing'))).toBe(true)
+  })
+
+  it('that the master does not know are terminated where the rules say so', async () => {
+    const bench = startWatch({ rules: () => ({ terminateAfter: 10 * minute, terminateUnknown: true }) })
+    await bench.pass(9 * minute)
+    expect(bench.live()).toEqual(expect.arrayContaining(bench.own))
+    await bench.pass(5 * minute)
+    for (const id of bench.own) expect(bench.live()).not.toContain(id)
+    expect(bench.live()).toContain(bench.foreign)
+    expect(bench.watch.status().orphans.map(({ id }) => id)).toEqual([bench.foreign])
+  })
+
+  it('wait with their grace period while the configuration file is refused', async () => {
+    const bench = startWatch()
+    for (const id of bench.own) bench.joins(id)
+    bench.state.isTrusted = false
+    await bench.pass(5 * hour)
+    expect(bench.state.drains).toEqual([])
+    bench.state.isTrusted = true
+    await bench.pass(3 * hour)
+    for (const id of bench.own) expect(bench.live()).not.toContain(id)
+  })
+
+  it('go at once on an order by force, whoever launched them', async () => {
+    const bench = startWatch()
+    await bench.pass(second)
+    expect(bench.watch.remove([bench.foreign, 'i-nobody'], 'even_if_busy')).toEqual([bench.foreign])
+    await bench.pass(minute)
+    expect(bench.live()).not.toContain(bench.foreign)
+    expect(bench.live()).toEqual(expect.arrayContaining(bench.own))
+  })
+
+  it('may come back to the master only when they are our own', async () => {
+    const bench = startWatch()
+    expect(bench.watch.mayReturn('old', bench.own[0]!)).toBe('later')
+    await bench.pass(second)
+    expect(bench.watch.mayReturn('old', bench.own[0]!)).toBe('yes')
+    expect(bench.watch.mayReturn('current', bench.own[0]!)).toBe('no')
+    expect(bench.watch.mayReturn('elsewhere', bench.foreign)).toBe('no')
+  })
+})
+
+describe('a location that cannot be listed', () => {
+  it('is reported, and what was seen there before is not forgotten', async () => {
+    let isDown = false
+    const bench = startWatch()
+    const open = async () => {
+      if (isDown) throw new Error('no credentials')
+      return simulatedCluster(bench.cloud, 'cluster')
+    }
+    const other = startWatch({ open })
+    await other.pass(second)
+    isDown = true
+    await other.pass(2 * hour)
+    const last = other.said().filter(({ code }) => code === 'ORPHANS_UNSEEN')
+    expect(last[0]!.message).toBe(
+      'instances of this cluster in simulated, region here could not be listed: no credentials',
+    )
+    expect(other.watch.status().orphans).toHaveLength(3)
+  })
+
+  it('is one whose credentials are of another account', async () => {
+    const known = { ...place, account: 'ours' }
+    const bench = startWatch({
+      locations: () => [known],
+      rules: () => ({ terminateAfter: 0, terminateUnknown: true }),
+    })
+    await bench.pass(hour)
+    expect(bench.watch.status().orphans).toEqual([])
+    expect(bench.said().map(({ code }) => code)).toContain('ORPHANS_UNSEEN')
+    expect(bench.live()).toHaveLength(4)
+  })
+
+  it('learns its account the first time', async () => {
+    const bench = startWatch()
+    await bench.pass(second)
+    expect(bench.accounts).toEqual(['simulated'])
+  })
+})
