@@ -35,7 +35,7 @@ export async function startBenchPool(
   instances: Instance[] = [],
 ): Promise<BenchPool> {
   const folder = mkdtempSync(join(tmpdir(), 'bench-'))
-  const { journal } = await openJournal(join(folder, 'journal'), 'fleet 1', Date.now())
+  const { journal } = await openJournal({ file: join(folder, 'journal'), kind: 'fleet 1', now: Date.now() })
   const listeners = new Set<(pool: string) => void>()
   const pool: BenchPool = {
     fleet: undefined as unknown as PoolFleet,
@@ -79,6 +79,7 @@ export async function startBenchPool(
     {
       pool: owner.pool,
       owner,
+      ownWriters: new Set([owner.writerId]),
       provider,
       demand: source,
       clock: systemClock,

@@ -156,13 +156,24 @@ export const plantedFaults: PlantedFault[] = [
     ],
   },
   {
+    name: 'repeat a launch under a new name',
+    does: 'asks again after a restart with the tag of the present start',
+    edits: [
+      {
+        file: 'fleet/launch.ts',
+        find: 'owner: { ...deps.owner, writerId },',
+        replace: 'owner: { ...deps.owner, writerId: writerId && deps.owner.writerId },',
+      },
+    ],
+  },
+  {
     name: 'touch what is not ours',
     does: "takes another writer's VMs for its own",
     edits: [
       {
         file: 'fleet/observe.ts',
-        find: 'return writerId === us || memory.adopted.has(writerId ?? unknownWriter)',
-        replace: 'return writerId === us || memory.adopted.has(writerId ?? unknownWriter) || us !== writerId',
+        find: 'return own.has(writerId) || memory.adopted.has(writerId)',
+        replace: 'return own.has(writerId) || memory.adopted.has(writerId) || !own.has(writerId)',
       },
     ],
   },

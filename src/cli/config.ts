@@ -11,7 +11,9 @@ export function declareValidate(program: CliCommand): void {
     const { loadConfig } = await import('../config/index.ts')
     const { builtInProviders: providers } = await import('../providers/index.ts')
     const file = configFile.value
+    const { identityWarnings } = await import('../provisioner/index.ts')
     const { config, problems } = loadConfig(file, { env, providers })
+    if (config) problems.push(...identityWarnings(config, providers))
     if (format.value === 'json') {
       const shown = problems.map(({ cause, ...rest }) => rest)
       printJson(terminal, { file, valid: config !== undefined, problems: shown })

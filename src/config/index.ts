@@ -50,7 +50,7 @@ export {
 export { type Block, given, inner, isMapping, note, orList, type Partially, sure } from './read-block.ts'
 export { configSchema } from './reference.ts'
 export { codeFrame, reportProblem, shown } from './report.ts'
-export { demandTypes } from './schema.ts'
+export { clusterIdPattern, demandTypes } from './schema.ts'
 export { type StandardSchema, standardProviderBlock } from './standard-block.ts'
 export * as z from './words.ts'
 export { readYaml, type YamlPath } from './yaml.ts'

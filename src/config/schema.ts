@@ -132,6 +132,9 @@ const resourceManagerKeys = {
   scheduler: foreign,
 }
 
+/** Values that are a tag on EC2 and a label on Compute Engine as they are. */
+export const clusterIdPattern = /^[a-z0-9](?:[a-z0-9_-]{0,61}[a-z0-9])?$/
+
 export const masterFile = z
   .looseObject({
     port: key(
@@ -151,12 +154,12 @@ export const masterFile = z
     ),
     cluster_id: key(
       shaped(
-        /^[a-z0-9](?:[a-z0-9_-]{0,61}[a-z0-9])?$/,
+        clusterIdPattern,
         '1 to 63 lower-case letters, digits, "-" and "_"',
         'It becomes a tag and a label of each VM: use lower case, begin and end with a letter or digit.',
       ),
       'Marks the VMs of this cluster as ours.',
-      "the master's, else a UUID kept in `state_dir`",
+      "the one kept in `state_dir`, else the master's; without a pool in a cloud, else a new UUID, kept in `state_dir`",
     ),
     cluster_name: keyOr(text, '', 'Name of the cluster, for people.'),
     state_dir: keyOr(

@@ -40,6 +40,7 @@ export function openLaunch(run: PoolRun, decision: LaunchDecision, material: Rea
     offerings,
     sha256,
     version,
+    writerId: deps.owner.writerId,
     seen: new Set(),
     sending: true,
     lastSentAt: now,
@@ -68,10 +69,10 @@ export function openLaunch(run: PoolRun, decision: LaunchDecision, material: Rea
 /** Sends an intent that was written down, for the first time or again. */
 export async function send(run: PoolRun, intent: OpenIntent): Promise<void> {
   const { deps, memory } = run
-  const { id, count, offerings, sha256 } = intent
+  const { id, count, offerings, sha256, writerId = deps.owner.writerId } = intent
   const order = {
     intent: { id, count, offerings },
-    owner: deps.owner,
+    owner: { ...deps.owner, writerId },
     userData: memory.userData.get(sha256)!,
   }
   intent.sending = true
@@ -189,7 +190,7 @@ export function isReplayable(
   now: number,
 ): boolean {
   const isSame = carried?.version === intent.version && carried.sha256 === intent.sha256
-  if (!isSame || now - intent.at >= replayTime) return false
+  if (!isSame || intent.writerId === undefined || now - intent.at >= replayTime) return false
   let [live, inFlight] = [0, 0]
   for (const track of memory.tracks.values()) if (isLive(track)) live++
   for (const open of memory.intents.values()) inFlight += missingOf(open)

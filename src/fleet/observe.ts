@@ -171,7 +171,7 @@ export async function listVms(run: PoolRun): Promise<boolean> {
     const before = [...memory.tracks.keys()]
     const starting = [...memory.tracks.values()].filter(({ state }) => state === 'starting')
     const rules: ListingRules = {
-      writerId: deps.owner.writerId,
+      ownWriters: deps.ownWriters,
       visibility: settings.visibility,
       maxWordAge: settings.policy.maxSnapshotAge,
       slotsOf: (instance) => slotsOf(instance, settings.offerings),
@@ -233,7 +233,7 @@ function slotsOf({ instanceType }: Instance, offerings: readonly Offering[]): nu
 }
 
 export interface ListingRules {
-  writerId: string
+  ownWriters: ReadonlySet<string>
   /** Milliseconds for which a VM may be missing although it exists. */
   visibility: number
   /** Milliseconds for which the master's word counts that an agent is connected. */
@@ -255,7 +255,7 @@ export function observeListing(
   const foreign = new Map<string, string>()
   for (const instance of listing.instances) {
     shown.add(instance.id)
-    if (!isOurs(memory, instance, rules.writerId)) {
+    if (!isOurs(memory, instance, rules.ownWriters)) {
       if (isLive(instance)) foreign.set(instance.id, instance.writerId ?? unknownWriter)
       continue
     }
@@ -280,7 +280,7 @@ export function observeListing(
 function observeFound(memory: PoolMemory, { instances }: Listing, now: number, rules: ListingRules): Track[] {
   const lost: Track[] = []
   for (const instance of instances) {
-    if (!memory.tracks.has(instance.id) || !isOurs(memory, instance, rules.writerId)) continue
+    if (!memory.tracks.has(instance.id) || !isOurs(memory, instance, rules.ownWriters)) continue
     const track = see(memory, instance, now, rules)
     if (!isLive(track) && !track.ending) lost.push(track)
   }
@@ -288,8 +288,12 @@ function observeFound(memory: PoolMemory, { instances }: Listing, now: number, r
 }
 
 /** Ours by tags is what the provider lists; ours to touch is what this writer launched, or a person gave us. */
-function isOurs(memory: PoolMemory, { writerId }: Instance, us: string): boolean {
-  return writerId === us || memory.adopted.has(writerId ?? unknownWriter)
+function isOurs(
+  memory: PoolMemory,
+  { writerId = unknownWriter }: Instance,
+  own: ReadonlySet<string>,
+): boolean {
+  return own.has(writerId) || memory.adopted.has(writerId)
 }
 
 function see(memory: PoolMemory, instance: Instance, now: number, { slotsOf }: ListingRules): Track {

@@ -41,9 +41,12 @@ const intent = z.object({
   offerings: z.array(offering),
   sha256: text,
   version: text,
+  writerId: z.optional(text),
   seen: z.optional(z.array(text)),
 } satisfies ShapeOf<
-  Pick<OpenIntent, 'id' | 'at' | 'count' | 'offerings' | 'sha256' | 'version'> & { seen?: string[] }
+  Pick<OpenIntent, 'id' | 'at' | 'count' | 'offerings' | 'sha256' | 'version' | 'writerId'> & {
+    seen?: string[]
+  }
 >)
 
 const userData = z.object({
@@ -197,8 +200,16 @@ function storedTrack({ busyWith, ending: _, endedAt: __, ...track }: Track, now:
   return busyWith === 'drain' ? { ...track, drainedAt: now } : track
 }
 
-export function storedIntent({ id, at, count, offerings, sha256, version }: OpenIntent): StoredIntent {
-  return { id, at, count, offerings, sha256, version }
+export function storedIntent({
+  id,
+  at,
+  count,
+  offerings,
+  sha256,
+  version,
+  writerId,
+}: OpenIntent): StoredIntent {
+  return { id, at, count, offerings, sha256, version, writerId }
 }
 
 export function storedUserData(userData: UserData): StoredUserData {

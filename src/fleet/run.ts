@@ -144,6 +144,8 @@ export type LaunchMaterial =
 export interface PoolDeps {
   pool: string
   owner: Ownership
+  /** Names of this provisioner in the tags of instances, those of earlier starts too: what carries one of them is ours to touch. */
+  ownWriters: ReadonlySet<string>
   provider: Provider
   demand: DemandSource
   clock: Clock
@@ -241,6 +243,8 @@ export interface OpenIntent {
   /** What it carries: SHA-256 of the script, and the version of the rest of the request. */
   sha256: string
   version: string
+  /** Whom its instances are tagged with: part of the request. Missing in journals of versions that did not write it. */
+  writerId?: string
   /** VMs known to come from it. */
   seen: Set<string>
   /** A call is under way. */

@@ -1,10 +1,10 @@
 // Who may ask what: changes need the token; reads are open on loopback only, elsewhere all but a few need it, too.
 
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
-import { readFileSync, statSync } from 'node:fs'
+import { lstatSync } from 'node:fs'
 import type { IncomingMessage } from 'node:http'
 import { TLSSocket } from 'node:tls'
-import { type Handler, writeFileAtomic } from '../platform/index.ts'
+import { type Handler, readPlainFile, writeFileAtomic } from '../platform/index.ts'
 import { ProvisionError, problem } from '../problems/index.ts'
 import { pathOf, sendJson } from './router.ts'
 
@@ -81,12 +81,15 @@ function isLoopbackHost(host: string | undefined): boolean {
 }
 
 /**
- * The token that lets a client change things is one line in a file only its owner can read. Reads it, or makes one (256 bits) when there is no such file. Throws a ProvisionError when the file is empty,
- * cannot be read or written, or is open to other users.
+ * The token that lets a client change things is one line in a file only its owner can read. Reads it, or makes one (256 bits)
+ * when there is no such file. Throws a ProvisionError when the file is empty or a link, cannot be read or written, or is
+ * open to other users.
  */
 export function loadToken(file: string): string {
   try {
-    const mode = statSync(file).mode & 0o777
+    const text = readPlainFile(file)
+    if (text === undefined) return makeToken(file)
+    const mode = lstatSync(file).mode & 0o777
     if (mode & 0o077)
       throw new ProvisionError(
         problem(
@@ -97,7 +100,7 @@ export function loadToken(file: string): string {
           },
         ),
       )
-    const token = readFileSync(file, 'utf8').trim()
+    const token = text.trim()
     if (token.length >= 16) return token
     throw new ProvisionError(
       problem('TOKEN_FILE_UNUSABLE', `${file} holds no token of at least 16 characters`, {
@@ -105,7 +108,6 @@ export function loadToken(file: string): string {
       }),
     )
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return makeToken(file)
     throw error instanceof ProvisionError ? error : unusable(file, error as Error)
   }
 }

@@ -1,7 +1,7 @@
 // Proof, before launching, that an agent with this trust plan would be able to join.
 import type { LookupFunction } from 'node:net'
 import { rootCertificates } from 'node:tls'
-import type { Clock } from '../platform/index.ts'
+import { type Clock, wallTime } from '../platform/index.ts'
 import { type Problem, problem } from '../problems/index.ts'
 import {
   type DialPhase,
@@ -98,7 +98,7 @@ function resultOf(order: PreflightOrder, dials: Dials, investigation: Investigat
       ...dials,
       code,
       presented,
-      now: order.clock.now(),
+      now: wallTime(order.clock),
     })
     const details = { ...common, reason: outcome.fault?.code }
     const verdict = verdictOf(code, order)

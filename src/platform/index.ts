@@ -2,15 +2,17 @@
 // Every room but problems and planner may import it. It imports problems.
 // Start with ports.ts: the interfaces that tests and the simulation replace.
 export { delayAfter, type Growth, retry } from './backoff.ts'
-export { systemClock } from './clock.ts'
+export { bootMark } from './boot.ts'
+export { systemClock, wallTime } from './clock.ts'
 export { derivedName, derivedUuid } from './derived-id.ts'
 export { formatDuration, parseDuration } from './duration.ts'
 export { contentsFingerprint, fileNameOf, writeFileAtomic } from './files.ts'
+export { type KernelLock, takeKernelLock, withFlock } from './flock.ts'
 export { type Fetch, readAll, reasonOf, timedOut } from './http-client.ts'
 export { ipVersion } from './ip-address.ts'
-export { type OpenedJournal, openJournal } from './journal.ts'
+export { type JournalOwner, journalOwnerOf, type OpenedJournal, openJournal } from './journal.ts'
 export { createBell, limit, withDeadline } from './limit.ts'
-export { type Lock, takeLock, withFlock } from './locks.ts'
+export { type Lock, lockHeld, takeLock } from './locks.ts'
 export {
   createLogger,
   groupedLog,
@@ -23,6 +25,13 @@ export {
 export { askMetadata, type MetadataOptions, neededValue, unavailable } from './metadata-server.ts'
 export { createPrometheusMetrics, type PrometheusMetrics } from './metrics.ts'
 export { nearest } from './nearest.ts'
+export {
+  assertOwnFolder,
+  openPlainFile,
+  readPlainFile,
+  syncFolderOf,
+  trustedUsers,
+} from './own-files.ts'
 export type {
   BootMark,
   Clock,

@@ -1,10 +1,11 @@
 // A journal as a file: one checked line a record, on the disk before it counts, whole or set aside after a crash.
-import { copyFileSync, existsSync, readFileSync, renameSync } from 'node:fs'
+import { constants, copyFileSync, renameSync } from 'node:fs'
 import { type FileHandle, mkdir, open } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { crc32 } from 'node:zlib'
 import { type Problem, ProvisionError, problem } from '../problems/index.ts'
 import { writeFileAtomic } from './files.ts'
+import { readPlainFile, syncFolderOf } from './own-files.ts'
 import type { Journal, JournalRecord } from './ports.ts'
 
 export interface JournalFile extends Journal {
@@ -24,6 +25,25 @@ export interface OpenedJournal {
   problems: Problem[]
 }
 
+/** Whose journal it is: written in its first line, so that another's is never taken for it. */
+export interface JournalOwner {
+  cluster: string
+  /** Of the pool it is about, where it is about one. */
+  pool?: string
+  /** Of the provisioner, the same over all its starts. */
+  writer: string
+}
+
+export interface JournalOptions {
+  file: string
+  /** What is written and in which version, such as `master-state 1`: a file of another kind is renamed away. */
+  kind: string
+  /** Milliseconds since the epoch, for the name of a file that is set aside. */
+  now: number
+  /** A file that names another is refused; one that names nobody, of an earlier version, is taken over. */
+  owner?: JournalOwner
+}
+
 interface Waiting {
   line: string
   resolve: () => void
@@ -31,23 +51,29 @@ interface Waiting {
 }
 
 /**
- * `kind` names what is written and in which version, such as `master-state 1`: a file of another kind is renamed away. A
- * torn or altered line is left out, after the whole file has been copied beside itself. Throws a ProvisionError
- * (JOURNAL_UNUSABLE) when the file cannot be read or written.
+ * A torn or altered line is left out, after the whole file has been copied beside itself. Throws a ProvisionError:
+ * JOURNAL_UNUSABLE when the file cannot be read or written, STATE_FOREIGN when it is another's.
  */
-export async function openJournal(file: string, kind: string, now: number): Promise<OpenedJournal> {
+export async function openJournal(options: JournalOptions): Promise<OpenedJournal> {
+  const { file } = options
   try {
     await mkdir(dirname(file), { recursive: true, mode: 0o700 })
-    const { records, problems, whole } = readRecords(file, kind, now)
-    if (!whole) writeFileAtomic(file, fileOf(kind, records))
-    await syncFolder(file)
-    return { journal: createJournal(file, kind, await open(file, 'a', 0o600)), records, problems }
+    const { records, problems, whole } = readRecords(options)
+    if (!whole) writeFileAtomic(file, fileOf(options, records))
+    syncFolderOf(file)
+    return { journal: createJournal(options, await openToAppend(file)), records, problems }
   } catch (cause) {
+    if (cause instanceof ProvisionError) throw cause
     throw new ProvisionError(problem('JOURNAL_UNUSABLE', `${file}: ${(cause as Error).message}`, { cause }))
   }
 }
 
-function createJournal(file: string, kind: string, opened: FileHandle): JournalFile {
+function openToAppend(file: string): Promise<FileHandle> {
+  return open(file, constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | constants.O_NOFOLLOW, 0o600)
+}
+
+function createJournal(options: JournalOptions, opened: FileHandle): JournalFile {
+  const { file, kind } = options
   let handle = opened
   let waiting: Waiting[] = []
   let working: Promise<void> = Promise.resolve()
@@ -87,13 +113,13 @@ function createJournal(file: string, kind: string, opened: FileHandle): JournalF
       }),
     read: async () => {
       await working
-      return parse(readFileSync(file, 'utf8'), kind).records
+      return parse(readPlainFile(file) ?? '', kind).records
     },
     rewrite: (records) =>
       then(async () => {
-        writeFileAtomic(file, fileOf(kind, records))
-        await syncFolder(file)
-        const next = await open(file, 'a', 0o600)
+        writeFileAtomic(file, fileOf(options, records))
+        syncFolderOf(file)
+        const next = await openToAppend(file)
         await handle.close().catch(() => {})
         handle = next
         broken = undefined
@@ -114,10 +140,11 @@ interface Found extends Pick<OpenedJournal, 'records' | 'problems'> {
   whole: boolean
 }
 
-function readRecords(file: string, kind: string, now: number): Found {
-  if (!existsSync(file)) return { records: [], problems: [], whole: false }
-  const text = readFileSync(file, 'utf8')
-  const { records, bad, ours } = parse(text, kind)
+function readRecords({ file, kind, now, owner: us }: JournalOptions): Found {
+  const text = readPlainFile(file)
+  if (text === undefined) return { records: [], problems: [], whole: false }
+  const { records, bad, ours, owner } = parse(text, kind)
+  if (us && owner && !isSameOwner(us, owner)) throw foreign(file, owner, us)
   // A crash can take just the last line end: nothing is lost, but the next record must not stick to this one.
   if (ours && bad === 0) return { records, problems: [], whole: text.endsWith('\n') }
   const aside = `${file}.${ours ? 'damaged' : 'foreign'}-${new Date(now).toISOString().replaceAll(':', '')}`
@@ -130,18 +157,67 @@ function readRecords(file: string, kind: string, now: number): Found {
   return { records, problems: [kept], whole: false }
 }
 
-function parse(text: string, kind: string): { records: JournalRecord[]; bad: number; ours: boolean } {
+interface Parsed {
+  records: JournalRecord[]
+  bad: number
+  /** Of this kind; not yet whose. */
+  ours: boolean
+  owner?: JournalOwner
+}
+
+function parse(text: string, kind: string): Parsed {
   const [header, ...lines] = text.split('\n')
   // A whole file ends with a line end, so the last piece is empty; a torn line is left there otherwise.
   if (lines.at(-1) === '') lines.pop()
-  if (header !== headerOf(kind)) return { records: [], bad: lines.length, ours: false }
+  const owner = ownerIn(header)
+  const known = owner ? headerOf({ kind, owner }) : headerOf({ kind })
+  if (header !== known) return { records: [], bad: lines.length, ours: false }
   const records = lines.map(recordOf)
   const good = records.filter((record) => record !== undefined)
-  return { records: good, bad: records.length - good.length, ours: true }
+  return { records: good, bad: records.length - good.length, ours: true, owner }
 }
 
-function headerOf(kind: string): string {
-  return `provision journal: ${kind}`
+function headerOf({ kind, owner }: Pick<JournalOptions, 'kind' | 'owner'>): string {
+  const begin = `provision journal: ${kind}`
+  if (!owner) return begin
+  const { cluster, pool, writer } = owner
+  const json = JSON.stringify({ cluster, pool, writer })
+  return `${begin} ${checksum(json)} ${json}`
+}
+
+/** undefined where it names nobody, and where it was altered. */
+function ownerIn(header = ''): JournalOwner | undefined {
+  const [, sum, json = ''] = /^provision journal: .*? ([0-9a-f]{8}) (\{.*\})$/.exec(header) ?? []
+  if (sum === undefined || sum !== checksum(json)) return undefined
+  const { cluster, pool, writer }: Record<string, unknown> = JSON.parse(json)
+  if (typeof cluster !== 'string' || typeof writer !== 'string') return undefined
+  return { cluster, writer, ...(typeof pool === 'string' && { pool }) }
+}
+
+/** Whom a journal of any kind names. undefined where it names nobody, is missing or cannot be read. */
+export function journalOwnerOf(file: string): JournalOwner | undefined {
+  try {
+    return ownerIn(readPlainFile(file)?.split('\n', 1)[0])
+  } catch {
+    return undefined
+  }
+}
+
+function isSameOwner(one: JournalOwner, other: JournalOwner): boolean {
+  return one.cluster === other.cluster && one.pool === other.pool && one.writer === other.writer
+}
+
+function foreign(file: string, found: JournalOwner, us: JournalOwner): ProvisionError {
+  return new ProvisionError(
+    problem('STATE_FOREIGN', `${file} is of ${wordsFor(found)}; this is ${wordsFor(us)}`, {
+      remedy: `Give this provisioner back what it had (\`cluster_id\` in the configuration, the file writer-id in state_dir), or move the file away: mv ${file} ${file}.foreign`,
+      details: { file, found, expected: us },
+    }),
+  )
+}
+
+function wordsFor({ cluster, pool, writer }: JournalOwner): string {
+  return `cluster ${cluster}${pool === undefined ? '' : `, pool ${pool}`}, provisioner ${writer}`
 }
 
 function lineOf(record: JournalRecord): string {
@@ -149,8 +225,8 @@ function lineOf(record: JournalRecord): string {
   return `${checksum(json)} ${json}\n`
 }
 
-function fileOf(kind: string, records: JournalRecord[]): string {
-  return `${headerOf(kind)}\n${records.map(lineOf).join('')}`
+function fileOf(options: JournalOptions, records: JournalRecord[]): string {
+  return `${headerOf(options)}\n${records.map(lineOf).join('')}`
 }
 
 function recordOf(line: string): JournalRecord | undefined {
@@ -165,11 +241,4 @@ function recordOf(line: string): JournalRecord | undefined {
 
 function checksum(text: string): string {
   return crc32(text).toString(16).padStart(8, '0')
-}
-
-/** A new name is on the disk only once its folder is. */
-async function syncFolder(file: string): Promise<void> {
-  const folder = await open(dirname(file), 'r')
-  await folder.sync()
-  await folder.close()
 }

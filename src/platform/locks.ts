@@ -1,21 +1,23 @@
-// One process at a time: a file that names its owner, taken over only from an owner that is surely gone.
+// One process at a time: a file that names its owner and is kept fresh by it, beside a lock of the kernel where there is one.
 
-import { type ChildProcess, spawn } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
-import { once } from 'node:events'
 import {
   linkSync,
+  lstatSync,
   mkdirSync,
-  readFileSync,
+  readlinkSync,
   renameSync,
   rmSync,
-  statSync,
   utimesSync,
   writeFileSync,
 } from 'node:fs'
 import { hostname } from 'node:os'
 import { dirname } from 'node:path'
 import { ProvisionError, problem } from '../problems/index.ts'
+import { bootId } from './boot.ts'
+import { writeFileAtomic } from './files.ts'
+import type { KernelLock } from './flock.ts'
+import { readPlainFile } from './own-files.ts'
 import { processStart } from './processes.ts'
 
 export interface Lock {
@@ -29,22 +31,37 @@ export interface Lock {
 interface Owner {
   nonce: string
   pid: number
+  host: string
   /** Tells the process from a later one with the same id. */
   start: string | undefined
-  host: string
+  /** Of the kernel that runs it: what a process id means is known only within one of it, and within one namespace. */
+  boot: string | undefined
+  pidNamespace: string | undefined
+  /** It holds the kernel's lock, too: whoever gets that one knows that it is gone. */
+  kernel: boolean
 }
 
-/** An owner on another host (a container that shares the folder) counts as gone without a sign of life for so long. */
+/** Without a sign of life for so many milliseconds an owner counts as gone, whatever else is known of it. */
 export const staleAfter = 60_000
 
+export interface LockOptions {
+  /** The time of day in milliseconds: the file carries it, for other processes to read. */
+  now: () => number
+  /** The kernel's lock beside the file, where it could be had. The caller holds it, and releases it. */
+  kernel?: KernelLock
+}
+
 /** Takes the lock, or throws a ProvisionError (LOCK_HELD) that names who has it. */
-export function takeLock(file: string, now: () => number): Lock {
+export function takeLock(file: string, { now, kernel }: LockOptions): Lock {
   mkdirSync(dirname(file), { recursive: true, mode: 0o700 })
   const owner: Owner = {
     nonce: randomUUID(),
     pid: process.pid,
     start: processStart(process.pid),
     host: hostname(),
+    boot: bootId(),
+    pidNamespace: pidNamespace(),
+    kernel: kernel !== undefined,
   }
   const mine = `${file}.${owner.nonce}`
   writeFileSync(mine, JSON.stringify(owner), { mode: 0o600, flag: 'wx' })
@@ -52,17 +69,20 @@ export function takeLock(file: string, now: () => number): Lock {
     // A link is made wholly or not at all, and only if the name is free (link(2)).
     if (!linked(mine, file)) {
       const other = ownerOf(file)
-      if (other && !isGone(other, file, now())) throw heldBy(file, other)
+      if (!isFree(other, file, now(), kernel !== undefined)) throw lockHeld(file)
       setAside(file, other, mine)
-      if (!linked(mine, file)) throw heldBy(file, ownerOf(file))
+      if (!linked(mine, file)) throw lockHeld(file)
     }
   } finally {
     rmSync(mine, { force: true })
   }
-  const isHeld = () => ownerOf(file)?.nonce === owner.nonce
+  /** What the file should say and does not, where nobody else can have taken it. */
+  const isSpoilt = () => ownerOf(file) === undefined && kernel?.isInPlace() === true
+  const isHeld = () => ownerOf(file)?.nonce === owner.nonce || isSpoilt()
   return {
     isHeld,
     beat() {
+      if (isSpoilt()) writeFileAtomic(file, JSON.stringify(owner))
       const seconds = now() / 1000
       if (isHeld()) utimesSync(file, seconds, seconds)
     },
@@ -94,68 +114,65 @@ function linked(from: string, to: string): boolean {
   }
 }
 
+/** undefined for a file that is missing, and for one that does not name anybody. */
 function ownerOf(file: string): Owner | undefined {
   try {
-    return JSON.parse(readFileSync(file, 'utf8')) as Owner
+    const { nonce, pid, host, ...rest }: Record<string, unknown> = JSON.parse(readPlainFile(file) ?? '')
+    if (typeof nonce !== 'string' || typeof pid !== 'number' || typeof host !== 'string') return undefined
+    const text = (name: string) => (typeof rest[name] === 'string' ? rest[name] : undefined)
+    const [start, boot, pidNamespace] = [text('start'), text('boot'), text('pidNamespace')]
+    return { nonce, pid, host, start, boot, pidNamespace, kernel: rest['kernel'] === true }
   } catch {
     return undefined
   }
 }
 
-function isGone({ pid, start, host }: Owner, file: string, now: number): boolean {
-  if (host !== hostname()) return now - statSync(file).mtimeMs > staleAfter
+/** @param isOurs the lock of the kernel beside the file is ours */
+function isFree(owner: Owner | undefined, file: string, now: number, isOurs: boolean): boolean {
+  const freshUntil = freshUntilOf(file)
+  if (freshUntil === undefined || now > freshUntil) return true
+  // An owner of another machine, or one that could not take it, may live all the same.
+  if (isOurs && (owner === undefined || (owner.kernel && isOfThisMachine(owner)))) return true
+  return owner !== undefined && isSurelyGone(owner)
+}
+
+/** Milliseconds since the epoch; undefined when there is no file any more. */
+function freshUntilOf(file: string): number | undefined {
+  const stats = lstatSync(file, { throwIfNoEntry: false })
+  return stats && stats.mtimeMs + staleAfter
+}
+
+/** By the kernel that runs now; where that has no id, by name. */
+function isOfThisMachine({ boot, host }: Owner): boolean {
+  const here = bootId()
+  return here === undefined ? boot === undefined && host === hostname() : boot === here
+}
+
+/** Names of hosts and process ids are the same in many containers: only within one kernel and namespace they mean something. */
+function isSurelyGone({ pid, start, boot, pidNamespace: namespace }: Owner): boolean {
+  if (boot === undefined || boot !== bootId()) return false
+  if (namespace === undefined || namespace !== pidNamespace()) return false
   return processStart(pid) === undefined || processStart(pid) !== start
 }
 
-function heldBy(file: string, owner: Owner | undefined): ProvisionError {
-  const who = owner ? `process ${owner.pid} on ${owner.host}` : 'another process'
-  return new ProvisionError(problem('LOCK_HELD', `${who} holds ${file}`, { details: { file, owner } }))
-}
-
-// A lock that programs in other languages keep too: flock(2), which Node has no call for, so that a small shell holds it.
-
-/** Milliseconds. Those who hold such a lock write one small file. */
-const patience = 10_000
-
-/** `flock` is util-linux's or busybox's; Perl is there where it is not, as on macOS. The shell's descriptor keeps the lock. */
-const holder = `
-exec 9>>"$1" || exit 1
-if command -v flock; then flock 9; elif command -v perl; then perl -e 'open(F, ">&=9") && flock(F, 2) or exit 1'; else exit 127; fi >&2 || exit
-echo held
-read -r _
-`
-
-/**
- * Runs `work` while no other program holds a flock(2) on the file, which is made when it is missing. Where this machine
- * has no means to take one, the work is done without. Rejects with ETIMEDOUT when another keeps it for ten seconds.
- */
-export async function withFlock<T>(file: string, work: () => T, patienceMs = patience): Promise<T> {
-  // In a group of its own, for Ctrl-C to leave it alone while something is written, and to be ended with what it started.
-  const shell = spawn('sh', ['-c', holder, 'sh', file], { stdio: ['pipe', 'pipe', 'ignore'], detached: true })
-  const ended = once(shell, 'close').catch(() => {})
+function pidNamespace(): string | undefined {
   try {
-    await held(shell, file, patienceMs)
-    return work()
-  } finally {
-    shell.stdin.destroy()
-    await ended
+    return readlinkSync('/proc/self/ns/pid')
+  } catch {
+    return undefined
   }
 }
 
-/** Resolves once the lock is held, or surely cannot be had on this machine. */
-function held(shell: ChildProcess, file: string, patienceMs: number): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => {
-      if (shell.pid !== undefined) process.kill(-shell.pid, 'SIGKILL')
-      const message = `another program has held ${file} for ${patienceMs / 1000} s`
-      reject(Object.assign(new Error(message), { code: 'ETIMEDOUT' }))
-    }, patienceMs)
-    const settle = () => {
-      clearTimeout(timer)
-      resolve()
-    }
-    shell.stdout?.once('data', settle)
-    shell.once('error', settle)
-    shell.once('close', settle)
-  })
+/** The LOCK_HELD of a file that another process has. */
+export function lockHeld(file: string): ProvisionError {
+  const owner = ownerOf(file)
+  const who = owner ? `process ${owner.pid} on ${owner.host}` : 'another process'
+  const freshUntil = freshUntilOf(file)
+  const until =
+    freshUntil === undefined
+      ? ''
+      : `; its last sign of life was at ${new Date(freshUntil - staleAfter).toISOString()}, and counts for ${staleAfter / 1000} s`
+  return new ProvisionError(
+    problem('LOCK_HELD', `${who} holds ${file}${until}`, { details: { file, owner } }),
+  )
 }

@@ -1,6 +1,7 @@
 // The Logger port on a stream: JSON lines for machines, short lines for people.
 
 import { type Problem, placeOf } from '../problems/index.ts'
+import { wallTime } from './clock.ts'
 import type { Clock, LogFields, Logger } from './ports.ts'
 import { secretName, secretShapes } from './secret-shapes.ts'
 
@@ -25,7 +26,7 @@ export function createLogger({ format, level, clock, write }: LogOptions): Logge
       write(
         render(
           own,
-          new Date(clock.now()).toISOString(),
+          new Date(wallTime(clock)).toISOString(),
           redact(message) as string,
           redact(fields) as LogFields,
         ),

@@ -4,13 +4,15 @@ import type { Duplex } from 'node:stream'
 
 /** Time. Every wait goes through it, so that tests and the simulation can own it. */
 export interface Clock {
-  /** Milliseconds since the epoch. */
+  /** Milliseconds since the epoch when the process began, going on steadily: nobody sets it. For all that is measured. */
   now(): number
+  /** The time of day in milliseconds since the epoch, which people and NTP set; `now` where it is missing. Read it by `wallTime`. */
+  wall?(): number
   /** Resolves after `ms`; rejects with the signal's reason when aborted first. */
   sleep(ms: number, signal?: AbortSignal): Promise<void>
 }
 
-/** A moment by a clock that nobody can set: which boot of the machine, and how many milliseconds after it. */
+/** A moment by a clock that nobody can set: which boot of the machine, and how many milliseconds after it, suspend included. */
 export interface BootMark {
   boot: string
   uptime: number

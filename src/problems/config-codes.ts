@@ -263,6 +263,13 @@ export const configProviderCodes = {
       '`master_url` is https without a port, and the master itself has no certificate: something in front of it ends TLS.',
     remedy: 'Write the port of that proxy into master_url, such as "https://master.example.com:443".',
   },
+  CLUSTER_ID_MISSING: {
+    severity: 'error',
+    exit: 3,
+    meaning:
+      'Pools in a cloud need a cluster_id: without one, a lost state_dir would leave their instances running, and others would be launched beside them.',
+    remedy: 'Set `cluster_id` in the configuration to a name that no other cluster of yours has.',
+  },
   IMAGE_MISSING: {
     severity: 'error',
     exit: 3,

@@ -245,14 +245,44 @@ export const fleetCodes = {
   LOCK_HELD: {
     severity: 'error',
     exit: 1,
-    meaning: 'Another provisioner on this machine works with the same state_dir.',
-    remedy: 'Stop it, or give this one a state_dir and a cluster_id of its own.',
+    meaning:
+      'Another provisioner works with the same state_dir, or did so less than a minute ago on another machine.',
+    remedy:
+      'Stop it, or give this one a state_dir and a cluster_id of its own. Where it is surely gone, wait a minute.',
   },
   STATE_DIR_UNUSABLE: {
     severity: 'error',
     exit: 1,
     meaning: 'The provisioner keeps what it must not forget in state_dir, and cannot make it or write there.',
     remedy: 'Let state_dir name a folder that this user can make and write to, on a disk with room.',
+  },
+  STATE_DIR_UNSAFE: {
+    severity: 'error',
+    exit: 1,
+    meaning:
+      '`state_dir` or a file in it belongs to another user, can be written by others, or is a link or a device: somebody else could have put it there.',
+    remedy: 'Name a folder in state_dir that belongs to the user of the provisioner, with mode 0700.',
+  },
+  STATE_FOREIGN: {
+    severity: 'error',
+    exit: 1,
+    meaning:
+      'A journal in state_dir was written for another cluster, for another pool, or by another provisioner.',
+    remedy: 'Restore the journal of this provisioner, or move the file out of state_dir.',
+  },
+  IDENTITY_UNUSABLE: {
+    severity: 'error',
+    exit: 1,
+    meaning:
+      'A file in state_dir that holds an id of this provisioner is empty, damaged or cannot be read, and is never replaced by a new one without a person.',
+    remedy: 'Restore the file from a backup.',
+  },
+  CLUSTER_ID_LOST: {
+    severity: 'error',
+    exit: 1,
+    meaning:
+      'The folder in `state_dir` has been used before, but its file `cluster-id` is gone: with a new id every instance launched before would be forgotten.',
+    remedy: 'Restore the file `cluster-id` in state_dir, or set `cluster_id` in the configuration.',
   },
 } as const satisfies Record<string, CodeInfo>
 

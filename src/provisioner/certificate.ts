@@ -2,7 +2,7 @@
 // is reported, and the last good one stays.
 import type { MasterConfig } from '../config/index.ts'
 import { loadMaterial, type TlsMaterial } from '../pki/index.ts'
-import { type Clock, contentsFingerprint, type Logger, watchAndReport } from '../platform/index.ts'
+import { type Clock, contentsFingerprint, type Logger, wallTime, watchAndReport } from '../platform/index.ts'
 import { isError, type Problem, ProvisionError } from '../problems/index.ts'
 
 export interface MasterCertificate {
@@ -27,7 +27,7 @@ export interface CertificateOptions {
 /** Reads it. Throws a ProvisionError when it is not usable. */
 export function openCertificate({ config, clock, logger }: CertificateOptions): MasterCertificate {
   const files = filesOf(config)
-  const load = () => loadMasterCertificate(config, { now: clock.now() })
+  const load = () => loadMasterCertificate(config, { now: wallTime(clock) })
   // Before the first load, so that no change falls between that and the watch.
   const since = contentsFingerprint(files)
   const first = load()

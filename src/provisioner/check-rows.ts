@@ -16,9 +16,9 @@ import { codeGroups, codeInfo, isError, type Problem, ProvisionError, problem } 
 import { type AnyProvider, definitionOf, type ProviderContext } from '../providers/index.ts'
 import { loadMasterCertificate } from './certificate.ts'
 import { checkDeterminedDemand } from './demand.ts'
+import { identityProblems, ownerOf, peekIdentity } from './identity.ts'
 import { preflightPool } from './launch-gate.ts'
 import type { PoolPlan } from './prepare.ts'
-import { peekIdentity } from './state.ts'
 
 /** `not_checked` is never as good as `passed`: the note tells why nobody looked. */
 export type CheckResult = 'passed' | 'warning' | 'failed' | 'not_checked'
@@ -54,6 +54,13 @@ export function exitOfRows(rows: CheckRow[]): 0 | 3 | 4 {
   const failed = rows.flatMap(({ result, problem }) => (result === 'failed' && problem ? [problem] : []))
   if (failed.length === 0) return 0
   return failed.some(({ code }) => codeInfo(code).exit === 3) ? 3 : 4
+}
+
+// Rows about who a provisioner of this configuration would be.
+
+export function checkIdentity(config: MasterConfig, providers: readonly AnyProvider[]): CheckRow[] {
+  const { of } = rowsOf('configuration')
+  return identityProblems(config, providers).map((fault) => of('identity', fault))
 }
 
 // Rows about the certificate this configuration serves with, or has agents trust.
@@ -293,7 +300,7 @@ function contextOf(
   const { provider, pool_name } = pool
   return {
     config: provider,
-    owner: { ...peekIdentity(config), pool: pool_name },
+    owner: ownerOf(peekIdentity(config), pool_name),
     master,
     stateDir: join(config.state_dir, provider.type, fileNameOf(pool_name)),
     env,

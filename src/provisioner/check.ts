@@ -1,7 +1,7 @@
 // `provision check`: everything that can be known before a launch. Nothing is written, launched or ended.
 import type { ProvidedPool } from '../agent-setup/index.ts'
 import { loadConfig, type MasterConfig, masterAddressOf } from '../config/index.ts'
-import { type Clock, createLogger, type Logger, systemClock } from '../platform/index.ts'
+import { type Clock, createLogger, type Logger, systemClock, wallTime } from '../platform/index.ts'
 import { ProvisionError, placeOf } from '../problems/index.ts'
 import { type AnyProvider, resolveHost } from '../providers/index.ts'
 import {
@@ -10,6 +10,7 @@ import {
   checkCertificate,
   checkCloud,
   checkDemand,
+  checkIdentity,
   checkMaster,
   rowsOf,
 } from './check-rows.ts'
@@ -42,7 +43,15 @@ export async function checkAll(options: CheckOptions): Promise<CheckRow[]> {
     checkPools(config, pools, options),
   ])
   const found = passed(file, `${pools.length} pool${pools.length === 1 ? '' : 's'} to launch`)
-  return [found, ...faults, ...checkCertificate(config, clock.now()), ...demand, ...rows.flat()]
+  const identity = checkIdentity(config, providers)
+  return [
+    found,
+    ...faults,
+    ...identity,
+    ...checkCertificate(config, wallTime(clock)),
+    ...demand,
+    ...rows.flat(),
+  ]
 }
 
 async function checkPools(
@@ -56,7 +65,7 @@ async function checkPools(
   const { plans } = await planAll(config, {
     pools: names,
     hosts,
-    now: options.clock.now(),
+    now: wallTime(options.clock),
     providers: options.providers,
   })
   const checked = pools.map((pool) => {

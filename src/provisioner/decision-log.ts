@@ -1,8 +1,8 @@
 // What was decided and what became of it, kept in a file that does not grow for ever: `provision logs` reads it.
-import { existsSync, mkdirSync, readFileSync, renameSync, statSync } from 'node:fs'
-import { appendFile } from 'node:fs/promises'
+import { appendFile, closeSync, constants, lstatSync, mkdirSync, renameSync } from 'node:fs'
 import { dirname } from 'node:path'
-import { type JournalRecord, redact } from '../platform/index.ts'
+import { promisify } from 'node:util'
+import { type JournalRecord, openPlainFile, readPlainFile, redact } from '../platform/index.ts'
 
 export interface DecisionLog {
   /** Returns at once. What cannot be written is told to `onFault`, and lost: it is not worth stopping for. */
@@ -26,7 +26,7 @@ export function openDecisionLog({
   onFault,
 }: DecisionLogOptions): DecisionLog {
   mkdirSync(dirname(file), { recursive: true, mode: 0o700 })
-  let size = existsSync(file) ? statSync(file).size : 0
+  let size = lstatSync(file, { throwIfNoEntry: false })?.size ?? 0
   // What a crash has torn off must not take the next record with it.
   let waiting = size > 0 ? '\n' : ''
   let working: Promise<void> | undefined
@@ -43,7 +43,7 @@ export function openDecisionLog({
           size = 0
           renameSync(file, `${file}.1`)
         }
-        await appendFile(file, text, { mode: 0o600 })
+        await append(file, text)
         size += Buffer.byteLength(text)
       } catch (error) {
         onFault(error)
@@ -60,6 +60,16 @@ export function openDecisionLog({
     async close() {
       await working
     },
+  }
+}
+
+/** Never to what a link leads to, or to a FIFO that nobody may read. */
+async function append(file: string, text: string): Promise<void> {
+  const handle = openPlainFile(file, constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT)
+  try {
+    await promisify(appendFile)(handle, text)
+  } finally {
+    closeSync(handle)
   }
 }
 
@@ -91,7 +101,7 @@ export function readDecisionLog(
 /** The last few lines are asked for again and again by a process that has other things to do: no more is looked at. */
 function* newestFirst(files: readonly string[]): Generator<string> {
   for (const name of files) {
-    const text = existsSync(name) ? readFileSync(name, 'utf8') : ''
+    const text = readPlainFile(name) ?? ''
     for (let end = text.length; end > 0; ) {
       const before = text.lastIndexOf('\n', end - 1)
       yield text.slice(before + 1, end)

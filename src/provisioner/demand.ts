@@ -3,7 +3,7 @@
 import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
 import type { ProvidedPool } from '../agent-setup/index.ts'
-import type { DemandConfig, MasterConfig, PoolConfig } from '../config/index.ts'
+import { clusterIdPattern, type DemandConfig, type MasterConfig, type PoolConfig } from '../config/index.ts'
 import {
   builtInDemand,
   type DemandSource,
@@ -21,15 +21,22 @@ import {
   openPushDoor,
 } from '../http/index.ts'
 import { pathFacts, readTextFile, servedPair, type TlsMaterial } from '../pki/index.ts'
-import { type Clock, groupedLog, type Handler, type Logger, tellProblems } from '../platform/index.ts'
+import {
+  type Clock,
+  groupedLog,
+  type Handler,
+  type Logger,
+  tellProblems,
+  wallTime,
+} from '../platform/index.ts'
 import { isError, type Problem, type ProblemCode, ProvisionError, type Where } from '../problems/index.ts'
 import { type AnyProvider, definitionOf } from '../providers/index.ts'
 import { type Agent, createMaster, holdPlaceholder, type Master, openKeeper } from '../standalone/index.ts'
 import type { MasterCertificate } from './certificate.ts'
 import type { JoinedAgent } from './fleet-rows.ts'
+import { type Identity, knownClusterId } from './identity.ts'
 import type { RunningPools } from './pools.ts'
 import { isProvided } from './prepare.ts'
-import { type Identity, knownClusterId } from './state.ts'
 
 export interface DemandContext {
   config: MasterConfig
@@ -91,12 +98,9 @@ async function openBuiltInDemand(context: DemandContext): Promise<OpenedDemand> 
   const clientCa =
     client_ca && readClientCa(client_ca, { file: config.file, path: 'resource_manager.client_ca' })
   const token = loadToken(join(config.state_dir, 'token'))
-  const keeper = await openKeeper({
-    file: join(config.state_dir, 'master.journal'),
-    clusterId: context.identity.clusterId,
-    clock,
-    logger,
-  })
+  const { clusterId, provisionerId: writer } = context.identity
+  const file = join(config.state_dir, 'master.journal')
+  const keeper = await openKeeper({ file, owner: { cluster: clusterId, writer }, clusterId, clock, logger })
   tellProblems(logger, keeper.problems)
   const master = createMaster({
     ...context,
@@ -219,7 +223,7 @@ function holdOpen(
   const offerings = definitionOf(providers, provider).offerings(provider)
   const slots = Math.max(...offerings.map((offering) => offering.slots))
   if (provider.min_instances > 0 || slots === 0) return []
-  const endpoint = () => endpointOf(config, clock.now())
+  const endpoint = () => endpointOf(config, wallTime(clock))
   return [holdPlaceholder({ pool, slots, endpoint, source, version, clock, logger })]
 }
 
@@ -274,7 +278,7 @@ export async function learnClusterId(context: SourceContext): Promise<string | u
   const source = sourceOf(context)
   try {
     const { clusterId } = await source.facts()
-    return /^[a-z0-9](?:[a-z0-9_-]{0,61}[a-z0-9])?$/.test(clusterId) ? clusterId : undefined
+    return clusterIdPattern.test(clusterId) ? clusterId : undefined
   } catch (error) {
     const [found] = error instanceof ProvisionError ? error.problems : []
     if (!found || !passing.includes(found.code)) throw error

@@ -19,6 +19,7 @@ import {
   type Loaded,
   type Logger,
   tellProblems,
+  wallTime,
   watchAndReport,
 } from '../platform/index.ts'
 import { isError, ProvisionError } from '../problems/index.ts'
@@ -130,6 +131,9 @@ function loadPair(
   clock: Clock,
 ): Loaded<TlsMaterial> {
   const where = { cert: { file, path: `${path}.cert` }, key: { file, path: `${path}.key` } }
-  const { material, problems } = loadMaterial({ certFile: cert, keyFile: key }, { now: clock.now(), where })
+  const { material, problems } = loadMaterial(
+    { certFile: cert, keyFile: key },
+    { now: wallTime(clock), where },
+  )
   return { contents: material, problems }
 }

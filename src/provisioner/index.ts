@@ -5,6 +5,7 @@
 export { checkAll, checkSurroundings } from './check.ts'
 export { type CheckResult, type CheckRow, exitOfRows } from './check-rows.ts'
 export { runDaemon } from './daemon.ts'
+export { identityWarnings } from './identity.ts'
 export { leastRights } from './least-rights.ts'
 export {
   type CreateProvisionerOptions,

@@ -2,8 +2,8 @@
 import { type MasterConfig, orList } from '../config/index.ts'
 import { ProvisionError, problem } from '../problems/index.ts'
 import type { AnyProvider } from '../providers/index.ts'
+import { knownClusterId } from './identity.ts'
 import { choosePools } from './prepare.ts'
-import { knownClusterId } from './state.ts'
 
 export interface LeastRights {
   /** In the form of the first cloud that any of the pools is on: a policy on AWS, a role on Google's. */

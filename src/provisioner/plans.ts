@@ -6,8 +6,8 @@ import { keepsTrust, type TlsMaterial } from '../pki/index.ts'
 import { type Clock, type Logger, limit, tellProblems } from '../platform/index.ts'
 import { isError, type Problem, problem } from '../problems/index.ts'
 import { type AnyProvider, type Ownership, resolveHost } from '../providers/index.ts'
+import { type Identity, ownerOf } from './identity.ts'
 import { isProvided, isReady, planPools, type ReadyPlan } from './prepare.ts'
-import type { Identity } from './state.ts'
 
 export interface PoolPlans {
   names: string[]
@@ -60,7 +60,7 @@ export async function openPlans(input: PoolPlansInput): Promise<{ plans?: PoolPl
     plans: {
       names: [...current.keys()],
       get: (pool) => current.get(pool)!,
-      ownerOf: (pool) => ({ ...identity, pool }),
+      ownerOf: (pool) => ownerOf(identity, pool),
       renew: () =>
         oneByOne(async () => {
           const { ready, problems } = await planBy(input.config())

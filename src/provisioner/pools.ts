@@ -15,12 +15,14 @@ import {
 } from '../fleet/index.ts'
 import { fixedPeriods, type Instance } from '../planner/index.ts'
 import {
+  bootMark,
   type Clock,
   fileNameOf,
   type Logger,
   type Metrics,
   openJournal,
   tellProblems,
+  wallTime,
 } from '../platform/index.ts'
 import { type Problem, ProvisionError, problem } from '../problems/index.ts'
 import { type AnyProvider, definitionOf, type Ownership, type Provider } from '../providers/index.ts'
@@ -65,6 +67,10 @@ export interface StartPools {
   /** Every kind of provider there is. */
   providers: readonly AnyProvider[]
   plans: PoolPlans
+  /** See `Identity`. */
+  provisionerId: string
+  /** See `PoolDeps`. */
+  ownWriters: ReadonlySet<string>
   stateDir: string
   demand: DemandSource
   env: Readonly<Record<string, string | undefined>>
@@ -189,6 +195,8 @@ export interface RunPoolOptions {
   /** As it is now: a renewed certificate and a changed configuration change it. */
   plan: () => ReadyPlan
   owner: Ownership
+  provisionerId: string
+  ownWriters: ReadonlySet<string>
   stateDir: string
   env: Readonly<Record<string, string | undefined>>
   providers: readonly AnyProvider[]
@@ -218,7 +226,7 @@ const journalKind = 'fleet 1'
 
 /** Throws a ProvisionError when the provider or the journal cannot be had. */
 export async function runPool(options: RunPoolOptions): Promise<RunningPool> {
-  const { plan, owner, stateDir, clock, logger } = options
+  const { plan, owner, provisionerId, stateDir, clock, logger } = options
   const { pool } = plan()
   const name = fileNameOf(pool.pool_name)
   const meter = { ...options, pool: pool.pool_name }
@@ -228,7 +236,12 @@ export async function runPool(options: RunPoolOptions): Promise<RunningPool> {
   )
   const location = { provider: provider.kind, location: provider.location ?? {} }
   options.onLocation(location)
-  const opened = await openJournal(join(stateDir, 'fleet', `${name}.journal`), journalKind, clock.now())
+  const opened = await openJournal({
+    file: join(stateDir, 'fleet', `${name}.journal`),
+    kind: journalKind,
+    now: wallTime(clock),
+    owner: { cluster: owner.clusterId, pool: owner.pool, writer: provisionerId },
+  })
   tellProblems(logger, opened.problems)
   const gate = launchGate(options)
   const fleet = createPoolFleet(
@@ -242,6 +255,7 @@ export async function runPool(options: RunPoolOptions): Promise<RunningPool> {
       journalDamaged: opened.problems.length > 0,
       isFirstStart: options.isFirstStart,
       locationKey: keyOf(location),
+      bootMark,
       random: Math.random,
       newId: randomUUID,
       material: gate.material,

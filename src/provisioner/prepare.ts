@@ -15,7 +15,7 @@ import { masterUrl, type TlsMaterial, type TrustPlan } from '../pki/index.ts'
 import { isError, type Problem, ProvisionError, problem } from '../problems/index.ts'
 import { type AnyProvider, definitionOf, type LaunchRequest, machineOf } from '../providers/index.ts'
 import { loadMasterCertificate } from './certificate.ts'
-import { type Identity, peekIdentity } from './state.ts'
+import { type Identity, identityWarnings, ownerOf, peekIdentity } from './identity.ts'
 
 export interface PlanAllOptions {
   /** Names of the pools wanted; all without it. */
@@ -44,6 +44,7 @@ export async function planAll(
   const { certificate, problems } = loadMasterCertificate(config, { now: options.now, withKey: false })
   if (problems.some(isError)) return { plans: [], problems }
   const identity = peekIdentity(config)
+  problems.push(...identityWarnings(config, options.providers))
   return { plans: await planPools(chosen, { config, certificate, identity, ...options }), problems }
 }
 
@@ -116,7 +117,7 @@ async function planPool(pool: ProvidedPool, input: PlanInput): Promise<PoolPlan>
     draft &&
     definition.request({
       config: provider,
-      owner: { ...identity, pool: pool_name },
+      owner: ownerOf(identity, pool_name),
       setup: draft,
       intent: { ...exampleIntent, offerings: definition.offerings(provider) },
     })

@@ -4,7 +4,7 @@ import { demandTypes, type MasterConfig } from '../config/index.ts'
 import type { DemandSource } from '../demand/index.ts'
 import type { ClusterLocation, FleetEvent, OrphanStatus } from '../fleet/index.ts'
 import { anyOf, controlHandler, type FleetRow, type ProcessView } from '../http/index.ts'
-import { type Clock, type Logger, tellProblems } from '../platform/index.ts'
+import { type Clock, type Logger, tellProblems, wallTime } from '../platform/index.ts'
 import { ProvisionError } from '../problems/index.ts'
 import type { AnyProvider } from '../providers/index.ts'
 import { openCertificate } from './certificate.ts'
@@ -12,13 +12,14 @@ import { type Configuration, createConfiguration, type Reloaded } from './config
 import { learnClusterId, type OpenedDemand, openDemand } from './demand.ts'
 import { type Doors, openDoors } from './endpoints.ts'
 import { fleetRows, joinedAgents } from './fleet-rows.ts'
+import { ensureIdentity, hasEarlierLife, type Identity } from './identity.ts'
 import { createOrders, type Orders } from './orders.ts'
 import { createOrphans, type Orphans, openClusterMemory } from './orphans.ts'
 import { dialledHosts, giveToNewVms, openPlans, type PoolPlans } from './plans.ts'
 import { createRunningPools, type PoolsStatus, type RunningPools } from './pools.ts'
 import { isProvided } from './prepare.ts'
 import { snapshotFileOf } from './snapshot-file.ts'
-import { ensureIdentity, hasEarlierLife, holdLock } from './state.ts'
+import { holdStateFolder } from './state.ts'
 import { openTelemetry, readDecisions, type Telemetry, tellEvent } from './telemetry.ts'
 
 export interface ProvisionerOptions {
@@ -128,6 +129,7 @@ type Undo = () => void | Promise<void>
 
 /** What is open from the start to the stop. */
 interface Opened {
+  identity: Identity
   configuration: Configuration
   plans: PoolPlans
   telemetry: Telemetry
@@ -154,21 +156,20 @@ async function open(
   { provisioner, orders, running, startedAt, undo }: Opening,
 ): Promise<Opened> {
   const { config, version, clock, logger } = options
-  undo.push(holdLock(config.state_dir, clock, logger, () => options.onLockLost?.()))
+  const { state_dir: stateDir } = config
+  undo.push(await holdStateFolder({ ...options, stateDir, onLost: () => options.onLockLost?.() }))
   const certificate = openCertificate(options)
   const configuration = createConfiguration(config, options)
   const isFirstStart = !hasEarlierLife(config)
-  const { clusterId, writerId } = ensureIdentity(
-    config,
-    options.demand ? undefined : await learnClusterId(options),
-  )
-  const identity = { clusterId, writerId }
+  const learned = options.demand ? undefined : await learnClusterId(options)
+  const identity = ensureIdentity(config, { providers: options.providers, learned })
+  const { clusterId, writerId } = identity
   const { plans, problems } = await openPlans({
     config: configuration.current,
     certificate: certificate.current,
     identity,
     hosts: await dialledHosts(options),
-    now: clock.now,
+    now: () => wallTime(clock),
     localAgent: options.localAgent,
     providers: options.providers,
   })
@@ -214,7 +215,7 @@ async function open(
     config: configuration.current,
     memory,
     clusterId,
-    ownWriters: new Set([writerId]),
+    ownWriters: identity.ownWriters,
     locationOf: running.locationOf,
     isFileTrusted: configuration.isTrusted,
     demand: demand.source,
@@ -233,7 +234,7 @@ async function open(
   certificate.subscribe((renewed) => void giveToNewVms(renewed, { plans, onPlanned, logger }))
   undo.push(certificate.watch())
   const onLocation = memory.addLocation
-  return { configuration, plans, telemetry, demand, doors, orphans, onLocation, isFirstStart }
+  return { identity, configuration, plans, telemetry, demand, doors, orphans, onLocation, isFirstStart }
 }
 
 /** The loops of the pools. Throws the first failure when none can be run. */
@@ -263,10 +264,13 @@ async function run(
   undo.push(end)
   const { state_dir: stateDir } = config
   const { metrics } = telemetry
-  const { onLocation, isFirstStart } = opened
+  const { onLocation, isFirstStart, identity } = opened
+  const { provisionerId, ownWriters } = identity
   await running.start({
     ...options,
     plans,
+    provisionerId,
+    ownWriters,
     stateDir,
     demand: demand.source,
     onEvent,

@@ -13,7 +13,7 @@ import {
   type Observations,
   type ObservedWorld,
 } from './observations.ts'
-import { clusterId, mainName, poolName } from './scenario.ts'
+import { clusterId, mainName, nameOfWriter, poolName } from './scenario.ts'
 
 // Launches: promises 1, 4, 7, 8, 10, 11.
 
@@ -95,7 +95,7 @@ function isKnowable(
   now: number,
 ): boolean {
   const { writerId = '' } = instance
-  return writerId === name || (adopted.has(writerId) && visibleAt + listedWithin < now)
+  return nameOfWriter(writerId) === name || (adopted.has(writerId) && visibleAt + listedWithin < now)
 }
 
 export function checkCreated(world: ObservedWorld, seen: Observations, { instance }: Vm): void {
@@ -166,7 +166,7 @@ export function checkTerminateCall(world: ObservedWorld, seen: Observations, ids
     else {
       const isOurs = vm.clusterId === clusterId && vm.instance.pool === poolName
       const writer = vm.instance.writerId ?? ''
-      if (!isOurs || (writer !== seen.name && !seen.adopted.has(writer)))
+      if (!isOurs || (nameOfWriter(writer) !== seen.name && !seen.adopted.has(writer)))
         invariants.violated(6, `${id} of ${writer} is ended by ${seen.name}`)
       checkBusy(world, seen, id)
     }
@@ -203,8 +203,8 @@ function checkMin(
 }
 
 export function checkDrainCall({ cloud, invariants }: ObservedWorld, seen: Observations, id: string): void {
-  const writer = cloud.vms.get(id)?.instance.writerId
-  if (writer !== seen.name && !seen.adopted.has(writer ?? ''))
+  const { writerId: writer = '' } = cloud.vms.get(id)?.instance ?? {}
+  if (nameOfWriter(writer) !== seen.name && !seen.adopted.has(writer))
     invariants.violated(6, `${id} of ${writer} is drained by ${seen.name}`)
 }
 

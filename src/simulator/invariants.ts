@@ -25,6 +25,7 @@ import {
   type Violation,
 } from './observations.ts'
 import type { Watcher } from './provisioner.ts'
+import { nameOfWriter } from './scenario.ts'
 
 /** What each number promises; 0 is a fault of the program itself. */
 export const promises: Record<number, string> = {
@@ -133,7 +134,7 @@ export function createInvariants(observed: () => ObservedWorld): Invariants {
       of(name).written.clear()
     },
     onWritten: (name, record) => checkWritten(observed(), of(name), record),
-    onCreated: (vm) => checkCreated(observed(), of(vm.instance.writerId!), vm),
+    onCreated: (vm) => checkCreated(observed(), of(nameOfWriter(vm.instance.writerId!)), vm),
     look() {
       checkOrphans(observed(), neglect)
       checkSilence(observed(), progress)

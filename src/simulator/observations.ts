@@ -4,7 +4,7 @@ import type { Demand, Policy } from '../planner/index.ts'
 import type { Cloud, Vm } from './cloud.ts'
 import type { Master } from './master.ts'
 import type { Provisioner } from './provisioner.ts'
-import type { Scenario, WeatherKind } from './scenario.ts'
+import { nameOfWriter, type Scenario, type WeatherKind } from './scenario.ts'
 import type { Timeline, VirtualClock } from './virtual-clock.ts'
 
 /** A world as the checks see it. They change nothing in it but the list of violations. */
@@ -96,7 +96,8 @@ export function createObservations(name: string): Observations {
 
 /** The VM is this provisioner's to touch. */
 export function isOf({ name, adopted }: Observations, { instance }: Vm): boolean {
-  return instance.writerId === name || adopted.has(instance.writerId ?? '')
+  const { writerId = '' } = instance
+  return nameOfWriter(writerId) === name || adopted.has(writerId)
 }
 
 const mustWork: WeatherKind[] = [

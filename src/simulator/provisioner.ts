@@ -14,6 +14,8 @@ import type { Random } from './scenario.ts'
 
 export interface ProvisionerOptions {
   owner: Ownership
+  /** Of this life and those before it. */
+  ownWriters: ReadonlySet<string>
   clock: Clock
   provider: Provider
   demand: DemandSource
@@ -47,6 +49,7 @@ export function startProvisioner(options: ProvisionerOptions): Provisioner {
     {
       pool: owner.pool,
       owner,
+      ownWriters: options.ownWriters,
       provider: life.mortal(watchedProvider(provider, watcher, () => clock.now())),
       demand: mortalDemand(life, watchedDemand(demand, watcher)),
       clock: life.mortal(clock),

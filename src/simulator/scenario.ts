@@ -288,3 +288,13 @@ export const clusterId = 'cluster'
 export const poolName = 'default'
 export const mainName = 'main'
 export const secondName = 'other'
+
+/** What a provisioner calls itself in the tags of instances: with each life, which counts from 1, it has another name. */
+export function writerOf(name: string, life: number): string {
+  return `${name}/${life}`
+}
+
+/** The name of the provisioner behind a writer. */
+export function nameOfWriter(writer: string): string {
+  return writer.slice(0, writer.lastIndexOf('/'))
+}

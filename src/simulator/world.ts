@@ -14,7 +14,7 @@ import {
   type StartProvisioner,
   startProvisioner,
 } from './provisioner.ts'
-import { clusterId, createRandom, poolName, type Random, type Scenario } from './scenario.ts'
+import { clusterId, createRandom, poolName, type Random, type Scenario, writerOf } from './scenario.ts'
 import { createTimeline, createVirtualClock, type Timeline, type VirtualClock } from './virtual-clock.ts'
 import { createWeather, lifeOf, type VmLife, type WeatherStation } from './weather.ts'
 
@@ -40,6 +40,8 @@ export interface World {
   provisioners: Map<string, Provisioner>
   disks: Map<string, Disk>
   lives: number
+  /** By name of the provisioner: what it called itself in each of its lives. */
+  writers: Map<string, string[]>
 }
 
 /** `watcher` hears of all work that begins and ends. */
@@ -99,6 +101,7 @@ export function createWorld(
     provisioners: new Map(),
     disks: new Map(),
     lives: 0,
+    writers: new Map(),
   }
   for (const job of scenario.jobs) clock.at(job.at, () => world.master.submit(job))
   return world
@@ -115,12 +118,15 @@ function onEnded(world: World, vm: Vm): void {
 /** Starts a provisioner by this name, for the first time or again: the disk is what the last one left. */
 export function startInWorld(world: World, name: string): Provisioner {
   const { random, clock, cloud, master, invariants, timeline } = world
-  const owner = { clusterId, pool: poolName, writerId: name }
   const disk = diskOf(world, name)
   const life = ++world.lives
+  const writers = [...(world.writers.get(name) ?? []), writerOf(name, life)]
+  world.writers.set(name, writers)
+  const owner = { clusterId, pool: poolName, writerId: writerOf(name, life) }
   timeline.add(name, 'starts')
   const provisioner = world.start({
     owner,
+    ownWriters: new Set(writers),
     clock,
     disk,
     provider: simulatedProvider(cloud, owner),

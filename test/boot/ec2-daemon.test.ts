@@ -59,6 +59,7 @@ async function configuration(): Promise<MasterConfig> {
     file,
     JSON.stringify({
       port,
+      cluster_id: cluster.id,
       security: { tls: { cert: 'chain.crt', key: 'server.key' } },
       resource_pools: [pool('default', {}), pool('broken', { startup_script: 'mount /data\n' })],
     }),

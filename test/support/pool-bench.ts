@@ -136,6 +136,7 @@ export async function startBench(
         {
           pool: owner.pool,
           owner,
+          ownWriters: new Set([(deps.owner ?? owner).writerId]),
           provider: life.mortal(watched),
           demand: { ...life.mortal(source), onChange: source.onChange },
           clock: life.mortal(clock),

@@ -1,6 +1,6 @@
 // A whole provisioner in a folder of its own: configuration, certificates, master, local agents.
 
-import { X509Certificate } from 'node:crypto'
+import { randomUUID, X509Certificate } from 'node:crypto'
 import { once } from 'node:events'
 import { mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
@@ -23,6 +23,8 @@ export const localAgent = [process.execPath, inject('cli'), 'agent']
 export class Cluster {
   readonly dir = realpathSync(mkdtempSync(join(tmpdir(), 'cluster-')))
   readonly log = capturingLogger()
+  /** Of a cluster in a cloud. */
+  readonly id = randomUUID()
   port = 0
   #running: Provisioner | undefined
 
@@ -44,11 +46,12 @@ export class Cluster {
     const usual = ['type: local', 'max_instances: 4', 'boot_timeout: 30s']
     const isGiven = (line: string) => provider.some((own) => own.split(':')[0] === line.split(':')[0])
     const lines = [...usual.filter((line) => !isGiven(line)), ...provider]
+    const isLocal = lines.includes('type: local')
     const file = join(this.dir, 'master.yaml')
     writeFileSync(
       file,
       `port: ${this.port}
-security: {tls: {cert: chain.crt, key: server.key}}
+${isLocal ? '' : `cluster_id: ${this.id}\n`}security: {tls: {cert: chain.crt, key: server.key}}
 resource_pools:
   - pool_name: default
     agent_reconnect_wait: 10s

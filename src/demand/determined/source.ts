@@ -1,7 +1,7 @@
 // Demand of a Determined master, over its REST API: what is asked is read anew, and a slow look around tells of changes.
 import type { DemandConfig, MasterConfig, PoolConfig } from '../../config/index.ts'
 import type { AgentState, Demand } from '../../planner/index.ts'
-import type { Clock, Logger } from '../../platform/index.ts'
+import { type Clock, type Logger, wallTime } from '../../platform/index.ts'
 import { isError, type Problem, ProvisionError, problem } from '../../problems/index.ts'
 import type { DemandSource } from '../source.ts'
 import { type Api, createApi, type SeenAgent } from './api.ts'
@@ -46,7 +46,7 @@ export interface DeterminedDemand extends DemandSource {
 export function determinedDemand(options: DeterminedDemandOptions): DeterminedDemand {
   const { config, version, clock, random, logger, lookEvery = 2_000, timeoutMs = 10_000 } = options
   const session = openSession({
-    endpoint: () => endpointOf(config, clock.now()),
+    endpoint: () => endpointOf(config, wallTime(clock)),
     login: config.demand,
     userAgent: version === undefined ? 'provision' : `provision/${version}`,
     timeoutMs,

@@ -133,7 +133,8 @@ export function createDesk(options: DeskOptions): Desk {
 
   async function lastUntilOver({ id, startedAt, work }: Allocation): Promise<void> {
     if (work.kind !== 'duration') return
-    const endsAt = startedAt! + work.seconds * 1000
+    // Written by a clock that has been set back since, it may be in the future.
+    const endsAt = Math.min(startedAt!, clock.now()) + work.seconds * 1000
     try {
       // Timers hold at most 24 days.
       for (let left = endsAt - clock.now(); left > 0; left = endsAt - clock.now())

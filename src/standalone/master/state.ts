@@ -2,10 +2,12 @@
 import { existsSync, renameSync } from 'node:fs'
 import {
   type Clock,
+  type JournalOwner,
   type JournalRecord,
   type Logger,
   type OpenedJournal,
   openJournal,
+  wallTime,
 } from '../../platform/index.ts'
 import { type Problem, ProvisionError, problem } from '../../problems/index.ts'
 import type { Agent } from './agent.ts'
@@ -29,6 +31,8 @@ export interface Keeper {
 
 export interface KeeperOptions {
   file: string
+  /** Whose state it is: in the first line of the file. That of another is refused. */
+  owner?: JournalOwner
   /** Written into the file; the file of another cluster is set aside. Left out: whose it is makes no difference. */
   clusterId?: string
   clock: Clock
@@ -52,24 +56,29 @@ export function forgetfulKeeper(): Keeper {
   return { ...nothing, keep: async () => true, close: async () => {} }
 }
 
-/** Throws a ProvisionError (JOURNAL_UNUSABLE) when the file cannot be had at the start. */
+/** Throws a ProvisionError when the file cannot be had at the start (JOURNAL_UNUSABLE) or is another's (STATE_FOREIGN). */
 export async function openKeeper(options: KeeperOptions): Promise<Keeper> {
   const { file, clusterId, clock } = options
   const isMissing = !existsSync(file)
-  const opened = await openJournal(file, journalKind, clock.now())
+  const journal = { file, kind: journalKind, now: wallTime(clock), owner: options.owner }
+  const opened = await openJournal(journal)
   const owner = replay(opened.records).clusterId
   if (clusterId === undefined || owner === undefined || owner === clusterId)
     return createKeeper(options, opened, isMissing)
   await opened.journal.close()
-  const aside = `${file}.foreign-${new Date(clock.now()).toISOString().replaceAll(':', '')}`
+  const aside = `${file}.foreign-${new Date(wallTime(clock)).toISOString().replaceAll(':', '')}`
   try {
     renameSync(file, aside)
   } catch (cause) {
     throw new ProvisionError(problem('JOURNAL_UNUSABLE', `${file}: ${(cause as Error).message}`, { cause }))
   }
   const message = `${file} is of cluster ${owner}, and this is ${clusterId}; a new one was begun, and the file as it was is ${aside}`
-  const { journal } = await openJournal(file, journalKind, clock.now())
-  return createKeeper(options, { journal, records: [], problems: [problem('JOURNAL_SET_ASIDE', message)] })
+  const { journal: begun } = await openJournal(journal)
+  return createKeeper(options, {
+    journal: begun,
+    records: [],
+    problems: [problem('JOURNAL_SET_ASIDE', message)],
+  })
 }
 
 /** A keeper over a journal that is open already. */

@@ -39,11 +39,15 @@ const serve = ({ chain: cert, leaf }: DevelopmentChain, answer = answerInfo()) =
 const aws = `type: aws, region: us-west-2, image: {id: ami-2}, subnet_ids: [subnet-a], instance_types: [{type: g5.12xlarge}]`
 
 /** One pool, `gpu`, whose agents dial this port. */
-function config(port: number, { provider = aws, key = 'server.key', top = '' } = {}): void {
+function config(
+  port: number,
+  { provider = aws, key = 'server.key', top = '', id = 'cluster_id: cases' } = {},
+): void {
   writeFileSync(
     file,
     `security: {tls: {cert: chain.crt, key: ${key}}}
 ${top}
+${id}
 resource_pools:
   - {pool_name: gpu, provider: {master_url: "https://127.0.0.1:${port}", ${provider}}}
 `,
@@ -147,6 +151,16 @@ describe('what is wrong before anything is dialled', () => {
       ['configuration', 'failed'],
       ['configuration', 'not_checked'],
     ])
+    expect(exitOfRows(rows)).toBe(3)
+  })
+
+  it('no cluster_id: exit status 3, with the line to add, and the cloud is asked all the same', async () => {
+    config(await serve(chain), { id: '' })
+    const rows = await check()
+    const found = rowOf(rows, 'identity')
+    expect(found).toMatchObject({ subject: 'configuration', result: 'failed' })
+    expect(found?.problem?.remedy).toMatch(/: cluster_id: [0-9a-f-]{36}$/)
+    expect(rowOf(rows, 'machine image')?.result).toBe('passed')
     expect(exitOfRows(rows)).toBe(3)
   })
 

@@ -21,6 +21,7 @@ beforeEach(async () => {
   writeFileSync(
     join(cluster.dir, 'master.yaml'),
     `port: ${cluster.port}
+cluster_id: ${cluster.id}
 security: {tls: {cert: chain.crt, key: server.key}}
 resource_pools:
   - pool_name: gpu
@@ -37,11 +38,11 @@ resource_pools:
 `,
   )
   // With a journal it need not wait until listings have shown what there is.
-  const { journal } = await openJournal(
-    join(cluster.dir, '.provision/fleet/gpu.journal'),
-    'fleet 1',
-    Date.now(),
-  )
+  const { journal } = await openJournal({
+    file: join(cluster.dir, '.provision/fleet/gpu.journal'),
+    kind: 'fleet 1',
+    now: Date.now(),
+  })
   await journal.append({ at: Date.now(), kind: 'begun' })
   await journal.close()
 })

@@ -44,6 +44,17 @@ describe('provision validate', () => {
     expect(status).toBe(3)
   })
 
+  it('warns where the instances of a cloud could be forgotten', () => {
+    const aws = `provisioner: {provider: aws, region: us-west-2, image: {id: ami-2}, master_url: 'https://m.test:8443', instance_type: g5.xlarge}\n`
+    writeFileSync(join(dir, 'cloud.yaml'), aws)
+    const { status, stderr } = validate('-c', 'cloud.yaml')
+    expect(stderr).toContain('CLUSTER_ID_MISSING cluster_id is not set')
+    expect(stderr).toMatch(/Add this line to \S+cloud\.yaml: cluster_id: [0-9a-f-]{36}/)
+    expect(status, stderr).toBe(0)
+    writeFileSync(join(dir, 'cloud.yaml'), `cluster_id: research\n${aws}`)
+    expect(validate('-c', 'cloud.yaml').stderr).not.toContain('cluster_id')
+  })
+
   it('prints the same as JSON', () => {
     const { problems, valid } = JSON.parse(validate('-c', 'bad.yaml', '--format', 'json').stdout)
     expect(valid).toBe(false)

@@ -26,7 +26,7 @@ afterEach(async () => {
 /** As an earlier run has left it: without a journal, two listings a minute apart come before the first launch. */
 async function earlierRun(): Promise<void> {
   const file = join(cluster.dir, '.provision/fleet/default.journal')
-  const { journal } = await openJournal(file, 'fleet 1', Date.now())
+  const { journal } = await openJournal({ file, kind: 'fleet 1', now: Date.now() })
   await journal.append({ at: Date.now(), kind: 'begun' })
   await journal.close()
 }

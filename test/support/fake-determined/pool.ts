@@ -58,6 +58,7 @@ export async function startPool(rules: Partial<Policy> = {}): Promise<Determined
       {
         pool: owner.pool,
         owner,
+        ownWriters: new Set([owner.writerId]),
         provider: simulatedProvider(cloud, owner),
         demand: source,
         clock,

@@ -1,4 +1,14 @@
-import { chmodSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import {
+  chmodSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -59,4 +69,15 @@ it('tokens are compared whole', () => {
   expect(sameToken('ab', 'abc')).toBe(false)
   expect(sameToken('', 'abc')).toBe(false)
   expect(sameToken('abcd', 'abc')).toBe(false)
+})
+
+it.each(['link', 'FIFO', 'folder'])('a token that is a %s is refused, and not waited for', (kind) => {
+  const file = join(folder, 'token')
+  writeFileSync(join(folder, 'planted'), 'a-token-of-some-length\n', { mode: 0o600 })
+  if (kind === 'link') symlinkSync(join(folder, 'planted'), file)
+  else if (kind === 'FIFO') execFileSync('mkfifo', ['-m', '600', file])
+  else mkdirSync(file, { mode: 0o700 })
+  const error = failure(file)
+  expect(error.code).toBe('TOKEN_FILE_UNUSABLE')
+  expect(error.message).toContain(file)
 })

@@ -1,20 +1,19 @@
-// The machine's clock is set now and then. Time as the loops see it never goes back, and soon catches up when it was behind.
+// The machine's clock is set now and then. Time as the loops see it does not notice; only a suspended machine makes it jump.
 import { describe, expect, it } from 'vitest'
-import { steadyNow, systemClock } from '../../../src/platform/clock.ts'
+import { bootMark } from '../../../src/platform/boot.ts'
+import { steadyNow, systemClock, wallTime } from '../../../src/platform/clock.ts'
 
-function machine(wall: number, ticks: number) {
-  const state = { wall, ticks }
+function machine(wall: number, ticks: number, uptime?: number) {
+  const state = { wall, ticks, uptime }
   const pass = (ms: number) => {
     state.wall += ms
     state.ticks += ms
+    if (state.uptime !== undefined) state.uptime += ms
   }
   return {
     state,
     pass,
-    now: steadyNow(
-      () => state.wall,
-      () => state.ticks,
-    ),
+    now: steadyNow({ wall: () => state.wall, ticks: () => state.ticks, uptime: () => state.uptime }),
   }
 }
 
@@ -29,6 +28,7 @@ describe('time', () => {
 
   it('goes on while the clock is set back', () => {
     const { state, pass, now } = machine(10_000_000, 0)
+    now()
     state.wall -= 3_600_000
     pass(5_000)
     expect(now()).toBe(10_005_000)
@@ -36,13 +36,37 @@ describe('time', () => {
     expect(now()).toBe(10_010_000)
   })
 
-  it('follows when the clock is set forward, or the machine has slept', () => {
-    const { state, pass, now } = machine(10_000_000, 0)
-    state.wall += 3_600_000
+  it('goes on while the clock is set forward, by a little or by much', () => {
+    const { state, pass, now } = machine(10_000_000, 0, 77)
+    expect(now()).toBe(10_000_000)
+    for (const step of [999, 1_001, 3_600_000, 7 * 86_400_000]) state.wall += step
+    pass(1_000)
+    expect(now()).toBe(10_001_000)
+    pass(10_000)
+    expect(now()).toBe(10_011_000)
+  })
+
+  it('counts the time for which the machine was suspended, whatever its clock says then', () => {
+    const { state, pass, now } = machine(10_000_000, 0, 500_000)
+    expect(now()).toBe(10_000_000)
+    state.uptime = 500_000 + 3_600_000
+    state.wall -= 5_000
     pass(1_000)
     expect(now()).toBe(13_601_000)
     pass(1_000)
     expect(now()).toBe(13_602_000)
+  })
+
+  it('asks for the uptime once a second at most, and does without it where there is none', () => {
+    let asked = 0
+    let ticks = 0
+    const uptime = () => {
+      asked++
+      return asked > 2 ? undefined : ticks
+    }
+    const now = steadyNow({ wall: () => 1000, ticks: () => ticks, uptime })
+    for (ticks = 0; ticks < 5_000; ticks += 10) expect(now()).toBe(1000 + ticks)
+    expect(asked).toBeLessThan(8)
   })
 
   it('never goes back, whatever the clock does', () => {
@@ -55,4 +79,18 @@ describe('time', () => {
       last = now()
     }
   })
+})
+
+it('marks a moment on this start of the machine', () => {
+  const [first, second] = [bootMark(), bootMark()]
+  if (process.platform !== 'linux') return
+  expect(first?.boot).toMatch(/^[0-9a-f-]{36}$/)
+  expect(second?.boot).toBe(first?.boot)
+  expect(second!.uptime).toBeGreaterThanOrEqual(first!.uptime)
+  expect(first!.uptime).toBeGreaterThan(1000)
+})
+
+it('the time of day is that of the clock where it has one', () => {
+  expect(wallTime({ ...systemClock, wall: () => 7 })).toBe(7)
+  expect(wallTime({ now: () => 8, sleep: async () => {} })).toBe(8)
 })

@@ -1,9 +1,11 @@
 // The shell that holds a lock for us; test/tools/cli holds it against Python's.
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { execFileSync, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import { withFlock } from '../../../src/platform/locks.ts'
+import { takeKernelLock, withFlock } from '../../../src/platform/flock.ts'
 
 let dir: string
 beforeEach(() => {
@@ -29,5 +31,86 @@ describe('work under a lock', () => {
   it('is done also where this machine has no means to take one', async () => {
     vi.stubEnv('PATH', dir)
     expect(await withFlock(join(dir, 'lock'), () => 7)).toBe(7)
+  })
+})
+
+describe('a lock for the life of a process', () => {
+  const module = join(import.meta.dirname, '../../../src/platform/flock.ts')
+  const file = () => join(dir, 'lock')
+
+  /** A process that takes the lock and waits. */
+  async function holder(): Promise<{ said: string; kill: () => Promise<void> }> {
+    const script = `import { takeKernelLock } from '${module}'
+      const lock = await takeKernelLock(process.argv[1])
+      console.log(typeof lock === 'string' ? lock : 'taken')
+      setInterval(() => {}, 1000)`
+    const child = spawn(process.execPath, ['--input-type=module', '-e', script, file()], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
+    const [said] = await once(child.stdout, 'data')
+    return {
+      said: String(said).trim(),
+      async kill() {
+        child.kill('SIGKILL')
+        await once(child, 'exit')
+      },
+    }
+  }
+
+  it('is held by one process at a time, and free at once when that is killed', async () => {
+    const first = await holder()
+    expect(first.said).toBe('taken')
+    expect(await takeKernelLock(file())).toBe('held')
+    await first.kill()
+    const lock = await takeKernelLock(file())
+    expect(lock).toMatchObject({ isInPlace: expect.any(Function) })
+    expect(await takeKernelLock(file())).toBe('held')
+    if (typeof lock !== 'string') lock.release()
+    const again = await holder()
+    expect(again.said).toBe('taken')
+    await again.kill()
+  })
+
+  it('outlives the program that took it, and is not handed to other children', async () => {
+    const lock = await takeKernelLock(file())
+    if (typeof lock === 'string') throw new Error(lock)
+    const child = spawn('sleep', ['30'], { detached: true, stdio: 'ignore' })
+    lock.release()
+    const next = await takeKernelLock(file())
+    child.kill()
+    if (typeof next === 'string') throw new Error(next)
+    expect(next.isInPlace()).toBe(true)
+    rmSync(file())
+    expect(next.isInPlace()).toBe(false)
+    next.release()
+  })
+
+  it('is taken by Perl where there is no flock', async () => {
+    for (const tool of ['sh', 'perl'])
+      symlinkSync(execFileSync('which', [tool]).toString().trim(), join(dir, tool))
+    vi.stubEnv('PATH', dir)
+    const lock = await takeKernelLock(file())
+    if (typeof lock === 'string') throw new Error(lock)
+    expect(await takeKernelLock(file())).toBe('held')
+    lock.release()
+  })
+
+  it('is unavailable where this machine has no means to take one', async () => {
+    vi.stubEnv('PATH', dir)
+    expect(await takeKernelLock(file())).toBe('unavailable')
+    symlinkSync('/bin/sh', join(dir, 'sh'))
+    expect(await takeKernelLock(file())).toBe('unavailable')
+    writeFileSync(join(dir, 'flock'), '#!/bin/sh\necho "flock: 3: No locks available" >&2\nexit 1\n', {
+      mode: 0o755,
+    })
+    expect(await takeKernelLock(file())).toBe('unavailable')
+  })
+
+  it('is never waited for at a FIFO, and does not follow a link', async () => {
+    execFileSync('mkfifo', [file()])
+    await expect(takeKernelLock(file())).rejects.toThrow('a FIFO')
+    rmSync(file())
+    symlinkSync(join(dir, 'elsewhere'), file())
+    await expect(takeKernelLock(file())).rejects.toThrow('symbolic link')
   })
 })

@@ -1,5 +1,7 @@
+import { execFileSync } from 'node:child_process'
 import {
   appendFileSync,
+  mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
@@ -12,8 +14,14 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { type JournalFile, openJournal } from '../../../src/platform/journal.ts'
+import {
+  type JournalFile,
+  type JournalOwner,
+  journalOwnerOf,
+  openJournal,
+} from '../../../src/platform/journal.ts'
 import type { JournalRecord } from '../../../src/platform/ports.ts'
+import type { ProvisionError } from '../../../src/problems/index.ts'
 
 let folder: string
 let file: string
@@ -33,7 +41,7 @@ const now = Date.parse('2026-11-23T12:00:00Z')
 const record = (n: number): JournalRecord => ({ at: n, kind: 'test', text: `line\n${n} "ü"` })
 
 async function opened(kind = 'test 1') {
-  const result = await openJournal(file, kind, now)
+  const result = await openJournal({ file, kind, now })
   open.push(result.journal)
   return result
 }
@@ -84,7 +92,7 @@ describe('a crash', () => {
       expect(records.length, `cut at ${size}`).toBe(size >= whole.length - 1 ? 3 : 2)
       await journal.append(record(9))
       await journal.close()
-      const after = await openJournal(file, 'test 1', now)
+      const after = await openJournal({ file, kind: 'test 1', now })
       expect(after.records.at(-1)).toEqual(record(9))
       expect(after.problems).toEqual([])
       await after.journal.close()
@@ -117,7 +125,7 @@ describe('a file that was altered', () => {
           const bytes = Buffer.from(pristine)
           bytes[at] = byte
           writeFileSync(file, bytes)
-          const { journal, records } = await openJournal(file, 'test 1', now)
+          const { journal, records } = await openJournal({ file, kind: 'test 1', now })
           await journal.close()
           expect(records.length).toBeGreaterThanOrEqual(bytes.equals(pristine) ? 10 : 8)
           for (const kept of records) expect(kept).toEqual(record(kept.at))
@@ -163,6 +171,75 @@ describe('a disk that fails', () => {
   it('is named when the file cannot be had at all', async () => {
     writeFileSync(join(folder, 'state'), 'a file where the folder should be')
     await expect(opened()).rejects.toMatchObject({ code: 'JOURNAL_UNUSABLE' })
+  })
+})
+
+describe('whose journal it is', () => {
+  const us = { cluster: 'prod', pool: 'gpu * "ü"', writer: 'w-1' }
+  const openAs = async (owner?: JournalOwner, kind = 'test 1') => {
+    const result = await openJournal({ file, kind, now, owner })
+    open.push(result.journal)
+    return result
+  }
+
+  it('is written in its first line, and kept over rewrites', async () => {
+    const { journal } = await openAs(us)
+    await journal.append(record(1))
+    expect(journalOwnerOf(file)).toEqual(us)
+    await journal.rewrite([record(2)])
+    expect(journalOwnerOf(file)).toEqual(us)
+    expect(await journal.read()).toEqual([record(2)])
+    expect((await openAs(us)).records).toEqual([record(2)])
+  })
+
+  it.each([
+    { ...us, cluster: 'test' },
+    { ...us, pool: 'cpu' },
+    { cluster: 'prod', writer: 'w-1' },
+    { ...us, writer: 'w-2' },
+  ])('that of another is refused and left alone: %j', async (other) => {
+    const { journal } = await openAs(other)
+    await journal.append(record(1))
+    const before = readFileSync(file)
+    const error: ProvisionError = await openAs(us).catch((thrown) => thrown)
+    expect(error.code).toBe('STATE_FOREIGN')
+    expect(error.message).toContain(`${file} is of cluster ${other.cluster}`)
+    expect(error.message).toContain('this is cluster prod, pool gpu')
+    expect(error.problems[0]!.remedy).toContain(`mv ${file} ${file}.foreign`)
+    expect(readFileSync(file)).toEqual(before)
+    expect(readdirSync(join(folder, 'state'))).toEqual(['master.journal'])
+  })
+
+  it('one of a version that did not write it is taken over, and names us with the next rewrite', async () => {
+    const { journal } = await openAs()
+    await journal.append(record(1))
+    const later = await openAs(us)
+    expect([later.records, later.problems]).toEqual([[record(1)], []])
+    expect(journalOwnerOf(file)).toBeUndefined()
+    await later.journal.rewrite([record(1), record(2)])
+    expect(journalOwnerOf(file)).toEqual(us)
+    expect((await openAs(us)).records).toEqual([record(1), record(2)])
+  })
+
+  it('an altered first line makes it no journal at all, which is set aside', async () => {
+    await openAs(us)
+    const text = readFileSync(file, 'utf8')
+    for (const altered of [text.replace('prod', 'prof'), text.replace('"}', '"'), text.slice(5)]) {
+      writeFileSync(file, altered)
+      expect(journalOwnerOf(file)).toBeUndefined()
+      const { problems, records } = await openAs(us)
+      expect(problems.map(({ code }) => code)).toEqual(['JOURNAL_SET_ASIDE'])
+      expect(records).toEqual([])
+      expect(journalOwnerOf(file)).toEqual(us)
+    }
+    const names = readdirSync(join(folder, 'state'))
+    expect(names.filter((name) => name.endsWith('.journal'))).toEqual(['master.journal'])
+  })
+
+  it('a FIFO in its place is not waited for', async () => {
+    mkdirSync(join(folder, 'state'))
+    execFileSync('mkfifo', [file])
+    await expect(openAs(us)).rejects.toThrow(/JOURNAL_UNUSABLE.*a FIFO/)
   })
 })
 

@@ -1,8 +1,22 @@
+// The file that names who works with a folder: fresh, it is nobody else's, but where its owner is surely gone.
 import { execFileSync } from 'node:child_process'
-import { mkdtempSync, readdirSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs'
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs'
 import { hostname, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { bootId } from '../../../src/platform/boot.ts'
+import type { KernelLock } from '../../../src/platform/flock.ts'
 import { staleAfter, takeLock } from '../../../src/platform/locks.ts'
 
 let folder: string
@@ -11,61 +25,96 @@ let file: string
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'lock-'))
   file = join(folder, 'state', 'lock')
+  mkdirSync(join(folder, 'state'))
 })
 afterEach(() => rmSync(folder, { recursive: true, force: true }))
 
 const now = () => Date.now()
+const take = (kernel?: KernelLock) => takeLock(file, { now, kernel })
+/** The lock of the kernel, as whoever holds it has it. */
+const kernel: KernelLock = { isInPlace: () => true, release() {} }
+const gone = 2 ** 22 - 1
+const here = { host: hostname(), boot: bootId(), pidNamespace: namespace() }
+
+function namespace(): string | undefined {
+  return process.platform === 'linux' ? readlinkSync('/proc/self/ns/pid') : undefined
+}
 
 /** Writes the file as an owner would leave it behind. */
 function leaveBehind(owner: object): void {
-  takeLock(file, now).release()
-  writeFileSync(
-    file,
-    JSON.stringify({ nonce: 'other', pid: 1, start: 'long ago', host: hostname(), ...owner }),
-  )
+  writeFileSync(file, JSON.stringify({ nonce: 'other', pid: 1, start: 'long ago', ...here, ...owner }))
+}
+
+function grow(ms: number): void {
+  const at = (Date.now() - ms) / 1000
+  utimesSync(file, at, at)
 }
 
 describe('the lock', () => {
   it('is held by one at a time, who is named to the other', () => {
-    const lock = takeLock(file, now)
+    const lock = take()
     expect(lock.isHeld()).toBe(true)
-    expect(() => takeLock(file, now)).toThrowError(/LOCK_HELD.*process \d+/)
+    expect(() => take()).toThrowError(/LOCK_HELD.*process \d+.*last sign of life was at \d{4}-/)
     lock.release()
     expect(lock.isHeld()).toBe(false)
-    takeLock(file, now)
+    take()
   })
 
   it('is held against another process', () => {
-    takeLock(file, now)
+    take()
     const script = `import { takeLock } from '${join(import.meta.dirname, '../../../src/platform/locks.ts')}'
-      try { takeLock(process.argv[1], Date.now); console.log('taken') } catch (error) { console.log(error.code) }`
+      try { takeLock(process.argv[1], { now: Date.now }); console.log('taken') } catch (error) { console.log(error.code) }`
     const said = execFileSync(process.execPath, ['--input-type=module', '-e', script, file], {
       encoding: 'utf8',
     })
     expect(said.trim()).toBe('LOCK_HELD')
   })
 
-  it('is taken over from a process that is gone', () => {
-    leaveBehind({ pid: 2 ** 22 - 1 })
-    expect(takeLock(file, now).isHeld()).toBe(true)
+  it.runIf(process.platform === 'linux')(
+    'is taken over from a process of this namespace that is gone',
+    () => {
+      leaveBehind({ pid: gone })
+      expect(take().isHeld()).toBe(true)
+    },
+  )
+
+  it.runIf(process.platform === 'linux')(
+    'is taken over when the process id belongs to a later process',
+    () => {
+      leaveBehind({ pid: process.pid, start: 'another boot/1' })
+      expect(take().isHeld()).toBe(true)
+    },
+  )
+
+  const elsewhere: Record<string, object> = {
+    'another host': { host: 'another-host', boot: 'another' },
+    'another machine of the same name': { boot: '00000000-0000-4000-8000-000000000000' },
+    'a container of the same name on this machine': { pidNamespace: 'pid:[1]' },
+    'a version that did not write where it ran': { boot: undefined, pidNamespace: undefined },
+  }
+
+  it.each(Object.entries(elsewhere))('is held by an owner in %s until it grows stale', (_, where) => {
+    leaveBehind({ pid: gone, ...where })
+    expect(() => take()).toThrowError(/LOCK_HELD/)
+    grow(staleAfter - 5000)
+    expect(() => take()).toThrowError(/LOCK_HELD/)
+    grow(staleAfter + 1000)
+    expect(take().isHeld()).toBe(true)
   })
 
-  it('is taken over when its process id belongs to a later process', () => {
-    leaveBehind({ pid: process.pid, start: 'another boot/1' })
-    expect(takeLock(file, now).isHeld()).toBe(true)
-  })
-
-  it('is taken over from another host only after a while without a sign of life', () => {
-    leaveBehind({ host: 'another-host' })
-    expect(() => takeLock(file, now)).toThrowError(/another-host/)
-    const long = (Date.now() - staleAfter - 1000) / 1000
-    utimesSync(file, long, long)
-    expect(takeLock(file, now).isHeld()).toBe(true)
-  })
+  it.each(['', 'not json', '7', '{}', '{"nonce":1}'])(
+    'is held when its file says %j, until it grows stale',
+    (text) => {
+      writeFileSync(file, text)
+      expect(() => take()).toThrowError(/another process holds/)
+      grow(staleAfter + 1000)
+      expect(take().isHeld()).toBe(true)
+    },
+  )
 
   it('gives a sign of life with each beat', () => {
     let time = Date.now() - 2 * staleAfter
-    const lock = takeLock(file, () => time)
+    const lock = takeLock(file, { now: () => time })
     const age = () => Date.now() - statSync(file).mtimeMs
     lock.beat()
     expect(age()).toBeGreaterThan(staleAfter)
@@ -75,23 +124,60 @@ describe('the lock', () => {
   })
 
   it('is not taken for held by whoever lost it, and not released by them', () => {
-    const lost = takeLock(file, now)
+    const lost = take()
     rmSync(file)
-    const lock = takeLock(file, now)
+    const lock = take()
     expect([lost.isHeld(), lock.isHeld()]).toEqual([false, true])
     lost.release()
     expect(lock.isHeld()).toBe(true)
   })
 
-  it('is taken over from a file that names nobody', () => {
-    takeLock(file, now).release()
-    writeFileSync(file, 'not json')
-    expect(takeLock(file, now).isHeld()).toBe(true)
-  })
-
   it('leaves nothing else behind', () => {
     leaveBehind({})
-    takeLock(file, now)
+    grow(staleAfter + 1000)
+    take()
     expect(readdirSync(join(folder, 'state'))).toEqual(['lock'])
+  })
+})
+
+describe('with the lock of the kernel', () => {
+  it('it is taken at once from an owner of this machine who had that lock too', () => {
+    leaveBehind({ kernel: true, pidNamespace: 'pid:[1]' })
+    expect(take(kernel).isHeld()).toBe(true)
+  })
+
+  it.each([
+    { kernel: false, pidNamespace: 'pid:[1]' },
+    { kernel: true, boot: 'another', host: 'another-host' },
+  ])('it is not taken from one who may live without it: %j', (owner) => {
+    leaveBehind(owner)
+    expect(() => take(kernel)).toThrowError(/LOCK_HELD/)
+  })
+
+  it('it is taken at once where the file names nobody', () => {
+    writeFileSync(file, '')
+    expect(take(kernel).isHeld()).toBe(true)
+  })
+
+  it('an emptied or removed file is still ours, and is written again', () => {
+    const lock = take(kernel)
+    const before = readFileSync(file, 'utf8')
+    for (const spoil of [() => truncateSync(file), () => rmSync(file)]) {
+      spoil()
+      expect(lock.isHeld()).toBe(true)
+      lock.beat()
+      expect(readFileSync(file, 'utf8')).toBe(before)
+    }
+  })
+
+  it('it is lost when the file of that lock was replaced, or another took it over', () => {
+    let isInPlace = true
+    const lock = take({ ...kernel, isInPlace: () => isInPlace })
+    leaveBehind({})
+    expect(lock.isHeld()).toBe(false)
+    rmSync(file)
+    expect(lock.isHeld()).toBe(true)
+    isInPlace = false
+    expect(lock.isHeld()).toBe(false)
   })
 })

@@ -32,6 +32,13 @@ describe('the log', () => {
     expect(lines).toEqual(['12:00:00 agent joined id=i-1 name="a b"\n'])
   })
 
+  it('dates its lines by the time of day, which may have been set since the start', () => {
+    const lines: string[] = []
+    const clock = Object.assign(new FakeClock(), { wall: () => Date.parse('2026-11-23T15:30:00Z') })
+    createLogger({ format: 'text', level: 'info', clock, write: (line) => lines.push(line) }).info('set')
+    expect(lines).toEqual(['15:30:00 set\n'])
+  })
+
   it('writes a list of texts as one word, and no empty one', () => {
     const { lines, log } = logged('text')
     log.info('work changed', { agents: ['i-1', 'i-2'], failed: [] })

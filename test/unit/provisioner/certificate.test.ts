@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { MasterConfig } from '../../../src/config/master-config.ts'
 import { createDevelopmentChain, type DevelopmentChain } from '../../../src/pki/development-ca.ts'
-import { problem } from '../../../src/problems/index.ts'
+import { isError, problem } from '../../../src/problems/index.ts'
 import { builtInProviders } from '../../../src/providers/index.ts'
 import { openCertificate } from '../../../src/provisioner/certificate.ts'
 import { giveToNewVms, openPlans } from '../../../src/provisioner/plans.ts'
@@ -57,6 +57,16 @@ function put({ chain, leaf }: DevelopmentChain): void {
 }
 
 describe('the certificate', () => {
+  it('is judged by the time of day, not by a clock that was wrong when the process began', async () => {
+    await writeChain()
+    const config = configOf(pool('gpu'))
+    const long = 10 * 365 * 86_400_000
+    const began = new FakeClock(Date.now() + long)
+    expect(() => openCertificate({ config, clock: began, logger })).toThrowError(/TLS_/)
+    const set = Object.assign(began, { wall: Date.now })
+    expect(openCertificate({ config, clock: set, logger }).warnings.filter(isError)).toEqual([])
+  })
+
   it('is served first, then current, then handed on', async () => {
     await writeChain()
     const certificate = openCertificate({ config: configOf(pool('gpu')), clock, logger })
@@ -125,7 +135,7 @@ describe('the certificate', () => {
     const { plans } = await openPlans({
       config: () => config,
       certificate: certificate.current,
-      identity: { clusterId: 'c', writerId: 'w' },
+      identity: { clusterId: 'c', provisionerId: 'w', writerId: 'w', ownWriters: new Set(['w']) },
       hosts: new Map(),
       now: Date.now,
       localAgent: [],

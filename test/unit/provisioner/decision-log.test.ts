@@ -1,7 +1,17 @@
 // What was decided is kept, newest last, in a bounded number of bytes, and never with a secret in it.
-import { appendFileSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import {
+  appendFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { openDecisionLog, readDecisionLog } from '../../../src/provisioner/decision-log.ts'
 
@@ -97,4 +107,15 @@ describe('the log of decisions', () => {
     await log.close()
     expect(faults).toHaveLength(1)
   })
+})
+
+it.each(['link', 'FIFO'])('a %s in its place is neither written to nor waited for', async (kind) => {
+  mkdirSync(dirname(file))
+  const victim = join(folder, 'victim')
+  writeFileSync(victim, 'untouched')
+  if (kind === 'link') symlinkSync(victim, file)
+  else execFileSync('mkfifo', [file])
+  await keep([decided(1)])
+  expect(faults).toHaveLength(1)
+  expect(readFileSync(victim, 'utf8')).toBe('untouched')
 })

@@ -26,7 +26,7 @@ function fileWith(...lines: string[]): string {
   const block = ['type: rack', 'master_url: http://127.0.0.1:8080', 'preflight: off', ...lines]
   writeFileSync(
     file,
-    `demand: {type: push}\nresource_pools:\n  - pool_name: p\n    provider:\n${block.map((line) => `      ${line}\n`).join('')}`,
+    `demand: {type: push}\nresource_pools:\n  - pool_name: p\n    provider:\n${block.map((line) => `      ${line}\n`).join('')}cluster_id: racks\n`,
   )
   return file
 }

@@ -49,7 +49,7 @@ async function reloaded(from: string, to: string) {
     providers: builtInProviders,
     config: configuration.current,
     certificate: () => undefined,
-    identity: { clusterId: 'c', writerId: 'w' },
+    identity: { clusterId: 'c', provisionerId: 'w', writerId: 'w', ownWriters: new Set(['w']) },
     now: Date.now,
     hosts: new Map(),
     localAgent: [],

@@ -57,7 +57,7 @@ describe('a renewed certificate and a changed configuration', () => {
   it.each(['use first', 'renew first'])('at once are both in force: %s', async (order) => {
     let config = parsed(text)
     let { material } = await certificate(config)
-    const identity = { clusterId: 'c', writerId: 'w' }
+    const identity = { clusterId: 'c', provisionerId: 'w', writerId: 'w', ownWriters: new Set(['w']) }
     const common = {
       providers: builtInProviders,
       identity,

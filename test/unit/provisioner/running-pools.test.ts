@@ -59,7 +59,7 @@ async function started() {
     config: () => config!,
     providers: builtInProviders,
     certificate: () => undefined,
-    identity: { clusterId: 'c', writerId: 'w' },
+    identity: { clusterId: 'c', provisionerId: 'w', writerId: 'w', ownWriters: new Set(['w']) },
     now: Date.now,
     hosts: new Map(),
     localAgent: ['agent'],
@@ -70,6 +70,8 @@ async function started() {
   await running.start({
     providers: builtInProviders,
     plans,
+    provisionerId: 'w',
+    ownWriters: new Set(['w']),
     stateDir: config!.state_dir,
     demand,
     env: {},

@@ -209,6 +209,16 @@ it('work may last longer than a timer can', async () => {
   expect(store.get('t.1')).toMatchObject({ state: 'finished', endedAt: 60 * day })
 })
 
+it('work that was begun by a clock since set back ends within its own time', async () => {
+  await desk.submit(lasting('t', 60))
+  await turn()
+  const begun = store.get('t.1')!
+  await clock.advance(10_000)
+  desk.restore([{ ...begun, id: 'u.1', startedAt: 3 * 3_600_000 }])
+  await clock.advance(60_000)
+  expect(store.get('u.1')?.state).toBe('finished')
+})
+
 it('a kill is sent again when it is ordered again', async () => {
   await desk.submit(command('t'))
   await turn()

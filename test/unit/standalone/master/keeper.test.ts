@@ -74,7 +74,7 @@ it('the file does not grow for ever', async () => {
 
 describe('while the disk fails', () => {
   async function onBadDisk() {
-    const real = await openJournal(file, journalKind, 0)
+    const real = await openJournal({ file, kind: journalKind, now: 0 })
     const disk = { broken: false, rewrites: 0 }
     const check = () => (disk.broken ? Promise.reject(new Error('ENOSPC: no space left')) : Promise.resolve())
     const journal: JournalFile = {

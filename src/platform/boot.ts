@@ -1,0 +1,28 @@
+// This start of the machine: which one it is, and how long ago it was. No clock that people set has a part in it.
+import { readFileSync } from 'node:fs'
+import type { BootMark } from './ports.ts'
+
+/** Now. undefined where the system does not tell, as on macOS. */
+export function bootMark(): BootMark | undefined {
+  const [boot, uptime] = [bootId(), uptimeMs()]
+  return boot === undefined || uptime === undefined ? undefined : { boot, uptime }
+}
+
+/** random(4): made by the kernel at each start. undefined where there is none. */
+export function bootId(): string | undefined {
+  return contentsOf('/proc/sys/kernel/random/boot_id')?.trim() || undefined
+}
+
+/** proc_uptime(5), which counts suspend, to 10 ms; in milliseconds. undefined where there is none. */
+export function uptimeMs(): number | undefined {
+  const seconds = Number.parseFloat(contentsOf('/proc/uptime') ?? '')
+  return Number.isFinite(seconds) ? Math.round(seconds * 1000) : undefined
+}
+
+function contentsOf(file: string): string | undefined {
+  try {
+    return readFileSync(file, 'utf8')
+  } catch {
+    return undefined
+  }
+}

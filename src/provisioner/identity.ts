@@ -1,0 +1,241 @@
+// Who we are: the cluster our instances belong to, and the provisioner that launched them, which has a new name with each start.
+import { randomBytes, randomUUID } from 'node:crypto'
+import { existsSync, readdirSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import { clusterIdPattern, type MasterConfig } from '../config/index.ts'
+import { journalOwnerOf, readPlainFile, syncFolderOf, writeFileAtomic } from '../platform/index.ts'
+import { type Problem, ProvisionError, problem } from '../problems/index.ts'
+import { type AnyProvider, definitionOf, type Ownership } from '../providers/index.ts'
+
+export interface Identity {
+  clusterId: string
+  /** Of this state folder: the same over all starts. */
+  provisionerId: string
+  /** Of this start: a copy of `state_dir` that is started elsewhere gets another one. New instances are tagged with it. */
+  writerId: string
+  /** This one, those of earlier starts, and the one without a start's part, which earlier versions used. */
+  ownWriters: ReadonlySet<string>
+}
+
+/** Shown by a dry run where a first start would make an id. */
+const notYet = 'made-on-first-start'
+/** Stands for the part that each start makes anew. */
+const exampleIncarnation = '00000000'
+/** A process that is restarted every ten seconds for a day must not forget who launched the instances of yesterday. */
+const mostIncarnations = 10_000
+
+const writerPattern = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
+const incarnationPattern = /^[0-9a-f]{8}$/
+
+/**
+ * The cluster is `cluster_id`, else what `state_dir` remembers, else what a master that has one calls itself (`learned`), else a new id,
+ * which is remembered; but none is made for pools in a cloud, or where one has been lost. Writes this start's
+ * own part of the writer id to the disk. Throws CLUSTER_ID_MISSING, CLUSTER_ID_LOST and IDENTITY_UNUSABLE.
+ */
+export function ensureIdentity(
+  config: MasterConfig,
+  { providers, learned }: { providers: readonly AnyProvider[]; learned?: string },
+): Identity {
+  const known = knownClusterId(config)
+  if (known === undefined && learned === undefined) {
+    const found = lostOrMissing(config, providers)
+    if (found) throw new ProvisionError(found)
+  }
+  const clusterId = known ?? remember(config, 'cluster-id', learned ?? randomUUID())
+  const id = writerIdOf(config) ?? remember(config, 'writer-id', newWriterId(config))
+  const incarnation = randomBytes(4).toString('hex')
+  const incarnations = [...incarnationsOf(config), incarnation].slice(-mostIncarnations)
+  remember(config, 'incarnations', incarnations.join('\n'))
+  return identityOf(clusterId, id, incarnations)
+}
+
+/** As `ensureIdentity`, without writing anything: with examples where a start would make an id, or could not read one. */
+export function peekIdentity(config: MasterConfig): Identity {
+  const [clusterId, writerId] = [knownClusterId, writerIdOf].map((ask) => orUndefined(() => ask(config)))
+  const incarnations = orUndefined(() => incarnationsOf(config)) ?? []
+  if (writerId === undefined)
+    return {
+      clusterId: clusterId ?? notYet,
+      provisionerId: notYet,
+      writerId: notYet,
+      ownWriters: new Set(),
+    }
+  return identityOf(clusterId ?? notYet, writerId, [...incarnations, exampleIncarnation])
+}
+
+/** What is wrong with it is told by `identityProblems`. */
+function orUndefined<T>(ask: () => T): T | undefined {
+  try {
+    return ask()
+  } catch (error) {
+    if (error instanceof ProvisionError) return undefined
+    throw error
+  }
+}
+
+export function ownerOf({ clusterId, writerId }: Identity, pool: string): Ownership {
+  return { clusterId, writerId, pool }
+}
+
+function identityOf(clusterId: string, id: string, incarnations: string[]): Identity {
+  const writers = incarnations.map((incarnation) => `${id}-${incarnation}`)
+  return { clusterId, provisionerId: id, writerId: writers.at(-1)!, ownWriters: new Set([id, ...writers]) }
+}
+
+/** Something of an earlier start is in `state_dir`: who we are, or a journal. */
+export function hasEarlierLife({ state_dir }: MasterConfig): boolean {
+  return ['writer-id', 'cluster-id', 'fleet', 'incarnations'].some((name) =>
+    existsSync(join(state_dir, name)),
+  )
+}
+
+/** undefined before the first start of a configuration without `cluster_id`. Throws IDENTITY_UNUSABLE. */
+export function knownClusterId(config: MasterConfig): string | undefined {
+  return (
+    config.cluster_id ??
+    recall(config, 'cluster-id', clusterIdPattern, 'write the id that the tags of the instances name')
+  )
+}
+
+/** The id of this state folder, which stays the same over all starts; undefined before the first. Throws IDENTITY_UNUSABLE. */
+export function writerIdOf(config: MasterConfig): string | undefined {
+  return recall(config, 'writer-id', writerPattern, wayToWriter(config))
+}
+
+/** The journals know it, too: with another id they would be those of a stranger. */
+function newWriterId(config: MasterConfig): string {
+  const file = join(config.state_dir, 'writer-id')
+  const writer = writerInJournals(config)
+  if (writer !== undefined)
+    throw unusable(
+      file,
+      `is missing, and the journals beside it are of provisioner ${writer}`,
+      wayToWriter(config),
+    )
+  return randomUUID()
+}
+
+function wayToWriter(config: MasterConfig): string {
+  const writer = writerInJournals(config)
+  return writer === undefined
+    ? asForeign
+    : `write it again: echo ${writer} > ${join(config.state_dir, 'writer-id')}`
+}
+
+function writerInJournals(config: MasterConfig): string | undefined {
+  const writers = tracesOf(config).map((file) => journalOwnerOf(file)?.writer)
+  return writers.find((writer) => writer !== undefined && writerPattern.test(writer))
+}
+
+const asForeign =
+  'remove it: instances of earlier starts then count as those of another provisioner until `provision adopt`'
+
+function incarnationsOf(config: MasterConfig): string[] {
+  const file = join(config.state_dir, 'incarnations')
+  const lines = read(file, asForeign)?.trim().split('\n') ?? []
+  if (!lines.every((line) => incarnationPattern.test(line))) throw damaged(file, asForeign)
+  return lines
+}
+
+/**
+ * What a look at a configuration finds wrong with who it would be run as: an id that would be missing may be remembered elsewhere, so
+ * that it is a warning here; a start, and a check of this machine, calls it an error.
+ */
+export function identityWarnings(config: MasterConfig, providers: readonly AnyProvider[]): Problem[] {
+  return identityProblems(config, providers).map((found) =>
+    found.code === 'CLUSTER_ID_MISSING' ? { ...found, severity: 'warning' } : found,
+  )
+}
+
+/** What would keep a start from knowing who it is, as far as that can be known without asking a master. */
+export function identityProblems(config: MasterConfig, providers: readonly AnyProvider[]): Problem[] {
+  try {
+    writerIdOf(config)
+    incarnationsOf(config)
+    if (knownClusterId(config) !== undefined || config.demand.type === 'determined') return []
+    const found = lostOrMissing(config, providers)
+    return found ? [found] : []
+  } catch (error) {
+    if (error instanceof ProvisionError) return error.problems
+    throw error
+  }
+}
+
+function lostOrMissing(config: MasterConfig, providers: readonly AnyProvider[]): Problem | undefined {
+  const traces = tracesOf(config)
+  if (traces.length > 0) return lost(config, traces)
+  const inCloud = config.resource_pools.filter(
+    ({ provider }) => provider && !definitionOf(providers, provider).onThisMachine,
+  )
+  return inCloud[0] && missing(config, inCloud[0].pool_name)
+}
+
+function missing({ file }: MasterConfig, pool: string): Problem {
+  const line = `cluster_id: ${randomUUID()}`
+  return problem(
+    'CLUSTER_ID_MISSING',
+    `cluster_id is not set, and without it the instances of pool ${pool} would be forgotten if state_dir were lost`,
+    {
+      remedy: `Add this line to ${resolve(file)}: ${line}`,
+      where: { file, path: 'cluster_id' },
+      details: { line },
+    },
+  )
+}
+
+function lost({ file, state_dir }: MasterConfig, traces: string[]): Problem {
+  const [trace] = traces
+  const [owner] = traces.flatMap((path) => journalOwnerOf(path) ?? [])
+  const line = owner
+    ? `the line cluster_id: ${owner.cluster}, which its journal names`
+    : 'cluster_id with the id that the tags of the instances name'
+  const idFile = join(state_dir, 'cluster-id')
+  return problem(
+    'CLUSTER_ID_LOST',
+    `${idFile} is missing beside ${trace}: a provisioner has run with this state_dir under an id that is not known any more`,
+    {
+      remedy: `Restore ${idFile}, or add to ${resolve(file)} ${line}. If there are no instances, remove ${state_dir}.`,
+    },
+  )
+}
+
+/** Files that only a start leaves behind, which has made sure of its cluster first. */
+function tracesOf({ state_dir }: MasterConfig): string[] {
+  const files = ['writer-id', 'incarnations', 'master.journal'].map((name) => join(state_dir, name))
+  const fleet = join(state_dir, 'fleet')
+  const journals = existsSync(fleet) ? readdirSync(fleet).filter((name) => name.endsWith('.journal')) : []
+  return [...files, ...journals.map((name) => join(fleet, name))].filter((file) => existsSync(file))
+}
+
+// Files of one short text each. One that cannot be understood is never replaced: what was launched under it would be forgotten.
+
+function recall(config: MasterConfig, name: string, pattern: RegExp, way: string): string | undefined {
+  const file = join(config.state_dir, name)
+  const text = read(file, way)?.trim()
+  if (text === undefined || pattern.test(text)) return text
+  throw damaged(file, way)
+}
+
+function read(file: string, way: string): string | undefined {
+  try {
+    return readPlainFile(file)
+  } catch (cause) {
+    throw unusable(file, `cannot be read: ${(cause as Error).message}`, way, cause)
+  }
+}
+
+function damaged(file: string, way: string): ProvisionError {
+  return unusable(file, 'is empty or damaged: it does not hold an id as it is written there', way)
+}
+
+function unusable(file: string, what: string, way: string, cause?: unknown): ProvisionError {
+  const remedy = `Restore ${file} from a backup, or ${way}.`
+  return new ProvisionError(problem('IDENTITY_UNUSABLE', `${file} ${what}`, { remedy, cause }))
+}
+
+function remember(config: MasterConfig, name: string, value: string): string {
+  const file = join(config.state_dir, name)
+  writeFileAtomic(file, `${value}\n`)
+  syncFolderOf(file)
+  return value
+}
