@@ -140,18 +140,29 @@ export const plantedFaults: PlantedFault[] = [
     ],
   },
   {
-    name: 'trust one listing',
-    does: 'takes a VM for gone that a single listing leaves out',
+    name: 'trust listings alone',
+    does: 'takes an instance for gone that two listings leave out, without asking for it by id',
     edits: [
       {
-        file: 'fleet/observe.ts',
-        find: 'return startedAt > track.missingSince',
-        replace: 'return startedAt >= track.missingSince',
+        file: 'fleet/missing.ts',
+        find: 'if (visibility !== 0 && !isAccepted) continue',
+        replace: 'if (!isAgain) continue',
+      },
+    ],
+  },
+  {
+    name: 'believe listings of agents',
+    does: 'takes an instance for missing although the master shows its agent, and asks nobody',
+    edits: [
+      {
+        file: 'fleet/missing.ts',
+        find: 'if (isFresh && memory.agents.get(track.id)?.connected && !track.ending) continue',
+        replace: 'if (isFresh && maxWordAge < 0) continue',
       },
       {
-        file: 'fleet/observe.ts',
-        find: 'if (isTold && memory.agents.get(track.id)?.connected && !track.ending) continue',
-        replace: 'if (isTold && maxWordAge < 0) continue',
+        file: 'fleet/missing.ts',
+        find: 'if (visibility !== 0 && !isAccepted) continue',
+        replace: 'if (!isAgain) continue',
       },
     ],
   },

@@ -143,10 +143,10 @@ function launches(
       decisions.push(hold('LAUNCH_IN_FLIGHT', { vms: forWork + forMin, slots: size.slots }))
       continue
     }
-    const tightest = allowances.reduce((a, b) => (b.vms < a.vms ? b : a))
-    const count = Math.min(forWork + forMin, tightest.vms)
+    const [tightest] = allowances.toSorted((a, b) => a.vms - b.vms)
+    const count = Math.min(forWork + forMin, tightest?.vms ?? Number.POSITIVE_INFINITY)
     const rest = forWork + forMin - count
-    if (rest > 0) held.set(tightest.code, (held.get(tightest.code) ?? 0) + rest)
+    if (tightest && rest > 0) held.set(tightest.code, (held.get(tightest.code) ?? 0) + rest)
     if (count === 0) continue
     for (const allowance of allowances) allowance.vms -= count
     const reason = { code: forWork > 0 ? 'WORK_WAITS' : 'BELOW_MIN', numbers: { forWork, forMin } } as const

@@ -18,12 +18,16 @@ export interface WeatherStation {
   now(kind: WeatherKind): Weather | undefined
 }
 
-/** `cloud` is asked how many VMs there were, since the life of a VM begins with its number. */
+/**
+ * `cloud` is asked how many VMs there were, since the life of a VM begins with its number. While a provisioner has lost its
+ * memory (`isWithoutMemory`), complete listings leave nothing out: what neither it nor the cloud shows, nobody can know.
+ */
 export function createWeather(
   scenario: Scenario,
   random: Random,
   now: () => number,
   cloud: () => Cloud,
+  isWithoutMemory: () => boolean,
 ): WeatherStation {
   const draw = random.fork('fates')
   const flickered = new Map<string, number>()
@@ -94,8 +98,9 @@ export function createWeather(
     startsAfter: () => lifeOf(scenario, random, cloud().created, now()).startsAfter,
     lingersFor: () => draw.whole(1, 60) * second,
     listing(all) {
-      if (active('empty_listings') && draw.chance(80)) return { instances: [], complete: true }
-      const instances = active('omitted_instances') ? all.filter(({ id }) => !isOmitted(id)) : all
+      const isBlank = isWithoutMemory()
+      if (!isBlank && active('empty_listings') && draw.chance(80)) return { instances: [], complete: true }
+      const instances = !isBlank && active('omitted_instances') ? all.filter(({ id }) => !isOmitted(id)) : all
       if (active('partial_listing') && draw.chance(60))
         return { instances: instances.filter(() => draw.chance(60)), complete: false }
       if (!active('flickering_listing')) return { instances, complete: true }

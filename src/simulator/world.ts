@@ -14,7 +14,15 @@ import {
   type StartProvisioner,
   startProvisioner,
 } from './provisioner.ts'
-import { clusterId, createRandom, poolName, type Random, type Scenario, writerOf } from './scenario.ts'
+import {
+  clusterId,
+  createRandom,
+  mainName,
+  poolName,
+  type Random,
+  type Scenario,
+  writerOf,
+} from './scenario.ts'
 import { createTimeline, createVirtualClock, type Timeline, type VirtualClock } from './virtual-clock.ts'
 import { createWeather, lifeOf, type VmLife, type WeatherStation } from './weather.ts'
 
@@ -61,6 +69,7 @@ export function createWorld(
     random,
     () => clock.now(),
     () => world.cloud,
+    () => isWithoutMemory(world),
   )
   const world: World = {
     scenario,
@@ -105,6 +114,15 @@ export function createWorld(
   }
   for (const job of scenario.jobs) clock.at(job.at, () => world.master.submit(job))
   return world
+}
+
+/** Until two listings have shown it what there is. */
+function isWithoutMemory({ provisioners }: World): boolean {
+  const main = provisioners.get(mainName)
+  return (
+    main?.life.alive === true &&
+    main.fleet.status().snapshot?.holds.some(({ code }) => code === 'JOURNAL_MISSING') !== false
+  )
 }
 
 function onEnded(world: World, vm: Vm): void {

@@ -209,6 +209,8 @@ describe('differences from the origin', () => {
     const given = { pending: works(5, 4), budget: { spent: 8, at: now } }
     expect(launched(origin(given))).toBe(5)
     expect(briefly(given, { launchRate: 20 })).toEqual(['launch 2 m4/a', 'hold LAUNCH_RATE_SPENT'])
+    // Instances on this machine have no such limit.
+    expect(briefly(given, { launchRate: undefined })).toEqual(['launch 5 m4/a'])
   })
 
   row('spot-notice', () => {
