@@ -115,6 +115,8 @@ export interface DrainList {
   orders(isOfPool: (agentId: string) => boolean): DrainOrders
   /** True when a master that had applied `version` had heard of the drain that is in force. */
   isApplied(agentId: string, version: string | undefined): boolean
+  /** True when a drain is in force of which a master that had applied `version` had not heard. */
+  isPending(agentId: string, version: string | undefined): boolean
   /** The agent is gone. */
   forget(agentId: string): void
   ids(): string[]
@@ -124,6 +126,12 @@ export interface DrainList {
 export function createDrainList(life: string): DrainList {
   const since = new Map<string, number>()
   let version = 0
+
+  function isApplied(agentId: string, applied: string | undefined): boolean {
+    const [ofLife, digits] = applied?.split('.') ?? []
+    const asked = since.get(agentId)
+    return asked !== undefined && ofLife === life && Number(digits) >= asked
+  }
 
   return {
     drain(agentId) {
@@ -138,11 +146,8 @@ export function createDrainList(life: string): DrainList {
       drain: [...since.keys()].filter(isOfPool).sort(),
       drainVersion: `${life}.${version}`,
     }),
-    isApplied(agentId, applied) {
-      const [ofLife, digits] = applied?.split('.') ?? []
-      const asked = since.get(agentId)
-      return asked !== undefined && ofLife === life && Number(digits) >= asked
-    },
+    isApplied,
+    isPending: (agentId, applied) => since.has(agentId) && !isApplied(agentId, applied),
     forget: (agentId) => void since.delete(agentId),
     ids: () => [...since.keys()],
   }

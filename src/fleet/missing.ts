@@ -6,9 +6,7 @@ import { problem } from '../problems/index.ts'
 import type { Listing } from '../providers/index.ts'
 import { callDeadlines, type PoolMemory, type PoolRun, problemOf, type Track, tell } from './run.ts'
 
-/** Milliseconds for which complete listings must lack an instance before it is asked for by id. */
-const missingFor = 60_000
-/** Milliseconds between two answers that do not know it. */
+/** Milliseconds between two answers that do not know it; complete listings lack it as long. */
 const apart = 60_000
 /**
  * A new instance may be unknown for so long although it exists: EC2's answers become consistent within minutes
@@ -89,7 +87,7 @@ function missingToAsk(memory: PoolMemory, now: number): Track[] {
     ({ missingSince = now, endedAt, listed, knownSince, soughtAt = 0 }) =>
       listed &&
       endedAt === undefined &&
-      now - missingSince >= missingFor &&
+      missingSince < now &&
       now - knownSince >= newFor &&
       now - soughtAt >= apart,
   )

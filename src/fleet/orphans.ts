@@ -74,8 +74,12 @@ export interface OrphanWatch {
 }
 
 const hour = 3_600_000
+/** However often the master tells of changes, looks are so many milliseconds apart. */
+const least = 5_000
 /** Milliseconds between two looks while an orphan is about to be terminated. */
 const soon = 10_000
+/** Milliseconds between two looks while an orphan of ours is not known to be idle. */
+const watching = 60_000
 /** A location that could not be listed is tried again after so long. */
 const retry = 5 * 60_000
 
@@ -91,6 +95,7 @@ export function createOrphanWatch(deps: OrphanDeps): OrphanWatch {
   let told = ''
   let isStopping = false
   let loop: Promise<void> = Promise.resolve()
+  let unsubscribe = () => {}
 
   async function look(): Promise<void> {
     const now = clock.now()
@@ -259,16 +264,27 @@ export function createOrphanWatch(deps: OrphanDeps): OrphanWatch {
   function wait(): number {
     const { terminateAfter } = deps.rules()
     const waits = [problems.length > 0 ? retry : hour]
-    for (const { next, waited, isOwn, drainedAt } of known.values()) {
+    for (const { next, waited, isOwn } of known.values()) {
       if (next.kind !== 'keep') waits.push(soon)
-      else if (next.why === 'busy' && drainedAt !== undefined) waits.push(6 * soon)
+      else if (isOwn && (next.why === 'busy' || next.why === 'unknown')) waits.push(watching)
       else if (next.why === 'grace' && isOwn) waits.push(Math.max(soon, (terminateAfter ?? hour) - waited))
     }
     return Math.min(...waits)
   }
 
+  /** A change of a pool that only orphans are of, such as an agent that came back or has no more work. */
+  function onChange(pool: string): void {
+    if (clock.now() - (lookedAt ?? 0) < least) return
+    const waits = [...known.values()].some(
+      (orphan) =>
+        orphan.pool === pool && orphan.isOwn && orphan.next.kind === 'keep' && orphan.next.why !== 'grace',
+    )
+    if (waits) bell.ring()
+  }
+
   return {
     start() {
+      unsubscribe = deps.demand.onChange(onChange)
       loop = (async () => {
         while (!isStopping) {
           await look().catch((error: unknown) => logger.error('the look for orphans failed', { error }))
@@ -278,6 +294,7 @@ export function createOrphanWatch(deps: OrphanDeps): OrphanWatch {
     },
     async stop() {
       isStopping = true
+      unsubscribe()
       bell.ring()
       await loop
     },

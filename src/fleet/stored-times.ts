@@ -15,8 +15,13 @@ function shiftOf(
   mark: BootMark | undefined,
 ): number {
   if (!written?.mark || !mark || written.mark.boot !== mark.boot) return 0
-  return now - (mark.uptime - written.mark.uptime) - written.at
+  const shift = now - (mark.uptime - written.mark.uptime) - written.at
+  // Uptime is told in hundredths of a second, and clocks drift: so little is no clock that was set.
+  return Math.abs(shift) < setApart ? 0 : shift
 }
+
+/** Milliseconds. */
+const setApart = 2_000
 
 /** The memory a journal holds, as `recall` reads it, on the clock of this life. */
 export function recallNow(

@@ -42,14 +42,17 @@ export function openPushDoor({ pools, life, clock, logger }: PushDoorOptions): P
     return drains.orders((id) => agents?.has(id) ?? false)
   }
 
-  /** `draining` counts when the master had heard of the drain before it looked; else somebody else took the agent out. */
+  /**
+   * `draining` counts when the master had applied the drain before it looked; else somebody else took the agent out. Until
+   * it has applied a drain of ours, what it shows is neither a drained agent nor one that was taken back.
+   */
   function counted({ drainVersion, agents, ...rest }: ReadDemand): ReadDemand {
     return {
       ...rest,
       agents: agents.map((agent) => ({
         ...agent,
         draining: agent.draining && drains.isApplied(agent.id, drainVersion),
-        enabled: agent.enabled && !agent.draining,
+        enabled: agent.enabled && !agent.draining && !drains.isPending(agent.id, drainVersion),
       })),
     }
   }

@@ -177,7 +177,7 @@ function shown({ vms }: Cloud, id: string): Instance {
   return { ...vms.get(id)!.instance }
 }
 
-export function isOwned(vm: Vm, { clusterId, pool }: Ownership): boolean {
+export function isOwned(vm: Vm, { clusterId, pool }: Pick<Ownership, 'clusterId' | 'pool'>): boolean {
   return vm.clusterId === clusterId && vm.instance.pool === pool
 }
 

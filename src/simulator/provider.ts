@@ -24,21 +24,20 @@ export function simulatedProvider(cloud: Cloud, owner: Ownership): Provider {
     async list(signal): Promise<Listing> {
       const heard = await call(cloud, 'list', signal, () => cloud.faults.listing(visible(cloud, owner)))
       if ('failure' in heard) return { instances: [], complete: false, problems: [heard.failure.problem] }
-      const { instances, complete } = heard.answer
-      return {
-        instances,
-        complete,
-        problems: complete ? [] : [problem('PROVIDER_TRANSIENT', 'a page is missing')],
-      }
+      return listed(heard.answer)
     },
 
     async find(ids, signal): Promise<Listing> {
-      const heard = await call(cloud, 'list', signal, () => cloud.faults.finding(known(cloud, owner, ids)))
+      const heard = await call(cloud, 'list', signal, () => {
+        const { complete } = cloud.faults.listing([])
+        return { complete, instances: cloud.faults.finding(known(cloud, owner, ids)) }
+      })
       if ('failure' in heard) return { instances: [], complete: false, problems: [heard.failure.problem] }
-      return { instances: heard.answer, complete: true, problems: [], account: 'simulated' }
+      return listed(heard.answer, 'simulated')
     },
 
     async hasTraces() {
+      if (!cloud.faults.listing([]).complete) throw new Error('a page is missing')
       return [...cloud.vms.values()].some((vm) => vm.clusterId === owner.clusterId)
     },
 
@@ -67,6 +66,11 @@ export function simulatedProvider(cloud: Cloud, owner: Ownership): Provider {
   }
 }
 
+function listed({ instances, complete }: Pick<Listing, 'instances' | 'complete'>, account?: string): Listing {
+  const problems = complete ? [] : [problem('PROVIDER_TRANSIENT', 'a page is missing')]
+  return { instances, complete, problems, ...(account === undefined ? {} : { account }) }
+}
+
 /** Every instance of a cluster, whatever pool launched it. */
 export function simulatedCluster(cloud: Cloud, clusterId: string): ClusterProvider {
   const all = { clusterId, pool: '', writerId: '' }
@@ -80,10 +84,7 @@ export function simulatedCluster(cloud: Cloud, clusterId: string): ClusterProvid
       return { ...heard.answer, complete: true, problems: [] }
     },
     async terminate(ids, signal) {
-      const heard = await call(cloud, 'terminate', signal, () => {
-        for (const id of ids) endVm(cloud, cloud.vms.get(id)!, 'terminated by its owner')
-        return { terminated: [...ids], failures: [] }
-      })
+      const heard = await call(cloud, 'terminate', signal, () => terminate(cloud, { clusterId }, ids))
       if ('answer' in heard) return heard.answer
       return { terminated: [], failures: ids.map((id) => ({ id, ...heard.failure })) }
     },
@@ -114,12 +115,16 @@ function visible({ vms, clock }: Cloud, owner: Ownership): Instance[] {
     .map((vm) => ({ ...vm.instance }))
 }
 
-function terminate(cloud: Cloud, owner: Ownership, ids: readonly string[]): TerminateResult {
+function terminate(
+  cloud: Cloud,
+  owner: Pick<Ownership, 'clusterId'> & { pool?: string },
+  ids: readonly string[],
+): TerminateResult {
   const result: TerminateResult = { terminated: [], failures: [] }
   for (const id of ids) {
     const vm = cloud.vms.get(id)
-    if (vm && !isOwned(vm, owner)) {
-      const foreign = problem('PROVIDER_NOT_OURS', `${id} is not of pool ${owner.pool}`)
+    if (vm && !isOwned(vm, { clusterId: owner.clusterId, pool: owner.pool ?? vm.instance.pool })) {
+      const foreign = problem('PROVIDER_NOT_OURS', `${id} is not of ${owner.pool ?? owner.clusterId}`)
       result.failures.push({ id, class: 'config', problem: foreign })
       continue
     }

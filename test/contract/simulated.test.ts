@@ -2,7 +2,7 @@ import type { Offering } from '../../src/planner/snapshot.ts'
 import { systemClock } from '../../src/platform/clock.ts'
 import type { Ownership } from '../../src/providers/contract.ts'
 import { createCloud, endVm, noFaults, performLaunch } from '../../src/simulator/cloud.ts'
-import { simulatedProvider } from '../../src/simulator/provider.ts'
+import { simulatedCluster, simulatedProvider } from '../../src/simulator/provider.ts'
 import { orderOf, ownerOf, userDataOf } from '../../src/testing/order.ts'
 import { describeProviderContract } from '../../src/testing/provider-contract.ts'
 import { abilities, type ProviderHarness } from '../../src/testing/provider-harness.ts'
@@ -15,7 +15,7 @@ const offering = (instanceType: string): Offering => ({
 })
 
 describeProviderContract('simulated', {
-  can: abilities,
+  can: [...abilities, 'find', 'traces', 'clusters'],
   open: async (): Promise<ProviderHarness> => {
     const owner = ownerOf('default')
     const faults = { ...noFaults }
@@ -31,6 +31,7 @@ describeProviderContract('simulated', {
       unknownId: 'unknown-1',
       agentId: async (id) => id,
       dispose: async () => {},
+      openCluster: async (clusterId) => simulatedCluster(cloud, clusterId),
       partialLaunch: (_, count) => {
         faults.quota = () => count
       },

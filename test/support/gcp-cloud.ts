@@ -3,7 +3,14 @@ import { randomUUID } from 'node:crypto'
 import { vi } from 'vitest'
 import type { Offering } from '../../src/planner/snapshot.ts'
 import type { Clock } from '../../src/platform/ports.ts'
-import type { LaunchOrder, Ownership, Provider, ProviderContext } from '../../src/providers/contract.ts'
+import type {
+  ClusterProvider,
+  LaunchOrder,
+  Ownership,
+  Provider,
+  ProviderContext,
+} from '../../src/providers/contract.ts'
+import { gcp } from '../../src/providers/gcp/definition.ts'
 import { create } from '../../src/providers/gcp/provider.ts'
 import type { GcpConfig } from '../../src/providers/gcp/rules.ts'
 import { userDataOf } from './aws-cloud.ts'
@@ -21,6 +28,7 @@ export interface GcpCloud {
   env: Record<string, string>
   context(config?: Partial<GcpConfig>, owner?: Ownership): ProviderContext<GcpConfig>
   open(config?: Partial<GcpConfig>, owner?: Ownership): Promise<Provider>
+  openCluster(clusterId: string): Promise<ClusterProvider>
   order(count: number, offerings?: Offering[], owner?: Ownership): LaunchOrder
   dispose(): Promise<void>
 }
@@ -91,6 +99,11 @@ export async function gcpCloud(): Promise<GcpCloud> {
       opened.push(provider)
       return provider
     },
+    openCluster: (clusterId) =>
+      gcp.openCluster!(
+        { project: gcpConfig({}).project! },
+        { clusterId, stateDir: '/nowhere', env, clock, logger: silentLogger },
+      ),
     order: (count, offerings = bothTypes, by = owner) => ({
       intent: { id: randomUUID(), count, offerings },
       owner: by,

@@ -31,6 +31,7 @@ export async function gcpHarness(cloud: GcpCloud): Promise<ProviderHarness> {
     async printOnConsole(id, text) {
       world.vms.get(id)!.serial += text
     },
+    openCluster: cloud.openCluster,
     dispose: cloud.dispose,
   }
 }

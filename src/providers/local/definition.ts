@@ -37,4 +37,5 @@ export const local: ProviderDefinition<LocalConfig> = {
     preemptible: false,
   }),
   open: async (context) => (await import('./provider.ts')).create(context),
+  openCluster: async (_, context) => (await import('./provider.ts')).openCluster(context),
 }

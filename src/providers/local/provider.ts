@@ -1,11 +1,13 @@
 // VMs that are processes on this machine: the rendered script itself runs, in a root directory of its own.
-import { closeSync, createReadStream } from 'node:fs'
+import { closeSync, createReadStream, existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { lastStage, type Stage } from '../../agent-setup/index.ts'
 import type { Offering } from '../../planner/index.ts'
 import { type GatedProcess, limit } from '../../platform/index.ts'
 import { ProvisionError, problem } from '../../problems/index.ts'
 import {
+  type ClusterContext,
+  type ClusterProvider,
   type LaunchOrder,
   type LaunchResult,
   type Listing,
@@ -16,8 +18,15 @@ import {
   type TerminateResult,
 } from '../contract.ts'
 import { instanceIds, isInstanceId, type LocalConfig } from './request.ts'
-import { instanceOf, type PoolFolder, readRecord, type VmRecord, writeRecord } from './vm-record.ts'
-import { localFailure, openVms, reasonOf, startVm, type Vms } from './vms.ts'
+import {
+  instanceOf,
+  openPoolFolder,
+  type PoolFolder,
+  readRecord,
+  type VmRecord,
+  writeRecord,
+} from './vm-record.ts'
+import { localFailure, openVms, reasonOf, scriptRuns, startVm, type Vms } from './vms.ts'
 
 /** Bytes of a console kept between two reads: longer than any stage line. */
 const overlap = 128
@@ -104,6 +113,73 @@ async function consoleStage(id: string, vms: Vms): Promise<Stage | undefined> {
     throw new ProvisionError(localFailure(error, `read the console of local VM ${id}`).problem)
   }
   return stage
+}
+
+// Instances of pools that the configuration does not name any more: an earlier provisioner that was killed left them running.
+
+/** Reads records only: the folder of a pool that is run has one owner, which keeps it up to date. */
+export async function openCluster({
+  clusterId,
+  stateDir,
+  clock,
+  logger,
+}: ClusterContext): Promise<ClusterProvider> {
+  const root = join(stateDir, 'local')
+
+  function look(): { listing: Listing; folders: Map<string, { stateDir: string; pool: string }> } {
+    const listing: Listing = { instances: [], complete: true, problems: [] }
+    const folders = new Map<string, { stateDir: string; pool: string }>()
+    for (const folder of poolFolders(root))
+      for (const id of folder.ids())
+        try {
+          const record = folder.exists(id) ? readRecord(folder.root(id)) : undefined
+          if (!record || record.ended || !scriptRuns(record)) continue
+          const instance = instanceOf(record)
+          if (record.tags[ownerTags.cluster] === clusterId) listing.instances.push(instance)
+          // Whether it is of this cluster is asked once more when it is to be terminated.
+          folders.set(id, { stateDir: folder.path, pool: instance.pool })
+        } catch (error) {
+          listing.complete = false
+          listing.problems.push(localFailure(error, `look at local instance ${id}`).problem)
+        }
+    return { listing, folders }
+  }
+
+  return {
+    async list(signal) {
+      signal?.throwIfAborted()
+      return look().listing
+    },
+    async find(ids, signal) {
+      signal?.throwIfAborted()
+      const { listing } = look()
+      return { ...listing, instances: listing.instances.filter(({ id }) => ids.includes(id)) }
+    },
+    async terminate(ids, signal) {
+      const { folders } = look()
+      const result: TerminateResult = { terminated: [], failures: [] }
+      for (const id of ids) {
+        const known = folders.get(id)
+        if (!known) {
+          result.terminated.push(id)
+          continue
+        }
+        const owner = { clusterId, pool: known.pool, writerId: '' }
+        const one = terminate([id], openVms({ stateDir: known.stateDir, owner, clock, logger }), signal)
+        result.terminated.push(...one.terminated)
+        result.failures.push(...one.failures)
+      }
+      return result
+    },
+    close: async () => {},
+  }
+}
+
+function poolFolders(root: string): PoolFolder[] {
+  if (!existsSync(root)) return []
+  return readdirSync(root, { withFileTypes: true })
+    .filter((entry) => entry.isDirectory())
+    .map(({ name }) => openPoolFolder(join(root, name)))
 }
 
 // Starts one local VM: written down first, started second, so that a crash in between leaves nothing running.

@@ -39,7 +39,12 @@ export interface Vms {
   endAll(): Promise<void>
 }
 
-export function openVms({ stateDir, owner, clock, logger }: ProviderContext): Vms {
+export function openVms({
+  stateDir,
+  owner,
+  clock,
+  logger,
+}: Pick<ProviderContext, 'stateDir' | 'owner' | 'clock' | 'logger'>): Vms {
   const folder = openPoolFolder(stateDir)
   /** Why those ended that this process started; undefined while they run. */
   const watched = new Map<string, string | undefined>()

@@ -57,6 +57,7 @@ export function make(
       subnet,
       capacity,
       launchedAt: world.now(),
+      region: world.region,
       tags,
       userData: Buffer.from(at(params, 'UserData') ?? '', 'base64'),
       imageId: at(params, 'ImageId') ?? '',

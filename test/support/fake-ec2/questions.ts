@@ -13,7 +13,7 @@ export function describeInstances(world: World, params: Params): Xml {
   for (const vm of world.vms.values()) settle(vm)
   const visible = ids.length
     ? ids.map((id) => find(world, id))
-    : [...world.vms.values()].filter((vm) => vm.visible && !vm.unlisted)
+    : [...world.vms.values()].filter((vm) => vm.visible && !vm.unlisted && isHere(world, vm))
   const found = matching(visible, params, (vm) => ({
     tags: vm.tags,
     values: { 'instance-id': vm.id, 'instance-state-name': vm.state, 'instance-type': vm.type },
@@ -36,10 +36,14 @@ function settle(vm: FakeVm): void {
   if (vm.state === 'shutting-down') vm.state = 'terminated'
 }
 
+function isHere({ region }: World, vm: FakeVm): boolean {
+  return vm.region === undefined || vm.region === region
+}
+
 function find(world: World, id: string): FakeVm {
   if (!/^i-[0-9a-f]{8,17}$/.test(id)) throw new Ec2Error('InvalidInstanceID.Malformed', `Invalid id: "${id}"`)
   const vm = world.vms.get(id)
-  if (vm?.visible) return vm
+  if (vm?.visible && isHere(world, vm)) return vm
   throw new Ec2Error('InvalidInstanceID.NotFound', `The instance ID '${id}' does not exist`)
 }
 

@@ -135,7 +135,9 @@ export async function fakeEc2(now: () => number = Date.now): Promise<FakeEc2> {
       if (fault?.kind === 'error') throw new Ec2Error(fault.code!, fault.message ?? fault.code!, fault.status)
       if (mayPass && !mayPass(action, now()))
         throw new Ec2Error('RequestLimitExceeded', 'Request limit exceeded.', 503)
-      const key = /Credential=([^/]+)/.exec(request.headers.authorization ?? '')?.[1] ?? ''
+      const [, key = '', region = ''] =
+        /Credential=([^/]+)\/[^/]+\/([^/]+)/.exec(request.headers.authorization ?? '') ?? []
+      world.region = region
       if (world.expiredKeys.has(key)) throw new Ec2Error('RequestExpired', 'Request has expired.')
       if (action === 'GetCallerIdentity') return reply(200, toXml(callerIdentity(world)))
       const handle = actions[action]

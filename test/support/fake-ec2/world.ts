@@ -18,6 +18,8 @@ export interface FakeVm {
   state: 'pending' | 'running' | 'shutting-down' | 'terminated'
   reason?: string
   visible: boolean
+  /** Seen only by calls to this region; undefined: by all. */
+  region?: string
   /** In no listing, although calls for its id know it. */
   unlisted?: boolean
   protected: boolean
@@ -84,6 +86,7 @@ export function createWorld(now: () => number) {
     ] as FakeImage[],
     /** Of the caller, and of everything there is. */
     account: '123456789012',
+    region: '',
     /** SSM parameters. */
     parameters: { '/agent/image': 'ami-2' } as Record<string, string>,
     /** GPUs by instance type. */

@@ -17,8 +17,9 @@ describe('wrong input', () => {
   })
 
   it('has a case for every code that is about keys and providers', () => {
-    // Codes of other tests: the environment, the whole file, and what masterAddressOf says.
+    // Codes of other tests: the environment, the whole file, the state folder, and what masterAddressOf says.
     const elsewhere = [
+      'CLUSTER_ID_MISSING',
       'CONFIG_ENVIRONMENT',
       'CONFIG_NOT_A_MAPPING',
       'MASTER_HOST_ALIAS',
