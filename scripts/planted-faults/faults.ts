@@ -183,8 +183,8 @@ export const plantedFaults: PlantedFault[] = [
     edits: [
       {
         file: 'fleet/observe.ts',
-        find: 'return own.has(writerId) || memory.adopted.has(writerId)',
-        replace: 'return own.has(writerId) || memory.adopted.has(writerId) || !own.has(writerId)',
+        find: 'if (memory.adopted.has(writerId) || writerId === writer) return true',
+        replace: 'if (memory.adopted.has(writerId) || writerId !== unknownWriter) return true',
       },
     ],
   },

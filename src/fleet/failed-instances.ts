@@ -59,7 +59,8 @@ export function judgeVms(run: PoolRun): void {
   if (demandAt === undefined) return
   const judged: Track[] = []
   for (const track of memory.tracks.values()) {
-    if (track.judged || track.ending || !isLive(track)) continue
+    // What only the journal knows may have joined, and be gone, since it was written.
+    if (track.judged || track.ending || track.recalled || !isLive(track)) continue
     const agent = memory.agents.get(track.id)
     if (isShortOfSlots(track, agent, settings.policy, demandAt)) sayShort(run, track)
     else if (hasNeverJoined(track, settings.policy, demandAt)) blame(run, track)

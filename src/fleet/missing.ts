@@ -84,8 +84,8 @@ export async function findMissing(run: PoolRun, observe: (found: Listing) => voi
 /** Seen before, old enough, and not asked for within the last minute. */
 function missingToAsk(memory: PoolMemory, now: number): Track[] {
   return [...memory.tracks.values()].filter(
-    ({ missingSince = now, endedAt, listed, knownSince, soughtAt = 0 }) =>
-      listed &&
+    ({ missingSince = now, endedAt, listed, joinedAt, knownSince, soughtAt = 0 }) =>
+      (listed || joinedAt !== undefined) &&
       endedAt === undefined &&
       missingSince < now &&
       now - knownSince >= newFor &&

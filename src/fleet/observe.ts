@@ -167,10 +167,14 @@ export async function listVms(run: PoolRun): Promise<boolean> {
     )
     checkAccount(run, listing.account)
     if (run.memory.firstCompleteAt === undefined) await noticeFirstStart(run, listing)
+    memory.cloudStartedAt ??= listing.at
+    // It is asked again whose account it is: an empty listing does not tell.
+    if (memory.otherAccount) await findMissing(run, () => {})
     if (memory.otherAccount) return true
     const before = [...memory.tracks.keys()]
     const starting = [...memory.tracks.values()].filter(({ state }) => state === 'starting')
     const rules: ListingRules = {
+      writer: deps.owner.writerId,
       ownWriters: deps.ownWriters,
       visibility: settings.visibility,
       maxWordAge: settings.policy.maxSnapshotAge,
@@ -233,6 +237,9 @@ function slotsOf({ instanceType }: Instance, offerings: readonly Offering[]): nu
 }
 
 export interface ListingRules {
+  /** Of this life. */
+  writer: string
+  /** Of all lives. */
   ownWriters: ReadonlySet<string>
   /** Milliseconds for which a VM may be missing although it exists. */
   visibility: number
@@ -255,7 +262,7 @@ export function observeListing(
   const foreign = new Map<string, string>()
   for (const instance of listing.instances) {
     shown.add(instance.id)
-    if (!isOurs(memory, instance, rules.ownWriters)) {
+    if (!isOurs(memory, instance, rules)) {
       if (isLive(instance)) foreign.set(instance.id, instance.writerId ?? unknownWriter)
       continue
     }
@@ -280,7 +287,7 @@ export function observeListing(
 function observeFound(memory: PoolMemory, { instances }: Listing, now: number, rules: ListingRules): Track[] {
   const lost: Track[] = []
   for (const instance of instances) {
-    if (!memory.tracks.has(instance.id) || !isOurs(memory, instance, rules.ownWriters)) continue
+    if (!memory.tracks.has(instance.id) || !isOurs(memory, instance, rules)) continue
     const track = see(memory, instance, now, rules)
     if (!isLive(track) && !track.ending) lost.push(track)
   }
@@ -288,12 +295,20 @@ function observeFound(memory: PoolMemory, { instances }: Listing, now: number, r
 }
 
 /** Ours by tags is what the provider lists; ours to touch is what this writer launched, or a person gave us. */
-function isOurs(
-  memory: PoolMemory,
-  { writerId = unknownWriter }: Instance,
-  own: ReadonlySet<string>,
-): boolean {
-  return own.has(writerId) || memory.adopted.has(writerId)
+function isOurs(memory: PoolMemory, instance: Instance, { writer, ownWriters }: ListingRules): boolean {
+  const { writerId = unknownWriter } = instance
+  if (memory.adopted.has(writerId) || writerId === writer) return true
+  return ownWriters.has(writerId) && !isOfClone(memory, instance)
+}
+
+/**
+ * Our earlier names launch nothing any more. What carries one, was launched after we started and is in no launch of ours
+ * comes from a copy of our state folder, which goes on under that name. Both times are the cloud's.
+ */
+function isOfClone(memory: PoolMemory, { id, intentId = '', launchedAt }: Instance): boolean {
+  const { cloudStartedAt, journalMissing, tracks, intents } = memory
+  if (cloudStartedAt === undefined || journalMissing || launchedAt <= cloudStartedAt) return false
+  return !tracks.has(id) && !intents.has(intentId)
 }
 
 function see(memory: PoolMemory, instance: Instance, now: number, { slotsOf }: ListingRules): Track {

@@ -92,7 +92,7 @@ export function createOrphanWatch(deps: OrphanDeps): OrphanWatch {
   let lookedAt: number | undefined
   let wasTrusted = false
   let toldAt = Number.NEGATIVE_INFINITY
-  let told = ''
+  let told: ReadonlySet<string> = new Set()
   let isStopping = false
   let loop: Promise<void> = Promise.resolve()
   let unsubscribe = () => {}
@@ -246,15 +246,13 @@ export function createOrphanWatch(deps: OrphanDeps): OrphanWatch {
     for (const id of result.terminated) orders.delete(id)
   }
 
-  /** When something about them is new, and every hour as long as there are any. */
+  /** What is new at once, and everything every hour as long as there are any. */
   function report(now: number): void {
     const all = [...known.values()]
-    const words = JSON.stringify([
-      all.map(({ id, isOwn }) => [id, isOwn]),
-      problems.map(({ message }) => message),
-    ])
-    if (words === told && now - toldAt < hour) return
-    told = words
+    const words = [...all.map(({ id, isOwn }) => `${id} ${isOwn}`), ...problems.map(({ message }) => message)]
+    const isNews = words.some((word) => !told.has(word))
+    told = new Set(words)
+    if (!isNews && (words.length === 0 || now - toldAt < hour)) return
     toldAt = now
     for (const found of [...goneProblems(all, deps.rules(), now), ...problems])
       deps.onEvent({ at: now, pool: poolOf(found), kind: 'problem', problem: found })

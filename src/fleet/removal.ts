@@ -25,7 +25,7 @@ export function endVms(run: PoolRun, reasons: ReadonlyMap<Track, ReasonCode>): v
     try {
       await sayNeverJoined(
         run,
-        tracks.filter((track) => reasons.get(track) === 'NEVER_JOINED'),
+        tracks.filter((track) => reasons.get(track) === 'NEVER_JOINED' && !track.recalled),
       )
       if (!tracks.every(isForced)) await readDemand(run)
       const sure = tracks.filter((track) => mayStillEnd(run, track))

@@ -289,6 +289,8 @@ export interface PoolMemory {
   /** There was no journal: nothing is launched until listings have shown what there is. */
   journalMissing: boolean
   firstCompleteAt?: number
+  /** When the first listing of this life was answered, by the cloud's clock. */
+  cloudStartedAt?: number
   /** How far apart two complete listings must be then, in milliseconds. */
   settleApart: number
   /** The cloud's account that our instances are in, where it is known; another one that answers now; when that was asked. */

@@ -56,14 +56,14 @@ export function orphanStep(
     if (rules.terminateAfter === undefined) return { kind: 'keep', why: 'never' }
     if (orphan.waited < rules.terminateAfter) return { kind: 'keep', why: 'grace' }
   }
-  // No agent runs on it.
-  if (orphan.state === 'stopped') return { kind: 'terminate' }
   if (!view || !isDemandFresh(view.at, fixedPeriods, now)) return { kind: 'keep', why: 'unknown' }
   const { agent } = view
   if (agent?.busy)
     return agent.connected && orphan.drainedAt === undefined
       ? { kind: 'drain' }
       : { kind: 'keep', why: 'busy' }
+  // No agent runs on it, and the master has none of its work left.
+  if (orphan.state === 'stopped') return { kind: 'terminate' }
   if (!agent?.connected)
     return rules.terminateUnknown ? { kind: 'terminate' } : { kind: 'keep', why: 'unknown' }
   if (orphan.drainedAt === undefined) return { kind: 'drain' }

@@ -1,19 +1,11 @@
-// The checks behind the promises of invariants.ts, in groups: launches, terminations, VMs left alone, progress.
-import { type Refusal, refusalGrowth, type Track } from '../fleet/index.ts'
+// The checks behind the promises of invariants.ts about calls: launches, terminations, drains, listings.
+import { type Refusal, refusalGrowth } from '../fleet/index.ts'
 import { offeringKey } from '../planner/index.ts'
 import type { JournalRecord } from '../platform/index.ts'
 import type { LaunchOrder, LaunchResult } from '../providers/index.ts'
 import type { Vm } from './cloud.ts'
-import { slotsOfJob, type Work } from './master.ts'
-import {
-  ableSince,
-  type Findings,
-  isMet,
-  isOf,
-  type Observations,
-  type ObservedWorld,
-} from './observations.ts'
-import { clusterId, mainName, nameOfWriter, poolName } from './scenario.ts'
+import { type Findings, isMet, isOf, type Observations, type ObservedWorld } from './observations.ts'
+import { clusterId, nameOfWriter, poolName } from './scenario.ts'
 
 // Launches: promises 1, 4, 7, 8, 10, 11.
 
@@ -100,7 +92,8 @@ function isKnowable(
 
 export function checkCreated(world: ObservedWorld, seen: Observations, { instance }: Vm): void {
   const { cloud, clock, invariants, policy } = world
-  const sent = seen.sent.get(instance.intentId!)
+  // A clone may send what the original had only written down.
+  const sent = [seen, ...invariants.seen.values()].flatMap((one) => one.sent.get(instance.intentId!) ?? [])[0]
   if (!sent) {
     invariants.violated(4, `${instance.id} comes from an intent nobody sent`)
     return
@@ -164,14 +157,30 @@ export function checkTerminateCall(world: ObservedWorld, seen: Observations, ids
     const vm = cloud.vms.get(id)
     if (!vm) invariants.violated(6, `${id} is ended and never was`)
     else {
-      const isOurs = vm.clusterId === clusterId && vm.instance.pool === poolName
-      const writer = vm.instance.writerId ?? ''
-      if (!isOurs || (nameOfWriter(writer) !== seen.name && !seen.adopted.has(writer)))
-        invariants.violated(6, `${id} of ${writer} is ended by ${seen.name}`)
+      const isOurs = vm.clusterId === clusterId && vm.instance.pool === poolName && isOf(seen, vm)
+      if (!isOurs) invariants.violated(6, `${id} of ${vm.instance.writerId} is ended by ${seen.name}`)
       checkBusy(world, seen, id)
     }
   }
   checkMin(world, seen, ids)
+}
+
+/** Orphans: what was launched by this provisioner, or is adopted, and has no work. */
+export function checkOrphansTerminated(
+  world: ObservedWorld,
+  seen: Observations,
+  ids: readonly string[],
+): void {
+  const { cloud, master, invariants } = world
+  for (const id of ids) {
+    const vm = cloud.vms.get(id)
+    if (!vm || vm.clusterId !== clusterId || !isOf(seen, vm))
+      invariants.violated(6, `${id}, an orphan of another, is ended`)
+    const agent = master.agents.get(id)
+    const wasGivenBack = (master.enabledByPersonAt.get(id) ?? 0) > world.clock.now() - maxAge
+    if (agent && agent.work.size > 0 && !wasGivenBack)
+      invariants.violated(3, `${id}, an orphan, is ended with work on it`)
+  }
 }
 
 /** Work that came after the last look is nobody's fault only where no drain can reach: on an agent not yet known. */
@@ -202,10 +211,29 @@ function checkMin(
     invariants.violated(2, `${shrinks} are ended, ${left} VMs stay, min_instances is ${policy.minInstances}`)
 }
 
-export function checkDrainCall({ cloud, invariants }: ObservedWorld, seen: Observations, id: string): void {
-  const { writerId: writer = '' } = cloud.vms.get(id)?.instance ?? {}
-  if (nameOfWriter(writer) !== seen.name && !seen.adopted.has(writer))
-    invariants.violated(6, `${id} of ${writer} is drained by ${seen.name}`)
+export function checkDrainCall(
+  { cloud, clock, invariants }: ObservedWorld,
+  seen: Observations,
+  id: string,
+): void {
+  const vm = cloud.vms.get(id)
+  if (vm && !isOf(seen, vm))
+    invariants.violated(6, `${id} of ${vm.instance.writerId} is drained by ${seen.name}`)
+  const recent = (seen.drains.get(id) ?? []).filter((at) => at > clock.now() - drainsIn.ms)
+  recent.push(clock.now())
+  seen.drains.set(id, recent)
+  if (recent.length > drainsIn.most)
+    invariants.violated(10, `${id} is drained ${recent.length} times within ${drainsIn.ms / 1000} s`)
+}
+
+/** Failed calls to the master are repeated every 5 s; opposite orders about one agent follow each other more slowly. */
+const drainsIn = { ms: 30_000, most: 8 }
+
+/** What a person has taken out of service, only a person gives back. */
+export function checkUndrainCall({ invariants }: ObservedWorld, seen: Observations, id: string): void {
+  const shown = seen.demand?.agents.find((agent) => agent.id === id)
+  if (shown?.disabledByPerson && seen.stoppingAt === undefined)
+    invariants.violated(6, `${id} is given back although a person disabled it`)
 }
 
 export function checkListCall({ clock, invariants }: ObservedWorld, seen: Observations): void {
@@ -214,177 +242,4 @@ export function checkListCall({ clock, invariants }: ObservedWorld, seen: Observ
   while (seen.listCalls[0]! < now - listingsIn.ms) seen.listCalls.shift()
   if (seen.listCalls.length > listingsIn.most)
     invariants.violated(10, `${seen.listCalls.length} listings in ${listingsIn.ms / 60_000} minutes`)
-}
-
-// VMs left alone: promise 5, every VM of ours joins or ends within its time, while its provisioner can do something.
-
-const minute = 60_000
-
-export interface Neglect {
-  /** What a VM is of no use for, and since when somebody could have ended it for that. */
-  since: Map<string, { why: string; from: number }>
-}
-
-export function createNeglect(): Neglect {
-  return { since: new Map() }
-}
-
-export function checkOrphans(world: ObservedWorld, { since }: Neglect): void {
-  const { cloud, clock, invariants } = world
-  const seen = invariants.seen.get(mainName)
-  if (!seen || ableSince(world, seen) === undefined) {
-    since.clear()
-    return
-  }
-  const now = clock.now()
-  for (const vm of cloud.vms.values()) {
-    const { id, state } = vm.instance
-    const useless = isOf(seen, vm) ? uselessness(world, vm) : undefined
-    if (!useless) {
-      since.delete(id)
-      continue
-    }
-    let entry = since.get(id)
-    if (entry?.why !== useless.why) {
-      entry = { why: useless.why, from: now }
-      since.set(id, entry)
-    }
-    if (now - entry.from <= useless.limit) continue
-    invariants.violated(
-      5,
-      `${id} (${state}) is ${useless.why} for ${Math.round((now - entry.from) / 1000)} s`,
-    )
-    entry.from = Number.POSITIVE_INFINITY
-  }
-}
-
-/** Why a VM is of no use, and how long it may stay so; undefined: it is of use, or gone. */
-function uselessness(
-  { master, policy }: ObservedWorld,
-  { instance, goneAt }: Vm,
-): { why: string; limit: number } | undefined {
-  if (goneAt !== undefined || instance.state === 'stopping' || instance.state === 'terminated')
-    return undefined
-  if (instance.state === 'stopped') return { why: 'stopped', limit: 3 * minute }
-  const agent = master.agents.get(instance.id)
-  if (agent?.connected) return undefined
-  // A VM whose agent was lost is told from one that has not joined yet by the provisioner; allow for the longer.
-  return { why: 'unconnected', limit: Math.max(policy.bootTimeout, policy.maxDisconnected) + 3 * minute }
-}
-
-// Progress: promises 9 (work gets VMs), 12 (a reason for everything), and 8 at the end of a world (rest).
-
-/** Twice the largest pause with its spread, and the launch rate's hour where it may be spent. */
-const pauses = 2 * 37.5 * minute
-const rateHour = 60 * minute
-const sampleEvery = 30_000
-const restTime = 2 * minute
-
-export interface Progress {
-  /** Since when work that can run waits and nothing was placed. */
-  stalledSince: number | undefined
-  placements: number
-  sampledAt: number
-  /** Since when there is nothing left to do. */
-  restingSince: number | undefined
-  callsAtRest: number
-  /** When there was work for the last time. */
-  workedAt: number | undefined
-  done: boolean
-}
-
-export function createProgress(): Progress {
-  return {
-    stalledSince: undefined,
-    placements: 0,
-    sampledAt: 0,
-    restingSince: undefined,
-    callsAtRest: 0,
-    workedAt: undefined,
-    done: false,
-  }
-}
-
-export function checkProgress(world: ObservedWorld, progress: Progress): void {
-  const { clock, scenario, policy, master, invariants } = world
-  const now = clock.now()
-  if (now < scenario.calmAt) return
-  const waits = [...master.work.values()].some((work) => canRun(world, work))
-  const placements = [...master.work.values()].reduce((sum, work) => sum + work.starts, 0)
-  if (!waits || placements !== progress.placements) progress.stalledSince = undefined
-  progress.placements = placements
-  if (!waits) return
-  progress.stalledSince ??= now
-  const bound = policy.bootTimeout + pauses + ((policy.launchRate ?? 500) < 500 ? rateHour : 0)
-  if (now - progress.stalledSince <= bound) return
-  const waiting = [...master.work.values()]
-    .filter((work) => canRun(world, work))
-    .map(({ id, slots }) => `${id}:${slots}`)
-  invariants.violated(9, `${waiting} wait and nothing is placed for ${Math.round(bound / minute)} minutes`)
-  progress.done = true
-}
-
-/** The pool as configured can run it, and its job allows it now. */
-export function canRun(world: ObservedWorld, work: Work): boolean {
-  const { policy, scenario, master } = world
-  if (work.state !== 'pending' || work.unplaceable) return false
-  if (work.slots === 0) return policy.maxAuxPerAgent > 0
-  const { job, maxSlots = Number.POSITIVE_INFINITY } = work
-  if (job !== undefined && slotsOfJob(master, job) + work.slots > maxSlots) return false
-  return scenario.offerings.some(
-    ({ slots }) =>
-      slots >= work.slots || (work.slots % slots === 0 && work.slots / slots <= policy.maxInstances),
-  )
-}
-
-/** Work waits, nothing is on its way and nobody says why. */
-export function checkSilence(world: ObservedWorld, progress: Progress): void {
-  const { clock, provisioners, invariants } = world
-  const now = clock.now()
-  if (now - progress.sampledAt < sampleEvery) return
-  progress.sampledAt = now
-  const main = provisioners.get(mainName)
-  const seen = invariants.seen.get(mainName)
-  if (!main?.life.alive || seen?.upSince === undefined || now - seen.upSince < 2 * minute) return
-  const { holds, pending, snapshot, instances, inFlight, decisions } = main.fleet.status()
-  if (pending === 0 || holds.length > 0 || inFlight > 0 || !snapshot) return
-  const acts = decisions.some(({ kind }) => kind !== 'hold')
-  const isComing = (i: Track) => i.joinedAt === undefined || (i.lostSince ?? 0) > now - minute
-  const coming = instances.some((i) => i.state !== 'terminated' && isComing(i))
-  const free = snapshot.agents.some((agent) => agent.freeSlots > 0 || (agent.freeAux ?? 1) > 0)
-  if (!acts && !coming && !free) invariants.violated(12, `${pending} pieces of work wait without a reason`)
-}
-
-/** True once a calm world has come to rest: no work that can run, no more VMs than min, and nothing happens. */
-export function isAtRest(world: ObservedWorld, progress: Progress): boolean {
-  const { clock, scenario, policy, master, cloud, invariants } = world
-  if (progress.done) return true
-  const now = clock.now()
-  if (now < scenario.calmAt + minute) return false
-  const works = [...master.work.values()].some((work) => work.state === 'running' || canRun(world, work))
-  if (works) progress.workedAt = now
-  const there = [...cloud.vms.values()].filter((vm) => vm.endedAt === undefined && vm.clusterId === clusterId)
-  const live = there.length
-  const isSound = there.every(
-    ({ instance: { id, interruptedAt } }) =>
-      master.agents.get(id)?.connected && interruptedAt === undefined && !invariants.orders.has(id),
-  )
-  checkShrinks(world, progress, live)
-  const { launches, terminations } = invariants.seen.get(mainName)!
-  const calls = launches + terminations
-  if (works || live > policy.minInstances || !isSound) progress.restingSince = undefined
-  else if (progress.restingSince === undefined)
-    Object.assign(progress, { restingSince: now, callsAtRest: calls })
-  else if (calls > progress.callsAtRest && live === policy.minInstances) {
-    invariants.violated(8, 'VMs are launched or ended although there is nothing to do')
-  }
-  return progress.restingSince !== undefined && now - progress.restingSince > restTime
-}
-
-/** When the work is gone, idle VMs go too, whatever was wrong with them before. */
-function checkShrinks({ clock, policy, invariants }: ObservedWorld, progress: Progress, live: number): void {
-  const bound = Math.max(policy.maxIdle, policy.bootTimeout, policy.maxDisconnected) + 10 * minute
-  progress.workedAt ??= clock.now()
-  if (live <= policy.minInstances || clock.now() - progress.workedAt <= bound) return
-  invariants.violated(5, `${live} VMs live on, there is no work and min_instances is ${policy.minInstances}`)
 }

@@ -7,14 +7,10 @@ import {
   checkLaunchCall,
   checkLaunchResult,
   checkListCall,
-  checkOrphans,
-  checkProgress,
-  checkSilence,
+  checkOrphansTerminated,
   checkTerminateCall,
+  checkUndrainCall,
   checkWritten,
-  createNeglect,
-  createProgress,
-  isAtRest,
 } from './checks.ts'
 import type { Vm } from './cloud.ts'
 import {
@@ -24,6 +20,14 @@ import {
   type ObservedWorld,
   type Violation,
 } from './observations.ts'
+import {
+  checkOrphans,
+  checkProgress,
+  checkSilence,
+  createNeglect,
+  createProgress,
+  isAtRest,
+} from './progress.ts'
 import type { Watcher } from './provisioner.ts'
 import { nameOfWriter } from './scenario.ts'
 
@@ -52,6 +56,10 @@ export interface Invariants extends Findings {
   onStopping(name: string): void
   onPaused(name: string, paused: boolean): void
   onMemoryLost(name: string): void
+  /** A copy of its state is run under another name. */
+  onCloned(name: string, clone: string): void
+  /** Orphans are terminated by whoever watches over them. */
+  onOrphansTerminated(name: string, ids: readonly string[]): void
   onWritten(name: string, record: JournalRecord): void
   onCreated(vm: Vm): void
   /** What can be told at any time; `check` looks at it, too. */
@@ -94,8 +102,10 @@ export function createInvariants(observed: () => ObservedWorld): Invariants {
         onLaunched: (order, result) => checkLaunchResult(observed(), of(name), order, result),
         onTerminateCall: (ids) => checkTerminateCall(observed(), of(name), ids),
         onDrainCall: (id) => checkDrainCall(observed(), of(name), id),
+        onUndrainCall: (id) => checkUndrainCall(observed(), of(name), id),
         onListCall: () => checkListCall(observed(), of(name)),
         onListed(startedAt, { complete }) {
+          of(name).sharedUntil ??= startedAt
           const before = of(name).listing?.completeAt ?? 0
           if (!isOver()) of(name).listing = { completeAt: complete ? startedAt : before, complete }
         },
@@ -133,6 +143,16 @@ export function createInvariants(observed: () => ObservedWorld): Invariants {
     onMemoryLost(name) {
       of(name).written.clear()
     },
+    onCloned(name, clone) {
+      const { written, sent, adopted } = of(name)
+      Object.assign(of(clone), {
+        written: new Set(written),
+        original: name,
+        sent: new Map(sent),
+        adopted: new Set(adopted),
+      })
+    },
+    onOrphansTerminated: (name, ids) => checkOrphansTerminated(observed(), of(name), ids),
     onWritten: (name, record) => checkWritten(observed(), of(name), record),
     onCreated: (vm) => checkCreated(observed(), of(nameOfWriter(vm.instance.writerId!)), vm),
     look() {

@@ -13,6 +13,8 @@ export interface Master extends Board {
   disconnect(id: string): void
   /** A person takes an agent out of service, or back. */
   setEnabled(id: string, enabled: boolean): void
+  /** A person disables an agent without a drain, or enables it again. */
+  setDisabled(id: string, disabled: boolean): void
   /** When a person last gave an agent back to the scheduler. */
   readonly enabledByPersonAt: Map<string, number>
   source(): DemandSource
@@ -90,7 +92,7 @@ export function createMaster(
     if (fails && draw.chance(50)) throw new ProvisionError(problem('DEMAND_MISSING', 'the master failed'))
     const agent = board.agents.get(id)
     if (agent) {
-      agent.enabled = !drained
+      agent.enabled = !drained && !agent.disabledByPerson
       agent.draining = drained
       timeline.add('master', `${drained ? 'drains' : 'undrains'} ${id}`)
       changed()
@@ -146,6 +148,7 @@ export function createMaster(
           connected: true,
           enabled: true,
           draining: false,
+          disabledByPerson: false,
           work: new Map(),
         })
       timeline.add('world', `agent ${id} ${before ? 'reconnects' : 'joins'}`)
@@ -165,6 +168,12 @@ export function createMaster(
       const agent = board.agents.get(id)
       if (agent) Object.assign(agent, { enabled, draining: !enabled })
       if (enabled) enabledByPersonAt.set(id, clock.now())
+      changed()
+    },
+    setDisabled(id, disabled) {
+      const agent = board.agents.get(id)
+      if (agent) Object.assign(agent, { disabledByPerson: disabled, enabled: !disabled && !agent.draining })
+      if (!disabled) enabledByPersonAt.set(id, clock.now())
       changed()
     },
     source: () => ({
@@ -194,7 +203,7 @@ function readTasks(board: Board, demand: Demand, busy: Set<string>): void {
 
 function readAgents(board: Board, demand: Demand): void {
   for (const agent of board.agents.values()) {
-    const { id, slots, connected, enabled, draining, work } = agent
+    const { id, slots, connected, enabled, draining, disabledByPerson, work } = agent
     const free = freeSlots(agent)
     const freeAux = board.maxAuxPerAgent - auxOf(agent)
     demand.agents.push({
@@ -206,6 +215,7 @@ function readAgents(board: Board, demand: Demand): void {
       connected,
       enabled,
       draining,
+      ...(disabledByPerson ? { disabledByPerson } : {}),
     })
   }
 }
@@ -236,6 +246,7 @@ export interface Agent {
   draining: boolean
   /** Its devices do not work: nothing is ever placed on it. */
   broken: boolean
+  disabledByPerson: boolean
   /** Work on it, by id, with the slots it takes. */
   work: Map<string, number>
 }

@@ -65,8 +65,13 @@ export interface Observations {
   /** When an offering was refused, since a call last brought no refusal of it. */
   refusals: Map<string, number[]>
   listCalls: number[]
+  /** When an agent was drained lately. */
+  drains: Map<string, number[]>
   /** Refusals remembered without any spread. */
   unspread: number
+  /** Whose state it is a copy of: it takes for its own what that one launched before its first listing. */
+  original?: string
+  sharedUntil?: number
   /** Writers it adopted. */
   adopted: Set<string>
   /** VMs made for it since one last became a usable agent. */
@@ -87,6 +92,7 @@ export function createObservations(name: string): Observations {
     refusals: new Map(),
     listCalls: [],
     unspread: 0,
+    drains: new Map(),
     adopted: new Set(),
     uselessMade: 0,
     launches: 0,
@@ -95,9 +101,14 @@ export function createObservations(name: string): Observations {
 }
 
 /** The VM is this provisioner's to touch. */
-export function isOf({ name, adopted }: Observations, { instance }: Vm): boolean {
+export function isOf(
+  { name, adopted, original, sharedUntil }: Observations,
+  { instance, createdAt }: Vm,
+): boolean {
   const { writerId = '' } = instance
-  return nameOfWriter(writerId) === name || adopted.has(writerId)
+  const writer = nameOfWriter(writerId)
+  const isShared = writer === original && createdAt <= (sharedUntil ?? createdAt)
+  return writer === name || isShared || adopted.has(writerId)
 }
 
 const mustWork: WeatherKind[] = [

@@ -38,6 +38,7 @@ export function startOriginProvisioner(options: ProvisionerOptions): Provisioner
   )
   return {
     owner: options.owner,
+    clockOffset: options.clockOffset,
     life,
     fleet: {
       stop: async () => life.kill(),

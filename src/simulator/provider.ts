@@ -24,7 +24,7 @@ export function simulatedProvider(cloud: Cloud, owner: Ownership): Provider {
     async list(signal): Promise<Listing> {
       const heard = await call(cloud, 'list', signal, () => cloud.faults.listing(visible(cloud, owner)))
       if ('failure' in heard) return { instances: [], complete: false, problems: [heard.failure.problem] }
-      return listed(heard.answer)
+      return listed(heard.answer, cloud)
     },
 
     async find(ids, signal): Promise<Listing> {
@@ -33,7 +33,7 @@ export function simulatedProvider(cloud: Cloud, owner: Ownership): Provider {
         return { complete, instances: cloud.faults.finding(known(cloud, owner, ids)) }
       })
       if ('failure' in heard) return { instances: [], complete: false, problems: [heard.failure.problem] }
-      return listed(heard.answer, 'simulated')
+      return listed(heard.answer, cloud, 'simulated')
     },
 
     async hasTraces() {
@@ -66,9 +66,14 @@ export function simulatedProvider(cloud: Cloud, owner: Ownership): Provider {
   }
 }
 
-function listed({ instances, complete }: Pick<Listing, 'instances' | 'complete'>, account?: string): Listing {
+function listed(
+  { instances, complete }: Pick<Listing, 'instances' | 'complete'>,
+  { clock, faults }: Cloud,
+  account?: string,
+): Listing {
   const problems = complete ? [] : [problem('PROVIDER_TRANSIENT', 'a page is missing')]
-  return { instances, complete, problems, ...(account === undefined ? {} : { account }) }
+  const at = clock.now() + faults.clockSkew
+  return { instances, complete, problems, at, ...(account === undefined ? {} : { account }) }
 }
 
 /** Every instance of a cluster, whatever pool launched it. */

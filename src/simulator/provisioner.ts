@@ -17,6 +17,10 @@ export interface ProvisionerOptions {
   /** Of this life and those before it. */
   ownWriters: ReadonlySet<string>
   clock: Clock
+  /** Milliseconds that its machine's clock is ahead of `clock`. */
+  clockOffset: number
+  /** `uptime` in milliseconds. */
+  bootMark: { boot: string; uptime: () => number }
   provider: Provider
   demand: DemandSource
   disk: Disk
@@ -32,6 +36,8 @@ export interface ProvisionerOptions {
 
 export interface Provisioner {
   readonly owner: Ownership
+  /** Its times are so many milliseconds ahead of the world's. */
+  readonly clockOffset: number
   readonly life: Life
   readonly fleet: Pick<PoolFleet, 'stop' | 'pause' | 'resume' | 'adopt' | 'remove' | 'reconfigure' | 'status'>
 }
@@ -39,7 +45,8 @@ export interface Provisioner {
 export type StartProvisioner = (options: ProvisionerOptions) => Provisioner
 
 export function startProvisioner(options: ProvisionerOptions): Provisioner {
-  const { owner, clock, provider, demand, disk, random, watcher, onEvent, onFault } = options
+  const { owner, clock, clockOffset, bootMark, provider, demand, disk, random, watcher } = options
+  const { onEvent, onFault } = options
   const life = createLife(options.onDeath)
   const ids = random.fork('ids')
   const silent = () => {}
@@ -51,8 +58,12 @@ export function startProvisioner(options: ProvisionerOptions): Provisioner {
       owner,
       ownWriters: options.ownWriters,
       provider: life.mortal(watchedProvider(provider, watcher, () => clock.now())),
-      demand: mortalDemand(life, watchedDemand(demand, watcher)),
-      clock: life.mortal(clock),
+      demand: mortalDemand(life, shiftedDemand(watchedDemand(demand, watcher), clockOffset)),
+      clock: life.mortal({
+        now: () => clock.now() + clockOffset,
+        sleep: (ms, signal) => clock.sleep(ms, signal),
+      }),
+      bootMark: () => ({ boot: bootMark.boot, uptime: bootMark.uptime() }),
       journal: life.mortal(disk),
       random: random.fork('jitter').next,
       newId: () => `intent-${ids.whole(0, 2 ** 31)}-${ids.whole(0, 2 ** 31)}`,
@@ -64,7 +75,25 @@ export function startProvisioner(options: ProvisionerOptions): Provisioner {
     options.settings,
   )
   void fleet.start()
-  return { owner, life, fleet }
+  return { owner, clockOffset, life, fleet }
+}
+
+/** A source tells times by the clock of its own process. */
+function shiftedDemand(demand: DemandSource, by: number): DemandSource {
+  return {
+    ...demand,
+    async read(pool, signal) {
+      const { at, pending, agents, ...rest } = await demand.read(pool, signal)
+      return {
+        ...rest,
+        at: at + by,
+        pending: pending.map((work) => ({ ...work, since: work.since + by })),
+        agents: agents.map(({ idleSince, ...agent }) =>
+          idleSince === undefined ? agent : { ...agent, idleSince: idleSince + by },
+        ),
+      }
+    },
+  }
 }
 
 /** A dead process hears of no changes either. */
@@ -167,6 +196,7 @@ export interface Watcher {
   onListCall(): void
   onRead(demand: Demand): void
   onDrainCall(id: string): void
+  onUndrainCall(id: string): void
 }
 
 export function watchedProvider(provider: Provider, watcher: Watcher, now: () => number): Provider {
@@ -204,6 +234,10 @@ export function watchedDemand(demand: DemandSource, watcher: Watcher): DemandSou
       watcher.onDrainCall(id)
       return demand.drain(id, signal)
     },
+    undrain(id, signal) {
+      watcher.onUndrainCall(id)
+      return demand.undrain(id, signal)
+    },
   }
 }
 
@@ -213,6 +247,8 @@ export interface Disk extends Journal {
   /** What a reader would find now. */
   readonly lines: readonly string[]
   erase(): void
+  /** Holds what the other holds now. */
+  copy(other: Disk): void
 }
 
 /** `onAppend` hears of each record once it is kept. */
@@ -235,6 +271,9 @@ export function createDisk(onAppend: (record: JournalRecord) => void = () => {})
     },
     erase() {
       lines = []
+    },
+    copy(other) {
+      lines = [...other.lines]
     },
   }
 }

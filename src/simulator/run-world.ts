@@ -1,19 +1,23 @@
 // One world from its seed to its rest, with every promise checked after every step.
 
+import { createOrphanWatch } from '../fleet/index.ts'
 import { promises } from './invariants.ts'
 import type { Violation } from './observations.ts'
+import { simulatedCluster } from './provider.ts'
 import type { StartProvisioner } from './provisioner.ts'
 import {
+  clusterId,
   createScenario,
   type FaultKind,
   faultKinds,
   type Incident,
   mainName,
+  nameOfWriter,
   type Scenario,
   secondName,
 } from './scenario.ts'
 import { type Entry, printTimeline } from './virtual-clock.ts'
-import { createWorld, diskOf, settingsOf, startInWorld, type World } from './world.ts'
+import { createWorld, diskOf, settingsOf, startClone, startInWorld, type World } from './world.ts'
 
 export interface WorldReport {
   scenario: Scenario
@@ -115,6 +119,20 @@ function happen(world: World, { kind, lasts, draw }: Incident): void {
       startInWorld(world, secondName)
       clock.after(lasts, () => world.provisioners.get(secondName)?.life.kill())
       break
+    case 'cloned_writer':
+      if (world.provisioners.has(secondName)) break
+      startClone(world, secondName)
+      clock.after(lasts, () => world.provisioners.get(secondName)?.life.kill())
+      break
+    case 'clock_set':
+      if (isDown) break
+      world.clockOffset = Math.floor((draw * 2 - 1) * 3 * 3_600_000)
+      if (draw * 1000 - Math.floor(draw * 1000) < 0.3) world.boots++
+      crash(world, Math.min(lasts, 20_000))
+      break
+    case 'pool_leaves':
+      if (!isDown) leavePool(world, lasts)
+      break
     case 'certificate_renewed':
       world.certificate++
       closeGate(world, Math.min(lasts, 10_000))
@@ -137,6 +155,14 @@ function happen(world: World, { kind, lasts, draw }: Incident): void {
       const id = random.fork('person', draw).pick(ids)
       master.setEnabled(id, false)
       clock.after(lasts, () => master.setEnabled(id, true))
+      break
+    }
+    case 'disabled_by_person': {
+      const ids = [...master.agents.keys()]
+      if (ids.length === 0) break
+      const id = random.fork('disables', draw).pick(ids)
+      master.setDisabled(id, true)
+      clock.after(lasts, () => master.setDisabled(id, false))
       break
     }
     case 'removal_ordered': {
@@ -172,6 +198,42 @@ function restart(world: World, downFor: number): void {
   void main.fleet.stop().then(() => {
     main.life.kill()
     world.clock.after(downFor, () => revive(world))
+  })
+}
+
+/** The provisioner is started without the pool, and looks after its instances as orphans until the pool is back. */
+function leavePool(world: World, lasts: number): void {
+  const { clock, cloud, master, invariants, timeline } = world
+  const main = world.provisioners.get(mainName)!
+  const isBack = () => world.provisioners.get(mainName)!.life.alive
+  const watch = createOrphanWatch({
+    locations: () => [{ provider: 'simulated', location: {} }],
+    async open() {
+      const cluster = simulatedCluster(cloud, clusterId)
+      return {
+        ...cluster,
+        terminate(ids, signal) {
+          invariants.onOrphansTerminated(mainName, ids)
+          return cluster.terminate(ids, signal)
+        },
+      }
+    },
+    onAccount: () => {},
+    isConfigured: isBack,
+    isOwnWriter: (writer = '') =>
+      nameOfWriter(writer) === mainName || invariants.seen.get(mainName)!.adopted.has(writer),
+    isFileTrusted: () => true,
+    rules: () => ({ terminateAfter: 20_000, terminateUnknown: false }),
+    demand: master.source(),
+    clock,
+    logger: { debug() {}, info() {}, warn() {}, error() {} },
+    onEvent: (event) => timeline.add('orphans', event.kind, { ...event }),
+  })
+  invariants.onStopping(mainName)
+  void main.fleet.stop().then(() => {
+    main.life.kill()
+    watch.start()
+    clock.after(60_000 + lasts, () => void watch.stop().then(() => revive(world)))
   })
 }
 

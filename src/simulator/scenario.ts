@@ -90,7 +90,7 @@ function policyOf(random: Random): Policy {
   return {
     minInstances: random.chance(60) ? 0 : random.whole(0, Math.min(3, maxInstances)),
     maxInstances,
-    maxIdle: random.whole(60, 240) * second,
+    maxIdle: random.chance(15) ? 10 * second : random.whole(60, 240) * second,
     bootTimeout: random.whole(150, 300) * second,
     reconnectWait: 25 * second,
     placementGrace: 30 * second,
@@ -205,11 +205,19 @@ export const incidentKinds = [
   'restart',
   'journal_lost',
   'second_writer',
+  /** A copy of the state folder is run beside the original. */
+  'cloned_writer',
+  /** The clock of the machine is set between two lives, by up to three hours, in the same boot or before another. */
+  'clock_set',
+  /** The pool leaves the configuration for a while: its instances are orphans. */
+  'pool_leaves',
   'certificate_renewed',
   'gate_closed',
   'max_changed',
   'paused',
   'drained_by_person',
+  /** Without a drain: what runs on the agent goes on, and nobody else may give it work again. */
+  'disabled_by_person',
   'removal_ordered',
 ] as const
 export type IncidentKind = (typeof incidentKinds)[number]

@@ -50,6 +50,9 @@ export interface World {
   lives: number
   /** By name of the provisioner: what it called itself in each of its lives. */
   writers: Map<string, string[]>
+  /** By how much the clock of the machine is wrong, in milliseconds, and how often it was booted. */
+  clockOffset: number
+  boots: number
 }
 
 /** `watcher` hears of all work that begins and ends. */
@@ -110,6 +113,8 @@ export function createWorld(
     provisioners: new Map(),
     disks: new Map(),
     lives: 0,
+    clockOffset: 0,
+    boots: 1,
     writers: new Map(),
   }
   for (const job of scenario.jobs) clock.at(job.at, () => world.master.submit(job))
@@ -134,6 +139,15 @@ function onEnded(world: World, vm: Vm): void {
 }
 
 /** Starts a provisioner by this name, for the first time or again: the disk is what the last one left. */
+/** A copy of what the main one has on its disk is run beside it. */
+export function startClone(world: World, name: string): void {
+  const { invariants, writers } = world
+  diskOf(world, name).copy(diskOf(world, mainName))
+  writers.set(name, [...(writers.get(mainName) ?? [])])
+  invariants.onCloned(mainName, name)
+  startInWorld(world, name)
+}
+
 export function startInWorld(world: World, name: string): Provisioner {
   const { random, clock, cloud, master, invariants, timeline } = world
   const disk = diskOf(world, name)
@@ -146,6 +160,8 @@ export function startInWorld(world: World, name: string): Provisioner {
     owner,
     ownWriters: new Set(writers),
     clock,
+    clockOffset: world.clockOffset,
+    bootMark: { boot: `boot ${world.boots}`, uptime: () => clock.now() - world.scenario.startsAt },
     disk,
     provider: simulatedProvider(cloud, owner),
     demand: master.source(),

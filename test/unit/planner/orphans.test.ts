@@ -51,8 +51,11 @@ describe('an orphan', () => {
     expect(step({ state: 'stopped', isOwn: false }, undefined)).toBe('foreign')
   })
 
-  it('that is stopped runs no work', () => {
-    expect(step({ state: 'stopped' }, undefined)).toBe('terminate')
+  it('that is stopped runs no work, once the master has given up what was on it', () => {
+    expect(step({ state: 'stopped' }, { at: now, agent: undefined })).toBe('terminate')
+    expect(step({ state: 'stopped' }, seen({ connected: false }))).toBe('terminate')
+    expect(step({ state: 'stopped' }, seen({ connected: false, busy: true }))).toBe('busy')
+    expect(step({ state: 'stopped' }, undefined)).toBe('unknown')
   })
 
   it('that a person orders away waits for no grace and asks for no writer', () => {

@@ -131,6 +131,7 @@ describe('the scheduler of the world', () => {
     enabled: true,
     draining: false,
     broken: false,
+    disabledByPerson: false,
     work: new Map(),
   })
   const work = (id: string, slots: number, given: Partial<Work> = {}): Work => ({

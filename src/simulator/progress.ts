@@ -1,0 +1,180 @@
+// The checks behind promises 5, 8, 9 and 12: instances left alone, work that waits, and a world that comes to rest.
+import type { Track } from '../fleet/index.ts'
+import type { Vm } from './cloud.ts'
+import { slotsOfJob, type Work } from './master.ts'
+import { ableSince, isOf, type ObservedWorld } from './observations.ts'
+import { clusterId, mainName } from './scenario.ts'
+
+// VMs left alone: promise 5, every VM of ours joins or ends within its time, while its provisioner can do something.
+
+const minute = 60_000
+
+export interface Neglect {
+  /** What a VM is of no use for, and since when somebody could have ended it for that. */
+  since: Map<string, { why: string; from: number }>
+}
+
+export function createNeglect(): Neglect {
+  return { since: new Map() }
+}
+
+export function checkOrphans(world: ObservedWorld, { since }: Neglect): void {
+  const { cloud, clock, invariants } = world
+  const seen = invariants.seen.get(mainName)
+  if (!seen || ableSince(world, seen) === undefined) {
+    since.clear()
+    return
+  }
+  const now = clock.now()
+  for (const vm of cloud.vms.values()) {
+    const { id, state } = vm.instance
+    const useless = isOf(seen, vm) ? uselessness(world, vm) : undefined
+    if (!useless) {
+      since.delete(id)
+      continue
+    }
+    let entry = since.get(id)
+    if (entry?.why !== useless.why) {
+      entry = { why: useless.why, from: now }
+      since.set(id, entry)
+    }
+    if (now - entry.from <= useless.limit) continue
+    invariants.violated(
+      5,
+      `${id} (${state}) is ${useless.why} for ${Math.round((now - entry.from) / 1000)} s`,
+    )
+    entry.from = Number.POSITIVE_INFINITY
+  }
+}
+
+/** Why a VM is of no use, and how long it may stay so; undefined: it is of use, or gone. */
+function uselessness(
+  { master, policy }: ObservedWorld,
+  { instance, goneAt }: Vm,
+): { why: string; limit: number } | undefined {
+  if (goneAt !== undefined || instance.state === 'stopping' || instance.state === 'terminated')
+    return undefined
+  if (instance.state === 'stopped') return { why: 'stopped', limit: 3 * minute }
+  const agent = master.agents.get(instance.id)
+  if (agent?.connected) return undefined
+  // A VM whose agent was lost is told from one that has not joined yet by the provisioner; allow for the longer.
+  return { why: 'unconnected', limit: Math.max(policy.bootTimeout, policy.maxDisconnected) + 3 * minute }
+}
+
+// Progress: promises 9 (work gets VMs), 12 (a reason for everything), and 8 at the end of a world (rest).
+
+/** Twice the largest pause with its spread, and the launch rate's hour where it may be spent. */
+const pauses = 2 * 37.5 * minute
+const rateHour = 60 * minute
+const sampleEvery = 30_000
+const restTime = 2 * minute
+
+export interface Progress {
+  /** Since when work that can run waits and nothing was placed. */
+  stalledSince: number | undefined
+  placements: number
+  sampledAt: number
+  /** Since when there is nothing left to do. */
+  restingSince: number | undefined
+  callsAtRest: number
+  /** When there was work for the last time. */
+  workedAt: number | undefined
+  done: boolean
+}
+
+export function createProgress(): Progress {
+  return {
+    stalledSince: undefined,
+    placements: 0,
+    sampledAt: 0,
+    restingSince: undefined,
+    callsAtRest: 0,
+    workedAt: undefined,
+    done: false,
+  }
+}
+
+export function checkProgress(world: ObservedWorld, progress: Progress): void {
+  const { clock, scenario, policy, master, invariants } = world
+  const now = clock.now()
+  if (now < scenario.calmAt) return
+  const waits = [...master.work.values()].some((work) => canRun(world, work))
+  const placements = [...master.work.values()].reduce((sum, work) => sum + work.starts, 0)
+  if (!waits || placements !== progress.placements) progress.stalledSince = undefined
+  progress.placements = placements
+  if (!waits) return
+  progress.stalledSince ??= now
+  const bound = policy.bootTimeout + pauses + ((policy.launchRate ?? 500) < 500 ? rateHour : 0)
+  if (now - progress.stalledSince <= bound) return
+  const waiting = [...master.work.values()]
+    .filter((work) => canRun(world, work))
+    .map(({ id, slots }) => `${id}:${slots}`)
+  invariants.violated(9, `${waiting} wait and nothing is placed for ${Math.round(bound / minute)} minutes`)
+  progress.done = true
+}
+
+/** The pool as configured can run it, and its job allows it now. */
+export function canRun(world: ObservedWorld, work: Work): boolean {
+  const { policy, scenario, master } = world
+  if (work.state !== 'pending' || work.unplaceable) return false
+  if (work.slots === 0) return policy.maxAuxPerAgent > 0
+  const { job, maxSlots = Number.POSITIVE_INFINITY } = work
+  if (job !== undefined && slotsOfJob(master, job) + work.slots > maxSlots) return false
+  return scenario.offerings.some(
+    ({ slots }) =>
+      slots >= work.slots || (work.slots % slots === 0 && work.slots / slots <= policy.maxInstances),
+  )
+}
+
+/** Work waits, nothing is on its way and nobody says why. */
+export function checkSilence(world: ObservedWorld, progress: Progress): void {
+  const { clock, provisioners, invariants } = world
+  const now = clock.now()
+  if (now - progress.sampledAt < sampleEvery) return
+  progress.sampledAt = now
+  const main = provisioners.get(mainName)
+  const seen = invariants.seen.get(mainName)
+  if (!main?.life.alive || seen?.upSince === undefined || now - seen.upSince < 2 * minute) return
+  const { holds, pending, snapshot, instances, inFlight, decisions } = main.fleet.status()
+  if (pending === 0 || holds.length > 0 || inFlight > 0 || !snapshot) return
+  const acts = decisions.some(({ kind }) => kind !== 'hold')
+  const isComing = (i: Track) =>
+    i.joinedAt === undefined || (i.lostSince ?? 0) - main.clockOffset > now - minute
+  const coming = instances.some((i) => i.state !== 'terminated' && isComing(i))
+  const free = snapshot.agents.some((agent) => agent.freeSlots > 0 || (agent.freeAux ?? 1) > 0)
+  if (!acts && !coming && !free) invariants.violated(12, `${pending} pieces of work wait without a reason`)
+}
+
+/** True once a calm world has come to rest: no work that can run, no more VMs than min, and nothing happens. */
+export function isAtRest(world: ObservedWorld, progress: Progress): boolean {
+  const { clock, scenario, policy, master, cloud, invariants } = world
+  if (progress.done) return true
+  const now = clock.now()
+  if (now < scenario.calmAt + minute) return false
+  const works = [...master.work.values()].some((work) => work.state === 'running' || canRun(world, work))
+  if (works) progress.workedAt = now
+  const there = [...cloud.vms.values()].filter((vm) => vm.endedAt === undefined && vm.clusterId === clusterId)
+  const live = there.length
+  const isSound = there.every(
+    ({ instance: { id, interruptedAt } }) =>
+      master.agents.get(id)?.connected && interruptedAt === undefined && !invariants.orders.has(id),
+  )
+  checkShrinks(world, progress, live)
+  const { launches, terminations } = invariants.seen.get(mainName)!
+  const calls = launches + terminations
+  if (works || live > policy.minInstances || !isSound) progress.restingSince = undefined
+  else if (progress.restingSince === undefined)
+    Object.assign(progress, { restingSince: now, callsAtRest: calls })
+  else if (calls > progress.callsAtRest && live === policy.minInstances) {
+    invariants.violated(8, 'VMs are launched or ended although there is nothing to do')
+  }
+  return progress.restingSince !== undefined && now - progress.restingSince > restTime
+}
+
+/** When the work is gone, idle VMs go too, whatever was wrong with them before. */
+function checkShrinks({ clock, policy, invariants }: ObservedWorld, progress: Progress, live: number): void {
+  const bound = Math.max(policy.maxIdle, policy.bootTimeout, policy.maxDisconnected) + 10 * minute
+  progress.workedAt ??= clock.now()
+  if (live <= policy.minInstances || clock.now() - progress.workedAt <= bound) return
+  invariants.violated(5, `${live} VMs live on, there is no work and min_instances is ${policy.minInstances}`)
+}
