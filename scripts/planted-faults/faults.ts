@@ -151,6 +151,39 @@ export const plantedFaults: PlantedFault[] = [
     ],
   },
   {
+    name: 'trust stored times',
+    does: 'takes over the times of an earlier life as they are, whatever its clock was',
+    edits: [
+      {
+        file: 'fleet/stored-times.ts',
+        find: '  moveTimes(memory, shiftOf(writtenIn(records), now, mark), now)\n',
+        replace: '  if (now < 0) moveTimes(memory, shiftOf(writtenIn(records), now, mark), now)\n',
+      },
+    ],
+  },
+  {
+    name: 'terminate busy orphans',
+    does: 'terminates instances of a pool that left the configuration without a look at their work',
+    edits: [
+      {
+        file: 'planner/orphans.ts',
+        find: '  if (agent?.busy)\n',
+        replace: "  if (agent?.connected) return { kind: 'terminate' }\n  if (agent?.busy)\n",
+      },
+    ],
+  },
+  {
+    name: 'enable whom a person disabled',
+    does: 'gives an agent back to the scheduler that a person has disabled',
+    edits: [
+      {
+        file: 'planner/removals.ts',
+        find: 'if (!agent?.connected || isDisabledByPerson(agent)) return undefined',
+        replace: 'if (!agent?.connected || isDisabledByPerson({ ...agent, enabled: true })) return undefined',
+      },
+    ],
+  },
+  {
     name: 'believe listings of agents',
     does: 'takes an instance for missing although the master shows its agent, and asks nobody',
     edits: [

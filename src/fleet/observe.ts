@@ -306,8 +306,8 @@ function isOurs(memory: PoolMemory, instance: Instance, { writer, ownWriters }: 
  * comes from a copy of our state folder, which goes on under that name. Both times are the cloud's.
  */
 function isOfClone(memory: PoolMemory, { id, intentId = '', launchedAt }: Instance): boolean {
-  const { cloudStartedAt, journalMissing, tracks, intents } = memory
-  if (cloudStartedAt === undefined || journalMissing || launchedAt <= cloudStartedAt) return false
+  const { cloudStartedAt, tracks, intents } = memory
+  if (cloudStartedAt === undefined || launchedAt <= cloudStartedAt) return false
   return !tracks.has(id) && !intents.has(intentId)
 }
 

@@ -148,6 +148,7 @@ export function createInvariants(observed: () => ObservedWorld): Invariants {
       Object.assign(of(clone), {
         written: new Set(written),
         original: name,
+        sharedIntents: new Set(written),
         sent: new Map(sent),
         adopted: new Set(adopted),
       })

@@ -72,6 +72,8 @@ export interface Observations {
   /** Whose state it is a copy of: it takes for its own what that one launched before its first listing. */
   original?: string
   sharedUntil?: number
+  /** Intents that were open in that state: both may send them, and the cloud answers both alike. */
+  sharedIntents?: ReadonlySet<string>
   /** Writers it adopted. */
   adopted: Set<string>
   /** VMs made for it since one last became a usable agent. */
@@ -102,12 +104,13 @@ export function createObservations(name: string): Observations {
 
 /** The VM is this provisioner's to touch. */
 export function isOf(
-  { name, adopted, original, sharedUntil }: Observations,
+  { name, adopted, original, sharedUntil, sharedIntents }: Observations,
   { instance, createdAt }: Vm,
 ): boolean {
-  const { writerId = '' } = instance
+  const { writerId = '', intentId = '' } = instance
   const writer = nameOfWriter(writerId)
-  const isShared = writer === original && createdAt <= (sharedUntil ?? createdAt)
+  const isEarlier = createdAt <= (sharedUntil ?? createdAt) || sharedIntents?.has(intentId)
+  const isShared = writer === original && isEarlier
   return writer === name || isShared || adopted.has(writerId)
 }
 

@@ -321,3 +321,26 @@ function setPersonEnables(bench: Awaited<ReturnType<typeof startSettled>>, id: s
     bench.joins()
   })
 }
+
+describe('a copy of the state folder, run beside the original', () => {
+  it('takes for its own what was launched before, and holds over what the original launches since', async () => {
+    const bench = await startSettled({ maxInstances: 4, minInstances: 1 })
+    await bench.pass(20)
+    bench.life.kill()
+    bench.restart({
+      owner: { ...owner, writerId: 'copy' },
+      ownWriters: new Set([owner.writerId, 'copy']),
+    })
+    await bench.pass(20)
+    expect(codesOf(bench)).not.toContain('FOREIGN_WRITER')
+    // The original goes on under the name that both know.
+    const goesOn = foreignVm(bench, owner.writerId)
+    await bench.pass(20)
+    expect(codesOf(bench)).toContain('FOREIGN_WRITER')
+    expect(bench.fleet.knows(goesOn)).toBe(false)
+    await bench.fleet.adopt()
+    await bench.pass(20)
+    expect(codesOf(bench)).not.toContain('FOREIGN_WRITER')
+    expect(bench.fleet.knows(goesOn)).toBe(true)
+  })
+})
