@@ -167,7 +167,7 @@ export async function listVms(run: PoolRun): Promise<boolean> {
     )
     checkAccount(run, listing.account)
     if (run.memory.firstCompleteAt === undefined) await noticeFirstStart(run, listing)
-    memory.cloudStartedAt ??= listing.at
+    if (listing.at !== undefined) memory.cloudStartedAt ??= listing.at - (run.now() - run.bornAt)
     // It is asked again whose account it is: an empty listing does not tell.
     if (memory.otherAccount) await findMissing(run, () => {})
     if (memory.otherAccount) return true
@@ -301,13 +301,16 @@ function isOurs(memory: PoolMemory, instance: Instance, { writer, ownWriters }: 
   return ownWriters.has(writerId) && !isOfClone(memory, instance)
 }
 
+/** Clouds tell times in whole seconds. */
+const clockStep = 1000
+
 /**
  * Our earlier names launch nothing any more. What carries one, was launched after we started and is in no launch of ours
  * comes from a copy of our state folder, which goes on under that name. Both times are the cloud's.
  */
 function isOfClone(memory: PoolMemory, { id, intentId = '', launchedAt }: Instance): boolean {
   const { cloudStartedAt, tracks, intents } = memory
-  if (cloudStartedAt === undefined || launchedAt <= cloudStartedAt) return false
+  if (cloudStartedAt === undefined || launchedAt <= cloudStartedAt + clockStep) return false
   return !tracks.has(id) && !intents.has(intentId)
 }
 

@@ -44,6 +44,8 @@ export interface PoolRun {
   /** Aborted when the loop is over: what is under way then must not go on behind the back of the next one. */
   readonly over: AbortController
   now(): number
+  /** When this life began. */
+  readonly bornAt: number
   emit(event: EventBody): void
   /** Resolves when the record is on the disk; throws what the journal throws, and keeps it as the pool's problem. */
   write(record: PoolRecord): Promise<void>
@@ -68,6 +70,7 @@ export function createRun(deps: PoolDeps, settings: PoolSettings, changed: () =>
     over: new AbortController(),
     tasks: new Set(),
     now: () => clock.now(),
+    bornAt: clock.now(),
     emit(event) {
       try {
         deps.onEvent?.({ at: clock.now(), pool, ...event })
@@ -289,7 +292,7 @@ export interface PoolMemory {
   /** There was no journal: nothing is launched until listings have shown what there is. */
   journalMissing: boolean
   firstCompleteAt?: number
-  /** When the first listing of this life was answered, by the cloud's clock. */
+  /** When this life began, by the cloud's clock. */
   cloudStartedAt?: number
   /** How far apart two complete listings must be then, in milliseconds. */
   settleApart: number

@@ -105,7 +105,6 @@ export function createInvariants(observed: () => ObservedWorld): Invariants {
         onUndrainCall: (id) => checkUndrainCall(observed(), of(name), id),
         onListCall: () => checkListCall(observed(), of(name)),
         onListed(startedAt, { complete }) {
-          of(name).sharedUntil ??= startedAt
           const before = of(name).listing?.completeAt ?? 0
           if (!isOver()) of(name).listing = { completeAt: complete ? startedAt : before, complete }
         },
@@ -131,6 +130,7 @@ export function createInvariants(observed: () => ObservedWorld): Invariants {
         demand: undefined,
         listing: undefined,
       })
+      of(name).sharedUntil ??= observed().clock.now() + 1000
       of(name).starts.push(observed().clock.now())
       neglect.since.clear()
     },
