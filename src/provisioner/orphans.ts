@@ -110,6 +110,8 @@ export interface Orphans {
   status(): OrphanStatus
   /** Terminates orphans on a person's order; returns the ids that are orphans. */
   remove(ids: readonly string[], how: 'when_idle' | 'even_if_busy'): string[]
+  /** Takes such orders back; returns the ids of those that stay. */
+  keep(ids: readonly string[]): Promise<string[]>
   /** Makes all orphans of other writers ours; returns those writers. */
   adopt(): string[]
   /** The agent of an orphan of ours may come back to the master, to be seen idle. */
@@ -158,6 +160,7 @@ export function createOrphans(input: OrphansInput): Orphans {
     stop: watch.stop,
     status: watch.status,
     remove: watch.remove,
+    keep: watch.keep,
     mayReturn: watch.mayReturn,
     adopt() {
       const foreign = watch.status().orphans.filter(({ isOwn }) => !isOwn)
