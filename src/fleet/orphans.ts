@@ -32,6 +32,8 @@ export interface OrphanDeps {
   open: (location: ClusterLocation) => Promise<ClusterProvider | undefined>
   /** The account at a location was learned. */
   onAccount: (location: ClusterLocation, account: string) => void
+  /** The name by which the master knows a pool that the cloud shows under another; default: the same. */
+  nameOf?: (location: ClusterLocation, pool: string) => string
   /** A pool of the configuration has this instance, whether it runs or not. */
   isConfigured: (location: ClusterLocation, pool: string) => boolean
   /** Writers whose instances are ours to terminate. */
@@ -156,12 +158,14 @@ export function createOrphanWatch(deps: OrphanDeps): OrphanWatch {
     }
   }
 
-  function note({ provider, location }: ClusterLocation, instance: Instance, passed: number): void {
+  function note(place: ClusterLocation, instance: Instance, passed: number): void {
+    const { provider, location } = place
     const before = known.get(instance.id)
     const ordered = orders.get(instance.id)
     const waited = (before?.waited ?? 0) + (before ? passed : 0)
     known.set(instance.id, {
       ...instance,
+      pool: deps.nameOf?.(place, instance.pool) ?? instance.pool,
       provider,
       location,
       isOwn: deps.isOwnWriter(instance.writerId),

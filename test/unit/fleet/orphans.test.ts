@@ -40,10 +40,12 @@ function startWatch(changes: Partial<OrphanDeps> = {}) {
     hasPool: true,
     drains: [] as string[],
     undrains: [] as string[],
+    asked: [] as string[],
   }
   const demand: DemandSource = {
     kind: 'push',
     async read(pool) {
+      state.asked.push(pool)
       if (!state.isMasterUp) throw new Error('down')
       if (!state.hasPool) throw new ProvisionError(problem('MASTER_POOL_UNKNOWN', `no pool ${pool}`))
       return { pool, at: clock.now(), pending: [], agents: [...agents.values()] }
@@ -158,6 +160,14 @@ describe('instances that no configured pool has', () => {
     for (const id of bench.own) expect(bench.live()).not.toContain(id)
     expect(bench.live()).toContain(bench.foreign)
     expect(bench.watch.status().orphans.map(({ id }) => id)).toEqual([bench.foreign])
+  })
+
+  it('are asked for by the name that the master has for their pool', async () => {
+    const { pass, joins, own, state, live } = startWatch({ nameOf: (_, pool) => `whole ${pool}` })
+    joins(own[0]!)
+    await pass(hour + 2 * minute)
+    expect([...new Set(state.asked)].sort()).toEqual(['whole elsewhere', 'whole old'])
+    expect(live()).not.toContain(own[0])
   })
 
   it('are drained again when their drain was lost, as when their agent was started anew', async () => {
