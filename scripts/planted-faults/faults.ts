@@ -167,8 +167,8 @@ export const plantedFaults: PlantedFault[] = [
     edits: [
       {
         file: 'planner/orphans.ts',
-        find: '  if (agent?.busy)\n',
-        replace: "  if (agent?.connected) return { kind: 'terminate' }\n  if (agent?.busy)\n",
+        find: '  const { agent } = view\n',
+        replace: "  const { agent } = view\n  if (agent?.connected) return { kind: 'terminate' }\n",
       },
     ],
   },

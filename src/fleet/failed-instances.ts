@@ -105,6 +105,15 @@ function blame(run: PoolRun, track: Track): void {
   run.emit({ kind: 'problem', problem: problem('BREAKER_OPEN', message, { details: { failures, until } }) })
 }
 
+/**
+ * Instances whose termination by us was accepted: that they are gone says nothing about what is launched next. The next life
+ * must know it too, or it would take them for instances that ended by themselves.
+ */
+export function forgive(run: PoolRun, tracks: readonly Track[]): void {
+  for (const track of tracks) Object.assign(track, { judged: true, told: true })
+  remember(run, tracks)
+}
+
 /** Written when it is learned: a process that dies before its next checkpoint must not learn it anew each time. */
 function remember(run: PoolRun, tracks: readonly Track[]): void {
   if (tracks.length === 0) return

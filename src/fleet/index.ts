@@ -240,7 +240,11 @@ async function recallJournal(run: PoolRun): Promise<void> {
   while (!run.stopping) {
     try {
       const records = await journal.read()
-      if (isElsewhere(run, records)) return
+      if (isElsewhere(run, records)) {
+        // A person's order about the pool is not one about a place.
+        run.memory.paused = recallNow(records, run.now(), run.deps.bootMark?.()).paused
+        return
+      }
       run.memory = recallNow(records, run.now(), run.deps.bootMark?.(), (kind, why) =>
         logger.error('a record of the journal cannot be read', { pool, kind, why }),
       )

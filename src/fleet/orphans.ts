@@ -32,6 +32,8 @@ export interface OrphanDeps {
   open: (location: ClusterLocation) => Promise<ClusterProvider | undefined>
   /** The account at a location was learned. */
   onAccount: (location: ClusterLocation, account: string) => void
+  /** The name by which the master knows a pool that the cloud shows under another; default: the same. */
+  nameOf?: (location: ClusterLocation, pool: string) => string
   /** A pool of the configuration has this instance, whether it runs or not. */
   isConfigured: (location: ClusterLocation, pool: string) => boolean
   /** Writers whose instances are ours to terminate. */
@@ -62,13 +64,15 @@ export interface OrphanStatus {
 
 export interface OrphanWatch {
   start(): void
-  /** Waits for a look under way. */
+  /** Waits for a look under way, and gives drained agents back: their pool may be configured at the next start. */
   stop(): Promise<void>
   /** Looks now, and not at the next time. */
   look(): void
   status(): OrphanStatus
   /** Terminates orphans on a person's order; returns the ids that are orphans. */
   remove(ids: readonly string[], how: 'when_idle' | 'even_if_busy'): string[]
+  /** Takes orders to remove orphans back, and gives the agents back that were drained for one; returns the ids of those. */
+  keep(ids: readonly string[]): Promise<string[]>
   /** Whether it is an orphan of our own, whose agent may connect to the master; `later` before the first look. */
   mayReturn(pool: string, id: string): 'yes' | 'no' | 'later'
 }
@@ -154,18 +158,21 @@ export function createOrphanWatch(deps: OrphanDeps): OrphanWatch {
     }
   }
 
-  function note({ provider, location }: ClusterLocation, instance: Instance, passed: number): void {
+  function note(place: ClusterLocation, instance: Instance, passed: number): void {
+    const { provider, location } = place
     const before = known.get(instance.id)
     const ordered = orders.get(instance.id)
     const waited = (before?.waited ?? 0) + (before ? passed : 0)
     known.set(instance.id, {
       ...instance,
+      pool: deps.nameOf?.(place, instance.pool) ?? instance.pool,
       provider,
       location,
       isOwn: deps.isOwnWriter(instance.writerId),
       waited,
       ...(ordered ? { ordered } : {}),
       ...(before?.drainedAt === undefined ? {} : { drainedAt: before.drainedAt }),
+      ...(before?.undrainedAt === undefined ? {} : { undrainedAt: before.undrainedAt }),
       next: before?.next ?? { kind: 'keep', why: 'unknown' },
     })
   }
@@ -179,12 +186,22 @@ export function createOrphanWatch(deps: OrphanDeps): OrphanWatch {
     const views = await viewsOf(here)
     const ends: FoundOrphan[] = []
     for (const orphan of here) {
+      noticeTakenBack(orphan, views.get(orphan.id))
       orphan.next = orphanStep(orphan, views.get(orphan.id), deps.rules(), clock.now())
       if (isStopping || !deps.isFileTrusted()) continue
       if (orphan.next.kind === 'drain') await drain(orphan)
       else if (orphan.next.kind === 'terminate') ends.push(orphan)
     }
     if (ends.length > 0) await terminate(place, cloud, ends)
+  }
+
+  /** Its agent was started anew, or somebody enabled it: a drain of ours that is not in force any more is none. */
+  function noticeTakenBack(orphan: FoundOrphan, view: OrphanView | undefined): void {
+    const { drainedAt } = orphan
+    if (drainedAt === undefined || !view || view.at <= drainedAt) return
+    if (!view.agent?.connected || !view.agent.enabled || view.agent.draining) return
+    delete orphan.drainedAt
+    orphan.undrainedAt = clock.now()
   }
 
   /** What the master says of each, by its pool. A pool the master does not have shows no agent. */
@@ -220,6 +237,22 @@ export function createOrphanWatch(deps: OrphanDeps): OrphanWatch {
     } catch (error) {
       logger.warn('an orphan could not be drained', { instance: orphan.id, error })
     }
+  }
+
+  /** Where the master does not answer, the agent stays as it is. */
+  async function undrain(orphan: FoundOrphan): Promise<void> {
+    try {
+      await withDeadline(clock, callDeadlines.master, 'an undrain', (signal) =>
+        deps.demand.undrain(orphan.id, signal),
+      )
+      delete orphan.drainedAt
+    } catch (error) {
+      logger.warn('an orphan could not be given back', { instance: orphan.id, error })
+    }
+  }
+
+  async function giveBack(orphans: readonly FoundOrphan[]): Promise<void> {
+    await Promise.all(orphans.filter(({ drainedAt }) => drainedAt !== undefined).map(undrain))
   }
 
   async function terminate(
@@ -295,6 +328,7 @@ export function createOrphanWatch(deps: OrphanDeps): OrphanWatch {
       unsubscribe()
       bell.ring()
       await loop
+      await giveBack([...known.values()])
     },
     look: bell.ring,
     status: () => ({
@@ -307,6 +341,13 @@ export function createOrphanWatch(deps: OrphanDeps): OrphanWatch {
       for (const id of here) orders.set(id, how)
       if (here.length > 0) bell.ring()
       return here
+    },
+    async keep(ids) {
+      const kept = ids.filter((id) => orders.delete(id))
+      const orphans = kept.flatMap((id) => known.get(id) ?? [])
+      for (const orphan of orphans) delete orphan.ordered
+      await giveBack(orphans)
+      return kept
     },
     mayReturn(pool, id) {
       const orphan = known.get(id)

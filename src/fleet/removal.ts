@@ -8,7 +8,7 @@ import {
   type ReasonCode,
 } from '../planner/index.ts'
 import { delayAfter, limit, withDeadline } from '../platform/index.ts'
-import { sayNeverJoined } from './failed-instances.ts'
+import { forgive, sayNeverJoined } from './failed-instances.ts'
 import { keptGrowth } from './failures.ts'
 import { readDemand } from './observe.ts'
 import { callDeadlines, type PoolMemory, type PoolRun, problemOf, type Track, tell } from './run.ts'
@@ -77,6 +77,10 @@ async function end(run: PoolRun, tracks: Track[]): Promise<void> {
     else delete track.kept
   }
   const ended = ids.filter((id) => !open.has(id))
+  forgive(
+    run,
+    tracks.filter((track) => !open.has(track.id)),
+  )
   if (ended.length > 0) run.emit({ kind: 'ended', ids: ended })
   // A refusal about one VM says nothing about the next call; any other does.
   const failed = ids.some((id) => open.has(id) && !kept.has(id))

@@ -22,6 +22,8 @@ export interface PushDoor {
 export interface PushDoorOptions {
   /** Pools that may be pushed for. */
   pools: readonly string[]
+  /** Whether orphans of this pool run: whoever knows their agents may push for them, too. */
+  hasOrphans?: (pool: string) => boolean
   /** Of this start of the program. */
   life: string
   clock: Clock
@@ -31,7 +33,7 @@ export interface PushDoorOptions {
 /** Room for some 50,000 agents or pieces of work. */
 const largestBody = 16 * 1024 * 1024
 
-export function openPushDoor({ pools, life, clock, logger }: PushDoorOptions): PushDoor {
+export function openPushDoor({ pools, hasOrphans, life, clock, logger }: PushDoorOptions): PushDoor {
   const drains = createDrainList(life)
   const push = createPushSource({ ...drains, clock })
   const agentsOf = new Map<string, Set<string>>()
@@ -85,7 +87,7 @@ export function openPushDoor({ pools, life, clock, logger }: PushDoorOptions): P
       const [, encoded = '', what] = /^\/v1\/pools\/([^/]+)\/(demand|drains)$/.exec(pathOf(request)) ?? []
       if (!what) return false
       const pool = decoded(encoded)
-      if (pool === undefined || !pools.includes(pool))
+      if (pool === undefined || !(pools.includes(pool) || hasOrphans?.(pool)))
         return sendProblem(response, 404, unknown(pool ?? encoded, pools))
       const { method } = request
       if (what === 'demand' && method === 'PUT') return put(pool, request, response)

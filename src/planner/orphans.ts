@@ -1,6 +1,6 @@
 // Instances of our cluster that belong to no configured pool: what may be done about one of them, and why nothing is.
 
-import { isDemandFresh, isForced, mayTerminate } from './rules.ts'
+import { isDemandFresh, isForced, mayDrain, mayTerminate } from './rules.ts'
 import { type AgentState, fixedPeriods, type Instance } from './snapshot.ts'
 
 /** An orphan with what is remembered of it. */
@@ -11,6 +11,8 @@ export interface Orphan extends Instance {
   waited: number
   /** When the master acknowledged our drain. */
   drainedAt?: number
+  /** When its agent was seen in service after that. */
+  undrainedAt?: number
   /** A person ordered its termination: no grace period is waited for, and no writer asked. */
   ordered?: 'when_idle' | 'even_if_busy'
 }
@@ -58,14 +60,12 @@ export function orphanStep(
   }
   if (!view || !isDemandFresh(view.at, fixedPeriods, now)) return { kind: 'keep', why: 'unknown' }
   const { agent } = view
-  if (agent?.busy)
-    return agent.connected && orphan.drainedAt === undefined
-      ? { kind: 'drain' }
-      : { kind: 'keep', why: 'busy' }
+  if (agent?.connected && orphan.state !== 'stopped' && orphan.drainedAt === undefined)
+    return mayDrain(orphan, view.at, now) ? { kind: 'drain' } : { kind: 'keep', why: 'busy' }
+  if (agent?.busy) return { kind: 'keep', why: 'busy' }
   // No agent runs on it, and the master has none of its work left.
   if (orphan.state === 'stopped') return { kind: 'terminate' }
   if (!agent?.connected)
     return rules.terminateUnknown ? { kind: 'terminate' } : { kind: 'keep', why: 'unknown' }
-  if (orphan.drainedAt === undefined) return { kind: 'drain' }
   return mayTerminate(orphan, agent, view.at) ? { kind: 'terminate' } : { kind: 'keep', why: 'busy' }
 }

@@ -51,6 +51,8 @@ export interface DemandContext {
   mayJoin: RunningPools['mayJoin']
   /** Whether it is one of an instance that no configured pool has any more: it may come back, and gets no work. */
   mayReturn: RunningPools['mayJoin']
+  /** Whether instances of a pool run that the configuration does not have. */
+  hasOrphans: (pool: string) => boolean
   /** Orders and questions to us, for the listener of a master of ours. */
   control: Handler
   clock: Clock
@@ -292,9 +294,15 @@ export async function learnClusterId(context: SourceContext): Promise<string | u
 
 // Demand that a master pushes over HTTP to the listener of ours.
 
-async function openPushDemand({ config, clock, logger }: DemandContext): Promise<OpenedDemand> {
+async function openPushDemand({ config, hasOrphans, clock, logger }: DemandContext): Promise<OpenedDemand> {
   const pools = config.resource_pools.filter(isProvided).map((pool) => pool.pool_name)
-  const { source, handler } = openPushDoor({ pools, life: randomUUID().slice(0, 8), clock, logger })
+  const { source, handler } = openPushDoor({
+    pools,
+    hasOrphans,
+    life: randomUUID().slice(0, 8),
+    clock,
+    logger,
+  })
   return { source, handlers: [handler], close: source.close }
 }
 

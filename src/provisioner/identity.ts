@@ -30,7 +30,7 @@ const incarnationPattern = /^[0-9a-f]{8}$/
 /**
  * The cluster is `cluster_id`, else what `state_dir` remembers, else what a master that has one calls itself (`learned`), else a new id,
  * which is remembered; but none is made for pools in a cloud, or where one has been lost. Writes this start's
- * own part of the writer id to the disk. Throws CLUSTER_ID_MISSING, CLUSTER_ID_LOST and IDENTITY_UNUSABLE.
+ * own part of the writer id to the disk. Throws CLUSTER_ID_MISSING, CLUSTER_ID_LOST, STATE_FOREIGN and IDENTITY_UNUSABLE.
  */
 export function ensureIdentity(
   config: MasterConfig,
@@ -43,6 +43,8 @@ export function ensureIdentity(
   }
   const clusterId = known ?? remember(config, 'cluster-id', learned ?? randomUUID())
   const id = writerIdOf(config) ?? remember(config, 'writer-id', newWriterId(config))
+  const other = otherCluster(config, clusterId, id)
+  if (other) throw new ProvisionError(other)
   const incarnation = randomBytes(4).toString('hex')
   const incarnations = [...incarnationsOf(config), incarnation].slice(-mostIncarnations)
   remember(config, 'incarnations', incarnations.join('\n'))
@@ -150,9 +152,12 @@ export function identityWarnings(config: MasterConfig, providers: readonly AnyPr
 /** What would keep a start from knowing who it is, as far as that can be known without asking a master. */
 export function identityProblems(config: MasterConfig, providers: readonly AnyProvider[]): Problem[] {
   try {
-    writerIdOf(config)
+    const writer = writerIdOf(config)
     incarnationsOf(config)
-    if (knownClusterId(config) !== undefined || config.demand.type === 'determined') return []
+    const known = knownClusterId(config)
+    const other = known !== undefined && writer !== undefined && otherCluster(config, known, writer)
+    if (other) return [other]
+    if (known !== undefined || config.demand.type === 'determined') return []
     const found = lostOrMissing(config, providers)
     return found ? [found] : []
   } catch (error) {
@@ -168,6 +173,27 @@ function lostOrMissing(config: MasterConfig, providers: readonly AnyProvider[]):
     ({ provider }) => provider && !definitionOf(providers, provider).onThisMachine,
   )
   return inCloud[0] && missing(config, inCloud[0].pool_name)
+}
+
+/**
+ * A journal of this very provisioner names another cluster: `cluster_id` was changed. Instances of the cluster before would be
+ * looked for no more, whether or not one of the pools still has its name.
+ */
+function otherCluster(config: MasterConfig, clusterId: string, writer: string): Problem | undefined {
+  for (const trace of tracesOf(config)) {
+    const owner = journalOwnerOf(trace)
+    if (owner?.writer !== writer || owner.cluster === clusterId) continue
+    const { file, state_dir } = config
+    return problem(
+      'STATE_FOREIGN',
+      `${trace} is of cluster ${owner.cluster}, and this is cluster ${clusterId}: instances of ${owner.cluster} would be forgotten`,
+      {
+        remedy: `Write the line cluster_id: ${owner.cluster} into ${resolve(file)}. Where no instance of that cluster is left, begin anew: mv ${state_dir} ${state_dir}.${owner.cluster}`,
+        details: { file: trace, found: owner, expected: { cluster: clusterId, writer } },
+      },
+    )
+  }
+  return undefined
 }
 
 function missing({ file }: MasterConfig, pool: string): Problem {

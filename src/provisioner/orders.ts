@@ -14,11 +14,15 @@ export interface Orders extends FleetOrders {
 
 export function createOrders(
   { get, all }: RunningPools,
-  orphans: () => Pick<Orphans, 'remove' | 'adopt'> | undefined,
+  orphans: () => Pick<Orphans, 'remove' | 'keep' | 'adopt'> | undefined,
 ): Orders {
   async function remove(ids: readonly string[], how: 'when_idle' | 'even_if_busy'): Promise<string[]> {
     const ofPools = (await Promise.all(all().map(({ fleet }) => fleet.remove(ids, how)))).flat()
     return [...ofPools, ...(orphans()?.remove(ids, how) ?? [])]
+  }
+  async function keep(ids: readonly string[]): Promise<string[]> {
+    const ofPools = (await Promise.all(all().map(({ fleet }) => fleet.keep(ids)))).flat()
+    return [...ofPools, ...((await orphans()?.keep(ids)) ?? [])]
   }
   return {
     check: (pool) => void get(pool),
@@ -28,7 +32,7 @@ export function createOrders(
     adoptOrphans: async () => orphans()?.adopt() ?? [],
     launch: async (pool, count) => get(pool).fleet.launch(count),
     drain: (ids) => remove(ids, 'when_idle'),
-    undrain: async (ids) => (await Promise.all(all().map(({ fleet }) => fleet.keep(ids)))).flat(),
+    undrain: keep,
     terminate: (ids) => remove(ids, 'even_if_busy'),
     clear: async (patience) => (await Promise.all(all().map(({ fleet }) => fleet.clear(patience)))).flat(),
   }

@@ -1,6 +1,6 @@
 // Where instances of the cluster were ever launched, kept in `state_dir`, and the watch over those that no configured pool has.
 
-import { readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import * as z from 'zod/mini'
 import type { MasterConfig } from '../config/index.ts'
@@ -13,7 +13,7 @@ import {
   type OrphanStatus,
   type OrphanWatch,
 } from '../fleet/index.ts'
-import { type Clock, type Logger, writeFileAtomic } from '../platform/index.ts'
+import { type Clock, journalOwnerOf, type Logger, writeFileAtomic } from '../platform/index.ts'
 import { ProvisionError, problem } from '../problems/index.ts'
 import type { AnyProvider } from '../providers/index.ts'
 
@@ -84,6 +84,13 @@ function unusable(file: string, why: string): ProvisionError {
   )
 }
 
+/** Names of pools that ever ran with this state folder, as their journals have them: a cloud may not keep every name whole. */
+function poolsEver({ state_dir }: MasterConfig): string[] {
+  const folder = join(state_dir, 'fleet')
+  const files = existsSync(folder) ? readdirSync(folder) : []
+  return files.flatMap((name) => journalOwnerOf(join(folder, name))?.pool ?? [])
+}
+
 export interface OrphansInput {
   /** In force. */
   config: () => MasterConfig
@@ -110,6 +117,8 @@ export interface Orphans {
   status(): OrphanStatus
   /** Terminates orphans on a person's order; returns the ids that are orphans. */
   remove(ids: readonly string[], how: 'when_idle' | 'even_if_busy'): string[]
+  /** Takes such orders back; returns the ids of those that stay. */
+  keep(ids: readonly string[]): Promise<string[]>
   /** Makes all orphans of other writers ours; returns those writers. */
   adopt(): string[]
   /** The agent of an orphan of ours may come back to the master, to be seen idle. */
@@ -130,6 +139,10 @@ export function createOrphans(input: OrphansInput): Orphans {
         logger,
       }),
     onAccount: (place, account) => memory.addLocation({ ...place, account }),
+    nameOf(place, shown) {
+      const { poolShownAs } = definitionOf(place.provider) ?? {}
+      return (poolShownAs && poolsEver(input.config()).find((name) => poolShownAs(name) === shown)) ?? shown
+    },
     isConfigured(place, shown) {
       const shownAs = definitionOf(place.provider)?.poolShownAs ?? ((name: string) => name)
       return input.config().resource_pools.some(({ pool_name, provider }) => {
@@ -158,6 +171,7 @@ export function createOrphans(input: OrphansInput): Orphans {
     stop: watch.stop,
     status: watch.status,
     remove: watch.remove,
+    keep: watch.keep,
     mayReturn: watch.mayReturn,
     adopt() {
       const foreign = watch.status().orphans.filter(({ isOwn }) => !isOwn)

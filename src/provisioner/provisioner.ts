@@ -207,7 +207,17 @@ async function open(
   const { mayJoin } = running
   let orphans: Orphans | undefined
   const mayReturn: Orphans['mayReturn'] = (pool, id) => orphans?.mayReturn(pool, id) ?? 'later'
-  const demand = await openDemand({ ...options, identity, certificate, mayJoin, mayReturn, control })
+  const hasOrphans = (pool: string) =>
+    orphans?.status().orphans.some((orphan) => orphan.pool === pool) ?? false
+  const demand = await openDemand({
+    ...options,
+    identity,
+    certificate,
+    mayJoin,
+    mayReturn,
+    hasOrphans,
+    control,
+  })
   undo.push(demand.close)
   const memory = openClusterMemory(config.state_dir)
   orphans = createOrphans({

@@ -10,7 +10,11 @@ let door: PushDoor
 let listener: Listener
 beforeEach(async () => {
   log = capturingLogger()
-  door = openPushDoor({ pools: ['default', 'a/b c'], life: 'one', clock: new FakeClock(), logger: log })
+  door = openPushDoor({
+    pools: ['default', 'a/b c'],
+    hasOrphans: (pool) => pool === 'removed',
+    ...{ life: 'one', clock: new FakeClock(), logger: log },
+  })
   listener = await listen({ address: '127.0.0.1', port: 0, handlers: [door.handler], logger: log })
 })
 afterEach(() => listener.close(0))
@@ -65,6 +69,13 @@ describe('PUT demand', () => {
     const { status } = await ask('PUT', '/v1/pools/a%2Fb%20c/demand', { pending: [], agents: [] })
     expect(status).toBe(200)
     expect(await door.source.read('a/b c')).toMatchObject({ pool: 'a/b c' })
+  })
+
+  it('is taken for a pool of which only orphans are left: else nobody could know that they are idle', async () => {
+    const { status } = await ask('PUT', '/v1/pools/removed/demand', { pending: [], agents: [idle] })
+    expect(status).toBe(200)
+    expect(await door.source.drain('i-1')).toBe(true)
+    expect(await ask('GET', '/v1/pools/removed/drains')).toMatchObject({ value: { drain: ['i-1'] } })
   })
 
   it.each([

@@ -219,15 +219,18 @@ export async function regionOfSdk(): Promise<string | undefined> {
   }
 }
 
-/** Every page of an answer that says with `NextToken` that there are more. */
+/** Every page of an answer that says with `NextToken` that there are more. Rejects for a page that leads back to one before it. */
 export async function* pages<Page extends { NextToken?: string | undefined }>(
   fetchPage: (token: string | undefined) => Promise<Page>,
 ): AsyncGenerator<Page> {
+  const seen = new Set<string>()
   let token: string | undefined
   do {
     const page = await fetchPage(token)
     yield page
     token = page.NextToken || undefined
+    if (token !== undefined && seen.has(token)) throw notFromEc2('the same page again', 200)
+    if (token !== undefined) seen.add(token)
   } while (token)
 }
 

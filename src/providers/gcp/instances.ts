@@ -97,15 +97,19 @@ interface Page {
   nextPageToken?: string
 }
 
-/** Every page of an answer that says with `nextPageToken` that there are more. */
+/** Every page of an answer that says with `nextPageToken` that there are more. Rejects for a page that leads back to one before it. */
 async function* pages<P extends Page>(
   fetchPage: (token: { pageToken?: string }) => Promise<P>,
 ): AsyncGenerator<P> {
+  const seen = new Set<string>()
   let token: string | undefined
   do {
     const page = await fetchPage(token ? { pageToken: token } : {})
     yield page
     token = page.nextPageToken || undefined
+    if (token !== undefined && seen.has(token))
+      throw new GceError('foreignAnswer', 'the answer led to the same page again')
+    if (token !== undefined) seen.add(token)
   } while (token)
 }
 

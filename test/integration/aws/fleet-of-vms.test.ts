@@ -31,6 +31,18 @@ describe('list', () => {
     expect(listing.instances).toHaveLength(200)
   })
 
+  it('whose pages lead in a circle is not complete, and does not go on for ever', async () => {
+    const provider = await cloud.open()
+    const body =
+      '<DescribeInstancesResponse><requestId>r</requestId><reservationSet/><nextToken>again</nextToken></DescribeInstancesResponse>'
+    cloud.ec2.faults.push({ action: 'DescribeInstances', kind: 'body', body })
+    expect(await provider.list()).toMatchObject({
+      complete: false,
+      problems: [{ code: 'PROVIDER_TRANSIENT' }],
+    })
+    expect(cloud.ec2.count('DescribeInstances')).toBe(2)
+  })
+
   it('asks again when it is throttled', async () => {
     const provider = await cloud.open()
     const code = 'RequestLimitExceeded'

@@ -31,6 +31,17 @@ describe('list', () => {
     expect(listing.instances).toHaveLength(500)
   })
 
+  it('whose pages lead in a circle is not complete, and does not go on for ever', async () => {
+    const provider = await cloud.open()
+    const body = JSON.stringify({ kind: 'compute#instanceAggregatedList', items: {}, nextPageToken: 'again' })
+    cloud.gce.faults.push({ action: 'list', kind: 'body', body })
+    expect(await provider.list()).toMatchObject({
+      complete: false,
+      problems: [{ code: 'PROVIDER_TRANSIENT' }],
+    })
+    expect(cloud.gce.count('list')).toBe(2)
+  })
+
   it('with a zone that does not answer shows the others, names the zone, and is not complete', async () => {
     const provider = await cloud.open()
     await provider.launch(cloud.order(2, one))

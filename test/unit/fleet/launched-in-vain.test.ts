@@ -27,6 +27,17 @@ describe('launch_rate', () => {
     expect(bench.fleet.status().snapshot!.budget).toEqual({ spent: 0, at: 0 })
   })
 
+  it('is not spent by instances that we terminated right before a crash, and that the cloud goes on showing', async () => {
+    const bench = await startSettled({ maxInstances: 1, maxIdle: 10_000, launchRate: 1 })
+    bench.faults.lingersFor = () => 60 * minute
+    for (let n = 0; n < 3; n++) await shortJob(bench)
+    bench.life.kill()
+    bench.restart()
+    await bench.pass(20)
+    expect(problemsOf(bench)).toEqual([])
+    expect(bench.fleet.status().snapshot!.budget.spent).toBe(0)
+  })
+
   it('counts those that did not last, and says when the next may be launched', async () => {
     const bench = await startSettled({ maxInstances: 1, launchRate: 2 })
     await inVain(bench, 10)

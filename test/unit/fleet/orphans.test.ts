@@ -34,10 +34,18 @@ function startWatch(changes: Partial<OrphanDeps> = {}) {
   launch('current', 'us', 1)
 
   const agents = new Map<string, AgentState>()
-  const state = { isTrusted: true, isMasterUp: true, hasPool: true, drains: [] as string[] }
+  const state = {
+    isTrusted: true,
+    isMasterUp: true,
+    hasPool: true,
+    drains: [] as string[],
+    undrains: [] as string[],
+    asked: [] as string[],
+  }
   const demand: DemandSource = {
     kind: 'push',
     async read(pool) {
+      state.asked.push(pool)
       if (!state.isMasterUp) throw new Error('down')
       if (!state.hasPool) throw new ProvisionError(problem('MASTER_POOL_UNKNOWN', `no pool ${pool}`))
       return { pool, at: clock.now(), pending: [], agents: [...agents.values()] }
@@ -50,7 +58,12 @@ function startWatch(changes: Partial<OrphanDeps> = {}) {
       await clock.sleep(1)
       return agent !== undefined
     },
-    undrain: async () => true,
+    async undrain(id) {
+      state.undrains.push(id)
+      const agent = agents.get(id)
+      if (agent) Object.assign(agent, { draining: false, enabled: true })
+      return agent !== undefined
+    },
     close: async () => {},
   }
   const events: FleetEvent[] = []
@@ -147,6 +160,47 @@ describe('instances that no configured pool has', () => {
     for (const id of bench.own) expect(bench.live()).not.toContain(id)
     expect(bench.live()).toContain(bench.foreign)
     expect(bench.watch.status().orphans.map(({ id }) => id)).toEqual([bench.foreign])
+  })
+
+  it('are asked for by the name that the master has for their pool', async () => {
+    const { pass, joins, own, state, live } = startWatch({ nameOf: (_, pool) => `whole ${pool}` })
+    joins(own[0]!)
+    await pass(hour + 2 * minute)
+    expect([...new Set(state.asked)].sort()).toEqual(['whole elsewhere', 'whole old'])
+    expect(live()).not.toContain(own[0])
+  })
+
+  it('are drained again when their drain was lost, as when their agent was started anew', async () => {
+    const { pass, joins, own, state, live } = startWatch()
+    joins(own[0]!, true)
+    await pass(hour + minute)
+    expect(state.drains).toEqual([own[0]])
+    joins(own[0]!)
+    await pass(2 * minute)
+    expect(state.drains).toEqual([own[0], own[0]])
+    expect(live()).not.toContain(own[0])
+  })
+
+  it('are given back when the watch stops: their pool may be there again at the next start', async () => {
+    const { watch, pass, joins, own, state } = startWatch()
+    joins(own[0]!, true)
+    await pass(hour + minute)
+    await watch.stop()
+    expect(state.undrains).toEqual([own[0]])
+  })
+
+  it('are given back when an order to drain them is taken back', async () => {
+    const { watch, pass, joins, foreign, state } = startWatch()
+    joins(foreign, true)
+    await pass(second)
+    watch.remove([foreign], 'when_idle')
+    await pass(minute)
+    expect(state.drains).toEqual([foreign])
+    expect(await watch.keep([foreign, 'unknown'])).toEqual([foreign])
+    expect(state.undrains).toEqual([foreign])
+    await pass(hour)
+    expect(state.drains).toEqual([foreign])
+    expect(await watch.keep([foreign])).toEqual([])
   })
 
   it('wait with their grace period while the configuration file is refused', async () => {

@@ -168,6 +168,21 @@ describe('with a journal that names its owner', () => {
     await journal.close()
   })
 
+  it('another cluster id is refused beside it, whatever the pools are called: instances would be forgotten', () => {
+    leave('writer-id', `${writer}\n`)
+    const config = configOf(cloud, 'cluster_id: other\n')
+    const refusal = refusalOf(config)
+    expect(refusal.code).toBe('STATE_FOREIGN')
+    expect(refusal.remedy).toContain('cluster_id: prod')
+    expect(identityProblems(config, providers)).toMatchObject([{ code: 'STATE_FOREIGN' }])
+    expect(start(configOf(cloud, 'cluster_id: prod\n')).clusterId).toBe('prod')
+  })
+
+  it('one of another provisioner does not keep this one from starting', () => {
+    leave('writer-id', '11111111-2222-4333-8444-555555555555\n')
+    expect(start(configOf(cloud, 'cluster_id: other\n')).clusterId).toBe('other')
+  })
+
   it('a lost cluster id is named', () => {
     expect(refusalOf(configOf(cloud)).remedy).toContain('cluster_id: prod')
   })

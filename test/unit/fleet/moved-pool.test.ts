@@ -1,0 +1,22 @@
+// A pool whose location was changed: it begins without memory of its instances, but a person's order to pause it stands.
+import { expect, it } from 'vitest'
+import { startBench } from '../../support/pool-bench.ts'
+
+it.each([
+  [true, 0],
+  [false, 1],
+])('a pool that was paused (%j) before it was moved launches as it should', async (isPaused, launched) => {
+  const bench = await startBench({ minInstances: 1 })
+  bench.life.kill()
+  bench.restart({ locationKey: 'here' })
+  await bench.pass(100)
+  expect(bench.ids()).toHaveLength(1)
+  if (isPaused) await bench.fleet.pause()
+  await bench.pass(70)
+  bench.life.kill()
+  // The new place shows nothing of what is at the old one.
+  bench.cloud.vms.clear()
+  bench.restart({ locationKey: 'there' })
+  await bench.pass(200)
+  expect(bench.ids()).toHaveLength(launched)
+})
