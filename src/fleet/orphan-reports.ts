@@ -26,7 +26,7 @@ function goneProblem(group: readonly FoundOrphan[], rules: OrphanRules, now: num
   const oldest = Math.max(0, now - Math.min(...group.map(({ launchedAt }) => launchedAt)))
   const age = `the oldest is ${formatDuration(Math.floor(oldest / 1000) * 1000)} old`
   const by = isOwn ? 'launched by this provisioner' : `launched by another one (writer ${writerId})`
-  const message = `${count(ids)} of pool ${pool} (${locationOf(first)}) run, and no configured pool has them: ${named(ids)}; ${age}, ${by}. ${future(group, rules)}`
+  const message = `${count(ids)} of pool ${pool} (${locationOf(first)}) ${ids.length === 1 ? 'runs, and no configured pool has it' : 'run, and no configured pool has them'}: ${named(ids)}; ${age}, ${by}. ${future(group, rules)}`
   const terminate = `provision terminate ${named(ids, ' ')}`
   return problem('POOL_GONE', message, {
     remedy: isOwn

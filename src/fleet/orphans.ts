@@ -1,7 +1,6 @@
 // Looks for instances of the cluster that no configured pool has: of pools that left the file or were moved, or of a state
 // folder that was lost. They are reported; those of our own are terminated once they are known to be idle.
 
-import type { DemandSource } from '../demand/index.ts'
 import {
   type Instance,
   isLive,
@@ -11,9 +10,10 @@ import {
   type OrphanView,
   orphanStep,
 } from '../planner/index.ts'
-import { type Clock, createBell, type Logger, withDeadline } from '../platform/index.ts'
-import { type Problem, ProvisionError } from '../problems/index.ts'
+import { createBell, withDeadline } from '../platform/index.ts'
+import type { Problem } from '../problems/index.ts'
 import type { ClusterProvider, Location } from '../providers/index.ts'
+import { createOrphanAgents, type OrphanAgentsDeps } from './orphan-agents.ts'
 import { goneProblems, unseenProblem } from './orphan-reports.ts'
 import { callDeadlines, type FleetEvent } from './run.ts'
 
@@ -26,7 +26,7 @@ export interface ClusterLocation {
   account?: string
 }
 
-export interface OrphanDeps {
+export interface OrphanDeps extends OrphanAgentsDeps {
   /** Asked anew for each look. */
   locations: () => readonly ClusterLocation[]
   open: (location: ClusterLocation) => Promise<ClusterProvider | undefined>
@@ -36,14 +36,13 @@ export interface OrphanDeps {
   nameOf?: (location: ClusterLocation, pool: string) => string
   /** A pool of the configuration has this instance, whether it runs or not. */
   isConfigured: (location: ClusterLocation, pool: string) => boolean
-  /** Writers whose instances are ours to terminate. */
-  isOwnWriter: (writer: string | undefined) => boolean
+  /** Writers whose instances of this pool are ours to terminate. */
+  isOwnWriter: (writer: string | undefined, pool: string) => boolean
+  /** A writer that only a copy of our state folder can be: while one is seen, nothing counts as our own. */
+  isCopy?: (writer: string | undefined, pool: string) => boolean
   /** False while the file as it is now was refused: what it names is not known then, and no grace period runs. */
   isFileTrusted: () => boolean
   rules: () => OrphanRules
-  demand: DemandSource
-  clock: Clock
-  logger: Logger
   onEvent: (event: FleetEvent) => void
 }
 
@@ -89,6 +88,7 @@ const retry = 5 * 60_000
 
 export function createOrphanWatch(deps: OrphanDeps): OrphanWatch {
   const { clock, logger } = deps
+  const agents = createOrphanAgents(deps)
   const bell = createBell(clock)
   const known = new Map<string, FoundOrphan>()
   const orders = new Map<string, 'when_idle' | 'even_if_busy'>()
@@ -98,6 +98,7 @@ export function createOrphanWatch(deps: OrphanDeps): OrphanWatch {
   let toldAt = Number.NEGATIVE_INFINITY
   let told: ReadonlySet<string> = new Set()
   let isStopping = false
+  let isCopied = false
   let loop: Promise<void> = Promise.resolve()
   let unsubscribe = () => {}
 
@@ -107,10 +108,11 @@ export function createOrphanWatch(deps: OrphanDeps): OrphanWatch {
     wasTrusted = deps.isFileTrusted()
     const found: Problem[] = []
     const seen = new Set<string>()
+    const copied = { seen: false }
     const unseen = new Set<string>()
     for (const place of deps.locations()) {
       if (isStopping) return
-      const problem = await lookAt(place, { passed, seen })
+      const problem = await lookAt(place, { passed, seen, copied })
       if (!problem) continue
       found.push(problem)
       unseen.add(keyOf(place))
@@ -118,6 +120,7 @@ export function createOrphanWatch(deps: OrphanDeps): OrphanWatch {
     // Where a location could not be seen, its orphans stay as they were.
     for (const orphan of known.values())
       if (!seen.has(orphan.id) && !unseen.has(keyOf(orphan))) known.delete(orphan.id)
+    isCopied = copied.seen
     problems = found
     lookedAt = now
     report(now)
@@ -126,7 +129,7 @@ export function createOrphanWatch(deps: OrphanDeps): OrphanWatch {
   /** One location: what is listed, what the master says of it, and the next step about each orphan. */
   async function lookAt(
     place: ClusterLocation,
-    { passed, seen }: { passed: number; seen: Set<string> },
+    { passed, seen, copied }: { passed: number; seen: Set<string>; copied: { seen: boolean } },
   ): Promise<Problem | undefined> {
     let cloud: ClusterProvider | undefined
     try {
@@ -143,11 +146,16 @@ export function createOrphanWatch(deps: OrphanDeps): OrphanWatch {
         )
       }
       if (account !== undefined && place.account === undefined) deps.onAccount(place, account)
+      const isNow = listing.instances.some((one) => canBill(one) && deps.isCopy?.(one.writerId, one.pool))
+      copied.seen ||= isNow
+      isCopied ||= isNow
+      const back: string[] = []
       for (const instance of listing.instances)
         if (canBill(instance) && !deps.isConfigured(place, instance.pool)) {
           seen.add(instance.id)
           note(place, instance, passed)
-        }
+        } else back.push(instance.id)
+      await agents.giveBackConfigured(back)
       await act(place, cloud, seen)
       if (listing.complete) return undefined
       return unseenProblem(place, listing.problems[0]?.message ?? 'the listing is not complete')
@@ -168,7 +176,9 @@ export function createOrphanWatch(deps: OrphanDeps): OrphanWatch {
       pool: deps.nameOf?.(place, instance.pool) ?? instance.pool,
       provider,
       location,
-      isOwn: deps.isOwnWriter(instance.writerId),
+      isOwn:
+        !isCopied &&
+        deps.isOwnWriter(instance.writerId, deps.nameOf?.(place, instance.pool) ?? instance.pool),
       waited,
       ...(ordered ? { ordered } : {}),
       ...(before?.drainedAt === undefined ? {} : { drainedAt: before.drainedAt }),
@@ -183,13 +193,13 @@ export function createOrphanWatch(deps: OrphanDeps): OrphanWatch {
     seen: ReadonlySet<string>,
   ): Promise<void> {
     const here = [...known.values()].filter((orphan) => seen.has(orphan.id) && keyOf(orphan) === keyOf(place))
-    const views = await viewsOf(here)
+    const views = await agents.viewsOf(here)
     const ends: FoundOrphan[] = []
     for (const orphan of here) {
       noticeTakenBack(orphan, views.get(orphan.id))
       orphan.next = orphanStep(orphan, views.get(orphan.id), deps.rules(), clock.now())
       if (isStopping || !deps.isFileTrusted()) continue
-      if (orphan.next.kind === 'drain') await drain(orphan)
+      if (orphan.next.kind === 'drain') await agents.drain(orphan)
       else if (orphan.next.kind === 'terminate') ends.push(orphan)
     }
     if (ends.length > 0) await terminate(place, cloud, ends)
@@ -202,57 +212,6 @@ export function createOrphanWatch(deps: OrphanDeps): OrphanWatch {
     if (!view.agent?.connected || !view.agent.enabled || view.agent.draining) return
     delete orphan.drainedAt
     orphan.undrainedAt = clock.now()
-  }
-
-  /** What the master says of each, by its pool. A pool the master does not have shows no agent. */
-  async function viewsOf(orphans: readonly FoundOrphan[]): Promise<Map<string, OrphanView>> {
-    const views = new Map<string, OrphanView>()
-    for (const pool of new Set(orphans.map((orphan) => orphan.pool))) {
-      const demand = await readPool(pool)
-      if (!demand) continue
-      const agents = new Map(demand.agents.map((agent) => [agent.id, agent]))
-      for (const { id } of orphans.filter((orphan) => orphan.pool === pool))
-        views.set(id, { at: demand.at, agent: agents.get(id) })
-    }
-    return views
-  }
-
-  async function readPool(pool: string) {
-    try {
-      return await withDeadline(clock, callDeadlines.master, 'the master', (signal) =>
-        deps.demand.read(pool, signal),
-      )
-    } catch (error) {
-      const isUnknown = error instanceof ProvisionError && error.problems[0]?.code === 'MASTER_POOL_UNKNOWN'
-      return isUnknown ? { at: clock.now(), agents: [] } : undefined
-    }
-  }
-
-  async function drain(orphan: FoundOrphan): Promise<void> {
-    try {
-      const isKnown = await withDeadline(clock, callDeadlines.master, 'a drain', (signal) =>
-        deps.demand.drain(orphan.id, signal),
-      )
-      if (isKnown) orphan.drainedAt = clock.now()
-    } catch (error) {
-      logger.warn('an orphan could not be drained', { instance: orphan.id, error })
-    }
-  }
-
-  /** Where the master does not answer, the agent stays as it is. */
-  async function undrain(orphan: FoundOrphan): Promise<void> {
-    try {
-      await withDeadline(clock, callDeadlines.master, 'an undrain', (signal) =>
-        deps.demand.undrain(orphan.id, signal),
-      )
-      delete orphan.drainedAt
-    } catch (error) {
-      logger.warn('an orphan could not be given back', { instance: orphan.id, error })
-    }
-  }
-
-  async function giveBack(orphans: readonly FoundOrphan[]): Promise<void> {
-    await Promise.all(orphans.filter(({ drainedAt }) => drainedAt !== undefined).map(undrain))
   }
 
   async function terminate(
@@ -328,7 +287,7 @@ export function createOrphanWatch(deps: OrphanDeps): OrphanWatch {
       unsubscribe()
       bell.ring()
       await loop
-      await giveBack([...known.values()])
+      await agents.giveBack([...known.values()])
     },
     look: bell.ring,
     status: () => ({
@@ -346,7 +305,7 @@ export function createOrphanWatch(deps: OrphanDeps): OrphanWatch {
       const kept = ids.filter((id) => orders.delete(id))
       const orphans = kept.flatMap((id) => known.get(id) ?? [])
       for (const orphan of orphans) delete orphan.ordered
-      await giveBack(orphans)
+      await agents.giveBack(orphans)
       return kept
     },
     mayReturn(pool, id) {

@@ -158,7 +158,10 @@ type Fleet = Pick<FleetControl, 'status' | 'orphans' | 'drain' | 'undrain' | 'te
 /** Throws INSTANCE_UNKNOWN; nothing is done then. */
 async function drain(fleet: Fleet, ids: string[]): Promise<Removed> {
   const pools = poolsOf(fleet, ids)
-  return { ids: await fleet.drain(ids), waits: waitsOf(fleet, pools, blind) }
+  return {
+    ids: await fleet.drain(ids),
+    waits: [...waitsOf(fleet, pools, blind), ...orphansWaiting(fleet, ids)],
+  }
 }
 
 /** Throws INSTANCE_UNKNOWN; nothing is done then. `ids` are those that stay: others had no such order, or are ended already. */
@@ -176,7 +179,10 @@ async function terminate(fleet: Fleet, ids: string[], force: boolean): Promise<R
   const ended = await (force ? fleet.terminate(ids) : fleet.drain(ids))
   // By force no word of the master is needed.
   const needs = force ? blind.filter((code) => code !== 'DEMAND_MISSING') : blind
-  return { ids: ended, waits: waitsOf(fleet, pools, needs) }
+  return {
+    ids: ended,
+    waits: [...waitsOf(fleet, pools, needs), ...(force ? [] : orphansWaiting(fleet, ids))],
+  }
 }
 
 function poolsOf({ status, orphans }: Fleet, ids: string[]): Set<string> {
@@ -207,6 +213,21 @@ function waitsOf({ status }: Fleet, pools: Set<string>, blind: readonly string[]
         .filter(({ code }) => blind.includes(code) || isStopping(code, snapshot?.holds ?? []))
         .map((hold) => ({ pool, ...reasonView(hold) })),
     )
+}
+
+/** Orphans that are not known to be idle: without force the order stands until they are. */
+function orphansWaiting({ orphans }: Fleet, ids: readonly string[]): Removed['waits'] {
+  const unknown = orphans().orphans.filter(
+    ({ id, next }) =>
+      ids.includes(id) && next.kind === 'keep' && ['foreign', 'never', 'grace', 'unknown'].includes(next.why),
+  )
+  return [...new Set(unknown.map(({ pool }) => pool))].map((pool) => ({
+    pool,
+    ...reasonView({
+      code: 'ORPHAN_UNKNOWN',
+      numbers: { instances: unknown.filter((one) => one.pool === pool).length },
+    }),
+  }))
 }
 
 const blind: readonly string[] = ['DEMAND_MISSING', 'LISTING_MISSING', 'LISTING_PARTIAL']

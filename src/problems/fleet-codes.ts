@@ -185,6 +185,13 @@ export const fleetCodes = {
       'Instances of this cluster run that belong to no configured pool: it was removed, renamed or moved.',
     remedy: 'Put the pool back into the configuration, or terminate them: `provision terminate ID`.',
   },
+  ORPHAN_UNKNOWN: {
+    severity: 'warning',
+    exit: 1,
+    meaning:
+      'An instance that no configured pool has is terminated once the master shows it idle, and not before.',
+    remedy: 'Wait, or terminate it whatever it does: `provision terminate ID --force`.',
+  },
   ORPHANS_UNSEEN: {
     severity: 'warning',
     exit: 5,

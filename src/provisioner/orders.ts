@@ -14,7 +14,7 @@ export interface Orders extends FleetOrders {
 
 export function createOrders(
   { get, all }: RunningPools,
-  orphans: () => Pick<Orphans, 'remove' | 'keep' | 'adopt'> | undefined,
+  orphans: () => Pick<Orphans, 'remove' | 'keep' | 'adopt' | 'rememberAdopted'> | undefined,
 ): Orders {
   async function remove(ids: readonly string[], how: 'when_idle' | 'even_if_busy'): Promise<string[]> {
     const ofPools = (await Promise.all(all().map(({ fleet }) => fleet.remove(ids, how)))).flat()
@@ -28,7 +28,11 @@ export function createOrders(
     check: (pool) => void get(pool),
     pause: async (pool) => get(pool).fleet.pause(),
     resume: async (pool) => get(pool).fleet.resume(),
-    adopt: async (pool) => get(pool).fleet.adopt(),
+    async adopt(pool) {
+      const writers = await get(pool).fleet.adopt()
+      orphans()?.rememberAdopted(pool, writers)
+      return writers
+    },
     adoptOrphans: async () => orphans()?.adopt() ?? [],
     launch: async (pool, count) => get(pool).fleet.launch(count),
     drain: (ids) => remove(ids, 'when_idle'),

@@ -27,8 +27,10 @@ const kept = z.object({
       account: z.optional(z.string()),
     }),
   ),
-  /** Writers whose orphans a person has made ours. */
-  adopted: z.array(z.string()),
+  /** Writers whose instances of a pool a person has made ours. */
+  adopted: z.array(z.object({ writer: z.string(), pool: z.string() })),
+  /** Instances whose agents were drained as orphans: given back when their pool is configured again. */
+  drained: z._default(z.array(z.string()), []),
 })
 
 /** What is remembered of the cluster beside its pools. */
@@ -36,15 +38,18 @@ export interface ClusterMemory {
   locations(): readonly ClusterLocation[]
   /** On the disk when it returns: nothing is launched at a location that would not be found again. */
   addLocation(place: ClusterLocation): void
-  adopted(): ReadonlySet<string>
-  adopt(writers: readonly string[]): void
+  adopted(pool: string): ReadonlySet<string>
+  adopt(adopted: readonly { writer: string; pool: string }[]): void
+  drained(): ReadonlySet<string>
+  setDrained(ids: readonly string[]): void
 }
 
 /** Throws STATE_DIR_UNUSABLE for a file that is not what was written there. */
 export function openClusterMemory(stateDir: string): ClusterMemory {
   const file = join(stateDir, fileName)
-  let { locations, adopted } = read(file)
-  const write = () => writeFileAtomic(file, `${JSON.stringify({ locations, adopted }, undefined, 2)}\n`)
+  let { locations, adopted, drained } = read(file)
+  const write = () =>
+    writeFileAtomic(file, `${JSON.stringify({ locations, adopted, drained }, undefined, 2)}\n`)
   return {
     locations: () => locations,
     addLocation(place) {
@@ -53,9 +58,23 @@ export function openClusterMemory(stateDir: string): ClusterMemory {
       locations = [...locations.filter((one) => one !== known), { ...known, ...place }]
       write()
     },
-    adopted: () => new Set(adopted),
-    adopt(writers) {
-      adopted = [...new Set([...adopted, ...writers])]
+    adopted: (pool) => new Set(adopted.flatMap((one) => (one.pool === pool ? one.writer : []))),
+    adopt(more) {
+      const isKnown = ({ writer, pool }: { writer: string; pool: string }) =>
+        adopted.some((one) => one.writer === writer && one.pool === pool)
+      const added = more.filter(
+        (one, n) =>
+          !isKnown(one) &&
+          more.findIndex((other) => other.writer === one.writer && other.pool === one.pool) === n,
+      )
+      if (added.length === 0) return
+      adopted = [...adopted, ...added]
+      write()
+    },
+    drained: () => new Set(drained),
+    setDrained(ids) {
+      if (ids.length === drained.length && ids.every((id) => drained.includes(id))) return
+      drained = [...ids]
       write()
     },
   }
@@ -66,7 +85,7 @@ function read(file: string): z.output<typeof kept> {
   try {
     text = readFileSync(file, 'utf8')
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return { locations: [], adopted: [] }
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return { locations: [], adopted: [], drained: [] }
     throw unusable(file, (error as Error).message)
   }
   try {
@@ -121,6 +140,8 @@ export interface Orphans {
   keep(ids: readonly string[]): Promise<string[]>
   /** Makes all orphans of other writers ours; returns those writers. */
   adopt(): string[]
+  /** Instances of a pool were adopted: they stay ours when the pool leaves the configuration. */
+  rememberAdopted(pool: string, writers: readonly string[]): void
   /** The agent of an orphan of ours may come back to the master, to be seen idle. */
   mayReturn: OrphanWatch['mayReturn']
 }
@@ -130,14 +151,17 @@ export function createOrphans(input: OrphansInput): Orphans {
   const definitionOf = (kind: string) => providers.find((definition) => definition.kind === kind)
   const watch = createOrphanWatch({
     locations: memory.locations,
-    open: async ({ provider, location }) =>
-      definitionOf(provider)?.openCluster?.(location, {
+    async open({ provider, location }) {
+      const definition = definitionOf(provider)
+      if (!definition) throw new Error(`no provider of type ${provider} is known here`)
+      return definition.openCluster?.(location, {
         clusterId,
         stateDir: input.config().state_dir,
         env,
         clock,
         logger,
-      }),
+      })
+    },
     onAccount: (place, account) => memory.addLocation({ ...place, account }),
     nameOf(place, shown) {
       const { poolShownAs } = definitionOf(place.provider) ?? {}
@@ -152,7 +176,13 @@ export function createOrphans(input: OrphansInput): Orphans {
         return here === undefined || keyOf(here) === keyOf(place)
       })
     },
-    isOwnWriter: (writer = '') => input.ownWriters.has(writer) || memory.adopted().has(writer),
+    isOwnWriter: (writer = '', pool) => input.ownWriters.has(writer) || memory.adopted(pool).has(writer),
+    // It begins with our id, and is none of our starts.
+    isCopy: (writer = '', pool) =>
+      !input.ownWriters.has(writer) &&
+      !memory.adopted(pool).has(writer) &&
+      [...input.ownWriters].some((own) => writer.startsWith(`${own}-`)),
+    drained: memory,
     isFileTrusted: input.isFileTrusted,
     rules() {
       const { terminate_after, terminate_unknown } = input.config().orphans
@@ -173,12 +203,13 @@ export function createOrphans(input: OrphansInput): Orphans {
     remove: watch.remove,
     keep: watch.keep,
     mayReturn: watch.mayReturn,
+    rememberAdopted: (pool, writers) => memory.adopt(writers.map((writer) => ({ writer, pool }))),
     adopt() {
       const foreign = watch.status().orphans.filter(({ isOwn }) => !isOwn)
-      const writers = [...new Set(foreign.map(({ writerId = '' }) => writerId))]
-      if (writers.length > 0) memory.adopt(writers)
+      const pairs = foreign.map(({ writerId = '', pool }) => ({ writer: writerId, pool }))
+      memory.adopt(pairs)
       watch.look()
-      return writers
+      return [...new Set(pairs.map(({ writer }) => writer))]
     },
   }
 }

@@ -67,10 +67,11 @@ export interface StartPools {
   /** Every kind of provider there is. */
   providers: readonly AnyProvider[]
   plans: PoolPlans
-  /** See `Identity`. */
+  /** See `Identity` and `PoolDeps`. */
   provisionerId: string
-  /** See `PoolDeps`. */
   ownWriters: ReadonlySet<string>
+  /** Further writers whose instances of the pool a person has made ours. */
+  adoptedOf?: (pool: string) => ReadonlySet<string>
   stateDir: string
   demand: DemandSource
   env: Readonly<Record<string, string | undefined>>
@@ -97,7 +98,9 @@ export function createRunningPools(provided: ProvidedPool[], { logger }: { logge
 
   async function startOne(name: string, { plans, ...rest }: StartPools): Promise<void> {
     try {
-      const pool = await runPool({ ...rest, plan: () => plans.get(name), owner: plans.ownerOf(name) })
+      const ownWriters = new Set([...rest.ownWriters, ...(rest.adoptedOf?.(name) ?? [])])
+      const owner = plans.ownerOf(name)
+      const pool = await runPool({ ...rest, ownWriters, plan: () => plans.get(name), owner })
       running.set(name, pool)
       failed.delete(name)
     } catch (error) {

@@ -137,6 +137,7 @@ interface Opened {
   doors: Doors
   orphans: Orphans
   onLocation: (place: ClusterLocation) => void
+  adoptedOf: (pool: string) => ReadonlySet<string>
   isFirstStart: boolean
 }
 
@@ -243,8 +244,11 @@ async function open(
   const onPlanned = running.certificateChanged
   certificate.subscribe((renewed) => void giveToNewVms(renewed, { plans, onPlanned, logger }))
   undo.push(certificate.watch())
-  const onLocation = memory.addLocation
-  return { identity, configuration, plans, telemetry, demand, doors, orphans, onLocation, isFirstStart }
+  const { addLocation: onLocation, adopted: adoptedOf } = memory
+  return {
+    ...{ identity, configuration, plans, telemetry, demand, doors, orphans },
+    ...{ onLocation, adoptedOf, isFirstStart },
+  }
 }
 
 /** The loops of the pools. Throws the first failure when none can be run. */
@@ -281,6 +285,7 @@ async function run(
     plans,
     provisionerId,
     ownWriters,
+    adoptedOf: opened.adoptedOf,
     stateDir,
     demand: demand.source,
     onEvent,

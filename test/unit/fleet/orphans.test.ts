@@ -270,3 +270,54 @@ describe('a location that cannot be listed', () => {
     expect(bench.accounts).toEqual(['simulated'])
   })
 })
+
+describe('a copy of the state folder', () => {
+  it('that is seen to launch makes nothing our own, until it is gone', async () => {
+    let copy: string | undefined = 'them'
+    const bench = startWatch({
+      isCopy: (writer) => writer === copy,
+      rules: () => ({ terminateAfter: 0, terminateUnknown: true }),
+    })
+    await bench.pass(5 * minute)
+    expect(bench.live()).toEqual(expect.arrayContaining(bench.own))
+    copy = undefined
+    await bench.pass(3 * hour)
+    for (const id of bench.own) expect(bench.live()).not.toContain(id)
+  })
+})
+
+describe('agents that an earlier life drained as orphans', () => {
+  it('are given back when their pool is configured again', async () => {
+    let kept: readonly string[] = []
+    const bench = startWatch({
+      isConfigured: () => true,
+      drained: {
+        drained: () => new Set(kept),
+        setDrained: (ids) => {
+          kept = ids
+        },
+      },
+    })
+    kept = [bench.own[0]!]
+    await bench.pass(minute)
+    expect(bench.state.undrains).toEqual([bench.own[0]])
+    expect(kept).toEqual([])
+  })
+
+  it('are remembered as long as they are drained', async () => {
+    let kept: readonly string[] = []
+    const drained = {
+      drained: () => new Set(kept),
+      setDrained(ids: readonly string[]) {
+        kept = ids
+      },
+    }
+    const bench = startWatch({ drained, rules: () => ({ terminateAfter: 0, terminateUnknown: false }) })
+    bench.joins(bench.own[0]!, true)
+    await bench.pass(5 * minute)
+    expect(kept).toEqual([bench.own[0]])
+    void bench.watch.stop()
+    await bench.pass(minute)
+    expect(kept).toEqual([])
+  })
+})

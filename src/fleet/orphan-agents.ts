@@ -1,0 +1,100 @@
+// The agents of orphans: what the master says of them, and taking them out of service and back.
+
+import type { DemandSource } from '../demand/index.ts'
+import type { Orphan, OrphanView } from '../planner/index.ts'
+import { type Clock, type Logger, withDeadline } from '../platform/index.ts'
+import { ProvisionError } from '../problems/index.ts'
+import { callDeadlines } from './run.ts'
+
+export interface OrphanAgentsDeps {
+  demand: DemandSource
+  /** Which agents are drained as orphans, kept over a restart. */
+  drained?: { drained(): ReadonlySet<string>; setDrained(ids: readonly string[]): void }
+  clock: Clock
+  logger: Logger
+}
+
+export interface OrphanAgents {
+  /** What the master says of each, by its pool. A pool the master does not have shows no agent. */
+  viewsOf(orphans: readonly Orphan[]): Promise<Map<string, OrphanView>>
+  drain(orphan: Orphan): Promise<void>
+  /** Those that are drained; where the master does not answer, they stay as they are. */
+  giveBack(orphans: readonly Orphan[]): Promise<void>
+  /** Drained by an earlier life as orphans, and of a configured pool again: nobody else would give them back. */
+  giveBackConfigured(ids: readonly string[]): Promise<void>
+}
+
+export function createOrphanAgents({ demand, drained, clock, logger }: OrphanAgentsDeps): OrphanAgents {
+  async function viewsOf(orphans: readonly Orphan[]): Promise<Map<string, OrphanView>> {
+    const views = new Map<string, OrphanView>()
+    for (const pool of new Set(orphans.map((orphan) => orphan.pool))) {
+      const demand = await readPool(pool)
+      if (!demand) continue
+      const agents = new Map(demand.agents.map((agent) => [agent.id, agent]))
+      for (const { id } of orphans.filter((orphan) => orphan.pool === pool))
+        views.set(id, { at: demand.at, agent: agents.get(id) })
+    }
+    return views
+  }
+
+  async function readPool(pool: string) {
+    try {
+      return await withDeadline(clock, callDeadlines.master, 'the master', (signal) =>
+        demand.read(pool, signal),
+      )
+    } catch (error) {
+      const isUnknown = error instanceof ProvisionError && error.problems[0]?.code === 'MASTER_POOL_UNKNOWN'
+      return isUnknown ? { at: clock.now(), agents: [] } : undefined
+    }
+  }
+
+  async function drain(orphan: Orphan): Promise<void> {
+    try {
+      const isKnown = await withDeadline(clock, callDeadlines.master, 'a drain', (signal) =>
+        demand.drain(orphan.id, signal),
+      )
+      if (!isKnown) return
+      orphan.drainedAt = clock.now()
+      rememberDrained(new Set([...drainedIds(), orphan.id]))
+    } catch (error) {
+      logger.warn('an orphan could not be drained', { instance: orphan.id, error })
+    }
+  }
+
+  /** Where the master does not answer, the agent stays as it is. */
+  async function undrain(orphan: Orphan): Promise<void> {
+    try {
+      await withDeadline(clock, callDeadlines.master, 'an undrain', (signal) =>
+        demand.undrain(orphan.id, signal),
+      )
+      delete orphan.drainedAt
+      rememberDrained(new Set([...drainedIds()].filter((id) => id !== orphan.id)))
+    } catch (error) {
+      logger.warn('an orphan could not be given back', { instance: orphan.id, error })
+    }
+  }
+
+  function drainedIds(): ReadonlySet<string> {
+    return drained?.drained() ?? new Set()
+  }
+
+  function rememberDrained(ids: ReadonlySet<string>): void {
+    drained?.setDrained([...ids])
+  }
+
+  async function giveBackConfigured(ids: readonly string[]): Promise<void> {
+    for (const id of ids.filter((one) => drainedIds().has(one)))
+      try {
+        await withDeadline(clock, callDeadlines.master, 'an undrain', (signal) => demand.undrain(id, signal))
+        rememberDrained(new Set([...drainedIds()].filter((one) => one !== id)))
+      } catch (error) {
+        logger.warn('an orphan could not be given back', { instance: id, error })
+      }
+  }
+
+  async function giveBack(orphans: readonly Orphan[]): Promise<void> {
+    await Promise.all(orphans.filter(({ drainedAt }) => drainedAt !== undefined).map(undrain))
+  }
+
+  return { viewsOf, drain, giveBack, giveBackConfigured }
+}
