@@ -8,22 +8,22 @@ import type { ClusterLocation, FoundOrphan } from './orphans.ts'
 /** More are counted, not named. */
 const mostNamed = 20
 
-/** One for each pool, location and writer. `now` is milliseconds since the epoch. */
-export function goneProblems(orphans: readonly FoundOrphan[], rules: OrphanRules, now: number): Problem[] {
+/** One for each pool, location and writer. */
+export function goneProblems(orphans: readonly FoundOrphan[], rules: OrphanRules): Problem[] {
   const groups = new Map<string, FoundOrphan[]>()
   for (const orphan of orphans) {
     const { pool, isOwn, writerId } = orphan
     const key = JSON.stringify([pool, locationOf(orphan), isOwn || writerId])
     groups.set(key, [...(groups.get(key) ?? []), orphan])
   }
-  return [...groups.values()].map((group) => goneProblem(group, rules, now))
+  return [...groups.values()].map((group) => goneProblem(group, rules))
 }
 
-function goneProblem(group: readonly FoundOrphan[], rules: OrphanRules, now: number): Problem {
+function goneProblem(group: readonly FoundOrphan[], rules: OrphanRules): Problem {
   const first = group[0]!
   const { pool, isOwn, writerId = 'unknown' } = first
   const ids = group.map(({ id }) => id).sort()
-  const oldest = Math.max(0, now - Math.min(...group.map(({ launchedAt }) => launchedAt)))
+  const oldest = Math.max(...group.map((orphan) => orphan.age))
   const age = `the oldest is ${formatDuration(Math.floor(oldest / 1000) * 1000)} old`
   const by = isOwn ? 'launched by this provisioner' : `launched by another one (writer ${writerId})`
   const message = `${count(ids)} of pool ${pool} (${locationOf(first)}) ${ids.length === 1 ? 'runs, and no configured pool has it' : 'run, and no configured pool has them'}: ${named(ids)}; ${age}, ${by}. ${future(group, rules)}`

@@ -49,6 +49,8 @@ export interface OrphanDeps extends OrphanAgentsDeps {
 export interface FoundOrphan extends Orphan {
   provider: string
   location: Location
+  /** Milliseconds since its launch, both by the cloud's own clock where it tells the time. */
+  age: number
   /** What comes next, or why nothing does. */
   next: OrphanStep
 }
@@ -153,7 +155,7 @@ export function createOrphanWatch(deps: OrphanDeps): OrphanWatch {
       for (const instance of listing.instances)
         if (canBill(instance) && !deps.isConfigured(place, instance.pool)) {
           seen.add(instance.id)
-          note(place, instance, passed)
+          note(place, instance, passed, listing.at ?? clock.now())
         } else back.push(instance.id)
       await agents.giveBackConfigured(back)
       await act(place, cloud, seen)
@@ -166,7 +168,7 @@ export function createOrphanWatch(deps: OrphanDeps): OrphanWatch {
     }
   }
 
-  function note(place: ClusterLocation, instance: Instance, passed: number): void {
+  function note(place: ClusterLocation, instance: Instance, passed: number, at: number): void {
     const { provider, location } = place
     const before = known.get(instance.id)
     const ordered = orders.get(instance.id)
@@ -176,6 +178,7 @@ export function createOrphanWatch(deps: OrphanDeps): OrphanWatch {
       pool: deps.nameOf?.(place, instance.pool) ?? instance.pool,
       provider,
       location,
+      age: Math.max(0, at - instance.launchedAt),
       isOwn:
         !isCopied &&
         deps.isOwnWriter(instance.writerId, deps.nameOf?.(place, instance.pool) ?? instance.pool),
@@ -246,7 +249,7 @@ export function createOrphanWatch(deps: OrphanDeps): OrphanWatch {
     told = new Set(words)
     if (!isNews && (words.length === 0 || now - toldAt < hour)) return
     toldAt = now
-    for (const found of [...goneProblems(all, deps.rules(), now), ...problems])
+    for (const found of [...goneProblems(all, deps.rules()), ...problems])
       deps.onEvent({ at: now, pool: poolOf(found), kind: 'problem', problem: found })
   }
 

@@ -94,6 +94,7 @@ const orphan: FoundOrphan = {
   capacityType: 'on_demand',
   provider: 'simulated',
   location: { region: 'r' },
+  age: 0,
   isOwn: false,
   waited: 0,
   next: { kind: 'keep', why: 'foreign' },
