@@ -38,6 +38,7 @@ function soak(fault: PlantedFault): string {
       '--seed',
       'planted',
       '--until-broken',
+      ...(fault.always ? ['--always', fault.always.join(',')] : []),
     ]
     const { stdout, stderr } = spawnSync(process.execPath, args, {
       cwd: folder,

@@ -1,4 +1,4 @@
-// `npm run simulate:soak -- --worlds 10000 [--seed text] [--faults a,b] [--until-broken]`: many random worlds, one summary line, and the
+// `npm run simulate:soak -- --worlds 10000 [--seed text] [--faults a,b] [--always a,b] [--until-broken]`: many random worlds, one summary line, and the
 // whole story of the first that breaks a promise.
 import { parseArgs } from 'node:util'
 import { printFailure, runWorld } from '../src/simulator/run-world.ts'
@@ -10,13 +10,16 @@ const { values } = parseArgs({
     from: { type: 'string', default: '0' },
     seed: { type: 'string', default: 'soak' },
     faults: { type: 'string' },
+    /** Beside those that the seed has. */
+    always: { type: 'string', default: '' },
     'until-broken': { type: 'boolean', default: false },
   },
 })
 const [worlds, from] = [Number(values.worlds), Number(values.from)]
-const chosen = values.faults
-  ?.split(',')
-  .filter((kind): kind is FaultKind => faultKinds.includes(kind as FaultKind))
+const kindsOf = (text: string) =>
+  text.split(',').filter((kind): kind is FaultKind => faultKinds.includes(kind as FaultKind))
+const chosen = values.faults === undefined ? undefined : kindsOf(values.faults)
+const always = kindsOf(values.always)
 const brokenBy = new Map<number, number>()
 const total = { steps: 0, hours: 0, vms: 0, work: 0, broken: 0 }
 const began = performance.now()
@@ -24,7 +27,7 @@ let ran = 0
 
 for (let n = from; n < from + worlds; n++) {
   const seed = `${values.seed}-${n}`
-  const report = await runWorld(seed, chosen ?? someFaults(seed))
+  const report = await runWorld(seed, [...new Set([...(chosen ?? someFaults(seed)), ...always])])
   total.steps += report.steps
   total.hours += report.lasted / 3_600_000
   total.vms += report.vms

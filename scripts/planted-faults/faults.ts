@@ -1,5 +1,7 @@
 // Faults to plant in a copy of the sources: each is a promise broken on purpose, which the simulation must notice.
 
+import type { FaultKind } from '../../src/simulator/scenario.ts'
+
 interface Edit {
   file: string
   /** Stands in the file exactly once. */
@@ -11,6 +13,8 @@ export interface PlantedFault {
   name: string
   /** What the planted program does. */
   does: string
+  /** What has to happen in a world for it to matter: in every one it is looked for in. */
+  always?: FaultKind[]
   edits: Edit[]
 }
 
@@ -173,17 +177,6 @@ export const plantedFaults: PlantedFault[] = [
     ],
   },
   {
-    name: 'enable whom a person disabled',
-    does: 'gives an agent back to the scheduler that a person has disabled',
-    edits: [
-      {
-        file: 'planner/removals.ts',
-        find: 'if (!agent?.connected || isDisabledByPerson(agent)) return undefined',
-        replace: 'if (!agent?.connected || isDisabledByPerson({ ...agent, enabled: true })) return undefined',
-      },
-    ],
-  },
-  {
     name: 'believe listings of agents',
     does: 'takes an instance for missing although the master shows its agent, and asks nobody',
     edits: [
@@ -224,6 +217,7 @@ export const plantedFaults: PlantedFault[] = [
   {
     name: 'launch without preflight',
     does: 'launches with the last user data while the preflight fails',
+    always: ['gate_closed'],
     edits: [
       {
         file: 'fleet/holds.ts',
@@ -246,6 +240,7 @@ export const plantedFaults: PlantedFault[] = [
   {
     name: 'no breaker',
     does: 'replaces VMs that never join for ever',
+    always: ['bad_image'],
     edits: [
       {
         file: 'fleet/failures.ts',
