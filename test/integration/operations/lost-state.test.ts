@@ -1,33 +1,13 @@
 // The master's state is lost while its agents run commands: none of them is ended, and no instance under them.
 import { existsSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterEach, describe, expect, inject, it } from 'vitest'
+import { describe, expect, inject, it } from 'vitest'
 import { systemClock } from '../../../src/platform/clock.ts'
 import { openKeeper } from '../../../src/standalone/master/state.ts'
-import { type Killable, killable } from '../../support/killable.ts'
+import { killable } from '../../support/killable.ts'
 import { runCliAside } from '../../support/run-cli.ts'
 import { silentLogger } from '../../support/silent-logger.ts'
 import { Cluster } from '../../support/stand-alone.ts'
-
-let cluster: Cluster
-let daemon: Killable
-let log: string
-afterEach(async () => {
-  await daemon.kill()
-  await cluster.dispose()
-})
-
-function start(): void {
-  log = ''
-  const child = daemon.start(['--no-warnings', inject('cli'), '-c', 'master.yaml'])
-  child.stderr!.on('data', (part) => (log += part))
-}
-
-async function run(...args: string[]): Promise<string> {
-  const { stdout, stderr, status } = await runCliAside(args, { cwd: cluster.dir })
-  if (status !== 0) throw new Error(stderr)
-  return stdout
-}
 
 const losses: [string, (file: string) => Promise<void> | void][] = [
   ['missing', (file) => rmSync(file)],
@@ -44,16 +24,33 @@ const losses: [string, (file: string) => Promise<void> | void][] = [
   ],
 ]
 
-describe.each(losses)('a master.journal that is %s', (_, lose) => {
-  it('ends neither a command that runs nor its instance, which counts as busy until the command has ended', async () => {
-    cluster = new Cluster()
+describe.concurrent.each(losses)('a master.journal that is %s', (_, lose) => {
+  it('ends neither a command that runs nor its instance, which counts as busy until the command has ended', {
+    timeout: 120_000,
+  }, async ({ onTestFinished }) => {
+    const cluster = new Cluster()
     await cluster.certificate()
     await cluster.config('max_instances: 1', 'max_idle_agent_period: 1s')
-    daemon = killable({
+    const daemon = killable({
       cwd: cluster.dir,
       env: { PATH: process.env['PATH'] },
       stdio: ['ignore', 'ignore', 'pipe'],
     })
+    onTestFinished(async () => {
+      await daemon.kill()
+      await cluster.dispose()
+    }, 60_000)
+    let log = ''
+    const start = () => {
+      log = ''
+      const child = daemon.start(['--no-warnings', inject('cli'), '-c', 'master.yaml'])
+      child.stderr!.on('data', (part) => (log += part))
+    }
+    const run = async (...args: string[]): Promise<string> => {
+      const { stdout, stderr, status } = await runCliAside(args, { cwd: cluster.dir })
+      if (status !== 0) throw new Error(stderr)
+      return stdout
+    }
     const [goOn, done] = ['go-on', 'done'].map((name) => join(cluster.dir, name))
     start()
     await expect.poll(() => log, { timeout: 20_000 }).toContain('the master listens')
@@ -78,5 +75,5 @@ describe.each(losses)('a master.journal that is %s', (_, lose) => {
     writeFileSync(goOn!, '')
     await expect.poll(() => existsSync(done!), { timeout: 10_000 }).toBe(true)
     await expect.poll(() => log, { timeout: 20_000 }).toMatch(/decided to terminate.*LONG_IDLE/)
-  }, 120_000)
+  })
 })
