@@ -22,6 +22,8 @@ export interface OrphanAgents {
   giveBack(orphans: readonly Orphan[]): Promise<void>
   /** Drained by an earlier life as orphans, and of a configured pool again: nobody else would give them back. */
   giveBackConfigured(ids: readonly string[]): Promise<void>
+  /** They are terminated: there is nothing to give back. */
+  forget(ids: readonly string[]): void
 }
 
 export function createOrphanAgents({ demand, drained, clock, logger }: OrphanAgentsDeps): OrphanAgents {
@@ -55,7 +57,7 @@ export function createOrphanAgents({ demand, drained, clock, logger }: OrphanAge
       )
       if (!isKnown) return
       orphan.drainedAt = clock.now()
-      rememberDrained(new Set([...drainedIds(), orphan.id]))
+      drained?.setDrained([...drainedIds().add(orphan.id)])
     } catch (error) {
       logger.warn('an orphan could not be drained', { instance: orphan.id, error })
     }
@@ -68,25 +70,25 @@ export function createOrphanAgents({ demand, drained, clock, logger }: OrphanAge
         demand.undrain(orphan.id, signal),
       )
       delete orphan.drainedAt
-      rememberDrained(new Set([...drainedIds()].filter((id) => id !== orphan.id)))
+      forget([orphan.id])
     } catch (error) {
       logger.warn('an orphan could not be given back', { instance: orphan.id, error })
     }
   }
 
-  function drainedIds(): ReadonlySet<string> {
-    return drained?.drained() ?? new Set()
+  function drainedIds(): Set<string> {
+    return new Set(drained?.drained())
   }
 
-  function rememberDrained(ids: ReadonlySet<string>): void {
-    drained?.setDrained([...ids])
+  function forget(ids: readonly string[]): void {
+    drained?.setDrained([...drainedIds()].filter((id) => !ids.includes(id)))
   }
 
   async function giveBackConfigured(ids: readonly string[]): Promise<void> {
     for (const id of ids.filter((one) => drainedIds().has(one)))
       try {
         await withDeadline(clock, callDeadlines.master, 'an undrain', (signal) => demand.undrain(id, signal))
-        rememberDrained(new Set([...drainedIds()].filter((one) => one !== id)))
+        forget([id])
       } catch (error) {
         logger.warn('an orphan could not be given back', { instance: id, error })
       }
@@ -96,5 +98,5 @@ export function createOrphanAgents({ demand, drained, clock, logger }: OrphanAge
     await Promise.all(orphans.filter(({ drainedAt }) => drainedAt !== undefined).map(undrain))
   }
 
-  return { viewsOf, drain, giveBack, giveBackConfigured }
+  return { viewsOf, drain, giveBack, giveBackConfigured, forget }
 }

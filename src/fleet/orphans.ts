@@ -65,7 +65,10 @@ export interface OrphanStatus {
 
 export interface OrphanWatch {
   start(): void
-  /** Waits for a look under way, and gives drained agents back: their pool may be configured at the next start. */
+  /**
+   * Waits at most ten seconds for a look under way, and gives drained agents back: their pool may be configured at the next
+   * start.
+   */
   stop(): Promise<void>
   /** Looks now, and not at the next time. */
   look(): void
@@ -85,6 +88,8 @@ const least = 5_000
 const soon = 10_000
 /** Milliseconds between two looks while an orphan of ours is not known to be idle. */
 const watching = 60_000
+/** How long a stop waits for a look under way, in milliseconds. */
+const stopTime = 10_000
 /** A location that could not be listed is tried again after so long. */
 const retry = 5 * 60_000
 
@@ -140,7 +145,7 @@ export function createOrphanWatch(deps: OrphanDeps): OrphanWatch {
       const listing = await withDeadline(clock, callDeadlines.list, 'a listing of the cluster', (signal) =>
         cloud!.list(signal),
       )
-      const account = listing.account ?? (await cloud.find([])).account
+      const account = listing.account ?? (await accountOf(cloud))
       if (account !== undefined && place.account !== undefined && account !== place.account) {
         return unseenProblem(
           place,
@@ -148,7 +153,9 @@ export function createOrphanWatch(deps: OrphanDeps): OrphanWatch {
         )
       }
       if (account !== undefined && place.account === undefined) deps.onAccount(place, account)
-      const isNow = listing.instances.some((one) => canBill(one) && deps.isCopy?.(one.writerId, one.pool))
+      const isNow = listing.instances.some(
+        (one) => canBill(one) && deps.isCopy?.(one.writerId, nameOf(place, one)),
+      )
       copied.seen ||= isNow
       isCopied ||= isNow
       const back: string[] = []
@@ -158,9 +165,10 @@ export function createOrphanWatch(deps: OrphanDeps): OrphanWatch {
           note(place, instance, passed, listing.at ?? clock.now())
         } else back.push(instance.id)
       await agents.giveBackConfigured(back)
+      if (!listing.complete)
+        return unseenProblem(place, listing.problems[0]?.message ?? 'the listing is not complete')
       await act(place, cloud, seen)
-      if (listing.complete) return undefined
-      return unseenProblem(place, listing.problems[0]?.message ?? 'the listing is not complete')
+      return undefined
     } catch (error) {
       return unseenProblem(place, error instanceof Error ? error.message : String(error))
     } finally {
@@ -168,20 +176,31 @@ export function createOrphanWatch(deps: OrphanDeps): OrphanWatch {
     }
   }
 
+  /** Where no instance tells it. */
+  async function accountOf(cloud: ClusterProvider): Promise<string | undefined> {
+    const answer = await withDeadline(clock, callDeadlines.list, 'a question for the account', (signal) =>
+      cloud.find([], signal),
+    )
+    return answer.account
+  }
+
+  function nameOf(place: ClusterLocation, { pool }: Instance): string {
+    return deps.nameOf?.(place, pool) ?? pool
+  }
+
   function note(place: ClusterLocation, instance: Instance, passed: number, at: number): void {
     const { provider, location } = place
+    const pool = nameOf(place, instance)
     const before = known.get(instance.id)
     const ordered = orders.get(instance.id)
     const waited = (before?.waited ?? 0) + (before ? passed : 0)
     known.set(instance.id, {
       ...instance,
-      pool: deps.nameOf?.(place, instance.pool) ?? instance.pool,
+      pool,
       provider,
       location,
       age: Math.max(0, at - instance.launchedAt),
-      isOwn:
-        !isCopied &&
-        deps.isOwnWriter(instance.writerId, deps.nameOf?.(place, instance.pool) ?? instance.pool),
+      isOwn: !isCopied && deps.isOwnWriter(instance.writerId, pool),
       waited,
       ...(ordered ? { ordered } : {}),
       ...(before?.drainedAt === undefined ? {} : { drainedAt: before.drainedAt }),
@@ -197,15 +216,15 @@ export function createOrphanWatch(deps: OrphanDeps): OrphanWatch {
   ): Promise<void> {
     const here = [...known.values()].filter((orphan) => seen.has(orphan.id) && keyOf(orphan) === keyOf(place))
     const views = await agents.viewsOf(here)
-    const ends: FoundOrphan[] = []
     for (const orphan of here) {
       noticeTakenBack(orphan, views.get(orphan.id))
       orphan.next = orphanStep(orphan, views.get(orphan.id), deps.rules(), clock.now())
-      if (isStopping || !deps.isFileTrusted()) continue
-      if (orphan.next.kind === 'drain') await agents.drain(orphan)
-      else if (orphan.next.kind === 'terminate') ends.push(orphan)
     }
+    if (isStopping || !deps.isFileTrusted()) return
+    // First, while the view of the master is fresh: many drains take their time.
+    const ends = here.filter(({ next }) => next.kind === 'terminate')
     if (ends.length > 0) await terminate(place, cloud, ends)
+    for (const orphan of here) if (orphan.next.kind === 'drain' && !isStopping) await agents.drain(orphan)
   }
 
   /** Its agent was started anew, or somebody enabled it: a drain of ours that is not in force any more is none. */
@@ -239,6 +258,7 @@ export function createOrphanWatch(deps: OrphanDeps): OrphanWatch {
     for (const { id, problem: why } of result.failures)
       logger.error(why.message, { instance: id, code: why.code, remedy: why.remedy })
     for (const id of result.terminated) orders.delete(id)
+    agents.forget(result.terminated)
   }
 
   /** What is new at once, and everything every hour as long as there are any. */
@@ -289,8 +309,10 @@ export function createOrphanWatch(deps: OrphanDeps): OrphanWatch {
       isStopping = true
       unsubscribe()
       bell.ring()
-      await loop
-      await agents.giveBack([...known.values()])
+      const late = new AbortController()
+      const time = clock.sleep(stopTime, late.signal).catch(() => {})
+      await Promise.race([loop.then(() => agents.giveBack([...known.values()])), time])
+      late.abort()
     },
     look: bell.ring,
     status: () => ({

@@ -5,6 +5,7 @@ import { createOrphanWatch, type OrphanDeps } from '../../../src/fleet/orphans.t
 import type { FleetEvent } from '../../../src/fleet/run.ts'
 import type { AgentState } from '../../../src/planner/snapshot.ts'
 import { ProvisionError, problem } from '../../../src/problems/index.ts'
+import type { ClusterProvider } from '../../../src/providers/contract.ts'
 import { createCloud, noFaults, performLaunch } from '../../../src/simulator/cloud.ts'
 import { simulatedCluster } from '../../../src/simulator/provider.ts'
 import { createVirtualClock } from '../../../src/simulator/virtual-clock.ts'
@@ -15,7 +16,10 @@ import { silentLogger } from '../../support/silent-logger.ts'
 const place = { provider: 'simulated', location: { region: 'here' } }
 
 /** Two instances of pool `old` that we launched, one of a stranger's pool, one of the configured pool. */
-function startWatch(changes: Partial<OrphanDeps> = {}) {
+function startWatch({
+  wrap = (cluster) => cluster,
+  ...changes
+}: Partial<OrphanDeps> & { wrap?: (cluster: ClusterProvider) => ClusterProvider } = {}) {
   const clock = createVirtualClock(now)
   const faults = { ...noFaults, lingersFor: () => hour }
   const cloud = createCloud({ clock, faults, catalogue: { m4: 4 } })
@@ -70,7 +74,7 @@ function startWatch(changes: Partial<OrphanDeps> = {}) {
   const accounts: string[] = []
   const watch = createOrphanWatch({
     locations: () => [place],
-    open: async () => simulatedCluster(cloud, 'cluster'),
+    open: async () => wrap(simulatedCluster(cloud, 'cluster')),
     onAccount: (_, account) => accounts.push(account),
     isConfigured: (_, pool) => pool === 'current',
     isOwnWriter: (writer) => writer === 'us',
@@ -318,6 +322,57 @@ describe('agents that an earlier life drained as orphans', () => {
     expect(kept).toEqual([bench.own[0]])
     void bench.watch.stop()
     await bench.pass(minute)
+    expect(kept).toEqual([])
+  })
+})
+
+describe('a look at orphans', () => {
+  it('terminates nothing on the word of a listing that is not complete', async () => {
+    let isWhole = false
+    const bench = startWatch({
+      wrap: (cluster) => ({
+        ...cluster,
+        async list(signal) {
+          const listing = await cluster.list(signal)
+          return { ...listing, complete: listing.complete && isWhole }
+        },
+      }),
+      rules: () => ({ terminateAfter: 0, terminateUnknown: true }),
+    })
+    await bench.pass(hour)
+    expect(bench.watch.status().orphans).toHaveLength(3)
+    expect(bench.live()).toEqual(expect.arrayContaining(bench.own))
+    isWhole = true
+    await bench.pass(hour)
+    for (const id of bench.own) expect(bench.live()).not.toContain(id)
+  })
+
+  it('holds up no stop for longer than ten seconds, whatever the cloud does', async () => {
+    const never = () => new Promise<never>(() => {})
+    const bench = startWatch({
+      open: async () => ({ list: never, find: never, terminate: never, close: async () => {} }),
+    })
+    await bench.pass(second)
+    let isOver = false
+    void bench.watch.stop().then(() => {
+      isOver = true
+    })
+    await bench.pass(11 * second)
+    expect(isOver).toBe(true)
+  })
+
+  it('remembers no drain of an instance that it terminated', async () => {
+    let kept: readonly string[] = []
+    const drained = {
+      drained: () => new Set(kept),
+      setDrained(ids: readonly string[]) {
+        kept = ids
+      },
+    }
+    const bench = startWatch({ drained, rules: () => ({ terminateAfter: 0, terminateUnknown: false }) })
+    for (const id of bench.own) bench.joins(id)
+    await bench.pass(5 * minute)
+    for (const id of bench.own) expect(bench.live()).not.toContain(id)
     expect(kept).toEqual([])
   })
 })
