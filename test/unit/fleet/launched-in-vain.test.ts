@@ -127,10 +127,47 @@ describe('what was learned', () => {
     bench.joins(id)
     await bench.pass(2)
     bench.life.kill()
+    // The next life must know it from the disk: the master does not show the agent any more.
+    bench.master.agents.clear()
     bench.restart()
     await bench.pass(20)
     expect(bench.fleet.status().breaker).toEqual({ state: 'closed' })
     expect(bench.fleet.status().instances.find((track) => track.id === id)?.joinedAt).toBeDefined()
+  })
+})
+
+describe('what only the journal knows', () => {
+  it('is not blamed for what may have happened to it since', async () => {
+    const bench = await startSettled({ maxInstances: 1, bootTimeout: minute })
+    bench.wants(4)
+    await bench.pass(10)
+    bench.life.kill()
+    bench.wants()
+    await bench.pass(5 * 60)
+    // Somebody else has terminated it meanwhile.
+    endVm(bench.cloud, bench.cloud.vms.get(bench.ids()[0]!)!, 'terminated by its owner')
+    const told = problemsOf(bench).length
+    bench.restart()
+    await bench.pass(30)
+    expect(problemsOf(bench)).toHaveLength(told)
+    expect(bench.fleet.status().snapshot!.budget.spent).toBe(0)
+  })
+
+  it('that an instance is gone is known in the next life, too', async () => {
+    const bench = await startSettled({ maxInstances: 1, bootTimeout: 60 * minute })
+    bench.wants(4)
+    await bench.pass(10)
+    const [id] = bench.ids()
+    bench.wants()
+    await bench.pass(6 * 60)
+    endVm(bench.cloud, bench.cloud.vms.get(id!)!, 'the machine failed')
+    for (let n = 0; n < 60 && bench.fleet.knows(id!); n++) await bench.pass(5)
+    expect(bench.fleet.knows(id!)).toBe(false)
+    await bench.pass(1)
+    bench.life.kill()
+    bench.restart()
+    await bench.pass(3)
+    expect(bench.fleet.knows(id!)).toBe(false)
   })
 })
 

@@ -1,5 +1,6 @@
 // What listings and the master say of the same VM, when they disagree: whose word counts, and for how long.
 import { describe, expect, it } from 'vitest'
+import { endVm } from '../../../src/simulator/cloud.ts'
 import { simulatedProvider } from '../../../src/simulator/provider.ts'
 import { minute } from '../../support/planner.ts'
 import { codesOf, owner, problemsOf, startSettled } from '../../support/pool-bench.ts'
@@ -116,6 +117,24 @@ describe('an account that is not the one the instances are in', () => {
     expect(JSON.stringify(told)).toContain('answers for account another')
     expect(JSON.stringify(told)).toContain('are in account simulated')
   })
+})
+
+it('an account that is the earlier one again is noticed, also when nothing is left to tell it', async () => {
+  const { bench, vm } = await benchWithAgent()
+  let account = 'another'
+  const provider = simulatedProvider(bench.cloud, owner)
+  const nothing = { instances: [], complete: true, problems: [] }
+  bench.life.kill()
+  bench.master.agents.clear()
+  endVm(bench.cloud, vm, 'terminated by its owner')
+  bench.restart({
+    provider: { ...provider, list: async () => nothing, find: async () => ({ ...nothing, account }) },
+  })
+  await bench.pass(2 * 60)
+  expect(codesOf(bench)).toContain('ACCOUNT_CHANGED')
+  account = 'simulated'
+  await bench.pass(2 * 60)
+  expect(codesOf(bench)).not.toContain('ACCOUNT_CHANGED')
 })
 
 describe('a VM that no listing has shown yet', () => {
