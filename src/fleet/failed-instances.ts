@@ -11,10 +11,10 @@ import { callDeadlines, type PoolRun, type Track } from './run.ts'
 const most = 8
 
 /** Instances that ended without our doing. Those the cloud took back, or a person ordered away, are no failures. */
-export function lament(run: PoolRun, lost: Track[]): void {
+export function reportLost(run: PoolRun, lost: Track[]): void {
   const ownFault = lost.filter((track) => track.interruptedAt === undefined && !track.ordered)
   const unjoined = ownFault.filter((track) => track.joinedAt === undefined && !track.told)
-  if (unjoined.length > 0) run.background(() => sayNeverJoined(run, unjoined))
+  if (unjoined.length > 0) run.background(() => reportNeverJoined(run, unjoined))
   const short = ownFault.filter((track) => !track.judged && didNotLast(track, run.now()))
   for (const track of short) {
     track.judged = true
@@ -28,11 +28,11 @@ export function lament(run: PoolRun, lost: Track[]): void {
 }
 
 /** Reports the instances, with the stage their script reached where the console can be read. Throws nothing. */
-export async function sayNeverJoined(run: PoolRun, tracks: Track[]): Promise<void> {
+export async function reportNeverJoined(run: PoolRun, tracks: Track[]): Promise<void> {
   const inTurn = limit(4)
   const fresh = tracks.filter((track) => !track.told)
   for (const track of fresh) {
-    blame(run, track)
+    markFailed(run, track)
     track.told = true
   }
   remember(run, fresh)
@@ -62,8 +62,8 @@ export function judgeVms(run: PoolRun): void {
     // What only the journal knows may have joined, and be gone, since it was written.
     if (track.judged || track.ending || track.recalled || !isLive(track)) continue
     const agent = memory.agents.get(track.id)
-    if (isShortOfSlots(track, agent, settings.policy, demandAt)) sayShort(run, track)
-    else if (hasNeverJoined(track, settings.policy, demandAt)) blame(run, track)
+    if (isShortOfSlots(track, agent, settings.policy, demandAt)) reportShortOfSlots(run, track)
+    else if (hasNeverJoined(track, settings.policy, demandAt)) markFailed(run, track)
     else continue
     judged.push(track)
   }
@@ -77,12 +77,12 @@ export function judgeRemoved(run: PoolRun, tracks: readonly Track[], code: Reaso
     const agent = run.memory.agents.get(track.id)
     return !track.judged && agent !== undefined && agent.slots < (track.slots ?? 0)
   })
-  for (const track of short) sayShort(run, track)
+  for (const track of short) reportShortOfSlots(run, track)
   remember(run, short)
 }
 
-function sayShort(run: PoolRun, track: Track): void {
-  blame(run, track)
+function reportShortOfSlots(run: PoolRun, track: Track): void {
+  markFailed(run, track)
   const { id, instanceType, slots = 0 } = track
   const found = run.memory.agents.get(id)?.slots ?? 0
   const message = `the agent of instance ${id} (${instanceType}) has ${found} of ${slots} slots`
@@ -93,7 +93,7 @@ function sayShort(run: PoolRun, track: Track): void {
 }
 
 /** Counts an instance that never became usable, once. */
-function blame(run: PoolRun, track: Track): void {
+function markFailed(run: PoolRun, track: Track): void {
   if (track.judged) return
   track.judged = true
   const { memory, deps, settings } = run

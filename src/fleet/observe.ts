@@ -11,7 +11,7 @@ import {
 import { withDeadline } from '../platform/index.ts'
 import { problem } from '../problems/index.ts'
 import type { Listing } from '../providers/index.ts'
-import { lament } from './failed-instances.ts'
+import { reportLost } from './failed-instances.ts'
 import { recordUsable } from './failures.ts'
 import { checkAccount, findMissing, noticeMissing } from './missing.ts'
 import type { PoolRecord } from './records.ts'
@@ -185,7 +185,7 @@ export async function listVms(run: PoolRun): Promise<boolean> {
       lost.push(
         ...(await findMissing(run, (found) => lost.push(...observeFound(memory, found, run.now(), rules)))),
       )
-    lament(run, lost)
+    reportLost(run, lost)
     rememberGone(run, before)
     countStarted(run, starting)
     if (listing.complete) memory.problems.delete('list')

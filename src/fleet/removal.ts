@@ -8,7 +8,7 @@ import {
   type ReasonCode,
 } from '../planner/index.ts'
 import { delayAfter, limit, withDeadline } from '../platform/index.ts'
-import { forgive, sayNeverJoined } from './failed-instances.ts'
+import { forgive, reportNeverJoined } from './failed-instances.ts'
 import { keptGrowth } from './failures.ts'
 import { readDemand } from './observe.ts'
 import { callDeadlines, type PoolMemory, type PoolRun, problemOf, type Track, tell } from './run.ts'
@@ -23,7 +23,7 @@ export function endVms(run: PoolRun, reasons: ReadonlyMap<Track, ReasonCode>): v
   for (const track of tracks) track.busyWith = 'end'
   run.background(async () => {
     try {
-      await sayNeverJoined(
+      await reportNeverJoined(
         run,
         tracks.filter((track) => reasons.get(track) === 'NEVER_JOINED' && !track.recalled),
       )
