@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process'
 import { rmSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { bundle } from './bundle.ts'
+import { closeDeclarations } from './declarations.ts'
 import { licensesOf } from './licenses.ts'
 
 const root = resolve(import.meta.dirname, '..')
@@ -10,8 +11,9 @@ const dist = join(root, 'dist')
 
 rmSync(dist, { recursive: true, force: true })
 const inputs = await bundle(dist)
-writeFileSync(join(root, 'THIRD_PARTY_LICENSES'), licensesOf(inputs, root))
 execFileSync(join(root, 'node_modules/.bin/tsc'), ['-p', 'tsconfig.build.json'], {
   cwd: root,
   stdio: 'inherit',
 })
+const declarations = closeDeclarations(join(dist, 'types'), ['index.d.ts', 'testing/index.d.ts'])
+writeFileSync(join(root, 'THIRD_PARTY_LICENSES'), licensesOf([...inputs, ...declarations], root))

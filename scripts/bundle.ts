@@ -1,15 +1,13 @@
-// The command line as one CommonJS file, the library as ES modules.
+// The command line as one CommonJS file, the library as ES modules, and beside them the large libraries both load when
+// they are first needed. Everything is inside: what is installed has no dependencies.
 import { execFileSync } from 'node:child_process'
 import { chmodSync, readFileSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
-import { type BuildOptions, build } from 'esbuild'
+import { type BuildOptions, build, type Plugin } from 'esbuild'
 import { straight } from './straight.ts'
+import { fileFor, type SharedLibrary, sharedLibraries, withoutUnusedCalls } from './vendor.ts'
 
 const root = resolve(import.meta.dirname, '..')
-
-/** Loaded from node_modules when first needed: too large, never needed by a dry run, or (vitest) the user's own. */
-const external =
-  /^(@aws-sdk\/.*|@google-cloud\/.*|google-gax|@peculiar\/x509|prom-client|reflect-metadata|ws|handlebars|vitest)$/
 
 /** Node before 22.12 must get a sentence, not a syntax error: this file has nothing newer than ES2020. */
 const launcher = `#!/usr/bin/env node
@@ -22,6 +20,26 @@ require('node:module').enableCompileCache()
 require('./main.cjs')
 `
 
+const straightImports: Plugin = {
+  name: 'straight',
+  setup: ({ onLoad }) =>
+    onLoad({ filter: /[/\\]src[/\\].*\.ts$/ }, ({ path }) => ({
+      contents: straight(path, readFileSync(path, 'utf8')),
+      loader: 'ts',
+    })),
+}
+
+/** Packages that are not inside of a bundle: a file below dist stands for them; vitest is the one the user runs. */
+const outside: Plugin = {
+  name: 'outside',
+  setup: ({ onResolve }) =>
+    onResolve({ filter: /^[@a-z]/ }, ({ path, kind }) => {
+      if (kind === 'entry-point') return undefined
+      const file = path === 'vitest' ? path : fileFor(path)
+      return file === undefined ? undefined : { path: file, external: true }
+    }),
+}
+
 const common = {
   absWorkingDir: root,
   bundle: true,
@@ -30,20 +48,6 @@ const common = {
   // No further minifying: a stack trace is for people.
   minifySyntax: true,
   legalComments: 'none',
-  plugins: [
-    {
-      name: 'external',
-      setup: ({ onResolve }) => onResolve({ filter: external }, ({ path }) => ({ path, external: true })),
-    },
-    {
-      name: 'straight',
-      setup: ({ onLoad }) =>
-        onLoad({ filter: /[/\\]src[/\\].*\.ts$/ }, ({ path }) => ({
-          contents: straight(path, readFileSync(path, 'utf8')),
-          loader: 'ts',
-        })),
-    },
-  ],
   // The same API without the scan of a CommonJS build.
   alias: { yaml: join(root, 'node_modules/yaml/browser/index.js') },
   metafile: true,
@@ -53,21 +57,43 @@ const common = {
 /** Compiles the templates, bundles into the folder, and returns the source files that went in. */
 export async function bundle(folder: string): Promise<string[]> {
   execFileSync(process.execPath, [join(root, 'scripts/compile-templates.ts')], { stdio: 'inherit' })
-  // One CommonJS file whose modules run when they are first needed: half the start-up time of ES module chunks.
-  const cli = await build({
-    ...common,
-    entryPoints: ['src/cli/main.ts'],
-    outfile: join(folder, 'main.cjs'),
-    format: 'cjs',
-  })
-  const library = await build({
-    ...common,
-    entryPoints: { index: 'src/index.ts', testing: 'src/testing/index.ts' },
-    outdir: folder,
-    format: 'esm',
-    splitting: true,
-  })
+  const [cli, library, ...shared] = await Promise.all([
+    // One CommonJS file whose modules run when they are first needed: half the start-up time of ES module chunks.
+    build({
+      ...common,
+      entryPoints: ['src/cli/main.ts'],
+      outfile: join(folder, 'main.cjs'),
+      format: 'cjs',
+      sourcemap: 'external',
+      plugins: [outside, straightImports],
+    }),
+    build({
+      ...common,
+      entryPoints: { index: 'src/index.ts', testing: 'src/testing/index.ts' },
+      outdir: folder,
+      format: 'esm',
+      splitting: true,
+      sourcemap: 'external',
+      plugins: [outside, straightImports],
+    }),
+    ...sharedLibraries(root).map((library) => bundleShared(library, folder)),
+  ])
   writeFileSync(join(folder, 'cli.cjs'), launcher)
   chmodSync(join(folder, 'cli.cjs'), 0o755)
-  return [...Object.keys(cli.metafile.inputs), ...Object.keys(library.metafile.inputs)]
+  return [cli, library, ...shared].flatMap(({ metafile }) => Object.keys(metafile.inputs))
+}
+
+/** Nobody reads these: they are minified, in lines that a stack trace can show. */
+function bundleShared({ file, entry, form }: SharedLibrary, folder: string) {
+  return build({
+    ...common,
+    minify: true,
+    lineLimit: 160,
+    // Only of an ES module it is known what all of it is.
+    ...(form === 'everything' && { mainFields: ['module', 'main'] }),
+    stdin: { contents: entry, resolveDir: root, sourcefile: `entry of ${file}` },
+    outfile: join(folder, file),
+    format: 'cjs',
+    plugins: [withoutUnusedCalls],
+  })
 }

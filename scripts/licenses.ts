@@ -1,27 +1,29 @@
-// The licences of the libraries that are inside the bundles.
+// The licences of the libraries that are inside of dist/: each text once, with the packages it holds for.
 import { readdirSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 
-function packageOf(input: string): string | undefined {
-  const rest = input.split('node_modules/').at(-1)
-  if (!input.includes('node_modules/') || !rest) return undefined
-  return rest
-    .split('/')
-    .slice(0, rest.startsWith('@') ? 2 : 1)
-    .join('/')
+/** @param inputs files of bundles, as esbuild's metafile names them, and declarations that were copied */
+export function licensesOf(inputs: string[], root: string): string {
+  const folders = new Set(
+    inputs.map((input) => packageFolder(resolve(root, input))).filter((folder) => folder),
+  )
+  const packagesByText = new Map<string, string[]>()
+  for (const folder of [...folders].sort()) {
+    const { name, version, license } = JSON.parse(readFileSync(join(folder!, 'package.json'), 'utf8'))
+    const text = licenseText(folder!) ?? `(${license}; no text in the package)`
+    const packages = packagesByText.get(text) ?? []
+    packagesByText.set(text, [...packages, `${name} ${version} (${license})`])
+  }
+  const parts = [...packagesByText].map(([text, packages]) => `${packages.join('\n')}\n\n${text}\n`)
+  return `Libraries inside of dist/, with their licences.\n\n${parts.join(`\n${'-'.repeat(80)}\n\n`)}`
 }
 
-/** @param inputs files of a bundle, as esbuild's metafile names them */
-export function licensesOf(inputs: string[], root: string): string {
-  const names = new Set(inputs.map(packageOf).filter((name) => name !== undefined))
-  const texts = [...names].sort().map((name) => {
-    const folder = join(root, 'node_modules', name)
-    const about = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'))
-    const file = readdirSync(folder).find((entry) => /^licen[cs]e/i.test(entry))
-    const text = file
-      ? readFileSync(join(folder, file), 'utf8').trim()
-      : `(${about.license}; no text in the package)`
-    return `${name} (${about.license})\n\n${text}\n`
-  })
-  return `Libraries inside the bundles of dist/, with their licences.\n\n${texts.join(`\n${'-'.repeat(80)}\n\n`)}`
+/** A package may be nested in another one that wants its own version of it. */
+function packageFolder(file: string): string | undefined {
+  return /^.*[/\\]node_modules[/\\](@[^/\\]+[/\\])?[^/\\]+/.exec(file)?.[0]
+}
+
+function licenseText(folder: string): string | undefined {
+  const file = readdirSync(folder).find((entry) => /^licen[cs]e/i.test(entry))
+  return file && readFileSync(join(folder, file), 'utf8').replaceAll('\r\n', '\n').trim()
 }

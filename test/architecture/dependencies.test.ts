@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import { packedManifest } from '../../scripts/pack-manifest.ts'
 import { root } from '../support/sources.ts'
 
 const read = (name: string) => readFileSync(join(root, name), 'utf8')
@@ -15,10 +16,19 @@ describe('dependencies', () => {
     expect(justified).toEqual(Object.keys(about.dependencies).sort())
   })
 
-  it('have their licences listed when they are inside a bundle', () => {
+  it('have licence and version listed, as all of them are inside of what is packed', () => {
     const licences = read('THIRD_PARTY_LICENSES')
-    for (const name of ['commander', 'handlebars', 'yaml', 'zod'])
-      expect(licences).toMatch(new RegExp(`^${name} \\(`, 'm'))
+    for (const name of Object.keys(about.dependencies)) {
+      const { version } = JSON.parse(read(`node_modules/${name}/package.json`))
+      expect(licences).toContain(`\n${name} ${version} (`)
+    }
+  })
+
+  it('are not in the manifest that is packed', () => {
+    const packed = packedManifest(about)
+    expect(packed).not.toHaveProperty('dependencies')
+    expect(packed).not.toHaveProperty('scripts')
+    expect(packed).toMatchObject({ bin: about.bin, exports: about.exports, engines: about.engines })
   })
 
   it('name no registry host in the lock file', () => {

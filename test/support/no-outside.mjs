@@ -10,7 +10,7 @@ function forbidden(what) {
 
 registerHooks({
   resolve(specifier, context, next) {
-    if (/^(@aws-sdk|@google-cloud|@smithy|google-gax|ws$|@peculiar)/.test(specifier))
+    if (/vendor[/\\](aws|google|ws|x509|prom-client|handlebars)\.cjs$/.test(specifier))
       forbidden(`loads ${specifier}`)
     return next(specifier, context)
   },

@@ -26,10 +26,9 @@ export async function setup(project: TestProject): Promise<() => void> {
 
 function installAgent(built: string, image: string): void {
   const program = join(image, 'opt/provision')
-  for (const folder of [join(program, 'node_modules'), join(image, 'etc/determined')])
-    mkdirSync(folder, { recursive: true })
+  for (const folder of [program, join(image, 'etc/determined')]) mkdirSync(folder, { recursive: true })
   cpSync(process.execPath, join(image, 'usr/local/bin/node'))
-  for (const file of ['package.json', 'templates', 'node_modules/ws'])
+  for (const file of ['package.json', 'templates'])
     cpSync(join(repository, file), join(program, file), { recursive: true })
   cpSync(built, join(program, 'dist'), { recursive: true })
   cpSync(join(repository, 'images/agent/entrypoint.sh'), join(program, 'entrypoint.sh'))

@@ -108,17 +108,16 @@ describe('the agent of the image', () => {
   })
   afterEach(() => m.stop())
 
-  /** What the recipe copies: the bundle, and `ws` alone of all libraries. */
+  /** What the recipe keeps of the package. */
   function install(): void {
     const program = join(root, 'opt/provision')
-    mkdirSync(join(program, 'dist'), { recursive: true })
-    for (const file of ['cli.cjs', 'main.cjs'])
+    mkdirSync(join(program, 'dist/vendor'), { recursive: true })
+    for (const file of ['cli.cjs', 'main.cjs', 'vendor/ws.cjs'])
       cpSync(join(dirname(inject('cli')), file), join(program, 'dist', file))
-    cpSync(join(repository, 'node_modules/ws'), join(program, 'node_modules/ws'), { recursive: true })
     symlinkSync(join(program, 'dist/cli.cjs'), join(bin, 'provision'))
   }
 
-  it('joins by variables and agent.yaml, with no other library, and ends on SIGTERM with 0', async () => {
+  it('joins by variables and agent.yaml, with no package beside it, and ends on SIGTERM with 0', async () => {
     install()
     const file = join(root, 'agent.yaml')
     const cert = join(root, 'master.crt')
@@ -145,7 +144,6 @@ describe('the recipe', () => {
     expect(existsSync(join(image, 'entrypoint.sh'))).toBe(true)
     expect(recipe).toContain(`COPY ${about.name}-*.tgz`)
     expect(recipe).toContain(`/opt/provision/${about.bin.provision}`)
-    expect(about.dependencies.ws).toBeDefined()
     const [, node] = /node:(\d+)-/.exec(recipe)!
     expect(Number(node)).toBeGreaterThanOrEqual(Number.parseInt(about.engines.node.slice(2), 10))
   })

@@ -1,0 +1,77 @@
+// The type declarations of what ships: those the entries lead to, and beside them the declarations of libraries they name,
+// so that a compiler needs no package that is not installed.
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { dirname, join, relative } from 'node:path'
+
+/** Left as they are: of Node itself, or of the vitest that runs a contract suite. */
+const ownedByUser = /^(node:|vitest$)/
+const importOf = /((?:from|import\()\s*)(['"])([^'"]+)\2/g
+
+/**
+ * @param types the folder that `tsc` has written; its files that no entry leads to are removed
+ * @param entries paths below it
+ * @returns the files of packages that were copied to `vendor/` below it, for their licences
+ */
+export function closeDeclarations(types: string, entries: string[]): string[] {
+  const written = new Map<string, string>()
+  const copied = new Set<string>()
+  const visit = (file: string, target: string): void => {
+    if (written.has(target)) return
+    written.set(target, '')
+    const text = readFileSync(file, 'utf8').replace(importOf, (all, before, quote, specifier) => {
+      if (ownedByUser.test(specifier)) return all
+      const source = declarationOf(specifier, file)
+      const place = inVendor(source, types) ?? source
+      if (place !== source) copied.add(source)
+      visit(source, place)
+      const path = relative(dirname(target), place).replace(/\.d\.(c|m)?ts$/, '.$1js')
+      return `${before}${quote}${path.startsWith('.') ? path : `./${path}`}${quote}`
+    })
+    written.set(target, text)
+  }
+  for (const entry of entries) visit(join(types, entry), join(types, entry))
+  rmSync(types, { recursive: true })
+  for (const [file, text] of written) {
+    mkdirSync(dirname(file), { recursive: true })
+    writeFileSync(file, text)
+  }
+  return [...copied]
+}
+
+function declarationOf(specifier: string, from: string): string {
+  if (specifier.startsWith('.')) {
+    const path = join(dirname(from), specifier)
+    const found = [
+      path.replace(/\.(c|m)?(ts|js)$/, '.d.$1ts'),
+      `${path}.d.ts`,
+      join(path, 'index.d.ts'),
+    ].find((file) => existsSync(file))
+    if (found) return found
+    throw new Error(`${from} imports ${specifier}, which has no declarations`)
+  }
+  return typesOf(specifier, from)
+}
+
+/** Packages name their declarations in `exports`, as `types`, or in `types` of the manifest. */
+function typesOf(specifier: string, from: string): string {
+  const name = specifier
+    .split('/')
+    .slice(0, specifier.startsWith('@') ? 2 : 1)
+    .join('/')
+  const folder = createRequire(from)
+    .resolve.paths(name)
+    ?.map((path) => join(path, name))
+    .find((path) => existsSync(path))
+  if (!folder) throw new Error(`${from} names ${specifier}, which is not installed`)
+  const manifest = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'))
+  const exported = manifest.exports?.[`.${specifier.slice(name.length)}`]
+  const types = exported?.import?.types ?? exported?.types ?? exported?.node?.types ?? manifest.types
+  if (!types) throw new Error(`${name} has no declarations for ${specifier}`)
+  return join(folder, types)
+}
+
+function inVendor(source: string, types: string): string | undefined {
+  const [, inPackage] = /.*node_modules\/(.*)/.exec(source) ?? []
+  return inPackage === undefined ? undefined : join(types, 'vendor', inPackage)
+}
