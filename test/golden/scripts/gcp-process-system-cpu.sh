@@ -80,17 +80,15 @@ write_file /etc/determined/agent.yaml 600 <<'END'
   }
 }
 END
-# What the agent trusts: the CAs of this machine, and the root its master's certificate is issued under.
+# What the agent trusts: the CAs of this machine.
 CA_BUNDLE=/usr/local/determined/ca-bundle.crt
-ca_files=("$ROOT/etc"/{ssl/certs/ca-certificates.crt,pki/tls/certs/ca-bundle.crt,ssl/ca-bundle.pem} \
-  "$ROOT/etc"/{pki/tls/cacert.pem,pki/ca-trust/extracted/pem/tls-ca-bundle.pem,ssl/cert.pem})
+ca_files=("$ROOT/etc"/{ssl/certs/ca-certificates.crt,pki/tls/certs/ca-bundle.crt,ssl/ca-bundle.pem,pki/tls/cacert.pem,pki/ca-trust/extracted/pem/tls-ca-bundle.pem,ssl/cert.pem})
 [ -z "${SSL_CERT_FILE:-}" ] || ca_files=("$SSL_CERT_FILE")
-CA_FILE=
-cas=
+CA_FILE='' cas=''
 for file in "${ca_files[@]}"; do
   if grep -qse '-BEGIN CERT' "$file"; then CA_FILE=$file && cas=$(cat "$file") && break; fi
 done
-[ -n "$CA_FILE" ] || fail 'tls_unknown_ca 34' "no list of CAs in ${ca_files[*]}: install ca-certificates by startup_script"
+[ -n "$CA_FILE" ] || fail 'tls_unknown_ca 34' "no CAs in ${ca_files[*]}: install ca-certificates by startup_script"
 write_file "$CA_BUNDLE" 644 <<<"$cas"
 stage configuration_written
 
@@ -138,7 +136,7 @@ while :; do
     *) fault='tls_handshake_failed 39' ;;
   esac
   [ "$fault" != 'tls_unknown_ca 34' ] ||
-    out="no CA of ${CA_FILE:-this machine} has issued its certificate: add its CA by startup_script, or set tls.ca_file. $out"
+    out="not from a CA of ${CA_FILE:-this machine}: add its CA by startup_script, or set tls.ca_file. $out"
   # Clock and network come late at boot, and masters restart.
   if [[ $fault != *3[01279] ]] || ((SECONDS + 15 >= BOOT_TIMEOUT)); then
     fail "$fault" "$DET_MASTER_HOST:$DET_MASTER_PORT as $NAME: $out"
