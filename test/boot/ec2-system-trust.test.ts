@@ -1,6 +1,5 @@
 // `trust: system` on an EC2 machine whose agent's image has no CA files, as the stock one: the agent joins by the CAs of the
 // machine and the root in its user data, and by nothing else. A Go client, where Go is installed, is asked in the same container.
-import { execFileSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -10,6 +9,7 @@ import { root as repository } from '../support/sources.ts'
 import type { Issued } from '../support/x509.ts'
 import { dns } from '../support/x509-extensions.ts'
 import { authority, server } from '../support/x509-profiles.ts'
+import { cleanEnv, run } from '../tools/tls/run.ts'
 import type { Machine } from './support/machine.ts'
 import { agentImage, Site } from './support/site.ts'
 
@@ -28,17 +28,17 @@ let site: Site
 let goClient: Uint8Array | undefined
 beforeAll(async () => {
   site = await Site.open()
-  goClient = buildGoClient()
+  goClient = await buildGoClient()
 })
 afterAll(() => site?.dispose())
 
 /** For any Linux; undefined without Go. */
-function buildGoClient(): Uint8Array | undefined {
+async function buildGoClient(): Promise<Uint8Array | undefined> {
   const folder = mkdtempSync(join(tmpdir(), 'go-client-'))
   try {
     const cwd = join(repository, 'test/tools/tls/dial')
-    const env = { ...process.env, CGO_ENABLED: '0', GOFLAGS: '-buildvcs=false' }
-    execFileSync('go', ['build', '-o', join(folder, 'dial'), '.'], { cwd, env })
+    const env = { ...cleanEnv, CGO_ENABLED: '0', GOFLAGS: '-buildvcs=false' }
+    await run('go', ['build', '-o', join(folder, 'dial'), '.'], { cwd, env })
     return readFileSync(join(folder, 'dial'))
   } catch {
     return undefined
