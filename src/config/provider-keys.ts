@@ -32,7 +32,7 @@ const tlsKeys = {
   trust: keyOr(
     choice('auto', ...trustModes),
     'auto',
-    'How agents trust the master. `auto` embeds the chain of `security.tls.cert` when it is complete up to its root, and relies on the well-known CAs (`system`) when a public CA issued it. `skip_verify` encrypts without verifying; `off` is plain text.',
+    'How agents trust the master. `auto` embeds the chain of `security.tls.cert` when it is complete up to a private root, and relies on the CAs of the VM and the well-known root (`system`) when a public CA issued it. `skip_verify` encrypts without verifying; `off` is plain text.',
   ),
   allow_ip_only: keyOr(
     flag,

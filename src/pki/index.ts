@@ -1,7 +1,7 @@
 // Certificates: what every verifier will say of a chain, whether a master can be joined, a development CA.
 // Imports problems and platform.
 // Start with chain.ts and checks.ts, which judge; preflight.ts dials.
-export type { Certificate } from './certificate.ts'
+export { type Certificate, certificateFacts } from './certificate.ts'
 export { readCertificates } from './chain.ts'
 export {
   isLoneSelfSigned,

@@ -177,7 +177,7 @@ export function openDials(wanted: DialsOrder): Dials {
   }
   const trust: DialTrust = {
     name,
-    ca: plan.mode === 'embed' ? anchorsOf(plan) : wellKnown,
+    ca: plan.mode === 'embed' ? anchorsOf(plan) : withRoot(wellKnown, plan),
     verify: plan.mode !== 'skip_verify',
   }
   const here = authorityOf(dialled)
@@ -190,6 +190,11 @@ export function openDials(wanted: DialsOrder): Dials {
     inPlainText: () => dialMaster(order),
     close: () => ended.abort(),
   }
+}
+
+/** What agents of `system` have at least: their machine may know more CAs than are known here. */
+function withRoot(wellKnown: readonly string[], { wellKnownRoot }: TrustPlan): readonly string[] {
+  return wellKnownRoot ? [...wellKnown, wellKnownRoot.pem] : wellKnown
 }
 
 function authorityOf({ host, port }: { host: string; port: number }): string {

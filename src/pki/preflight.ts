@@ -33,7 +33,7 @@ export interface PreflightOrder {
   timeoutMs: number
   clock: Clock
   signal?: AbortSignal
-  /** PEM of the CAs that `system` stands for; by default those Node ships with, whatever this machine adds to them. */
+  /** PEM of the CAs that `system` stands for beside the plan's own root; by default those Node ships with, whatever this machine adds to them. */
   wellKnown?: readonly string[]
   /** Instead of this machine's resolver. */
   lookup?: LookupFunction
@@ -192,7 +192,7 @@ const notReached: ReadonlySet<PreflightCode> = new Set<PreflightCode>([
   'PREFLIGHT_FAILED',
 ])
 
-/** Under `system` the agents' own machine image decides; it may know CAs that this machine does not. */
+/** Under `system` agents trust the CAs of their machine as well; it may know some that are not known here. */
 const dependsOnAnchors: ReadonlySet<PreflightCode> = new Set<PreflightCode>([
   'PREFLIGHT_UNKNOWN_CA',
   'PREFLIGHT_OTHER_SELF_SIGNED',

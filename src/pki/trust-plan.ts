@@ -28,6 +28,11 @@ export interface TrustPlan {
   certificateNameReason: string
   /** What `embed` puts on the agent, leaf first, each once; empty in every other mode. */
   chain: CertificateFacts[]
+  /**
+   * For `system`: the well-known root the chain ends under, when it is known. Agents are given it beside the CAs of their
+   * machine, which may lack it or have none at all.
+   */
+  wellKnownRoot?: CertificateFacts
 }
 
 /** The certificate file agents get: every certificate of the plan, leaf first. Empty text unless `embed`. */

@@ -259,7 +259,16 @@ export const trustCodes = {
     severity: 'warning',
     exit: 3,
     meaning: "`trust: system` is set, but the certificate's issuer is not among the well-known CAs.",
-    remedy: "Use `trust: embed`, or make sure agents' images carry the CA.",
+    remedy:
+      'Use `trust: embed`, name the CA in tls.ca_file, or have startup_script add it to the CAs of the machine.',
+  },
+  TLS_PUBLIC_ROOT_IN_FILE: {
+    severity: 'warning',
+    exit: 3,
+    meaning:
+      'The certificate file holds the root of a public CA, which may use another one at the next renewal.',
+    remedy:
+      'Remove the root from the file: masters send the chain without it, and `trust: auto` finds it. With `trust: embed`, use `trust: auto`.',
   },
   TLS_CA_LEFT_OUT: {
     severity: 'warning',

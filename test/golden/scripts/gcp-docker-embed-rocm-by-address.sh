@@ -143,7 +143,7 @@ try_tls() {
       -connect "$DET_MASTER_HOST:$DET_MASTER_PORT"
   else
     curl -sSm 10 --noproxy '*' --tlsv1.2 -w 'num=%{ssl_verify_result}:' \
-      --cacert "$ROOT/usr/local/determined/master.crt" \
+      --cacert "$ROOT/usr/local/determined/master.crt" --capath "$ROOT/usr/local/determined" \
       --connect-to "::$DET_MASTER_HOST:$DET_MASTER_PORT" \
       "https://$URL_NAME:$DET_MASTER_PORT/info"
   fi 2>&1

@@ -80,6 +80,16 @@ write_file /etc/determined/agent.yaml 600 <<'END'
   }
 }
 END
+# What the agent trusts: the CAs of this machine.
+CA_BUNDLE=/usr/local/determined/ca-bundle.crt
+ca_files=("$ROOT/etc"/{ssl/certs/ca-certificates.crt,pki/tls/certs/ca-bundle.crt,ssl/ca-bundle.pem,pki/tls/cacert.pem,pki/ca-trust/extracted/pem/tls-ca-bundle.pem,ssl/cert.pem})
+[ -z "${SSL_CERT_FILE:-}" ] || ca_files=("$SSL_CERT_FILE")
+CA_FILE='' cas=''
+for file in "${ca_files[@]}"; do
+  if grep -qse '-BEGIN CERT' "$file"; then CA_FILE=$file && cas=$(cat "$file") && break; fi
+done
+[ -n "$CA_FILE" ] || fail 'tls_unknown_ca 34' "no CAs in ${ca_files[*]}: install ca-certificates by startup_script"
+write_file "$CA_BUNDLE" 644 <<<"$cas"
 stage configuration_written
 
 # The agent id is the instance name.
@@ -94,11 +104,13 @@ try_tls() {
   if [ -n "${HTTPS_PROXY:-${https_proxy:-}}" ]; then return 127; fi
   if type openssl timeout >/dev/null 2>&1; then
     printf 'GET /info HTTP/1.0\r\n\r\n' | timeout 10 openssl s_client -quiet \
+      -CAfile "$ROOT$CA_BUNDLE" \
       -verify_return_error -verify_hostname "$NAME" \
       -servername "$NAME" \
       -connect "$DET_MASTER_HOST:$DET_MASTER_PORT"
   else
     curl -sSm 10 --noproxy '*' --tlsv1.2 -w 'num=%{ssl_verify_result}:' \
+      --cacert "$ROOT$CA_BUNDLE" --capath "$ROOT/usr/local/determined" \
       --connect-to "::$DET_MASTER_HOST:$DET_MASTER_PORT" \
       "https://$NAME:$DET_MASTER_PORT/info"
   fi 2>&1
@@ -123,8 +135,8 @@ while :; do
     124:* | 28:* | 7:* | *errno=1[01][013]*) fault='tls_unreachable 31' ;;
     *) fault='tls_handshake_failed 39' ;;
   esac
-  # The agent's image has a list of CAs of its own.
-  if [ "$fault" = 'tls_unknown_ca 34' ]; then log "not a CA of this machine: $out" && break; fi
+  [ "$fault" != 'tls_unknown_ca 34' ] ||
+    out="not from a CA of ${CA_FILE:-this machine}: add its CA by startup_script, or set tls.ca_file. $out"
   # Clock and network come late at boot, and masters restart.
   if [[ $fault != *3[01279] ]] || ((SECONDS + 15 >= BOOT_TIMEOUT)); then
     fail "$fault" "$DET_MASTER_HOST:$DET_MASTER_PORT as $NAME: $out"
@@ -137,6 +149,7 @@ done
 COMMAND=('determined-agent' 'run')
 type -P "${COMMAND[0]}" >/dev/null || fail 'no_agent_command 23' "${COMMAND[0]} is not on this machine"
 export DET_CONFIG_FILE=$ROOT/etc/determined/agent.yaml
+export SSL_CERT_FILE=$ROOT$CA_BUNDLE
 LOG=$ROOT/var/log/determined-agent.log
 mkdir -p "${LOG%/*}"
 setsid "${COMMAND[@]}" </dev/null >>"$LOG" 2>&1 &

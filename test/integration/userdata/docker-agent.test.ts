@@ -183,6 +183,7 @@ describe('what differs from VM to VM', () => {
   ])('tells the agent about trust mode %s, and embeds nothing', async (trust, expected) => {
     const vm = vms.create()
     const name = trust === 'off' ? undefined : 'm.example.com'
+    vm.write('etc/ssl/cert.pem', anchorsOf(trustPlan('embed')))
     const { status, stages } = await vm.run({ trust: trustPlan(trust, name) })
     expect([status, stages.includes('tls_checked')]).toEqual([0, trust !== 'off'])
     const tls = Object.entries(dockerRun(vm).environment).filter(([key]) => key.startsWith('DET_SECURITY'))

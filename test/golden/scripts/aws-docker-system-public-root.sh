@@ -1,0 +1,191 @@
+#!/bin/bash
+# Makes this machine an agent of a master, or powers it off. Written by `provision`; safe to run again.
+# Prints PROVISION_STAGE=<code> on the console; each failure has a code and an exit status of its own.
+set -Eeuo pipefail
+umask 022
+
+# What the agent reads from its environment.
+export DET_MASTER_HOST='10.0.0.5'
+export DET_MASTER_PORT='8443'
+export DET_RESOURCE_POOL='default'
+export DET_SLOT_TYPE='cpu'
+export DET_AGENT_RECONNECT_ATTEMPTS='5'
+export DET_AGENT_RECONNECT_BACKOFF='5'
+export DET_SECURITY_TLS_ENABLED=true
+export DET_SECURITY_TLS_MASTER_CERT_NAME='determined-master.example.com'
+IMAGE='determinedai/determined-agent:0.38.1'
+NETWORK='default'
+RUNTIME='runc'
+
+# Seconds from here to a connection with the master.
+BOOT_TIMEOUT='600'
+# Empty on a VM; a local VM has every path below it.
+ROOT=${PROVISION_ROOT:-}
+
+log() { printf '%s %s\n' "$(date -u +%FT%TZ)" "$*" | tee -a "$ROOT/dev/console" 2>/dev/null || true; }
+stage() { log "PROVISION_STAGE=$*"; }
+fail() { # '<code> <exit status>' <what happened>
+  trap - ERR
+  stage "${1% *}" "$2"
+  "$ROOT/sbin/shutdown" -h now || true
+  exit "${1#* }"
+}
+trap 'fail "internal_error 1" "line $LINENO: $BASH_COMMAND"' ERR
+again() { # <command>, six times at most
+  local n
+  for n in 1 2 3 4 5 6; do
+    if "$@"; then return; fi
+    sleep $((n * 5))
+  done
+  return 1
+}
+write_file() { # <path> <mode> < <content>
+  mkdir -p "$ROOT${1%/*}"
+  (umask 077 && cat >"$ROOT$1")
+  chmod "$2" "$ROOT$1"
+}
+
+export HOME=${HOME:-/root}
+cd "$ROOT/"
+stage started
+
+# Meanwhile: within the boot timeout, is a connection to the master's port there (01 in proc(5)) at two looks in a row?
+# An agent behind a proxy cannot be judged by that, and is left alone.
+RUN=$ROOT/run/determined/$$
+rm -rf "${RUN%/*}"
+mkdir -p "$RUN"
+watch_join() {
+  local pid now before=
+  trap - ERR
+  set +e
+  while ((SECONDS < BOOT_TIMEOUT)); do
+    sleep 5
+    [ -d "$RUN" ] || return # the script was started again
+    pid=$(timeout 10 docker inspect -f '{{.State.Pid}}' "$(cat "$RUN/agent")")
+    now=$(grep -oE "\w+:\w+ \w+:$(printf %04X "$DET_MASTER_PORT") 01" "/proc/${pid:-0}/net/"tcp{,6})
+    if [ -n "$now" ] && [ "$now" = "$before" ]; then
+      stage agent_connected
+      return
+    fi
+    before=$now
+  done
+  [ "${pid:-0}" = 0 ] || [ "$(grep -ciz ^https_proxy=. "/proc/$pid/environ")" = 0 ] || return
+  fail 'never_joined 41' "no connection to the master in $BOOT_TIMEOUT s"
+}
+watch_join </dev/null >/dev/null 2>&1 &
+
+write_file /etc/determined/agent.yaml 600 <<'END'
+{
+  "security": {
+    "tls": {
+      "enabled": true,
+      "master_cert_name": "determined-master.example.com"
+    }
+  }
+}
+END
+# What the agent trusts: the CAs of this machine, and the root its master's certificate is issued under.
+CA_BUNDLE=/usr/local/determined/ca-bundle.crt
+ca_files=("$ROOT/etc"/{ssl/certs/ca-certificates.crt,pki/tls/certs/ca-bundle.crt,ssl/ca-bundle.pem,pki/tls/cacert.pem,pki/ca-trust/extracted/pem/tls-ca-bundle.pem,ssl/cert.pem})
+[ -z "${SSL_CERT_FILE:-}" ] || ca_files=("$SSL_CERT_FILE")
+CA_FILE='' cas=''
+for file in "${ca_files[@]}"; do
+  if grep -qse '-BEGIN CERT' "$file"; then CA_FILE=$file && cas=$(cat "$file") && break; fi
+done
+write_file "$CA_BUNDLE" 644 <<<"$cas"
+cat >>"$ROOT$CA_BUNDLE" <<'END'
+-----BEGIN CERTIFICATE-----
+MIIBnjCCAUSgAwIBAgIUZhHuEVY+9U0cWl9PRCsTCpIKdhYwCgYIKoZIzj0EAwIw
+LDEQMA4GA1UECgwHRXhhbXBsZTEYMBYGA1UEAwwPRXhhbXBsZSBSb290IENBMCAX
+DTI2MTEyMzE4MTIwMFoYDzIwNTYxMTE1MTgxMjAwWjAsMRAwDgYDVQQKDAdFeGFt
+cGxlMRgwFgYDVQQDDA9FeGFtcGxlIFJvb3QgQ0EwWTATBgcqhkjOPQIBBggqhkjO
+PQMBBwNCAARdJFqiO9DY9ktIhqo6ZK819LA/rmnTWLCZDzggBIa+WJ2+Kg3EtaN8
+RyxP/atiBFoX2AtxHJxNe8ELVDILwg6do0IwQDAPBgNVHRMBAf8EBTADAQH/MA4G
+A1UdDwEB/wQEAwIBBjAdBgNVHQ4EFgQUDPeqmUNanyB+hvabxBihgH5RTSwwCgYI
+KoZIzj0EAwIDSAAwRQIhAOlMepDeGxz7kn4ePANl0Jo5LbUlN/TriHFetXnpko4A
+AiBJv+QKsIsfVJ+f5znpbfsiQjVZhpjDXRexFdQht8WU7A==
+-----END CERTIFICATE-----
+END
+stage configuration_written
+
+# The agent id is the instance id.
+imds() { curl -sSfm 5 --noproxy '*' "http://169.254.169.254/latest/$1" "${@:2}"; }
+instance_id() {
+  local token
+  token=$(imds api/token -X PUT -H 'X-aws-ec2-metadata-token-ttl-seconds: 60') &&
+    imds meta-data/instance-id -H "X-aws-ec2-metadata-token: $token"
+}
+DET_AGENT_ID=$(again instance_id) || fail 'metadata_unreachable 24' 'no instance id'
+export DET_AGENT_ID
+
+# TLS is tried before the agent does, so that a fault has a name (num: OpenSSL's X509_V_ERR_*, from curl too).
+NAME='determined-master.example.com'
+try_tls() {
+  if grep -qs httpsProxy ~/.docker/config.json; then return 127; fi
+  if type openssl timeout >/dev/null 2>&1; then
+    printf 'GET /info HTTP/1.0\r\n\r\n' | timeout 10 openssl s_client -quiet \
+      -CAfile "$ROOT$CA_BUNDLE" \
+      -verify_return_error -verify_hostname "$NAME" \
+      -servername "$NAME" \
+      -connect "$DET_MASTER_HOST:$DET_MASTER_PORT"
+  else
+    curl -sSm 10 --noproxy '*' --tlsv1.2 -w 'num=%{ssl_verify_result}:' \
+      --cacert "$ROOT$CA_BUNDLE" --capath "$ROOT/usr/local/determined" \
+      --connect-to "::$DET_MASTER_HOST:$DET_MASTER_PORT" \
+      "https://$NAME:$DET_MASTER_PORT/info"
+  fi 2>&1
+}
+while :; do
+  status=0
+  out=$(try_tls) || status=$?
+  case $status:$out in
+    127:*) log 'TLS was not tried: a proxy is used, or openssl and curl are missing' && break ;;
+    0:*) stage tls_checked && break ;;
+    *num=6[234]:* | *'subject name'*) fault='tls_wrong_name 35' ;;
+    *num=2:* | *num=1[89]:* | *num=2[01]:*) fault='tls_unknown_ca 34' ;;
+    *num=10:*) fault='tls_expired 36' ;;
+    *num=9:*) fault='tls_not_yet_valid 37' ;;
+    *num=[2-9]* | *num=1[1-9]* | 60:*) fault='tls_bad_certificate 38' ;;
+    *'not known'* | *'name resol'* | *'not resolve'* | *'No address'*) fault='tls_dns 30' ;;
+    *'onnection refused'*) fault='tls_refused 32' ;;
+    *'wrong version'* | *'packet length'*) fault='tls_not_tls 33' ;;
+    *'certificate required'*) fault='tls_client_certificate 40' ;;
+    *' alert '*) fault='tls_handshake_failed 39' ;;
+    *'verify return:1'*) stage tls_checked && break ;;
+    124:* | 28:* | 7:* | *errno=1[01][013]*) fault='tls_unreachable 31' ;;
+    *) fault='tls_handshake_failed 39' ;;
+  esac
+  [ "$fault" != 'tls_unknown_ca 34' ] ||
+    out="not from a CA of ${CA_FILE:-this machine} or the embedded root: add its CA by startup_script, or set tls.ca_file. $out"
+  # Clock and network come late at boot, and masters restart.
+  if [[ $fault != *3[01279] ]] || ((SECONDS + 15 >= BOOT_TIMEOUT)); then
+    fail "$fault" "$DET_MASTER_HOST:$DET_MASTER_PORT as $NAME: $out"
+  fi
+  log "${fault% *}, trying again"
+  sleep 5
+done
+
+# The agent is a container that docker keeps running.
+again docker info >/dev/null 2>&1 || fail 'no_docker 21' 'docker is missing or does not answer'
+docker image inspect -- "$IMAGE" >/dev/null 2>&1 || again docker pull -q -- "$IMAGE" ||
+  fail 'image_pull_failed 25' "$IMAGE"
+stage image_pulled
+
+options=(--init --detach --name determined-agent --privileged --restart always --cidfile "$RUN/agent")
+options+=(--env "SSL_CERT_FILE=$CA_BUNDLE" --volume "$ROOT$CA_BUNDLE:$CA_BUNDLE:ro")
+options+=(--network "$NETWORK" --runtime "$RUNTIME")
+for name in "${!DET_@}"; do options+=(--env "$name=${!name}"); done
+for path in /etc/determined/agent.yaml \
+  /sys/fs/cgroup /run/systemd/system /var/run/docker.sock /var/run/dbus/system_bus_socket /usr/sbin/shutdown; do
+  [ ! -e "$ROOT$path" ] || options+=(--volume "$ROOT$path:$path")
+done
+docker rm -f determined-agent >/dev/null 2>&1 || true
+if ! out=$(docker run "${options[@]}" -- "$IMAGE" 2>&1); then
+  fail 'agent_not_started 27' "$out"
+fi
+sleep 5
+if [ "$(docker inspect -f '{{.State.Running}} {{.RestartCount}}' determined-agent)" != 'true 0' ]; then
+  docker logs --tail 20 determined-agent 2>&1 || true
+  fail 'agent_failed 26' 'it ran for less than 5 s'
+fi
+stage agent_started
