@@ -32,7 +32,10 @@ export const failureStages = {
   tls_not_tls: { exit: 33, meaning: 'the master port speaks something other than TLS' },
   tls_unknown_ca: { exit: 34, meaning: "the master's certificate is not from a CA this agent trusts" },
   tls_wrong_name: { exit: 35, meaning: "the master's certificate is for another name" },
-  tls_expired: { exit: 36, meaning: "a certificate of the master's chain has expired" },
+  tls_expired: {
+    exit: 36,
+    meaning: "a certificate of the master's chain has expired, or this clock is wrong",
+  },
   tls_not_yet_valid: {
     exit: 37,
     meaning: "a certificate of the master's chain is not valid yet, or this clock is wrong",

@@ -20,6 +20,13 @@ BOOT_TIMEOUT='600'
 # Empty on a VM; a local VM has every path below it.
 ROOT=${PROVISION_ROOT:-}
 
+# Seconds that setting the clock does not move; bash's own count does, and serves only where /proc is not (macOS).
+monotonic() {
+  local seconds
+  if read -r seconds _ 2>/dev/null </proc/uptime; then echo "${seconds%.*}"; else echo "$SECONDS"; fi
+}
+BEGAN=$(monotonic)
+elapsed() { echo $(($(monotonic) - BEGAN)); }
 log() { printf '%s %s\n' "$(date -u +%FT%TZ)" "$*" | tee -a "$ROOT/dev/console" 2>/dev/null || true; }
 stage() { log "PROVISION_STAGE=$*"; }
 fail() { # '<code> <exit status>' <what happened>
@@ -28,7 +35,8 @@ fail() { # '<code> <exit status>' <what happened>
   "$ROOT/sbin/shutdown" -h now || true
   exit "${1#* }"
 }
-trap 'fail "internal_error 1" "line $LINENO: $BASH_COMMAND"' ERR
+# What fails in a subshell fails once more out here.
+trap '((BASH_SUBSHELL)) || fail "internal_error 1" "line $LINENO: $BASH_COMMAND"' ERR
 again() { # <command>, six times at most
   local n
   for n in 1 2 3 4 5 6; do
@@ -56,7 +64,7 @@ watch_join() {
   local pid now before=
   trap - ERR
   set +e
-  while ((SECONDS < BOOT_TIMEOUT)); do
+  while (($(elapsed) < BOOT_TIMEOUT)); do
     sleep 5
     [ -d "$RUN" ] || return # the script was started again
     pid=$(timeout 10 docker inspect -f '{{.State.Pid}}' "$(cat "$RUN/agent")")
