@@ -25,59 +25,127 @@ monotonic() {
 }
 BEGAN=$(monotonic)
 elapsed() { echo $(($(monotonic) - BEGAN)); }
-log() { printf '%s %s\n' "$(date -u +%FT%TZ)" "$*" | tee -a "$ROOT/dev/console" 2>/dev/null || true; }
-stage() { log "PROVISION_STAGE=$*"; }
+CONSOLE=$ROOT/dev/console
+log() { printf '%s %s\n' "$(date -u +%FT%TZ)" "$*" | tee -a "$CONSOLE" 2>/dev/null || true; }
+stage() { log "PROVISION_STAGE=$1${2:+ $2}"; }
+# Off within 10 seconds: what ignores the signals of an orderly shutdown is not waited for.
+power_off() {
+  if [ -d "$ROOT/run/systemd/system" ]; then
+    (trap '' TERM HUP && sleep 7 && systemctl poweroff -ff) </dev/null >/dev/null 2>&1 &
+  fi
+  kill -KILL -- "-$(cat "${RUN:-}/startup" 2>/dev/null)" 2>/dev/null || true
+  "$ROOT/sbin/shutdown" -h now || true
+}
 fail() { # '<code> <exit status>' <what happened>
   trap - ERR
+  # Script and watch: the first of them to find a fault reports it.
+  [ -z "${RUN:-}" ] || mkdir "$RUN/failed" 2>/dev/null || exit "${1#* }"
   stage "${1% *}" "$2"
-  "$ROOT/sbin/shutdown" -h now || true
+  kill "${WATCH:-}" 2>/dev/null || true
+  power_off
   exit "${1#* }"
 }
 # What fails in a subshell fails once more out here.
 trap '((BASH_SUBSHELL)) || fail "internal_error 1" "line $LINENO: $BASH_COMMAND"' ERR
-again() { # <command>, six times at most
+again() { # <times at most> <seconds between> <command>
   local n
-  for n in 1 2 3 4 5 6; do
-    if "$@"; then return; fi
-    sleep $((n * 5))
+  for ((n = 1; n < $1; n++)); do
+    if "${@:3}"; then return; fi
+    sleep "$2"
   done
-  return 1
+  "${@:3}"
+}
+file() { # <path>: where it is on this machine, for /usr is read-only on some images
+  local files=$ROOT/usr/local/determined
+  case $1 in
+    /usr/local/determined/*)
+      mkdir -p "$files" 2>/dev/null || true
+      [ -w "$files" ] || files=$ROOT/var/lib/determined
+      echo "$files/${1##*/}"
+      ;;
+    *) echo "$ROOT$1" ;;
+  esac
 }
 write_file() { # <path> <mode> < <content>
-  mkdir -p "$ROOT${1%/*}"
-  (umask 077 && cat >"$ROOT$1")
-  chmod "$2" "$ROOT$1"
+  local file
+  file=$(file "$1")
+  { mkdir -p "${file%/*}" && (umask 077 && cat >"$file") && chmod "$2" "$file"; } ||
+    fail 'disk_not_writable 28' "$file could not be written"
 }
 
 export HOME=${HOME:-/root}
 cd "$ROOT/"
 stage started
 
-# Meanwhile: within the boot timeout, is a connection to the master's port there (01 in proc(5)) at two looks in a row?
+# Meanwhile: does the agent join within the boot timeout? Its connection to the master's port must be there (01 in proc(5)) at
+# two looks in a row, and its log must say that it joined; a log that does not say so is made up for by 30 seconds.
 # An agent behind a proxy cannot be judged by that, and is left alone.
+rm -rf "$ROOT/run/determined"
+mkdir -p "$ROOT/run/determined/$$"
 RUN=$ROOT/run/determined/$$
-kill "$(cat "${RUN%/*}"/*/agent 2>/dev/null)" 2>/dev/null || true # the agent of an earlier run
-rm -rf "${RUN%/*}"
-mkdir -p "$RUN"
+LOG=$ROOT/var/log/determined-agent.log
+agent_log() { tail -c "+$(cat "$RUN/log-from")" "$LOG"; }
+# What each agent says (Determined's at its default level) once the master has taken it.
+joined() {
+  local words
+  words=$(agent_log 2>/dev/null)
+  [[ $words = *@('joined the master'|'writing agent started message')* ]]
+}
+# The end of its log, on one line and without passwords.
+last_words() {
+  local words
+  words=$(agent_log 2>/dev/null | grep -v 'agent configuration' | tail -n 3 | sed -E \
+    's#://[^@/ ]*@#://***@#g; s/(([Tt]oken|[Pp]assword|[Ss]ecret|[Aa]uth)[A-Za-z_]*"?[=: ]+)[^ ,}]+/\1***/g; s/(.{300}).*/\1/')
+  echo "${words//$'\n'/ | }"
+}
 watch_join() {
-  local pid now before=
+  local pid now before='' held=0 words
   trap - ERR
   set +e
+  CONSOLE=$ROOT/dev/console
   while (($(elapsed) < BOOT_TIMEOUT)); do
     sleep 5
     [ -d "$RUN" ] || return # the script was started again
     pid=$(cat "$RUN/agent")
     now=$(grep -oE "\w+:\w+ \w+:$(printf %04X "$DET_MASTER_PORT") 01" "/proc/${pid:-0}/net/"tcp{,6})
-    if [ -n "$now" ] && [ "$now" = "$before" ]; then
+    if [ -z "$now" ] || [ "$now" != "$before" ]; then
+      held=0
+      before=$now
+    elif joined; then
       stage agent_connected
       return
+    elif ((++held >= 6)); then
+      break
     fi
-    before=$now
   done
+  if ((held)); then
+    stage agent_connected 'by its connection alone: its log does not say that it joined'
+    return
+  fi
   [ "${pid:-0}" = 0 ] || [ "$(grep -ciz ^https_proxy=. "/proc/$pid/environ")" = 0 ] || return
-  fail 'never_joined 41' "no connection to the master in $BOOT_TIMEOUT s"
+  words=$(last_words)
+  fail 'never_joined 41' "the agent did not join the master in $BOOT_TIMEOUT s${words:+: $words}"
 }
 watch_join </dev/null >/dev/null 2>&1 &
+WATCH=$!
+
+# Run again: an agent that is as it should be is left alone, and so is one that has work. Tasks know both of these, whatever
+# starts them.
+has_work() {
+  local task
+  while read -r task; do
+    if grep -zqsxF "DET_AGENT_ID=$DET_AGENT_ID" "$task"; then return; fi
+  done < <(grep -lzs '^DET_CONTAINER_ID=' /proc/[0-9]*/environ)
+  return 1
+}
+# Ended because of the master, it is started again and may join yet: the watch judges that. Any other end is final.
+ended_early() {
+  local words
+  words=$(agent_log 2>/dev/null) || words=''
+  note="it ended and is started again: $(last_words)"
+  [[ -z $words || $words = *@('join the master'|'master told'|'dialing master'|'past reconnect')* ]] ||
+    fail 'agent_failed 26' "it ran for less than 5 s: $(last_words)"
+}
 
 write_file /etc/determined/agent.yaml 600 <<'END'
 {
@@ -92,7 +160,7 @@ stage configuration_written
 
 # The agent id is the instance name.
 URL=http://metadata.google.internal/computeMetadata/v1/instance/name
-DET_AGENT_ID=$(again curl -sSfm 5 --noproxy '*' -H 'Metadata-Flavor: Google' $URL) ||
+DET_AGENT_ID=$(again 30 2 curl -sSfm 5 --noproxy '*' -H 'Metadata-Flavor: Google' $URL) ||
   fail 'metadata_unreachable 24' 'no instance name'
 export DET_AGENT_ID
 
@@ -157,14 +225,70 @@ done
 # The agent is a process.
 COMMAND=('determined-agent' 'run')
 type -P "${COMMAND[0]}" >/dev/null || fail 'no_agent_command 23' "${COMMAND[0]} is not on this machine"
-export DET_CONFIG_FILE=$ROOT/etc/determined/agent.yaml
-LOG=$ROOT/var/log/determined-agent.log
+DET_CONFIG_FILE=$(file /etc/determined/agent.yaml)
+export DET_CONFIG_FILE
 mkdir -p "${LOG%/*}"
-setsid "${COMMAND[@]}" </dev/null >>"$LOG" 2>&1 &
-echo $! >"$RUN/agent"
-sleep 5
-if ! kill -0 $! 2>/dev/null; then
-  tail -n 20 "$LOG"
-  fail 'agent_failed 26' 'it ran for less than 5 s'
+log_from() { echo $(($(wc -c 2>/dev/null <"$LOG" || echo 0) + 1)); }
+# Whatever ends it starts it again: systemd, or a loop. Its tasks are left alone by both.
+AGENT=$ROOT/run/determined-agent
+mkdir -p "$AGENT"
+ln -s "$AGENT/pid" "$RUN/agent"
+ln -s "$AGENT/log-from" "$RUN/log-from"
+generation=$({
+  for name in "${!DET_@}"; do printf '%s=%s\0' "$name" "${!name}"; done
+  printf '%s\0' "${COMMAND[@]}"
+  cat "$DET_CONFIG_FILE"
+} | sha256sum)
+is_up() { kill -0 "$(cat "$AGENT/pid" 2>/dev/null)" 2>/dev/null; }
+note=''
+if is_up; then
+  if [ "$(cat "$AGENT/generation")" = "$generation" ]; then
+    note='it was running already'
+  elif has_work; then
+    note='it has work, and keeps its earlier configuration'
+  fi
 fi
-stage agent_started
+if [ -z "$note" ]; then
+  systemctl stop determined-agent 2>/dev/null || true
+  kill "$(cat "$AGENT/loop" 2>/dev/null)" 2>/dev/null || true
+  kill "$(cat "$AGENT/pid" 2>/dev/null)" 2>/dev/null || true
+  for n in {1..20}; do
+    if is_up; then sleep 1; fi
+  done
+  rm -f "$AGENT/pid"
+  log_from >"$AGENT/log-from"
+  echo "$generation" >"$AGENT/generation"
+  (umask 077 && {
+    export -p
+    printf 'echo $$ >%q; exec' "$AGENT/pid"
+    printf ' %q' "${COMMAND[@]}"
+    printf ' </dev/null >>%q 2>&1\n' "$LOG"
+  } >"$AGENT/start")
+  if [ -d "$ROOT/run/systemd/system" ] && type -P systemctl >/dev/null; then
+    cat >"$ROOT/run/systemd/system/determined-agent.service" <<END
+[Unit]
+Description=Determined agent
+[Service]
+ExecStart=/bin/bash $AGENT/start
+Restart=always
+RestartSec=5
+KillMode=process
+END
+    systemctl daemon-reload
+    systemctl start determined-agent
+  else
+    # shellcheck disable=SC2016
+    setsid bash -c 'while :; do bash "$0"; sleep 5; done' "$AGENT/start" </dev/null >/dev/null 2>&1 &
+    echo $! >"$AGENT/loop"
+  fi
+  for n in {1..50}; do
+    if [ ! -s "$AGENT/pid" ]; then sleep 0.1; fi
+  done
+  pid=$(cat "$AGENT/pid")
+  sleep 5
+  if ! kill -0 "$pid" 2>/dev/null; then
+    tail -n 20 "$LOG"
+    ended_early
+  fi
+fi
+stage agent_started "$note"

@@ -28,26 +28,40 @@ monotonic() {
 BEGAN=$(monotonic)
 elapsed() { echo $(($(monotonic) - BEGAN)); }
 log() { printf '%s %s\n' "$(date -u +%FT%TZ)" "$*"; }
-stage() { log "PROVISION_STAGE=$*"; }
+stage() { log "PROVISION_STAGE=$1${2:+ $2}"; }
 fail() { # '<code> <exit status>' <what happened>
   trap - ERR
+  # Script and watch: the first of them to find a fault reports it.
+  [ -z "${RUN:-}" ] || mkdir "$RUN/failed" 2>/dev/null || exit "${1#* }"
   stage "${1% *}" "$2"
   exit "${1#* }"
 }
 # What fails in a subshell fails once more out here.
 trap '((BASH_SUBSHELL)) || fail "internal_error 1" "line $LINENO: $BASH_COMMAND"' ERR
-again() { # <command>, six times at most
+again() { # <times at most> <seconds between> <command>
   local n
-  for n in 1 2 3 4 5 6; do
-    if "$@"; then return; fi
-    sleep $((n * 5))
+  for ((n = 1; n < $1; n++)); do
+    if "${@:3}"; then return; fi
+    sleep "$2"
   done
-  return 1
+  "${@:3}"
+}
+file() { # <path>: where it is on this machine, for /usr is read-only on some images
+  local files=$ROOT/usr/local/determined
+  case $1 in
+    /usr/local/determined/*)
+      mkdir -p "$files" 2>/dev/null || true
+      [ -w "$files" ] || files=$ROOT/var/lib/determined
+      echo "$files/${1##*/}"
+      ;;
+    *) echo "$ROOT$1" ;;
+  esac
 }
 write_file() { # <path> <mode> < <content>
-  mkdir -p "$ROOT${1%/*}"
-  (umask 077 && cat >"$ROOT$1")
-  chmod "$2" "$ROOT$1"
+  local file
+  file=$(file "$1")
+  { mkdir -p "${file%/*}" && (umask 077 && cat >"$file") && chmod "$2" "$file"; } ||
+    fail 'disk_not_writable 28' "$file could not be written"
 }
 
 # This VM is a process group below a folder, never the machine. Whatever ends the script ends the group.
@@ -76,13 +90,29 @@ export HOME=${HOME:-/root}
 cd "$ROOT/"
 stage started
 
-# Meanwhile: within the boot timeout, is a connection to the master's port there (01 in proc(5)) at two looks in a row?
+# Meanwhile: does the agent join within the boot timeout? Its connection to the master's port must be there (01 in proc(5)) at
+# two looks in a row, and its log must say that it joined; a log that does not say so is made up for by 30 seconds.
 # An agent behind a proxy cannot be judged by that, and is left alone.
+rm -rf "$ROOT/run/determined"
+mkdir -p "$ROOT/run/determined/$$"
 RUN=$ROOT/run/determined/$$
-rm -rf "${RUN%/*}"
-mkdir -p "$RUN"
+LOG=$ROOT/var/log/determined-agent.log
+agent_log() { tail -c "+$(cat "$RUN/log-from")" "$LOG"; }
+# What each agent says (Determined's at its default level) once the master has taken it.
+joined() {
+  local words
+  words=$(agent_log 2>/dev/null)
+  [[ $words = *@('joined the master'|'writing agent started message')* ]]
+}
+# The end of its log, on one line and without passwords.
+last_words() {
+  local words
+  words=$(agent_log 2>/dev/null | grep -v 'agent configuration' | tail -n 3 | sed -E \
+    's#://[^@/ ]*@#://***@#g; s/(([Tt]oken|[Pp]assword|[Ss]ecret|[Aa]uth)[A-Za-z_]*"?[=: ]+)[^ ,}]+/\1***/g; s/(.{300}).*/\1/')
+  echo "${words//$'\n'/ | }"
+}
 watch_join() {
-  local pid now before=
+  local pid now before='' held=0 words
   trap - ERR
   set +e
   while (($(elapsed) < BOOT_TIMEOUT)); do
@@ -92,22 +122,32 @@ watch_join() {
     # Other local VMs share the network: only sockets of this agent count.
     now=$(sed -nE "s/.*:$(printf %04X "$DET_MASTER_PORT") 01 ([^ ]+ +){5}([0-9]+) .*/socket:[\2]/p" \
       "/proc/${pid:-0}/net/"tcp{,6} | grep -F "$(readlink "/proc/${pid:-0}/fd/"*)")
-    if [ -n "$now" ] && [ "$now" = "$before" ]; then
+    if [ -z "$now" ] || [ "$now" != "$before" ]; then
+      held=0
+      before=$now
+    elif joined; then
       stage agent_connected
       return
+    elif ((++held >= 6)); then
+      break
     fi
-    before=$now
   done
+  if ((held)); then
+    stage agent_connected 'by its connection alone: its log does not say that it joined'
+    return
+  fi
   [ "${pid:-0}" = 0 ] || [ "$(grep -ciz ^https_proxy=. "/proc/$pid/environ")" = 0 ] || return
-  fail 'never_joined 41' "no connection to the master in $BOOT_TIMEOUT s"
+  words=$(last_words)
+  fail 'never_joined 41' "the agent did not join the master in $BOOT_TIMEOUT s${words:+: $words}"
 }
 watch_join </dev/null 2>/dev/null &
 
 # The pool's startup_script comes first: it may install what the rest needs.
+startup=$(file /usr/local/determined/startup_script)
 write_file /usr/local/determined/startup_script 700 <<'END'
 touch ready
 END
-"$ROOT/usr/local/determined/startup_script" </dev/null || fail 'startup_script_failed 20' "its exit status is $?"
+"$startup" </dev/null || fail 'startup_script_failed 20' "its exit status is $?"
 stage startup_script_done
 
 write_file /etc/determined/agent.yaml 600 <<'END'
@@ -164,9 +204,11 @@ done
 # The agent is a process.
 COMMAND=('/usr/bin/node' '/opt/provision/cli.js' 'agent')
 type -P "${COMMAND[0]}" >/dev/null || fail 'no_agent_command 23' "${COMMAND[0]} is not on this machine"
-export DET_CONFIG_FILE=$ROOT/etc/determined/agent.yaml
-LOG=$ROOT/var/log/determined-agent.log
+DET_CONFIG_FILE=$(file /etc/determined/agent.yaml)
+export DET_CONFIG_FILE
 mkdir -p "${LOG%/*}"
+log_from() { echo $(($(wc -c 2>/dev/null <"$LOG" || echo 0) + 1)); }
+log_from >"$RUN/log-from"
 "${COMMAND[@]}" </dev/null >>"$LOG" 2>&1 &
 echo $! >"$RUN/agent"
 sleep 5
