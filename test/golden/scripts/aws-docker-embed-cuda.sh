@@ -22,7 +22,6 @@ BOOT_TIMEOUT='600'
 # Empty on a VM; a local VM has every path below it.
 ROOT=${PROVISION_ROOT:-}
 
-# Seconds that setting the clock does not move; bash's own count does, and serves only where /proc is not (macOS).
 monotonic() {
   local seconds
   if read -r seconds _ 2>/dev/null </proc/uptime; then echo "${seconds%.*}"; else echo "$SECONDS"; fi
@@ -30,14 +29,12 @@ monotonic() {
 BEGAN=$(monotonic)
 elapsed() { echo $(($(monotonic) - BEGAN)); }
 CONSOLE=$ROOT/dev/console
-# On most images the output of cloud-init's unit is on the console by itself.
 unit=$(grep -soE 'cloud-[a-z-]+\.service' "$ROOT/proc/self/cgroup") || unit=
 if [ "$unit" ] && [[ $(systemctl show -p StandardOutput "${unit%%$'\n'*}" 2>/dev/null) = *console* ]]; then
   CONSOLE=/dev/null
 fi
 log() { printf '%s %s\n' "$(date -u +%FT%TZ)" "$*" | tee -a "$CONSOLE" 2>/dev/null || true; }
 stage() { log "PROVISION_STAGE=$1${2:+ $2}"; }
-# Off within 10 seconds: what ignores the signals of an orderly shutdown is not waited for.
 power_off() {
   if [ -d "$ROOT/run/systemd/system" ]; then
     (trap '' TERM HUP && sleep 7 && systemctl poweroff -ff) </dev/null >/dev/null 2>&1 &
@@ -47,14 +44,12 @@ power_off() {
 }
 fail() { # '<code> <exit status>' <what happened>
   trap - ERR
-  # Script and watch: the first of them to find a fault reports it.
   [ -z "${RUN:-}" ] || mkdir "$RUN/failed" 2>/dev/null || exit "${1#* }"
   stage "${1% *}" "$2"
   kill "${WATCH:-}" 2>/dev/null || true
   power_off
   exit "${1#* }"
 }
-# What fails in a subshell fails once more out here.
 trap '((BASH_SUBSHELL)) || fail "internal_error 1" "line $LINENO: $BASH_COMMAND"' ERR
 again() { # <times at most> <seconds between> <command>
   local n
@@ -86,8 +81,6 @@ export HOME=${HOME:-/root}
 cd "$ROOT/"
 stage started
 
-# cloud-init runs user data once. This runs what the user data is by then at each later boot of this instance, not of one
-# whose image was made from its disk.
 if [[ $0 = */cloud/instance/scripts/* ]]; then
   write_file /var/lib/cloud/scripts/per-boot/determined-agent 755 <<END
 #!/bin/bash
@@ -96,20 +89,16 @@ PROVISION_LATER_BOOT=true exec '$0'
 END
 fi
 
-# Meanwhile: does the agent join within the boot timeout? Its connection to the master's port must be there (01 in proc(5)) at
-# two looks in a row, and its log must say that it joined; a log that does not say so is made up for by 30 seconds.
-# An agent behind a proxy cannot be judged by that, and is left alone.
+# Meanwhile: does the agent join within the boot timeout?
 rm -rf "$ROOT/run/determined"
 mkdir -p "$ROOT/run/determined/$$"
 RUN=$ROOT/run/determined/$$
 agent_log() { timeout 10 docker logs --tail 2000 "$@" "$(cat "$RUN/agent")" 2>&1; }
-# What each agent says (Determined's at its default level) once the master has taken it.
 joined() {
   local words
   words=$(agent_log --since "$(docker inspect -f '{{.State.StartedAt}}' determined-agent)" 2>/dev/null)
   [[ $words = *@('joined the master'|'writing agent started message')* ]]
 }
-# The end of its log, on one line and without passwords.
 last_words() {
   local words
   words=$(agent_log 2>/dev/null | grep -v 'agent configuration' | tail -n 3 | sed -E \
@@ -147,8 +136,6 @@ watch_join() {
 watch_join </dev/null >/dev/null 2>&1 &
 WATCH=$!
 
-# Run again: an agent that is as it should be is left alone, and so is one that has work. Tasks know both of these, whatever
-# starts them.
 has_work() {
   local task
   while read -r task; do
@@ -156,7 +143,6 @@ has_work() {
   done < <(grep -lzs '^DET_CONTAINER_ID=' /proc/[0-9]*/environ)
   return 1
 }
-# Ended because of the master, it is started again and may join yet: the watch judges that. Any other end is final.
 ended_early() {
   local words
   words=$(agent_log 2>/dev/null) || words=''
@@ -243,7 +229,6 @@ try_tls() {
       "https://$NAME:$DET_MASTER_PORT/info"
   fi 2>&1
 }
-# As the kernel has it from whatever sets the clock. Where that cannot be asked, a clock not set in 2 minutes counts as right.
 clock_is_right() {
   case $(timeout 10 timedatectl show -p NTPSynchronized 2>/dev/null) in
     *yes) return 0 ;;
@@ -271,7 +256,6 @@ while :; do
     124:* | 28:* | 7:* | *errno=1[01][013]*) fault='tls_unreachable 31' ;;
     *) fault='tls_handshake_failed 39' ;;
   esac
-  # Clock and network come late at boot, and masters restart.
   final='' clock=''
   if [[ $fault != *3[012679] ]] || (($(elapsed) + 15 >= BOOT_TIMEOUT)); then final=true; fi
   if [[ $fault = *3[67] ]]; then
@@ -315,7 +299,6 @@ fi
 if [ "$note" ]; then
   docker inspect -f '{{.Id}}' determined-agent >"$RUN/agent"
 else
-  # Asked to end it says goodbye, and the master does not wait for its return.
   docker stop -t 20 determined-agent >/dev/null 2>&1 || true
   docker rm -f determined-agent >/dev/null 2>&1 || true
   if ! out=$(docker run "${options[@]}" -- "$IMAGE" 2>&1); then

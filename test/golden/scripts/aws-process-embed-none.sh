@@ -19,7 +19,6 @@ BOOT_TIMEOUT='600'
 # Empty on a VM; a local VM has every path below it.
 ROOT=${PROVISION_ROOT:-}
 
-# Seconds that setting the clock does not move; bash's own count does, and serves only where /proc is not (macOS).
 monotonic() {
   local seconds
   if read -r seconds _ 2>/dev/null </proc/uptime; then echo "${seconds%.*}"; else echo "$SECONDS"; fi
@@ -27,14 +26,12 @@ monotonic() {
 BEGAN=$(monotonic)
 elapsed() { echo $(($(monotonic) - BEGAN)); }
 CONSOLE=$ROOT/dev/console
-# On most images the output of cloud-init's unit is on the console by itself.
 unit=$(grep -soE 'cloud-[a-z-]+\.service' "$ROOT/proc/self/cgroup") || unit=
 if [ "$unit" ] && [[ $(systemctl show -p StandardOutput "${unit%%$'\n'*}" 2>/dev/null) = *console* ]]; then
   CONSOLE=/dev/null
 fi
 log() { printf '%s %s\n' "$(date -u +%FT%TZ)" "$*" | tee -a "$CONSOLE" 2>/dev/null || true; }
 stage() { log "PROVISION_STAGE=$1${2:+ $2}"; }
-# Off within 10 seconds: what ignores the signals of an orderly shutdown is not waited for.
 power_off() {
   if [ -d "$ROOT/run/systemd/system" ]; then
     (trap '' TERM HUP && sleep 7 && systemctl poweroff -ff) </dev/null >/dev/null 2>&1 &
@@ -44,13 +41,11 @@ power_off() {
 }
 fail() { # '<code> <exit status>' <what happened>
   trap - ERR
-  # Script and watch: the first of them to find a fault reports it.
   [ -z "${RUN:-}" ] || mkdir "$RUN/failed" 2>/dev/null || exit "${1#* }"
   stage "${1% *}" "$2"
   kill "${WATCH:-}" 2>/dev/null || true
   exit "${1#* }"
 }
-# What fails in a subshell fails once more out here.
 trap '((BASH_SUBSHELL)) || fail "internal_error 1" "line $LINENO: $BASH_COMMAND"' ERR
 again() { # <times at most> <seconds between> <command>
   local n
@@ -82,8 +77,6 @@ export HOME=${HOME:-/root}
 cd "$ROOT/"
 stage started
 
-# cloud-init runs user data once. This runs what the user data is by then at each later boot of this instance, not of one
-# whose image was made from its disk.
 if [[ $0 = */cloud/instance/scripts/* ]]; then
   write_file /var/lib/cloud/scripts/per-boot/determined-agent 755 <<END
 #!/bin/bash
@@ -92,21 +85,17 @@ PROVISION_LATER_BOOT=true exec '$0'
 END
 fi
 
-# Meanwhile: does the agent join within the boot timeout? Its connection to the master's port must be there (01 in proc(5)) at
-# two looks in a row, and its log must say that it joined; a log that does not say so is made up for by 30 seconds.
-# An agent behind a proxy cannot be judged by that, and is left alone.
+# Meanwhile: does the agent join within the boot timeout?
 rm -rf "$ROOT/run/determined"
 mkdir -p "$ROOT/run/determined/$$"
 RUN=$ROOT/run/determined/$$
 LOG=$ROOT/var/log/determined-agent.log
 agent_log() { tail -c "+$(cat "$RUN/log-from")" "$LOG"; }
-# What each agent says (Determined's at its default level) once the master has taken it.
 joined() {
   local words
   words=$(agent_log 2>/dev/null)
   [[ $words = *@('joined the master'|'writing agent started message')* ]]
 }
-# The end of its log, on one line and without passwords.
 last_words() {
   local words
   words=$(agent_log 2>/dev/null | grep -v 'agent configuration' | tail -n 3 | sed -E \
@@ -144,8 +133,6 @@ watch_join() {
 watch_join </dev/null >/dev/null 2>&1 &
 WATCH=$!
 
-# Run again: an agent that is as it should be is left alone, and so is one that has work. Tasks know both of these, whatever
-# starts them.
 has_work() {
   local task
   while read -r task; do
@@ -153,7 +140,6 @@ has_work() {
   done < <(grep -lzs '^DET_CONTAINER_ID=' /proc/[0-9]*/environ)
   return 1
 }
-# Ended because of the master, it is started again and may join yet: the watch judges that. Any other end is final.
 ended_early() {
   local words
   words=$(agent_log 2>/dev/null) || words=''
@@ -240,7 +226,6 @@ try_tls() {
       "https://$NAME:$DET_MASTER_PORT/info"
   fi 2>&1
 }
-# As the kernel has it from whatever sets the clock. Where that cannot be asked, a clock not set in 2 minutes counts as right.
 clock_is_right() {
   case $(timeout 10 timedatectl show -p NTPSynchronized 2>/dev/null) in
     *yes) return 0 ;;
@@ -268,7 +253,6 @@ while :; do
     124:* | 28:* | 7:* | *errno=1[01][013]*) fault='tls_unreachable 31' ;;
     *) fault='tls_handshake_failed 39' ;;
   esac
-  # Clock and network come late at boot, and masters restart.
   final='' clock=''
   if [[ $fault != *3[012679] ]] || (($(elapsed) + 15 >= BOOT_TIMEOUT)); then final=true; fi
   if [[ $fault = *3[67] ]]; then
@@ -290,7 +274,6 @@ DET_SECURITY_TLS_MASTER_CERT=$(file /usr/local/determined/master.crt)
 export DET_SECURITY_TLS_MASTER_CERT
 mkdir -p "${LOG%/*}"
 log_from() { echo $(($(wc -c 2>/dev/null <"$LOG" || echo 0) + 1)); }
-# Whatever ends it starts it again: systemd, or a loop. Its tasks are left alone by both.
 AGENT=$ROOT/run/determined-agent
 mkdir -p "$AGENT"
 ln -s "$AGENT/pid" "$RUN/agent"

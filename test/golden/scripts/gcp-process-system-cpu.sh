@@ -18,7 +18,6 @@ BOOT_TIMEOUT='600'
 # Empty on a VM; a local VM has every path below it.
 ROOT=${PROVISION_ROOT:-}
 
-# Seconds that setting the clock does not move; bash's own count does, and serves only where /proc is not (macOS).
 monotonic() {
   local seconds
   if read -r seconds _ 2>/dev/null </proc/uptime; then echo "${seconds%.*}"; else echo "$SECONDS"; fi
@@ -28,7 +27,6 @@ elapsed() { echo $(($(monotonic) - BEGAN)); }
 CONSOLE=$ROOT/dev/console
 log() { printf '%s %s\n' "$(date -u +%FT%TZ)" "$*" | tee -a "$CONSOLE" 2>/dev/null || true; }
 stage() { log "PROVISION_STAGE=$1${2:+ $2}"; }
-# Off within 10 seconds: what ignores the signals of an orderly shutdown is not waited for.
 power_off() {
   if [ -d "$ROOT/run/systemd/system" ]; then
     (trap '' TERM HUP && sleep 7 && systemctl poweroff -ff) </dev/null >/dev/null 2>&1 &
@@ -38,14 +36,12 @@ power_off() {
 }
 fail() { # '<code> <exit status>' <what happened>
   trap - ERR
-  # Script and watch: the first of them to find a fault reports it.
   [ -z "${RUN:-}" ] || mkdir "$RUN/failed" 2>/dev/null || exit "${1#* }"
   stage "${1% *}" "$2"
   kill "${WATCH:-}" 2>/dev/null || true
   power_off
   exit "${1#* }"
 }
-# What fails in a subshell fails once more out here.
 trap '((BASH_SUBSHELL)) || fail "internal_error 1" "line $LINENO: $BASH_COMMAND"' ERR
 again() { # <times at most> <seconds between> <command>
   local n
@@ -77,21 +73,17 @@ export HOME=${HOME:-/root}
 cd "$ROOT/"
 stage started
 
-# Meanwhile: does the agent join within the boot timeout? Its connection to the master's port must be there (01 in proc(5)) at
-# two looks in a row, and its log must say that it joined; a log that does not say so is made up for by 30 seconds.
-# An agent behind a proxy cannot be judged by that, and is left alone.
+# Meanwhile: does the agent join within the boot timeout?
 rm -rf "$ROOT/run/determined"
 mkdir -p "$ROOT/run/determined/$$"
 RUN=$ROOT/run/determined/$$
 LOG=$ROOT/var/log/determined-agent.log
 agent_log() { tail -c "+$(cat "$RUN/log-from")" "$LOG"; }
-# What each agent says (Determined's at its default level) once the master has taken it.
 joined() {
   local words
   words=$(agent_log 2>/dev/null)
   [[ $words = *@('joined the master'|'writing agent started message')* ]]
 }
-# The end of its log, on one line and without passwords.
 last_words() {
   local words
   words=$(agent_log 2>/dev/null | grep -v 'agent configuration' | tail -n 3 | sed -E \
@@ -129,8 +121,6 @@ watch_join() {
 watch_join </dev/null >/dev/null 2>&1 &
 WATCH=$!
 
-# Run again: an agent that is as it should be is left alone, and so is one that has work. Tasks know both of these, whatever
-# starts them.
 has_work() {
   local task
   while read -r task; do
@@ -138,7 +128,6 @@ has_work() {
   done < <(grep -lzs '^DET_CONTAINER_ID=' /proc/[0-9]*/environ)
   return 1
 }
-# Ended because of the master, it is started again and may join yet: the watch judges that. Any other end is final.
 ended_early() {
   local words
   words=$(agent_log 2>/dev/null) || words=''
@@ -179,7 +168,6 @@ try_tls() {
       "https://$NAME:$DET_MASTER_PORT/info"
   fi 2>&1
 }
-# As the kernel has it from whatever sets the clock. Where that cannot be asked, a clock not set in 2 minutes counts as right.
 clock_is_right() {
   case $(timeout 10 timedatectl show -p NTPSynchronized 2>/dev/null) in
     *yes) return 0 ;;
@@ -209,7 +197,6 @@ while :; do
   esac
   # The agent's image has a list of CAs of its own.
   if [ "$fault" = 'tls_unknown_ca 34' ]; then log "not a CA of this machine: $out" && break; fi
-  # Clock and network come late at boot, and masters restart.
   final='' clock=''
   if [[ $fault != *3[012679] ]] || (($(elapsed) + 15 >= BOOT_TIMEOUT)); then final=true; fi
   if [[ $fault = *3[67] ]]; then
@@ -229,7 +216,6 @@ DET_CONFIG_FILE=$(file /etc/determined/agent.yaml)
 export DET_CONFIG_FILE
 mkdir -p "${LOG%/*}"
 log_from() { echo $(($(wc -c 2>/dev/null <"$LOG" || echo 0) + 1)); }
-# Whatever ends it starts it again: systemd, or a loop. Its tasks are left alone by both.
 AGENT=$ROOT/run/determined-agent
 mkdir -p "$AGENT"
 ln -s "$AGENT/pid" "$RUN/agent"

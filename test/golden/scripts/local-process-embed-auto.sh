@@ -19,7 +19,6 @@ BOOT_TIMEOUT='600'
 # Empty on a VM; a local VM has every path below it.
 ROOT=${PROVISION_ROOT:-}
 
-# Seconds that setting the clock does not move; bash's own count does, and serves only where /proc is not (macOS).
 monotonic() {
   local seconds
   if read -r seconds _ 2>/dev/null </proc/uptime; then echo "${seconds%.*}"; else echo "$SECONDS"; fi
@@ -30,12 +29,10 @@ log() { printf '%s %s\n' "$(date -u +%FT%TZ)" "$*"; }
 stage() { log "PROVISION_STAGE=$1${2:+ $2}"; }
 fail() { # '<code> <exit status>' <what happened>
   trap - ERR
-  # Script and watch: the first of them to find a fault reports it.
   [ -z "${RUN:-}" ] || mkdir "$RUN/failed" 2>/dev/null || exit "${1#* }"
   stage "${1% *}" "$2"
   exit "${1#* }"
 }
-# What fails in a subshell fails once more out here.
 trap '((BASH_SUBSHELL)) || fail "internal_error 1" "line $LINENO: $BASH_COMMAND"' ERR
 again() { # <times at most> <seconds between> <command>
   local n
@@ -91,21 +88,17 @@ export HOME=${HOME:-/root}
 cd "$ROOT/"
 stage started
 
-# Meanwhile: does the agent join within the boot timeout? Its connection to the master's port must be there (01 in proc(5)) at
-# two looks in a row, and its log must say that it joined; a log that does not say so is made up for by 30 seconds.
-# An agent behind a proxy cannot be judged by that, and is left alone.
+# Meanwhile: does the agent join within the boot timeout?
 rm -rf "$ROOT/run/determined"
 mkdir -p "$ROOT/run/determined/$$"
 RUN=$ROOT/run/determined/$$
 LOG=$ROOT/var/log/determined-agent.log
 agent_log() { tail -c "+$(cat "$RUN/log-from")" "$LOG"; }
-# What each agent says (Determined's at its default level) once the master has taken it.
 joined() {
   local words
   words=$(agent_log 2>/dev/null)
   [[ $words = *@('joined the master'|'writing agent started message')* ]]
 }
-# The end of its log, on one line and without passwords.
 last_words() {
   local words
   words=$(agent_log 2>/dev/null | grep -v 'agent configuration' | tail -n 3 | sed -E \
@@ -211,7 +204,6 @@ try_tls() {
       "https://$NAME:$DET_MASTER_PORT/info"
   fi 2>&1
 }
-# As the kernel has it from whatever sets the clock. Where that cannot be asked, a clock not set in 2 minutes counts as right.
 clock_is_right() {
   case $(timeout 10 timedatectl show -p NTPSynchronized 2>/dev/null) in
     *yes) return 0 ;;
@@ -239,7 +231,6 @@ while :; do
     124:* | 28:* | 7:* | *errno=1[01][013]*) fault='tls_unreachable 31' ;;
     *) fault='tls_handshake_failed 39' ;;
   esac
-  # Clock and network come late at boot, and masters restart.
   final='' clock=''
   if [[ $fault != *3[012679] ]] || (($(elapsed) + 15 >= BOOT_TIMEOUT)); then final=true; fi
   if [[ $fault = *3[67] ]]; then
@@ -271,6 +262,5 @@ if ! kill -0 $! 2>/dev/null; then
 fi
 stage agent_started
 
-# The VM lives as long as its agent. No `wait` for that: bash may miss a signal that comes just before it.
 while kill -0 $! 2>/dev/null; do sleep 1; done
 wait $! || fail 'agent_failed 26' "its exit status is $?"

@@ -195,6 +195,29 @@ describe('what differs from VM to VM', () => {
   })
 })
 
+describe('an image whose /usr cannot be written', () => {
+  it('gets its files below /var/lib, and its container sees them where they always are', async () => {
+    const vm = vms.create()
+    vm.write('usr/local', 'a file in its place: no folder can be made')
+    const { status, output } = await vm.run({ startupScript: 'echo here', containerStartupScript: 'echo' })
+    expect(status, output).toBe(0)
+    expect(output).toContain('here\n')
+    expect(dockerRun(vm).mounts).toMatchObject({
+      '/usr/local/determined/master.crt': '/var/lib/determined/master.crt',
+      '/usr/local/determined/container_startup_script': '/var/lib/determined/container_startup_script',
+    })
+    expect(vm.tools.calls('openssl')[0]!.args).toContain(`${vm.root}/var/lib/determined/master.crt`)
+  })
+
+  it('and cannot be written elsewhere either has a code of its own, once', async () => {
+    const vm = vms.create()
+    for (const path of ['usr/local', 'var/lib']) vm.write(path, 'a file in its place')
+    const { status, stages } = await vm.run({})
+    expect([status, stages]).toEqual([28, ['started', 'disk_not_writable']])
+    expect(vm.tools.calls('shutdown')).toHaveLength(1)
+  })
+})
+
 describe("the pool's startup_script", () => {
   it('runs first, with HOME and without a terminal', async () => {
     const vm = vms.create()

@@ -127,6 +127,7 @@ describe('a step that fails', () => {
     } else {
       expect({ status, last: stages.at(-1) }).toEqual({ status: failureStages[stage].exit, last: stage })
       expect(output).toContain(says)
+      expect(stages.filter((each) => each === stage)).toHaveLength(1)
       expect(vm.read('dev/console')).toContain(`PROVISION_STAGE=${stage}`)
     }
     await expect.poll(() => vm.tools.calls('shutdown').map(({ args }) => args)).toEqual([['-h', 'now']])
