@@ -94,7 +94,10 @@ agent_log() { tail -c "+$(cat "$RUN/log-from")" "$LOG"; }
 joined() {
   local words
   words=$(agent_log 2>/dev/null)
-  [[ $words = *@('joined the master'|'writing agent started message')* ]]
+  case $words in
+    *'joined the master'* | *'writing agent started message'*) ;;
+    *) return 1 ;;
+  esac
 }
 last_words() {
   local words

@@ -85,7 +85,10 @@ agent_log() { timeout 10 docker logs --tail 2000 "$@" "$(cat "$RUN/agent")" 2>&1
 joined() {
   local words
   words=$(agent_log --since "$(docker inspect -f '{{.State.StartedAt}}' determined-agent)" 2>/dev/null)
-  [[ $words = *@('joined the master'|'writing agent started message')* ]]
+  case $words in
+    *'joined the master'* | *'writing agent started message'*) ;;
+    *) return 1 ;;
+  esac
 }
 last_words() {
   local words
