@@ -98,7 +98,8 @@ joined() {
   words=$(agent_log 2>/dev/null)
   case $words in
     *'joined the master'* | *'writing agent started message'*) ;;
-    *) return 1 ;;
+    *'connecting to the master'* | *level=trace* | *TRAC*) return 1 ;;
+    *) return 2 ;;
   esac
 }
 last_words() {
@@ -121,15 +122,17 @@ watch_join() {
     if [ -z "$now" ] || [ "$now" != "$before" ]; then
       held=0
       before=$now
-    elif joined; then
-      stage agent_connected
-      return
-    elif ((++held >= 6)); then
-      break
+    else
+      joined
+      case $? in
+        0) stage agent_connected && return ;;
+        1) held=0 ;;
+        *) ((++held < 6)) || break ;;
+      esac
     fi
   done
   if ((held)); then
-    stage agent_connected 'by its connection alone: its log does not say that it joined'
+    stage agent_connected 'by its connection alone: its log does not tell'
     return
   fi
   [ "${pid:-0}" = 0 ] || [ "$(grep -ciz ^https_proxy=. "/proc/$pid/environ")" = 0 ] || return

@@ -165,6 +165,16 @@ image) exit 1 ;; inspect) case $3 in *Pid*) cat "$FAKES/agent-pid" ;; *) echo tr
     await until(() => /agent_connected$/m.test(scene.console()), 'no doubt about it')
   })
 
+  it.each([
+    'time="2026-11-28T10:00:00Z" level=trace msg="connecting to master" component=agent',
+    '2026-11-28T10:00:00Z info connecting to the master agent=i-1',
+  ])('does not take a connection for a join where the log would say so: %s', async (words) => {
+    const scene = await Scene.open({ docker: logging(words) })
+    scene.container(`${scene.dial}; read -r _`)
+    await scene.vm.run(scene.setup())
+    await scene.powerOff()
+  })
+
   it('says so where only the connection tells', async ({ expect }) => {
     const scene = await Scene.open()
     scene.container(`${scene.dial}; read -r _`)
