@@ -133,6 +133,13 @@ export class Site {
     return this.#boot(machine, { cloud: 'aws', id, address, mac, userData })
   }
 
+  /** What the machine's user data is from its next boot on: EC2 takes that while an instance is stopped. */
+  changeUserData({ address }: Machine, { packed }: UserData): void {
+    const instance = this.#metadata.instances.get(address)
+    if (instance?.cloud !== 'aws') throw new Error('not a machine of EC2')
+    this.#metadata.instances.set(address, { ...instance, userData: packed })
+  }
+
   #boot(machine: Machine, instance: Instance): Machine {
     this.#machines.push(machine)
     this.#metadata.instances.set(machine.address, instance)

@@ -113,6 +113,7 @@ async function verdicts(tool: 'openssl' | 'curl', table: typeof opensslSays): Pr
   const vm = vms.create()
   const { output } = await vm.runScript(`set -Eeuo pipefail; ROOT= HOME=/ BOOT_TIMEOUT=0
 DET_MASTER_HOST=10.0.0.5 DET_MASTER_PORT=8443
+elapsed() { echo 0; }
 stage() { echo "VERDICT $1"; }; fail() { echo "VERDICT $1" && exit; }; ${tools}
 check() {\n${check}}\n${cases.join('\n')}`)
   return Array.from(output.matchAll(/^VERDICT (.*)$/gm), ([, verdict]) => verdict!)
@@ -135,7 +136,8 @@ describe('a fault of TLS has a name', () => {
     const vm = vms.create({ openssl: says(text, status) })
     const run = await vm.run(oneTry)
     expect([run.stages.at(-1), run.status], run.output).toEqual([stage, failureStages[stage].exit])
-    expect(vm.read('dev/console')).toContain(
+    const said = vm.read('dev/console').replace(/: this clock says \S+Z(?=: )/, '')
+    expect(said).toContain(
       `PROVISION_STAGE=${stage} 10.0.0.5:8443 as determined-master.example.com: ${text.split('\n')[0]}`,
     )
     expect(vm.tools.calls('docker').map(({ args }) => args[0])).not.toContain('run')
@@ -252,18 +254,49 @@ describe('with trust: system', () => {
   )
 })
 
+describe('a certificate that has expired', () => {
+  const expired = says(verifyError(10, 'certificate has expired'), 1)
+
+  it('ends the boot at once where the clock is known to be right', async () => {
+    const vm = vms.create({ openssl: expired, timedatectl: 'echo NTPSynchronized=yes' })
+    const { status, output } = await vm.run({})
+    expect(status).toBe(failureStages.tls_expired.exit)
+    expect(output).not.toContain('trying again')
+  })
+
+  it('is tried again as long as the clock is not set', async () => {
+    const timedatectl = `echo >>"$FAKES/asked"; [ "$(grep -c '' "$FAKES/asked")" -lt 4 ]
+if [ $? = 0 ]; then echo NTPSynchronized=no; else echo NTPSynchronized=yes; fi`
+    const { status, output } = await vms.create({ openssl: expired, timedatectl }).run({})
+    expect(status).toBe(failureStages.tls_expired.exit)
+    expect(output.match(/tls_expired, trying again/g)).toHaveLength(3)
+  })
+})
+
 describe('what does not end the boot', () => {
   it.each<[FailureStage, string]>([
     ['tls_dns', 'Temporary failure in name resolution'],
     ['tls_refused', 'Connection refused'],
     ['tls_unreachable', 'connect:errno=113'],
     ['tls_not_yet_valid', verifyError(9, 'certificate is not yet valid')],
+    ['tls_expired', verifyError(10, 'certificate has expired')],
     ['tls_handshake_failed', 'unexpected eof while reading'],
   ])('%s, which may mend itself', async (stage, text) => {
     const openssl = `echo >>"$FAKES/tries"; [ "$(grep -c '' "$FAKES/tries")" -lt 3 ] || exit 0\n${says(text, 1)}`
     const { status, stages, output } = await vms.create({ openssl }).run({})
     expect([status, stages.includes('tls_checked'), stages.includes(stage)]).toEqual([0, true, false])
     expect(output.match(new RegExp(`${stage}, trying again`, 'g'))).toHaveLength(2)
+  })
+
+  it('a certificate out of its time, whose date is said beside that of this clock', async () => {
+    const openssl = says(
+      `${verifyError(10, 'certificate has expired')}\nnotAfter=Nov 27 16:26:00 2026 GMT`,
+      1,
+    )
+    const { output } = await vms.create({ openssl }).run({ bootTimeoutSeconds: 17 })
+    const clock = String.raw`this clock says \d{4}-\S+Z, notAfter=Nov 27 16:26:00 2026 GMT`
+    expect(output).toMatch(new RegExp(`tls_expired, trying again: ${clock}\n`))
+    expect(output).toMatch(new RegExp(`PROVISION_STAGE=tls_expired \\S+ as \\S+: ${clock}: depth=0`))
   })
 
   it('a CA that only the agent may know, since agent.yaml names a file of its image', async () => {
