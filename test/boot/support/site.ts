@@ -130,9 +130,14 @@ export class Site {
     return this.#boot(machine, { cloud: 'aws', id, address, mac, userData })
   }
 
+  /** What the metadata servers answer whoever asks from this address. */
+  register(address: string, instance: Instance): void {
+    this.#metadata.instances.set(address, instance)
+  }
+
   #boot(machine: Machine, instance: Instance): Machine {
     this.#machines.push(machine)
-    this.#metadata.instances.set(machine.address, instance)
+    this.register(machine.address, instance)
     machine.boot()
     return machine
   }
