@@ -43,9 +43,14 @@ describe('an EC2 instance', () => {
     expect(master.master.agent(vm.id)?.connection).toBe(connection)
   })
 
-  it('joins again after a reboot', async () => {
+  it('joins again after a reboot, and the script leaves its work alone', async () => {
+    const stages = vm.stages().length
     await region.reboot(vm)
-    await region.joined(vm, master, connection)
+    const { connection: next } = await region.joined(vm, master, connection)
+    const id = await region.busy(vm, master, 60)
+    await region.told(vm, 'agent_connected', stages)
+    expect(await region.endOf(vm, master, id)).toBe('finished')
+    expect(master.master.agent(vm.id)?.connection).toBe(next)
   })
 
   it('stopped, and started with another root and new user data, joins or powers itself off', async () => {

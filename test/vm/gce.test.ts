@@ -26,10 +26,11 @@ describe('a Compute Engine instance', () => {
   })
 
   it('joins at its second boot, and the script leaves its work alone', async () => {
+    const stages = vm.stages().length
     await region.reboot(vm)
     const { connection: next } = await region.joined(vm, master, connection)
     const id = await region.busy(vm, master, 60)
-    await region.told(vm, 'agent_connected', 2)
+    await region.told(vm, 'agent_connected', stages)
     expect(await region.endOf(vm, master, id)).toBe('finished')
     expect(master.master.agent(vm.id)?.connection).toBe(next)
     connection = next

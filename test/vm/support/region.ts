@@ -113,10 +113,9 @@ export class Region {
     })
   }
 
-  /** The VM has told this stage that often. */
-  told(vm: Vm, stage: string, times = 1): Promise<boolean> {
-    const count = () => vm.stages().filter((each) => each === stage).length
-    return this.until(vm, `stage ${stage}`, () => count() >= times)
+  /** Waits for a stage, after that many stages of earlier runs of the script. */
+  told(vm: Vm, stage: string, after = 0): Promise<boolean> {
+    return this.until(vm, `stage ${stage}`, () => vm.stages().slice(after).includes(stage))
   }
 
   /** The VM's last word, once it has powered itself off. */
