@@ -10,10 +10,9 @@ cache=${VM_CACHE:-$repository/.cache/vm}
 mirror=${VM_MIRROR:-http://deb.debian.org/debian}
 suite=bookworm
 # A machine image as the clouds have it; what Debian's slim container image holds; and QEMU itself.
-guest=bash,ca-certificates,cloud-init,curl,dbus,dnsmasq-base,docker.io,google-guest-agent,ifupdown,initramfs-tools
-guest+=,iproute2,iptables,isc-dhcp-client,kmod,linux-image-cloud-amd64,netbase,openssl,systemd,systemd-sysv,udev
-container=bash,ca-certificates
-host=e2fsprogs,qemu-system-x86,qemu-utils
+declare -A packages=([container]='bash,ca-certificates' [host]='e2fsprogs,qemu-system-x86,qemu-utils')
+packages[guest]=bash,ca-certificates,cloud-init,curl,dbus,dnsmasq-base,docker.io,google-guest-agent,ifupdown,initramfs-tools
+packages[guest]+=,iproute2,iptables,isc-dhcp-client,kmod,linux-image-cloud-amd64,netbase,openssl,systemd,systemd-sysv,udev
 PATH=$repository/node_modules/.bin:$PATH:/usr/sbin:/sbin
 
 [ "$(uname -m)" = x86_64 ] || { echo "test:vm cannot run here: its VMs are x86_64, and this is $(uname -m)" >&2 && exit 77; }
@@ -24,12 +23,12 @@ trap 'kill $(jobs -p) 2>/dev/null || true' EXIT
 trap 'exit 130' INT TERM HUP
 archives=()
 for name in guest container host; do
-  recipe=$({ echo "$suite ${!name}" && cat "$boot/debian-root.sh"; } | sha256sum)
+  recipe=$({ echo "$suite ${packages[$name]}" && cat "$boot/debian-root.sh"; } | sha256sum)
   archive=$cache/$name-${recipe:0:12}.tar.zst
   archives+=("$archive")
   if [ ! -s "$archive" ]; then
     rm -f "$cache/$name"-*.tar.zst # by an older recipe
-    "$boot/debian-root.sh" "$archive" "$suite" "$mirror" "${!name}" &
+    "$boot/debian-root.sh" "$archive" "$suite" "$mirror" "${packages[$name]}" &
   fi
 done
 for builder in $(jobs -p); do wait "$builder"; done
