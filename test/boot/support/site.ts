@@ -130,14 +130,9 @@ export class Site {
     return this.#boot(machine, { cloud: 'aws', id, address, mac, userData })
   }
 
-  /** What the metadata servers answer whoever asks from this address. */
-  register(address: string, instance: Instance): void {
-    this.#metadata.instances.set(address, instance)
-  }
-
   #boot(machine: Machine, instance: Instance): Machine {
     this.#machines.push(machine)
-    this.register(machine.address, instance)
+    this.#metadata.instances.set(machine.address, instance)
     machine.boot()
     return machine
   }
@@ -172,6 +167,11 @@ export class Site {
     return this.#metadata.calls
       .filter((call) => call.startsWith(`${address} `))
       .map((call) => call.slice(address.length + 1))
+  }
+
+  /** What the metadata servers answer whoever asks from this address. */
+  register(address: string, instance: Instance): void {
+    this.#metadata.instances.set(address, instance)
   }
 
   async dispose(): Promise<void> {
