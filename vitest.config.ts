@@ -67,6 +67,17 @@ export default defineConfig({
           hookTimeout: 60_000,
         },
       },
+      {
+        plugins,
+        test: {
+          ...common,
+          name: 'vm',
+          include: ['test/vm/**/*.test.ts'],
+          globalSetup: 'test/vm/support/global-setup.ts',
+          testTimeout: 2_700_000,
+          hookTimeout: 120_000,
+        },
+      },
     ],
   },
 })

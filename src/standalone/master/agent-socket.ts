@@ -9,6 +9,7 @@ import { createAcceptor, foreignOrigin } from '../protocol/accept.ts'
 import { parseJoin } from '../protocol/dial.ts'
 import type { AgentLink, Refusal, RefusedJoin } from './agent.ts'
 import type { Registry } from './agents.ts'
+import { createHeldDials, isUndecided } from './held-dials.ts'
 
 export interface AgentSocketOptions {
   registry: Registry
@@ -16,11 +17,21 @@ export interface AgentSocketOptions {
   /** Agents must show a certificate of the master's client CA. */
   requireAuthentication: boolean
   onRefused: (refused: RefusedJoin) => void
+  /** Milliseconds a dial waits for an answer that cannot be given yet. */
+  longestHold?: number
 }
 
-export function agentSocket(options: AgentSocketOptions): { handler: Handler; upgrade: UpgradeHandler } {
+export interface AgentSocket {
+  handler: Handler
+  upgrade: UpgradeHandler
+  /** Answers the dials that still wait. */
+  close(): void
+}
+
+export function agentSocket(options: AgentSocketOptions): AgentSocket {
   const { registry, clock } = options
   const acceptor = createAcceptor({ clock })
+  const held = createHeldDials({ clock, longest: options.longestHold })
 
   function refuse(request: IncomingMessage, socket: Duplex, refusal: Refusal): true {
     const { status, message, retryAfter } = refusal
@@ -56,11 +67,19 @@ export function agentSocket(options: AgentSocketOptions): { handler: Handler; up
         return refuse(request, socket, { status: 403, message: 'request origin not allowed' })
       const parsed = parseJoin(request.url ?? '')
       if (!parsed.ok) return refuse(request, socket, { status: 500, message: parsed.message })
-      const refused = registry.refuse(parsed.join)
-      if (refused) return refuse(request, socket, refused)
-      acceptor.accept(request, socket, head, (open) => registry.attach(parsed.join, linkOf(request), open))
+      const { join } = parsed
+      const judge = () => registry.refuse(join)
+      const answer = (refused: Refusal | undefined) => {
+        if (refused) refuse(request, socket, refused)
+        else acceptor.accept(request, socket, head, (open) => registry.attach(join, linkOf(request), open))
+      }
+      const refused = judge()
+      const dial = { socket: request.socket, address: addressOf(request), judge, answer }
+      if (!isUndecided(refused) || !held.hold(dial)) answer(refused)
       return true
     },
+
+    close: held.close,
   }
 }
 

@@ -49,6 +49,8 @@ export interface MasterOptions {
   keeper?: Keeper
   /** PEM chain the tasks of commands trust the master by; undefined while there is none to give. */
   taskCertificate?: () => string | undefined
+  /** Milliseconds that an agent whose instance is not listed yet waits for its answer; 15 s unless a test says otherwise. */
+  longestHold?: number
 }
 
 export interface Master {
@@ -130,6 +132,7 @@ export function createMaster(options: MasterOptions): Master {
     registry,
     clock,
     requireAuthentication: config.resource_manager.require_authentication,
+    longestHold: options.longestHold,
     onRefused(event) {
       const { id: agent, pool, address, status, message: reason } = event
       // Whoever makes up an id each time is one and the same source.
@@ -179,7 +182,10 @@ export function createMaster(options: MasterOptions): Master {
     fault: keeper.fault,
     async close() {
       desk.close()
-      await registry.close()
+      const goodbyes = registry.close()
+      // After the registry has begun to close: they are told that this master is stopping.
+      door.close()
+      await goodbyes
       await keeper.close()
     },
   }

@@ -64,10 +64,13 @@ export async function connectAgentSocket(options: DialOptions): Promise<AgentCon
 function outcome(socket: WebSocket, options: DialOptions): Promise<AgentConnection> {
   return new Promise((resolve, reject) => {
     socket.once('error', (error) => reject(dialFailed(options.master, error)))
-    socket.once('unexpected-response', (request, response) => {
+    socket.once('unexpected-response', (_request, response) => {
+      const connection = response.socket
       readRefusal(response, (message) => {
         reject(refused(options.master, response.statusCode ?? 0, message))
-        request.destroy()
+        // Go and every proxy keep the connection of an answer that has ended, where destroying the request does nothing.
+        socket.terminate()
+        connection.destroy()
       })
     })
     // In the same turn as the event: the first frame may already be in the socket.
@@ -99,7 +102,9 @@ function readRefusal(response: IncomingMessage, done: (message: string) => void)
     if (body.length > 16_384) finish()
   })
   response.on('end', finish)
+  // What ends it too early is an error, and a `close` where nobody listens for one.
   response.on('error', finish)
+  response.on('close', finish)
 }
 
 function messageOf(body: string): string {

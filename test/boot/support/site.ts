@@ -179,6 +179,11 @@ export class Site {
       .map((call) => call.slice(address.length + 1))
   }
 
+  /** What the metadata servers answer whoever asks from this address. */
+  register(address: string, instance: Instance): void {
+    this.#metadata.instances.set(address, instance)
+  }
+
   async dispose(): Promise<void> {
     await Promise.all(this.#machines.map((machine) => machine.dispose()))
     await Promise.all(this.#masters.map((master) => master.stop()))

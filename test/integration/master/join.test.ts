@@ -108,6 +108,7 @@ describe('a refusal says why', () => {
     const m = await start({
       config: masterConfig({ resource_pools: [dynamic, still] }),
       mayJoin: (pool, id) => (pool !== 'default' ? 'no' : id === 'i-ours' ? 'yes' : answer),
+      longestHold: 300,
     })
     await m.join('i-ours')
     await m.join('any-machine', { pool: 'static' })
