@@ -73,6 +73,8 @@ export interface PoolFleet {
   reconfigure(settings: PoolSettings): void
   /** The VM was launched by us, as far as is known. */
   knows(id: string): boolean
+  /** What is known of the VM; undefined where `knows` says no. */
+  find(id: string): Readonly<Track> | undefined
   /** The launch error while it sticks, for a master that fails work because of it. */
   launchError(): Problem | undefined
   status(): PoolStatus
@@ -215,6 +217,7 @@ export function createPoolFleet(deps: PoolDeps, settings: PoolSettings): PoolFle
       turn()
     },
     knows: (id) => run.memory.tracks.has(id),
+    find: (id) => run.memory.tracks.get(id),
     launchError: () => launchErrorOf(run.memory.launchError, run.settings.launchError, run.now()),
     status: () => statusOf(run, lastTurn),
   }

@@ -13,7 +13,7 @@ import {
   type PoolSettings,
   type PoolStatus,
 } from '../fleet/index.ts'
-import { fixedPeriods, type Instance } from '../planner/index.ts'
+import { fixedPeriods, type Instance, isLive } from '../planner/index.ts'
 import {
   bootMark,
   type Clock,
@@ -51,8 +51,8 @@ export interface RunningPools {
   get(pool: string): RunningPool
   all(): RunningPool[]
   status(): PoolsStatus
-  /** Whether the agent of this id is one of an instance of the pool; `later` while that cannot be said. */
-  mayJoin(pool: string, id: string): 'yes' | 'no' | 'later'
+  /** Whether the agent of this id is one of an instance of the pool that can run; `later` while that cannot be said. */
+  mayJoin(pool: string, id: string): 'yes' | 'no' | 'ended' | 'later'
   /** Where the instances of a pool are; undefined for a pool that does not run. */
   locationOf(pool: string): ClusterLocation | undefined
   /** The certificate has changed, and the plans with it. */
@@ -148,10 +148,12 @@ export function createRunningPools(provided: ProvidedPool[], { logger }: { logge
     }),
     mayJoin(name, id) {
       const pool = running.get(name)
-      if (pool?.fleet.knows(id)) return 'yes'
-      // Before the first listing nobody can call it foreign, nor ours; a launch may not have been answered yet, and
-      // instances of another writer may be adopted.
-      if (!pool?.hasListed()) return 'later'
+      const instance = pool?.fleet.find(id)
+      if (instance && isLive(instance) && !instance.ending) return 'yes'
+      if (instance?.state === 'terminated') return 'ended'
+      // Before the first listing nobody can call it foreign, nor ours; a launch may not have been answered yet, instances
+      // of another writer may be adopted, and stopped ones started again.
+      if (!pool?.hasListed() || instance) return 'later'
       const { inFlight, foreignWriters } = pool.fleet.status()
       return inFlight > 0 || foreignWriters.length > 0 ? 'later' : 'no'
     },

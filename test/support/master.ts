@@ -75,7 +75,7 @@ export interface TestAgent {
 export const token = 'token-of-the-tests'
 
 export function masterConfig(change: Partial<MasterOptions['config']> = {}): MasterOptions['config'] {
-  const pool = { description: '', max_aux_containers_per_agent: 100, agent_reconnect_wait: 300 }
+  const pool = { description: '', max_aux_containers_per_agent: 100, agent_reconnect_wait: 300, agents: 'any' as const }
   return {
     cluster_name: 'test',
     resource_pools: [{ ...pool, pool_name: 'default' }],

@@ -49,13 +49,15 @@ export function agentSocket(options: AgentSocketOptions): { handler: Handler; up
       if (pathOf(request) !== '/agents') return false
       if (options.requireAuthentication && !showsCertificate(request))
         return refuse(request, socket, {
+          kind: 'no certificate',
           status: 403,
           message: 'Forbidden: this master takes agents with a client certificate of its client_ca only',
         })
       if (foreignOrigin(request))
-        return refuse(request, socket, { status: 403, message: 'request origin not allowed' })
+        return refuse(request, socket, { kind: 'a page', status: 403, message: 'request origin not allowed' })
       const parsed = parseJoin(request.url ?? '')
-      if (!parsed.ok) return refuse(request, socket, { status: 500, message: parsed.message })
+      if (!parsed.ok)
+        return refuse(request, socket, { kind: 'malformed', status: 500, message: parsed.message })
       const refused = registry.refuse(parsed.join)
       if (refused) return refuse(request, socket, refused)
       acceptor.accept(request, socket, head, (open) => registry.attach(parsed.join, linkOf(request), open))

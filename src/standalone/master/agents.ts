@@ -20,11 +20,12 @@ import {
   type AgentEvent,
   type AgentLink,
   type AgentOrder,
+  admissionOf,
   connected,
   disconnected,
-  foreignReason,
   type Refusal,
   refusal,
+  refusedReason,
   started,
   withoutUnknown,
 } from './agent.ts'
@@ -47,7 +48,7 @@ export interface RegistryOptions extends Omit<AdmissionRules, 'isForgotten'> {
   onMessage?: (agent: Agent, message: MasterMessage) => void
   /** Milliseconds from the open socket to AgentStarted: an agent looks for its devices and containers in between. */
   startTimeout?: number
-  /** Agents at once, joined or not. */
+  /** Agents at once, joined or not. Instances of ours are let in beyond it: others must not keep them out. */
   mostAgents?: number
 }
 
@@ -65,10 +66,12 @@ export interface Registry {
   /** Puts back an agent from before a restart, away until its window ends. */
   restore(agent: Agent): void
   /**
-   * Asks about every agent of the pool once more whether it may be here, and disconnects those that may not. False when
-   * that could not be said of some.
+   * Asks once more about every agent of the pool that was let in, or was there before the start, without that it was known
+   * as an instance, and disconnects those that are none. True when one turned out to be an instance: it takes work now.
    */
   judge(pool: string): boolean
+  /** May new work be sent to it? Only to agents of instances that are known to run, unless the pool takes any. */
+  mayWork(agent: Agent): boolean
   /** Forgets an agent and cuts its socket. */
   remove(id: string, reason: string): void
   onEvent(listener: (event: AgentEvent) => void): () => void
@@ -81,6 +84,8 @@ interface Entry {
   connection?: MasterConnection
   /** Ends the wait for AgentStarted, or the reconnect window. */
   timer?: AbortController
+  /** It was not known as an instance when it was let in. */
+  undecided?: boolean
 }
 
 export function createRegistry(options: RegistryOptions): Registry {
@@ -191,16 +196,19 @@ export function createRegistry(options: RegistryOptions): Registry {
     refuse(join) {
       const refused = refusal(entries.get(join.id)?.agent, join, { ...options, isForgotten })
       if (refused) return refused
-      if (closing) return { status: 503, message: 'this master is stopping' }
-      if (!entries.has(join.id) && entries.size >= (options.mostAgents ?? 10_000))
-        return { status: 503, message: `this master has ${entries.size} agents and takes no more` }
+      if (closing) return { kind: 'stopping', status: 503, message: 'this master is stopping' }
+      const isMore = !entries.has(join.id) && entries.size >= (options.mostAgents ?? 10_000)
+      if (isMore && options.mayJoin(join.resourcePool, join.id) !== 'yes') {
+        const message = `this master has ${entries.size} agents and takes no more`
+        return { kind: 'too many agents', status: 503, message }
+      }
     },
 
     attach(join, link, open) {
       const known = entries.get(join.id)
       const agent = connected(known?.agent, join, link, ++connections, clock.now())
       known?.timer?.abort()
-      const entry: Entry = { agent }
+      const entry: Entry = { agent, undecided: admissionOf(options, agent.pool, agent.id) !== 'yes' }
       entries.set(agent.id, entry)
       const connection = open({
         onMessage: (message) => {
@@ -244,6 +252,7 @@ export function createRegistry(options: RegistryOptions): Registry {
       const wait = options.reconnectWait(agent.pool)
       const entry: Entry = {
         agent: { ...agent, phase: 'away', connection: 0, awayUntil: clock.now() + wait },
+        undecided: true,
       }
       entries.set(agent.id, entry)
       arm(entry, wait, () => remove(entry, 'it did not come back after the master was restarted'))
@@ -251,18 +260,25 @@ export function createRegistry(options: RegistryOptions): Registry {
     },
 
     judge(pool) {
-      let isDecided = true
-      for (const entry of [...entries.values()].filter(({ agent }) => agent.pool === pool)) {
+      let isKnownNow = false
+      for (const entry of entries.values()) {
         const { id } = entry.agent
-        const admission = options.mayJoin(pool, id)
-        if (admission === 'later') isDecided = false
-        if (admission !== 'no') continue
-        const reason = foreignReason(id, pool)
+        if (!entry.undecided || entry.agent.pool !== pool) continue
+        const admission = admissionOf(options, pool, id)
+        if (admission === 'yes') {
+          entry.undecided = false
+          isKnownNow = true
+        }
+        if (admission === 'yes' || admission === 'later') continue
+        const reason = refusedReason(admission, id, pool)
         logger.warn('an agent is disconnected', { agent: id, pool, reason })
-        expel(entry, reason, reason, { foreign: true })
+        expel(entry, reason, reason, admission === 'no' ? { foreign: true } : {})
       }
-      return isDecided
+      return isKnownNow
     },
+
+    mayWork: ({ pool, id }) =>
+      options.takesAny(pool) || (options.hasPool(pool) && options.mayJoin(pool, id) === 'yes'),
 
     remove(id, reason) {
       const entry = entries.get(id)

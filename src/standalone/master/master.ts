@@ -41,7 +41,7 @@ export interface MasterOptions {
   clusterId: string
   clock: Clock
   logger: Logger
-  /** Asked for pools with a provider: is `id` one of its instances? */
+  /** Asked for pools that do not say `agents: any`: is `id` one of its instances that can run? */
   mayJoin: AdmissionRules['mayJoin']
   /** The same for pools that the configuration does not name any more. */
   mayReturn?: AdmissionRules['mayReturn']
@@ -60,9 +60,9 @@ export interface Master {
   onAgent(listener: (event: AgentEvent) => void): () => void
   onRefused(listener: (refused: RefusedJoin) => void): () => void
   /**
-   * The pool's instances have been listed. Agents from before the start that turn out to be none of them are disconnected,
-   * and their work is requeued. Once that is said of each, later listings change nothing: an instance that one leaves out
-   * is the fleet's affair.
+   * The pool's instances have been listed. Agents that were let in before that, and turn out to be none of them, are
+   * disconnected, and their work is requeued. Once that is decided of one, later listings change nothing: an instance that
+   * one leaves out is the fleet's affair.
    */
   judge(pool: string): void
   /** The instance is gone: its agent is not waited for. */
@@ -88,8 +88,6 @@ export function createMaster(options: MasterOptions): Master {
   const refused = createListeners<RefusedJoin>(logger)
   const logRefused = groupedLog({ clock, log: logger.warn })
   const logs = createLogStore()
-  /** Pools whose agents from before the start have all been judged. */
-  const judged = new Set<string>()
   const demand = createDemandView({ clock, auxLimit, agents: () => registry.list(), store: () => store })
   const store = createWorkStore({
     onFree: demand.onFree,
@@ -105,7 +103,8 @@ export function createMaster(options: MasterOptions): Master {
     masterInfo,
     hasPool: (pool) => pools.has(pool),
     mayReturn: options.mayReturn ?? (() => 'no'),
-    mayJoin: (pool, id) => (pools.get(pool)?.provider ? options.mayJoin(pool, id) : 'yes'),
+    takesAny: (pool) => pools.get(pool)?.agents === 'any',
+    mayJoin: options.mayJoin,
     reconnectWait: (pool) => pools.get(pool)?.agent_reconnect_wait ?? 25_000,
     reattach: (id) => desk.expectedOn(id),
     isOfJob: (containerId) => store.owner(containerId) !== undefined,
@@ -121,6 +120,7 @@ export function createMaster(options: MasterOptions): Master {
     auxLimit,
     newId: randomUUID,
     agents: registry.list,
+    mayWork: registry.mayWork,
     send: registry.send,
     keep: (allocation) => keeper.keep({ at: clock.now(), kind: 'allocation', allocation }),
     ready: () => keeper.fault() === undefined,
@@ -165,7 +165,7 @@ export function createMaster(options: MasterOptions): Master {
     onAgent: registry.onEvent,
     onRefused: refused.add,
     judge(pool) {
-      if (!judged.has(pool) && registry.judge(pool)) judged.add(pool)
+      if (registry.judge(pool)) desk.wake()
     },
     forget: registry.remove,
     // The last agents of a pool that is gone are shown as long as they are there.
