@@ -96,10 +96,10 @@ export interface Refusal {
 }
 
 /**
- * Is the agent's id one of the pool's instances? `ended`: it was one. `later`: that cannot be said yet, so it must not be
- * let in.
+ * Is the agent's id one of the pool's instances? `ended`: it was one. `absent`: none that the newest listing shows running,
+ * but it may be yet. `later`: nothing can be said yet. Nobody new is let in before it is `yes`.
  */
-export type Admission = 'yes' | 'no' | 'ended' | 'later'
+export type Admission = 'yes' | 'no' | 'ended' | 'absent' | 'later'
 
 export interface AdmissionRules {
   hasPool: (pool: string) => boolean
@@ -145,7 +145,7 @@ export function refusal(
   if (admission === 'no' || admission === 'ended')
     return { kind: 'no instance', status: 403, message: refusedReason(admission, join.id, pool) }
   // One that is away was known when it joined. It may return, and is judged again when that can be said.
-  if (admission === 'later' && !known) {
+  if (admission === 'absent' || (admission === 'later' && !known)) {
     const message = `agent ${join.id} is not known as an instance of resource pool ${pool} yet`
     return { kind: 'not known yet', status: 503, message, retryAfter }
   }

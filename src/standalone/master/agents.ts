@@ -269,7 +269,7 @@ export function createRegistry(options: RegistryOptions): Registry {
           entry.undecided = false
           isKnownNow = true
         }
-        if (admission === 'yes' || admission === 'later') continue
+        if (admission !== 'no' && admission !== 'ended') continue
         const reason = refusedReason(admission, id, pool)
         logger.warn('an agent is disconnected', { agent: id, pool, reason })
         expel(entry, reason, reason, admission === 'no' ? { foreign: true } : {})

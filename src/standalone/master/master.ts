@@ -88,7 +88,13 @@ export function createMaster(options: MasterOptions): Master {
   const refused = createListeners<RefusedJoin>(logger)
   const logRefused = groupedLog({ clock, log: logger.warn })
   const logs = createLogStore()
-  const demand = createDemandView({ clock, auxLimit, agents: () => registry.list(), store: () => store })
+  const demand = createDemandView({
+    clock,
+    auxLimit,
+    agents: () => registry.list(),
+    mayWork: (agent) => registry.mayWork(agent),
+    store: () => store,
+  })
   const store = createWorkStore({
     onFree: demand.onFree,
     onForget(id) {
@@ -215,10 +221,11 @@ export interface DemandViewOptions {
   clock: Clock
   store: () => WorkStore
   agents: () => Agent[]
+  mayWork: (agent: Agent) => boolean
   auxLimit: (pool: string) => number
 }
 
-export function createDemandView({ clock, store, agents, auxLimit }: DemandViewOptions): DemandView {
+export function createDemandView({ clock, store, agents, mayWork, auxLimit }: DemandViewOptions): DemandView {
   /** Milliseconds since the epoch; what it says of an agent counts only while that is not busy. */
   const idleSince = new Map<string, number>()
 
@@ -231,6 +238,7 @@ export function createDemandView({ clock, store, agents, auxLimit }: DemandViewO
       enabled: shownEnabled(agent),
       draining: shownDraining(agent),
       ...(!agent.enabled && { disabledByPerson: true }),
+      ...(!mayWork(agent) && { getsNoWork: true }),
     }
   }
 

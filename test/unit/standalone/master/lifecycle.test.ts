@@ -16,7 +16,7 @@ const gpu = { id: 0, brand: 'T4', uuid: 'GPU-0', type: 'cuda' } as const
 const join = { id: 'i-1', version: '0.38.1', resourcePool: 'gpu', reconnect: false, hostname: 'h' }
 const link = { address: '10.0.0.1' }
 const mayJoin = (_: string, id: string) =>
-  id === 'i-1' ? 'yes' : id === 'i-9' ? 'later' : id === 'i-3' ? 'ended' : 'no'
+  id === 'i-1' ? 'yes' : id === 'i-9' ? 'later' : id === 'i-3' ? 'ended' : id === 'i-4' ? 'absent' : 'no'
 const rules = {
   hasPool: (pool: string) => pool === 'gpu' || pool === 'open',
   takesAny: (pool: string) => pool === 'open',
@@ -107,6 +107,11 @@ describe('an agent that dials', () => {
   it.each(['i-2', 'i-3'])('is not taken back when its instance is known to be gone: %s', (id) => {
     for (const reconnect of [true, false])
       expect(refusal({ ...away(), id }, { ...join, id, reconnect }, rules)).toMatchObject({ status: 403 })
+  })
+
+  it('waits while the newest listing does not show its instance', () => {
+    expect(refusal({ ...away(), id: 'i-4' }, { ...join, id: 'i-4' }, rules)).toMatchObject({ status: 503 })
+    expect(refusal(undefined, { ...join, id: 'i-4' }, rules)).toMatchObject({ status: 503 })
   })
 
   it('that was in one pool is not let in by the rules of another', () => {
