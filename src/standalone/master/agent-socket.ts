@@ -6,7 +6,7 @@ import { TLSSocket } from 'node:tls'
 import { pathOf, refuseUpgrade, sendJson } from '../../http/index.ts'
 import type { Clock, Handler, UpgradeHandler } from '../../platform/index.ts'
 import { createAcceptor, foreignOrigin } from '../protocol/accept.ts'
-import { parseJoin } from '../protocol/dial.ts'
+import { parseJoin, shownText } from '../protocol/dial.ts'
 import type { AgentLink, Refusal, RefusedJoin } from './agent.ts'
 import type { Registry } from './agents.ts'
 
@@ -23,15 +23,16 @@ export function agentSocket(options: AgentSocketOptions): { handler: Handler; up
   const acceptor = createAcceptor({ clock })
 
   function refuse(request: IncomingMessage, socket: Duplex, refusal: Refusal): true {
-    const { status, message, retryAfter } = refusal
+    const { kind, status, message, retryAfter } = refusal
     const query = new URL(request.url ?? '/', 'http://x').searchParams
     options.onRefused({
       at: clock.now(),
       address: addressOf(request),
-      id: printable(query.get('id')),
-      pool: printable(query.get('resource_pool')) || 'default',
+      id: shownText(query.get('id')),
+      pool: shownText(query.get('resource_pool')) || 'default',
+      kind,
       status,
-      message,
+      message: shownText(message, 512),
     })
     refuseUpgrade(socket, status, message, retryAfter)
     return true
@@ -84,8 +85,4 @@ function linkOf(request: IncomingMessage): AgentLink {
 
 function addressOf(request: IncomingMessage): string {
   return (request.socket.remoteAddress ?? '').replace(/^::ffff:/, '')
-}
-
-function printable(text: string | null): string {
-  return (text ?? '').replace(/[^\x20-\x7e\u00a0-\uffff]/g, '?').slice(0, 256)
 }

@@ -1,6 +1,6 @@
 // What a master knows of one agent, and how it is shown.
 import { type Container, type Device, sameDevices } from '../protocol/container.ts'
-import type { JoinRequest } from '../protocol/dial.ts'
+import { type JoinRequest, shownText } from '../protocol/dial.ts'
 import { type AgentStarted, pastReconnectPeriod } from '../protocol/messages.ts'
 
 /**
@@ -229,7 +229,7 @@ export function withoutUnknown(agent: Agent, containerId: string): Agent | undef
 
 function counted(devices: Device[]): string {
   const kinds = [...new Set(devices.map((device) => `${device.type} ${device.brand}`.trim()))]
-  return `${devices.length}${kinds.length ? ` (${kinds.join(', ')})` : ''}`
+  return `${devices.length}${kinds.length ? ` (${shownText(kinds.join(', '), 200)})` : ''}`
 }
 
 /** The socket is gone: undefined when there is nothing worth waiting for. */
@@ -265,6 +265,7 @@ export interface RefusedJoin {
   /** As far as they were said. */
   id: string
   pool: string
+  kind: RefusalKind
   status: number
   message: string
 }

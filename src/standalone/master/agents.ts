@@ -1,11 +1,11 @@
 // All agents of a master: their sockets, their timers, and the news about them.
 
 import { isDeepStrictEqual } from 'node:util'
-import type { Clock, Logger } from '../../platform/index.ts'
+import { type Clock, groupedLog, type Logger } from '../../platform/index.ts'
 import type { AcceptHandlers, MasterConnection } from '../protocol/accept.ts'
 import type { ConnectionEnd } from '../protocol/connection.ts'
 import type { Container } from '../protocol/container.ts'
-import type { JoinRequest } from '../protocol/dial.ts'
+import { type JoinRequest, shownText } from '../protocol/dial.ts'
 import {
   type AgentMessage,
   type AgentStarted,
@@ -92,6 +92,7 @@ export function createRegistry(options: RegistryOptions): Registry {
   const { clock, logger } = options
   const entries = new Map<string, Entry>()
   const listeners = createListeners<AgentEvent>(logger)
+  const logOthers = groupedLog({ clock, log: logger.info, freeOf: 20 })
   /** Ids that have joined since a start without the state of before: what is forgotten of them since is so rightly. */
   const recalled = new Set<string>()
   const isForgotten = (id: string) => options.stateLost === true && !recalled.has(id)
@@ -106,7 +107,12 @@ export function createRegistry(options: RegistryOptions): Registry {
   ): void {
     const event = { kind, agent, at: clock.now(), ...(reason === undefined ? {} : { reason }), ...more }
     const word = kind === 'ordered' ? orderWord(agent) : kind
-    logger.info(`agent ${word}`, { agent: agent.id, pool: agent.pool, address: agent.link.address, reason })
+    const { id, pool, link } = agent
+    const fields = { agent: shownText(id), pool, address: link.address, reason }
+    // Where any agent may join, whoever comes and goes, with an id made up each time, must not fill the log.
+    if (options.takesAny(pool) && options.mayJoin(pool, id) !== 'yes')
+      logOthers(`${link.address} ${pool} ${word}`, `agent ${word}`, fields)
+    else logger.info(`agent ${word}`, fields)
     listeners.tell(event)
   }
 

@@ -137,10 +137,9 @@ export function createMaster(options: MasterOptions): Master {
     clock,
     requireAuthentication: config.resource_manager.require_authentication,
     onRefused(event) {
-      const { id: agent, pool, address, status, message: reason } = event
-      // Whoever makes up an id each time is one and the same source.
-      const key = `${address} ${status} ${reason.replaceAll(agent || ' ', '').replaceAll(pool, '')}`
-      logRefused(key, 'an agent was refused', { agent, pool, address, status, reason })
+      const { id: agent, pool, address, kind, status, message: reason } = event
+      // Whoever makes up an id, a pool or anything else each time is one and the same source.
+      logRefused(`${address} ${kind}`, 'an agent was refused', { agent, pool, address, status, reason })
       refused.tell(event)
     },
   })

@@ -7,8 +7,8 @@ import {
   type MasterMessage,
   pastReconnectPeriod,
 } from '../../../../src/standalone/protocol/messages.ts'
+import { capturingLogger } from '../../../support/capturing-logger.ts'
 import { FakeClock } from '../../../support/fake-clock.ts'
-import { silentLogger } from '../../../support/silent-logger.ts'
 
 const gpu = { id: 0, brand: 'T4', uuid: 'GPU-0', type: 'cuda' } as const
 const none = {
@@ -66,6 +66,7 @@ class Peer {
 }
 
 let clock: FakeClock
+let logger: ReturnType<typeof capturingLogger>
 let registry: Registry
 let news: string[]
 let heard: [string, MasterMessage][]
@@ -74,13 +75,14 @@ let admissions: Map<string, Admission>
 
 beforeEach(() => {
   clock = new FakeClock()
+  logger = capturingLogger()
   news = []
   heard = []
   reattached = []
   admissions = new Map()
   registry = createRegistry({
     clock,
-    logger: silentLogger,
+    logger,
     hasPool: () => true,
     takesAny: (pool) => pool === 'open',
     mayJoin: (_, id) => admissions.get(id) ?? 'yes',
@@ -195,6 +197,17 @@ describe('joining', () => {
     expect(registry.list()).toEqual([])
     expect(registry.refuse(asks('ours'))).toBeUndefined()
   })
+})
+
+it('strangers who come and go where any may join give a bounded number of lines', () => {
+  for (let n = 0; n < 500; n++) {
+    admissions.set(`s${n}`, 'no')
+    registry.attach({ ...asks(`s${n}`), resourcePool: 'open' }, { address: '10.0.0.9' }, new Peer().open)
+    registry.remove(`s${n}`, 'it went')
+  }
+  expect(logger.lines.length).toBeLessThanOrEqual(40)
+  join('ours')
+  expect(logger.lines.at(-1)).toContain('agent joined')
 })
 
 describe('an agent whose id is known to run', () => {
