@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import type { ProvidedPool } from '../agent-setup/index.ts'
 import type { DemandSource } from '../demand/index.ts'
 import {
+  type Admission,
   type ClusterLocation,
   createPoolFleet,
   type FleetEvent,
@@ -51,8 +52,8 @@ export interface RunningPools {
   get(pool: string): RunningPool
   all(): RunningPool[]
   status(): PoolsStatus
-  /** Whether the agent of this id is one of an instance of the pool; `later` while that cannot be said. */
-  mayJoin(pool: string, id: string): 'yes' | 'no' | 'later'
+  /** Whether the agent of this id is one of an instance of the pool that can run; `later` while that cannot be said. */
+  mayJoin(pool: string, id: string): Admission
   /** Where the instances of a pool are; undefined for a pool that does not run. */
   locationOf(pool: string): ClusterLocation | undefined
   /** The certificate has changed, and the plans with it. */
@@ -146,15 +147,7 @@ export function createRunningPools(provided: ProvidedPool[], { logger }: { logge
       pools: all().map(({ fleet }) => fleet.status()),
       failed: [...failed].map(([pool, error]) => ({ pool, problems: problemsOf(error) })),
     }),
-    mayJoin(name, id) {
-      const pool = running.get(name)
-      if (pool?.fleet.knows(id)) return 'yes'
-      // Before the first listing nobody can call it foreign, nor ours; a launch may not have been answered yet, and
-      // instances of another writer may be adopted.
-      if (!pool?.hasListed()) return 'later'
-      const { inFlight, foreignWriters } = pool.fleet.status()
-      return inFlight > 0 || foreignWriters.length > 0 ? 'later' : 'no'
-    },
+    mayJoin: (name, id) => running.get(name)?.fleet.admission(id) ?? 'later',
     locationOf: (name) => running.get(name)?.location,
     certificateChanged() {
       for (const pool of running.values()) pool.userDataChanged()
@@ -217,8 +210,6 @@ export interface RunningPool {
   readonly fleet: PoolFleet
   readonly location: ClusterLocation
   instances(): Instance[]
-  /** False until the first complete listing: until then nobody can say that an instance is not ours. */
-  hasListed(): boolean
   /** The master is dialled again before anything more is launched. */
   userDataChanged(): void
   /** Ends the loop, then what only this machine keeps running. */
@@ -234,9 +225,7 @@ export async function runPool(options: RunPoolOptions): Promise<RunningPool> {
   const name = fileNameOf(pool.pool_name)
   const meter = { ...options, pool: pool.pool_name }
   const opening = await openProvider(options, join(stateDir, pool.provider.type, name))
-  const { provider, hasListed } = noticeListing(meteredProvider(opening, meter), () =>
-    options.onListed?.(pool.pool_name),
-  )
+  const provider = noticeListing(meteredProvider(opening, meter), () => options.onListed?.(pool.pool_name))
   const location = { provider: provider.kind, location: provider.location ?? {} }
   options.onLocation(location)
   const opened = await openJournal({
@@ -269,7 +258,6 @@ export async function runPool(options: RunPoolOptions): Promise<RunningPool> {
     fleet,
     location,
     instances: () => fleet.status().instances,
-    hasListed,
     userDataChanged: () => void gate.ask().catch(() => {}),
     async stop() {
       gate.stop()
@@ -299,22 +287,14 @@ async function openProvider(options: RunPoolOptions, folder: string): Promise<Pr
   return open({ ...options, config: pool.provider, master: setup.master, stateDir: folder })
 }
 
-function noticeListing(
-  provider: Provider,
-  onListed: () => void,
-): { provider: Provider; hasListed: () => boolean } {
-  let listed = false
+function noticeListing(provider: Provider, onListed: () => void): Provider {
   return {
-    hasListed: () => listed,
-    provider: {
-      ...provider,
-      async list(signal) {
-        const listing = await provider.list(signal)
-        listed ||= listing.complete
-        // Not before the loop has taken it over, which it does in the same turn.
-        if (listing.complete) setImmediate(onListed)
-        return listing
-      },
+    ...provider,
+    async list(signal) {
+      const listing = await provider.list(signal)
+      // Not before the loop has taken it over, which it does in the same turn.
+      if (listing.complete) setImmediate(onListed)
+      return listing
     },
   }
 }

@@ -6,7 +6,7 @@ import { TLSSocket } from 'node:tls'
 import { pathOf, refuseUpgrade, sendJson } from '../../http/index.ts'
 import type { Clock, Handler, UpgradeHandler } from '../../platform/index.ts'
 import { createAcceptor, foreignOrigin } from '../protocol/accept.ts'
-import { parseJoin } from '../protocol/dial.ts'
+import { parseJoin, shownText } from '../protocol/dial.ts'
 import type { AgentLink, Refusal, RefusedJoin } from './agent.ts'
 import type { Registry } from './agents.ts'
 import { createHeldDials, isUndecided } from './held-dials.ts'
@@ -34,15 +34,16 @@ export function agentSocket(options: AgentSocketOptions): AgentSocket {
   const held = createHeldDials({ clock, longest: options.longestHold })
 
   function refuse(request: IncomingMessage, socket: Duplex, refusal: Refusal): true {
-    const { status, message, retryAfter } = refusal
+    const { kind, status, message, retryAfter } = refusal
     const query = new URL(request.url ?? '/', 'http://x').searchParams
     options.onRefused({
       at: clock.now(),
       address: addressOf(request),
-      id: printable(query.get('id')),
-      pool: printable(query.get('resource_pool')) || 'default',
+      id: shownText(query.get('id')),
+      pool: shownText(query.get('resource_pool')) || 'default',
+      kind,
       status,
-      message,
+      message: shownText(message, 512),
     })
     refuseUpgrade(socket, status, message, retryAfter)
     return true
@@ -60,13 +61,15 @@ export function agentSocket(options: AgentSocketOptions): AgentSocket {
       if (pathOf(request) !== '/agents') return false
       if (options.requireAuthentication && !showsCertificate(request))
         return refuse(request, socket, {
+          kind: 'no certificate',
           status: 403,
           message: 'Forbidden: this master takes agents with a client certificate of its client_ca only',
         })
       if (foreignOrigin(request))
-        return refuse(request, socket, { status: 403, message: 'request origin not allowed' })
+        return refuse(request, socket, { kind: 'a page', status: 403, message: 'request origin not allowed' })
       const parsed = parseJoin(request.url ?? '')
-      if (!parsed.ok) return refuse(request, socket, { status: 500, message: parsed.message })
+      if (!parsed.ok)
+        return refuse(request, socket, { kind: 'malformed', status: 500, message: parsed.message })
       const { join } = parsed
       const judge = () => registry.refuse(join)
       const answer = (refused: Refusal | undefined) => {
@@ -101,8 +104,4 @@ function linkOf(request: IncomingMessage): AgentLink {
 
 function addressOf(request: IncomingMessage): string {
   return (request.socket.remoteAddress ?? '').replace(/^::ffff:/, '')
-}
-
-function printable(text: string | null): string {
-  return (text ?? '').replace(/[^\x20-\x7e\u00a0-\uffff]/g, '?').slice(0, 256)
 }

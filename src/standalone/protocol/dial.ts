@@ -208,7 +208,18 @@ export function parseJoin(target: string): ParsedJoin {
     ([, value]) => typeof value === 'string' && value.length > longest,
   )
   if (tooLong) return { ok: false, message: `${tooLong[0]} is longer than ${longest} characters` }
-  // An id becomes a line of logs, tables and terminals.
-  if (/[\x00-\x1f\x7f]/.test(id)) return { ok: false, message: 'agent id holds control characters' }
+  // They become lines of logs, tables and terminals. A pool is one of the configuration, or the agent is refused.
+  const unprintable = (['id', 'version', 'hostname'] as const).find((name) => notPrintable.test(join[name]))
+  if (unprintable) return { ok: false, message: `agent ${unprintable} holds control characters` }
   return { ok: true, join }
+}
+
+/** Controls (C0, C1), marks that turn the direction of text, other invisible ones, line breaks, half pairs. */
+const notPrintable = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/u
+const eachNotPrintable = new RegExp(notPrintable.source, 'gu')
+
+/** What a stranger has said, for a log: printable, and no longer than `most` characters. */
+export function shownText(text: string | null, most = 64): string {
+  const printable = (text ?? '').slice(0, 4 * most).replace(eachNotPrintable, '?')
+  return printable.length > most ? `${printable.slice(0, most)}…` : printable
 }

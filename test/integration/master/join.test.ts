@@ -102,7 +102,7 @@ describe('a refusal says why', () => {
   })
 
   it('to who is no instance of a pool that has instances', async () => {
-    const dynamic = { ...masterConfig().resource_pools[0]!, provider: {} as never }
+    const dynamic = { ...masterConfig().resource_pools[0]!, agents: 'known' as const, provider: {} as never }
     const still = { ...masterConfig().resource_pools[0]!, pool_name: 'static' }
     let answer: 'no' | 'later' = 'later'
     const m = await start({
@@ -119,7 +119,8 @@ describe('a refusal says why', () => {
     answer = 'no'
     expect(await refusalOf(m.dial('i-foreign'))).toEqual({
       status: 403,
-      message: 'agent i-foreign is no instance of resource pool default',
+      message:
+        'agent i-foreign is no instance of resource pool default, which takes no others (agents: any lets them join)',
     })
   })
 

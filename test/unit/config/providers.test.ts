@@ -328,7 +328,7 @@ resource_pools:
   - {pool_name: a, provider: *common}
   - pool_name: b
     provider: {<<: *common, max_instances: 2}
-  - pool_name: c
+  - {pool_name: c, agents: any}
 `,
       'm.yaml',
     )

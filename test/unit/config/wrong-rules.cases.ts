@@ -94,13 +94,29 @@ export const wrongRules: WrongInput[] = [
     ['an address for no preflight', local('preflight: off\n➤preflight_address: h:1'), 'Remove'],
     ['a spot price without spot', aws('➤spot_max_price: "1"'), 'Remove'],
     ['scopes of nobody', gcp('service_account: {➤scopes: [a]}'), 'Remove'],
-    ['reattachment', pool('➤agent_reattach_enabled: true'), 'Remove'],
-    ['client certificates without TLS', 'resource_manager: {➤require_authentication: true}', 'security.tls'],
+    ['reattachment', pool('➤agent_reattach_enabled: true\n    agents: any'), 'Remove'],
+    [
+      'client certificates without TLS',
+      'resource_manager: {➤require_authentication: true}\ndemand: {type: push}',
+      'security.tls',
+    ],
+    [
+      'agents of a master that admits them itself',
+      `demand: {type: push}\n${pool('➤agents: known')}`,
+      'Remove',
+    ],
     [
       'providers of other managers',
-      'additional_resource_managers: [{➤resource_pools: [{provider: {type: aws}}]}]',
+      'additional_resource_managers: [{➤resource_pools: [{provider: {type: aws}}]}]\ndemand: {type: push}',
       'resource_pools',
     ],
+  ]),
+  ...cases('POOL_ADMITS_NOBODY', [
+    ['a pool without provider', 'resource_pools:\n  - ➤pool_name: p', '`agents: any`'],
+    ['known agents of no provider', pool('agents: ➤known'), '`agents: any`'],
+    ['an empty key', pool('provider: {type: local}\n  - ➤{pool_name: q, agents: }'), '`agents: any`'],
+    ['no pool at all', '➤port: 8443', 'resource_pools: [{pool_name: default, agents: any}]'],
+    ['an empty list of pools', '➤port: 8443\nresource_pools: []', 'pool_name: default, agents: any'],
   ]),
   ...cases('CONFIG_FORMS_MIXED', [
     ['both forms', '➤provisioner: {type: local}\nresource_manager: {type: agent}', '`provider` of a pool'],

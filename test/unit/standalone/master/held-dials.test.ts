@@ -22,6 +22,7 @@ function bench(options: Partial<HeldDialsOptions> = {}) {
       judge: () =>
         refusal(undefined, join, {
           hasPool: () => true,
+          takesAny: () => false,
           mayJoin: () => state.admission,
           mayReturn: () => 'no',
           isForgotten: () => false,
