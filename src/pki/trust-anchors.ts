@@ -133,8 +133,13 @@ export function findWellKnownRoot(
 }
 
 function isIssuedBy(certificate: Certificate, root: X509Certificate): boolean {
-  if (isSelfSigned(certificate)) return root.publicKey.equals(certificate.x509.publicKey)
-  return root.subject === certificate.x509.issuer && certificate.x509.verify(root.publicKey)
+  try {
+    if (isSelfSigned(certificate)) return root.publicKey.equals(certificate.x509.publicKey)
+    return root.subject === certificate.x509.issuer && certificate.x509.verify(root.publicKey)
+  } catch {
+    // A key or algorithm this OpenSSL does not know.
+    return false
+  }
 }
 
 function derOf(pem: string): Buffer {

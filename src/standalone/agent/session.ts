@@ -4,6 +4,7 @@ import {
   classify,
   dialMaster,
   dialOptions,
+  faultText,
   isCertificateCode,
   type PreflightCode,
   presentedFacts,
@@ -227,11 +228,11 @@ export function dialFault(error: unknown, options: AgentOptions): DialFault & { 
   const cause = (first?.cause ?? error) as NodeJS.ErrnoException
   const fault = withTlsCode(rootFault(cause) ?? cause)
   const code = classify({ phase: 'handshake', fault, timedOut: false, presented: [] })
-  if (code === 'PREFLIGHT_FAILED') return { reason: plain(fault) }
+  if (code === 'PREFLIGHT_FAILED') return { reason: faultText(fault) }
   return {
     code,
     kind: code.slice('PREFLIGHT_'.length),
-    reason: words[code]?.(options, fault) ?? plain(fault),
+    reason: words[code]?.(options, fault) ?? faultText(fault),
   }
 }
 
@@ -239,11 +240,6 @@ export function dialFault(error: unknown, options: AgentOptions): DialFault & { 
 function refusal({ code, message, details }: Problem): string {
   if (code !== 'AGENT_REFUSED') return message
   return `it answered with status ${details?.['status']}: ${details?.['message'] || 'no reason given'}`
-}
-
-/** Without Node's advice about its own options. */
-function plain(fault: Error): string {
-  return fault.message.split(/[;\n]/)[0]?.trim() || fault.name
 }
 
 // Messages in the order they came, for a reader that may be busy when they do.
