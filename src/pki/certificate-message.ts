@@ -6,13 +6,13 @@ const goLimit = 65_536
 const opensslLimit = 102_400
 
 /** Bytes of the message in TLS 1.3 (RFC 8446 section 4.4.2), which is the longer form: a few bytes for each certificate. */
-export function certificateMessageBytes(certificates: readonly { length: number }[]): number {
+function messageBytes(certificates: readonly { length: number }[]): number {
   return certificates.reduce((sum, { length }) => sum + length + 5, 4)
 }
 
 /** Which clients would not read it; undefined when all would. */
 export function oversize(certificates: readonly { length: number }[]): string | undefined {
-  const bytes = certificateMessageBytes(certificates)
+  const bytes = messageBytes(certificates)
   if (bytes <= goLimit) return undefined
   const python = bytes > opensslLimit ? `, OpenSSL and Python at ${opensslLimit}` : ''
   return `${certificates.length} certificates make a TLS message of ${bytes} bytes; agents built with Go 1.22 stop at ${goLimit}${python}`

@@ -103,7 +103,7 @@ test('bytes flipped in real certificates never end in an exception', () => {
     }),
     { seed: 20_261_128, numRuns: 2000 },
   )
-  expect(readable).toBeGreaterThan(300)
+  expect(readable).toBeGreaterThan(200)
 })
 
 function applyEdit(der: Buffer, { at, byte, kind }: { at: number; byte: number; kind: string }): Buffer {
