@@ -18,17 +18,18 @@ export { showName } from './distinguished-name.ts'
 export { canonicalName, covers, isHostname, underWildcard, usableNames } from './names.ts'
 export { decodeText, readPem } from './pem.ts'
 export { applyPreflight, type PreflightResult, preflight } from './preflight.ts'
+export { type MasterInfo, probeId } from './preflight-answer.ts'
 export {
   classify,
   type DialOutcome,
   dialMaster,
+  faultText,
   isCertificateCode,
-  type MasterInfo,
   type PreflightCode,
   rootFault,
   withTlsCode,
 } from './preflight-dial.ts'
-export { describe, endsInRoot, type PresentedCertificate, presentedFacts } from './preflight-explain.ts'
+export { describe, endsInRoot, type PresentedCertificate, presentedFacts } from './presented.ts'
 export {
   bundledRoots,
   findWellKnownRoot,
@@ -44,6 +45,7 @@ export {
   type MasterScheme,
   masterUrl,
   preflightModes,
+  preflightProofs,
   type TrustMode,
   type TrustPlan,
   trustModes,

@@ -145,8 +145,13 @@ function isUsable(root: Certificate, now: number): boolean {
 /** A private root may have the name of a public one: what counts is the key. */
 function isIssuedBy(certificate: Certificate, root: Certificate): boolean {
   if (!root.fields.subjectDer.equals(certificate.fields.issuerDer)) return false
-  if (isSelfSigned(certificate)) return root.x509.publicKey.equals(certificate.x509.publicKey)
-  return isSignedBy(certificate, root)
+  try {
+    if (isSelfSigned(certificate)) return root.x509.publicKey.equals(certificate.x509.publicKey)
+    return isSignedBy(certificate, root)
+  } catch {
+    // A key or algorithm this OpenSSL does not know.
+    return false
+  }
 }
 
 /** The decoder skips line ends. */

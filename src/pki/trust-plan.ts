@@ -60,6 +60,10 @@ export type HostAlias = 'address' | 'name'
 export const preflightModes = ['required', 'tls', 'off'] as const
 export type PreflightMode = (typeof preflightModes)[number]
 
+/** What it takes for proof: `/info` and the agent socket, the agent socket alone, or any HTTP answer. */
+export const preflightProofs = ['master', 'agent_socket', 'http'] as const
+export type PreflightProof = (typeof preflightProofs)[number]
+
 /** `https://[::1]:8443`: IPv6 hosts get their brackets back. */
 export function masterUrl(address: MasterAddress): string {
   const host = address.host.includes(':') ? `[${address.host}]` : address.host

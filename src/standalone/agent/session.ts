@@ -4,6 +4,7 @@ import {
   classify,
   dialMaster,
   dialOptions,
+  faultText,
   isCertificateCode,
   type PreflightCode,
   presentedFacts,
@@ -232,11 +233,11 @@ export function dialFault(
   const cause = (first?.cause ?? error) as NodeJS.ErrnoException
   const fault = withTlsCode(rootFault(cause) ?? cause)
   const code = classify({ phase: 'handshake', fault, timedOut: false, presented: [] })
-  if (code === 'PREFLIGHT_FAILED') return { reason: plain(fault) }
+  if (code === 'PREFLIGHT_FAILED') return { reason: faultText(fault) }
   return {
     code,
     kind: code.slice('PREFLIGHT_'.length),
-    reason: words[code]?.(options, fault, env) ?? plain(fault),
+    reason: words[code]?.(options, fault, env) ?? faultText(fault),
   }
 }
 
@@ -244,11 +245,6 @@ export function dialFault(
 function refusal({ code, message, details }: Problem): string {
   if (code !== 'AGENT_REFUSED') return message
   return `it answered with status ${details?.['status']}: ${details?.['message'] || 'no reason given'}`
-}
-
-/** Without Node's advice about its own options. */
-function plain(fault: Error): string {
-  return fault.message.split(/[;\n]/)[0]?.trim() || fault.name
 }
 
 // Messages in the order they came, for a reader that may be busy when they do.

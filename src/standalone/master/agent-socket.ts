@@ -4,6 +4,7 @@ import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { TLSSocket } from 'node:tls'
 import { pathOf, refuseUpgrade, sendJson } from '../../http/index.ts'
+import { probeId } from '../../pki/index.ts'
 import type { Clock, Handler, UpgradeHandler } from '../../platform/index.ts'
 import { createAcceptor, foreignOrigin } from '../protocol/accept.ts'
 import { parseJoin, shownText } from '../protocol/dial.ts'
@@ -36,15 +37,17 @@ export function agentSocket(options: AgentSocketOptions): AgentSocket {
   function refuse(request: IncomingMessage, socket: Duplex, refusal: Refusal): true {
     const { kind, status, message, retryAfter } = refusal
     const query = new URL(request.url ?? '/', 'http://x').searchParams
-    options.onRefused({
-      at: clock.now(),
-      address: addressOf(request),
-      id: shownText(query.get('id')),
-      pool: shownText(query.get('resource_pool')) || 'default',
-      kind,
-      status,
-      message: shownText(message, 512),
-    })
+    // The preflight asks every minute, and joins nothing.
+    if (query.get('id') !== probeId || query.has('reconnect'))
+      options.onRefused({
+        at: clock.now(),
+        address: addressOf(request),
+        id: shownText(query.get('id')),
+        pool: shownText(query.get('resource_pool')) || 'default',
+        kind,
+        status,
+        message: shownText(message, 512),
+      })
     refuseUpgrade(socket, status, message, retryAfter)
     return true
   }

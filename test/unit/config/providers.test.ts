@@ -41,6 +41,7 @@ describe('every provider', () => {
       launch_error_retries: 0,
       tls: { trust: 'auto', allow_ip_only: false },
       preflight: 'tls',
+      preflight_proof: 'master',
       agent_runtime: 'process',
       allow_secrets_in_user_data: false,
       boot_timeout: minutes(10),

@@ -92,6 +92,7 @@ export const wrongRules: WrongInput[] = [
     ['an image nobody starts', local('➤agent_fluent_image: f'), 'Remove'],
     ['two boot timeouts', local('➤boot_timeout: 5m\nmax_agent_starting_period: 6m'), 'Remove one'],
     ['an address for no preflight', local('preflight: off\n➤preflight_address: h:1'), 'Remove'],
+    ['a proof for no preflight', local('preflight: off\n➤preflight_proof: http'), 'Remove'],
     ['a spot price without spot', aws('➤spot_max_price: "1"'), 'Remove'],
     ['scopes of nobody', gcp('service_account: {➤scopes: [a]}'), 'Remove'],
     ['reattachment', pool('➤agent_reattach_enabled: true\n    agents: any'), 'Remove'],
