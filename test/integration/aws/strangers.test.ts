@@ -71,7 +71,7 @@ it('a stranger waits outside for as long as nothing can be listed, and is refuse
   const id = (await work('submit', '--slots', '4', ...secret)).trim()
   for (const hours of [0, 1, 24]) {
     ahead += hours * 3_600_000
-    expect(await dial('stranger')).toMatch(/ 503 [^]*not known as an instance/)
+    expect(await dial('stranger')).toMatch(/ 503 .*not known as an instance/s)
   }
   expect(await work('work', id)).toContain('pending')
   cloud.ec2.faults.length = 0
@@ -97,6 +97,6 @@ it('agents that the journals know come back while nothing can be listed, and kee
   expect(await work('work', id)).toContain('running')
   const [vm] = cloud.ec2.world.vms.keys()
   expect(await dial('stranger')).toMatch(/ 503 /)
-  expect(await dial(vm!)).toMatch(/ 500 [^]*already connected/)
+  expect(await dial(vm!)).toMatch(/ 500 .*already connected/s)
   expect(cluster.said('state=lost')).toEqual([])
 }, 120_000)
