@@ -13,6 +13,7 @@ import {
   checkWritten,
 } from './checks.ts'
 import type { Vm } from './cloud.ts'
+import type { Work } from './master.ts'
 import {
   createObservations,
   type Findings,
@@ -28,10 +29,9 @@ import {
   createProgress,
   isAtRest,
 } from './progress.ts'
-import type { Work } from './master.ts'
 import type { Watcher } from './provisioner.ts'
-import { checkPlaced, checkRoom } from './stranger-checks.ts'
 import { nameOfWriter } from './scenario.ts'
+import { checkPlaced, checkRoom } from './stranger-checks.ts'
 
 /** What each number promises; 0 is a fault of the program itself. */
 export const promises: Record<number, string> = {

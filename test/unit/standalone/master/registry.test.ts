@@ -182,9 +182,7 @@ describe('joining', () => {
   it('is never refused to an instance of ours because of others, whatever they are', () => {
     for (const id of ['x', 'y', 'z']) {
       admissions.set(id, 'no')
-      const claim = { ...asks(id), resourcePool: 'open' }
-      expect(registry.refuse(claim)).toBeUndefined()
-      registry.attach(claim, { address: '10.0.0.9' }, new Peer().open)
+      registry.attach({ ...asks(id), resourcePool: 'open' }, { address: '10.0.0.9' }, new Peer().open)
     }
     expect(registry.refuse(asks('ours'))).toBeUndefined()
   })
@@ -238,10 +236,7 @@ describe('an agent that was let in before its instance was known', () => {
 
   it('is disconnected with the reason once it turns out to be none', () => {
     const [stranger, own, unknown] = [recalled('a'), recalled('b'), recalled('c')]
-    admissions = new Map([
-      ['a', 'no'],
-      ['c', 'later'],
-    ])
+    admissions.set('a', 'no').set('b', 'yes')
     expect(registry.judge('gpu')).toBe(true)
     expect(stranger!.sent.at(-1)).toEqual({ AgentShutdown: { ErrMsg: foreign } })
     expect(news.at(-1)).toBe(`removed a ${foreign}`)
