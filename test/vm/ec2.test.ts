@@ -37,7 +37,7 @@ describe('an EC2 instance', () => {
   })
 
   it('keeps its work when the script is run again', async () => {
-    const id = await region.busy(vm, master, 90)
+    const id = await region.busy(vm, master)
     expect((await vm.run(`${script} >/dev/null 2>&1`)).status).toBe(0)
     expect(await region.endOf(vm, master, id)).toBe('finished')
     expect(master.master.agent(vm.id)?.connection).toBe(connection)
@@ -47,7 +47,7 @@ describe('an EC2 instance', () => {
     const stages = vm.stages().length
     await region.reboot(vm)
     const { connection: next } = await region.joined(vm, master, connection)
-    const id = await region.busy(vm, master, 60)
+    const id = await region.busy(vm, master)
     await region.told(vm, 'agent_connected', stages)
     expect(await region.endOf(vm, master, id)).toBe('finished')
     expect(master.master.agent(vm.id)?.connection).toBe(next)

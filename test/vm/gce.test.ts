@@ -29,7 +29,7 @@ describe('a Compute Engine instance', () => {
     const stages = vm.stages().length
     await region.reboot(vm)
     const { connection: next } = await region.joined(vm, master, connection)
-    const id = await region.busy(vm, master, 60)
+    const id = await region.busy(vm, master)
     await region.told(vm, 'agent_connected', stages)
     expect(await region.endOf(vm, master, id)).toBe('finished')
     expect(master.master.agent(vm.id)?.connection).toBe(next)
@@ -37,7 +37,7 @@ describe('a Compute Engine instance', () => {
   })
 
   it('keeps its work when the script is run again by hand', async () => {
-    const id = await region.busy(vm, master, 90)
+    const id = await region.busy(vm, master)
     await vm.run('google_metadata_script_runner startup >/dev/null 2>&1')
     expect(await region.endOf(vm, master, id)).toBe('finished')
     expect(master.master.agent(vm.id)?.connection).toBe(connection)

@@ -11,6 +11,8 @@ beforeAll(async () => {
 })
 afterAll(() => region?.dispose())
 
+const day = 86_400_000
+
 /** Milliseconds between the first two lines that hold these stages, by the VM's clock. */
 function between(console: string, first: string, then: string): number {
   const at = (stage: string) => {
@@ -21,9 +23,12 @@ function between(console: string, first: string, then: string): number {
 }
 
 describe('an instance is powered off', () => {
-  it('when its agent never joins', async () => {
+  it('when its agent never joins, also when its clock is set back while it waits', async () => {
     const provider = { boot_timeout: '2m', startup_script: firewall(master) }
-    const vm = await region.launch('aws', await region.userData('aws', master, provider))
+    const clock = Date.now() + day / 2
+    const vm = await region.launch('aws', await region.userData('aws', master, provider), { clock })
+    await region.told(vm, 'started')
+    await region.setClock(vm)
     expect(await region.lastStage(vm), vm.console()).toBe('never_joined')
     expect(master.master.agents()).toEqual([])
   })

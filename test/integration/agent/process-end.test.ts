@@ -288,3 +288,19 @@ describe.concurrent('the agent ends on SIGTERM', { timeout: 60_000 }, () => {
     expect(await agent.end(inTime), agent.said()).not.toBe('alive')
   })
 })
+
+it('an agent that is asked to wait holds one connection at a time', { timeout: 60_000 }, async () => {
+  let [dials, open] = [0, 0]
+  let most = 0
+  const port = await tcp((socket) => {
+    dials++
+    most = Math.max(most, ++open)
+    socket.on('close', () => open--)
+    socket.write(answer(503, 'not yet'))
+  })
+  const agent = start({ DET_MASTER_PORT: port, DET_AGENT_RECONNECT_BACKOFF: 0 })
+  await until(() => dials > 5, 'it to dial again', inTime)
+  agent.process.kill('SIGTERM')
+  expect(await agent.end(inTime), agent.said()).toBe(0)
+  expect(most).toBeLessThan(3)
+})

@@ -98,15 +98,17 @@ export class Region {
     return this.until(vm, `${vm.id} joins`, () => master.agents().find(ready))
   }
 
-  /** Gives an agent something to do for that many seconds; resolves with the id when it does it. */
-  async busy(vm: Vm, master: TestMaster, seconds: number): Promise<string> {
-    const id = await submit(master, { slots: 1, command: ['bash', '-c', `sleep ${seconds}; echo done`] })
+  /** Gives an agent something to do until `endOf` asks for its end; resolves with the id when it is under way. */
+  async busy(vm: Vm, master: TestMaster): Promise<string> {
+    const command = ['bash', '-c', 'until [ -e /tmp/enough ]; do sleep 1; done; rm /tmp/enough']
+    const id = await submit(master, { slots: 1, command })
     await this.until(vm, 'the work to run', async () => (await work(master, id)).state !== 'pending')
     return id
   }
 
-  /** How that ended. */
-  endOf(vm: Vm, master: TestMaster, id: string): Promise<string> {
+  /** How that ends when nothing keeps it from it: `finished`, or `lost` with its container. */
+  async endOf(vm: Vm, master: TestMaster, id: string): Promise<string> {
+    await vm.run('docker exec determined-agent touch /tmp/enough')
     return this.until(vm, 'the end of its work', async () => {
       const { state } = await work(master, id)
       return ['pending', 'running'].includes(state) ? undefined : String(state)
@@ -122,6 +124,12 @@ export class Region {
   async lastStage(vm: Vm): Promise<string | undefined> {
     await this.until(vm, 'it powers itself off', () => !vm.isOn())
     return lastStage(vm.console())
+  }
+
+  /** Sets its clock, as NTP would. */
+  async setClock(vm: Vm): Promise<void> {
+    const { status, output } = await vm.run(`date -s @${Math.floor(Date.now() / 1000)}`)
+    if (status !== 0) throw new Error(output)
   }
 
   /** Reboots a VM in an orderly way and resolves when the next boot has begun. */
