@@ -32,6 +32,8 @@ export function chain(): Promise<DevelopmentChain> {
 }
 
 export interface AskOptions {
+  /** Where the master listens, when that is not the loopback. */
+  host?: string
   method?: string
   token?: string
   body?: unknown
@@ -176,7 +178,7 @@ function ask(port: number, { root }: DevelopmentChain, path: string, options: As
     const headers = options.token ? { Authorization: `Bearer ${options.token}` } : {}
     const sent = request(
       {
-        host: '127.0.0.1',
+        host: options.host ?? '127.0.0.1',
         port,
         path,
         method: options.method ?? 'GET',
