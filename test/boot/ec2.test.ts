@@ -2,8 +2,8 @@
 // the metadata service, docker runs the agent's image.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createDevelopmentChain } from '../../src/pki/development-ca.ts'
-import type { TestMaster } from '../support/master.ts'
-import type { Machine } from './support/machine.ts'
+import { type TestMaster, token } from '../support/master.ts'
+import { gateway, type Machine } from './support/machine.ts'
 import { Site } from './support/site.ts'
 
 let site: Site
@@ -88,6 +88,39 @@ describe.concurrent('an EC2 machine', () => {
     expect(machine.stages()).toEqual([...before, ...again])
     expect(machine.console()).toContain('agent_started it was running already')
     expect(machine.disk('root/proof')).toBe('run\n')
+  })
+})
+
+describe('an EC2 machine whose script is run again while its agent has work', () => {
+  it.each([
+    ['as it was', 'x', 'it was running already'],
+    [
+      'with other settings',
+      's/RECONNECT_ATTEMPTS=.*/RECONNECT_ATTEMPTS=9/',
+      'it has work, and keeps its earlier configuration',
+    ],
+  ])('%s leaves both alone', async (_, edit, note) => {
+    const again = `sed '${edit === 'x' ? '' : edit}' /var/lib/cloud/instance/scripts/part-001 >/root/again && bash /root/again`
+    // By hand, as somebody would who has logged in; the work says when.
+    const startup = `#!/bin/bash
+[ ! -e /root/again ] || exit 0
+(until grep -qzs ^DET_CONTAINER_ID= /proc/[0-9]*/environ; do sleep 1; done; ${again}) </dev/null >/dev/null 2>&1 &
+`
+    const { machine, id } = site.launch('aws', await userData({ startup_script: startup }))
+    const { connection } = await site.joined(machine, master, id)
+    await connected(machine)
+    const order = { command: ['sh', '-c', 'sleep 30'], slots: 1 }
+    const work = { host: gateway, token, method: 'POST', body: order }
+    const answer = await master.ask('/provision/v1/work', work)
+    expect(answer.status, JSON.stringify(answer.json)).toBeLessThan(300)
+    await site.until(machine, note, () => machine.console().includes(`agent_started ${note}`))
+    const listed = async () =>
+      JSON.stringify((await master.ask('/provision/v1/work', { host: gateway, token })).json)
+    await expect.poll(listed, { timeout: 90_000 }).toMatch(/finished|succeeded|completed/i)
+    expect(master.master.agents().find((agent) => agent.id === id)).toMatchObject({
+      connection,
+      phase: 'joined',
+    })
   })
 })
 

@@ -71,6 +71,8 @@ describe.concurrent('a Compute Engine machine', () => {
     machine.boot()
     await site.joined(machine, master, id, first.connection)
     expect(machine.containers()).toBe('')
-    expect(machine.disk('var/log/determined-agent.log').match(/joined the master/g)).toHaveLength(2)
+    // The agent logs it a moment after it has told the master.
+    const joins = () => machine.disk('var/log/determined-agent.log').match(/joined the master/g)
+    await expect.poll(joins).toHaveLength(2)
   })
 })

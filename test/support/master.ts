@@ -32,6 +32,8 @@ export function chain(): Promise<DevelopmentChain> {
 }
 
 export interface AskOptions {
+  /** Where the master listens, when that is not the loopback. */
+  host?: string
   method?: string
   /** Left out: reads carry the right one, orders none. */
   token?: string
@@ -184,7 +186,7 @@ function ask(port: number, { root }: DevelopmentChain, path: string, options: As
     const headers = shown ? { Authorization: `Bearer ${shown}` } : {}
     const sent = request(
       {
-        host: '127.0.0.1',
+        host: options.host ?? '127.0.0.1',
         port,
         path,
         method: options.method ?? 'GET',

@@ -9,7 +9,7 @@ ip link set lo up
 # A clock of its own: `-1d` in this file, and what is started from here finds it a day behind. Nothing else moves.
 if [ -f /etc/faketimerc ]; then
   LD_PRELOAD=$(echo /usr/lib/*/faketime/libfaketime.so.1)
-  export LD_PRELOAD FAKETIME_NO_CACHE=1 FAKETIME_DONT_FAKE_MONOTONIC=1
+  export LD_PRELOAD FAKETIME_CACHE_DURATION=1 FAKETIME_DONT_FAKE_MONOTONIC=1
 fi
 
 start_docker() {

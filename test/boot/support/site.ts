@@ -18,7 +18,7 @@ import { type Instance, type Metadata, serveMetadata } from './metadata.ts'
 type CloudOfMachines = Exclude<MachineKind, 'image'>
 
 /** Milliseconds. Generous: a busy computer is no defect. */
-const patience = 120_000
+const patience = 200_000
 /** The agent's image as it lies on every machine. */
 export const agentImage = 'provision-agent:boot'
 
