@@ -116,7 +116,7 @@ export const commonKeys = {
   preflight_proof: keyOr(
     choice(...preflightProofs),
     'master',
-    'What the preflight takes for proof that agents would join. `master`: `/info` is answered by a master, and the agent socket by its own; `agent_socket`: the latter alone, for proxies that hide `/info`; `http`: any HTTP answer, for masters that are not of Determined\'s kind.',
+    "What the preflight takes for proof that agents would join. `master`: `/info` is answered by a master, and the agent socket by its own; `agent_socket`: the latter alone, for proxies that hide `/info`; `http`: any HTTP answer, for masters that are not of Determined's kind.",
   ),
   agent_runtime: key(
     choice('docker', 'process'),
