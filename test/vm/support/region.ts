@@ -31,8 +31,9 @@ export class Region {
     return new Region(await Site.open())
   }
 
+  /** The built-in master where VMs and this process can reach it. */
   master(listening: Partial<ListenOptions> = {}): Promise<TestMaster> {
-    return this.#site.master(listening)
+    return this.#site.master({ address: '0.0.0.0', ...listening })
   }
 
   /** What a launch would send, for agents of this master. */
