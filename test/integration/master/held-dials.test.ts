@@ -11,7 +11,7 @@ afterEach(async () => {
 
 async function start(change: Partial<MasterOptions> = {}): Promise<TestMaster & { say(now: Answer): void }> {
   let answer: Answer = 'later'
-  const pool = { ...masterConfig().resource_pools[0]!, provider: {} as never }
+  const pool = { ...masterConfig().resource_pools[0]!, agents: 'known' as const, provider: {} as never }
   const config = masterConfig({ resource_pools: [pool] })
   const master = await startMaster({ config, mayJoin: () => answer, ...change })
   masters.push(master)
