@@ -21,7 +21,8 @@ const alias = {
 const common = {
   environment: 'node',
   globalSetup: 'test/support/global-setup.ts',
-  testTimeout: 20_000,
+  // Far beyond what any test takes: a busy machine is no failure.
+  testTimeout: 90_000,
 } as const
 
 export default defineConfig({
