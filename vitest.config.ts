@@ -21,7 +21,8 @@ const alias = {
 const common = {
   environment: 'node',
   globalSetup: 'test/support/global-setup.ts',
-  testTimeout: 20_000,
+  // Far beyond what any test takes: a busy machine is no failure.
+  testTimeout: 90_000,
 } as const
 
 export default defineConfig({
@@ -65,6 +66,17 @@ export default defineConfig({
           globalSetup: 'test/boot/support/global-setup.ts',
           testTimeout: 300_000,
           hookTimeout: 60_000,
+        },
+      },
+      {
+        plugins,
+        test: {
+          ...common,
+          name: 'vm',
+          include: ['test/vm/**/*.test.ts'],
+          globalSetup: 'test/vm/support/global-setup.ts',
+          testTimeout: 2_700_000,
+          hookTimeout: 120_000,
         },
       },
     ],

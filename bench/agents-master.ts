@@ -24,6 +24,7 @@ const master = createMaster({
         description: '',
         max_aux_containers_per_agent: 100,
         agent_reconnect_wait: 25_000,
+        agents: 'any',
       },
     ],
   },

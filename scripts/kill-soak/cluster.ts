@@ -105,7 +105,7 @@ async function configure(folder: string) {
     'agent.yaml': '',
     'master.yaml': `port: ${port}
 security: {tls: {cert: chain.crt, key: server.key}}
-resource_pools: [{pool_name: default, agent_reconnect_wait: 30s}]
+resource_pools: [{pool_name: default, agents: any, agent_reconnect_wait: 30s}]
 `,
   }
   for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, name), text, { mode: 0o600 })

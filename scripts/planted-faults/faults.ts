@@ -182,8 +182,8 @@ export const plantedFaults: PlantedFault[] = [
     edits: [
       {
         file: 'fleet/missing.ts',
-        find: 'if (isFresh && memory.agents.get(track.id)?.connected && !track.ending) continue',
-        replace: 'if (isFresh && maxWordAge < 0) continue',
+        find: 'if (isFresh && memory.agents.get(track.id)?.connected && !track.ending) {',
+        replace: 'if (isFresh && maxWordAge < 0) {',
       },
       {
         file: 'fleet/missing.ts',
@@ -268,6 +268,30 @@ export const plantedFaults: PlantedFault[] = [
         file: 'planner/removals.ts',
         find: "lasting - policy.minInstances, 'LONG_IDLE'",
         replace: "lasting, 'LONG_IDLE'",
+      },
+    ],
+  },
+  {
+    name: 'work for strangers',
+    does: 'takes an agent for one of an instance while nothing has been listed',
+    always: ['strangers', 'journal_lost'],
+    edits: [
+      {
+        file: 'fleet/admission.ts',
+        find: "if (firstCompleteAt === undefined || foreign.has(id)) return 'later'",
+        replace: "if (firstCompleteAt === undefined || foreign.has(id)) return 'yes'",
+      },
+    ],
+  },
+  {
+    name: 'count on strangers',
+    does: 'takes slots of agents that get no work for room',
+    always: ['strangers'],
+    edits: [
+      {
+        file: 'planner/inventory.ts',
+        find: 'isOpen(agent) && !agent.getsNoWork) census',
+        replace: 'isOpen(agent)) census',
       },
     ],
   },

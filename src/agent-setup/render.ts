@@ -3,7 +3,7 @@
 import { isError, type Problem } from '../problems/index.ts'
 import { secretProblems, setupProblems } from './secrets.ts'
 import type { AgentSetup, UserTemplate } from './setup.ts'
-import { contextOf, helpers, mainTemplate, partialTemplates } from './templates.ts'
+import { contextOf, helpers, mainTemplate, partialTemplates, trustsMachine } from './templates.ts'
 
 export interface RenderOptions {
   /** `agent_setup_template`: used in the place of our own. */
@@ -22,7 +22,7 @@ export interface RenderResult {
 export async function renderScript(setup: AgentSetup, options: RenderOptions = {}): Promise<RenderResult> {
   const { template, allowSecrets = false } = options
   const { machines } = setup
-  const own = template && (await (await import('./user-template.ts')).compileUserTemplate(template, machines))
+  const own = template && (await checkTemplate(template, setup))
   const fromOutside = machines.some(({ partial }) => typeof partial?.template === 'string')
   const problems = [
     ...(fromOutside ? await (await import('./user-template.ts')).partialProblems(machines) : []),
@@ -33,4 +33,10 @@ export async function renderScript(setup: AgentSetup, options: RenderOptions = {
   if (problems.some(isError)) return { problems }
   const render = own?.render ?? mainTemplate()
   return { script: render(contextOf(setup), { helpers, partials: await partialTemplates(setup) }), problems }
+}
+
+async function checkTemplate(template: UserTemplate, setup: AgentSetup) {
+  const { compileUserTemplate, caBundleProblems } = await import('./user-template.ts')
+  const own = await compileUserTemplate(template, setup.machines)
+  return trustsMachine(setup) ? { ...own, problems: [...own.problems, ...caBundleProblems(template)] } : own
 }

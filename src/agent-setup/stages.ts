@@ -23,16 +23,21 @@ export const failureStages = {
   image_pull_failed: { exit: 25, meaning: 'the agent image could not be pulled' },
   agent_failed: {
     exit: 26,
-    meaning: 'the agent ended: within 5 seconds of its start, or later in a local VM',
+    meaning:
+      'the agent ended: within 5 seconds of its start and not because of the master, or later in a local VM',
   },
   agent_not_started: { exit: 27, meaning: 'docker refused to start the agent container' },
+  disk_not_writable: { exit: 28, meaning: 'a file could not be written: the disk is full or read-only' },
   tls_dns: { exit: 30, meaning: "the master's name has no address here" },
   tls_unreachable: { exit: 31, meaning: 'no connection to the master: timeout, no route or a firewall' },
   tls_refused: { exit: 32, meaning: 'nothing listens on the master port' },
   tls_not_tls: { exit: 33, meaning: 'the master port speaks something other than TLS' },
   tls_unknown_ca: { exit: 34, meaning: "the master's certificate is not from a CA this agent trusts" },
   tls_wrong_name: { exit: 35, meaning: "the master's certificate is for another name" },
-  tls_expired: { exit: 36, meaning: "a certificate of the master's chain has expired" },
+  tls_expired: {
+    exit: 36,
+    meaning: "a certificate of the master's chain has expired, or this clock is wrong",
+  },
   tls_not_yet_valid: {
     exit: 37,
     meaning: "a certificate of the master's chain is not valid yet, or this clock is wrong",
@@ -42,7 +47,7 @@ export const failureStages = {
   tls_client_certificate: { exit: 40, meaning: 'the master demands a client certificate' },
   never_joined: {
     exit: 41,
-    meaning: 'the agent ran but had no connection to the master within the boot timeout',
+    meaning: 'the agent did not join the master within the boot timeout',
   },
 } as const satisfies Record<string, { exit: number; meaning: string }>
 export type FailureStage = keyof typeof failureStages

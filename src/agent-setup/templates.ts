@@ -2,8 +2,9 @@
 
 import type * as compiler from 'handlebars'
 import runtime from 'handlebars/runtime.js'
-import { anchorsOf, type TrustPlan } from '../pki/index.ts'
+import { anchorsOf } from '../pki/index.ts'
 import { ipVersion } from '../platform/index.ts'
+import { blockAt } from './agent-config.ts'
 import type { AgentConfig, AgentSetup, Machine, MachinePartial } from './setup.ts'
 import { heredoc, quote } from './shell.ts'
 import { compileOptions, type HelperName } from './template-options.ts'
@@ -26,7 +27,7 @@ export function contextOf(setup: AgentSetup): TemplateContext {
     },
     cloud: Object.fromEntries(machines.map(({ kind }) => [kind, kind === machine.kind])),
     runtime: { docker: runtime === 'docker', process: runtime === 'process' },
-    tls: tlsContext(setup.trust, setup.master.host),
+    tls: tlsContext(setup),
     agent: {
       config: agentYaml(setup.agentConfig),
       slotType: setup.slotType,
@@ -42,15 +43,23 @@ export function contextOf(setup: AgentSetup): TemplateContext {
   }
 }
 
-function tlsContext(trust: TrustPlan, masterHost: string): TemplateContext {
-  const name = trust.certificateName ?? masterHost
+/** Its agents trust the CAs of their machine. One whose agent.yaml names CAs trusts those alone. */
+export function trustsMachine({ trust, agentConfig }: AgentSetup): boolean {
+  return trust.mode === 'system' && !blockAt(agentConfig, 'security', 'tls')['master_cert']
+}
+
+function tlsContext(setup: AgentSetup): TemplateContext {
+  const { trust, master } = setup
+  const name = trust.certificateName ?? master.host
   return {
     enabled: trust.mode !== 'off',
     embed: trust.mode === 'embed',
     system: trust.mode === 'system',
     skipVerify: trust.mode === 'skip_verify',
     verify: trust.mode === 'embed' || trust.mode === 'system',
+    caBundle: trustsMachine(setup),
     chain: anchorsOf(trust),
+    root: trust.wellKnownRoot?.pem ?? '',
     certificateName: trust.certificateName ?? '',
     name,
     urlName: bracketed(name),
@@ -93,10 +102,12 @@ const namesAfter: Record<string, ContextName> = {
   'runtime.process': when('the agent is a process of the VM'),
   'tls.enabled': when('agents speak TLS to the master'),
   'tls.embed': when('agents trust only the certificates in `tls.chain`'),
-  'tls.system': when('agents trust the CAs of their image'),
+  'tls.system': when('agents trust the CAs of their machine and `tls.root`'),
   'tls.skipVerify': when('agents verify nothing'),
   'tls.verify': when('agents verify the master: `tls.embed` or `tls.system`'),
+  'tls.caBundle': when('`tls.system`, and agent.yaml names no CAs of its own'),
   'tls.chain': text('PEM certificates, leaf first; empty unless `tls.embed`'),
+  'tls.root': text('PEM of the well-known root the chain ends under; empty unless `tls.system` and known'),
   'tls.certificateName': text('`security.tls.master_cert_name`; empty when agents verify the host they dial'),
   'tls.name': text("the name the master's certificate must be for"),
   'tls.urlName': text('the same as it stands in a URL'),

@@ -12,6 +12,7 @@ import {
   type Certificate,
   type CertificateFacts,
   canonicalName,
+  certificateFacts,
   findWellKnownRoot,
   isLoneSelfSigned,
   loadTrustAnchors,
@@ -35,7 +36,7 @@ export function planTrust(input: TrustInput): { plan?: TrustPlan; problems: Prob
   const name = nameFor(input, choice)
   const problems = [...(choice.problems ?? []), ...name.problems]
   if (problems.some(isError)) return { problems }
-  const { mode, reason, chain = [] } = choice
+  const { mode, reason, chain = [], wellKnownRoot } = choice
   return {
     plan: {
       mode,
@@ -43,6 +44,7 @@ export function planTrust(input: TrustInput): { plan?: TrustPlan; problems: Prob
       ...(name.certificateName && { certificateName: name.certificateName }),
       certificateNameReason: name.reason,
       chain,
+      ...(wellKnownRoot && { wellKnownRoot: certificateFacts(wellKnownRoot, 'root') }),
     },
     problems,
   }
@@ -108,6 +110,8 @@ export interface ModeChoice {
   mode: TrustMode
   reason: string
   chain?: CertificateFacts[]
+  /** For `system`: what the chain ends under. */
+  wellKnownRoot?: Certificate
   /** The certificate agents will see, when it is known. */
   leaf?: Certificate
   /** The leaf may not be what agents see: a wish it does not fit is not held against it. */
@@ -142,10 +146,10 @@ export function chooseMode(input: TrustInput): ModeChoice | Problem {
 
 function chooseSystem({ material, now, roots, where }: TrustInput): ModeChoice {
   if (!material) return { mode: 'system', reason: 'tls.trust says so' }
-  const root = findWellKnownRoot(material.path.certificates.toReversed(), now, roots)
-  if (root)
-    return { mode: 'system', reason: `tls.trust says so; ${wellKnown(root.subject)}`, leaf: material.leaf }
   const { leaf } = material
+  const root = wellKnownRootOf(material, now, roots)
+  if (root)
+    return { mode: 'system', reason: `tls.trust says so; ${issuedUnder(root)}`, leaf, wellKnownRoot: root }
   const message = `tls.trust is system, but the issuer of ${leaf.subject} is not a well-known CA`
   return {
     mode: 'system',
@@ -157,7 +161,7 @@ function chooseSystem({ material, now, roots, where }: TrustInput): ModeChoice {
 }
 
 function chooseEmbed(input: TrustInput): ModeChoice | Problem {
-  const { options, material, caMaterial, where } = input
+  const { options, material, caMaterial, now, roots, where } = input
   if (caMaterial)
     return {
       mode: 'embed',
@@ -175,6 +179,15 @@ function chooseEmbed(input: TrustInput): ModeChoice | Problem {
   if (!material.path.complete) return chooseIncomplete(input, material)
   const lone = isLoneSelfSigned(material)
   const root = material.path.certificates.at(-1)!
+  const isPublic = findWellKnownRoot([root], now, roots) !== undefined
+  if (isPublic && options.trust === 'auto')
+    return {
+      mode: 'system',
+      reason: `${material.file} holds the chain up to ${root.subject}, ${inNodesList}`,
+      leaf: material.leaf,
+      wellKnownRoot: wellKnownRootOf(material, now, roots),
+      problems: [publicRootWarning(material, root, 'agents trust the CAs of their machine and that root')],
+    }
   return {
     mode: 'embed',
     reason: lone
@@ -182,14 +195,19 @@ function chooseEmbed(input: TrustInput): ModeChoice | Problem {
       : `${material.file} holds the chain up to its root ${root.subject}`,
     chain: pathFacts(material.path),
     leaf: material.leaf,
-    problems: lone ? [renewalWarning(material)] : [],
+    problems: [
+      ...(lone ? [renewalWarning(material)] : []),
+      ...(isPublic
+        ? [publicRootWarning(material, root, 'agents trust that root alone (tls.trust: embed)')]
+        : []),
+    ],
   }
 }
 
 function chooseIncomplete({ options, now, roots }: TrustInput, material: TlsMaterial): ModeChoice | Problem {
-  const root = findWellKnownRoot(material.openEnds, now, roots)
+  const root = wellKnownRootOf(material, now, roots)
   if (root && options.trust === 'auto')
-    return { mode: 'system', reason: `nothing to embed: ${wellKnown(root.subject)}`, leaf: material.leaf }
+    return { mode: 'system', reason: issuedUnder(root), leaf: material.leaf, wellKnownRoot: root }
   const top = material.path.certificates.at(-1)!
   const namesake = material.extras.some((extra) => extra.subjectKey === top.issuerKey)
   const why = namesake
@@ -200,13 +218,35 @@ function chooseIncomplete({ options, now, roots }: TrustInput, material: TlsMate
     details: { missing: top.issuer, wellKnown: root !== undefined },
     ...(root && {
       remedy:
-        'Append that root (a well-known one) to the file, or use `trust: auto`, which embeds nothing then.',
+        'Use `trust: auto`: agents then trust that root, a well-known one, beside the CAs of their machine. To have them trust it alone, append it to the file.',
     }),
   })
 }
 
-function wellKnown(subject: string): string {
-  return `the certificate is issued under ${subject.replaceAll('\n', ', ')}, a CA in Node's list of well-known ones`
+/** Nearest to the leaf: whichever cross-signed way a verifier takes from there, it passes what this root has issued. */
+function wellKnownRootOf(
+  { path, openEnds }: TlsMaterial,
+  now: number,
+  roots?: RootSource,
+): Certificate | undefined {
+  return findWellKnownRoot([...path.certificates, ...openEnds], now, roots)
+}
+
+const inNodesList = "a CA in Node's list of well-known ones"
+
+function issuedUnder({ subject }: Certificate): string {
+  return `the certificate is issued under ${subject}, ${inNodesList}`
+}
+
+function publicRootWarning({ file }: TlsMaterial, root: Certificate, effect: string): Problem {
+  return problem(
+    'TLS_PUBLIC_ROOT_IN_FILE',
+    `${file} holds ${root.subject}, the root of a public CA; ${effect}`,
+    {
+      where: { file, line: root.line },
+      details: { subject: root.subject, sha256: root.sha256 },
+    },
+  )
 }
 
 function renewalWarning({ leaf, file }: TlsMaterial): Problem {
@@ -236,6 +276,8 @@ export interface PoolTrustInput {
   masterHost?: string
   /** Every kind of provider there is. */
   providers: readonly ProviderBlock[]
+  /** Well-known roots; those Node ships with by default. */
+  roots?: RootSource
 }
 
 export interface PoolTrust {
@@ -259,6 +301,7 @@ export function poolTrust({ config, pool, material, now, ...rest }: PoolTrustInp
     material,
     caMaterial: ca?.anchors,
     now,
+    roots: rest.roots,
     where: placeOf(config, pool, 'tls'),
   })
   return { master: address, trust: plan, problems: [...found, ...doubts] }

@@ -25,6 +25,18 @@ export async function compileUserTemplate(
   return { render: Handlebars.compile(text, compileOptions), problems }
 }
 
+/** What uses the list of CAs, and what writes it. */
+const ofCaBundle = /\{\{>\s*(ca-bundle|tls-check|docker|process)\s*\}\}/
+
+/** For agents that trust the machine's CAs: our parts that use the list need the one that writes it before them. */
+export function caBundleProblems({ name, text }: UserTemplate): Problem[] {
+  const found = ofCaBundle.exec(text)
+  if (!found || found[1] === 'ca-bundle') return []
+  const line = text.slice(0, found.index).split('\n').length
+  const message = `{{> ${found[1]}}} stands without {{> ca-bundle}} before it`
+  return [problem('TEMPLATE_NO_CA_BUNDLE', message, { where: { file: name, line } })]
+}
+
 /** What is wrong with partials that providers bring as text, by the rules of users' templates. None names itself. */
 export async function partialProblems(machines: readonly Machine[]): Promise<Problem[]> {
   const { default: Handlebars } = await import('handlebars')

@@ -206,19 +206,21 @@ function dryRunReport(pool: DryRunPool, terminal: Terminal, now: number): string
   const { style } = terminal
   const line = (name: string, text: string) => `  ${style('dim', name.padEnd(12))} ${text}`
   const because = (text: string) => style('dim', ` (${text})`)
+  const untilOf = ({ subject, notAfter }: { subject: string; notAfter: string }) =>
+    `${subject}, until ${notAfter.slice(0, 10)}${daysLeft(notAfter, now)}`
   return [
     style('bold', `pool ${pool.pool} (${pool.provider})`),
     line('trust', `${tls.mode}${because(tls.modeReason)}`),
     line('name', `${tls.certificateName ?? 'none'}${because(tls.certificateNameReason)}`),
     line('dialled', tls.masterUrl),
     ...tls.chain.flatMap((certificate) => [
-      line(
-        certificate.role,
-        `${certificate.subject}, until ${certificate.notAfter.slice(0, 10)}${daysLeft(certificate.notAfter, now)}`,
-      ),
+      line(certificate.role, untilOf(certificate)),
       line('', `SHA-256 ${certificate.sha256}`),
       ...(certificate.role === 'leaf' ? [line('', `for ${certificate.sans.join(', ')}`)] : []),
     ]),
+    ...(tls.wellKnownRoot
+      ? [line('root', untilOf(tls.wellKnownRoot)), line('', `SHA-256 ${tls.wellKnownRoot.sha256}`)]
+      : []),
     line('user data', sizes(pool.encoding, bytes)),
     ...requestLines(request).map((text, n) => line(n === 0 ? 'request' : '', text)),
   ]

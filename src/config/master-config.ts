@@ -12,6 +12,8 @@ export interface PoolConfig
     PoolKeys,
     'pool_name' | 'description' | 'max_aux_containers_per_agent' | 'agent_reconnect_wait'
   > {
+  /** Who may join the built-in master and is given work: agents of instances of the pool, or every agent. */
+  agents: NonNullable<PoolKeys['agents']>
   /** undefined: agents of this pool are not ours to launch. */
   provider?: ProviderConfig
 }
@@ -26,7 +28,10 @@ export interface ListenConfig extends Omit<ListenKeys, 'tls'> {
 }
 
 export interface MasterConfig
-  extends Pick<Keys, 'cluster_id' | 'cluster_name' | 'state_dir' | 'demand' | 'orphans' | 'prices'> {
+  extends Pick<
+    Keys,
+    'cluster_id' | 'cluster_name' | 'state_dir' | 'demand' | 'orphans' | 'metrics' | 'prices'
+  > {
   /** Path of the file as the user gave it. */
   file: string
   /** The master's port: the file's, else 8443 with TLS and 8080 without. */

@@ -3,7 +3,7 @@ import { resolve } from 'node:path'
 import type * as z from 'zod/mini'
 import { type Problem, problem } from '../problems/index.ts'
 import type { DemandConfig, ListenConfig, MasterConfig, TlsFiles } from './master-config.ts'
-import { poolsOf, resourceManagerOf } from './pools.ts'
+import { checkAgents, poolsOf, resourceManagerOf } from './pools.ts'
 import type { ProviderBlock } from './provider.ts'
 import {
   type Block,
@@ -46,8 +46,12 @@ export function readMaster(
   checkDemand(block, keys.demand)
   const pools = poolsOf(block, providers)
   const resource_manager = resourceManagerOf(block, keys.resource_manager, pools, tls !== undefined)
+  checkAgents(pools, keys.demand?.type)
   if (errorCount(block.reading) > 0) return undefined
-  const { cluster_id, cluster_name, state_dir, listen, demand, orphans, prices } = wholeOf(masterFile, keys)
+  const { cluster_id, cluster_name, state_dir, listen, demand, orphans, metrics, prices } = wholeOf(
+    masterFile,
+    keys,
+  )
   return {
     file,
     port,
@@ -58,6 +62,7 @@ export function readMaster(
     listen: listen && listenOf(block, listen),
     demand: demandOf(block, demand),
     orphans,
+    metrics,
     prices,
     resource_manager,
     resource_pools: pools.map(({ pool }) => sure(pool)),

@@ -3,7 +3,7 @@
 import { resolve } from 'node:path'
 import type * as z from 'zod/mini'
 import { nearest } from '../platform/index.ts'
-import type { MasterConfig, PoolConfig } from './master-config.ts'
+import type { DemandConfig, MasterConfig, PoolConfig } from './master-config.ts'
 import { type ProviderBlock, readProvider } from './provider.ts'
 import { commonKeys } from './provider-keys.ts'
 import {
@@ -28,6 +28,9 @@ export interface ReadPool {
   name: string | undefined
   /** undefined after an error was noted. */
   pool: PoolConfig | undefined
+  /** Where it is written. */
+  block: Block
+  hasProvider: boolean
 }
 
 const newForm = ['resource_manager', 'resource_pools']
@@ -106,7 +109,7 @@ function readPool(block: Block, providers: Providers): ReadPool {
     })
   const provider = providerOf(block, 'provider', providers)
   const pool = errorCount(block.reading) === before ? poolOf(wholeOf(poolBlock, keys), provider) : undefined
-  return { name: keys.pool_name, pool }
+  return { name: keys.pool_name, pool, block, hasProvider: given(block, 'provider') }
 }
 
 function poolOf(keys: z.output<typeof poolBlock>, provider: PoolConfig['provider']): PoolConfig {
@@ -115,6 +118,7 @@ function poolOf(keys: z.output<typeof poolBlock>, provider: PoolConfig['provider
     pool_name: keys.pool_name,
     description: keys.description,
     agent_reconnect_wait: keys.agent_reconnect_wait,
+    agents: keys.agents ?? 'known',
     // The old key wins (origin: resource_pool_config.go).
     max_aux_containers_per_agent: old === -1 ? keys.max_aux_containers_per_agent : old,
     provider,
@@ -145,15 +149,46 @@ function readOldProvider(block: Block, providers: Providers) {
 }
 
 function oldPool(block: Block, providers: Providers): ReadPool {
-  const { name, pool } = emptyPool(block, providers)
+  const { pool, ...empty } = emptyPool(block, providers)
   const before = errorCount(block.reading)
   const provider = providerOf(block, 'provisioner', providers)
-  return { name, pool: pool && errorCount(block.reading) === before ? { ...pool, provider } : undefined }
+  const isSound = errorCount(block.reading) === before
+  return { ...empty, pool: pool && isSound ? { ...pool, provider } : undefined, hasProvider: true }
 }
 
 /** The pool there is when none is listed (origin: resource_config.go). */
 function emptyPool({ reading }: Block, providers: Providers): ReadPool {
   return readPool({ reading, path: [], raw: { pool_name: 'default' } }, providers)
+}
+
+/**
+ * The built-in master knows the agents of a pool by its instances. Where nothing launches any, the file has to say that
+ * every agent may join. A Determined master admits agents by its own rules. A file with other errors is not judged: a
+ * provider that cannot be read, or stands in the wrong place, would be reported twice.
+ */
+export function checkAgents(pools: readonly ReadPool[], demandType: DemandConfig['type'] | undefined): void {
+  for (const { name = 'default', block, hasProvider } of pools) {
+    const { agents } = block.raw
+    const isSound = errorCount(block.reading) === 0
+    if (demandType === 'built-in' && isSound && !hasProvider && (isAbsent(agents) || agents === 'known'))
+      note(block, 'POOL_ADMITS_NOBODY', `pool ${name} has no provider: its agents cannot be known`, {
+        key: isAbsent(agents) ? [] : 'agents',
+        remedy: isImplied(block)
+          ? `Write \`resource_pools: [{pool_name: ${name}, agents: any}]\` if every agent that reaches the master may join and be sent work; else list pools with a provider.`
+          : 'Write `agents: any` if every agent that reaches the master may join the pool and be sent work; else give it a provider.',
+      })
+    if (demandType !== undefined && demandType !== 'built-in' && given(block, 'agents'))
+      note(block, 'CONFIG_UNUSED', `agents has no effect with demand.type "${demandType}"`, {
+        key: 'agents',
+        part: 'key',
+        remedy: 'Remove it: it is for the built-in master.',
+      })
+  }
+}
+
+/** The pool is not written in the file. */
+function isImplied({ path }: Block): boolean {
+  return path.length === 0
 }
 
 /** Keys of providers that stand one level too high; the origin reads over them. */

@@ -2,7 +2,7 @@
 
 import { resolve } from 'node:path'
 import * as z from 'zod/mini'
-import { preflightModes, trustModes } from '../pki/index.ts'
+import { preflightModes, preflightProofs, trustModes } from '../pki/index.ts'
 import {
   block,
   choice,
@@ -32,7 +32,7 @@ const tlsKeys = {
   trust: keyOr(
     choice('auto', ...trustModes),
     'auto',
-    'How agents trust the master. `auto` embeds the chain of `security.tls.cert` when it is complete up to its root, and relies on the well-known CAs (`system`) when a public CA issued it. `skip_verify` encrypts without verifying; `off` is plain text.',
+    'How agents trust the master. `auto` embeds the chain of `security.tls.cert` when it is complete up to a private root, and relies on the CAs of the VM and the well-known root (`system`) when a public CA issued it. `skip_verify` encrypts without verifying; `off` is plain text.',
   ),
   allow_ip_only: keyOr(
     flag,
@@ -112,6 +112,11 @@ export const commonKeys = {
     ),
     '`host:port` the preflight dials, when the provisioner reaches the master by another address than agents do.',
     'the address agents dial',
+  ),
+  preflight_proof: keyOr(
+    choice(...preflightProofs),
+    'master',
+    "What the preflight takes for proof that agents would join. `master`: `/info` is answered by a master, and the agent socket by its own; `agent_socket`: the latter alone, for proxies that hide `/info`; `http`: any HTTP answer, for masters that are not of Determined's kind.",
   ),
   agent_runtime: key(
     choice('docker', 'process'),
@@ -269,6 +274,11 @@ function checkTrust({ tls }: Partially<CommonKeys>, block: Block): void {
 }
 
 function checkPreflight({ preflight, preflight_address }: Partially<CommonKeys>, block: Block): void {
+  if (preflight === 'off' && given(block, 'preflight_proof'))
+    note(block, 'CONFIG_UNUSED', 'preflight_proof has no effect with `preflight: off`', {
+      key: 'preflight_proof',
+      part: 'key',
+    })
   if (!preflight_address) return
   const port = Number(preflight_address.slice(preflight_address.lastIndexOf(':') + 1))
   if (port < 1 || port > 65_535)

@@ -42,6 +42,11 @@ export const poolBlock = z
     provider: documented(z.optional(anyProvider), {
       description: 'How VMs of this pool are launched. Without it, its agents are not ours to launch.',
     }),
+    agents: key(
+      choice('known', 'any'),
+      'Which agents may join the built-in master and are given work: those of instances of this pool, or every agent that reaches the master.',
+      '`known` with a provider; without one `any` has to be written',
+    ),
     max_aux_containers_per_agent: keyOr(count(0), 100, 'Auxiliary (zero-slot) containers on one agent.'),
     max_cpu_containers_per_agent: oldKey(
       count(-1),
@@ -110,6 +115,14 @@ const orphanKeys = {
   ),
 }
 
+const metricsKeys = {
+  access: keyOr(
+    choice('token', 'open'),
+    'token',
+    'Who may read `/metrics` over the network: who has the token, or everybody.',
+  ),
+}
+
 const listenKeys = {
   address: keyOr(name, '0.0.0.0', 'Address to listen on.'),
   port: keyOr(port, 8444, 'Port to listen on.'),
@@ -174,6 +187,7 @@ export const masterFile = z
     ),
     demand: block(demandKeys, 'Where demand comes from.'),
     orphans: block(orphanKeys, 'Instances of this cluster that belong to no configured pool.'),
+    metrics: block(metricsKeys, 'Metrics for Prometheus.'),
     prices: keyOr(z.record(name, dollars), {}, 'Dollars an hour by instance type.'),
     resource_manager: looseBlock(resourceManagerKeys, 'The resource manager (new form).'),
     resource_pools: key(

@@ -5,6 +5,7 @@
 import type { ManualLaunch } from '../planner/index.ts'
 import { createBell, delayAfter, type JournalRecord } from '../platform/index.ts'
 import { type Problem, ProvisionError, problem } from '../problems/index.ts'
+import { type Admission, admissionOf } from './admission.ts'
 import { type Turn, takeTurn } from './decide.ts'
 import { launchErrorOf } from './failures.ts'
 import { blockedLaunch, tellHolds } from './holds.ts'
@@ -23,6 +24,7 @@ import {
 import { type PoolStatus, statusOf } from './status.ts'
 import { recallNow } from './stored-times.ts'
 
+export type { Admission } from './admission.ts'
 export { type Refusal, refusalGrowth } from './failures.ts'
 export { leftProblem, locationOf } from './orphan-reports.ts'
 export {
@@ -73,6 +75,8 @@ export interface PoolFleet {
   reconfigure(settings: PoolSettings): void
   /** The VM was launched by us, as far as is known. */
   knows(id: string): boolean
+  /** Whether an agent of this id is one of a VM of ours; see `Admission`. */
+  admission(id: string): Admission
   /** The launch error while it sticks, for a master that fails work because of it. */
   launchError(): Problem | undefined
   status(): PoolStatus
@@ -215,6 +219,7 @@ export function createPoolFleet(deps: PoolDeps, settings: PoolSettings): PoolFle
       turn()
     },
     knows: (id) => run.memory.tracks.has(id),
+    admission: (id) => admissionOf(run.memory, id),
     launchError: () => launchErrorOf(run.memory.launchError, run.settings.launchError, run.now()),
     status: () => statusOf(run, lastTurn),
   }

@@ -33,7 +33,10 @@ export function noticeMissing(
   for (const track of memory.tracks.values()) {
     if (shown.has(track.id) || track.knownSince >= startedAt) continue
     // The master sees its agent: whatever the listing says, the instance is there.
-    if (isFresh && memory.agents.get(track.id)?.connected && !track.ending) continue
+    if (isFresh && memory.agents.get(track.id)?.connected && !track.ending) {
+      track.unshownSince ??= startedAt
+      continue
+    }
     const isAgain = track.missingSince !== undefined && track.missingSince < startedAt
     track.missingSince ??= startedAt
     const isAccepted = track.endedAt !== undefined && isAgain
@@ -84,7 +87,15 @@ export async function findMissing(run: PoolRun, observe: (found: Listing) => voi
 /** Seen before, old enough, and not asked for within the last minute. */
 function missingToAsk(memory: PoolMemory, now: number): Track[] {
   return [...memory.tracks.values()].filter(
-    ({ missingSince = now, endedAt, listed, joinedAt, knownSince, soughtAt = 0 }) =>
+    ({
+      unshownSince = now,
+      missingSince = unshownSince,
+      endedAt,
+      listed,
+      joinedAt,
+      knownSince,
+      soughtAt = 0,
+    }) =>
       (listed || joinedAt !== undefined) &&
       endedAt === undefined &&
       missingSince < now &&
@@ -99,7 +110,12 @@ function isLongMissing({ missingSince = 0 }: Track, now: number): boolean {
 
 function isUnknownAgain(memory: PoolMemory, track: Track, now: number): boolean {
   // A listing may have shown it meanwhile, and a termination may have dropped it.
-  if (track.missingSince === undefined || memory.tracks.get(track.id) !== track) return false
+  if (memory.tracks.get(track.id) !== track) return false
+  if (track.missingSince === undefined) {
+    // Its agent is connected: it is not dropped for that, and gets no more work.
+    if (track.unshownSince !== undefined) track.unknownSince ??= now
+    return false
+  }
   const isFirst = track.unknownSince === undefined
   track.unknownSince ??= now
   return !isFirst && now - track.unknownSince >= apart && drop(memory, track, now)

@@ -111,6 +111,7 @@ function isSame(a: AgentState, b: AgentState): boolean {
     a.enabled === b.enabled &&
     a.draining === b.draining &&
     a.disabledByPerson === b.disabledByPerson &&
+    a.getsNoWork === b.getsNoWork &&
     a.busy === b.busy &&
     a.freeSlots === b.freeSlots &&
     a.slots === b.slots
@@ -323,6 +324,7 @@ function see(memory: PoolMemory, instance: Instance, now: number, { slotsOf }: L
   )
   delete track.missingSince
   delete track.unknownSince
+  delete track.unshownSince
   delete track.recalled
   memory.tracks.set(instance.id, track)
   const intent = memory.intents.get(instance.intentId ?? '')

@@ -32,6 +32,7 @@ const track = z.object({
   recalled: z.optional(z.boolean()),
   soughtAt: z.optional(time),
   unknownSince: z.optional(time),
+  unshownSince: z.optional(time),
 } satisfies ShapeOf<Track>)
 
 const intent = z.object({
@@ -244,6 +245,7 @@ export function recall(
     delete track.missingSince
     delete track.soughtAt
     delete track.unknownSince
+    delete track.unshownSince
   }
   return memory
 }

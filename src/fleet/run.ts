@@ -234,6 +234,8 @@ export interface Track extends KnownInstance {
   /** When the cloud was last asked for it by id, because listings lack it; and since when such answers do not know it. */
   soughtAt?: number
   unknownSince?: number
+  /** Since when listings lack it although its agent is connected. */
+  unshownSince?: number
 }
 
 /** A launch that was written down and whose outcome is not settled. */

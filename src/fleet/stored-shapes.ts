@@ -58,6 +58,7 @@ export const agent = z.object({
   enabled: z.boolean(),
   draining: z.boolean(),
   disabledByPerson: z.optional(z.boolean()),
+  getsNoWork: z.optional(z.boolean()),
   settledSince: time,
 } satisfies ShapeOf<KnownAgent>)
 

@@ -1,4 +1,4 @@
-// Who may ask what: changes need the token; reads are open on loopback only, elsewhere all but a few need it, too.
+// Who may ask what over the network: everything but a few paths needs the token, wherever the request comes from.
 
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
 import { lstatSync } from 'node:fs'
@@ -8,34 +8,39 @@ import { type Handler, readPlainFile, writeFileAtomic } from '../platform/index.
 import { ProvisionError, problem } from '../problems/index.ts'
 import { pathOf, sendJson } from './router.ts'
 
-/** What agents and load balancers need before anyone could give them a token. */
-export const openPaths: readonly string[] = ['/agents', '/info', '/api/v1/master', '/healthz']
+/** What agents, load balancers and orchestrators need before anyone could give them a token. */
+export const openPaths: readonly string[] = ['/agents', '/info', '/api/v1/master', '/healthz', '/readyz']
 
 export interface AccessOptions {
-  /** undefined: nobody has one, so nothing can be changed and nothing more be read from elsewhere. */
+  /** undefined: nobody has one, so nothing but the open paths can be read, and nothing be changed. */
   token?: string
+  /** Further paths that anybody may read. */
+  open?: readonly string[]
   /** Who shows a certificate of the listener's client CA may do what the token lets do. */
   takesCertificates?: boolean
 }
 
-/** Put it first: it answers what is not allowed and leaves the rest to the handlers behind it. */
-export function accessHandler({ token, takesCertificates = false }: AccessOptions): Handler {
+/**
+ * Put it first: it answers what is not allowed and leaves the rest to the handlers behind it. Where a request comes from is
+ * no reason to let it through: a proxy, a tunnel or another user of this machine comes from this machine, too. The way in
+ * without a token is the control socket, which its file mode guards.
+ */
+export function accessHandler({ token, open = [], takesCertificates = false }: AccessOptions): Handler {
+  const openReads = new Set([...openPaths, ...open])
   return (request, response) => {
     const reads = request.method === 'GET' || request.method === 'HEAD'
-    if (reads && openPaths.includes(pathOf(request))) return false
+    if (reads && openReads.has(pathOf(request))) return false
     if (takesCertificates && showsCertificate(request) && !isFromPage(request)) return false
     const offered = bearer(request)
-    if (offered !== undefined) {
-      if (token !== undefined && sameToken(offered, token)) return false
-      return refuse(response, 'this token is not valid')
-    }
-    if (reads && isLocal(request)) return false
-    return refuse(
-      response,
-      reads ? 'a token is needed to read this, but on this machine at localhost' : 'a token is needed',
-    )
+    if (offered === undefined) return refuse(response, `a token is needed: ${howToGetIn}`)
+    if (token !== undefined && sameToken(offered, token)) return false
+    return refuse(response, `this token is not valid: ${howToGetIn}`)
   }
 }
+
+/** For anybody who asks: no path of this machine. */
+const howToGetIn =
+  'send the header "Authorization: Bearer TOKEN" with the line in the file `token` of the state_dir of the provisioner, or ask on that machine through the socket `control.sock` beside it'
 
 function refuse(response: Parameters<Handler>[1], message: string): true {
   return sendJson(response, 401, { message }, { 'WWW-Authenticate': 'Bearer' })
@@ -56,32 +61,8 @@ function bearer(request: IncomingMessage): string | undefined {
   return header === undefined ? undefined : (/^Bearer +(\S+)$/i.exec(header)?.[1] ?? '')
 }
 
-/** From this machine and not on behalf of another: a proxy here, or a page in a browser here, may speak for anyone. */
-function isLocal(request: IncomingMessage): boolean {
-  const { headers } = request
-  if (
-    headers['x-forwarded-for'] !== undefined ||
-    headers.forwarded !== undefined ||
-    headers.via !== undefined
-  )
-    return false
-  if (!isLoopback(request.socket.remoteAddress ?? '')) return false
-  return isLoopbackHost(headers.host)
-}
-
-function isLoopback(address: string): boolean {
-  return address === '::1' || /^(::ffff:)?127\./.test(address)
-}
-
-/** A name that merely resolves to 127.0.0.1 is how a web page reaches local servers (DNS rebinding). */
-function isLoopbackHost(host: string | undefined): boolean {
-  if (host === undefined) return true
-  const name = host.replace(/:\d+$/, '').toLowerCase()
-  return name === 'localhost' || name === '[::1]' || /^127\.\d+\.\d+\.\d+$/.test(name)
-}
-
 /**
- * The token that lets a client change things is one line in a file only its owner can read. Reads it, or makes one (256 bits)
+ * The token that lets a client in is one line in a file only its owner can read. Reads it, or makes one (256 bits)
  * when there is no such file. Throws a ProvisionError when the file is empty or a link, cannot be read or written, or is
  * open to other users.
  */

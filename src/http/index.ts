@@ -35,7 +35,7 @@ export {
   type WorkView,
   workOrderSchema,
 } from './job-view.ts'
-export { type Listener, listen, listenLocally } from './listen.ts'
+export { type Listener, type ListenOptions, listen, listenLocally } from './listen.ts'
 export type { Removed } from './order-view.ts'
 export type { OrphanView } from './orphan-view.ts'
 export type { FleetStatus, PoolOverview, ProcessView } from './pool-view.ts'

@@ -9,6 +9,7 @@ import {
   dialMaster,
   dialOptions,
   endsInRoot,
+  faultText,
   isCertificateCode,
   masterUrl,
   type PreflightCode,
@@ -165,10 +166,10 @@ export async function explainConnection(error: Error, target: Target, met: boole
   if (code === 'PREFLIGHT_NOT_TLS') return told('CLIENT_SCHEME', 'the port does not speak TLS')
   // A TLS port answers plain text with an alert, which is no HTTP, or by hanging up.
   if (!met && !target.trust && /^(PREFLIGHT_NOT_HTTP|PREFLIGHT_CLOSED)/.test(code))
-    return told('CLIENT_SCHEME', `plain http got no answer (${plain(fault)}); the port may speak TLS`)
+    return told('CLIENT_SCHEME', `plain http got no answer (${faultText(fault)}); the port may speak TLS`)
   const why = unreachable[code]
-  if (why) return told('CLIENT_UNREACHABLE', code === 'PREFLIGHT_UNREACHABLE' ? plain(fault) : why)
-  return told(target.trust ? 'CLIENT_TLS_REFUSED' : 'CLIENT_UNREACHABLE', plain(fault))
+  if (why) return told('CLIENT_UNREACHABLE', code === 'PREFLIGHT_UNREACHABLE' ? faultText(fault) : why)
+  return told(target.trust ? 'CLIENT_TLS_REFUSED' : 'CLIENT_UNREACHABLE', faultText(fault))
 }
 
 /** A verifier neither tells whose certificate it refused, nor what else is wrong with one that is not trusted. */
@@ -206,7 +207,7 @@ function certificateProblem(
     )
   if (code === 'PREFLIGHT_WRONG_NAME')
     return problem('CLIENT_CERT_NAME', message(`it is not valid for ${name}`), options)
-  return problem('CLIENT_CERT_UNUSABLE', message(plain(fault)), { cause: fault })
+  return problem('CLIENT_CERT_UNUSABLE', message(faultText(fault)), { cause: fault })
 }
 
 /** With the command that trusts it: whoever runs it has compared the SHA-256. */
@@ -232,11 +233,4 @@ export function strangerProblem({ url, presented, signer, stored }: Stranger): P
       details,
     },
   )
-}
-
-/** Without OpenSSL's place in its own sources, and Node's advice about its own options. */
-function plain(fault: Error): string {
-  const [, reason] = /:SSL routines:[^:]*:([^:]+)/.exec(fault.message) ?? []
-  if (reason) return `the TLS library says: ${reason}`
-  return fault.message.split(/[;\n]/)[0]?.trim() || fault.name
 }

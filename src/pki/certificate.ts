@@ -61,27 +61,56 @@ export function readCertificate(
     ],
   })
   if (block.fault) return broken(block.fault)
+  const read = readX509(block.der)
+  if ('fault' in read) return broken(read.fault, read.cause)
+  const { x509, fields } = read
+  const certificate: Certificate = {
+    x509,
+    fields,
+    sha256: x509.fingerprint256.replaceAll(':', '').toLowerCase(),
+    subject: showDistinguishedName(fields.subject),
+    issuer: showDistinguishedName(fields.issuer),
+    subjectKey: nameKey(fields.subject),
+    issuerKey: nameKey(fields.issuer),
+    file,
+    block: block.number,
+    line: block.line,
+  }
+  return { certificate, problems: [] }
+}
+
+/**
+ * The one reader for certificates of files and of peers. Total: whatever the bytes are, they give a certificate whose
+ * dates are dates, or a fault in words that holds nothing of them.
+ */
+export function readX509(
+  der: Buffer,
+): { x509: X509Certificate; fields: CertificateFields } | { fault: string; cause?: unknown } {
   try {
-    const x509 = new X509Certificate(block.der)
-    const fields = readCertificateFields(block.der)
-    if (Number.isNaN(x509.validFromDate.getTime() + x509.validToDate.getTime()))
-      return broken('its dates are not dates')
-    const certificate: Certificate = {
-      x509,
-      fields,
-      sha256: x509.fingerprint256.replaceAll(':', '').toLowerCase(),
-      subject: showDistinguishedName(fields.subject),
-      issuer: showDistinguishedName(fields.issuer),
-      subjectKey: nameKey(fields.subject),
-      issuerKey: nameKey(fields.issuer),
-      file,
-      block: block.number,
-      line: block.line,
-    }
-    return { certificate, problems: [] }
-  } catch (error) {
-    if (error instanceof DerError) return broken(`it is not strict DER: it ${error.message}`, error)
-    return broken('its bytes are not an X.509 certificate', error)
+    const x509 = new X509Certificate(der)
+    const fields = readCertificateFields(der)
+    const dated = isMoment(x509.validFromDate, x509.validFrom) && isMoment(x509.validToDate, x509.validTo)
+    return dated ? { x509, fields } : { fault: 'its dates are not dates' }
+  } catch (cause) {
+    if (cause instanceof DerError) return { fault: `it is not strict DER: it ${cause.message}`, cause }
+    return { fault: 'its bytes are not an X.509 certificate', cause }
+  }
+}
+
+/** What OpenSSL prints for a time it cannot read. Node then makes a date of memory that nobody has written. */
+const badTime = 'Bad time value'
+
+function isMoment(date: Date, printed: string): boolean {
+  return printed !== badTime && !Number.isNaN(date.getTime())
+}
+
+/** RFC 3339, UTC, or `an unreadable date`. Never throws. */
+export function validityOf(x509: X509Certificate): { notBefore: string; notAfter: string } {
+  const text = (date: Date, printed: string) =>
+    isMoment(date, printed) ? date.toISOString() : 'an unreadable date'
+  return {
+    notBefore: text(x509.validFromDate, x509.validFrom),
+    notAfter: text(x509.validToDate, x509.validTo),
   }
 }
 
@@ -108,8 +137,7 @@ export function certificateFacts(certificate: Certificate, role: CertificateRole
     subject,
     issuer,
     sans: fields.names.map(showName),
-    notBefore: x509.validFromDate.toISOString(),
-    notAfter: x509.validToDate.toISOString(),
+    ...validityOf(x509),
     sha256,
     pem: x509.toString(),
   }

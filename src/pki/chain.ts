@@ -105,7 +105,10 @@ export function readCertificates(
   return {
     certificates: read.flatMap(({ certificate }) => certificate ?? []),
     problems: [
-      ...read.flatMap(({ problems }) => problems),
+      ...someOf(
+        read.flatMap(({ problems }) => problems),
+        file,
+      ),
       ...mendedProblems(untidy, mine, file),
       ...keys.slice(0, 1).map((key) =>
         problem('TLS_KEY_IN_CERT_FILE', `${file} also holds a private key (block ${key.number})`, {
@@ -115,6 +118,18 @@ export function readCertificates(
     ],
   }
 }
+
+/** Of a file that is no list of certificates at all, the first blocks tell as much as all. */
+function someOf(problems: Problem[], file: string): Problem[] {
+  const more = problems.length - shownBroken
+  if (more <= 0) return problems
+  const rest = problem('TLS_PEM_BROKEN', `${more} more blocks of ${file} are not usable`, {
+    where: problems[shownBroken]!.where ?? { file },
+  })
+  return [...problems.slice(0, shownBroken), rest]
+}
+
+const shownBroken = 20
 
 /** One warning for all that was mended on reading. */
 export function mendedProblems(untidy: string[], blocks: PemBlock[], file: string): Problem[] {

@@ -1,8 +1,8 @@
 // Everything that can be judged about a path from its bytes and the time, before anything dials.
 
-import type { KeyObject } from 'node:crypto'
+import type { AsymmetricKeyDetails } from 'node:crypto'
 import type { Problem } from '../problems/index.ts'
-import { type Certificate, type CertificateFields, keyUsageBit } from './certificate.ts'
+import { type Certificate, type CertificateFields, keyUsageBit, validityOf } from './certificate.ts'
 import type { ChainPath } from './chain.ts'
 import {
   extensionOid,
@@ -67,7 +67,7 @@ export const expiryWarningDays = 30
 export function checkValidity(links: Link[], now: number): Problem[] {
   return links.flatMap((link) => {
     const { validFromDate: from, validToDate: to } = link.certificate.x509
-    const details = { notBefore: from.toISOString(), notAfter: to.toISOString() }
+    const details = validityOf(link.certificate.x509)
     if (now < from.getTime())
       return [fault(link, 'TLS_NOT_YET_VALID', `is valid only from ${details.notBefore}`, { details })]
     if (now > to.getTime()) return [fault(link, 'TLS_EXPIRED', `expired on ${details.notAfter}`, { details })]
@@ -194,9 +194,7 @@ export function checkKeys(links: Link[]): Problem[] {
 export function judgeKey(
   certificate: Certificate,
 ): { code: 'TLS_WEAK_KEY' | 'TLS_KEY_TYPE'; what: string } | undefined {
-  const key = publicKeyOf(certificate)
-  const type = key?.asymmetricKeyType
-  const details = key?.asymmetricKeyDetails ?? {}
+  const { type, details } = publicKeyOf(certificate)
   const bits = details.modulusLength ?? 0
   const unusable = (what: string) => ({ code: 'TLS_KEY_TYPE' as const, what })
   if ((type === 'rsa' || type === 'dsa' || type === 'rsa-pss') && bits < minBits)
@@ -237,11 +235,13 @@ function judgeCurve(certificate: Certificate, curve = '') {
   return undefined
 }
 
-function publicKeyOf(certificate: Certificate): KeyObject | undefined {
+/** Node cannot make an object of every key that a certificate may hold, nor tell about each. */
+function publicKeyOf(certificate: Certificate): { type?: string; details: AsymmetricKeyDetails } {
   try {
-    return certificate.x509.publicKey
+    const { asymmetricKeyType: type, asymmetricKeyDetails: details = {} } = certificate.x509.publicKey
+    return { type, details }
   } catch {
-    return undefined
+    return { details: {} }
   }
 }
 

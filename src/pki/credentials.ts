@@ -1,8 +1,9 @@
 // What a TLS server presents: its certificate, the path to its root, and (only where it is asked for) its key.
 import type { KeyObject } from 'node:crypto'
-import { readFileSync } from 'node:fs'
+import { closeSync, openSync, readSync } from 'node:fs'
 import { isError, type Problem, problem, type Where } from '../problems/index.ts'
 import { type Certificate, certificateFacts, isSignedBy } from './certificate.ts'
+import { oversize } from './certificate-message.ts'
 import {
   allPaths,
   type ChainPath,
@@ -82,6 +83,8 @@ export function parseMaterial(
   const key = keys?.key
   const problems = [...read.problems, ...(keys?.problems ?? [])]
   const { unique, repeated } = dedupe(read.certificates)
+  problems.push(...checkMessage(read.certificates, file))
+  if (unique.length > maxJudged) return { problems }
   const issuers = findIssuers(unique)
   const leaf = (key && unique.find((certificate) => fits(key, certificate))) ?? findLeaf(issuers)
   if (!leaf) return { problems }
@@ -136,9 +139,38 @@ function checkOrder(unique: Certificate[], path: ChainPath): Problem[] {
 
 function repeatedOrExtra(repeated: Certificate[], extras: Certificate[]): Problem[] {
   return [
-    ...repeated.map((certificate) => told('TLS_CHAIN_DUPLICATE', certificate, 'is repeated in')),
-    ...extras.map((certificate) => told('TLS_CHAIN_EXTRA', certificate, 'does not belong to the chain in')),
+    ...grouped('TLS_CHAIN_DUPLICATE', repeated, {
+      one: 'is repeated in',
+      many: 'certificates are repeated in',
+    }),
+    ...grouped('TLS_CHAIN_EXTRA', extras, {
+      one: 'does not belong to the chain in',
+      many: 'certificates do not belong to the chain in',
+    }),
   ]
+}
+
+/** One warning, however many there are: a whole CA bundle is a common mistake, and must not drown the rest. */
+function grouped(
+  code: 'TLS_CHAIN_DUPLICATE' | 'TLS_CHAIN_EXTRA',
+  certificates: Certificate[],
+  { one, many }: { one: string; many: string },
+): Problem[] {
+  const [first, ...others] = certificates
+  if (!first) return []
+  if (others.length === 0) return [told(code, first, one)]
+  const some = certificates.slice(0, shownSubjects).map(({ subject }) => subject)
+  const more = certificates.length - some.length
+  const names = `${some.join('; ')}${more > 0 ? `; and ${more} more` : ''}`
+  const message = `${certificates.length} ${many} ${first.file}: ${names}`
+  const where = { file: first.file, line: first.line }
+  return [problem(code, message, { where, details: { certificates: certificates.map(detailsOf) } })]
+}
+
+const shownSubjects = 3
+
+function detailsOf({ subject, sha256, line }: Certificate) {
+  return { subject, sha256, line }
 }
 
 function told(
@@ -152,21 +184,52 @@ function told(
   })
 }
 
+/** Most masters and proxies send the whole file, so what does not belong to the chain counts as well. */
+function checkMessage(certificates: Certificate[], file: string): Problem[] {
+  const why = oversize(certificates.map(({ x509 }) => x509.raw))
+  return why
+    ? [problem('TLS_CHAIN_TOO_LARGE', `${file} holds too much: its ${why}`, { where: { file } })]
+    : []
+}
+
+/** More than fit into the message of any server: who signed whom is not asked among them. */
+const maxJudged = 200
+
 // Reading certificate and key files, each failure with its own words.
 
 export type ReadFile = (file: string) => Uint8Array
+
+/** Bytes. The largest CA bundles have a quarter of it; certificates and keys have some thousands. */
+const maxFile = 1_048_576
 
 /** `what` names the file's purpose in messages; `where` is the place in the configuration that names the file. */
 export function readTextFile(
   file: string,
   what: string,
-  readFile: ReadFile = readFileSync,
+  readFile: ReadFile = readUpToLimit,
   where: Where = { file },
 ): { text?: string; problems: Problem[] } {
   try {
-    return { text: decodeText(readFile(file)), problems: [] }
+    const bytes = readFile(file)
+    if (bytes.length <= maxFile) return { text: decodeText(bytes), problems: [] }
+    const message = `the ${what} ${file} is larger than ${maxFile} bytes`
+    return { problems: [problem('TLS_FILE_TOO_LARGE', message, { where, details: { file } })] }
   } catch (cause) {
     return { problems: [unreadable(file, what, cause, where)] }
+  }
+}
+
+/** At most one byte beyond the limit, so that neither a wrong file nor /dev/zero fills the memory. */
+function readUpToLimit(file: string): Uint8Array {
+  const opened = openSync(file, 'r')
+  try {
+    const bytes = Buffer.alloc(maxFile + 1)
+    let length = 0
+    for (let read = 1; read > 0 && length < bytes.length; length += read)
+      read = readSync(opened, bytes, length, bytes.length - length, null)
+    return bytes.subarray(0, length)
+  } finally {
+    closeSync(opened)
   }
 }
 

@@ -2,6 +2,7 @@
 import { X509Certificate } from 'node:crypto'
 import { isIP } from 'node:net'
 import { type ConnectionOptions, connect, type PeerCertificate, type TLSSocket } from 'node:tls'
+import { visible } from './distinguished-name.ts'
 import { covers } from './names.ts'
 
 export interface DialTrust {
@@ -88,10 +89,16 @@ export function connectAsAgent(options: ConnectionOptions): TLSSocket {
   return Object.assign(socket, { getPeerX509Certificate, getPeerCertificate }) as TLSSocket
 }
 
-/** Node's own check takes names that Go or OpenSSL refuse; the reverse too. */
+/** Node's own check takes names that Go or OpenSSL refuse; the reverse too. Never throws, or Node would end the process. */
 function wrongName(certificate: PeerCertificate, name: string): Error | undefined {
-  const leaf = new X509Certificate(certificate.raw)
-  if (covers(leaf, name)) return undefined
-  const error = new Error(`the certificate is for ${leaf.subjectAltName ?? 'no name'}, not for ${name}`)
+  let names = 'no name'
+  try {
+    const leaf = new X509Certificate(certificate.raw)
+    if (covers(leaf, name)) return undefined
+    names = visible(leaf.subjectAltName?.slice(0, 1000) ?? names)
+  } catch {
+    names = 'names that cannot be read'
+  }
+  const error = new Error(`the certificate is for ${names}, not for ${name}`)
   return Object.assign(error, { code: 'ERR_TLS_CERT_ALTNAME_INVALID' })
 }

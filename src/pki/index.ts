@@ -1,7 +1,7 @@
 // Certificates: what every verifier will say of a chain, whether a master can be joined, a development CA.
 // Imports problems and platform.
 // Start with chain.ts and checks.ts, which judge; preflight.ts dials.
-export type { Certificate } from './certificate.ts'
+export { type Certificate, certificateFacts } from './certificate.ts'
 export { readCertificates } from './chain.ts'
 export {
   isLoneSelfSigned,
@@ -18,17 +18,18 @@ export { showName } from './distinguished-name.ts'
 export { canonicalName, covers, isHostname, underWildcard, usableNames } from './names.ts'
 export { decodeText, readPem } from './pem.ts'
 export { applyPreflight, type PreflightResult, preflight } from './preflight.ts'
+export { type MasterInfo, probeId } from './preflight-answer.ts'
 export {
   classify,
   type DialOutcome,
   dialMaster,
+  faultText,
   isCertificateCode,
-  type MasterInfo,
   type PreflightCode,
   rootFault,
   withTlsCode,
 } from './preflight-dial.ts'
-export { describe, endsInRoot, type PresentedCertificate, presentedFacts } from './preflight-explain.ts'
+export { describe, endsInRoot, type PresentedCertificate, presentedFacts } from './presented.ts'
 export {
   bundledRoots,
   findWellKnownRoot,
@@ -44,6 +45,7 @@ export {
   type MasterScheme,
   masterUrl,
   preflightModes,
+  preflightProofs,
   type TrustMode,
   type TrustPlan,
   trustModes,

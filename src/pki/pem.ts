@@ -62,12 +62,17 @@ export function readPem(text: string): PemFile {
 
 function readBody(text: string, begin: RegExpExecArray, end: RegExpExecArray) {
   const raw = text.slice(begin.index + begin[0].length, end.index)
-  const headers = raw.match(/^[ \t]*[A-Za-z-]+:.*$/gm) ?? []
-  const body = headers.reduce((rest, header) => rest.replace(header, ''), raw).replace(/\s+/g, '')
+  const headers: string[] = []
+  const body = raw
+    .replace(/^[ \t]*[A-Za-z-]+:.*$/gm, (header) => {
+      headers.push(header.trim())
+      return ''
+    })
+    .replace(/\s+/g, '')
   const found = {
     der: Buffer.alloc(0),
     untidy: untidyBlock(text, begin, raw, headers.length > 0),
-    headers: headers.map((header) => header.trim()),
+    headers,
   }
   if (body === '') return { ...found, fault: 'it is empty' }
   if (!base64.test(body) || body.length % 4 !== 0) return { ...found, fault: 'it is not valid base64' }
@@ -88,7 +93,8 @@ function readBody(text: string, begin: RegExpExecArray, end: RegExpExecArray) {
 
 /** What Go's, OpenSSL's or Python's PEM readers do not accept around one block. */
 function untidyBlock(text: string, begin: RegExpExecArray, body: string, headers: boolean): string[] {
-  const before = text.slice(0, begin.index).replace(/^\uFEFF/, '')
+  // A whole line before it is enough, and the file is not searched anew for each block.
+  const before = text.slice(Math.max(0, begin.index - 200), begin.index).replace(/^\uFEFF/, '')
   const lineStart = before.slice(Math.max(before.lastIndexOf('\n'), before.lastIndexOf('\r')) + 1)
   const untidy: string[] = []
   if (begin[2] !== 'CERTIFICATE' && begin[2]!.endsWith('CERTIFICATE')) untidy.push(`BEGIN ${begin[2]}`)

@@ -1,15 +1,19 @@
-// One dial of a master: connect, shake hands, ask for /info, and say how far it came.
-import type { X509Certificate } from 'node:crypto'
+// One dial of a master: connect, shake hands, ask for /info or for an upgrade, and say how far it came.
+import { randomBytes, type X509Certificate } from 'node:crypto'
 import { type IncomingMessage, request } from 'node:http'
 import { connect as connectPlain, isIP, type LookupFunction, type Socket } from 'node:net'
 import type { ConnectionOptions, TLSSocket } from 'node:tls'
 import type { Clock } from '../platform/index.ts'
 import { type ProblemCode, preflightCertificateCodes } from '../problems/index.ts'
 import { connectAsAgent, type DialTrust, dialOptions } from './dial-options.ts'
+import { type HttpAnswer, probePath, readInfo } from './preflight-answer.ts'
 import { anchorsOf, type MasterAddress, type TrustPlan } from './trust-plan.ts'
 
 /** How far a dial came: what tells a firewall from a wrong service. */
 export type DialPhase = 'lookup' | 'connect' | 'handshake' | 'http'
+
+/** `info`: GET /info. `upgrade`: the agents' WebSocket upgrade, by a probe that registers nothing. */
+export type Asked = 'info' | 'upgrade'
 
 export interface DialOrder {
   host: string
@@ -20,6 +24,8 @@ export interface DialOrder {
   lookup?: LookupFunction
   /** For the Host header: what agents dial. */
   authority: string
+  /** Default: `info`. */
+  ask?: Asked
   /** Milliseconds; shared by the addresses of a host. Ending the dial is up to the signal. */
   budgetMs: number
   signal: AbortSignal
@@ -39,15 +45,11 @@ export interface DialOutcome {
   http?: HttpAnswer
 }
 
-export interface HttpAnswer {
-  status: number
-  /** At most 64 KiB. */
-  body: string
-}
-
 const maxBody = 65_536
-/** More than any verifier follows. */
-const maxPresented = 20
+/** Go's HTTP client takes heads of this size (net/http), Node's by default 16 KiB. */
+const maxHead = 1_048_576
+/** OpenSSL takes 100 KiB of certificates, so these are all of them. */
+const maxPresentedBytes = 131_072
 
 /** Never rejects: whatever goes wrong is in the outcome. */
 export function dialMaster(order: DialOrder): Promise<DialOutcome> {
@@ -75,7 +77,7 @@ export function dialMaster(order: DialOrder): Promise<DialOutcome> {
     const reach = (phase: DialPhase): void => {
       outcome.phase = phase
       if (phase !== 'http') return
-      askInfo(socket!, order.authority, (answer) => Object.assign(outcome, { http: answer })).then(
+      ask(socket!, order, (answer) => Object.assign(outcome, { http: answer })).then(
         () => end({}),
         (fault) => end(outcome.http ? {} : { fault }),
       )
@@ -87,7 +89,11 @@ export function dialMaster(order: DialOrder): Promise<DialOutcome> {
       outcome.presented = presentedBy(socket as TLSSocket)
       reach('http')
     })
-    socket.on('error', (fault) => end(outcome.http ? {} : { fault }))
+    socket.on('error', (fault: NodeJS.ErrnoException) => {
+      // Who resets a connection has accepted it before, whatever the order of the events here.
+      if (outcome.phase === 'connect' && isCut(fault)) outcome.phase = order.tls ? 'handshake' : 'http'
+      end(outcome.http ? {} : { fault })
+    })
   })
 }
 
@@ -102,33 +108,67 @@ function open({ host, port, lookup, tls, budgetMs }: DialOrder): Socket {
   return tls ? connectAsAgent({ ...where, ...tls }) : connectPlain(where)
 }
 
-/** Calls back with the status and the body so far; resolves when the body is whole or too long. */
-function askInfo(socket: Socket, authority: string, heard: (answer: HttpAnswer) => void): Promise<void> {
+/** Calls back with the status and the body so far; resolves when the body is whole, a master's, or too long. */
+function ask(
+  socket: Socket,
+  { authority, ask: asked = 'info' }: DialOrder,
+  heard: (answer: HttpAnswer) => void,
+): Promise<void> {
   return new Promise((resolve, reject) => {
-    const headers = { Host: authority, Connection: 'close', Accept: 'application/json' }
-    const asked = request({ createConnection: () => socket, path: '/info', headers })
-    asked.on('error', reject)
-    asked.on('response', (response: IncomingMessage) => {
-      const answer = { status: response.statusCode ?? 0, body: '' }
+    const call = request({
+      createConnection: () => socket,
+      path: asked === 'info' ? '/info' : probePath,
+      headers: { Host: authority, ...(asked === 'info' ? infoHeaders : upgradeHeaders()) },
+      maxHeaderSize: maxHead,
+    })
+    call.on('error', reject)
+    // Switched to another protocol: there is no body.
+    call.on('upgrade', (response: IncomingMessage) => {
+      heard(answerOf(response))
+      resolve()
+    })
+    call.on('response', (response: IncomingMessage) => {
+      const answer = answerOf(response)
       heard(answer)
       response.setEncoding('utf8')
       response.on('error', reject)
       response.on('data', (text: string) => {
-        answer.body += text
-        if (answer.body.length >= maxBody) resolve()
+        answer.body = (answer.body + text).slice(0, maxBody)
+        // A proxy may keep the connection open after what the master had to say.
+        if (answer.body.length >= maxBody || (text.trimEnd().endsWith('}') && readInfo(answer))) resolve()
       })
       response.on('end', resolve)
     })
-    asked.end()
+    call.end()
   })
+}
+
+const infoHeaders = { Connection: 'close', Accept: 'application/json' }
+
+function upgradeHeaders(): Record<string, string> {
+  const key = randomBytes(16).toString('base64')
+  return {
+    Connection: 'Upgrade',
+    Upgrade: 'websocket',
+    'Sec-WebSocket-Version': '13',
+    'Sec-WebSocket-Key': key,
+  }
+}
+
+function answerOf({ statusCode = 0, headers }: IncomingMessage): HttpAnswer {
+  return { status: statusCode, body: '', location: headers.location, server: headers['server']?.toString() }
 }
 
 function presentedBy(socket: TLSSocket): X509Certificate[] {
   const presented: X509Certificate[] = []
-  let next = socket.getPeerX509Certificate()
-  while (next && presented.length < maxPresented) {
-    presented.push(next)
+  let bytes = 0
+  for (
+    let next = socket.getPeerX509Certificate();
+    next && bytes < maxPresentedBytes;
     next = next.issuerCertificate
+  ) {
+    presented.push(next)
+    bytes += next.raw.length
   }
   return presented
 }
@@ -141,8 +181,8 @@ export interface Dials {
   at: string
   /** The name agents verify. */
   name: string
-  asAgent(change?: Partial<DialTrust>): Promise<DialOutcome>
-  inPlainText(): Promise<DialOutcome>
+  asAgent(change?: Partial<DialTrust>, ask?: Asked): Promise<DialOutcome>
+  inPlainText(ask?: Asked): Promise<DialOutcome>
   /** Ends the deadline; dials under way come to an end. */
   close(): void
 }
@@ -177,7 +217,7 @@ export function openDials(wanted: DialsOrder): Dials {
   }
   const trust: DialTrust = {
     name,
-    ca: plan.mode === 'embed' ? anchorsOf(plan) : wellKnown,
+    ca: plan.mode === 'embed' ? anchorsOf(plan) : withRoot(wellKnown, plan),
     verify: plan.mode !== 'skip_verify',
   }
   const here = authorityOf(dialled)
@@ -186,39 +226,19 @@ export function openDials(wanted: DialsOrder): Dials {
     dialled,
     at: here === there ? here : `${here} (agents dial ${there})`,
     name,
-    asAgent: (change) => dialMaster({ ...order, tls: dialOptions({ ...trust, ...change }) }),
-    inPlainText: () => dialMaster(order),
+    asAgent: (change, ask) => dialMaster({ ...order, tls: dialOptions({ ...trust, ...change }), ask }),
+    inPlainText: (ask) => dialMaster({ ...order, ask }),
     close: () => ended.abort(),
   }
 }
 
+/** What agents of `system` have at least: their machine may know more CAs than are known here. */
+function withRoot(wellKnown: readonly string[], { wellKnownRoot }: TrustPlan): readonly string[] {
+  return wellKnownRoot ? [...wellKnown, wellKnownRoot.pem] : wellKnown
+}
+
 function authorityOf({ host, port }: { host: string; port: number }): string {
   return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
-}
-
-// Whether an answer to GET /info is that of a master (origin: master/pkg/aproto/master_message.go, MasterInfo).
-
-export interface MasterInfo {
-  version: string
-  clusterId: string
-  /** Set by masters of ours; Determined's have none. */
-  product?: string
-}
-
-/** It is shown, and nobody vouches for a master that is dialled in plain text. */
-const printable = /^[\x21-\x7e]{1,100}$/
-
-/** Undefined when it is not. */
-export function readInfo({ status, body }: HttpAnswer): MasterInfo | undefined {
-  if (status !== 200) return undefined
-  try {
-    const { version, cluster_id: clusterId, product } = JSON.parse(body)
-    if (typeof version !== 'string' || !printable.test(version) || typeof clusterId !== 'string')
-      return undefined
-    return { version, clusterId, ...(typeof product === 'string' && { product }) }
-  } catch {
-    return undefined
-  }
 }
 
 // What ended a dial, as one of our codes: the table of what Node 22 and 24 report, from real dials.
@@ -259,6 +279,12 @@ const byVerifyError: Record<string, PreflightCode> = {
   PATH_LENGTH_EXCEEDED: 'PREFLIGHT_BAD_CA',
   CERT_CHAIN_TOO_LONG: 'PREFLIGHT_BAD_CA',
   CERT_SIGNATURE_FAILURE: 'PREFLIGHT_BAD_SIGNATURE',
+  UNABLE_TO_DECRYPT_CERT_SIGNATURE: 'PREFLIGHT_BAD_SIGNATURE',
+  UNABLE_TO_DECODE_ISSUER_PUBLIC_KEY: 'PREFLIGHT_BAD_CERTIFICATE',
+  ERROR_IN_CERT_NOT_BEFORE_FIELD: 'PREFLIGHT_BAD_CERTIFICATE',
+  ERROR_IN_CERT_NOT_AFTER_FIELD: 'PREFLIGHT_BAD_CERTIFICATE',
+  CERT_UNTRUSTED: 'PREFLIGHT_BAD_CERTIFICATE',
+  CERT_REJECTED: 'PREFLIGHT_BAD_CERTIFICATE',
   ERR_TLS_CERT_ALTNAME_INVALID: 'PREFLIGHT_WRONG_NAME',
 }
 
@@ -277,6 +303,7 @@ const byTlsReason: [reason: RegExp, code: PreflightCode][] = [
     /ALERT_HANDSHAKE_FAILURE|INSUFFICIENT_SECURITY|NO_SHARED|WRONG_(CURVE|SIGNATURE_TYPE)/,
     'PREFLIGHT_HANDSHAKE_REFUSED',
   ],
+  [/EXCESSIVE_MESSAGE_SIZE/, 'PREFLIGHT_CHAIN_TOO_LARGE'],
   [/_(EE_KEY_TOO_SMALL|CA_KEY_TOO_SMALL|CA_MD_TOO_WEAK|DH_KEY_TOO_SMALL)$/, 'PREFLIGHT_TOO_WEAK'],
 ]
 
@@ -287,14 +314,20 @@ export function classify(outcome: DialOutcome): PreflightCode {
   const code = fault?.code ?? ''
   if (code.startsWith('EAI_')) return 'PREFLIGHT_DNS_FAILED'
   if (code.startsWith('HPE_')) return 'PREFLIGHT_NOT_HTTP'
-  if (code === 'ECONNRESET' || code === 'EPIPE')
+  if (fault && isCut(fault))
     return outcome.phase === 'handshake' ? 'PREFLIGHT_CLOSED_IN_HANDSHAKE' : 'PREFLIGHT_CLOSED_AFTER_CONNECT'
+  // What OpenSSL cannot even parse, no other verifier takes for a certificate.
+  if (/:asn1 encoding routines:/.test(fault?.message ?? '')) return 'PREFLIGHT_BAD_CERTIFICATE'
   // The bare name covers weak keys and hashes, critical extensions and name constraints.
   if (code === 'UNSPECIFIED')
     return /too (weak|small)/.test(fault!.message) ? 'PREFLIGHT_TOO_WEAK' : 'PREFLIGHT_BAD_CERTIFICATE'
   const known = byNetworkError[code] ?? byVerifyError[code]
   if (known) return known
   return byTlsReason.find(([reason]) => reason.test(code))?.[1] ?? 'PREFLIGHT_FAILED'
+}
+
+function isCut({ code }: NodeJS.ErrnoException): boolean {
+  return code === 'ECONNRESET' || code === 'EPIPE'
 }
 
 /** The handshake got as far as a certificate, and that was refused. */
@@ -314,4 +347,11 @@ export function withTlsCode(fault: NodeJS.ErrnoException): NodeJS.ErrnoException
     ? 'ETIMEDOUT'
     : `ERR_SSL_${reason?.toUpperCase().replaceAll(' ', '_')}`
   return fault.code && fault.code !== 'EPROTO' ? fault : Object.assign(new Error(fault.message), { code })
+}
+
+/** What the library reported: without OpenSSL's place in its own sources, and Node's advice about its own options. */
+export function faultText(fault: Error): string {
+  const [, reason] = /:[\w ]+ routines:[^:]*:([^:]+)/.exec(fault.message) ?? []
+  if (reason) return `the TLS library says: ${reason}`
+  return fault.message.split(/[;\n]/)[0]?.trim() || fault.name
 }

@@ -1,23 +1,32 @@
 // What to say about a dial that did not go well: what was dialled, what came back, what to do.
-
 import type { X509Certificate } from 'node:crypto'
-import { type CertificateFields, readCertificate, readCertificateFields } from './certificate.ts'
-import { judgeKey } from './checks.ts'
-import { showDistinguishedName, showName, visible } from './distinguished-name.ts'
+import { oversize } from './certificate-message.ts'
+import { describeAnswer, judgeInfo, judgeUpgrade, readInfo } from './preflight-answer.ts'
 import {
   classify,
   type DialOutcome,
   type Dials,
+  faultText,
   isCertificateCode,
   type PreflightCode,
   rootFault,
 } from './preflight-dial.ts'
-import type { CertificateFacts, TrustPlan } from './trust-plan.ts'
-import { checkForGo } from './verifier-checks.ts'
+import {
+  compareLeaf,
+  describe,
+  type PresentedCertificate,
+  presentedFacts,
+  topOf,
+  unusableForGo,
+} from './presented.ts'
+import type { PreflightProof, TrustPlan } from './trust-plan.ts'
 
 export interface Finding {
   code: PreflightCode
+  /** Of the dial that decided. */
   outcome: DialOutcome
+  /** What that dial asked for; default: GET /info. */
+  asked?: string
   /** `10.0.0.5:8443`, with what agents dial when that differs. */
   at: string
   /** The name agents verify. */
@@ -27,6 +36,10 @@ export interface Finding {
   /** Status of a plain HTTP answer from a port that did not speak TLS. */
   plainStatus?: number
   goFaults?: string[]
+  /** Why the message with the presented certificates is too large. */
+  oversize?: string
+  /** GET /info was answered as a master does. */
+  isMaster?: boolean
   timeoutMs: number
   /** Milliseconds since the epoch. */
   now: number
@@ -40,6 +53,12 @@ export interface Explanation {
 
 type Explain = (finding: Finding) => string
 
+const getInfo = 'GET /info'
+
+function answered({ asked = getInfo, outcome }: Finding): string {
+  return outcome.http ? `it answered ${asked} with ${describeAnswer(outcome.http)}` : `no answer to ${asked}`
+}
+
 const networkTexts: Partial<Record<PreflightCode, Explain>> = {
   PREFLIGHT_DNS_NOT_FOUND: ({ at }) => `the host of ${at} has no address here`,
   PREFLIGHT_DNS_FAILED: ({ at }) => `the name server gave no answer for the host of ${at}`,
@@ -49,19 +68,33 @@ const networkTexts: Partial<Record<PreflightCode, Explain>> = {
   PREFLIGHT_NO_TLS_ANSWER: ({ at, timeoutMs }) =>
     `${at} takes connections but did not answer the TLS handshake within ${timeoutMs / 1000} s`,
   PREFLIGHT_CLOSED_IN_HANDSHAKE: ({ at }) => `${at} cut the connection during the TLS handshake`,
-  PREFLIGHT_CLOSED_AFTER_CONNECT: ({ at }) => `${at} cut the connection before it answered GET /info`,
-  PREFLIGHT_NO_HTTP_ANSWER: ({ at, timeoutMs }) =>
-    `${at} did not answer GET /info within ${timeoutMs / 1000} s`,
+  PREFLIGHT_CLOSED_AFTER_CONNECT: ({ at, asked = getInfo }) =>
+    `${at} cut the connection before it answered ${asked}`,
+  PREFLIGHT_NO_HTTP_ANSWER: ({ at, asked = getInfo, timeoutMs }) =>
+    `${at} did not answer ${asked} within ${timeoutMs / 1000} s`,
   PREFLIGHT_NOT_TLS: ({ at, plainStatus }) =>
     plainStatus
       ? `${at} does not speak TLS: it answers plain HTTP (status ${plainStatus})`
       : `${at} does not speak TLS`,
   PREFLIGHT_TLS_PORT: ({ at }) => `${at} wants TLS, and agents would dial it in plain text`,
-  PREFLIGHT_NOT_HTTP: ({ at }) => `${at} answered GET /info with something that is not HTTP`,
+  PREFLIGHT_NOT_HTTP: ({ at, asked = getInfo }) => `${at} answered ${asked} with something that is not HTTP`,
   PREFLIGHT_TLS_TOO_OLD: ({ at }) => `${at} offers no TLS newer than 1.1`,
   PREFLIGHT_HANDSHAKE_REFUSED: ({ at }) => `${at} refused the handshake of a Go agent`,
   PREFLIGHT_SNI_REFUSED: ({ at, name }) => `${at} does not answer to the name ${name}`,
-  PREFLIGHT_CLIENT_CERT_REQUIRED: ({ at }) => `${at} demands a client certificate it accepts`,
+  PREFLIGHT_CLIENT_CERT_REQUIRED: (finding) => {
+    const demand = `${finding.at} demands a client certificate it accepts`
+    return finding.outcome.http ? `${demand}: ${answered(finding)}` : demand
+  },
+  PREFLIGHT_CHAIN_TOO_LARGE: ({ at, oversize: why }) =>
+    why
+      ? `${at} presents too much: ${why}`
+      : `${at} presents more certificates than OpenSSL and Python read: over 100 KiB`,
+  PREFLIGHT_NOT_A_MASTER: (finding) => `${finding.at} is no master: ${answered(finding)}`,
+  PREFLIGHT_UNAVAILABLE: (finding) => `${finding.at} does not serve now: ${answered(finding)}`,
+  PREFLIGHT_NO_UPGRADE: (finding) =>
+    finding.isMaster
+      ? `${finding.at} leads to a master, but not to its agent socket: ${answered(finding)}`
+      : `${finding.at} does not lead to an agent socket: ${answered(finding)}`,
 }
 
 const certificateTexts: Partial<Record<PreflightCode, Explain>> = {
@@ -97,11 +130,6 @@ export function explain(finding: Finding): Explanation {
     message: `${at} presents ${describe(leaf)}; ${fault}${stale ? `; ${stale.note}` : ''}`,
     remedy: stale?.remedy,
   }
-}
-
-export function describe(certificate: PresentedCertificate): string {
-  const names = certificate.sans.length > 0 ? certificate.sans.join(', ') : 'no names'
-  return `${certificate.subject} (${names}; valid until ${certificate.notAfter}; SHA-256 ${certificate.sha256})`
 }
 
 function staleness(finding: Finding): { note: string; remedy: string } | undefined {
@@ -148,11 +176,9 @@ function outOfDate(
   return parts.join('; ') || `a certificate above it ${verb} a date that the verifier does not tell`
 }
 
-/** What the library said, without Node's advice about its own options. */
 function faultOf(outcome: DialOutcome): string {
   const fault = rootFault(outcome.fault)
-  const text = fault?.message.split(/[;\n]/)[0]?.trim()
-  return text || fault?.code || 'no reason given'
+  return fault ? faultText(fault) : 'no reason given'
 }
 
 // From the first dial to its cause: where one error name stands for several faults, another dial tells them apart.
@@ -160,26 +186,38 @@ function faultOf(outcome: DialOutcome): string {
 export interface Investigation {
   /** Undefined when an agent would have joined. */
   code?: PreflightCode
-  /** Of the dial as an agent would do it. */
+  /** Of the dial as an agent would do it, for GET /info. */
   outcome: DialOutcome
+  /** Of the probe of the agent socket, when that was asked. */
+  upgrade?: DialOutcome
   presented: X509Certificate[]
   /** Status of a plain HTTP answer from a port that did not speak TLS. */
   plainStatus?: number
   /** What Go cannot use of what was presented, though OpenSSL can. */
   goFaults?: string[]
+  oversize?: string
 }
 
-export function investigate(dials: Dials, plan: TrustPlan): Promise<Investigation> {
-  return plan.mode === 'off' ? investigatePlain(dials) : investigateTls(dials, plan)
+export interface Circumstances {
+  plan: TrustPlan
+  /** Default: `master`. */
+  proof?: PreflightProof
+  agentsHaveClientCertificate?: boolean
 }
 
-async function investigateTls(dials: Dials, plan: TrustPlan): Promise<Investigation> {
+export function investigate(dials: Dials, circumstances: Circumstances): Promise<Investigation> {
+  return circumstances.plan.mode === 'off'
+    ? investigatePlain(dials, circumstances)
+    : investigateTls(dials, circumstances)
+}
+
+async function investigateTls(dials: Dials, circumstances: Circumstances): Promise<Investigation> {
   const outcome = await dials.asAgent()
   const { presented } = outcome
-  if (outcome.http) {
-    const goFaults = unusableForGo(presented)
-    return { code: goFaults.length > 0 ? 'PREFLIGHT_GO_REFUSES' : undefined, outcome, presented, goFaults }
-  }
+  // Go and others refuse these in the handshake, whatever is answered after it.
+  const unusable = judgePresented(presented)
+  if (unusable) return { ...unusable, outcome, presented }
+  if (outcome.http) return investigateAnswer(outcome, circumstances, () => dials.asAgent({}, 'upgrade'))
   const code = classify(outcome)
   if (code === 'PREFLIGHT_NOT_TLS') {
     const plain = await dials.inPlainText()
@@ -187,11 +225,39 @@ async function investigateTls(dials: Dials, plan: TrustPlan): Promise<Investigat
   }
   if (!isCertificateCode(code)) return { code, outcome, presented }
   const seen = await dials.asAgent({ verify: false })
+  // The bare refusal of OpenSSL is told in our reader's words, which name the certificate.
+  const better = code === 'PREFLIGHT_BAD_CERTIFICATE' ? judgePresented(seen.presented) : undefined
+  if (better) return { ...better, outcome, presented: seen.presented }
   return {
-    code: await refine(code, outcome, seen.presented, dials, plan),
+    code: await refine(code, outcome, seen.presented, dials, circumstances.plan),
     outcome,
     presented: seen.presented,
   }
+}
+
+function judgePresented(
+  presented: X509Certificate[],
+): Pick<Investigation, 'code' | 'goFaults' | 'oversize'> | undefined {
+  const goFaults = unusableForGo(presented)
+  if (goFaults.length > 0) return { code: 'PREFLIGHT_GO_REFUSES', goFaults }
+  const tooLarge = oversize(presented.map(({ raw }) => raw))
+  return tooLarge ? { code: 'PREFLIGHT_CHAIN_TOO_LARGE', oversize: tooLarge } : undefined
+}
+
+/** What answered by HTTP may be a proxy's page, or a master behind a proxy that passes no upgrades. */
+async function investigateAnswer(
+  outcome: DialOutcome,
+  { proof = 'master', agentsHaveClientCertificate }: Circumstances,
+  dialAgain: () => Promise<DialOutcome>,
+): Promise<Investigation> {
+  const { presented } = outcome
+  const found = { outcome, presented }
+  const info = judgeInfo(outcome.http!, { proof, agentsHaveClientCertificate })
+  if (info || proof === 'http') return { ...found, code: info }
+  const upgrade = await dialAgain()
+  if (!upgrade.http) return { ...found, code: classify(upgrade), upgrade }
+  const isMaster = readInfo(outcome.http!) !== undefined
+  return { ...found, code: judgeUpgrade(upgrade.http, isMaster, { agentsHaveClientCertificate }), upgrade }
 }
 
 async function refine(
@@ -220,103 +286,19 @@ function isMissingIntermediate(presented: X509Certificate[], plan: TrustPlan): b
   return ![...others, ...plan.chain].some(({ subject }) => subject === leaf.issuer)
 }
 
-async function investigatePlain(dials: Dials): Promise<Investigation> {
+async function investigatePlain(dials: Dials, circumstances: Circumstances): Promise<Investigation> {
   const outcome = await dials.inPlainText()
-  const answered = outcome.http !== undefined && outcome.http.status !== 400
-  if (answered || outcome.phase !== 'http')
-    return { code: outcome.http ? undefined : classify(outcome), outcome, presented: [] }
+  const answer = () => investigateAnswer(outcome, circumstances, () => dials.inPlainText('upgrade'))
+  if (outcome.http && outcome.http.status !== 400) return answer()
+  if (outcome.phase !== 'http') return { code: classify(outcome), outcome, presented: [] }
   // A TLS port answers plain text with an alert, by hanging up, or (Go, nginx) with a 400 in plain text.
   const secure = await dials.asAgent({ verify: false })
   const isTls = secure.protocol !== undefined || isTlsCode(secure)
   if (isTls) return { code: 'PREFLIGHT_TLS_PORT', outcome, presented: secure.presented }
-  return { code: outcome.http ? undefined : classify(outcome), outcome, presented: [] }
+  return outcome.http ? answer() : { code: classify(outcome), outcome, presented: [] }
 }
 
 /** The other side spoke TLS, if only to refuse. */
 function isTlsCode(outcome: DialOutcome): boolean {
   return /_ALERT_/.test(outcome.fault?.code ?? '')
-}
-
-// What a master presented, in words, and how it compares with what agents would be given.
-
-export type PresentedCertificate = Omit<CertificateFacts, 'role' | 'pem'>
-
-/** How the presented server certificate stands to the one in the file. */
-export type LeafComparison =
-  /** No server certificate is known here, or none was presented. */
-  | 'unknown'
-  | 'same'
-  /** For the same names, but issued earlier or later than the file's. */
-  | 'older'
-  | 'newer'
-  | 'different'
-
-export function presentedFacts(x509: X509Certificate): PresentedCertificate {
-  const fields = fieldsOf(x509)
-  return {
-    subject: fields ? showDistinguishedName(fields.subject) : oneLine(x509.subject),
-    issuer: fields ? showDistinguishedName(fields.issuer) : oneLine(x509.issuer),
-    sans: fields ? fields.names.map(showName) : [],
-    notBefore: x509.validFromDate.toISOString(),
-    notAfter: x509.validToDate.toISOString(),
-    sha256: x509.fingerprint256.replaceAll(':', '').toLowerCase(),
-  }
-}
-
-export function compareLeaf(leaf: PresentedCertificate | undefined, plan: TrustPlan): LeafComparison {
-  const own = plan.chain.find((certificate) => certificate.role === 'leaf') ?? loneRoot(plan)
-  if (!leaf || !own) return 'unknown'
-  if (leaf.sha256 === own.sha256) return 'same'
-  const related = leaf.subject === own.subject || leaf.sans.some((name) => own.sans.includes(name))
-  if (!related || leaf.notBefore === own.notBefore) return 'different'
-  return leaf.notBefore < own.notBefore ? 'older' : 'newer'
-}
-
-/** How far the list leads up from the server certificate: the certificate whose issuer would have to be trusted. */
-export function topOf(presented: PresentedCertificate[]): PresentedCertificate | undefined {
-  const left = new Set(presented)
-  let top = presented[0]
-  for (let next = top; next; next = [...left].find(({ subject }) => subject === top?.issuer)) {
-    top = next
-    left.delete(next)
-  }
-  return top
-}
-
-/** Whether the list ends in a certificate that issued itself, as what tasks are given has to. */
-export function endsInRoot(presented: PresentedCertificate[]): boolean {
-  return presented.some((certificate) => certificate.subject === certificate.issuer)
-}
-
-/** Why a Go agent could not use the presented list: it parses every certificate, also where nothing is verified. */
-export function unusableForGo(presented: X509Certificate[]): string[] {
-  return presented.flatMap(({ raw }, index) => {
-    const block = { label: 'CERTIFICATE', number: index + 1, line: 1, der: raw, untidy: [], headers: [] }
-    const { certificate, problems } = readCertificate(block, 'the presented list')
-    if (!certificate) return problems.map(({ message }) => message)
-    const key = judgeKey(certificate)
-    return [
-      ...checkForGo([certificate]).map(({ message }) => message),
-      ...(key?.code === 'TLS_KEY_TYPE' ? [`the certificate ${certificate.subject} ${key.what}`] : []),
-    ]
-  })
-}
-
-/** A lone self-signed server certificate is leaf and root in one. */
-function loneRoot(plan: TrustPlan): CertificateFacts | undefined {
-  const [only, ...more] = plan.chain
-  return more.length === 0 && only?.sans.length ? only : undefined
-}
-
-/** A hostile master may present what OpenSSL reads and our stricter reader does not. */
-function fieldsOf(x509: X509Certificate): CertificateFields | undefined {
-  try {
-    return readCertificateFields(x509.raw)
-  } catch {
-    return undefined
-  }
-}
-
-function oneLine(name: string | undefined): string {
-  return name ? visible(name.split('\n').reverse().join(', ')) : '(empty name)'
 }

@@ -3,25 +3,11 @@ import type { LookupFunction } from 'node:net'
 import { rootCertificates } from 'node:tls'
 import { type Clock, wallTime } from '../platform/index.ts'
 import { type Problem, problem } from '../problems/index.ts'
-import {
-  type DialPhase,
-  type Dials,
-  type MasterInfo,
-  openDials,
-  type PreflightCode,
-  readInfo,
-} from './preflight-dial.ts'
-import {
-  compareLeaf,
-  describe,
-  endsInRoot,
-  explain,
-  type Investigation,
-  investigate,
-  type PresentedCertificate,
-  presentedFacts,
-} from './preflight-explain.ts'
-import type { MasterAddress, PreflightMode, TrustPlan } from './trust-plan.ts'
+import { type MasterInfo, readInfo } from './preflight-answer.ts'
+import { type DialPhase, type Dials, faultText, openDials, type PreflightCode } from './preflight-dial.ts'
+import { type Circumstances, explain, type Investigation, investigate } from './preflight-explain.ts'
+import { compareLeaf, describe, endsInRoot, type PresentedCertificate, presentedFacts } from './presented.ts'
+import type { MasterAddress, PreflightMode, PreflightProof, TrustPlan } from './trust-plan.ts'
 
 export interface PreflightOrder {
   /** What agents dial. */
@@ -33,12 +19,14 @@ export interface PreflightOrder {
   timeoutMs: number
   clock: Clock
   signal?: AbortSignal
-  /** PEM of the CAs that `system` stands for; by default those Node ships with, whatever this machine adds to them. */
+  /** PEM of the CAs that `system` stands for beside the plan's own root; by default those Node ships with, whatever this machine adds to them. */
   wellKnown?: readonly string[]
   /** Instead of this machine's resolver. */
   lookup?: LookupFunction
   /** Agents hold a client certificate that is not here, so what it opens cannot be tried. */
   agentsHaveClientCertificate?: boolean
+  /** What is taken for proof that agents would join. Default: `master`. */
+  proof?: PreflightProof
   /** The master gives tasks the file it serves with, as Determined's does; false for the built-in one. */
   givesTasksItsChain?: boolean
 }
@@ -65,55 +53,66 @@ export interface PreflightResult {
 
 /** Always resolves with a verdict; rejects only with the signal's reason when aborted. */
 export async function preflight(order: PreflightOrder): Promise<PreflightResult> {
-  const { address, plan } = order
+  const { address } = order
   const dialled = order.dialAddress ?? { host: address.host, port: address.port }
   if (address.alias && !order.dialAddress) return withoutAddress(dialled)
   const dials = openDials({ ...order, dialled, wellKnown: order.wellKnown ?? rootCertificates })
   try {
-    const investigation = await investigate(dials, plan)
+    const investigation = await investigate(dials, order)
     order.signal?.throwIfAborted()
     return resultOf(order, dials, investigation)
+  } catch (error) {
+    order.signal?.throwIfAborted()
+    return failed(dials, error)
   } finally {
     dials.close()
   }
 }
 
+/** A fault of ours. What we cannot judge is not proved, and not refuted. */
+function failed({ dialled, at }: Dials, error: unknown): PreflightResult {
+  const why = error instanceof Error ? faultText(error) : String(error)
+  return {
+    verdict: 'unverified',
+    problem: problem('PREFLIGHT_FAILED', `${at}: the preflight itself failed: ${why}`, { cause: error }),
+    warnings: [],
+    dialled,
+    phase: 'connect',
+    presented: [],
+  }
+}
+
 function resultOf(order: PreflightOrder, dials: Dials, investigation: Investigation): PreflightResult {
   const { plan } = order
-  const { code, outcome, presented: certificates } = investigation
+  const { code, outcome, upgrade, presented: certificates } = investigation
   const presented = certificates.map(presentedFacts)
   const verified = plan.mode === 'embed' || plan.mode === 'system'
+  const decided = upgrade ?? outcome
+  const master = outcome.http && readInfo(outcome.http)
   const common = {
     dialled: dials.dialled,
     name: verified ? dials.name : undefined,
-    phase: outcome.phase,
+    phase: decided.phase,
     protocol: outcome.protocol,
     presented,
     httpStatus: outcome.http?.status,
+    master,
   }
-  if (code) {
-    const { message, remedy } = explain({
-      ...investigation,
-      ...order,
-      ...dials,
-      code,
-      presented,
-      now: wallTime(order.clock),
-    })
-    const details = { ...common, reason: outcome.fault?.code }
-    const verdict = verdictOf(code, order)
-    return { ...common, verdict, problem: problem(code, message, { remedy, details }), warnings: [] }
-  }
-  const master = readInfo(outcome.http!)
-  const warnings = doubtsAbout(presented, order, dials.at)
-  if (!master)
-    warnings.push(
-      problem(
-        'PREFLIGHT_NOT_A_MASTER',
-        `${dials.at}/info answered with status ${outcome.http!.status} and is not a master's`,
-      ),
-    )
-  return { ...common, verdict: 'ok', warnings, master }
+  if (!code) return { ...common, verdict: 'ok', warnings: doubtsAbout(presented, order, dials.at) }
+  const { message, remedy } = explain({
+    ...investigation,
+    ...order,
+    ...dials,
+    code,
+    outcome: decided,
+    ...(upgrade && { asked: "an agent's WebSocket upgrade" }),
+    isMaster: master !== undefined,
+    presented,
+    now: wallTime(order.clock),
+  })
+  const details = { ...common, reason: decided.fault?.code, upgradeStatus: upgrade?.http?.status }
+  const verdict = verdictOf(code, order)
+  return { ...common, verdict, problem: problem(code, message, { remedy, details }), warnings: [] }
 }
 
 /** What will go wrong later, though agents would join now. */
@@ -189,10 +188,11 @@ const notReached: ReadonlySet<PreflightCode> = new Set<PreflightCode>([
   'PREFLIGHT_CLOSED_IN_HANDSHAKE',
   'PREFLIGHT_CLOSED_AFTER_CONNECT',
   'PREFLIGHT_NO_HTTP_ANSWER',
+  'PREFLIGHT_UNAVAILABLE',
   'PREFLIGHT_FAILED',
 ])
 
-/** Under `system` the agents' own machine image decides; it may know CAs that this machine does not. */
+/** Under `system` agents trust the CAs of their machine as well; it may know some that are not known here. */
 const dependsOnAnchors: ReadonlySet<PreflightCode> = new Set<PreflightCode>([
   'PREFLIGHT_UNKNOWN_CA',
   'PREFLIGHT_OTHER_SELF_SIGNED',
@@ -205,11 +205,6 @@ const dependsOnClientCertificate: ReadonlySet<PreflightCode> = new Set<Preflight
   'PREFLIGHT_CLIENT_CERT_REQUIRED',
   'PREFLIGHT_HANDSHAKE_REFUSED',
 ])
-
-export interface Circumstances {
-  plan: TrustPlan
-  agentsHaveClientCertificate?: boolean
-}
 
 export function verdictOf(
   code: PreflightCode,

@@ -1,8 +1,7 @@
 // tls.ca_file: the CAs (or the lone certificate) of a proxy that ends agents' TLS, to be embedded in place of our own chain.
 
-import { X509Certificate } from 'node:crypto'
 import { isError, type Problem, problem, type Where } from '../problems/index.ts'
-import { type Certificate, certificateFacts, isSelfSigned } from './certificate.ts'
+import { type Certificate, certificateFacts, isSelfSigned, isSignedBy } from './certificate.ts'
 import {
   allPaths,
   type ChainPath,
@@ -13,10 +12,10 @@ import {
   pickPath,
   readCertificates,
 } from './chain.ts'
-import { checkLinks } from './checks.ts'
+import { checkLinks, judgeKey } from './checks.ts'
 import { type ReadFile, readTextFile } from './credentials.ts'
 import type { CertificateFacts } from './trust-plan.ts'
-import { type Link, linksOf } from './verifier-checks.ts'
+import { checkForGo, type Link, linksOf } from './verifier-checks.ts'
 
 export interface TrustAnchors {
   file: string
@@ -113,30 +112,50 @@ export function bundledRoots(): readonly string[] {
   return process.getBuiltinModule('node:tls').rootCertificates
 }
 
-/** The well-known root that issued one of these, or is one of them; `now` in milliseconds since the epoch. */
+/**
+ * The well-known root that issued the first of these that has one, or is that certificate itself. Of several editions the
+ * one that is valid longest. None that has expired, or whose key or form agents refuse. `now`: milliseconds since the epoch.
+ */
 export function findWellKnownRoot(
-  certificates: Certificate[],
+  certificates: readonly Certificate[],
   now: number,
   roots: RootSource = bundledRoots,
-): X509Certificate | undefined {
+): Certificate | undefined {
   for (const certificate of certificates) {
+    // Every well-known root is a CA; a lone certificate for a server needs no search.
+    if (!certificate.fields.basicConstraints?.ca && certificate.subjectKey === certificate.issuerKey) continue
     // Parsing all costs ten times this search for the issuer's bytes, which a root holds as its own subject.
     const wanted = certificate.fields.issuerDer
-    for (const pem of roots()) {
-      if (!derOf(pem).includes(wanted)) continue
-      const root = new X509Certificate(pem)
-      if (root.validToDate.getTime() < now) continue
-      if (isIssuedBy(certificate, root)) return root
-    }
+    const [best] = roots()
+      .filter((pem) => derOf(pem).includes(wanted))
+      .flatMap((pem) => readCertificates(pem, 'the well-known roots').certificates)
+      .filter((root) => isUsable(root, now) && isIssuedBy(certificate, root))
+      .sort((a, b) => b.x509.validToDate.getTime() - a.x509.validToDate.getTime())
+    if (best) return best
   }
   return undefined
 }
 
-function isIssuedBy(certificate: Certificate, root: X509Certificate): boolean {
-  if (isSelfSigned(certificate)) return root.publicKey.equals(certificate.x509.publicKey)
-  return root.subject === certificate.x509.issuer && certificate.x509.verify(root.publicKey)
+function isUsable(root: Certificate, now: number): boolean {
+  const { validFromDate, validToDate } = root.x509
+  if (now < validFromDate.getTime() || now > validToDate.getTime()) return false
+  return judgeKey(root) === undefined && checkForGo([root]).length === 0
 }
 
+/** A private root may have the name of a public one: what counts is the key. */
+function isIssuedBy(certificate: Certificate, root: Certificate): boolean {
+  if (!root.fields.subjectDer.equals(certificate.fields.issuerDer)) return false
+  try {
+    if (isSelfSigned(certificate)) return root.x509.publicKey.equals(certificate.x509.publicKey)
+    return isSignedBy(certificate, root)
+  } catch {
+    // A key or algorithm this OpenSSL does not know.
+    return false
+  }
+}
+
+/** The decoder skips line ends. */
 function derOf(pem: string): Buffer {
-  return Buffer.from(pem.replace(/-----[^-]+-----|\s/g, ''), 'base64')
+  const start = pem.indexOf('-----\n') + 6
+  return Buffer.from(pem.slice(start, pem.indexOf('-----END', start)), 'base64')
 }

@@ -28,6 +28,11 @@ export interface TrustPlan {
   certificateNameReason: string
   /** What `embed` puts on the agent, leaf first, each once; empty in every other mode. */
   chain: CertificateFacts[]
+  /**
+   * For `system`: the well-known root the chain ends under, when it is known. Agents are given it beside the CAs of their
+   * machine, which may lack it or have none at all.
+   */
+  wellKnownRoot?: CertificateFacts
 }
 
 /** The certificate file agents get: every certificate of the plan, leaf first. Empty text unless `embed`. */
@@ -54,6 +59,10 @@ export type HostAlias = 'address' | 'name'
 /** What a wrong or a missing answer of the master may stop: both, a wrong one only, nothing. */
 export const preflightModes = ['required', 'tls', 'off'] as const
 export type PreflightMode = (typeof preflightModes)[number]
+
+/** What it takes for proof: `/info` and the agent socket, the agent socket alone, or any HTTP answer. */
+export const preflightProofs = ['master', 'agent_socket', 'http'] as const
+export type PreflightProof = (typeof preflightProofs)[number]
 
 /** `https://[::1]:8443`: IPv6 hosts get their brackets back. */
 export function masterUrl(address: MasterAddress): string {

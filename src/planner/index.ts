@@ -226,3 +226,8 @@ function firstChoice(offerings: readonly KnownOffering[], now: number): KnownOff
   const choice = open.length > 0 ? open : sorted
   return choice.filter(({ slots }) => slots === choice[0]!.slots)
 }
+
+/** Ids of agents on machines that are not ours whose free slots the plan counts as room. */
+export function foreignRoom(snapshot: Snapshot, policy: Policy, now: number): string[] {
+  return takeCensus(snapshot, policy, now).guests.map(({ id }) => id)
+}

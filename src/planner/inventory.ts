@@ -31,7 +31,7 @@ export interface Member {
 export interface Census {
   /** All but those that are gone. */
   members: Member[]
-  /** Agents of the pool on machines that are not ours. */
+  /** Agents of the pool on machines that are not ours, and that the master gives work. */
   guests: KnownAgent[]
   /** VMs that can run and bill: what max_instances counts, with the launches in flight. */
   live: number
@@ -57,7 +57,8 @@ export function takeCensus(snapshot: Snapshot, policy: Policy, now: number): Cen
     if (member.instance.missingSince === undefined) census.lasting++
     else if (member.phase !== 'away') census.doubtful++
   }
-  for (const agent of unpaired) if (agent.connected && isOpen(agent)) census.guests.push(agent)
+  for (const agent of unpaired)
+    if (agent.connected && isOpen(agent) && !agent.getsNoWork) census.guests.push(agent)
   for (const launch of snapshot.inFlight) census.inFlight += launch.missing
   return census
 }
@@ -95,7 +96,7 @@ function judgeConnected(member: Member, agent: KnownAgent, policy: Policy, now: 
   const { drainedAt } = member.instance
   // Determined shows an agent whose connection broke as disabled and draining until the wait is over.
   const may = isOpen(agent) || drainedAt !== undefined || agent.settledSince + policy.reconnectWait > now
-  member.phase = may && !isDisabledByPerson(agent) ? 'ready' : 'away'
+  member.phase = may && !isDisabledByPerson(agent) && !agent.getsNoWork ? 'ready' : 'away'
   if (isShortOfSlots(member.instance, agent, policy, now)) blame(member, 'SHORT_OF_SLOTS')
 }
 

@@ -84,6 +84,11 @@ export interface AgentState {
    * that is disabled and not draining counts as one in any case, for our drains and lost connections show as draining.
    */
   disabledByPerson?: boolean
+  /**
+   * The master gives it no work, because it is not known as an instance: its slots are no room. Left out where it is not
+   * so, or where the master admits agents by rules of its own.
+   */
+  getsNoWork?: boolean
 }
 
 export interface Demand {

@@ -35,19 +35,26 @@ export function createLogger({ format, level, clock, write }: LogOptions): Logge
   return { debug: log('debug'), info: log('info'), warn: log('warn'), error: log('error') }
 }
 
+/** What moves a terminal's cursor, turns its text around or begins a line: JSON leaves C1 and these as they are. */
+const unsafe = /[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g
+
+function escaped(text: string): string {
+  return text.replace(unsafe, (mark) => `\\u${mark.charCodeAt(0).toString(16).padStart(4, '0')}`)
+}
+
 function jsonLine(level: LogLevel, time: string, message: string, fields: LogFields): string {
   // A field of the same name must not take the place of one of these.
   const own = { time, level, message }
-  return `${JSON.stringify({ ...own, ...fields, ...own })}\n`
+  return `${escaped(JSON.stringify({ ...own, ...fields, ...own }))}\n`
 }
 
 function textLine(level: LogLevel, time: string, message: string, fields: LogFields): string {
   const known = Object.entries(fields).filter(([, value]) => value !== undefined && !isEmptyList(value))
   const words = known.map(([name, value]) => `${name}=${plain(value)}`)
-  return [time.slice(11, 19), level === 'info' ? '' : level, message, ...words]
+  const line = [time.slice(11, 19), level === 'info' ? '' : level, message, ...words]
     .filter(Boolean)
     .join(' ')
-    .concat('\n')
+  return `${escaped(line)}\n`
 }
 
 function isEmptyList(value: unknown): boolean {
@@ -137,16 +144,18 @@ export interface GroupedLogOptions {
   log: (message: string, fields: LogFields) => void
   /** Milliseconds in which events of one key give one line; default a minute. */
   every?: number
+  /** Events of one key that are reported one by one before the rest of the period is counted; default 1. */
+  freeOf?: number
   /** Keys that are told apart; all further ones count as one. */
   mostKeys?: number
 }
 
 /**
- * Logs the first event of a key at once. Those that follow within the period are counted: they are reported together, in
+ * Logs the first event of a key (the first `freeOf`) at once. Those that follow within the period are counted: they are reported together, in
  * one line with `count`, by the first event after it.
  */
-export function groupedLog({ clock, log, every = 60_000, mostKeys = 1000 }: GroupedLogOptions) {
-  const groups = new Map<string, { until: number; count: number; last: () => void }>()
+export function groupedLog({ clock, log, every = 60_000, freeOf = 1, mostKeys = 1000 }: GroupedLogOptions) {
+  const groups = new Map<string, { until: number; free: number; count: number; last: () => void }>()
 
   function reportEnded(now: number): void {
     for (const [key, group] of groups) {
@@ -162,7 +171,12 @@ export function groupedLog({ clock, log, every = 60_000, mostKeys = 1000 }: Grou
     const key = groups.has(given) || groups.size < mostKeys ? given : 'others'
     const group = groups.get(key)
     if (!group) {
-      groups.set(key, { until: now + every, count: 0, last: () => {} })
+      groups.set(key, { until: now + every, free: freeOf - 1, count: 0, last: () => {} })
+      log(message, fields)
+      return
+    }
+    if (group.free > 0) {
+      group.free--
       log(message, fields)
       return
     }

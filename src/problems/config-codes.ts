@@ -191,6 +191,14 @@ export const configKeyCodes = {
     meaning: 'A setting has no effect.',
     remedy: 'Remove the setting.',
   },
+  POOL_ADMITS_NOBODY: {
+    severity: 'error',
+    exit: 3,
+    meaning:
+      'The built-in master lets agents join by the instances of their pool, and this pool has no provider that launches any.',
+    remedy:
+      'Write `agents: any` if every agent that reaches the master may join the pool and be sent work; else give the pool a provider.',
+  },
   CONFIG_FORMS_MIXED: {
     severity: 'error',
     exit: 3,

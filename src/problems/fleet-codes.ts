@@ -307,8 +307,15 @@ export const controlCodes = {
   POOL_NOT_RUNNING: {
     severity: 'error',
     exit: 1,
-    meaning: 'The pool could not be started, and the others run without it.',
-    remedy: 'Correct what the message names and start the provisioner again.',
+    meaning: 'The pool could not be started yet; it is tried again, and the others run without it.',
+    remedy: 'Correct what the message names; the pool starts at its next try.',
+  },
+  POOL_START_FAILED: {
+    severity: 'error',
+    exit: 1,
+    meaning:
+      'Starting the pool failed for a reason that is not foreseen. It is tried again, at most five minutes later.',
+    remedy: 'If it stays, report it with the message and the log line.',
   },
   CONTROL_SOCKET_UNUSABLE: {
     severity: 'warning',

@@ -162,11 +162,18 @@ const unreachable = {
     meaning: 'The master port took the connection but did not answer `GET /info`.',
     remedy: 'Check that the master runs and is not overloaded, and what listens on that port.',
   },
+  PREFLIGHT_UNAVAILABLE: {
+    severity: 'error',
+    exit: 4,
+    meaning: 'The port answers HTTP with a status that may pass: 408, 425, 429 or 5xx.',
+    remedy:
+      'Look into the log of the proxy and of the master; `curl -k MASTER_URL/info` shows the whole answer.',
+  },
   PREFLIGHT_FAILED: {
     severity: 'error',
     exit: 4,
-    meaning: 'The dial failed in a way that is not known here.',
-    remedy: 'See the message for what the TLS library said.',
+    meaning: 'The dial failed in a way that is not known here. It is tried again.',
+    remedy: 'See the message for what the TLS library reported.',
   },
 } as const satisfies Record<string, CodeInfo>
 
@@ -212,8 +219,30 @@ const wrongService = {
   PREFLIGHT_CLIENT_CERT_REQUIRED: {
     severity: 'error',
     exit: 4,
-    meaning: 'The master demands a client certificate.',
+    meaning: 'The master, or a proxy in front of it, demands a client certificate.',
     remedy: 'Set security.tls.client_cert and client_key in agent_config_file_contents.',
+  },
+  PREFLIGHT_CHAIN_TOO_LARGE: {
+    severity: 'error',
+    exit: 4,
+    meaning: 'The master presents more bytes of certificates than agents or tasks read in one TLS message.',
+    remedy:
+      'Remove what does not belong to its chain, such as a whole CA bundle, from the file the master serves.',
+  },
+  PREFLIGHT_NOT_A_MASTER: {
+    severity: 'error',
+    exit: 4,
+    meaning:
+      'The port speaks HTTP, but `/info` is not the answer of a master: a proxy, a sign-in page, another service.',
+    remedy:
+      "Correct master_url or let the proxy pass; if it only hides `/info`, set `preflight_proof: agent_socket`; if the master is not one of Determined's kind, `preflight_proof: http`.",
+  },
+  PREFLIGHT_NO_UPGRADE: {
+    severity: 'error',
+    exit: 4,
+    meaning: 'The WebSocket upgrade of `/agents`, by which agents join, does not reach the master.',
+    remedy:
+      'Have the proxy pass WebSocket upgrades of `/agents` (nginx: proxy_http_version 1.1 with the Upgrade and Connection headers).',
   },
 } as const satisfies Record<string, CodeInfo>
 
@@ -230,12 +259,6 @@ const doubts = {
     exit: 4,
     meaning: 'Agents would be of another version than the master they join.',
     remedy: 'Set `agent_docker_image` to the image of the version of the master.',
-  },
-  PREFLIGHT_NOT_A_MASTER: {
-    severity: 'warning',
-    exit: 4,
-    meaning: 'The port speaks HTTP as it should, but `/info` is not the answer of a master.',
-    remedy: 'Check that master_url leads to the master and not to another service.',
   },
 } as const satisfies Record<string, CodeInfo>
 

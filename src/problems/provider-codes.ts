@@ -238,4 +238,10 @@ export const userDataCodes = {
     meaning: 'The template does not begin with `#!`, so the cloud would not run it.',
     remedy: 'Begin it with `#!/bin/bash`.',
   },
+  TEMPLATE_NO_CA_BUNDLE: {
+    severity: 'error',
+    exit: 3,
+    meaning: 'Agents trust the CAs of their machine, and the template lacks the part that writes their list.',
+    remedy: 'Add `{{> ca-bundle}}` on a line of its own before the named part.',
+  },
 } as const satisfies Record<string, CodeInfo>

@@ -17,6 +17,12 @@ export const tlsFileCodes = {
     meaning: 'A certificate or key file cannot be read: permissions, or it is a directory.',
     remedy: 'Name a file this user may read.',
   },
+  TLS_FILE_TOO_LARGE: {
+    severity: 'error',
+    exit: 3,
+    meaning: 'A certificate or key file has more than 1 MiB: it is not one, or holds whole bundles.',
+    remedy: 'Name the file with the certificate chain alone, or with the key alone.',
+  },
   TLS_FILE_NOT_PEM: {
     severity: 'error',
     exit: 3,
@@ -206,11 +212,19 @@ export const certificateCodes = {
     meaning: 'A certificate is in the file more than once. Agents get it once.',
     remedy: 'Remove the repeated block.',
   },
+  TLS_CHAIN_TOO_LARGE: {
+    severity: 'error',
+    exit: 3,
+    meaning:
+      'The certificates of the file make a TLS message that agents do not read: Go 1.22 stops at 64 KiB, Python at 100 KiB.',
+    remedy:
+      'Keep the server certificate, its intermediates and its root; remove the rest, such as a whole CA bundle.',
+  },
   TLS_CHAIN_EXTRA: {
     severity: 'warning',
     exit: 3,
     meaning:
-      "Certificates in the file do not belong to the server certificate's chain. Agents do not get them.",
+      "Certificates in the file do not belong to the server certificate's chain. Agents do not trust them, yet a master that serves the whole file sends them with every handshake.",
     remedy: 'Remove them from the file, or check that the right chain was copied.',
   },
   TLS_ISSUER_MISSING: {
@@ -259,7 +273,16 @@ export const trustCodes = {
     severity: 'warning',
     exit: 3,
     meaning: "`trust: system` is set, but the certificate's issuer is not among the well-known CAs.",
-    remedy: "Use `trust: embed`, or make sure agents' images carry the CA.",
+    remedy:
+      'Use `trust: embed`, name the CA in tls.ca_file, or have startup_script add it to the CAs of the machine.',
+  },
+  TLS_PUBLIC_ROOT_IN_FILE: {
+    severity: 'warning',
+    exit: 3,
+    meaning:
+      'The certificate file holds the root of a public CA, which may use another one at the next renewal.',
+    remedy:
+      'Remove the root from the file: masters send the chain without it, and `trust: auto` finds it. With `trust: embed`, use `trust: auto`.',
   },
   TLS_CA_LEFT_OUT: {
     severity: 'warning',

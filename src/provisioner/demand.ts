@@ -20,21 +20,15 @@ import {
   loadToken,
   openPushDoor,
 } from '../http/index.ts'
-import { pathFacts, readTextFile, servedPair, type TlsMaterial } from '../pki/index.ts'
-import {
-  type Clock,
-  groupedLog,
-  type Handler,
-  type Logger,
-  tellProblems,
-  wallTime,
-} from '../platform/index.ts'
-import { isError, type Problem, type ProblemCode, ProvisionError, type Where } from '../problems/index.ts'
+import { pathFacts, servedPair, type TlsMaterial } from '../pki/index.ts'
+import { type Clock, type Handler, type Logger, tellProblems, wallTime } from '../platform/index.ts'
+import { isError, type Problem, type ProblemCode, ProvisionError } from '../problems/index.ts'
 import { type AnyProvider, definitionOf } from '../providers/index.ts'
 import { type Agent, createMaster, holdPlaceholder, type Master, openKeeper } from '../standalone/index.ts'
 import type { MasterCertificate } from './certificate.ts'
 import type { JoinedAgent } from './fleet-rows.ts'
 import { type Identity, knownClusterId } from './identity.ts'
+import { handshakeLog, openReadsOf, readClientCa } from './listeners.ts'
 import type { RunningPools } from './pools.ts'
 import { isProvided } from './prepare.ts'
 
@@ -164,20 +158,19 @@ async function serve(
 ): Promise<Listener> {
   const faults = () => [master.fault()].flatMap((fault) => (fault ? [`${fault.code} ${fault.message}`] : []))
   const served = certificate.current()
-  const logFailure = groupedLog({ clock, log: logger.warn })
   const listener = await listen({
     address: listenAddress(config, providers),
     port: config.port,
     tls: served && { ...servedPair(served), clientCa },
-    handlers: [accessHandler({ token }), healthHandler(faults), control, ...master.handlers],
+    handlers: [
+      accessHandler({ token, open: openReadsOf(config) }),
+      healthHandler(faults),
+      control,
+      ...master.handlers,
+    ],
     upgrades: master.upgrades,
     logger,
-    onHandshakeFailure: ({ remoteAddress, kind, message: reason }) =>
-      logFailure(`${remoteAddress} ${kind} ${reason}`, 'a client did not get through the TLS handshake', {
-        remoteAddress,
-        kind,
-        reason,
-      }),
+    onHandshakeFailure: handshakeLog({ clock, logger }),
   })
   logger.info('the master listens', { address: listener.address, port: listener.port, tls: listener.secure })
   return listener
@@ -304,13 +297,4 @@ async function openPushDemand({ config, hasOrphans, clock, logger }: DemandConte
     logger,
   })
   return { source, handlers: [handler], close: source.close }
-}
-
-// CA certificates that clients are known by.
-
-/** PEM. Throws a ProvisionError when the file cannot be read. */
-export function readClientCa(path: string, where: Where): string | undefined {
-  const { text, problems } = readTextFile(path, 'client CA file', undefined, where)
-  if (problems.some(isError)) throw new ProvisionError(problems)
-  return text
 }

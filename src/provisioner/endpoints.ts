@@ -23,7 +23,7 @@ import {
   watchAndReport,
 } from '../platform/index.ts'
 import { isError, ProvisionError } from '../problems/index.ts'
-import { readClientCa } from './demand.ts'
+import { handshakeLog, openReadsOf, readClientCa } from './listeners.ts'
 
 export interface DoorsOptions {
   config: MasterConfig
@@ -95,10 +95,12 @@ async function openListener(
     address,
     port,
     tls: { ...servedPair(first.contents), clientCa },
-    handlers: [accessHandler({ token, takesCertificates: clientCa !== undefined }), ...handlers],
+    handlers: [
+      accessHandler({ token, open: openReadsOf(config), takesCertificates: clientCa !== undefined }),
+      ...handlers,
+    ],
     logger,
-    onHandshakeFailure: (failure) =>
-      logger.warn('a client did not get through the TLS handshake', { ...failure }),
+    onHandshakeFailure: handshakeLog({ clock, logger }),
   })
   logger.info('listening for the command line and for demand', {
     address: listener.address,

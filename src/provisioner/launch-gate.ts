@@ -10,7 +10,7 @@ import type { ReadyPlan } from './prepare.ts'
 export interface LaunchGate {
   /** Only looks; dials nothing. */
   material(): LaunchMaterial
-  /** Dials now; resolves when the answer counts. */
+  /** Dials now; resolves when the answer counts. Rejects only once it is stopped. */
   ask(): Promise<void>
   stop(): void
 }
@@ -37,9 +37,15 @@ export function launchGate({ plan, clock, logger }: LaunchGateOptions): LaunchGa
   let said = ''
 
   async function askNow(): Promise<void> {
-    const asked = plan()
-    answer = await dial(asked, clock, stopping.signal)
-    answered = asked.userData.sha256
+    try {
+      const asked = plan()
+      answer = await dial(asked, clock, stopping.signal)
+      answered = asked.userData.sha256
+    } catch (error) {
+      stopping.signal.throwIfAborted()
+      // Not foreseen: nothing is launched on it, and it is tried again like any other answer.
+      answer = { launch: 'no', problems: [unforeseen(error)] }
+    }
     const words = answer.problems.map(({ code, message }) => `${code} ${message}`).join('\n')
     if (words !== said)
       for (const p of answer.problems)
@@ -82,6 +88,11 @@ interface Answer {
   problems: Problem[]
 }
 
+function unforeseen(error: unknown): Problem {
+  const why = error instanceof Error ? error.message : String(error)
+  return problem('PREFLIGHT_FAILED', `the preflight itself failed: ${why}`, { cause: error })
+}
+
 /** Nothing is dialled for a pool that wants no preflight. */
 async function dial(plan: ReadyPlan, clock: Clock, signal: AbortSignal): Promise<Answer> {
   const { preflight: mode } = plan.pool.provider
@@ -107,7 +118,7 @@ export function preflightPool(
   clock: Clock,
   signal?: AbortSignal,
 ): Promise<PreflightResult> {
-  const { preflight_address } = pool.provider
+  const { preflight_address, preflight_proof: proof } = pool.provider
   return preflight({
     address: setup.master,
     dialAddress: preflight_address === undefined ? undefined : hostAndPort(preflight_address),
@@ -116,6 +127,7 @@ export function preflightPool(
     clock,
     signal,
     agentsHaveClientCertificate: hasClientCertificate,
+    proof,
   })
 }
 

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import type { ProvidedPool } from '../agent-setup/index.ts'
 import type { DemandSource } from '../demand/index.ts'
 import {
+  type Admission,
   type ClusterLocation,
   createPoolFleet,
   type FleetEvent,
@@ -19,6 +20,7 @@ import {
   type Clock,
   fileNameOf,
   type Logger,
+  limit,
   type Metrics,
   openJournal,
   tellProblems,
@@ -27,10 +29,12 @@ import {
 import { type Problem, ProvisionError, problem } from '../problems/index.ts'
 import { type AnyProvider, definitionOf, type Ownership, type Provider } from '../providers/index.ts'
 import { type LaunchGate, launchGate } from './launch-gate.ts'
+import { meteredDemand, meteredProvider } from './metered.ts'
 import type { PoolPlans } from './plans.ts'
+import { createPoolRetries, startProblems } from './pool-retries.ts'
 import type { ReadyPlan } from './prepare.ts'
 
-/** A pool that could not be started, and why; the others run. */
+/** A pool that could not be started yet, and why; it is tried again, and the others run. */
 export interface FailedPool {
   pool: string
   problems: Problem[]
@@ -43,7 +47,7 @@ export interface PoolsStatus {
 }
 
 export interface RunningPools {
-  /** All at once. Throws the first failure when no pool could be started. */
+  /** All at once. Throws the first failure when no pool could be started, each for a reason that is known. */
   start(options: StartPools): Promise<void>
   /** Stops every pool, whatever happens to the others. */
   stop(): Promise<void>
@@ -51,8 +55,8 @@ export interface RunningPools {
   get(pool: string): RunningPool
   all(): RunningPool[]
   status(): PoolsStatus
-  /** Whether the agent of this id is one of an instance of the pool; `later` while that cannot be said. */
-  mayJoin(pool: string, id: string): 'yes' | 'no' | 'later'
+  /** Whether the agent of this id is one of an instance of the pool that can run; `later` while that cannot be said. */
+  mayJoin(pool: string, id: string): Admission
   /** Where the instances of a pool are; undefined for a pool that does not run. */
   locationOf(pool: string): ClusterLocation | undefined
   /** The certificate has changed, and the plans with it. */
@@ -87,13 +91,18 @@ export interface StartPools {
   metrics: Metrics
 }
 
-export function createRunningPools(provided: ProvidedPool[], { logger }: { logger: Logger }): RunningPools {
+export function createRunningPools(
+  provided: ProvidedPool[],
+  { clock, logger }: { clock: Clock; logger: Logger },
+): RunningPools {
   const names = provided.map((pool) => pool.pool_name)
   const running = new Map<string, RunningPool>()
   const failed = new Map<string, unknown>()
   const restarts = new Set<Promise<void>>()
   let started: StartPools | undefined
   let isStopping = false
+  const retries = createPoolRetries((name) => void restart(name), clock)
+  const oneByOne = new Map(names.map((name) => [name, limit(1)]))
   const all = () => names.flatMap((name) => running.get(name) ?? [])
 
   async function startOne(name: string, { plans, ...rest }: StartPools): Promise<void> {
@@ -103,17 +112,36 @@ export function createRunningPools(provided: ProvidedPool[], { logger }: { logge
       const pool = await runPool({ ...rest, ownWriters, plan: () => plans.get(name), owner })
       running.set(name, pool)
       failed.delete(name)
+      retries.succeeded(name)
     } catch (error) {
+      report(name, error)
       failed.set(name, error)
-      logger.error('a pool cannot be run', { pool: name, error })
+      retries.failed(name)
     }
   }
 
+  /** Each reason once, however often the pool is tried again. */
+  function report(name: string, error: unknown): void {
+    const messages = (of: unknown) => startProblems(name, of).map(({ message }) => message)
+    const [now, before] = [messages(error), messages(failed.get(name))].map((list) => list.join('\n'))
+    if (now !== before)
+      logger.error('a pool cannot be run', { pool: name, code: startProblems(name, error)[0]?.code, error })
+  }
+
   async function beginAnew(name: string): Promise<void> {
+    retries.cancel(name)
     const before = running.get(name)
     running.delete(name)
     await before?.stop().catch((error: unknown) => notStopped(name, error))
     if (!isStopping) await startOne(name, started!)
+  }
+
+  async function restart(name: string): Promise<void> {
+    if (isStopping) return
+    const oneAtATime = oneByOne.get(name)!
+    const begun = oneAtATime(() => beginAnew(name))
+    restarts.add(begun)
+    await begun.finally(() => restarts.delete(begun))
   }
 
   function notStopped(pool: string, error: unknown): void {
@@ -125,10 +153,15 @@ export function createRunningPools(provided: ProvidedPool[], { logger }: { logge
     async start(options) {
       started = options
       await Promise.all(names.map((name) => startOne(name, options)))
-      if (running.size === 0 && failed.size > 0) throw [...failed.values()][0]
+      // What nobody foresaw may be gone at the next try; what is wrong with the pools themselves is not.
+      const errors = [...failed.values()]
+      if (running.size > 0 || !errors[0] || !errors.every((error) => error instanceof ProvisionError)) return
+      retries.stop()
+      throw errors[0]
     },
     async stop() {
       isStopping = true
+      retries.stop()
       // A pool that begins anew is not among those that run, and would do so once it has begun.
       await Promise.all(restarts)
       await Promise.all(
@@ -144,17 +177,9 @@ export function createRunningPools(provided: ProvidedPool[], { logger }: { logge
     },
     status: () => ({
       pools: all().map(({ fleet }) => fleet.status()),
-      failed: [...failed].map(([pool, error]) => ({ pool, problems: problemsOf(error) })),
+      failed: [...failed].map(([pool, error]) => ({ pool, problems: startProblems(pool, error) })),
     }),
-    mayJoin(name, id) {
-      const pool = running.get(name)
-      if (pool?.fleet.knows(id)) return 'yes'
-      // Before the first listing nobody can call it foreign, nor ours; a launch may not have been answered yet, and
-      // instances of another writer may be adopted.
-      if (!pool?.hasListed()) return 'later'
-      const { inFlight, foreignWriters } = pool.fleet.status()
-      return inFlight > 0 || foreignWriters.length > 0 ? 'later' : 'no'
-    },
+    mayJoin: (name, id) => running.get(name)?.fleet.admission(id) ?? 'later',
     locationOf: (name) => running.get(name)?.location,
     certificateChanged() {
       for (const pool of running.values()) pool.userDataChanged()
@@ -165,12 +190,7 @@ export function createRunningPools(provided: ProvidedPool[], { logger }: { logge
       // Some limits are part of the user data.
       pool?.userDataChanged()
     },
-    async restart(name) {
-      if (isStopping) return
-      const restart = beginAnew(name)
-      restarts.add(restart)
-      await restart.finally(() => restarts.delete(restart))
-    },
+    restart,
   }
 }
 
@@ -179,17 +199,11 @@ function unknown(name: string, names: string[]): Problem {
 }
 
 function notRunning(name: string, error: unknown): Problem {
-  const [first] = problemsOf(error)
+  const [first] = startProblems(name, error)
   return problem(
     'POOL_NOT_RUNNING',
     `pool ${name} does not run: ${first?.message ?? 'it is not started yet'}`,
   )
-}
-
-function problemsOf(error: unknown): Problem[] {
-  if (error === undefined) return []
-  if (error instanceof ProvisionError) return error.problems
-  return [problem('INTERNAL', error instanceof Error ? error.message : String(error), { cause: error })]
 }
 
 // One pool at work: its provider, its preflight, its fleet loop and its journal. Nothing here reaches another pool.
@@ -217,8 +231,6 @@ export interface RunningPool {
   readonly fleet: PoolFleet
   readonly location: ClusterLocation
   instances(): Instance[]
-  /** False until the first complete listing: until then nobody can say that an instance is not ours. */
-  hasListed(): boolean
   /** The master is dialled again before anything more is launched. */
   userDataChanged(): void
   /** Ends the loop, then what only this machine keeps running. */
@@ -234,12 +246,10 @@ export async function runPool(options: RunPoolOptions): Promise<RunningPool> {
   const name = fileNameOf(pool.pool_name)
   const meter = { ...options, pool: pool.pool_name }
   const opening = await openProvider(options, join(stateDir, pool.provider.type, name))
-  const { provider, hasListed } = noticeListing(meteredProvider(opening, meter), () =>
-    options.onListed?.(pool.pool_name),
-  )
+  const provider = noticeListing(meteredProvider(opening, meter), () => options.onListed?.(pool.pool_name))
   const location = { provider: provider.kind, location: provider.location ?? {} }
   options.onLocation(location)
-  const opened = await openJournal({
+  const opened = await openedOrClosed(provider, {
     file: join(stateDir, 'fleet', `${name}.journal`),
     kind: journalKind,
     now: wallTime(clock),
@@ -269,7 +279,6 @@ export async function runPool(options: RunPoolOptions): Promise<RunningPool> {
     fleet,
     location,
     instances: () => fleet.status().instances,
-    hasListed,
     userDataChanged: () => void gate.ask().catch(() => {}),
     async stop() {
       gate.stop()
@@ -287,6 +296,16 @@ export async function runPool(options: RunPoolOptions): Promise<RunningPool> {
   return running
 }
 
+/** The journal of the pool; without it the provider is not left open. */
+async function openedOrClosed(provider: Provider, options: Parameters<typeof openJournal>[0]) {
+  try {
+    return await openJournal(options)
+  } catch (error) {
+    await provider.close().catch(() => {})
+    throw error
+  }
+}
+
 /** The first look of the loop should find the preflight answered, or it would wait for its next one. */
 async function begin(gate: LaunchGate, fleet: PoolFleet): Promise<void> {
   await gate.ask()
@@ -299,22 +318,14 @@ async function openProvider(options: RunPoolOptions, folder: string): Promise<Pr
   return open({ ...options, config: pool.provider, master: setup.master, stateDir: folder })
 }
 
-function noticeListing(
-  provider: Provider,
-  onListed: () => void,
-): { provider: Provider; hasListed: () => boolean } {
-  let listed = false
+function noticeListing(provider: Provider, onListed: () => void): Provider {
   return {
-    hasListed: () => listed,
-    provider: {
-      ...provider,
-      async list(signal) {
-        const listing = await provider.list(signal)
-        listed ||= listing.complete
-        // Not before the loop has taken it over, which it does in the same turn.
-        if (listing.complete) setImmediate(onListed)
-        return listing
-      },
+    ...provider,
+    async list(signal) {
+      const listing = await provider.list(signal)
+      // Not before the loop has taken it over, which it does in the same turn.
+      if (listing.complete) setImmediate(onListed)
+      return listing
     },
   }
 }
@@ -340,61 +351,5 @@ export function poolSettings(pool: ProvidedPool, providers: readonly AnyProvider
     offerings: definition.offerings(provider).map((offering, preference) => ({ ...offering, preference })),
     launchError: { timeout: provider.launch_error_timeout, retries: provider.launch_error_retries },
     visibility: definition.visibilityMs,
-  }
-}
-
-// Calls to a pool's cloud and to its master, timed and counted by how they ended.
-
-export interface Meter {
-  pool: string
-  metrics: Metrics
-  clock: Clock
-}
-
-type Outcome = 'done' | 'partial' | 'failed'
-
-export function meteredProvider(provider: Provider, meter: Meter): Provider {
-  return {
-    ...provider,
-    list: (signal) =>
-      timed(meter, 'list', provider.list(signal), ({ complete }) => (complete ? 'done' : 'partial')),
-    launch: (order, signal) =>
-      timed(meter, 'launch', provider.launch(order, signal), ({ instances, failures }) =>
-        failures.length === 0 ? 'done' : instances.length > 0 ? 'partial' : 'failed',
-      ),
-    terminate: (ids, signal) =>
-      timed(meter, 'terminate', provider.terminate(ids, signal), ({ terminated, failures }) =>
-        failures.length === 0 ? 'done' : terminated.length > 0 ? 'partial' : 'failed',
-      ),
-    consoleStage: (id, signal) => timed(meter, 'console', provider.consoleStage(id, signal), () => 'done'),
-  }
-}
-
-export function meteredDemand(demand: DemandSource, meter: Meter): DemandSource {
-  // By name: whoever embeds us may hand in an instance of a class, whose methods a spread does not have.
-  return {
-    kind: demand.kind,
-    onChange: (listener) => demand.onChange(listener),
-    close: () => demand.close(),
-    read: (pool, signal) => timed(meter, 'demand', demand.read(pool, signal), () => 'done'),
-    drain: (id, signal) => timed(meter, 'drain', demand.drain(id, signal), () => 'done'),
-    undrain: (id, signal) => timed(meter, 'undrain', demand.undrain(id, signal), () => 'done'),
-  }
-}
-
-async function timed<T>(
-  { pool, metrics, clock }: Meter,
-  call: string,
-  answer: Promise<T>,
-  outcomeOf: (answer: T) => Outcome,
-): Promise<T> {
-  const from = clock.now()
-  let outcome: Outcome = 'failed'
-  try {
-    const value = await answer
-    outcome = outcomeOf(value)
-    return value
-  } finally {
-    metrics.observe('call_seconds', (clock.now() - from) / 1000, { pool, call, outcome })
   }
 }

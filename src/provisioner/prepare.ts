@@ -11,7 +11,13 @@ import {
   type UserTemplate,
 } from '../agent-setup/index.ts'
 import type { MasterConfig, ProviderConfig } from '../config/index.ts'
-import { masterUrl, type TlsMaterial, type TrustPlan } from '../pki/index.ts'
+import {
+  type CertificateFacts,
+  masterUrl,
+  type RootSource,
+  type TlsMaterial,
+  type TrustPlan,
+} from '../pki/index.ts'
 import { isError, type Problem, ProvisionError, problem } from '../problems/index.ts'
 import { type AnyProvider, definitionOf, type LaunchRequest, machineOf } from '../providers/index.ts'
 import { loadMasterCertificate } from './certificate.ts'
@@ -30,6 +36,8 @@ export interface PlanAllOptions {
   localAgent?: string[]
   /** Every kind of provider there is. */
   providers: readonly AnyProvider[]
+  /** Well-known roots; those Node ships with by default. */
+  roots?: RootSource
 }
 
 /**
@@ -84,6 +92,7 @@ export interface PlanInput {
   now: number
   localAgent?: string[]
   providers: readonly AnyProvider[]
+  roots?: RootSource
 }
 
 /** The same for a dry run, a check and a start. */
@@ -106,6 +115,7 @@ async function planPool(pool: ProvidedPool, input: PlanInput): Promise<PoolPlan>
     providers,
     material: certificate,
     now,
+    roots: input.roots,
     masterHost: input.hosts?.get(pool_name) ?? input.masterHost,
     template,
     machine: machineOf(definition),
@@ -213,7 +223,9 @@ export interface DryRunPool {
     masterHost: string
     masterPort: number
     /** What agents trust, leaf first; empty where nothing is embedded. */
-    chain: Omit<TrustPlan['chain'][number], 'pem'>[]
+    chain: Omit<CertificateFacts, 'pem'>[]
+    /** What `system` adds to the CAs of the machine; null when the chain's root is not known, and in every other mode. */
+    wellKnownRoot: Omit<CertificateFacts, 'pem'> | null
   }
   /** agent.yaml. */
   agentConfig: AgentConfig
@@ -244,10 +256,15 @@ export function dryRunPool(plan: ReadyPlan, problems: Problem[] = plan.problems)
       masterUrl: masterUrl(master),
       masterHost: master.host,
       masterPort: master.port,
-      chain: trust.chain.map(({ pem: _pem, ...facts }) => facts),
+      chain: trust.chain.map(withoutPem),
+      wellKnownRoot: trust.wellKnownRoot ? withoutPem(trust.wellKnownRoot) : null,
     },
     agentConfig,
     request: call,
     warnings: problems.map(({ code, message, remedy }) => ({ code, message, remedy })),
   }
+}
+
+function withoutPem({ pem: _pem, ...facts }: CertificateFacts): Omit<CertificateFacts, 'pem'> {
+  return facts
 }

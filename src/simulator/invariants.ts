@@ -13,6 +13,7 @@ import {
   checkWritten,
 } from './checks.ts'
 import type { Vm } from './cloud.ts'
+import type { Work } from './master.ts'
 import {
   createObservations,
   type Findings,
@@ -30,6 +31,7 @@ import {
 } from './progress.ts'
 import type { Watcher } from './provisioner.ts'
 import { nameOfWriter } from './scenario.ts'
+import { checkPlaced, checkRoom } from './stranger-checks.ts'
 
 /** What each number promises; 0 is a fault of the program itself. */
 export const promises: Record<number, string> = {
@@ -47,6 +49,7 @@ export const promises: Record<number, string> = {
   11: 'a VM carries the user data of its moment',
   12: 'nothing that is wanted fails to happen without a reason',
   13: 'no VM is ended on the word of an old or partial view',
+  14: 'no work on, and no room by, an agent that is no instance of ours',
 }
 
 export interface Invariants extends Findings {
@@ -62,6 +65,8 @@ export interface Invariants extends Findings {
   onOrphansTerminated(name: string, ids: readonly string[]): void
   onWritten(name: string, record: JournalRecord): void
   onCreated(vm: Vm): void
+  /** The master has placed work. */
+  onPlaced(work: Work): void
   /** What can be told at any time; `check` looks at it, too. */
   look(): void
   /** After every step. True once the world has come to rest, or is broken. */
@@ -112,6 +117,7 @@ export function createInvariants(observed: () => ObservedWorld): Invariants {
           if (isOver() || demand.at < (of(name).demand?.at ?? 0)) return
           of(name).demand = demand
           for (const { id, slots } of demand.agents) {
+            if (!observed().cloud.vms.has(id)) continue
             if (of(name).joined.has(id)) continue
             of(name).joined.add(id)
             if (slots >= (observed().cloud.vms.get(id)?.slots ?? 0)) of(name).uselessMade = 0
@@ -156,11 +162,14 @@ export function createInvariants(observed: () => ObservedWorld): Invariants {
     onOrphansTerminated: (name, ids) => checkOrphansTerminated(observed(), of(name), ids),
     onWritten: (name, record) => checkWritten(observed(), of(name), record),
     onCreated: (vm) => checkCreated(observed(), of(nameOfWriter(vm.instance.writerId!)), vm),
+    onPlaced: (work) => checkPlaced(observed(), work),
     look() {
+      checkRoom(observed())
       checkOrphans(observed(), neglect)
       checkSilence(observed(), progress)
     },
     check() {
+      checkRoom(observed())
       checkOrphans(observed(), neglect)
       checkProgress(observed(), progress)
       checkSilence(observed(), progress)

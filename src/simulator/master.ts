@@ -15,9 +15,19 @@ export interface Master extends Board {
   setEnabled(id: string, enabled: boolean): void
   /** A person disables an agent without a drain, or enables it again. */
   setDisabled(id: string, disabled: boolean): void
+  /** Agents that run on no VM come, or go. They are let in, as an earlier version did; whether they get work is asked. */
+  intrude(ids: readonly string[], slots: number): void
+  expel(ids: readonly string[]): void
   /** When a person last gave an agent back to the scheduler. */
   readonly enabledByPersonAt: Map<string, number>
   source(): DemandSource
+}
+
+export interface PlacementRules {
+  /** Whether the id is known as one of an instance that runs: what the built-in master asks before it places work. */
+  isKnown(id: string): boolean
+  /** Work was placed. */
+  onPlaced(work: Work): void
 }
 
 const placesWithinAtWorst = 10_000
@@ -28,11 +38,17 @@ export function createMaster(
   clock: VirtualClock,
   weather: WeatherStation,
   timeline: Timeline,
+  rules: PlacementRules,
   watcher?: WorkWatcher,
 ): Master {
   const draw = random.fork('master')
   const tasksFirst = random.fork('order').chance(50)
-  const board: Board = { work: new Map(), agents: new Map(), maxAuxPerAgent: scenario.policy.maxAuxPerAgent }
+  const board: Board = {
+    work: new Map(),
+    agents: new Map(),
+    maxAuxPerAgent: scenario.policy.maxAuxPerAgent,
+    getsWork: ({ id, stranger }) => !stranger || rules.isKnown(id),
+  }
   const listeners = new Set<(pool: string) => void>()
   const enabledByPersonAt = new Map<string, number>()
   const placesWithin = scenario.given?.placesWithin ?? placesWithinAtWorst
@@ -55,6 +71,7 @@ export function createMaster(
   function run(work: Work): void {
     timeline.add('master', `places ${work.id}`, { slots: work.slots, agents: work.agents })
     watcher?.onStart(work)
+    rules.onPlaced(work)
     const { starts } = work
     clock.after(work.duration, () => {
       if (work.starts !== starts || work.state !== 'running') return
@@ -154,6 +171,21 @@ export function createMaster(
       timeline.add('world', `agent ${id} ${before ? 'reconnects' : 'joins'}`)
       changed()
     },
+    intrude(ids, slots) {
+      for (const id of ids) {
+        const order = { enabled: true, draining: false, disabledByPerson: false }
+        const agent = { id, slots, broken: false, connected: true, ...order, stranger: true, work: new Map() }
+        if (!board.agents.has(id)) board.agents.set(id, agent)
+      }
+      timeline.add('world', 'strangers come', { ids, slots })
+      changed()
+    },
+    expel(ids) {
+      for (const id of ids) {
+        const agent = board.agents.get(id)
+        if (agent) remove(agent)
+      }
+    },
     disconnect(id) {
       const agent = board.agents.get(id)
       if (!agent?.connected) return
@@ -216,6 +248,7 @@ function readAgents(board: Board, demand: Demand): void {
       enabled,
       draining,
       ...(disabledByPerson ? { disabledByPerson } : {}),
+      ...(board.getsWork(agent) ? {} : { getsNoWork: true }),
     })
   }
 }
@@ -247,6 +280,8 @@ export interface Agent {
   /** Its devices do not work: nothing is ever placed on it. */
   broken: boolean
   disabledByPerson: boolean
+  /** It runs on no VM. */
+  stranger?: boolean
   /** Work on it, by id, with the slots it takes. */
   work: Map<string, number>
 }
@@ -255,6 +290,7 @@ export interface Board {
   work: Map<string, Work>
   agents: Map<string, Agent>
   maxAuxPerAgent: number
+  getsWork(agent: Agent): boolean
 }
 
 /** Hears of each start of work, and of its end: by itself, or because its agent was given up. */
@@ -317,7 +353,9 @@ export function slotsOfJob(board: Board, job: string): number {
 }
 
 function agentsFor(board: Board, { slots }: Work): Agent[] {
-  const open = [...board.agents.values()].filter((a) => a.connected && a.enabled && !a.draining && !a.broken)
+  const open = [...board.agents.values()].filter(
+    (a) => a.connected && a.enabled && !a.draining && !a.broken && board.getsWork(a),
+  )
   if (slots === 0) return open.filter((agent) => auxOf(agent) < board.maxAuxPerAgent).slice(0, 1)
   const best = open.filter((a) => freeSlots(a) >= slots).sort((a, b) => freeSlots(a) - freeSlots(b))[0]
   if (best) return [best]

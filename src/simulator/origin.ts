@@ -49,6 +49,7 @@ export function startOriginProvisioner(options: ProvisionerOptions): Provisioner
       reconfigure(changed) {
         settings = changed
       },
+      admission: () => 'no',
       status: () => emptyStatus(options.owner.pool, options.clock.now(), pending, settings.policy),
     },
   }

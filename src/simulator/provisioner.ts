@@ -39,7 +39,10 @@ export interface Provisioner {
   /** Its times are so many milliseconds ahead of the world's. */
   readonly clockOffset: number
   readonly life: Life
-  readonly fleet: Pick<PoolFleet, 'stop' | 'pause' | 'resume' | 'adopt' | 'remove' | 'reconfigure' | 'status'>
+  readonly fleet: Pick<
+    PoolFleet,
+    'stop' | 'pause' | 'resume' | 'adopt' | 'remove' | 'reconfigure' | 'status' | 'admission'
+  >
 }
 
 export type StartProvisioner = (options: ProvisionerOptions) => Provisioner

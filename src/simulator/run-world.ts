@@ -165,6 +165,12 @@ function happen(world: World, { kind, lasts, draw }: Incident): void {
       clock.after(lasts, () => master.setDisabled(id, false))
       break
     }
+    case 'strangers': {
+      const ids = Array.from({ length: 1 + Math.floor(draw * 3) }, (_, n) => `stranger-${clock.now()}-${n}`)
+      master.intrude(ids, 4)
+      clock.after(lasts, () => master.expel(ids))
+      break
+    }
     case 'removal_ordered': {
       const ids = main.fleet.status().instances.map((track) => track.id)
       if (isDown || ids.length === 0) break

@@ -219,6 +219,8 @@ export const incidentKinds = [
   /** Without a drain: what runs on the agent goes on, and nobody else may give it work again. */
   'disabled_by_person',
   'removal_ordered',
+  /** Agents that run on no VM of anybody dial the master and claim slots. */
+  'strangers',
 ] as const
 export type IncidentKind = (typeof incidentKinds)[number]
 

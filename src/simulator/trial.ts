@@ -261,6 +261,7 @@ const notForTrials: readonly FaultKind[] = [
   'removal_ordered',
   'unplaceable_work',
   'foreign_vms',
+  'strangers',
   'no_push',
 ]
 

@@ -5,7 +5,7 @@ import type { Policy } from '../planner/index.ts'
 import { problem } from '../problems/index.ts'
 import { type Cloud, createCloud, endVm, type Vm } from './cloud.ts'
 import { createInvariants, type Invariants } from './invariants.ts'
-import { createMaster, type Master, type WorkWatcher } from './master.ts'
+import { createMaster, type Master, type PlacementRules, type WorkWatcher } from './master.ts'
 import { simulatedProvider } from './provider.ts'
 import {
   createDisk,
@@ -101,7 +101,15 @@ export function createWorld(
           world.invariants.violated(4, `${intent.id} was sent again with another request`),
       },
     }),
-    master: createMaster(scenario, random, clock, weather, timeline, watcher),
+    master: createMaster(
+      scenario,
+      random,
+      clock,
+      weather,
+      timeline,
+      placementRules(() => world),
+      watcher,
+    ),
     invariants: createInvariants(() => world),
     policy: scenario.policy,
     certificate: 1,
@@ -119,6 +127,17 @@ export function createWorld(
   }
   for (const job of scenario.jobs) clock.at(job.at, () => world.master.submit(job))
   return world
+}
+
+/** As the built-in master, which is one process with its provisioner. */
+function placementRules(world: () => World): PlacementRules {
+  return {
+    isKnown(id) {
+      const main = world().provisioners.get(mainName)
+      return main?.life.alive === true && main.fleet.admission(id) === 'yes'
+    },
+    onPlaced: (work) => world().invariants.onPlaced(work),
+  }
 }
 
 /** Until two listings have shown it what there is. */

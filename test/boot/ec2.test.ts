@@ -1,8 +1,9 @@
 // User data as EC2 hands it out boots a machine whose agent joins the master over verified TLS: cloud-init reads it from
 // the metadata service, docker runs the agent's image.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import type { TestMaster } from '../support/master.ts'
-import type { Machine } from './support/machine.ts'
+import { createDevelopmentChain } from '../../src/pki/development-ca.ts'
+import { type TestMaster, token } from '../support/master.ts'
+import { gateway, type Machine } from './support/machine.ts'
 import { Site } from './support/site.ts'
 
 let site: Site
@@ -69,7 +70,7 @@ describe.concurrent('an EC2 machine', () => {
     expect(machine.containers()).toContain(`made ready for ${id}`)
   })
 
-  it('joins again after a reboot, by docker alone: cloud-init runs the script once', async () => {
+  it('joins again after a reboot: the script runs once more, startup_script does not', async () => {
     const given = await userData({ startup_script: '#!/bin/bash\necho run >>/root/proof\n' })
     const { machine, id } = site.launch('aws', given)
     const { connection } = await site.joined(machine, master, id)
@@ -78,9 +79,95 @@ describe.concurrent('an EC2 machine', () => {
     await machine.stop()
     machine.boot()
     await site.joined(machine, master, id, connection)
-    const boots = () => machine.disk('var/log/cloud-init-output.log').split(' finished at ').length - 1
-    await site.until(machine, 'cloud-init ends', () => boots() === 2)
+    const again = before.filter((stage) => stage !== 'startup_script_done')
+    await site.until(
+      machine,
+      'the second watch',
+      () => machine.stages().length === before.length + again.length,
+    )
+    expect(machine.stages()).toEqual([...before, ...again])
+    expect(machine.console()).toContain('agent_started it was running already')
     expect(machine.disk('root/proof')).toBe('run\n')
-    expect(machine.stages()).toEqual(before)
+  })
+})
+
+describe('an EC2 machine whose script is run again while its agent has work', () => {
+  it.each([
+    ['as it was', 'x', 'it was running already'],
+    [
+      'with other settings',
+      's/RECONNECT_ATTEMPTS=.*/RECONNECT_ATTEMPTS=9/',
+      'it has work, and keeps its earlier configuration',
+    ],
+  ])('%s leaves both alone', async (_, edit, note) => {
+    const again = `sed '${edit === 'x' ? '' : edit}' /var/lib/cloud/instance/scripts/part-001 >/root/again && bash /root/again`
+    // By hand, as somebody would who has logged in; the work says when.
+    const startup = `#!/bin/bash
+[ ! -e /root/again ] || exit 0
+(until grep -qzs ^DET_CONTAINER_ID= /proc/[0-9]*/environ; do sleep 1; done; ${again}) </dev/null >/dev/null 2>&1 &
+`
+    const { machine, id } = site.launch('aws', await userData({ startup_script: startup }))
+    const { connection } = await site.joined(machine, master, id)
+    await connected(machine)
+    const order = { command: ['sh', '-c', 'sleep 30'], slots: 1 }
+    const work = { host: gateway, token, method: 'POST', body: order }
+    const answer = await master.ask('/provision/v1/work', work)
+    expect(answer.status, JSON.stringify(answer.json)).toBeLessThan(300)
+    await site.until(machine, note, () => machine.console().includes(`agent_started ${note}`))
+    const listed = async () =>
+      JSON.stringify((await master.ask('/provision/v1/work', { host: gateway, token })).json)
+    await expect.poll(listed, { timeout: 90_000 }).toMatch(/finished|succeeded|completed/i)
+    expect(master.master.agents().find((agent) => agent.id === id)).toMatchObject({
+      connection,
+      phase: 'joined',
+    })
+  })
+})
+
+describe.concurrent('an EC2 machine that was stopped while the master changed its root', () => {
+  async function stopped(provider: Record<string, unknown> = {}, files: Record<string, string> = {}) {
+    const old = await site.master()
+    const { port } = old.listener
+    const given = await site.userData({ cloud: 'aws', port, certificates: old.chain.chain, provider })
+    const { machine, id } = site.launch('aws', given, files)
+    await site.joined(machine, old, id)
+    await connected(machine)
+    await machine.stop()
+    await old.stop()
+    const { chain, leaf } = await createDevelopmentChain({
+      names: ['master.test'],
+      ips: [],
+      days: 30,
+      now: Date.now(),
+    })
+    return { machine, id, chain, next: await site.master({ port, tls: { cert: chain, key: leaf.key } }) }
+  }
+
+  // As an image would have it that somebody installed the agent on.
+  const command =
+    '#!/bin/sh\ncd /run/share/agent && exec usr/local/bin/node opt/provision/dist/cli.cjs agent "$@"\n'
+  it.each([
+    ['a container', {}, {}],
+    ['a process', { agent_runtime: 'process' }, { 'usr/local/bin/determined-agent': command }],
+  ])('joins with new user data, its agent %s', async (_, provider, files) => {
+    const {
+      machine,
+      id,
+      next,
+      chain: certificates,
+    } = await stopped(provider, files as Record<string, string>)
+    const { port } = next.listener
+    site.changeUserData(machine, await site.userData({ cloud: 'aws', port, certificates, provider }))
+    machine.boot()
+    await site.joined(machine, next, id)
+    const joined = () => machine.stages().filter((stage) => stage === 'agent_connected').length === 2
+    await site.until(machine, 'the second watch', joined)
+    expect(machine.isOn()).toBe(true)
+  })
+
+  it('powers itself off with the old user data', async () => {
+    const { machine } = await stopped()
+    machine.boot()
+    expect(await site.lastStage(machine), machine.describe()).toBe('tls_unknown_ca')
   })
 })

@@ -23,7 +23,7 @@ function times(machine: Machine, stage: string): number {
 }
 
 describe.concurrent('a Compute Engine machine', () => {
-  it('joins, and after a reboot joins again with a new container', async () => {
+  it('joins, and after a reboot joins again with the same container', async () => {
     const given = await userData()
     expect(given.encoding).toBe('plain')
     const { machine, id } = site.launch('gcp', given)
@@ -37,6 +37,7 @@ describe.concurrent('a Compute Engine machine', () => {
     await site.until(machine, 'the script runs again', () => times(machine, 'agent_connected') === 2)
     await site.joined(machine, master, id, first.connection)
     expect(machine.stages()).toEqual([...stages, ...stages])
+    expect(machine.console()).toContain('agent_started it was running already')
   })
 
   it('joins with a script so long that a stub has to unpack it', async () => {
@@ -70,6 +71,8 @@ describe.concurrent('a Compute Engine machine', () => {
     machine.boot()
     await site.joined(machine, master, id, first.connection)
     expect(machine.containers()).toBe('')
-    expect(machine.disk('var/log/determined-agent.log').match(/joined the master/g)).toHaveLength(2)
+    // The agent logs it a moment after it has told the master.
+    const joins = () => machine.disk('var/log/determined-agent.log').match(/joined the master/g)
+    await expect.poll(joins).toHaveLength(2)
   })
 })

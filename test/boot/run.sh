@@ -9,8 +9,8 @@ repository=$(cd "$here/../.." && pwd)
 cache=${BOOT_CACHE:-$repository/.cache/boot}
 mirror=${BOOT_MIRROR:-http://deb.debian.org/debian}
 suite=bookworm
-# A machine image as the clouds have it, without a kernel and systemd; and what Debian's slim container image holds.
-machine=bash,ca-certificates,cloud-init,curl,dnsmasq-base,docker.io,google-guest-agent,iproute2,iptables,netbase,openssl
+# A machine image as the clouds have it, without a kernel and systemd, and with a clock that can be set; and what Debian's slim container image holds.
+machine=bash,ca-certificates,cloud-init,curl,dnsmasq-base,docker.io,google-guest-agent,iproute2,iptables,libfaketime,netbase,openssl
 container=bash,ca-certificates
 PATH=$repository/node_modules/.bin:$PATH:/usr/sbin:/sbin
 

@@ -9,7 +9,7 @@ import { printTimeline } from '../../src/simulator/virtual-clock.ts'
 import { soundWorld } from '../support/world.ts'
 
 describe('in random worlds', () => {
-  it('every promise is kept after every step', { timeout: 180_000 }, async () => {
+  it('every promise is kept after every step', { timeout: 600_000 }, async () => {
     const totals = { steps: 0, vms: 0, work: 0 }
     await fc.assert(
       fc.asyncProperty(fc.integer(), fc.subarray([...faultKinds]), async (seed, faults) => {

@@ -42,6 +42,7 @@ const common: Omit<CommonProviderConfig, 'type'> = {
   launch_error_retries: 0,
   tls: { trust: 'auto', allow_ip_only: false },
   preflight: 'tls',
+  preflight_proof: 'master',
   agent_runtime: 'docker',
   allow_secrets_in_user_data: false,
   boot_timeout: 600_000,

@@ -47,7 +47,10 @@ export function runEc2Vms(ec2: EC2Client, cli: string, tools: Record<string, str
   }
 
   async function look(): Promise<void> {
-    const { Reservations = [] } = await ec2.send(new DescribeInstancesCommand({}))
+    // An endpoint that refuses listings is no reason for VMs to end.
+    const listing = await ec2.send(new DescribeInstancesCommand({})).catch(() => undefined)
+    if (!listing) return
+    const { Reservations = [] } = listing
     for (const { InstanceId: id = '', State } of Reservations.flatMap(({ Instances = [] }) => Instances)) {
       if (State?.Name === 'running' && !scripts.has(id)) await boot(id)
       if (State?.Name === 'terminated' || State?.Name === 'shutting-down') {

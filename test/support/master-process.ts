@@ -14,6 +14,7 @@ const pool = {
   description: '',
   max_aux_containers_per_agent: 2,
   agent_reconnect_wait: 15_000,
+  agents: 'any' as const,
 }
 const master = createMaster({
   providers: builtInProviders,

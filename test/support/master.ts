@@ -32,7 +32,10 @@ export function chain(): Promise<DevelopmentChain> {
 }
 
 export interface AskOptions {
+  /** Where the master listens, when that is not the loopback. */
+  host?: string
   method?: string
+  /** Left out: reads carry the right one, orders none. */
   token?: string
   body?: unknown
 }
@@ -75,7 +78,12 @@ export interface TestAgent {
 export const token = 'token-of-the-tests'
 
 export function masterConfig(change: Partial<MasterOptions['config']> = {}): MasterOptions['config'] {
-  const pool = { description: '', max_aux_containers_per_agent: 100, agent_reconnect_wait: 300 }
+  const pool = {
+    description: '',
+    max_aux_containers_per_agent: 100,
+    agent_reconnect_wait: 300,
+    agents: 'any' as const,
+  }
   return {
     cluster_name: 'test',
     resource_pools: [{ ...pool, pool_name: 'default' }],
@@ -173,10 +181,12 @@ export async function startMaster(
 
 function ask(port: number, { root }: DevelopmentChain, path: string, options: AskOptions): Promise<Answer> {
   return new Promise((resolve, reject) => {
-    const headers = options.token ? { Authorization: `Bearer ${options.token}` } : {}
+    const isRead = (options.method ?? 'GET') === 'GET'
+    const shown = options.token ?? (isRead ? token : undefined)
+    const headers = shown ? { Authorization: `Bearer ${shown}` } : {}
     const sent = request(
       {
-        host: '127.0.0.1',
+        host: options.host ?? '127.0.0.1',
         port,
         path,
         method: options.method ?? 'GET',

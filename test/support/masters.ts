@@ -4,7 +4,7 @@ import { once } from 'node:events'
 import http from 'node:http'
 import net, { type AddressInfo, type Socket } from 'node:net'
 import tls from 'node:tls'
-import { presentedFacts } from '../../src/pki/preflight-explain.ts'
+import { presentedFacts } from '../../src/pki/presented.ts'
 import type { CertificateRole, TrustPlan } from '../../src/pki/trust-plan.ts'
 
 /** Given to a service nobody has run for decades (RFC 1078). */
@@ -17,12 +17,22 @@ export const infoBody = JSON.stringify({
   cluster_name: 'dev',
 })
 
-/** Answers `GET /info` as a master does, on every socket it is given. */
-export function answerInfo(body = infoBody, status = 200): (socket: Socket) => void {
+/** What a Determined master answers to the upgrade of an agent that does not say whether it reconnects. */
+const noReconnect = { status: 500, body: '{"message":"parsing reconnect query param: invalid syntax"}' }
+
+/** Answers `GET /info` as a master does, and the upgrade of an agent, on every socket it is given. */
+export function answerInfo(
+  body = infoBody,
+  status = 200,
+  upgrade: { status: number; body: string; headers?: http.OutgoingHttpHeaders } = noReconnect,
+): (socket: Socket) => void {
   const server = http.createServer((request, response) => {
-    response
-      .writeHead(request.url === '/info' ? status : 404, { 'content-type': 'application/json' })
-      .end(body)
+    const isUpgrade = request.headers.upgrade === 'websocket' && request.url?.startsWith('/agents?')
+    if (isUpgrade) response.writeHead(upgrade.status, upgrade.headers).end(upgrade.body)
+    else
+      response
+        .writeHead(request.url === '/info' ? status : 404, { 'content-type': 'application/json' })
+        .end(body)
   })
   return (socket) => {
     server.emit('connection', socket)

@@ -1,5 +1,5 @@
 // One setup per kind of script there is: cloud, trust mode, slot type and runtime, each value of each at least once.
-import { type SetupChanges, trustPlan } from './agent-setups.ts'
+import { exampleChain, type SetupChanges, trustPlan } from './agent-setups.ts'
 
 const name = 'determined-master.example.com'
 
@@ -45,6 +45,10 @@ export const scriptSamples: Record<string, SetupChanges> = {
     trust: trustPlan('system'),
     master: { host: 'master.example.com', port: 443 },
     command: ['determined-agent', 'run'],
+  },
+  'aws-docker-system-public-root': {
+    slotType: 'cpu',
+    trust: { ...trustPlan('system', name), wellKnownRoot: exampleChain()[2] },
   },
   'local-process-embed-auto': {
     cloud: 'local',

@@ -142,6 +142,8 @@ export interface DockerRun {
   environment: Record<string, string>
   /** Host path (without the scratch root) by path in the container. */
   mounts: Record<string, string>
+  /** The hash by which a later run knows the container. */
+  generation: string
   /** Every other argument, in order. */
   options: string[]
 }
@@ -152,15 +154,22 @@ export function dockerRun({ tools, root }: ScriptVm): DockerRun {
   const args = runs.at(-1)?.args.slice(1) ?? []
   // The last but one: a value may be `--` as well.
   const end = args.length - 2
-  const run: DockerRun = { image: args.slice(end + 1).join(' '), environment: {}, mounts: {}, options: [] }
+  const run: DockerRun = {
+    image: args.slice(end + 1).join(' '),
+    environment: {},
+    mounts: {},
+    generation: '',
+    options: [],
+  }
   for (let at = 0; at < end; at++) {
     const [option, value = ''] = [args[at]!, args[at + 1]]
     if (option === '--env') run.environment[value.split('=', 1)[0]!] = value.slice(value.indexOf('=') + 1)
     else if (option === '--volume') {
       const [from = '', to = ''] = value.split(':')
       run.mounts[to] = from.slice(root.length)
-    } else if (option !== '--cidfile') run.options.push(option)
-    if (['--env', '--volume', '--cidfile'].includes(option)) at++
+    } else if (option === '--label') run.generation = value.replace('provision.generation=', '')
+    else if (option !== '--cidfile') run.options.push(option)
+    if (['--env', '--volume', '--label', '--cidfile'].includes(option)) at++
   }
   return run
 }

@@ -66,7 +66,7 @@ export function isInstanceId(id: string): boolean {
 
 type Environment = Readonly<Record<string, string | undefined>>
 
-const ofTheMachine = ['PATH', 'TMPDIR', 'LANG', 'LC_ALL'] as const
+const ofTheMachine = ['PATH', 'TMPDIR', 'LANG', 'LC_ALL', 'SSL_CERT_FILE', 'SSL_CERT_DIR'] as const
 export const vmVariables = [...ofTheMachine, 'PROVISION_ROOT', 'PROVISION_INSTANCE_ID'] as const
 
 export function vmEnvironment({

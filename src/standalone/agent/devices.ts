@@ -182,7 +182,8 @@ const timeoutMs = 60_000
 /** `command` is looked up on the PATH of `env`. */
 export function askTool(command: string, args: string[], env: Environment): Promise<ToolAnswer> {
   return new Promise((resolve) => {
-    execFile(command, args, { env, timeout: timeoutMs, maxBuffer: 16 * 1024 * 1024 }, (error, text, told) => {
+    const bounds = { timeout: timeoutMs, killSignal: 'SIGKILL', maxBuffer: 16 * 1024 * 1024 } as const
+    execFile(command, args, { env, ...bounds }, (error, text, told) => {
       if (!error) resolve({ kind: 'answered', text })
       else if (error.code === 'ENOENT') resolve({ kind: 'missing' })
       else resolve({ kind: 'failed', reason: (told || text || error.message).trim().slice(0, 500) })

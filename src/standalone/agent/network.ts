@@ -6,7 +6,6 @@ import { type Agent, Agent as PlainAgent } from 'node:http'
 import { Agent as TlsAgent } from 'node:https'
 import { BlockList, connect, isIP, type Socket } from 'node:net'
 import type { ConnectionOptions } from 'node:tls'
-import * as tls from 'node:tls'
 import {
   connectAsAgent,
   decodeText,
@@ -18,6 +17,7 @@ import {
 import type { Logger } from '../../platform/index.ts'
 import { ProvisionError, problem } from '../../problems/index.ts'
 import type { AgentOptions } from './options.ts'
+import { wellKnownCas } from './well-known-cas.ts'
 
 export interface ProxyServer {
   host: string
@@ -142,13 +142,17 @@ function connectRequest(target: string, credentials: string | undefined): string
  * For one dial; files are read anew each time, so that a renewed certificate counts at the next one. Throws
  * `AGENT_FILE_UNREADABLE`.
  */
-export function trustOf(options: AgentOptions, logger: Logger): tls.ConnectionOptions | undefined {
+export function trustOf(
+  options: AgentOptions,
+  env: Environment,
+  logger: Logger,
+): ConnectionOptions | undefined {
   const { enabled, skipVerify, masterCert, masterCertName, clientCert, clientKey } = options.tls
   if (!enabled) return undefined
   return dialOptions({
     name: masterCertName || options.masterHost,
     verify: !skipVerify,
-    ca: masterCert ? anchorsIn(masterCert, logger) : wellKnown(),
+    ca: masterCert ? anchorsIn(masterCert, logger) : wellKnownCas(env),
     // Go takes any certificate of the file for an anchor, a leaf or an intermediate too.
     partialChain: true,
     ...(clientCert && clientKey
@@ -191,10 +195,4 @@ function read(file: string, what: string): string {
     const message = `${what} cannot be read: ${(cause as Error).message}`
     throw new ProvisionError(problem('AGENT_FILE_UNREADABLE', message, { cause }))
   }
-}
-
-/** The machine's, as Go takes them; Node's own list where it cannot read those (before 22.15) or there are none. */
-function wellKnown(): string[] | undefined {
-  const machine = tls.getCACertificates?.('system') ?? []
-  return machine.length > 0 ? machine : undefined
 }

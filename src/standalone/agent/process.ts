@@ -18,16 +18,40 @@ export interface AgentProcess {
   write: (line: string) => void
 }
 
-/** Exit status of the agent. Throws a ProvisionError when its options leave nothing to run. */
-export async function runAgentProcess({ argv, env, version, write }: AgentProcess): Promise<0 | 1> {
+/** Milliseconds from SIGTERM to the end, whatever hangs: less than the 10 s that docker and our local pools wait. */
+const longestEnd = 8000
+
+/**
+ * Runs the agent and ends this process with its exit status. Throws a ProvisionError when its options leave nothing to
+ * run. Tasks are processes of their own and go on (the next agent takes them over), so none is waited for.
+ */
+export async function runAgentProcess({ argv, env, version, write }: AgentProcess): Promise<never> {
   const { options, problems } = readAgentOptions({ argv, env })
   if (!options) throw new ProvisionError(problems)
   const level = levels[options.logLevel] ?? 'info'
   const logger = createLogger({ format: 'text', level, clock: systemClock, write })
   tellProblems(logger, problems)
   const stopping = new AbortController()
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stopping.abort())
-  return runAgent({ options, env, version, clock: systemClock, logger, signal: stopping.signal })
+  const stop = () => {
+    if (stopping.signal.aborted) return
+    stopping.abort()
+    setTimeout(() => {
+      logger.warn('ended without waiting any longer', { waited_ms: longestEnd })
+      process.exit(0)
+    }, longestEnd)
+  }
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, stop)
+  const status = await runAgent({
+    options,
+    env,
+    version,
+    clock: systemClock,
+    logger,
+    signal: stopping.signal,
+  })
+  // Not by `exitCode`: a connection, a timer or a child process that is left would keep this process for ever, and with it
+  // docker's restart, systemd and the startup script. Nothing is lost: the log is written synchronously.
+  return process.exit(status)
 }
 
 /** The real agent's words (logrus) in ours; `trace` is its default and says no more than `info` does here. */

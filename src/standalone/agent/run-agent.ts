@@ -47,7 +47,7 @@ export async function runAgent(run: AgentRun): Promise<0 | 1> {
 
 async function live(context: SessionContext): Promise<0 | 1> {
   const { clock, logger, options, signal } = context
-  logger.info('connecting to the master', describe(options))
+  logger.info('connecting to the master', describe(context))
   let everJoined = false
   let failures = 0
   let waits = false
@@ -118,9 +118,11 @@ function detectOnce({ options, env, logger }: AgentRun): () => Promise<Device[]>
   }
 }
 
-function describe(options: AgentOptions): Record<string, string> {
+function describe({ options, env }: Pick<AgentRun, 'options' | 'env'>): Record<string, string> {
   const { masterHost, agentId, resourcePool, tls } = options
-  const trust = tls.skipVerify ? 'any certificate (skip_verify)' : tls.masterCert || 'well-known CAs'
+  const trust = tls.skipVerify
+    ? 'any certificate (skip_verify)'
+    : tls.masterCert || env['SSL_CERT_FILE'] || 'well-known CAs'
   return {
     master: masterUrl(masterOf(options)),
     agent: agentId,

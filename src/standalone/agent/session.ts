@@ -4,6 +4,7 @@ import {
   classify,
   dialMaster,
   dialOptions,
+  faultText,
   isCertificateCode,
   type PreflightCode,
   presentedFacts,
@@ -19,6 +20,7 @@ import type { AgentMessage, MasterSetAgentOptions } from '../protocol/messages.t
 import { proxyFor, trustOf, tunnelAgent } from './network.ts'
 import { type AgentOptions, masterOf } from './options.ts'
 import type { Tasks } from './task.ts'
+import { placeOfCas } from './well-known-cas.ts'
 
 export interface SessionContext {
   options: AgentOptions
@@ -87,7 +89,7 @@ function dial(
   return connectAgentSocket({
     master,
     join: { id: options.agentId, version, resourcePool: options.resourcePool, reconnect, hostname },
-    tls: trustOf(options, logger),
+    tls: trustOf(options, env, logger),
     agent: proxy && tunnelAgent(proxy, master, dialTimeout),
     clock,
     signal,
@@ -144,7 +146,7 @@ const budgetMs = 5000
 
 /** `error` is why the dial failed. Never rejects. */
 export async function explainDial(error: unknown, context: SessionContext): Promise<DialFault> {
-  const { code, ...fault } = dialFault(error, context.options)
+  const { code, ...fault } = dialFault(error, context.options, context.env)
   // A verifier tells neither whose certificate it refused nor until when that is valid.
   if (!code || !isCertificateCode(code) || proxyFor(masterOf(context.options), context.env)) return fault
   const presents = await presentedBy(context)
@@ -183,10 +185,10 @@ export type DialFault = {
   presents?: string
 }
 
-type Words = (options: AgentOptions, fault: Error) => string
+type Words = (options: AgentOptions, fault: Error, env: SessionContext['env']) => string
 
-const untrusted: Words = ({ tls }) =>
-  `its certificate is not from a CA this agent trusts (${tls.masterCert || 'the well-known CAs'}), or the master does not send its intermediate CA`
+const untrusted: Words = ({ tls }, _, env) =>
+  `its certificate is not from a CA this agent trusts (${tls.masterCert || placeOfCas(env)}), or the master does not send its intermediate CA`
 
 const words: Partial<Record<PreflightCode, Words>> = {
   PREFLIGHT_DNS_NOT_FOUND: ({ masterHost }) => `${masterHost} has no address here`,
@@ -221,17 +223,21 @@ const words: Partial<Record<PreflightCode, Words>> = {
 }
 
 /** `error` is what `connectAgentSocket` threw, or what stood in the way of calling it. */
-export function dialFault(error: unknown, options: AgentOptions): DialFault & { code?: PreflightCode } {
+export function dialFault(
+  error: unknown,
+  options: AgentOptions,
+  env: SessionContext['env'],
+): DialFault & { code?: PreflightCode } {
   const [first] = error instanceof ProvisionError ? error.problems : []
   if (first && first.code !== 'AGENT_DIAL_FAILED') return { reason: refusal(first) }
   const cause = (first?.cause ?? error) as NodeJS.ErrnoException
   const fault = withTlsCode(rootFault(cause) ?? cause)
   const code = classify({ phase: 'handshake', fault, timedOut: false, presented: [] })
-  if (code === 'PREFLIGHT_FAILED') return { reason: plain(fault) }
+  if (code === 'PREFLIGHT_FAILED') return { reason: faultText(fault) }
   return {
     code,
     kind: code.slice('PREFLIGHT_'.length),
-    reason: words[code]?.(options, fault) ?? plain(fault),
+    reason: words[code]?.(options, fault, env) ?? faultText(fault),
   }
 }
 
@@ -239,11 +245,6 @@ export function dialFault(error: unknown, options: AgentOptions): DialFault & { 
 function refusal({ code, message, details }: Problem): string {
   if (code !== 'AGENT_REFUSED') return message
   return `it answered with status ${details?.['status']}: ${details?.['message'] || 'no reason given'}`
-}
-
-/** Without Node's advice about its own options. */
-function plain(fault: Error): string {
-  return fault.message.split(/[;\n]/)[0]?.trim() || fault.name
 }
 
 // Messages in the order they came, for a reader that may be busy when they do.

@@ -21,6 +21,7 @@ import { ProvisionError, problem } from '../../problems/index.ts'
 import { type Container, type Device, fileType, type RunArchive } from '../protocol/container.ts'
 import type { MasterInfo } from '../protocol/messages.ts'
 import type { AgentOptions } from './options.ts'
+import { wellKnownCas } from './well-known-cas.ts'
 
 export type Environment = Record<string, string>
 
@@ -65,7 +66,7 @@ export function taskEnvironment(input: TaskEnvironmentInput): Environment {
   })
   const environment = Object.fromEntries([...machine, ...proxies(options), ...ordered])
   return {
-    ...trusted(environment['DET_MASTER_CERT_FILE'], input.bundle),
+    ...trusted(environment['DET_MASTER_CERT_FILE'], input),
     ...visible(container.devices),
     ...environment,
     ...agentOwn(options, master, container),
@@ -94,8 +95,10 @@ function agentOwn(
 }
 
 /** Node, curl and Python then verify the master with nothing configured. What the order says itself wins. */
-function trusted(certificate: string | undefined, bundle: TaskEnvironmentInput['bundle']): Environment {
-  if (!certificate) return {}
+function trusted(certificate: string | undefined, { bundle, env }: TaskEnvironmentInput): Environment {
+  const own = env['SSL_CERT_FILE']
+  // What the agent verifies its master with; NODE_EXTRA_CA_CERTS, because Node goes by the other one only when told to.
+  if (!certificate) return own ? { NODE_EXTRA_CA_CERTS: own, SSL_CERT_FILE: own } : {}
   return { NODE_EXTRA_CA_CERTS: certificate, SSL_CERT_FILE: bundle(certificate) }
 }
 
@@ -120,13 +123,16 @@ function proxies({ proxies: { http, https, ftp, no } }: AgentOptions): [string, 
 // the machine's list instead of adding to it, so without this a task could reach its master and nobody else.
 
 /** Writes it once for each master certificate; tells where it is. */
-export function caBundle(masterCertificate: string, folder: string): string {
+export function caBundle(
+  masterCertificate: string,
+  folder: string,
+  env: TaskEnvironmentInput['env'],
+): string {
   const own = readFileSync(masterCertificate, 'utf8')
   const name = createHash('sha256').update(own).digest('hex').slice(0, 16)
   const file = join(folder, `.ca-bundle-${name}.crt`)
   if (existsSync(file)) return file
-  const machine = tls.getCACertificates?.('system') ?? []
-  const others = machine.length > 0 ? machine : tls.rootCertificates
+  const others = wellKnownCas(env) ?? tls.rootCertificates
   writeFileAtomic(file, [own.trim(), ...others.map((pem) => pem.trim()), ''].join('\n'), 0o644)
   return file
 }

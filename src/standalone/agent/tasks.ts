@@ -210,7 +210,7 @@ export async function beginTask(
   let process: GatedProcess | undefined
   try {
     const files = placeFiles(spec.RunSpec.Archives, join(folder, 'files'))
-    const bundle = (certificate: string) => caBundle(certificate, context.folder.path)
+    const bundle = (certificate: string) => caBundle(certificate, context.folder.path, context.env)
     const env = taskEnvironment({ ...context, master, container, given, files, bundle })
     process = await startTask(folder, command, cwd || folder, env)
     const { pid, start } = process

@@ -4,11 +4,13 @@ import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { TLSSocket } from 'node:tls'
 import { pathOf, refuseUpgrade, sendJson } from '../../http/index.ts'
+import { probeId } from '../../pki/index.ts'
 import type { Clock, Handler, UpgradeHandler } from '../../platform/index.ts'
 import { createAcceptor, foreignOrigin } from '../protocol/accept.ts'
-import { parseJoin } from '../protocol/dial.ts'
+import { parseJoin, shownText } from '../protocol/dial.ts'
 import type { AgentLink, Refusal, RefusedJoin } from './agent.ts'
 import type { Registry } from './agents.ts'
+import { createHeldDials, isUndecided } from './held-dials.ts'
 
 export interface AgentSocketOptions {
   registry: Registry
@@ -16,23 +18,36 @@ export interface AgentSocketOptions {
   /** Agents must show a certificate of the master's client CA. */
   requireAuthentication: boolean
   onRefused: (refused: RefusedJoin) => void
+  /** Milliseconds a dial waits for an answer that cannot be given yet. */
+  longestHold?: number
 }
 
-export function agentSocket(options: AgentSocketOptions): { handler: Handler; upgrade: UpgradeHandler } {
+export interface AgentSocket {
+  handler: Handler
+  upgrade: UpgradeHandler
+  /** Answers the dials that still wait. */
+  close(): void
+}
+
+export function agentSocket(options: AgentSocketOptions): AgentSocket {
   const { registry, clock } = options
   const acceptor = createAcceptor({ clock })
+  const held = createHeldDials({ clock, longest: options.longestHold })
 
   function refuse(request: IncomingMessage, socket: Duplex, refusal: Refusal): true {
-    const { status, message, retryAfter } = refusal
+    const { kind, status, message, retryAfter } = refusal
     const query = new URL(request.url ?? '/', 'http://x').searchParams
-    options.onRefused({
-      at: clock.now(),
-      address: addressOf(request),
-      id: printable(query.get('id')),
-      pool: printable(query.get('resource_pool')) || 'default',
-      status,
-      message,
-    })
+    // The preflight asks every minute, and joins nothing.
+    if (query.get('id') !== probeId || query.has('reconnect'))
+      options.onRefused({
+        at: clock.now(),
+        address: addressOf(request),
+        id: shownText(query.get('id')),
+        pool: shownText(query.get('resource_pool')) || 'default',
+        kind,
+        status,
+        message: shownText(message, 512),
+      })
     refuseUpgrade(socket, status, message, retryAfter)
     return true
   }
@@ -49,18 +64,28 @@ export function agentSocket(options: AgentSocketOptions): { handler: Handler; up
       if (pathOf(request) !== '/agents') return false
       if (options.requireAuthentication && !showsCertificate(request))
         return refuse(request, socket, {
+          kind: 'no certificate',
           status: 403,
           message: 'Forbidden: this master takes agents with a client certificate of its client_ca only',
         })
       if (foreignOrigin(request))
-        return refuse(request, socket, { status: 403, message: 'request origin not allowed' })
+        return refuse(request, socket, { kind: 'a page', status: 403, message: 'request origin not allowed' })
       const parsed = parseJoin(request.url ?? '')
-      if (!parsed.ok) return refuse(request, socket, { status: 500, message: parsed.message })
-      const refused = registry.refuse(parsed.join)
-      if (refused) return refuse(request, socket, refused)
-      acceptor.accept(request, socket, head, (open) => registry.attach(parsed.join, linkOf(request), open))
+      if (!parsed.ok)
+        return refuse(request, socket, { kind: 'malformed', status: 500, message: parsed.message })
+      const { join } = parsed
+      const judge = () => registry.refuse(join)
+      const answer = (refused: Refusal | undefined) => {
+        if (refused) refuse(request, socket, refused)
+        else acceptor.accept(request, socket, head, (open) => registry.attach(join, linkOf(request), open))
+      }
+      const refused = judge()
+      const dial = { socket: request.socket, address: addressOf(request), judge, answer }
+      if (!isUndecided(refused) || !held.hold(dial)) answer(refused)
       return true
     },
+
+    close: held.close,
   }
 }
 
@@ -82,8 +107,4 @@ function linkOf(request: IncomingMessage): AgentLink {
 
 function addressOf(request: IncomingMessage): string {
   return (request.socket.remoteAddress ?? '').replace(/^::ffff:/, '')
-}
-
-function printable(text: string | null): string {
-  return (text ?? '').replace(/[^\x20-\x7e\u00a0-\uffff]/g, '?').slice(0, 256)
 }

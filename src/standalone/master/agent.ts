@@ -1,6 +1,6 @@
 // What a master knows of one agent, and how it is shown.
 import { type Container, type Device, sameDevices } from '../protocol/container.ts'
-import type { JoinRequest } from '../protocol/dial.ts'
+import { type JoinRequest, shownText } from '../protocol/dial.ts'
 import { type AgentStarted, pastReconnectPeriod } from '../protocol/messages.ts'
 
 /**
@@ -73,7 +73,21 @@ function isOpen({ enabled, provisionerDrain }: Agent): boolean {
 
 // The life of an agent as pure steps: who may join, and what each event makes of it (origin: agentrm/agents.go, agent.go).
 
+/** What is wrong with a join: the same for every id, pool and address that somebody may make up. */
+export type RefusalKind =
+  | 'no certificate'
+  | 'a page'
+  | 'malformed'
+  | 'connected already'
+  | 'past its reconnect period'
+  | 'no such pool'
+  | 'no instance'
+  | 'not known yet'
+  | 'stopping'
+  | 'too many agents'
+
 export interface Refusal {
+  kind: RefusalKind
   /** HTTP status; the origin has 500 for everything but a missing client certificate. */
   status: number
   message: string
@@ -81,12 +95,17 @@ export interface Refusal {
   retryAfter?: number
 }
 
-/** Is the agent's id one of the pool's instances? `later`: that cannot be said yet, so it must not be let in. */
-export type Admission = 'yes' | 'no' | 'later'
+/**
+ * Is the agent's id one of the pool's instances? `ended`: it was one. `absent`: none that the newest listing shows running,
+ * but it may be yet. `later`: nothing can be said yet. Nobody new is let in before it is `yes`.
+ */
+export type Admission = 'yes' | 'no' | 'ended' | 'absent' | 'later'
 
 export interface AdmissionRules {
   hasPool: (pool: string) => boolean
-  /** Always `yes` where instances are not ours. */
+  /** The file says that every agent may join the pool. */
+  takesAny: (pool: string) => boolean
+  /** Is the id one of an instance of the pool that can run? */
   mayJoin: (pool: string, id: string) => Admission
   /** For a pool there is no more: is it one of its last instances, which work until they are done? */
   mayReturn: (pool: string, id: string) => Admission
@@ -100,31 +119,42 @@ export interface AdmissionRules {
 /** Agents of ours and Determined's ask again, at the intervals of their own configuration. */
 const retryAfter = 5
 
+/** May an agent of this id be in the pool? */
+export function admissionOf(rules: Omit<AdmissionRules, 'isForgotten'>, pool: string, id: string): Admission {
+  if (!rules.hasPool(pool)) return rules.mayReturn(pool, id)
+  return rules.takesAny(pool) ? 'yes' : rules.mayJoin(pool, id)
+}
+
 /** Why an agent that dials may not have a socket, or undefined. `known` is what we have under its id. */
 export function refusal(
   known: Agent | undefined,
   join: JoinRequest,
   rules: AdmissionRules,
 ): Refusal | undefined {
-  // Whether it comes back after a network failure or a restart of its own makes no difference here.
-  if (known?.phase === 'away') return undefined
-  if (known) return { status: 500, message: 'agent: websocket already connected' }
-  if (join.reconnect && !rules.isForgotten(join.id)) return { status: 500, message: pastReconnectPeriod }
-  const isKnown = rules.hasPool(join.resourcePool)
-  const admission = (isKnown ? rules.mayJoin : rules.mayReturn)(join.resourcePool, join.id)
-  if (!isKnown && admission === 'no') {
-    const message = `cannot find specified resource pool ${join.resourcePool} for agent ${join.id}`
-    return { status: 500, message }
+  if (known && known.phase !== 'away')
+    return { kind: 'connected already', status: 500, message: 'agent: websocket already connected' }
+  // Whether one that is away comes back after a network failure or a restart of its own makes no difference here.
+  if (!known && join.reconnect && !rules.isForgotten(join.id))
+    return { kind: 'past its reconnect period', status: 500, message: pastReconnectPeriod }
+  const pool = known?.pool ?? join.resourcePool
+  const admission = admissionOf(rules, pool, join.id)
+  if (!rules.hasPool(pool) && admission === 'no') {
+    const message = `cannot find specified resource pool ${pool} for agent ${join.id}`
+    return { kind: 'no such pool', status: 500, message }
   }
-  if (admission === 'no') return { status: 403, message: foreignReason(join.id, join.resourcePool) }
-  if (admission === 'later') {
-    const message = `agent ${join.id} is not known as an instance of resource pool ${join.resourcePool} yet`
-    return { status: 503, message, retryAfter }
+  if (admission === 'no' || admission === 'ended')
+    return { kind: 'no instance', status: 403, message: refusedReason(admission, join.id, pool) }
+  // One that is away was known when it joined. It may return, and is judged again when that can be said.
+  if (admission === 'absent' || (admission === 'later' && !known)) {
+    const message = `agent ${join.id} is not known as an instance of resource pool ${pool} yet`
+    return { kind: 'not known yet', status: 503, message, retryAfter }
   }
 }
 
-export function foreignReason(id: string, pool: string): string {
-  return `agent ${id} is no instance of resource pool ${pool}`
+/** Agents print it. Somebody may have started one by hand. */
+export function refusedReason(admission: 'no' | 'ended', id: string, pool: string): string {
+  if (admission === 'ended') return `the instance of agent ${id} in resource pool ${pool} has ended`
+  return `agent ${id} is no instance of resource pool ${pool}, which takes no others (agents: any lets them join)`
 }
 
 /** The agent has a socket, for the first time or again. */
@@ -199,7 +229,7 @@ export function withoutUnknown(agent: Agent, containerId: string): Agent | undef
 
 function counted(devices: Device[]): string {
   const kinds = [...new Set(devices.map((device) => `${device.type} ${device.brand}`.trim()))]
-  return `${devices.length}${kinds.length ? ` (${kinds.join(', ')})` : ''}`
+  return `${devices.length}${kinds.length ? ` (${shownText(kinds.join(', '), 200)})` : ''}`
 }
 
 /** The socket is gone: undefined when there is nothing worth waiting for. */
@@ -235,6 +265,7 @@ export interface RefusedJoin {
   /** As far as they were said. */
   id: string
   pool: string
+  kind: RefusalKind
   status: number
   message: string
 }

@@ -1,11 +1,11 @@
 // All agents of a master: their sockets, their timers, and the news about them.
 
 import { isDeepStrictEqual } from 'node:util'
-import type { Clock, Logger } from '../../platform/index.ts'
+import { type Clock, groupedLog, type Logger } from '../../platform/index.ts'
 import type { AcceptHandlers, MasterConnection } from '../protocol/accept.ts'
 import type { ConnectionEnd } from '../protocol/connection.ts'
 import type { Container } from '../protocol/container.ts'
-import type { JoinRequest } from '../protocol/dial.ts'
+import { type JoinRequest, shownText } from '../protocol/dial.ts'
 import {
   type AgentMessage,
   type AgentStarted,
@@ -20,11 +20,12 @@ import {
   type AgentEvent,
   type AgentLink,
   type AgentOrder,
+  admissionOf,
   connected,
   disconnected,
-  foreignReason,
   type Refusal,
   refusal,
+  refusedReason,
   started,
   withoutUnknown,
 } from './agent.ts'
@@ -47,7 +48,7 @@ export interface RegistryOptions extends Omit<AdmissionRules, 'isForgotten'> {
   onMessage?: (agent: Agent, message: MasterMessage) => void
   /** Milliseconds from the open socket to AgentStarted: an agent looks for its devices and containers in between. */
   startTimeout?: number
-  /** Agents at once, joined or not. */
+  /** Agents at once, joined or not. Instances of ours are let in beyond it: others must not keep them out. */
   mostAgents?: number
 }
 
@@ -65,10 +66,12 @@ export interface Registry {
   /** Puts back an agent from before a restart, away until its window ends. */
   restore(agent: Agent): void
   /**
-   * Asks about every agent of the pool once more whether it may be here, and disconnects those that may not. False when
-   * that could not be said of some.
+   * Asks once more about every agent of the pool that was let in, or was there before the start, without that it was known
+   * as an instance, and disconnects those that are none. True when one turned out to be an instance: it takes work now.
    */
   judge(pool: string): boolean
+  /** May new work be sent to it? Only to agents of instances that are known to run, unless the pool takes any. */
+  mayWork(agent: Agent): boolean
   /** Forgets an agent and cuts its socket. */
   remove(id: string, reason: string): void
   onEvent(listener: (event: AgentEvent) => void): () => void
@@ -81,12 +84,15 @@ interface Entry {
   connection?: MasterConnection
   /** Ends the wait for AgentStarted, or the reconnect window. */
   timer?: AbortController
+  /** It was not known as an instance when it was let in. */
+  undecided?: boolean
 }
 
 export function createRegistry(options: RegistryOptions): Registry {
   const { clock, logger } = options
   const entries = new Map<string, Entry>()
   const listeners = createListeners<AgentEvent>(logger)
+  const logOthers = groupedLog({ clock, log: logger.info, freeOf: 20 })
   /** Ids that have joined since a start without the state of before: what is forgotten of them since is so rightly. */
   const recalled = new Set<string>()
   const isForgotten = (id: string) => options.stateLost === true && !recalled.has(id)
@@ -101,7 +107,12 @@ export function createRegistry(options: RegistryOptions): Registry {
   ): void {
     const event = { kind, agent, at: clock.now(), ...(reason === undefined ? {} : { reason }), ...more }
     const word = kind === 'ordered' ? orderWord(agent) : kind
-    logger.info(`agent ${word}`, { agent: agent.id, pool: agent.pool, address: agent.link.address, reason })
+    const { id, pool, link } = agent
+    const fields = { agent: shownText(id), pool, address: link.address, reason }
+    // Where any agent may join, whoever comes and goes, with an id made up each time, must not fill the log.
+    if (options.takesAny(pool) && options.mayJoin(pool, id) !== 'yes')
+      logOthers(`${link.address} ${pool} ${word}`, `agent ${word}`, fields)
+    else logger.info(`agent ${word}`, fields)
     listeners.tell(event)
   }
 
@@ -191,16 +202,19 @@ export function createRegistry(options: RegistryOptions): Registry {
     refuse(join) {
       const refused = refusal(entries.get(join.id)?.agent, join, { ...options, isForgotten })
       if (refused) return refused
-      if (closing) return { status: 503, message: 'this master is stopping' }
-      if (!entries.has(join.id) && entries.size >= (options.mostAgents ?? 10_000))
-        return { status: 503, message: `this master has ${entries.size} agents and takes no more` }
+      if (closing) return { kind: 'stopping', status: 503, message: 'this master is stopping' }
+      const isMore = !entries.has(join.id) && entries.size >= (options.mostAgents ?? 10_000)
+      if (isMore && options.mayJoin(join.resourcePool, join.id) !== 'yes') {
+        const message = `this master has ${entries.size} agents and takes no more`
+        return { kind: 'too many agents', status: 503, message }
+      }
     },
 
     attach(join, link, open) {
       const known = entries.get(join.id)
       const agent = connected(known?.agent, join, link, ++connections, clock.now())
       known?.timer?.abort()
-      const entry: Entry = { agent }
+      const entry: Entry = { agent, undecided: admissionOf(options, agent.pool, agent.id) !== 'yes' }
       entries.set(agent.id, entry)
       const connection = open({
         onMessage: (message) => {
@@ -244,6 +258,7 @@ export function createRegistry(options: RegistryOptions): Registry {
       const wait = options.reconnectWait(agent.pool)
       const entry: Entry = {
         agent: { ...agent, phase: 'away', connection: 0, awayUntil: clock.now() + wait },
+        undecided: true,
       }
       entries.set(agent.id, entry)
       arm(entry, wait, () => remove(entry, 'it did not come back after the master was restarted'))
@@ -251,18 +266,25 @@ export function createRegistry(options: RegistryOptions): Registry {
     },
 
     judge(pool) {
-      let isDecided = true
-      for (const entry of [...entries.values()].filter(({ agent }) => agent.pool === pool)) {
+      let isKnownNow = false
+      for (const entry of entries.values()) {
         const { id } = entry.agent
-        const admission = options.mayJoin(pool, id)
-        if (admission === 'later') isDecided = false
-        if (admission !== 'no') continue
-        const reason = foreignReason(id, pool)
+        if (!entry.undecided || entry.agent.pool !== pool) continue
+        const admission = admissionOf(options, pool, id)
+        if (admission === 'yes') {
+          entry.undecided = false
+          isKnownNow = true
+        }
+        if (admission !== 'no' && admission !== 'ended') continue
+        const reason = refusedReason(admission, id, pool)
         logger.warn('an agent is disconnected', { agent: id, pool, reason })
-        expel(entry, reason, reason, { foreign: true })
+        expel(entry, reason, reason, admission === 'no' ? { foreign: true } : {})
       }
-      return isDecided
+      return isKnownNow
     },
+
+    mayWork: ({ pool, id }) =>
+      options.takesAny(pool) || (options.hasPool(pool) && options.mayJoin(pool, id) === 'yes'),
 
     remove(id, reason) {
       const entry = entries.get(id)

@@ -20,6 +20,8 @@ export interface DeskOptions {
   logs: LogStore
   newId: () => string
   agents: () => Agent[]
+  /** Whether the agent is known well enough to be sent work. */
+  mayWork: (agent: Agent) => boolean
   /** Auxiliary containers an agent of the pool may hold. */
   auxLimit: (pool: string) => number
   /** False when the agent has no socket: what it missed is settled when it comes back. */
@@ -78,7 +80,7 @@ export function createDesk(options: DeskOptions): Desk {
   function assign(pool: string): void {
     const pending = store.active().filter((work) => work.pool === pool && work.state === 'pending')
     if (pending.length === 0) return
-    const agents = options.agents().filter((agent) => agent.pool === pool)
+    const agents = options.agents().filter((agent) => agent.pool === pool && options.mayWork(agent))
     const hosts = hostsOf(agents, store.heldOn, options.auxLimit(pool))
     for (const { allocation, fits } of schedule(pending, hosts))
       void update(allocation, step.assigned(allocation, fits, options.newId, clock.now()))
@@ -178,6 +180,12 @@ export function createDesk(options: DeskOptions): Desk {
     onReattached(agent, acks) {
       for (const allocation of store.workOn(agent.id)) {
         const { allocation: after, startAgain } = step.reattached(allocation, agent.id, acks, clock.now())
+        if (startAgain.length > 0 && !options.mayWork(agent)) {
+          // It never had the order, which may hold secrets, and is not known to be ours any more.
+          const lost = () => step.agentGone(after, agent.id, 'its agent is no known instance', clock.now())
+          void update(allocation, step.requeued(after, agent.id) ?? lost())
+          continue
+        }
         void update(allocation, after)
         for (const container of startAgain) start(after, container)
         if (allocation.outcome) end(after)

@@ -41,7 +41,7 @@ export interface MasterOptions {
   clusterId: string
   clock: Clock
   logger: Logger
-  /** Asked for pools with a provider: is `id` one of its instances? */
+  /** Asked for pools that do not say `agents: any`: is `id` one of its instances that can run? */
   mayJoin: AdmissionRules['mayJoin']
   /** The same for pools that the configuration does not name any more. */
   mayReturn?: AdmissionRules['mayReturn']
@@ -49,6 +49,8 @@ export interface MasterOptions {
   keeper?: Keeper
   /** PEM chain the tasks of commands trust the master by; undefined while there is none to give. */
   taskCertificate?: () => string | undefined
+  /** Milliseconds that an agent whose instance is not listed yet waits for its answer; 15 s unless a test says otherwise. */
+  longestHold?: number
 }
 
 export interface Master {
@@ -60,9 +62,9 @@ export interface Master {
   onAgent(listener: (event: AgentEvent) => void): () => void
   onRefused(listener: (refused: RefusedJoin) => void): () => void
   /**
-   * The pool's instances have been listed. Agents from before the start that turn out to be none of them are disconnected,
-   * and their work is requeued. Once that is said of each, later listings change nothing: an instance that one leaves out
-   * is the fleet's affair.
+   * The pool's instances have been listed. Agents that were let in before that, and turn out to be none of them, are
+   * disconnected, and their work is requeued. Once that is decided of one, later listings change nothing: an instance that
+   * one leaves out is the fleet's affair.
    */
   judge(pool: string): void
   /** The instance is gone: its agent is not waited for. */
@@ -88,9 +90,13 @@ export function createMaster(options: MasterOptions): Master {
   const refused = createListeners<RefusedJoin>(logger)
   const logRefused = groupedLog({ clock, log: logger.warn })
   const logs = createLogStore()
-  /** Pools whose agents from before the start have all been judged. */
-  const judged = new Set<string>()
-  const demand = createDemandView({ clock, auxLimit, agents: () => registry.list(), store: () => store })
+  const demand = createDemandView({
+    clock,
+    auxLimit,
+    agents: () => registry.list(),
+    mayWork: (agent) => registry.mayWork(agent),
+    store: () => store,
+  })
   const store = createWorkStore({
     onFree: demand.onFree,
     onForget(id) {
@@ -105,7 +111,8 @@ export function createMaster(options: MasterOptions): Master {
     masterInfo,
     hasPool: (pool) => pools.has(pool),
     mayReturn: options.mayReturn ?? (() => 'no'),
-    mayJoin: (pool, id) => (pools.get(pool)?.provider ? options.mayJoin(pool, id) : 'yes'),
+    takesAny: (pool) => pools.get(pool)?.agents === 'any',
+    mayJoin: options.mayJoin,
     reconnectWait: (pool) => pools.get(pool)?.agent_reconnect_wait ?? 25_000,
     reattach: (id) => desk.expectedOn(id),
     isOfJob: (containerId) => store.owner(containerId) !== undefined,
@@ -121,6 +128,7 @@ export function createMaster(options: MasterOptions): Master {
     auxLimit,
     newId: randomUUID,
     agents: registry.list,
+    mayWork: registry.mayWork,
     send: registry.send,
     keep: (allocation) => keeper.keep({ at: clock.now(), kind: 'allocation', allocation }),
     ready: () => keeper.fault() === undefined,
@@ -130,11 +138,11 @@ export function createMaster(options: MasterOptions): Master {
     registry,
     clock,
     requireAuthentication: config.resource_manager.require_authentication,
+    longestHold: options.longestHold,
     onRefused(event) {
-      const { id: agent, pool, address, status, message: reason } = event
-      // Whoever makes up an id each time is one and the same source.
-      const key = `${address} ${status} ${reason.replaceAll(agent || ' ', '').replaceAll(pool, '')}`
-      logRefused(key, 'an agent was refused', { agent, pool, address, status, reason })
+      const { id: agent, pool, address, kind, status, message: reason } = event
+      // Whoever makes up an id, a pool or anything else each time is one and the same source.
+      logRefused(`${address} ${kind}`, 'an agent was refused', { agent, pool, address, status, reason })
       refused.tell(event)
     },
   })
@@ -165,7 +173,7 @@ export function createMaster(options: MasterOptions): Master {
     onAgent: registry.onEvent,
     onRefused: refused.add,
     judge(pool) {
-      if (!judged.has(pool) && registry.judge(pool)) judged.add(pool)
+      if (registry.judge(pool)) desk.wake()
     },
     forget: registry.remove,
     // The last agents of a pool that is gone are shown as long as they are there.
@@ -179,7 +187,10 @@ export function createMaster(options: MasterOptions): Master {
     fault: keeper.fault,
     async close() {
       desk.close()
-      await registry.close()
+      const goodbyes = registry.close()
+      // After the registry has begun to close: they are told that this master is stopping.
+      door.close()
+      await goodbyes
       await keeper.close()
     },
   }
@@ -215,10 +226,11 @@ export interface DemandViewOptions {
   clock: Clock
   store: () => WorkStore
   agents: () => Agent[]
+  mayWork: (agent: Agent) => boolean
   auxLimit: (pool: string) => number
 }
 
-export function createDemandView({ clock, store, agents, auxLimit }: DemandViewOptions): DemandView {
+export function createDemandView({ clock, store, agents, mayWork, auxLimit }: DemandViewOptions): DemandView {
   /** Milliseconds since the epoch; what it says of an agent counts only while that is not busy. */
   const idleSince = new Map<string, number>()
 
@@ -231,6 +243,7 @@ export function createDemandView({ clock, store, agents, auxLimit }: DemandViewO
       enabled: shownEnabled(agent),
       draining: shownDraining(agent),
       ...(!agent.enabled && { disabledByPerson: true }),
+      ...(!mayWork(agent) && { getsNoWork: true }),
     }
   }
 

@@ -64,10 +64,13 @@ export async function connectAgentSocket(options: DialOptions): Promise<AgentCon
 function outcome(socket: WebSocket, options: DialOptions): Promise<AgentConnection> {
   return new Promise((resolve, reject) => {
     socket.once('error', (error) => reject(dialFailed(options.master, error)))
-    socket.once('unexpected-response', (request, response) => {
+    socket.once('unexpected-response', (_request, response) => {
+      const connection = response.socket
       readRefusal(response, (message) => {
         reject(refused(options.master, response.statusCode ?? 0, message))
-        request.destroy()
+        // Go and every proxy keep the connection of an answer that has ended, where destroying the request does nothing.
+        socket.terminate()
+        connection.destroy()
       })
     })
     // In the same turn as the event: the first frame may already be in the socket.
@@ -99,7 +102,9 @@ function readRefusal(response: IncomingMessage, done: (message: string) => void)
     if (body.length > 16_384) finish()
   })
   response.on('end', finish)
+  // What ends it too early is an error, and a `close` where nobody listens for one.
   response.on('error', finish)
+  response.on('close', finish)
 }
 
 function messageOf(body: string): string {
@@ -203,7 +208,18 @@ export function parseJoin(target: string): ParsedJoin {
     ([, value]) => typeof value === 'string' && value.length > longest,
   )
   if (tooLong) return { ok: false, message: `${tooLong[0]} is longer than ${longest} characters` }
-  // An id becomes a line of logs, tables and terminals.
-  if (/[\x00-\x1f\x7f]/.test(id)) return { ok: false, message: 'agent id holds control characters' }
+  // They become lines of logs, tables and terminals. A pool is one of the configuration, or the agent is refused.
+  const unprintable = (['id', 'version', 'hostname'] as const).find((name) => notPrintable.test(join[name]))
+  if (unprintable) return { ok: false, message: `agent ${unprintable} holds control characters` }
   return { ok: true, join }
+}
+
+/** Controls (C0, C1), marks that turn the direction of text, other invisible ones, line breaks, half pairs. */
+const notPrintable = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/u
+const eachNotPrintable = new RegExp(notPrintable.source, 'gu')
+
+/** What a stranger has said, for a log: printable, and no longer than `most` characters. */
+export function shownText(text: string | null, most = 64): string {
+  const printable = (text ?? '').slice(0, 4 * most).replace(eachNotPrintable, '?')
+  return printable.length > most ? `${printable.slice(0, most)}…` : printable
 }

@@ -1,19 +1,20 @@
 #!/usr/bin/env bash
-# Says whether machines can boot here, and if not, exactly why. Leaves nothing behind.
+# Says whether machines can boot here, and if not, exactly why. Leaves nothing behind. probe.sh [<lane> <free memory in MB>]
 # Status 77: not on this computer, or not by this user. 1: a tool has to be installed.
 set -euo pipefail
+lane=${1:-test:boot} memory=${2:-4000}
 
 refuse() { # <status> <why>
-  printf 'test:boot cannot run here: %s\n' "$2" >&2
+  printf '%s cannot run here: %s\n' "$lane" "$2" >&2
   exit "$1"
 }
 [ "$(uname -s)" = Linux ] || refuse 77 "it needs Linux, and this is $(uname -s)"
-[ "$(id -u)" = 0 ] || refuse 77 'mounts and namespaces need root; try: sudo test/boot/run.sh'
+[ "$(id -u)" = 0 ] || refuse 77 'mounts and namespaces need root; try it with sudo'
 for tool in unshare nsenter setpriv chroot pivot_root mount tar zstd sha256sum vitest; do
   command -v "$tool" >/dev/null || refuse 1 "$tool is not on the PATH"
 done
 available=$(awk '$1 == "MemAvailable:" {print int($2 / 1024)}' /proc/meminfo)
-[ "$available" -ge 4000 ] || refuse 77 "it needs 4,000 MB of free memory, and there are $available MB"
+[ "$available" -ge "$memory" ] || refuse 77 "it needs $memory MB of free memory, and there are $available MB"
 
 # Everything a machine is made of, tried once in namespaces of its own.
 try() { # <what it is> <command>

@@ -24,7 +24,7 @@ export class Machine {
   #said = ''
 
   /** @param files executables of the machine image, by their path, beside what every machine has */
-  constructor(kind: MachineKind, files: Record<string, string> = {}) {
+  constructor(kind: MachineKind, files: Record<string, string | Uint8Array> = {}) {
     this.#kind = kind
     this.#number = nextNumber()
     this.address = `10.0.1.${this.#number}`

@@ -18,7 +18,7 @@ import { type Instance, type Metadata, serveMetadata } from './metadata.ts'
 type CloudOfMachines = Exclude<MachineKind, 'image'>
 
 /** Milliseconds. Generous: a busy computer is no defect. */
-const patience = 120_000
+const patience = 200_000
 /** The agent's image as it lies on every machine. */
 export const agentImage = 'provision-agent:boot'
 
@@ -28,6 +28,8 @@ export interface Pool {
   port: number
   /** Of the top-level `security.tls.cert`; without it there is none. */
   certificates?: string
+  /** PEM of the well-known roots, in place of Node's. */
+  roots?: string[]
   /** Keys of the provider block, beside what every pool needs. */
   provider?: Record<string, unknown>
 }
@@ -79,7 +81,7 @@ export class Site {
   }
 
   /** What `provision --dry-run` shows and a launch sends. */
-  async userData({ cloud, port, certificates, provider }: Pool): Promise<UserData> {
+  async userData({ cloud, port, certificates, roots, provider }: Pool): Promise<UserData> {
     const yaml = {
       cluster_id: 'boot',
       state_dir: this.#folder,
@@ -105,6 +107,7 @@ export class Site {
       now: Date.now(),
       localAgent: [],
       providers: builtInProviders,
+      ...(roots && { roots: () => roots }),
     })
     const userData = plans[0]?.userData
     if (!userData) throw new Error(JSON.stringify([...common, ...(plans[0]?.problems ?? [])]))
@@ -115,7 +118,7 @@ export class Site {
   launch(
     cloud: CloudOfMachines,
     { packed }: UserData,
-    files?: Record<string, string>,
+    files?: Record<string, string | Uint8Array>,
   ): { machine: Machine; id: string } {
     const random = randomBytes(8).toString('hex')
     if (cloud === 'aws') return { id: `i-0${random}`, machine: this.launchEc2(`i-0${random}`, packed, files) }
@@ -124,10 +127,17 @@ export class Site {
     return { id, machine: this.#boot(new Machine('gcp', files), { cloud, id, attributes }) }
   }
 
-  launchEc2(id: string, userData: Uint8Array, files?: Record<string, string>): Machine {
+  launchEc2(id: string, userData: Uint8Array, files?: Record<string, string | Uint8Array>): Machine {
     const machine = new Machine('aws', files)
     const { address, mac } = machine
     return this.#boot(machine, { cloud: 'aws', id, address, mac, userData })
+  }
+
+  /** What the machine's user data is from its next boot on: EC2 takes that while an instance is stopped. */
+  changeUserData({ address }: Machine, { packed }: UserData): void {
+    const instance = this.#metadata.instances.get(address)
+    if (instance?.cloud !== 'aws') throw new Error('not a machine of EC2')
+    this.#metadata.instances.set(address, { ...instance, userData: packed })
   }
 
   #boot(machine: Machine, instance: Instance): Machine {
@@ -167,6 +177,11 @@ export class Site {
     return this.#metadata.calls
       .filter((call) => call.startsWith(`${address} `))
       .map((call) => call.slice(address.length + 1))
+  }
+
+  /** What the metadata servers answer whoever asks from this address. */
+  register(address: string, instance: Instance): void {
+    this.#metadata.instances.set(address, instance)
   }
 
   async dispose(): Promise<void> {

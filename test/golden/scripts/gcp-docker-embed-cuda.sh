@@ -22,57 +22,128 @@ BOOT_TIMEOUT='600'
 # Empty on a VM; a local VM has every path below it.
 ROOT=${PROVISION_ROOT:-}
 
-log() { printf '%s %s\n' "$(date -u +%FT%TZ)" "$*" | tee -a "$ROOT/dev/console" 2>/dev/null || true; }
-stage() { log "PROVISION_STAGE=$*"; }
+monotonic() {
+  local seconds
+  if read -r seconds _ 2>/dev/null </proc/uptime; then echo "${seconds%.*}"; else echo "$SECONDS"; fi
+}
+BEGAN=$(monotonic)
+elapsed() { echo $(($(monotonic) - BEGAN)); }
+CONSOLE=$ROOT/dev/console
+log() { printf '%s %s\n' "$(date -u +%FT%TZ)" "$*" | tee -a "$CONSOLE" 2>/dev/null || true; }
+stage() { log "PROVISION_STAGE=$1${2:+ $2}"; }
+power_off() {
+  if [ -d "$ROOT/run/systemd/system" ]; then
+    (trap '' TERM HUP && sleep 7 && systemctl poweroff -ff) </dev/null >/dev/null 2>&1 &
+  fi
+  kill -KILL -- "-$(cat "${RUN:-}/startup" 2>/dev/null)" 2>/dev/null || true
+  "$ROOT/sbin/shutdown" -h now || true
+}
 fail() { # '<code> <exit status>' <what happened>
   trap - ERR
+  [ -z "${RUN:-}" ] || mkdir "$RUN/failed" 2>/dev/null || exit "${1#* }"
   stage "${1% *}" "$2"
-  "$ROOT/sbin/shutdown" -h now || true
+  kill "${WATCH:-}" 2>/dev/null || true
+  power_off
   exit "${1#* }"
 }
-trap 'fail "internal_error 1" "line $LINENO: $BASH_COMMAND"' ERR
-again() { # <command>, six times at most
+trap '((BASH_SUBSHELL)) || fail "internal_error 1" "line $LINENO: $BASH_COMMAND"' ERR
+again() { # <times at most> <seconds between> <command>
   local n
-  for n in 1 2 3 4 5 6; do
-    if "$@"; then return; fi
-    sleep $((n * 5))
+  for ((n = 1; n < $1; n++)); do
+    if "${@:3}"; then return; fi
+    sleep "$2"
   done
-  return 1
+  "${@:3}"
+}
+file() { # <path>: where it is on this machine, for /usr is read-only on some images
+  local files=$ROOT/usr/local/determined
+  case $1 in
+    /usr/local/determined/*)
+      mkdir -p "$files" 2>/dev/null || true
+      [ -w "$files" ] || files=$ROOT/var/lib/determined
+      echo "$files/${1##*/}"
+      ;;
+    *) echo "$ROOT$1" ;;
+  esac
 }
 write_file() { # <path> <mode> < <content>
-  mkdir -p "$ROOT${1%/*}"
-  (umask 077 && cat >"$ROOT$1")
-  chmod "$2" "$ROOT$1"
+  local file
+  file=$(file "$1")
+  { mkdir -p "${file%/*}" && (umask 077 && cat >"$file") && chmod "$2" "$file"; } ||
+    fail 'disk_not_writable 28' "$file could not be written"
 }
 
 export HOME=${HOME:-/root}
 cd "$ROOT/"
 stage started
 
-# Meanwhile: within the boot timeout, is a connection to the master's port there (01 in proc(5)) at two looks in a row?
-# An agent behind a proxy cannot be judged by that, and is left alone.
+# Meanwhile: does the agent join within the boot timeout?
+rm -rf "$ROOT/run/determined"
+mkdir -p "$ROOT/run/determined/$$"
 RUN=$ROOT/run/determined/$$
-rm -rf "${RUN%/*}"
-mkdir -p "$RUN"
+agent_log() { timeout 10 docker logs --tail 2000 "$@" "$(cat "$RUN/agent")" 2>&1; }
+joined() {
+  local words
+  words=$(agent_log --since "$(docker inspect -f '{{.State.StartedAt}}' determined-agent)" 2>/dev/null)
+  case $words in
+    *'joined the master'* | *'writing agent started message'*) ;;
+    *'connecting to the master'* | *level=trace* | *TRAC*) return 1 ;;
+    *) return 2 ;;
+  esac
+}
+last_words() {
+  local words
+  words=$(agent_log 2>/dev/null | grep -v 'agent configuration' | tail -n 3 | sed -E \
+    's#://[^@/ ]*@#://***@#g; s/(([Tt]oken|[Pp]assword|[Ss]ecret|[Aa]uth)[A-Za-z_]*"?[=: ]+)[^ ,}]+/\1***/g; s/(.{300}).*/\1/')
+  echo "${words//$'\n'/ | }"
+}
 watch_join() {
-  local pid now before=
+  local pid now before='' held=0 words
   trap - ERR
   set +e
-  while ((SECONDS < BOOT_TIMEOUT)); do
+  CONSOLE=$ROOT/dev/console
+  while (($(elapsed) < BOOT_TIMEOUT)); do
     sleep 5
     [ -d "$RUN" ] || return # the script was started again
     pid=$(timeout 10 docker inspect -f '{{.State.Pid}}' "$(cat "$RUN/agent")")
     now=$(grep -oE "\w+:\w+ \w+:$(printf %04X "$DET_MASTER_PORT") 01" "/proc/${pid:-0}/net/"tcp{,6})
-    if [ -n "$now" ] && [ "$now" = "$before" ]; then
-      stage agent_connected
-      return
+    if [ -z "$now" ] || [ "$now" != "$before" ]; then
+      held=0
+      before=$now
+    else
+      joined
+      case $? in
+        0) stage agent_connected && return ;;
+        1) held=0 ;;
+        *) ((++held < 6)) || break ;;
+      esac
     fi
-    before=$now
   done
+  if ((held)); then
+    stage agent_connected 'by its connection alone: its log does not tell'
+    return
+  fi
   [ "${pid:-0}" = 0 ] || [ "$(grep -ciz ^https_proxy=. "/proc/$pid/environ")" = 0 ] || return
-  fail 'never_joined 41' "no connection to the master in $BOOT_TIMEOUT s"
+  words=$(last_words)
+  fail 'never_joined 41' "the agent did not join the master in $BOOT_TIMEOUT s${words:+: $words}"
 }
 watch_join </dev/null >/dev/null 2>&1 &
+WATCH=$!
+
+has_work() {
+  local task
+  while read -r task; do
+    if grep -zqsxF "DET_AGENT_ID=$DET_AGENT_ID" "$task"; then return; fi
+  done < <(grep -lzs '^DET_CONTAINER_ID=' /proc/[0-9]*/environ)
+  return 1
+}
+ended_early() {
+  local words
+  words=$(agent_log 2>/dev/null) || words=''
+  note="it ended and is started again: $(last_words)"
+  [[ -z $words || $words = *@('join the master'|'master told'|'dialing master'|'past reconnect')* ]] ||
+    fail 'agent_failed 26' "it ran for less than 5 s: $(last_words)"
+}
 
 write_file /etc/determined/agent.yaml 600 <<'END'
 {
@@ -127,7 +198,7 @@ stage configuration_written
 
 # The agent id is the instance name.
 URL=http://metadata.google.internal/computeMetadata/v1/instance/name
-DET_AGENT_ID=$(again curl -sSfm 5 --noproxy '*' -H 'Metadata-Flavor: Google' $URL) ||
+DET_AGENT_ID=$(again 30 2 curl -sSfm 5 --noproxy '*' -H 'Metadata-Flavor: Google' $URL) ||
   fail 'metadata_unreachable 24' 'no instance name'
 export DET_AGENT_ID
 
@@ -137,16 +208,23 @@ try_tls() {
   if grep -qs httpsProxy ~/.docker/config.json; then return 127; fi
   if type openssl timeout >/dev/null 2>&1; then
     printf 'GET /info HTTP/1.0\r\n\r\n' | timeout 10 openssl s_client -quiet \
-      -CAfile "$ROOT/usr/local/determined/master.crt" -partial_chain \
+      -CAfile "$(file /usr/local/determined/master.crt)" -partial_chain \
       -verify_return_error -verify_hostname "$NAME" \
       -servername "$NAME" \
       -connect "$DET_MASTER_HOST:$DET_MASTER_PORT"
   else
     curl -sSm 10 --noproxy '*' --tlsv1.2 -w 'num=%{ssl_verify_result}:' \
-      --cacert "$ROOT/usr/local/determined/master.crt" \
+      --cacert "$(file /usr/local/determined/master.crt)" --capath "$ROOT/usr/local/determined" \
       --connect-to "::$DET_MASTER_HOST:$DET_MASTER_PORT" \
       "https://$NAME:$DET_MASTER_PORT/info"
   fi 2>&1
+}
+clock_is_right() {
+  case $(timeout 10 timedatectl show -p NTPSynchronized 2>/dev/null) in
+    *yes) return 0 ;;
+    *no) return 1 ;;
+    *) (($(elapsed) > 120)) ;;
+  esac
 }
 while :; do
   status=0
@@ -168,38 +246,61 @@ while :; do
     124:* | 28:* | 7:* | *errno=1[01][013]*) fault='tls_unreachable 31' ;;
     *) fault='tls_handshake_failed 39' ;;
   esac
-  # Clock and network come late at boot, and masters restart.
-  if [[ $fault != *3[01279] ]] || ((SECONDS + 15 >= BOOT_TIMEOUT)); then
-    fail "$fault" "$DET_MASTER_HOST:$DET_MASTER_PORT as $NAME: $out"
+  final='' clock=''
+  if [[ $fault != *3[012679] ]] || (($(elapsed) + 15 >= BOOT_TIMEOUT)); then final=true; fi
+  if [[ $fault = *3[67] ]]; then
+    clock=": this clock says $(date -u +%FT%TZ)"
+    if [[ $out =~ not(Before|After)=[^$'\n']* ]]; then clock+=", ${BASH_REMATCH[0]}"; fi
   fi
-  log "${fault% *}, trying again"
+  if [[ $fault = *36 ]] && clock_is_right; then final=true; fi
+  if [ "$final" ]; then fail "$fault" "$DET_MASTER_HOST:$DET_MASTER_PORT as $NAME$clock: $out"; fi
+  log "${fault% *}, trying again$clock"
   sleep 5
 done
 
 # The agent is a container that docker keeps running.
-again docker info >/dev/null 2>&1 || fail 'no_docker 21' 'docker is missing or does not answer'
-docker image inspect -- "$IMAGE" >/dev/null 2>&1 || again docker pull -q -- "$IMAGE" ||
+type -P docker >/dev/null || fail 'no_docker 21' 'there is no docker command on this machine'
+again 45 2 timeout 20 docker info >/dev/null 2>&1 || fail 'no_docker 21' 'docker does not answer'
+docker image inspect -- "$IMAGE" >/dev/null 2>&1 || again 6 15 docker pull -q -- "$IMAGE" ||
   fail 'image_pull_failed 25' "$IMAGE"
 stage image_pulled
 
 export DET_SECURITY_TLS_MASTER_CERT=/usr/local/determined/master.crt
-options=(--init --detach --name determined-agent --privileged --restart always --cidfile "$RUN/agent")
+options=(--init --detach --name determined-agent --privileged --restart always)
 options+=(--network "$NETWORK" --runtime "$RUNTIME" --gpus all)
 LOG_OPTIONS=('--log-driver=gcplogs')
 options+=("${LOG_OPTIONS[@]}")
 for name in "${!DET_@}"; do options+=(--env "$name=${!name}"); done
+files=()
 for path in /etc/determined/agent.yaml /usr/local/determined/master.crt \
   /sys/fs/cgroup /run/systemd/system /var/run/docker.sock /var/run/dbus/system_bus_socket /usr/sbin/shutdown; do
-  [ ! -e "$ROOT$path" ] || options+=(--volume "$ROOT$path:$path")
+  file=$(file "$path")
+  [ ! -e "$file" ] || options+=(--volume "$file:$path")
+  [[ $path != */determined/* ]] || files+=("$file")
 done
-docker rm -f determined-agent >/dev/null 2>&1 || true
-if ! out=$(docker run "${options[@]}" -- "$IMAGE" 2>&1); then
-  [[ ${out,,} != *@(gpu|nvidia|device driver)* ]] || fail 'no_nvidia_runtime 22' "$out"
-  fail 'agent_not_started 27' "$out"
+generation=$({ printf '%s\0' "$IMAGE" "${options[@]}" && cat "${files[@]}"; } | sha256sum)
+options+=(--label "provision.generation=${generation%% *}" --cidfile "$RUN/agent")
+
+note='' task=ai.determined.container.agent=$DET_AGENT_ID
+found=$(docker inspect -f '{{.State.Status}} {{index .Config.Labels "provision.generation"}}' determined-agent 2>/dev/null) || found=''
+if [ "$found" = "running ${generation%% *}" ]; then
+  note='it was running already'
+elif [ "$found" ] && { [ "$(docker ps -q --filter "label=$task")" ] || has_work; }; then
+  note='it has work, and keeps its earlier configuration'
 fi
-sleep 5
-if [ "$(docker inspect -f '{{.State.Running}} {{.RestartCount}}' determined-agent)" != 'true 0' ]; then
-  docker logs --tail 20 determined-agent 2>&1 || true
-  fail 'agent_failed 26' 'it ran for less than 5 s'
+if [ "$note" ]; then
+  docker inspect -f '{{.Id}}' determined-agent >"$RUN/agent"
+else
+  docker stop -t 20 determined-agent >/dev/null 2>&1 || true
+  docker rm -f determined-agent >/dev/null 2>&1 || true
+  if ! out=$(docker run "${options[@]}" -- "$IMAGE" 2>&1); then
+    [[ ${out,,} != *@(gpu|nvidia|device driver)* ]] || fail 'no_nvidia_runtime 22' "$out"
+    fail 'agent_not_started 27' "$out"
+  fi
+  sleep 5
+  if [ "$(docker inspect -f '{{.State.Running}} {{.RestartCount}}' determined-agent)" != 'true 0' ]; then
+    docker logs --tail 20 determined-agent 2>&1 || true
+    ended_early
+  fi
 fi
-stage agent_started
+stage agent_started "$note"

@@ -18,58 +18,129 @@ BOOT_TIMEOUT='600'
 # Empty on a VM; a local VM has every path below it.
 ROOT=${PROVISION_ROOT:-}
 
-log() { printf '%s %s\n' "$(date -u +%FT%TZ)" "$*" | tee -a "$ROOT/dev/console" 2>/dev/null || true; }
-stage() { log "PROVISION_STAGE=$*"; }
+monotonic() {
+  local seconds
+  if read -r seconds _ 2>/dev/null </proc/uptime; then echo "${seconds%.*}"; else echo "$SECONDS"; fi
+}
+BEGAN=$(monotonic)
+elapsed() { echo $(($(monotonic) - BEGAN)); }
+CONSOLE=$ROOT/dev/console
+log() { printf '%s %s\n' "$(date -u +%FT%TZ)" "$*" | tee -a "$CONSOLE" 2>/dev/null || true; }
+stage() { log "PROVISION_STAGE=$1${2:+ $2}"; }
+power_off() {
+  if [ -d "$ROOT/run/systemd/system" ]; then
+    (trap '' TERM HUP && sleep 7 && systemctl poweroff -ff) </dev/null >/dev/null 2>&1 &
+  fi
+  kill -KILL -- "-$(cat "${RUN:-}/startup" 2>/dev/null)" 2>/dev/null || true
+  "$ROOT/sbin/shutdown" -h now || true
+}
 fail() { # '<code> <exit status>' <what happened>
   trap - ERR
+  [ -z "${RUN:-}" ] || mkdir "$RUN/failed" 2>/dev/null || exit "${1#* }"
   stage "${1% *}" "$2"
-  "$ROOT/sbin/shutdown" -h now || true
+  kill "${WATCH:-}" 2>/dev/null || true
+  power_off
   exit "${1#* }"
 }
-trap 'fail "internal_error 1" "line $LINENO: $BASH_COMMAND"' ERR
-again() { # <command>, six times at most
+trap '((BASH_SUBSHELL)) || fail "internal_error 1" "line $LINENO: $BASH_COMMAND"' ERR
+again() { # <times at most> <seconds between> <command>
   local n
-  for n in 1 2 3 4 5 6; do
-    if "$@"; then return; fi
-    sleep $((n * 5))
+  for ((n = 1; n < $1; n++)); do
+    if "${@:3}"; then return; fi
+    sleep "$2"
   done
-  return 1
+  "${@:3}"
+}
+file() { # <path>: where it is on this machine, for /usr is read-only on some images
+  local files=$ROOT/usr/local/determined
+  case $1 in
+    /usr/local/determined/*)
+      mkdir -p "$files" 2>/dev/null || true
+      [ -w "$files" ] || files=$ROOT/var/lib/determined
+      echo "$files/${1##*/}"
+      ;;
+    *) echo "$ROOT$1" ;;
+  esac
 }
 write_file() { # <path> <mode> < <content>
-  mkdir -p "$ROOT${1%/*}"
-  (umask 077 && cat >"$ROOT$1")
-  chmod "$2" "$ROOT$1"
+  local file
+  file=$(file "$1")
+  { mkdir -p "${file%/*}" && (umask 077 && cat >"$file") && chmod "$2" "$file"; } ||
+    fail 'disk_not_writable 28' "$file could not be written"
 }
 
 export HOME=${HOME:-/root}
 cd "$ROOT/"
 stage started
 
-# Meanwhile: within the boot timeout, is a connection to the master's port there (01 in proc(5)) at two looks in a row?
-# An agent behind a proxy cannot be judged by that, and is left alone.
+# Meanwhile: does the agent join within the boot timeout?
+rm -rf "$ROOT/run/determined"
+mkdir -p "$ROOT/run/determined/$$"
 RUN=$ROOT/run/determined/$$
-kill "$(cat "${RUN%/*}"/*/agent 2>/dev/null)" 2>/dev/null || true # the agent of an earlier run
-rm -rf "${RUN%/*}"
-mkdir -p "$RUN"
+LOG=$ROOT/var/log/determined-agent.log
+agent_log() { tail -c "+$(cat "$RUN/log-from")" "$LOG"; }
+joined() {
+  local words
+  words=$(agent_log 2>/dev/null)
+  case $words in
+    *'joined the master'* | *'writing agent started message'*) ;;
+    *'connecting to the master'* | *level=trace* | *TRAC*) return 1 ;;
+    *) return 2 ;;
+  esac
+}
+last_words() {
+  local words
+  words=$(agent_log 2>/dev/null | grep -v 'agent configuration' | tail -n 3 | sed -E \
+    's#://[^@/ ]*@#://***@#g; s/(([Tt]oken|[Pp]assword|[Ss]ecret|[Aa]uth)[A-Za-z_]*"?[=: ]+)[^ ,}]+/\1***/g; s/(.{300}).*/\1/')
+  echo "${words//$'\n'/ | }"
+}
 watch_join() {
-  local pid now before=
+  local pid now before='' held=0 words
   trap - ERR
   set +e
-  while ((SECONDS < BOOT_TIMEOUT)); do
+  CONSOLE=$ROOT/dev/console
+  while (($(elapsed) < BOOT_TIMEOUT)); do
     sleep 5
     [ -d "$RUN" ] || return # the script was started again
     pid=$(cat "$RUN/agent")
     now=$(grep -oE "\w+:\w+ \w+:$(printf %04X "$DET_MASTER_PORT") 01" "/proc/${pid:-0}/net/"tcp{,6})
-    if [ -n "$now" ] && [ "$now" = "$before" ]; then
-      stage agent_connected
-      return
+    if [ -z "$now" ] || [ "$now" != "$before" ]; then
+      held=0
+      before=$now
+    else
+      joined
+      case $? in
+        0) stage agent_connected && return ;;
+        1) held=0 ;;
+        *) ((++held < 6)) || break ;;
+      esac
     fi
-    before=$now
   done
+  if ((held)); then
+    stage agent_connected 'by its connection alone: its log does not tell'
+    return
+  fi
   [ "${pid:-0}" = 0 ] || [ "$(grep -ciz ^https_proxy=. "/proc/$pid/environ")" = 0 ] || return
-  fail 'never_joined 41' "no connection to the master in $BOOT_TIMEOUT s"
+  words=$(last_words)
+  fail 'never_joined 41' "the agent did not join the master in $BOOT_TIMEOUT s${words:+: $words}"
 }
 watch_join </dev/null >/dev/null 2>&1 &
+WATCH=$!
+
+has_work() {
+  local task
+  while read -r task; do
+    if grep -zqsxF "DET_AGENT_ID=$DET_AGENT_ID" "$task"; then return; fi
+  done < <(grep -lzs '^DET_CONTAINER_ID=' /proc/[0-9]*/environ)
+  return 1
+}
+ended_early() {
+  local words
+  words=$(agent_log 2>/dev/null) || words=''
+  note="it ended and is started again: $(last_words)"
+  [[ -z $words || $words = *@('join the master'|'master told'|'dialing master'|'past reconnect')* ]] ||
+    fail 'agent_failed 26' "it ran for less than 5 s: $(last_words)"
+}
 
 write_file /etc/determined/agent.yaml 600 <<'END'
 {
@@ -80,11 +151,21 @@ write_file /etc/determined/agent.yaml 600 <<'END'
   }
 }
 END
+# What the agent trusts: the CAs of this machine.
+CA_BUNDLE=/usr/local/determined/ca-bundle.crt
+ca_files=("$ROOT/etc"/{ssl/certs/ca-certificates.crt,pki/tls/certs/ca-bundle.crt,ssl/ca-bundle.pem,pki/tls/cacert.pem,pki/ca-trust/extracted/pem/tls-ca-bundle.pem,ssl/cert.pem})
+[ -z "${SSL_CERT_FILE:-}" ] || ca_files=("$SSL_CERT_FILE")
+CA_FILE='' cas=''
+for file in "${ca_files[@]}"; do
+  if grep -qse '-BEGIN CERT' "$file"; then CA_FILE=$file && cas=$(cat "$file") && break; fi
+done
+[ -n "$CA_FILE" ] || fail 'tls_unknown_ca 34' "no CAs in ${ca_files[*]}: install ca-certificates by startup_script"
+write_file "$CA_BUNDLE" 644 <<<"$cas"
 stage configuration_written
 
 # The agent id is the instance name.
 URL=http://metadata.google.internal/computeMetadata/v1/instance/name
-DET_AGENT_ID=$(again curl -sSfm 5 --noproxy '*' -H 'Metadata-Flavor: Google' $URL) ||
+DET_AGENT_ID=$(again 30 2 curl -sSfm 5 --noproxy '*' -H 'Metadata-Flavor: Google' $URL) ||
   fail 'metadata_unreachable 24' 'no instance name'
 export DET_AGENT_ID
 
@@ -94,14 +175,23 @@ try_tls() {
   if [ -n "${HTTPS_PROXY:-${https_proxy:-}}" ]; then return 127; fi
   if type openssl timeout >/dev/null 2>&1; then
     printf 'GET /info HTTP/1.0\r\n\r\n' | timeout 10 openssl s_client -quiet \
+      -CAfile "$(file "$CA_BUNDLE")" \
       -verify_return_error -verify_hostname "$NAME" \
       -servername "$NAME" \
       -connect "$DET_MASTER_HOST:$DET_MASTER_PORT"
   else
     curl -sSm 10 --noproxy '*' --tlsv1.2 -w 'num=%{ssl_verify_result}:' \
+      --cacert "$(file "$CA_BUNDLE")" --capath "$ROOT/usr/local/determined" \
       --connect-to "::$DET_MASTER_HOST:$DET_MASTER_PORT" \
       "https://$NAME:$DET_MASTER_PORT/info"
   fi 2>&1
+}
+clock_is_right() {
+  case $(timeout 10 timedatectl show -p NTPSynchronized 2>/dev/null) in
+    *yes) return 0 ;;
+    *no) return 1 ;;
+    *) (($(elapsed) > 120)) ;;
+  esac
 }
 while :; do
   status=0
@@ -123,27 +213,88 @@ while :; do
     124:* | 28:* | 7:* | *errno=1[01][013]*) fault='tls_unreachable 31' ;;
     *) fault='tls_handshake_failed 39' ;;
   esac
-  # The agent's image has a list of CAs of its own.
-  if [ "$fault" = 'tls_unknown_ca 34' ]; then log "not a CA of this machine: $out" && break; fi
-  # Clock and network come late at boot, and masters restart.
-  if [[ $fault != *3[01279] ]] || ((SECONDS + 15 >= BOOT_TIMEOUT)); then
-    fail "$fault" "$DET_MASTER_HOST:$DET_MASTER_PORT as $NAME: $out"
+  [ "$fault" != 'tls_unknown_ca 34' ] ||
+    out="not from a CA of ${CA_FILE:-this machine}: add its CA by startup_script, or set tls.ca_file. $out"
+  final='' clock=''
+  if [[ $fault != *3[012679] ]] || (($(elapsed) + 15 >= BOOT_TIMEOUT)); then final=true; fi
+  if [[ $fault = *3[67] ]]; then
+    clock=": this clock says $(date -u +%FT%TZ)"
+    if [[ $out =~ not(Before|After)=[^$'\n']* ]]; then clock+=", ${BASH_REMATCH[0]}"; fi
   fi
-  log "${fault% *}, trying again"
+  if [[ $fault = *36 ]] && clock_is_right; then final=true; fi
+  if [ "$final" ]; then fail "$fault" "$DET_MASTER_HOST:$DET_MASTER_PORT as $NAME$clock: $out"; fi
+  log "${fault% *}, trying again$clock"
   sleep 5
 done
 
 # The agent is a process.
 COMMAND=('determined-agent' 'run')
 type -P "${COMMAND[0]}" >/dev/null || fail 'no_agent_command 23' "${COMMAND[0]} is not on this machine"
-export DET_CONFIG_FILE=$ROOT/etc/determined/agent.yaml
-LOG=$ROOT/var/log/determined-agent.log
+DET_CONFIG_FILE=$(file /etc/determined/agent.yaml)
+export DET_CONFIG_FILE
+SSL_CERT_FILE=$(file "$CA_BUNDLE")
+export SSL_CERT_FILE
 mkdir -p "${LOG%/*}"
-setsid "${COMMAND[@]}" </dev/null >>"$LOG" 2>&1 &
-echo $! >"$RUN/agent"
-sleep 5
-if ! kill -0 $! 2>/dev/null; then
-  tail -n 20 "$LOG"
-  fail 'agent_failed 26' 'it ran for less than 5 s'
+log_from() { echo $(($(wc -c 2>/dev/null <"$LOG" || echo 0) + 1)); }
+AGENT=$ROOT/run/determined-agent
+mkdir -p "$AGENT"
+ln -s "$AGENT/pid" "$RUN/agent"
+ln -s "$AGENT/log-from" "$RUN/log-from"
+generation=$({
+  for name in "${!DET_@}"; do printf '%s=%s\0' "$name" "${!name}"; done
+  printf '%s\0' "${COMMAND[@]}"
+  cat "$DET_CONFIG_FILE"
+} | sha256sum)
+is_up() { kill -0 "$(cat "$AGENT/pid" 2>/dev/null)" 2>/dev/null; }
+note=''
+if is_up; then
+  if [ "$(cat "$AGENT/generation")" = "$generation" ]; then
+    note='it was running already'
+  elif has_work; then
+    note='it has work, and keeps its earlier configuration'
+  fi
 fi
-stage agent_started
+if [ -z "$note" ]; then
+  systemctl stop determined-agent 2>/dev/null || true
+  kill "$(cat "$AGENT/loop" 2>/dev/null)" 2>/dev/null || true
+  kill "$(cat "$AGENT/pid" 2>/dev/null)" 2>/dev/null || true
+  for n in {1..20}; do
+    if is_up; then sleep 1; fi
+  done
+  rm -f "$AGENT/pid"
+  log_from >"$AGENT/log-from"
+  echo "$generation" >"$AGENT/generation"
+  (umask 077 && {
+    export -p
+    printf 'echo $$ >%q; exec' "$AGENT/pid"
+    printf ' %q' "${COMMAND[@]}"
+    printf ' </dev/null >>%q 2>&1\n' "$LOG"
+  } >"$AGENT/start")
+  if [ -d "$ROOT/run/systemd/system" ] && type -P systemctl >/dev/null; then
+    cat >"$ROOT/run/systemd/system/determined-agent.service" <<END
+[Unit]
+Description=Determined agent
+[Service]
+ExecStart=/bin/bash $AGENT/start
+Restart=always
+RestartSec=5
+KillMode=process
+END
+    systemctl daemon-reload
+    systemctl start determined-agent
+  else
+    # shellcheck disable=SC2016
+    setsid bash -c 'while :; do bash "$0"; sleep 5; done' "$AGENT/start" </dev/null >/dev/null 2>&1 &
+    echo $! >"$AGENT/loop"
+  fi
+  for n in {1..50}; do
+    if [ ! -s "$AGENT/pid" ]; then sleep 0.1; fi
+  done
+  pid=$(cat "$AGENT/pid")
+  sleep 5
+  if ! kill -0 "$pid" 2>/dev/null; then
+    tail -n 20 "$LOG"
+    ended_early
+  fi
+fi
+stage agent_started "$note"

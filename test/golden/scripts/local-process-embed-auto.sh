@@ -19,26 +19,45 @@ BOOT_TIMEOUT='600'
 # Empty on a VM; a local VM has every path below it.
 ROOT=${PROVISION_ROOT:-}
 
+monotonic() {
+  local seconds
+  if read -r seconds _ 2>/dev/null </proc/uptime; then echo "${seconds%.*}"; else echo "$SECONDS"; fi
+}
+BEGAN=$(monotonic)
+elapsed() { echo $(($(monotonic) - BEGAN)); }
 log() { printf '%s %s\n' "$(date -u +%FT%TZ)" "$*"; }
-stage() { log "PROVISION_STAGE=$*"; }
+stage() { log "PROVISION_STAGE=$1${2:+ $2}"; }
 fail() { # '<code> <exit status>' <what happened>
   trap - ERR
+  [ -z "${RUN:-}" ] || mkdir "$RUN/failed" 2>/dev/null || exit "${1#* }"
   stage "${1% *}" "$2"
   exit "${1#* }"
 }
-trap 'fail "internal_error 1" "line $LINENO: $BASH_COMMAND"' ERR
-again() { # <command>, six times at most
+trap '((BASH_SUBSHELL)) || fail "internal_error 1" "line $LINENO: $BASH_COMMAND"' ERR
+again() { # <times at most> <seconds between> <command>
   local n
-  for n in 1 2 3 4 5 6; do
-    if "$@"; then return; fi
-    sleep $((n * 5))
+  for ((n = 1; n < $1; n++)); do
+    if "${@:3}"; then return; fi
+    sleep "$2"
   done
-  return 1
+  "${@:3}"
+}
+file() { # <path>: where it is on this machine, for /usr is read-only on some images
+  local files=$ROOT/usr/local/determined
+  case $1 in
+    /usr/local/determined/*)
+      mkdir -p "$files" 2>/dev/null || true
+      [ -w "$files" ] || files=$ROOT/var/lib/determined
+      echo "$files/${1##*/}"
+      ;;
+    *) echo "$ROOT$1" ;;
+  esac
 }
 write_file() { # <path> <mode> < <content>
-  mkdir -p "$ROOT${1%/*}"
-  (umask 077 && cat >"$ROOT$1")
-  chmod "$2" "$ROOT$1"
+  local file
+  file=$(file "$1")
+  { mkdir -p "${file%/*}" && (umask 077 && cat >"$file") && chmod "$2" "$file"; } ||
+    fail 'disk_not_writable 28' "$file could not be written"
 }
 
 # This VM is a process group below a folder, never the machine. Whatever ends the script ends the group.
@@ -69,30 +88,57 @@ export HOME=${HOME:-/root}
 cd "$ROOT/"
 stage started
 
-# Meanwhile: within the boot timeout, is a connection to the master's port there (01 in proc(5)) at two looks in a row?
-# An agent behind a proxy cannot be judged by that, and is left alone.
+# Meanwhile: does the agent join within the boot timeout?
+rm -rf "$ROOT/run/determined"
+mkdir -p "$ROOT/run/determined/$$"
 RUN=$ROOT/run/determined/$$
-rm -rf "${RUN%/*}"
-mkdir -p "$RUN"
+LOG=$ROOT/var/log/determined-agent.log
+agent_log() { tail -c "+$(cat "$RUN/log-from")" "$LOG"; }
+joined() {
+  local words
+  words=$(agent_log 2>/dev/null)
+  case $words in
+    *'joined the master'* | *'writing agent started message'*) ;;
+    *'connecting to the master'* | *level=trace* | *TRAC*) return 1 ;;
+    *) return 2 ;;
+  esac
+}
+last_words() {
+  local words
+  words=$(agent_log 2>/dev/null | grep -v 'agent configuration' | tail -n 3 | sed -E \
+    's#://[^@/ ]*@#://***@#g; s/(([Tt]oken|[Pp]assword|[Ss]ecret|[Aa]uth)[A-Za-z_]*"?[=: ]+)[^ ,}]+/\1***/g; s/(.{300}).*/\1/')
+  echo "${words//$'\n'/ | }"
+}
 watch_join() {
-  local pid now before=
+  local pid now before='' held=0 words
   trap - ERR
   set +e
-  while ((SECONDS < BOOT_TIMEOUT)); do
+  while (($(elapsed) < BOOT_TIMEOUT)); do
     sleep 5
     [ -d "$RUN" ] || return # the script was started again
     pid=$(cat "$RUN/agent")
     # Other local VMs share the network: only sockets of this agent count.
     now=$(sed -nE "s/.*:$(printf %04X "$DET_MASTER_PORT") 01 ([^ ]+ +){5}([0-9]+) .*/socket:[\2]/p" \
       "/proc/${pid:-0}/net/"tcp{,6} | grep -F "$(readlink "/proc/${pid:-0}/fd/"*)")
-    if [ -n "$now" ] && [ "$now" = "$before" ]; then
-      stage agent_connected
-      return
+    if [ -z "$now" ] || [ "$now" != "$before" ]; then
+      held=0
+      before=$now
+    else
+      joined
+      case $? in
+        0) stage agent_connected && return ;;
+        1) held=0 ;;
+        *) ((++held < 6)) || break ;;
+      esac
     fi
-    before=$now
   done
+  if ((held)); then
+    stage agent_connected 'by its connection alone: its log does not tell'
+    return
+  fi
   [ "${pid:-0}" = 0 ] || [ "$(grep -ciz ^https_proxy=. "/proc/$pid/environ")" = 0 ] || return
-  fail 'never_joined 41' "no connection to the master in $BOOT_TIMEOUT s"
+  words=$(last_words)
+  fail 'never_joined 41' "the agent did not join the master in $BOOT_TIMEOUT s${words:+: $words}"
 }
 { (watch_join) || power_off; } </dev/null 2>/dev/null &
 
@@ -153,16 +199,23 @@ try_tls() {
   if [ -n "${HTTPS_PROXY:-${https_proxy:-}}" ]; then return 127; fi
   if type openssl timeout >/dev/null 2>&1; then
     printf 'GET /info HTTP/1.0\r\n\r\n' | timeout 10 openssl s_client -quiet \
-      -CAfile "$ROOT/usr/local/determined/master.crt" -partial_chain \
+      -CAfile "$(file /usr/local/determined/master.crt)" -partial_chain \
       -verify_return_error -verify_hostname "$NAME" \
       -servername "$NAME" \
       -connect "$DET_MASTER_HOST:$DET_MASTER_PORT"
   else
     curl -sSm 10 --noproxy '*' --tlsv1.2 -w 'num=%{ssl_verify_result}:' \
-      --cacert "$ROOT/usr/local/determined/master.crt" \
+      --cacert "$(file /usr/local/determined/master.crt)" --capath "$ROOT/usr/local/determined" \
       --connect-to "::$DET_MASTER_HOST:$DET_MASTER_PORT" \
       "https://$NAME:$DET_MASTER_PORT/info"
   fi 2>&1
+}
+clock_is_right() {
+  case $(timeout 10 timedatectl show -p NTPSynchronized 2>/dev/null) in
+    *yes) return 0 ;;
+    *no) return 1 ;;
+    *) (($(elapsed) > 120)) ;;
+  esac
 }
 while :; do
   status=0
@@ -184,21 +237,28 @@ while :; do
     124:* | 28:* | 7:* | *errno=1[01][013]*) fault='tls_unreachable 31' ;;
     *) fault='tls_handshake_failed 39' ;;
   esac
-  # Clock and network come late at boot, and masters restart.
-  if [[ $fault != *3[01279] ]] || ((SECONDS + 15 >= BOOT_TIMEOUT)); then
-    fail "$fault" "$DET_MASTER_HOST:$DET_MASTER_PORT as $NAME: $out"
+  final='' clock=''
+  if [[ $fault != *3[012679] ]] || (($(elapsed) + 15 >= BOOT_TIMEOUT)); then final=true; fi
+  if [[ $fault = *3[67] ]]; then
+    clock=": this clock says $(date -u +%FT%TZ)"
+    if [[ $out =~ not(Before|After)=[^$'\n']* ]]; then clock+=", ${BASH_REMATCH[0]}"; fi
   fi
-  log "${fault% *}, trying again"
+  if [[ $fault = *36 ]] && clock_is_right; then final=true; fi
+  if [ "$final" ]; then fail "$fault" "$DET_MASTER_HOST:$DET_MASTER_PORT as $NAME$clock: $out"; fi
+  log "${fault% *}, trying again$clock"
   sleep 5
 done
 
 # The agent is a process.
 COMMAND=('/usr/bin/node' '/opt/provision/cli.js' 'agent')
 type -P "${COMMAND[0]}" >/dev/null || fail 'no_agent_command 23' "${COMMAND[0]} is not on this machine"
-export DET_CONFIG_FILE=$ROOT/etc/determined/agent.yaml
-export DET_SECURITY_TLS_MASTER_CERT=$ROOT/usr/local/determined/master.crt
-LOG=$ROOT/var/log/determined-agent.log
+DET_CONFIG_FILE=$(file /etc/determined/agent.yaml)
+export DET_CONFIG_FILE
+DET_SECURITY_TLS_MASTER_CERT=$(file /usr/local/determined/master.crt)
+export DET_SECURITY_TLS_MASTER_CERT
 mkdir -p "${LOG%/*}"
+log_from() { echo $(($(wc -c 2>/dev/null <"$LOG" || echo 0) + 1)); }
+log_from >"$RUN/log-from"
 "${COMMAND[@]}" </dev/null >>"$LOG" 2>&1 &
 echo $! >"$RUN/agent"
 sleep 5
@@ -208,6 +268,5 @@ if ! kill -0 $! 2>/dev/null; then
 fi
 stage agent_started
 
-# The VM lives as long as its agent. No `wait` for that: bash may miss a signal that comes just before it.
 while kill -0 $! 2>/dev/null; do sleep 1; done
 wait $! || fail 'agent_failed 26' "its exit status is $?"

@@ -1,6 +1,7 @@
 // An agent joins only what it can trust, and says in words what was wrong with the rest.
 import { createServer, type Server, type Socket } from 'node:net'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { wellKnownCas } from '../../../src/standalone/agent/well-known-cas.ts'
 import { startMaster, type TestMaster } from '../../support/master.ts'
 import { type AgentHome, agentHome } from '../../support/running-agent.ts'
 import { until } from '../../support/server.ts'
@@ -199,6 +200,57 @@ describe('an agent does not join a master', () => {
     expect(await refusal(1, { DET_SECURITY_TLS_MASTER_CERT: '/nonexistent/master.crt' })).toMatchObject({
       reason: expect.stringMatching(/master certificate cannot be read: ENOENT/),
     })
+  })
+})
+
+describe('an agent that was given no certificate goes by SSL_CERT_FILE, as a Go program does', () => {
+  const without = { DET_SECURITY_TLS_MASTER_CERT: '' }
+  const joinsWith = async (port: number, change: Record<string, string>) => {
+    const agent = dial(port, { ...without, ...change })
+    await until(() => agent.said().includes('joined the master'), 'the agent to join')
+  }
+
+  it('joins a master whose root is in that file, among others', async () => {
+    const port = await serve(server(intermediate), intermediate)
+    const list = home.file('list.crt', `# a list\n${authority('Another').pem.trimEnd()}\n${root.pem}`)
+    await joinsWith(port, { SSL_CERT_FILE: list, SSL_CERT_DIR: '/nonexistent' })
+  })
+
+  it('joins one whose root is in a directory of SSL_CERT_DIR', async () => {
+    const port = await serve(server(root))
+    home.file('own-root.pem', root.pem)
+    await joinsWith(port, { SSL_CERT_FILE: '/nonexistent', SSL_CERT_DIR: `/nonexistent:${home.dir}` })
+  })
+
+  it('takes what the file holds at the time of the dial', async () => {
+    const port = await serve(server(root))
+    const list = home.file('list.crt', authority('Another').pem)
+    const env = { ...without, SSL_CERT_FILE: list, SSL_CERT_DIR: '/nonexistent' }
+    expect(await refusal(port, env)).toMatchObject({
+      kind: 'UNKNOWN_CA',
+      reason: expect.stringContaining(`not from a CA this agent trusts (${list})`),
+    })
+    home.file('list.crt', root.pem)
+    await joinsWith(port, env)
+  })
+
+  it.each([
+    ['is missing', undefined],
+    ['is empty', ''],
+    ['holds none that can be read', '-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n'],
+  ])('trusts nobody where the file %s, and never the list of Node', async (_, text) => {
+    const list = text === undefined ? `${home.dir}/missing` : home.file('list.crt', text)
+    const env = { ...without, SSL_CERT_FILE: list, SSL_CERT_DIR: '/nonexistent' }
+    expect(wellKnownCas(env)).toEqual([])
+    expect(await refusal(await serve(server(root)), env)).toMatchObject({ kind: 'UNKNOWN_CA' })
+  })
+
+  it('looks at the certificate it was given alone, if there is one', async () => {
+    const port = await serve(server(root))
+    const list = home.file('list.crt', root.pem)
+    const other = home.file('other.crt', authority('Another').pem)
+    const env = { SSL_CERT_FILE: list, DET_SECURITY_TLS_MASTER_CERT: other }
+    expect(await refusal(port, env)).toMatchObject({ kind: 'UNKNOWN_CA' })
   })
 })
 

@@ -31,6 +31,7 @@ resource_pools:
       boot_disk_source_image: projects/x/global/images/y
       instance_type: {machine_type: n1-standard-8, gpu_type: nvidia-tesla-t4, gpu_num: 2}
   - pool_name: static
+    agents: any
 `
 
 beforeAll(async () => {

@@ -167,7 +167,10 @@ describe('orders', () => {
 
 describe('a provisioner that is not there', () => {
   it('is named with what to do', async () => {
-    writeFileSync(join(cluster.dir, 'other.yaml'), 'state_dir: nowhere\nresource_pools: []\n')
+    writeFileSync(
+      join(cluster.dir, 'other.yaml'),
+      'state_dir: nowhere\nresource_pools: [{pool_name: p, agents: any}]\n',
+    )
     const { status, stderr } = await provision('status', '-c', 'other.yaml')
     expect(status).toBe(1)
     expect(stderr).toMatch(/^NOT_RUNNING no provisioner runs with .*nowhere\n +remedy: /)
@@ -181,10 +184,12 @@ describe('-m', () => {
       env: { DET_MASTER_CERT_FILE: root, DET_MASTER_CERT_NAME: 'master.test' },
     })
 
-  it('talks to a provisioner by its listener, with a token for orders', async () => {
-    expect((await remote('status')).stdout).toContain('demand built-in')
+  it('talks to a provisioner by its listener, with a token', async () => {
+    const withToken = ['--token-file', '.provision/token']
+    expect((await remote('status', ...withToken)).stdout).toContain('demand built-in')
+    expect((await remote('status')).stderr).toContain('CLIENT_TOKEN_MISSING')
     expect((await remote('pause')).stderr).toContain('CLIENT_TOKEN_MISSING')
-    expect((await remote('resume', '--token-file', '.provision/token')).stderr).toContain('goes on')
+    expect((await remote('resume', ...withToken)).stderr).toContain('goes on')
   })
 
   it('alone decides: DET_MASTER names a master, and not the provisioner beside it', async () => {

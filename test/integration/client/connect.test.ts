@@ -107,7 +107,7 @@ resource_pools: [{pool_name: default, provider: {type: local}}]
 `
     const { config, problems } = parseConfig(text, join(dir, 'master.yaml'))
     expect(problems).toEqual([])
-    return targetByConfig(config!, { now: Date.now() })
+    return targetByConfig(config!, { now: Date.now(), tokenFile: file('token', token) })
   }
 
   it('is trusted by its chain, under a name of it', async () => {
@@ -161,7 +161,8 @@ describe('a master that is not trusted', () => {
       tokenFile: file('token', token),
     })
     const client = createClient({ target, version: '0' })
-    expect(await listWork(client)).toEqual([])
+    await client.meet()
+    expect((await refusal(listWork(client))).code).toBe('CLIENT_TOKEN_UNVERIFIED')
     expect((await refusal(sendWork(client, order))).code).toBe('CLIENT_TOKEN_UNVERIFIED')
   })
 })
@@ -212,8 +213,9 @@ describe('an address where no master of ours is', () => {
 })
 
 describe('a token', () => {
-  it('is not needed to read on this machine', async () => {
-    expect(await listWork(clientOf({ token: null }))).toEqual([])
+  it('is needed to read, on this machine too', async () => {
+    const { code, remedy } = await refusal(listWork(clientOf({ token: null })))
+    expect([code, remedy]).toEqual(['CLIENT_TOKEN_MISSING', expect.stringContaining('--token-file')])
   })
 
   it('is asked for before anything is sent that changes something', async () => {

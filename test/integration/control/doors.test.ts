@@ -66,8 +66,11 @@ describe.each([
   ['the listener of `listen`', () => remote],
   ["the built-in master's listener", () => master],
 ])('%s', (_, at) => {
-  it('lets anybody on this machine read', async () => {
-    expect(await ask('GET', '/v1/status', at())).toMatchObject({ status: 200 })
+  it('lets nobody read without the token, on this machine neither', async () => {
+    const { status, value } = await ask('GET', '/v1/status', at())
+    expect([status, value.message]).toEqual([401, expect.stringMatching(/`token`.*`control\.sock`/)])
+    expect(value.message).not.toContain('/')
+    expect((await ask('GET', '/v1/status', { ...at(), token })).status).toBe(200)
   })
 
   it('wants the token of whoever comes from elsewhere', async () => {

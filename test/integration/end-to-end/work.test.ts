@@ -163,6 +163,8 @@ describe('a task that calls its master by HTTPS', () => {
       inject('cli'),
       'work',
       'itself',
+      '--token-file',
+      join(cluster.dir, '.provision/token'),
     ]
     const run = await submit(...words)
     expect(run.status, run.stderr).toBe(0)

@@ -5,7 +5,7 @@ import { dialOptions } from '../../../src/pki/dial-options.ts'
 import type { ProvisionError } from '../../../src/problems/index.ts'
 import { pastReconnectPeriod } from '../../../src/standalone/protocol/messages.ts'
 import { gpu, masterConfig, startMaster, type TestMaster } from '../../support/master.ts'
-import { until } from '../../support/server.ts'
+import { rawTlsClient, until } from '../../support/server.ts'
 import { testKey } from '../../support/test-keys.ts'
 import { issue } from '../../support/x509.ts'
 import { basicConstraints, extendedKeyUsage, keyUsage, purpose } from '../../support/x509-extensions.ts'
@@ -27,6 +27,13 @@ const refusalOf = (attempt: Promise<unknown>) =>
     () => 'it joined',
     (error: ProvisionError) => error.problems[0]!.details,
   )
+
+/** The whole answer to a WebSocket upgrade. */
+function answerTo(m: TestMaster, path: string): Promise<string> {
+  const lines = ['Host: m', 'Connection: Upgrade', 'Upgrade: websocket', 'Sec-WebSocket-Version: 13']
+  const request = [`GET ${path} HTTP/1.1`, ...lines, 'Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==', '', '']
+  return rawTlsClient(m.listener.port, {}, request.join('\r\n')).end
+}
 
 /** A certificate that lets an agent show who it is, and the CA that vouches for it. */
 function clientCertificate(name: string): { ca: string; cert: string; key: string } {
@@ -90,6 +97,19 @@ describe('a refusal says why', () => {
     expect(m.refused).toMatchObject([{ id: 'i-1', status, message, address: '127.0.0.1' }])
   })
 
+  it('to the probe of a preflight, which joins nothing and is not told about', async () => {
+    const m = await start()
+    const probe = (path: string) => answerTo(m, path)
+    expect(await probe('/agents?id=provision-preflight')).toMatch(
+      /^HTTP\/1\.1 500 [\s\S]*parsing reconnect query param/,
+    )
+    expect(m.refused).toEqual([])
+    expect(m.master.agents()).toEqual([])
+    // Whoever takes the id of the probe for an agent's is told about.
+    expect(await probe('/agents?id=provision-preflight&reconnect=maybe')).toMatch(/^HTTP\/1\.1 500/)
+    expect(m.refused).toMatchObject([{ id: 'provision-preflight', status: 500 }])
+  })
+
   it('to the second agent of an id, and the first notices nothing', async () => {
     const m = await start()
     const first = await m.join('i-1')
@@ -102,12 +122,13 @@ describe('a refusal says why', () => {
   })
 
   it('to who is no instance of a pool that has instances', async () => {
-    const dynamic = { ...masterConfig().resource_pools[0]!, provider: {} as never }
+    const dynamic = { ...masterConfig().resource_pools[0]!, agents: 'known' as const, provider: {} as never }
     const still = { ...masterConfig().resource_pools[0]!, pool_name: 'static' }
     let answer: 'no' | 'later' = 'later'
     const m = await start({
       config: masterConfig({ resource_pools: [dynamic, still] }),
       mayJoin: (pool, id) => (pool !== 'default' ? 'no' : id === 'i-ours' ? 'yes' : answer),
+      longestHold: 300,
     })
     await m.join('i-ours')
     await m.join('any-machine', { pool: 'static' })
@@ -118,7 +139,8 @@ describe('a refusal says why', () => {
     answer = 'no'
     expect(await refusalOf(m.dial('i-foreign'))).toEqual({
       status: 403,
-      message: 'agent i-foreign is no instance of resource pool default',
+      message:
+        'agent i-foreign is no instance of resource pool default, which takes no others (agents: any lets them join)',
     })
   })
 

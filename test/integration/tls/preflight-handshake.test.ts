@@ -1,10 +1,9 @@
-// Preflight before masters that refuse Go agents, demand certificates, or answer as no master does.
+// Preflight before masters that refuse Go agents or demand certificates.
 import type { TlsOptions } from 'node:tls'
 import { afterEach, expect, test } from 'vitest'
 import { type PreflightOrder, type PreflightResult, preflight } from '../../../src/pki/preflight.ts'
 import { systemClock } from '../../../src/platform/clock.ts'
-import { FakeClock } from '../../support/fake-clock.ts'
-import { answerInfo, embed, infoBody, latch, Masters, plan } from '../../support/masters.ts'
+import { embed, latch, Masters, plan } from '../../support/masters.ts'
 import { type KeyKind, testKey } from '../../support/test-keys.ts'
 import { authority, server } from '../../support/x509-profiles.ts'
 
@@ -95,22 +94,11 @@ test.each([
   })
 })
 
-test.each<[string, string, number]>([
-  ['another service', '<html>hello</html>', 200],
-  ['JSON of something else', '{"version": 7}', 200],
-  ['JSON that is no object', 'null', 200],
-  ['JSON of something nearly like it', '{"version": "1", "cluster_id": 7}', 200],
-  ['a proxy without its master', infoBody, 503],
-  ['a page that is not there', '', 404],
-])('%s answers: agents would trust it, and it is said that it is no master', async (_, body, status) => {
-  const result = await dial(await masters.secure(pair(), answerInfo(body, status)))
-  expect(result).toMatchObject({
-    verdict: 'ok',
-    httpStatus: status,
-    warnings: [{ code: 'PREFLIGHT_NOT_A_MASTER', severity: 'warning' }],
-  })
-  expect(result.warnings[0]!.message).toContain(`status ${status}`)
-  expect(result.master).toBeUndefined()
+test('an internal error is told without the place in the sources of OpenSSL', async () => {
+  const port = await masters.tcp((socket) => socket.once('data', () => socket.end(alert(80))))
+  const { verdict, problem } = await dial(port)
+  expect(verdict).toBe('unverified')
+  expect(problem!.message).toMatch(/^127\.0\.0\.1:\d+: the TLS library says: .*alert internal error$/)
 })
 
 test('what is asked is what agents would ask: their host, not ours', async () => {
@@ -130,44 +118,4 @@ test('what is asked is what agents would ask: their host, not ours', async () =>
   await asked.opened
   expect(request).toMatch(/^GET \/info HTTP\/1\.1\r\n/)
   expect(request.toLowerCase()).toContain(`\r\nhost: ${name}:8443\r\n`)
-})
-
-test('a body without end is read no further than it can matter', async () => {
-  let sent = 0
-  const port = await masters.secure(pair(), (socket) => {
-    socket.write('HTTP/1.1 200 OK\r\n\r\n')
-    const more = (): void => {
-      if (socket.destroyed) return
-      sent += 16_384
-      socket.write('x'.repeat(16_384), () => setImmediate(more))
-    }
-    socket.once('data', more)
-  })
-  expect(await dial(port)).toMatchObject({ verdict: 'ok', warnings: [{ code: 'PREFLIGHT_NOT_A_MASTER' }] })
-  expect(sent).toBeLessThan(50 * 1024 * 1024)
-})
-
-test('a body that never ends does not hold up the verdict', async () => {
-  const clock = new FakeClock()
-  const asked = latch()
-  const port = await masters.secure(pair(), (socket) =>
-    socket.once('data', () => socket.write(`HTTP/1.1 200 OK\r\n\r\n${infoBody}`, asked.open)),
-  )
-  const result = dial(port, { clock })
-  await asked.opened
-  // What was written on loopback is read in the next turns of the event loop.
-  for (let turn = 0; turn < 50; turn++) await new Promise((resolve) => setImmediate(resolve))
-  await clock.advance(10_000)
-  expect(await result).toMatchObject({ verdict: 'ok', master: { version: '0.38.1' } })
-})
-
-test('chunked answers are read as one', async () => {
-  const port = await masters.secure(pair(), (socket) =>
-    socket.once('data', () => {
-      const [head, tail] = [infoBody.slice(0, 9), infoBody.slice(9)]
-      const chunks = [head, tail, ''].map((part) => `${part.length.toString(16)}\r\n${part}\r\n`).join('')
-      socket.end(`HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n${chunks}`)
-    }),
-  )
-  expect(await dial(port)).toMatchObject({ verdict: 'ok', warnings: [], master: { clusterId: 'c-1' } })
 })

@@ -141,6 +141,7 @@ test('TLS is right, and then nothing', async () => {
 
 test.each<[string, (socket: Socket) => void]>([
   ['hangs up at once', (socket) => socket.end()],
+  ['resets at once', (socket) => socket.resetAndDestroy()],
   ['hangs up after the greeting', (socket) => socket.once('data', () => socket.end())],
   ['resets after the greeting', (socket) => socket.once('data', () => socket.resetAndDestroy())],
 ])('a port that %s', async (_, serve) => {
@@ -229,8 +230,8 @@ test('agents without TLS: Go and nginx answer plain text on a TLS port with a 40
   expect(result).toMatchObject({ verdict: 'wrong', problem: { code: 'PREFLIGHT_TLS_PORT' }, httpStatus: 400 })
 })
 
-test('agents without TLS: a 400 from what speaks no TLS is an answer', async () => {
+test('agents without TLS: a 400 from what speaks no TLS is an answer, and not that of a master', async () => {
   const port = await masters.tcp(answerInfo('no', 400))
   const result = await dial(port, { plan: plan('off', '') })
-  expect(result).toMatchObject({ verdict: 'ok', warnings: [{ code: 'PREFLIGHT_NOT_A_MASTER' }] })
+  expect(result).toMatchObject({ verdict: 'wrong', problem: { code: 'PREFLIGHT_NOT_A_MASTER' } })
 })

@@ -1,9 +1,10 @@
 // The script really runs, on a VM made of a scratch folder, and starts the agent as a container.
+import { type ChildProcess, spawn } from 'node:child_process'
 import { statSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, describe, expect, it } from 'vitest'
 import { anchorsOf, type TrustMode } from '../../../src/pki/trust-plan.ts'
-import { agentSetup, trustPlan } from '../../support/agent-setups.ts'
+import { agentSetup, type SetupChanges, trustPlan } from '../../support/agent-setups.ts'
 import { dockerRun, type ScriptVm, ScriptVms } from '../../support/script-vm.ts'
 
 const vms = new ScriptVms()
@@ -23,6 +24,7 @@ describe('an EC2 VM with GPUs and a private CA', () => {
     })
     expect(dockerRun(vm)).toEqual({
       image: 'determinedai/determined-agent:0.38.1',
+      generation: expect.stringMatching(/^[0-9a-f]{64}$/),
       environment: {
         DET_AGENT_ID: 'i-0123456789abcdef0',
         DET_MASTER_HOST: '10.0.0.5',
@@ -110,7 +112,9 @@ describe('an EC2 VM with GPUs and a private CA', () => {
     const { status, output } = await vm.run({})
     expect(status, output).toBe(0)
     const pauses = vm.tools.calls('sleep').map(({ args }) => args[0])
-    expect(pauses.filter((pause) => pause === '10')).toHaveLength(3)
+    // Twice each: metadata and docker are asked every two seconds, a registry less often.
+    expect(pauses.filter((pause) => pause === '2')).toHaveLength(4)
+    expect(pauses.filter((pause) => pause === '15')).toHaveLength(2)
   })
 })
 
@@ -183,11 +187,35 @@ describe('what differs from VM to VM', () => {
   ])('tells the agent about trust mode %s, and embeds nothing', async (trust, expected) => {
     const vm = vms.create()
     const name = trust === 'off' ? undefined : 'm.example.com'
+    vm.write('etc/ssl/cert.pem', anchorsOf(trustPlan('embed')))
     const { status, stages } = await vm.run({ trust: trustPlan(trust, name) })
     expect([status, stages.includes('tls_checked')]).toEqual([0, trust !== 'off'])
     const tls = Object.entries(dockerRun(vm).environment).filter(([key]) => key.startsWith('DET_SECURITY'))
     expect(Object.fromEntries(tls)).toEqual(expected)
     expect(vm.has('usr/local/determined/master.crt')).toBe(false)
+  })
+})
+
+describe('an image whose /usr cannot be written', () => {
+  it('gets its files below /var/lib, and its container sees them where they always are', async () => {
+    const vm = vms.create()
+    vm.write('usr/local', 'a file in its place: no folder can be made')
+    const { status, output } = await vm.run({ startupScript: 'echo here', containerStartupScript: 'echo' })
+    expect(status, output).toBe(0)
+    expect(output).toContain('here\n')
+    expect(dockerRun(vm).mounts).toMatchObject({
+      '/usr/local/determined/master.crt': '/var/lib/determined/master.crt',
+      '/usr/local/determined/container_startup_script': '/var/lib/determined/container_startup_script',
+    })
+    expect(vm.tools.calls('openssl')[0]!.args).toContain(`${vm.root}/var/lib/determined/master.crt`)
+  })
+
+  it('and cannot be written elsewhere either has a code of its own, once', async () => {
+    const vm = vms.create()
+    for (const path of ['usr/local', 'var/lib']) vm.write(path, 'a file in its place')
+    const { status, stages } = await vm.run({})
+    expect([status, stages]).toEqual([28, ['started', 'disk_not_writable']])
+    expect(vm.tools.calls('shutdown')).toHaveLength(1)
   })
 })
 
@@ -207,19 +235,102 @@ describe("the pool's startup_script", () => {
   })
 })
 
-describe('a second run on the same VM', () => {
-  it('replaces the container and the files, and nothing else', async () => {
-    const vm = vms.create()
-    await vm.run({ startupScript: 'echo once' })
-    const first = dockerRun(vm)
+/** Docker with a container of an earlier run; `$FAKES` holds what is asked of it. */
+const again = (state: string, tasks = '') => `case $1 in
+  inspect) case $3 in *generation*) echo "${state} $(cat "$FAKES/generation")" ;; *Id*) echo c0ffee ;; *) echo true 0 ;; esac ;;
+  ps) printf '%s' '${tasks}' ;;
+  image) exit 1 ;;
+esac`
+
+/** A process that runs while the test does, with this environment, as a task of the agent would. */
+function task(env: Record<string, string>): ChildProcess {
+  const child = spawn('bash', ['-c', 'read -r _'], { stdio: ['pipe', 'ignore', 'ignore'], env })
+  tasks.push(child)
+  return child
+}
+const tasks: ChildProcess[] = []
+afterEach(() => {
+  for (const child of tasks.splice(0)) child.kill('SIGKILL')
+})
+
+describe('the script run again', () => {
+  /** A VM whose docker has the container of the default setup, or another. */
+  async function second(state: string, { same = true, running = '' } = {}) {
+    const vm = vms.create({ docker: again(state, running), curl: 'echo i-again' })
+    // Mounts are below the VM's own folder, and part of the hash.
+    vm.write('fakes/generation', '')
+    await vm.run({})
+    const { generation } = dockerRun(vm)
+    vm.write('fakes/generation', same ? generation : 'other')
     vm.write('usr/local/determined/master.crt', 'scribbled over')
-    const { status } = await vm.run({ startupScript: 'echo once' })
-    expect(status).toBe(0)
-    expect(dockerRun(vm)).toEqual(first)
+    const before = vm.tools.calls('docker').length
+    const run = await vm.run({})
+    const calls = vm.tools.calls('docker').slice(before)
+    return {
+      vm,
+      run,
+      calls,
+      changes: calls.flatMap(({ args }) => args[0]!.match(/^(?:stop|rm|run|kill)$/) ?? []),
+    }
+  }
+
+  it('leaves an agent alone that is as it should be, and rewrites the files', async () => {
+    const { vm, run, changes } = await second('running')
+    expect(run.status).toBe(0)
+    expect(run.output).toContain('PROVISION_STAGE=agent_started it was running already')
+    expect(changes).toEqual([])
     expect(vm.read('usr/local/determined/master.crt')).toBe(anchorsOf(agentSetup().trust))
-    const removals = vm.tools
-      .calls('docker')
-      .filter(({ args }) => args.join(' ') === 'rm -f determined-agent')
-    expect(removals).toHaveLength(2)
+  })
+
+  it.each([
+    ['of other settings', 'running', false],
+    ['that docker starts again and again', 'restarting', true],
+    ['that was stopped', 'exited', true],
+  ])('replaces one %s, and asks it to end first', async (_, state, same) => {
+    const { run, changes } = await second(state, { same })
+    expect(run.status).toBe(0)
+    expect(changes).toEqual(['stop', 'rm', 'run'])
+  })
+
+  it('leaves one of other settings alone whose tasks are containers', async () => {
+    const { run, calls, changes } = await second('running', { same: false, running: 'deadbeef' })
+    expect(run.output).toContain(
+      'PROVISION_STAGE=agent_started it has work, and keeps its earlier configuration',
+    )
+    expect(changes).toEqual([])
+    const asked = calls.find(({ args }) => args[0] === 'ps')
+    expect(asked?.args).toContain('label=ai.determined.container.agent=i-again')
+  })
+
+  it.runIf(process.platform === 'linux')(
+    'leaves one alone whose tasks are processes, and no other',
+    async () => {
+      task({ DET_CONTAINER_ID: 'c', DET_AGENT_ID: 'i-0' })
+      const idle = await second('running', { same: false })
+      expect(idle.changes).toContain('stop')
+      task({ DET_CONTAINER_ID: 'c', DET_AGENT_ID: 'i-again' })
+      const busy = await second('running', { same: false })
+      expect(busy.run.output).toContain('it has work')
+      expect(busy.changes).toEqual([])
+    },
+  )
+
+  it('takes another chain, image or configuration for another generation', async () => {
+    const vm = vms.create()
+    const changes: SetupChanges[] = [
+      {},
+      { docker: { image: 'agent:2' } },
+      { agentConfig: { label: 'x' } },
+      { trust: trustPlan('embed', 'other.example.com') },
+      { containerStartupScript: 'echo' },
+    ]
+    const generations: string[] = []
+    for (const change of changes) {
+      await vm.run(change)
+      generations.push(dockerRun(vm).generation)
+    }
+    expect(new Set(generations).size).toBe(changes.length)
+    await vm.run({})
+    expect(dockerRun(vm).generation).toBe(generations[0])
   })
 })

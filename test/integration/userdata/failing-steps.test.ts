@@ -29,9 +29,16 @@ const process = { runtime: 'process', slotType: 'none' } as const
 const cases: Case[] = [
   {
     stage: 'internal_error',
+    when: 'a command that never fails does',
+    tools: { ln: 'exit 1' },
+    setup: { runtime: 'process', slotType: 'none', command: ['bash', '-c', 'sleep 60'] },
+    says: ': ln -s',
+  },
+  {
+    stage: 'disk_not_writable',
     when: 'a folder cannot be made',
     prepare: (vm) => vm.write('etc/determined', 'a file in its place'),
-    says: ': mkdir -p',
+    says: 'etc/determined/agent.yaml could not be written',
   },
   {
     stage: 'startup_script_failed',
@@ -52,7 +59,12 @@ const cases: Case[] = [
     tools: { curl: 'exit 6' },
     says: 'no instance name',
   },
-  { stage: 'no_docker', when: 'docker is not installed', tools: { docker: undefined }, says: 'missing' },
+  {
+    stage: 'no_docker',
+    when: 'docker is not installed',
+    tools: { docker: undefined },
+    says: 'no docker command',
+  },
   {
     stage: 'no_docker',
     when: 'its daemon is down',
@@ -115,6 +127,7 @@ describe('a step that fails', () => {
     } else {
       expect({ status, last: stages.at(-1) }).toEqual({ status: failureStages[stage].exit, last: stage })
       expect(output).toContain(says)
+      expect(stages.filter((each) => each === stage)).toHaveLength(1)
       expect(vm.read('dev/console')).toContain(`PROVISION_STAGE=${stage}`)
     }
     await expect.poll(() => vm.tools.calls('shutdown').map(({ args }) => args)).toEqual([['-h', 'now']])

@@ -74,6 +74,14 @@ class Scene {
   }
 }
 
+function runs(pid: number): boolean {
+  try {
+    return process.kill(pid, 0)
+  } catch {
+    return false
+  }
+}
+
 const scenes: Scene[] = []
 afterAll(() => {
   for (const scene of scenes) scene.close()
@@ -140,6 +148,82 @@ describe.runIf(process.platform === 'linux')('the watch over an agent', { concur
     // A busy machine opens fewer of them; one alone would be one that lasts.
     expect(scene.sockets.length).toBeGreaterThan(1)
     expect(scene.console()).not.toContain('agent_connected')
+  })
+
+  const logging = (text: string) =>
+    `case $1 in logs) printf '%s\\n' '${text}' ;; run) while [ $# -gt 0 ]; do [ "$1" != --cidfile ] || echo c >"$2"; shift; done ;;
+image) exit 1 ;; inspect) case $3 in *Pid*) cat "$FAKES/agent-pid" ;; *) echo true 0 ;; esac ;; esac`
+
+  it.each([
+    'time="2026-11-28T10:00:00Z" level=trace msg="writing agent started message" component=agent',
+    '2026-11-28T10:00:00Z info joined the master cluster=c1',
+  ])('takes its word for it: %s', async (words) => {
+    const scene = await Scene.open({ docker: logging(words) })
+    scene.container(`${scene.dial}; read -r _`)
+    await scene.vm.run(scene.setup({ bootTimeoutSeconds: 600 }))
+    await scene.heard('agent_connected')
+    await until(() => /agent_connected$/m.test(scene.console()), 'no doubt about it')
+  })
+
+  it.each([
+    'time="2026-11-28T10:00:00Z" level=trace msg="connecting to master" component=agent',
+    '2026-11-28T10:00:00Z info connecting to the master agent=i-1',
+  ])('does not take a connection for a join where the log would say so: %s', async (words) => {
+    const scene = await Scene.open({ docker: logging(words) })
+    scene.container(`${scene.dial}; read -r _`)
+    await scene.vm.run(scene.setup())
+    await scene.powerOff()
+  })
+
+  it('says so where only the connection tells', async ({ expect }) => {
+    const scene = await Scene.open()
+    scene.container(`${scene.dial}; read -r _`)
+    expect(await scene.watched({ bootTimeoutSeconds: 600 })).toBe(0)
+    expect(scene.console()).toContain('agent_connected by its connection alone')
+  })
+
+  it('does not take an agent that is kept waiting and refused for one that joined, and tells its words', async ({
+    expect,
+  }) => {
+    const words =
+      'error could not join the master reason="it answered with status 403: Forbidden" url=https://me:geheim@proxy token=geheim'
+    const scene = await Scene.open({ docker: logging(words), sleep: 'exec "$REAL_SLEEP" 0.2' })
+    scene.container(`while ${scene.dial}; do read -rt 0.3 _ <&3; done`)
+    await scene.vm.run(scene.setup())
+    await scene.powerOff()
+    expect(scene.console()).toMatch(
+      /never_joined the agent did not join the master in 2 s: .*status 403: Forbidden/,
+    )
+    expect(scene.console()).not.toContain('geheim')
+    expect(scene.console()).not.toContain('agent_connected')
+  })
+
+  it('lets an agent that the master refuses be started again until the time is over', async ({ expect }) => {
+    const words =
+      'level=fatal msg="initial connection to master failed: error dialing master: {"message":"Forbidden"}: websocket: bad handshake"'
+    const scene = await Scene.open({ docker: logging(words).replace('*) echo true 0', '*) echo true 1') })
+    const { status, output } = await scene.vm.run(scene.setup())
+    expect([status, output]).toEqual([
+      0,
+      expect.stringContaining('agent_started it ended and is started again: level=fatal'),
+    ])
+    await scene.powerOff()
+  })
+
+  it('powers off though startup_script ignores every signal it can, and says one reason', async ({
+    expect,
+  }) => {
+    const scene = await Scene.open({ systemctl: '' })
+    const startupScript = `#!/bin/bash\ntrap '' TERM INT HUP\necho $$ >"$PROVISION_ROOT/startup"; while :; do sleep 1; done`
+    const { child } = scene.vm.start(await rendered(scene.setup({ startupScript })))
+    await scene.powerOff()
+    await until(() => child.exitCode !== null, 'the end of the script')
+    await until(() => !runs(Number(scene.vm.read('startup'))), 'the end of startup_script')
+    await until(
+      () => scene.vm.tools.calls('systemctl').some(({ args }) => args.join(' ') === 'poweroff -ff'),
+      'force',
+    )
+    expect(scene.console().match(/PROVISION_STAGE=(?!started)\w+/g)).toEqual(['PROVISION_STAGE=never_joined'])
   })
 
   it('only says so where poweroff_if_never_joined is off', async ({ expect }) => {

@@ -32,18 +32,61 @@ describe.runIf(process.platform === 'linux')('an agent without docker', () => {
       stages: ['started', 'configuration_written', 'tls_checked', 'agent_started'],
     })
     expect(runs(agentOf(vm, pid))).toBe(true)
-    expect(vm.tools.calls('setsid').map(({ args }) => args)).toEqual([['bash', '-c', agent]])
+    expect(vm.tools.calls('setsid').map(({ args }) => args)).toEqual([
+      ['bash', '-c', expect.stringContaining('while :'), `${vm.root}/run/determined-agent/start`],
+    ])
     expect(vm.tools.calls('docker')).toEqual([])
     const files = [`${vm.root}/etc/determined/agent.yaml`, `${vm.root}/usr/local/determined/master.crt`]
     await until(() => vm.read('var/log/determined-agent.log').includes('\n'), 'the agent')
     expect(vm.read('var/log/determined-agent.log')).toBe(`i-0123456789abcdef0 ${files.join(' ')}\n`)
   })
 
-  it('is replaced when the script is run again', async () => {
+  it('is left alone when the script is run again', async () => {
     const vm = vms.create()
     const first = agentOf(vm, (await vm.run(setup)).pid)
-    const second = agentOf(vm, (await vm.run(setup)).pid)
+    const { output, pid } = await vm.run(setup)
+    expect(output).toContain('PROVISION_STAGE=agent_started it was running already')
+    expect([agentOf(vm, pid), runs(first)]).toEqual([first, true])
+  })
+
+  it('is replaced by one with other settings', async () => {
+    const vm = vms.create()
+    const first = agentOf(vm, (await vm.run(setup)).pid)
+    const second = agentOf(vm, (await vm.run({ ...setup, poolName: 'other' })).pid)
     await until(() => !runs(first), 'the end of the first agent')
     expect(runs(second)).toBe(true)
+  })
+
+  it('is not replaced while it has work', async () => {
+    // An id of its own: other tests run beside this one.
+    const vm = vms.create({ curl: 'echo i-busy' })
+    const task = 'DET_CONTAINER_ID=c bash -c "while :; do sleep 1; done" &'
+    const busy = { ...setup, command: ['bash', '-c', `${task} ${agent}`] }
+    const first = agentOf(vm, (await vm.run(busy)).pid)
+    const { output } = await vm.run({ ...busy, poolName: 'other' })
+    expect(output).toContain('PROVISION_STAGE=agent_started it has work')
+    expect(runs(first)).toBe(true)
+  })
+
+  it('is started again when it ends', async () => {
+    const vm = vms.create()
+    const first = agentOf(vm, (await vm.run(setup)).pid)
+    process.kill(first, 'SIGKILL')
+    const pid = () => Number(vm.read('run/determined-agent/pid'))
+    await until(() => pid() !== first && runs(pid()), 'the next agent')
+  })
+
+  it('is a unit of its own where systemd runs, whose end leaves its tasks alone', async () => {
+    const systemctl = 'case $1 in start) setsid bash "$FAKES/../run/determined-agent/start" & ;; esac'
+    const vm = vms.create({ systemctl })
+    const { status, output } = await vm.run(setup)
+    expect(status, output).toBe(0)
+    const unit = vm.read('run/systemd/system/determined-agent.service')
+    expect(unit).toContain(`ExecStart=/bin/bash ${vm.root}/run/determined-agent/start\n`)
+    expect(unit).toMatch(/^Restart=always$/m)
+    expect(unit).toMatch(/^KillMode=process$/m)
+    expect(vm.tools.calls('systemctl').map(({ args }) => args[0])).toEqual(
+      expect.arrayContaining(['daemon-reload', 'start']),
+    )
   })
 })

@@ -2,7 +2,7 @@
 // curl 7.74 to 8.14; test/tools/userdata/tls-faults.test.ts asks the real ones.
 import { afterEach, describe, expect, it } from 'vitest'
 import { type FailureStage, failureStages } from '../../../src/agent-setup/stages.ts'
-import { type SetupChanges, trustPlan } from '../../support/agent-setups.ts'
+import { exampleChain, type SetupChanges, trustPlan } from '../../support/agent-setups.ts'
 import { rendered, ScriptVms } from '../../support/script-vm.ts'
 
 const vms = new ScriptVms()
@@ -113,6 +113,7 @@ async function verdicts(tool: 'openssl' | 'curl', table: typeof opensslSays): Pr
   const vm = vms.create()
   const { output } = await vm.runScript(`set -Eeuo pipefail; ROOT= HOME=/ BOOT_TIMEOUT=0
 DET_MASTER_HOST=10.0.0.5 DET_MASTER_PORT=8443
+elapsed() { echo 0; }
 stage() { echo "VERDICT $1"; }; fail() { echo "VERDICT $1" && exit; }; ${tools}
 check() {\n${check}}\n${cases.join('\n')}`)
   return Array.from(output.matchAll(/^VERDICT (.*)$/gm), ([, verdict]) => verdict!)
@@ -135,7 +136,8 @@ describe('a fault of TLS has a name', () => {
     const vm = vms.create({ openssl: says(text, status) })
     const run = await vm.run(oneTry)
     expect([run.stages.at(-1), run.status], run.output).toEqual([stage, failureStages[stage].exit])
-    expect(vm.read('dev/console')).toContain(
+    const said = vm.read('dev/console').replace(/: this clock says \S+Z(?=: )/, '')
+    expect(said).toContain(
       `PROVISION_STAGE=${stage} 10.0.0.5:8443 as determined-master.example.com: ${text.split('\n')[0]}`,
     )
     expect(vm.tools.calls('docker').map(({ args }) => args[0])).not.toContain('run')
@@ -172,7 +174,8 @@ describe('what the master is asked, and how it is verified', () => {
     const call = vm.tools.calls('curl').find(({ args }) => args.includes('--connect-to'))
     expect(call!.args).toEqual([
       ...['-sSm', '10', '--noproxy', '*', '--tlsv1.2', '-w', 'num=%{ssl_verify_result}:'],
-      ...['--cacert', `${vm.root}/usr/local/determined/master.crt`, '--connect-to', '::10.0.0.5:8443'],
+      ...['--cacert', `${vm.root}/usr/local/determined/master.crt`],
+      ...['--capath', `${vm.root}/usr/local/determined`, '--connect-to', '::10.0.0.5:8443'],
       'https://determined-master.example.com:8443/info',
     ])
   })
@@ -201,12 +204,82 @@ describe('what the master is asked, and how it is verified', () => {
   })
 })
 
+describe('with trust: system', () => {
+  const unknownCa = says(verifyError(20, 'unable to get local issuer certificate'), 1)
+  const [leaf] = exampleChain()
+
+  it.each([
+    ['openssl', { openssl: unknownCa }],
+    [
+      'curl',
+      { openssl: undefined, curl: `${metadata}${says('curl: (60) SSL certificate problem\nnum=20:', 60)}` },
+    ],
+  ])('an unknown CA ends the boot, by %s, and the list that was asked is named', async (_, tools) => {
+    const vm = vms.create(tools)
+    vm.write('etc/ssl/cert.pem', leaf!.pem)
+    const trust = trustPlan('system', 'm.example.com')
+    const { status, output } = await vm.run({ trust, ...oneTry })
+    expect(status).toBe(failureStages.tls_unknown_ca.exit)
+    expect(output).toContain(
+      `not from a CA of ${vm.root}/etc/ssl/cert.pem: add its CA by startup_script, or set tls.ca_file.`,
+    )
+  })
+
+  it.each([
+    ['its own list and the root', true, /not from a CA of \S+cert\.pem or the embedded root: add/],
+    ['the root alone', false, /not from a CA of this machine or the embedded root: add/],
+  ])('%s are named', async (_, hasList, text) => {
+    const vm = vms.create({ openssl: unknownCa })
+    if (hasList) vm.write('etc/ssl/cert.pem', leaf!.pem)
+    const trust = { ...trustPlan('system', 'm.example.com'), wellKnownRoot: exampleChain()[2] }
+    expect((await vm.run({ trust, ...oneTry })).output).toMatch(text)
+  })
+
+  it.each(['openssl', 'curl'] as const)(
+    '%s asks with the list the agent gets, and with nothing else',
+    async (tool) => {
+      const vm = vms.create({ openssl: tool === 'openssl' ? '' : undefined })
+      await vm.run({
+        trust: { ...trustPlan('system', 'm.example.com'), wellKnownRoot: exampleChain()[2] },
+        ...oneTry,
+      })
+      const { args } = vm.tools.calls(tool).at(-1)!
+      const list = `${vm.root}/usr/local/determined/ca-bundle.crt`
+      // Without a directory of its own, curl looks into the one it was built with as well.
+      if (tool === 'curl')
+        expect(args.join(' ')).toContain(`--cacert ${list} --capath ${vm.root}/usr/local/determined `)
+      else expect(args.join(' ')).toContain(`-CAfile ${list} -verify_return_error`)
+      expect(args).not.toContain('-partial_chain')
+    },
+  )
+})
+
+describe('a certificate that has expired', () => {
+  const expired = says(verifyError(10, 'certificate has expired'), 1)
+
+  it('ends the boot at once where the clock is known to be right', async () => {
+    const vm = vms.create({ openssl: expired, timedatectl: 'echo NTPSynchronized=yes' })
+    const { status, output } = await vm.run({})
+    expect(status).toBe(failureStages.tls_expired.exit)
+    expect(output).not.toContain('trying again')
+  })
+
+  it('is tried again as long as the clock is not set', async () => {
+    const timedatectl = `echo >>"$FAKES/asked"; [ "$(grep -c '' "$FAKES/asked")" -lt 4 ]
+if [ $? = 0 ]; then echo NTPSynchronized=no; else echo NTPSynchronized=yes; fi`
+    const { status, output } = await vms.create({ openssl: expired, timedatectl }).run({})
+    expect(status).toBe(failureStages.tls_expired.exit)
+    expect(output.match(/tls_expired, trying again/g)).toHaveLength(3)
+  })
+})
+
 describe('what does not end the boot', () => {
   it.each<[FailureStage, string]>([
     ['tls_dns', 'Temporary failure in name resolution'],
     ['tls_refused', 'Connection refused'],
     ['tls_unreachable', 'connect:errno=113'],
     ['tls_not_yet_valid', verifyError(9, 'certificate is not yet valid')],
+    ['tls_expired', verifyError(10, 'certificate has expired')],
     ['tls_handshake_failed', 'unexpected eof while reading'],
   ])('%s, which may mend itself', async (stage, text) => {
     const openssl = `echo >>"$FAKES/tries"; [ "$(grep -c '' "$FAKES/tries")" -lt 3 ] || exit 0\n${says(text, 1)}`
@@ -215,10 +288,22 @@ describe('what does not end the boot', () => {
     expect(output.match(new RegExp(`${stage}, trying again`, 'g'))).toHaveLength(2)
   })
 
-  it('a CA that only the agent may know', async () => {
+  it('a certificate out of its time, whose date is said beside that of this clock', async () => {
+    const openssl = says(
+      `${verifyError(10, 'certificate has expired')}\nnotAfter=Nov 27 16:26:00 2026 GMT`,
+      1,
+    )
+    const { output } = await vms.create({ openssl }).run({ bootTimeoutSeconds: 17 })
+    const clock = String.raw`this clock says \d{4}-\S+Z, notAfter=Nov 27 16:26:00 2026 GMT`
+    expect(output).toMatch(new RegExp(`tls_expired, trying again: ${clock}\n`))
+    expect(output).toMatch(new RegExp(`PROVISION_STAGE=tls_expired \\S+ as \\S+: ${clock}: depth=0`))
+  })
+
+  it('a CA that only the agent may know, since agent.yaml names a file of its image', async () => {
     const trust = trustPlan('system', 'm.example.com')
+    const agentConfig = { security: { tls: { enabled: true, master_cert: '/etc/own.crt' } } }
     const openssl = says(verifyError(20, 'unable to get local issuer certificate'), 1)
-    const { status, stages, output } = await vms.create({ openssl }).run({ trust, ...oneTry })
+    const { status, stages, output } = await vms.create({ openssl }).run({ trust, agentConfig, ...oneTry })
     expect([status, stages.includes('tls_checked')]).toEqual([0, false])
     expect(output).toContain('not a CA of this machine')
   })

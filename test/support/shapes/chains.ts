@@ -140,7 +140,7 @@ export const chainShapes: Shape[] = [
       const three = threeOf()
       return { ...made(three), cert: joined([...three, ...three]) }
     },
-    codes: ['TLS_CHAIN_DUPLICATE', 'TLS_CHAIN_DUPLICATE', 'TLS_CHAIN_DUPLICATE'],
+    codes: ['TLS_CHAIN_DUPLICATE'],
   },
   {
     name: 'leaf expired',

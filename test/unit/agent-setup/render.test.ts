@@ -144,3 +144,28 @@ describe("a user's own template", () => {
     expect(problems.map(({ code }) => code)).toEqual(['USER_DATA_SECRET'])
   })
 })
+
+describe("a user's template, where agents trust the CAs of their machine", () => {
+  const system = { trust: trustPlan('system', 'm.example.com') } satisfies SetupChanges
+  const checked = async (body: string, changes: SetupChanges = system) => {
+    const template = { name: 'own.hbs', text: `#!/bin/bash\n{{> report}}\n${body}` }
+    const { script, problems } = await renderScript(agentSetup(changes), { template })
+    return {
+      rendered: script !== undefined,
+      problems: problems.map(({ code, where }) => [code, where?.line]),
+    }
+  }
+
+  it.each(['tls-check', 'docker', 'process'])('needs the list of CAs before {{> %s}}', async (name) => {
+    const missing = { rendered: false, problems: [['TEMPLATE_NO_CA_BUNDLE', 3]] }
+    const used = `{{> ${name}}}\n`
+    expect(await checked(used)).toEqual(missing)
+    expect(await checked(`${used}{{> ca-bundle}}\n`)).toEqual(missing)
+    expect(await checked(`{{> ca-bundle}}\n${used}`)).toEqual({ rendered: true, problems: [] })
+  })
+
+  it('needs no list for parts of its own, nor in another mode', async () => {
+    expect(await checked('docker run agent\n')).toEqual({ rendered: true, problems: [] })
+    expect(await checked('{{> docker}}\n', {})).toEqual({ rendered: true, problems: [] })
+  })
+})

@@ -171,7 +171,7 @@ describe('trust: embed', () => {
     expect(problems).toEqual([
       expect.objectContaining({
         code: 'TLS_ISSUER_MISSING',
-        remedy: expect.stringMatching(/Append that root/),
+        remedy: expect.stringMatching(/^Use `trust: auto`/),
       }),
     ])
   })

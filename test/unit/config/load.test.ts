@@ -10,6 +10,9 @@ import { aws, local } from './marked.ts'
 
 const codes = (problems: Problem[]) => problems.map(({ code }) => code)
 
+/** A pool that admits every agent: without a provider the file has to say so. */
+const open = 'resource_pools: [{pool_name: default, agents: any}]'
+
 function valid(text: string, env: Record<string, string> = {}) {
   const { config, problems } = parseConfig(text, '/etc/det/master.yaml', { env })
   expect(problems).toEqual([])
@@ -37,7 +40,7 @@ describe('a file', () => {
   }
 
   it('that is right gives a configuration with paths from its folder', () => {
-    const file = written('ok.yaml', 'security: {tls: {cert: a/b.crt}}')
+    const file = written('ok.yaml', `security: {tls: {cert: a/b.crt}}\n${open}`)
     const { config, problems } = loadConfig(file)
     expect(problems).toEqual([])
     expect(config).toMatchObject({
@@ -95,7 +98,7 @@ describe('a file', () => {
   })
 
   it('that begins with a byte order mark is read, with columns that count it', () => {
-    const { config, problems } = loadConfig(written('bom.yaml', '\uFEFFport: 9000'))
+    const { config, problems } = loadConfig(written('bom.yaml', `\uFEFFport: 9000\n${open}`))
     expect(config?.port).toBe(9000)
     expect(codes(problems)).toEqual(['YAML_BYTE_ORDER_MARK'])
   })
@@ -107,7 +110,7 @@ describe('a file', () => {
 
 describe('defaults', () => {
   it('are those of the origin for a file that says nothing of ours', () => {
-    expect(valid('log: {level: info}')).toEqual({
+    expect(valid(`log: {level: info}\n${open}`)).toEqual({
       file: '/etc/det/master.yaml',
       port: 8080,
       security: {},
@@ -115,6 +118,7 @@ describe('defaults', () => {
       state_dir: '/etc/det/.provision',
       demand: { type: 'built-in', placeholder_agent: false },
       orphans: { terminate_after: 3_600_000, terminate_unknown: false },
+      metrics: { access: 'token' },
       prices: {},
       resource_manager: {
         require_authentication: false,
@@ -127,18 +131,19 @@ describe('defaults', () => {
           description: '',
           max_aux_containers_per_agent: 100,
           agent_reconnect_wait: 25_000,
+          agents: 'any',
         },
       ],
     })
   })
 
   it('give the TLS port as soon as there is a certificate, with or without its key', () => {
-    expect(valid('security: {tls: {cert: c}}').port).toBe(8443)
-    expect(valid('security: {tls: {cert: c, key: k}}').security.tls).toEqual({
+    expect(valid(`security: {tls: {cert: c}}\n${open}`).port).toBe(8443)
+    expect(valid(`security: {tls: {cert: c, key: k}}\n${open}`).security.tls).toEqual({
       cert: '/etc/det/c',
       key: '/etc/det/k',
     })
-    expect(valid('security: {tls: {cert: ""}}\nport: 0').port).toBe(8080)
+    expect(valid(`security: {tls: {cert: ""}}\nport: 0\n${open}`).port).toBe(8080)
   })
 
   it('fill in a listener and where demand comes from', () => {
@@ -161,7 +166,7 @@ describe('defaults', () => {
 
 describe('the pool of work that names none', () => {
   it('is `default`, the one named, or none', () => {
-    const pools = 'resource_pools: [{pool_name: default}, {pool_name: a}]'
+    const pools = 'resource_pools: [{pool_name: default, agents: any}, {pool_name: a, agents: any}]'
     const manager = (keys: string) => valid(`resource_manager: {${keys}}\n${pools}`).resource_manager
     expect(manager('')).toMatchObject({ default_aux_resource_pool: 'default' })
     expect(manager('default_aux_resource_pool: a, default_cpu_resource_pool: default')).toMatchObject({
@@ -176,6 +181,8 @@ describe('the pool of work that names none', () => {
 })
 
 describe('both forms', () => {
+  const pushed = 'demand: {type: push}'
+
   it('give the same pool', () => {
     const keys = 'max_instances: 3\n  tls: {trust: off}'
     const old = valid(`provisioner:\n  provider: local\n  ${keys}`)
@@ -189,19 +196,19 @@ describe('both forms', () => {
   })
 
   it('take an old scheduler without provisioner', () => {
-    expect(valid('scheduler: {fit: best}').resource_pools.map(({ pool_name }) => pool_name)).toEqual([
-      'default',
-    ])
+    expect(
+      valid(`scheduler: {fit: best}\n${pushed}`).resource_pools.map(({ pool_name }) => pool_name),
+    ).toEqual(['default'])
   })
 
   it('read keys left empty as not there', () => {
-    expect(valid('resource_pools:\nprovisioner:\nsecurity:\nport:').port).toBe(8080)
-    expect(valid('resource_pools: []').resource_pools).toHaveLength(1)
+    expect(valid(`resource_pools:\nprovisioner:\nsecurity:\nport:\n${pushed}`).port).toBe(8080)
+    expect(valid(`resource_pools: []\n${pushed}`).resource_pools).toHaveLength(1)
   })
 })
 
 describe('the environment', () => {
-  const text = 'port: 1000\nsecurity: {tls: {cert: c, key: k}}'
+  const text = `port: 1000\nsecurity: {tls: {cert: c, key: k}}\n${open}`
   it('wins over the file for port, certificate and key', () => {
     const config = valid(text, {
       DET_PORT: '9443',

@@ -41,6 +41,7 @@ describe('every provider', () => {
       launch_error_retries: 0,
       tls: { trust: 'auto', allow_ip_only: false },
       preflight: 'tls',
+      preflight_proof: 'master',
       agent_runtime: 'process',
       allow_secrets_in_user_data: false,
       boot_timeout: minutes(10),
@@ -328,7 +329,7 @@ resource_pools:
   - {pool_name: a, provider: *common}
   - pool_name: b
     provider: {<<: *common, max_instances: 2}
-  - pool_name: c
+  - {pool_name: c, agents: any}
 `,
       'm.yaml',
     )

@@ -31,19 +31,27 @@ export const wrongKeys: WrongInput[] = [
     ['the old name of type in the new form', aws('➤provider: aws'), 'called "type"'],
   ]),
   ...cases('CONFIG_SUSPECT_KEY', [
-    ['a misspelt key at the top', '➤clustr_id: c', 'Did you mean "cluster_id"?'],
+    ['a misspelt key at the top', '➤clustr_id: c\ndemand: {type: push}', 'Did you mean "cluster_id"?'],
     [
       'a misspelt key of a pool',
-      'resource_pools:\n  - pool_name: p\n    ➤providers: {}',
+      'resource_pools:\n  - pool_name: p\n    ➤providers: {}\n    agents: any',
       'Did you mean "provider"?',
     ],
     [
       "a provider's key in the pool",
-      'resource_pools:\n  - pool_name: p\n    ➤max_instances: 3',
+      'resource_pools:\n  - pool_name: p\n    ➤max_instances: 3\n    agents: any',
       'Move it below provider',
     ],
-    ['a misspelt key of security', 'security:\n  ➤tsl: {cert: c}', 'Did you mean "tls"?'],
-    ['a misspelt key of the manager', 'resource_manager: {➤client_cas: x}', 'Did you mean "client_ca"?'],
+    [
+      'a misspelt key of security',
+      'security:\n  ➤tsl: {cert: c}\ndemand: {type: push}',
+      'Did you mean "tls"?',
+    ],
+    [
+      'a misspelt key of the manager',
+      'resource_manager: {➤client_cas: x}\ndemand: {type: push}',
+      'Did you mean "client_ca"?',
+    ],
   ]),
   ...cases('CONFIG_WRONG_TYPE', [
     ['a number in quotes', aws('max_instances: ➤"5"'), 'without quotes'],

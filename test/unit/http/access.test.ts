@@ -7,15 +7,20 @@ import { silentLogger } from '../../support/silent-logger.ts'
 
 let listener: Listener
 let tokenless: Listener
+let open: Listener
 
 beforeAll(async () => {
   const ok = (_: unknown, response: Parameters<typeof sendJson>[0]) => sendJson(response, 200, {})
   const common = { address: '127.0.0.1', port: 0, logger: silentLogger }
   listener = await listen({ ...common, handlers: [accessHandler({ token: 'the-very-token' }), ok] })
+  open = await listen({
+    ...common,
+    handlers: [accessHandler({ token: 'the-very-token', open: ['/metrics'] }), ok],
+  })
   tokenless = await listen({ ...common, handlers: [accessHandler({}), ok] })
 })
 
-afterAll(() => Promise.all([listener.close(0), tokenless.close(0)]))
+afterAll(() => Promise.all([listener.close(0), tokenless.close(0), open.close(0)]))
 
 function ask(
   path: string,
@@ -37,26 +42,44 @@ const remote = { 'X-Forwarded-For': '203.0.113.7' }
 const good = { Authorization: 'Bearer the-very-token' }
 
 describe('reading', () => {
-  it('is open on this machine', async () => {
-    expect(await ask('/api/v1/agents')).toBe(200)
-    expect(await ask('/api/v1/agents', 'HEAD')).toBe(200)
-  })
-
   it.each([
-    ['through a proxy on this machine', remote],
+    ['on this machine', {}],
+    ['on this machine by a loopback name', { Host: 'localhost:8443' }],
+    [
+      'through a proxy with the headers nginx sends by default',
+      { Host: '127.0.0.1:8443', Connection: 'close' },
+    ],
+    ['through a proxy that says so', remote],
     ['through a proxy that says so in the standard way', { Forwarded: 'for=203.0.113.7' }],
     ['from a page that a browser was tricked to fetch here', { Host: 'evil.example.com' }],
-    ['from a page on a name that begins like ours', { Host: '127.0.0.1.evil.example.com' }],
-  ])('is refused %s', async (_, headers) => {
-    expect(await ask('/api/v1/agents', 'GET', headers)).toBe(401)
+  ])('needs the token %s', async (_, headers) => {
+    for (const path of [
+      '/api/v1/agents',
+      '/provision/v1/work',
+      '/provision/v1/work/x/logs',
+      '/v1/status',
+      '/metrics',
+    ])
+      for (const method of ['GET', 'HEAD']) {
+        expect(await ask(path, method, headers)).toBe(401)
+        expect(await ask(path, method, { ...headers, ...good })).toBe(200)
+      }
   })
 
-  it.each(['/info', '/api/v1/master', '/healthz', '/agents', '/agents?id=x'])(
+  it.each(['/info', '/api/v1/master', '/healthz', '/readyz', '/agents', '/agents?id=x'])(
     '%s is open everywhere',
     async (path) => {
+      expect(await ask(path)).toBe(200)
       expect(await ask(path, 'GET', remote)).toBe(200)
     },
   )
+
+  it('of metrics is open where the configuration says so, and nothing else is then', async () => {
+    expect(await ask('/metrics', 'GET', {}, open)).toBe(200)
+    expect(await ask('/metrics', 'POST', {}, open)).toBe(401)
+    expect(await ask('/metrics/', 'GET', {}, open)).toBe(401)
+    expect(await ask('/v1/status', 'GET', {}, open)).toBe(401)
+  })
 
   it.each(['/info/', '/infox', '/api/v1/master/../agents', '//info', '/INFO', '/%69nfo'])(
     '%s is not one of the open paths',
@@ -89,6 +112,7 @@ describe('changing', () => {
   it('is not possible at all where there is no token', async () => {
     expect(await ask('/x', 'POST', good, tokenless)).toBe(401)
     expect(await ask('/x', 'POST', { Authorization: 'Bearer ' }, tokenless)).toBe(401)
-    expect(await ask('/x', 'GET', {}, tokenless)).toBe(200)
+    expect(await ask('/x', 'GET', {}, tokenless)).toBe(401)
+    expect(await ask('/healthz', 'GET', {}, tokenless)).toBe(200)
   })
 })

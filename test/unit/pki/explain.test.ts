@@ -1,6 +1,7 @@
 // What is said about what a master presented.
 import { expect, test } from 'vitest'
-import { compareLeaf, endsInRoot, explain, topOf } from '../../../src/pki/preflight-explain.ts'
+import { explain } from '../../../src/pki/preflight-explain.ts'
+import { compareLeaf, endsInRoot, topOf } from '../../../src/pki/presented.ts'
 import type { CertificateFacts, CertificateRole, TrustPlan } from '../../../src/pki/trust-plan.ts'
 
 function facts(subject: string, issuer: string, more: Partial<CertificateFacts> = {}): CertificateFacts {

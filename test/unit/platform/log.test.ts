@@ -110,6 +110,27 @@ describe('what others can cause at will', () => {
   })
 })
 
+it('some of a source may be reported one by one', async () => {
+  const clock = new FakeClock(0)
+  const lines: object[] = []
+  const log = groupedLog({ clock, log: (_, fields) => lines.push(fields), freeOf: 3 })
+  for (let n = 0; n < 10; n++) log('a', 'came', { n })
+  expect(lines).toEqual([{ n: 0 }, { n: 1 }, { n: 2 }])
+  await clock.advance(60_000)
+  log('a', 'came', { n: 10 })
+  expect(lines.slice(3)).toEqual([{ n: 9, count: 7 }, { n: 10 }])
+})
+
+it.each(['json', 'text'] as const)('no line of %s moves a cursor or begins another line', (format) => {
+  const lines: string[] = []
+  const write = (line: string) => lines.push(line)
+  const logger = createLogger({ format, level: 'info', clock: new FakeClock(0), write })
+  const evil = 'a\u001b[2J\u009b2J\u202eb\u2028c\r\nd'
+  logger.warn(`said ${evil}`, { id: evil, list: [evil] })
+  expect(lines[0]).toMatch(/^[^\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]+\n$/)
+  if (format === 'json') expect(JSON.parse(lines[0]!)).toMatchObject({ message: `said ${evil}`, id: evil })
+})
+
 it('a field cannot take the place of the message, the level or the time', () => {
   const lines: string[] = []
   const logger = createLogger({

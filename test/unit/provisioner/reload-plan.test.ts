@@ -103,7 +103,7 @@ describe('a changed configuration', () => {
   it.each<[string, string, string]>([
     ['the port', 'port: 8080', 'port: 8081'],
     ['the cluster', 'port: 8080', 'port: 8080\ncluster_id: other'],
-    ['a pool more', 'resource_pools:', 'resource_pools:\n  - pool_name: more'],
+    ['a pool more', 'resource_pools:', 'resource_pools:\n  - pool_name: more\n    agents: any'],
     ['a pool of another name', 'pool_name: gpu.local', 'pool_name: other'],
     ['agents of this machine', 'type: local,', 'type: local, poweroff_if_never_joined: false,'],
   ])('in %s waits for the next start', (_, from, to) => {

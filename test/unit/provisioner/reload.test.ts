@@ -152,7 +152,7 @@ describe('what the log says of a change', () => {
 
   it('holds no whole block', async () => {
     const before = text.slice(text.indexOf('    provider:'))
-    await reloaded(before, '')
+    await reloaded(before, '    agents: any\n')
     expect(logger.lines.join('\n')).toMatch(
       /"key":"resource_pools.gpu.provider","from":"\(\d+ characters, SHA-256/,
     )

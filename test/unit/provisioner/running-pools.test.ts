@@ -53,11 +53,11 @@ beforeEach(() => {
 })
 afterEach(() => rmSync(folder, { recursive: true }))
 
-async function started() {
+async function started({ providers = builtInProviders, clock = systemClock } = {}) {
   const { config } = parseConfig(`state_dir: ${folder}\n${text}`, join(folder, 'master.yaml'))
   const { plans, problems } = await openPlans({
     config: () => config!,
-    providers: builtInProviders,
+    providers,
     certificate: () => undefined,
     identity: { clusterId: 'c', provisionerId: 'w', writerId: 'w', ownWriters: new Set(['w']) },
     now: Date.now,
@@ -65,10 +65,10 @@ async function started() {
     localAgent: ['agent'],
   })
   if (!plans) throw new Error(JSON.stringify(problems))
-  const running = createRunningPools(config!.resource_pools.filter(isProvided), { logger })
+  const running = createRunningPools(config!.resource_pools.filter(isProvided), { clock, logger })
   const demand = new QuietMaster()
   await running.start({
-    providers: builtInProviders,
+    providers,
     plans,
     provisionerId: 'w',
     ownWriters: new Set(['w']),
@@ -78,7 +78,7 @@ async function started() {
     onEvent: () => {},
     onLocation: () => {},
     isFirstStart: false,
-    clock: systemClock,
+    clock,
     logger,
     metrics: { count() {}, gauge() {}, observe() {} },
   })

@@ -148,6 +148,7 @@ describe('the scheduler of the world', () => {
     agents: new Map(agents.map((a) => [a.id, a])),
     work: new Map(all.map((w) => [w.id, w])),
     maxAuxPerAgent: 1,
+    getsWork: () => true,
   })
   const placed = (board: Board) => placeAll(board, 1).map((w) => [w.id, ...w.agents])
 

@@ -1,5 +1,5 @@
-// Dials TLS servers the way Determined's agent does: root certificates from one PEM text only, the server name it was
-// given, TLS 1.2 or newer. Reads a JSON list of jobs, writes a JSON object from job to error text (empty: joined).
+// Dials TLS servers the way Determined's agent does: root certificates from one PEM text only, or without one those Go finds
+// on the machine, the server name it was given, TLS 1.2 or newer. Reads a JSON list of jobs, writes a JSON object from job to error text (empty: joined).
 package main
 
 import (
@@ -16,23 +16,32 @@ import (
 
 type job struct {
 	ID              string `json:"id"`
+	Host            string `json:"host"`
 	Port            int    `json:"port"`
 	AnchorsPEM      string `json:"anchorsPem"`
 	CertificateName string `json:"certificateName"`
 }
 
 func dial(j job) error {
-	roots := x509.NewCertPool()
-	if !roots.AppendCertsFromPEM([]byte(j.AnchorsPEM)) {
-		return errors.New("certificate file contains no certificates")
+	// Nil: what Go finds by itself, SSL_CERT_FILE first.
+	var roots *x509.CertPool
+	if j.AnchorsPEM != "" {
+		roots = x509.NewCertPool()
+		if !roots.AppendCertsFromPEM([]byte(j.AnchorsPEM)) {
+			return errors.New("certificate file contains no certificates")
+		}
+	}
+	host := j.Host
+	if host == "" {
+		host = "127.0.0.1"
 	}
 	name := j.CertificateName
 	if name == "" {
-		name = "127.0.0.1"
+		name = host
 	}
 	dialer := &net.Dialer{Timeout: 10 * time.Second}
 	config := &tls.Config{RootCAs: roots, ServerName: name, MinVersion: tls.VersionTLS12}
-	conn, err := tls.DialWithDialer(dialer, "tcp", fmt.Sprintf("127.0.0.1:%d", j.Port), config)
+	conn, err := tls.DialWithDialer(dialer, "tcp", fmt.Sprintf("%s:%d", host, j.Port), config)
 	if err != nil {
 		return err
 	}

@@ -100,6 +100,15 @@ describe('the environment of a task', () => {
     expect(environment({ given })).toMatchObject({ SSL_CERT_FILE: '/own', NODE_EXTRA_CA_CERTS: '/own2' })
   })
 
+  it('trusts what the agent trusts its master by, where the order brings no certificate', () => {
+    const env = { SSL_CERT_FILE: '/usr/local/determined/ca-bundle.crt' }
+    const bundle = '/usr/local/determined/ca-bundle.crt'
+    expect(environment({ env })).toMatchObject({ SSL_CERT_FILE: bundle, NODE_EXTRA_CA_CERTS: bundle })
+    expect(environment({ env, given: ['DET_MASTER_CERT_FILE=/m'] })).toMatchObject({
+      SSL_CERT_FILE: '/m.bundle',
+    })
+  })
+
   it('shows it its own GPUs and no others', () => {
     const gpus: Device[] = [
       { id: 1, brand: 'T4', uuid: 'GPU-b', type: 'cuda' },

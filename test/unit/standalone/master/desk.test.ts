@@ -22,6 +22,8 @@ let sent: [string, Partial<AgentMessage>][]
 let ready: boolean
 let freed: string[]
 /** Writes that wait for the disk. */
+/** Agents that are not known as instances. */
+const doubtful = new Set<string>()
 let disk: (() => void)[] | undefined
 
 function agent(id: string): Agent {
@@ -45,6 +47,7 @@ beforeEach(() => {
   store = createWorkStore({ onForget: logs.forget, onFree: (id) => freed.push(id) })
   sent = []
   ready = true
+  doubtful.clear()
   disk = undefined
   let containers = 0
   desk = createDesk({
@@ -53,6 +56,7 @@ beforeEach(() => {
     store,
     logs,
     newId: () => `c${++containers}`,
+    mayWork: (agent) => !doubtful.has(agent.id),
     agents: () => [agent('a'), agent('b')],
     auxLimit: () => 10,
     send: (id, message) => sent.push([id, message]) > 0,
@@ -86,6 +90,51 @@ const none = {
   ContainerLog: null,
   ContainerStatsRecord: null,
 }
+
+describe('an agent that is not known as an instance', () => {
+  const starts = () => sent.flatMap(([id, { StartContainer }]) => (StartContainer ? [id] : []))
+
+  it('is sent nothing, and its slots are no room, until it is known', async () => {
+    doubtful.add('a').add('b')
+    await desk.submit(command('t'))
+    await turn()
+    expect(store.get('t.1')).toMatchObject({ state: 'pending', containers: [] })
+    doubtful.delete('b')
+    desk.wake()
+    await turn()
+    await turn()
+    expect([store.get('t.1')?.state, starts()]).toEqual(['running', ['b']])
+    await desk.submit({ ...command('wide'), slots: 2 })
+    await turn()
+    expect(store.get('wide.1')?.state).toBe('pending')
+  })
+
+  it('is not sent an order again that it may never have had: the work waits for another', async () => {
+    await desk.submit(command('t'))
+    await turn()
+    await turn()
+    expect(starts()).toEqual(['a'])
+    doubtful.add('a')
+    desk.onReattached(agent('a'), [])
+    expect(store.get('t.1')).toMatchObject({ state: 'pending', containers: [] })
+    await turn()
+    await turn()
+    expect(starts()).toEqual(['a', 'b'])
+  })
+
+  it('keeps the work that it says it runs', async () => {
+    await desk.submit(command('t'))
+    await turn()
+    await turn()
+    doubtful.add('a')
+    const Container = { id: 'c1', state: 'RUNNING' as const, devices: [], description: '' }
+    desk.onReattached(agent('a'), [{ Container, Failure: null }])
+    expect(store.get('t.1')).toMatchObject({
+      state: 'running',
+      containers: [{ agentId: 'a', state: 'RUNNING' }],
+    })
+  })
+})
 
 describe('work of an agent that turns out to be none of ours', () => {
   const leaves = (foreign: boolean) =>

@@ -15,9 +15,11 @@ import { pastReconnectPeriod } from '../../../../src/standalone/protocol/message
 const gpu = { id: 0, brand: 'T4', uuid: 'GPU-0', type: 'cuda' } as const
 const join = { id: 'i-1', version: '0.38.1', resourcePool: 'gpu', reconnect: false, hostname: 'h' }
 const link = { address: '10.0.0.1' }
-const mayJoin = (_: string, id: string) => (id === 'i-1' ? 'yes' : id === 'i-9' ? 'later' : 'no')
+const mayJoin = (_: string, id: string) =>
+  id === 'i-1' ? 'yes' : id === 'i-9' ? 'later' : id === 'i-3' ? 'ended' : id === 'i-4' ? 'absent' : 'no'
 const rules = {
-  hasPool: (pool: string) => pool === 'gpu',
+  hasPool: (pool: string) => pool === 'gpu' || pool === 'open',
+  takesAny: (pool: string) => pool === 'open',
   mayJoin,
   mayReturn: (pool: string, id: string) => (pool === 'retired' ? mayJoin(pool, id) : 'no'),
   isForgotten: (id: string) => id === 'i-8',
@@ -49,14 +51,26 @@ describe('an agent that dials', () => {
       500,
       'cannot find specified resource pool cpu for agent i-1',
     ],
-    ['an id no instance has', { id: 'i-2' }, 403, 'agent i-2 is no instance of resource pool gpu'],
+    [
+      'an id no instance has',
+      { id: 'i-2' },
+      403,
+      'agent i-2 is no instance of resource pool gpu, which takes no others (agents: any lets them join)',
+    ],
+    [
+      'the id of an instance that has ended',
+      { id: 'i-3' },
+      403,
+      'the instance of agent i-3 in resource pool gpu has ended',
+    ],
     ['reconnect, and nobody knows it', { reconnect: true }, 500, pastReconnectPeriod],
   ])('is refused with %s', (_, change, status, message) => {
-    expect(refusal(undefined, { ...join, ...change }, rules)).toEqual({ status, message })
+    expect(refusal(undefined, { ...join, ...change }, rules)).toMatchObject({ status, message })
   })
 
   it('is asked to come again while nobody can say whether its id is an instance', () => {
     expect(refusal(undefined, { ...join, id: 'i-9' }, rules)).toEqual({
+      kind: 'not known yet',
       status: 503,
       message: 'agent i-9 is not known as an instance of resource pool gpu yet',
       retryAfter: 5,
@@ -75,6 +89,7 @@ describe('an agent that dials', () => {
   ])('is refused while another socket has its id: %s', (_, known) => {
     for (const reconnect of [true, false])
       expect(refusal(known, { ...join, reconnect }, rules)).toEqual({
+        kind: 'connected already',
         status: 500,
         message: 'agent: websocket already connected',
       })
@@ -85,8 +100,24 @@ describe('an agent that dials', () => {
       expect(refusal(away(), { ...join, reconnect }, rules)).toBeUndefined()
   })
 
-  it('is taken back even when its instance is no longer listed: what runs on it is still ours', () => {
-    expect(refusal({ ...away(), id: 'i-2' }, { ...join, id: 'i-2' }, rules)).toBeUndefined()
+  it('is taken back while nobody can say whether its instance is still there: what runs on it is ours', () => {
+    expect(refusal({ ...away(), id: 'i-9' }, { ...join, id: 'i-9' }, rules)).toBeUndefined()
+  })
+
+  it.each(['i-2', 'i-3'])('is not taken back when its instance is known to be gone: %s', (id) => {
+    for (const reconnect of [true, false])
+      expect(refusal({ ...away(), id }, { ...join, id, reconnect }, rules)).toMatchObject({ status: 403 })
+  })
+
+  it('waits while the newest listing does not show its instance', () => {
+    expect(refusal({ ...away(), id: 'i-4' }, { ...join, id: 'i-4' }, rules)).toMatchObject({ status: 503 })
+    expect(refusal(undefined, { ...join, id: 'i-4' }, rules)).toMatchObject({ status: 503 })
+  })
+
+  it('that was in one pool is not let in by the rules of another', () => {
+    const claim = { ...join, id: 'i-2', resourcePool: 'open' }
+    expect(refusal({ ...away(), id: 'i-2' }, claim, rules)).toMatchObject({ status: 403 })
+    expect(refusal(undefined, claim, rules)).toBeUndefined()
   })
 })
 

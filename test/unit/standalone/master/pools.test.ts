@@ -7,7 +7,7 @@ import { parseConfig } from '../../../support/config.ts'
 const image = 'boot_disk_source_image: projects/p/global/images/i'
 
 async function poolOf(provider: string): Promise<unknown> {
-  const text = `resource_pools: [{pool_name: p${provider && `, provider: {${provider}}`}}]`
+  const text = `resource_pools: [{pool_name: p, ${provider ? `provider: {${provider}}` : 'agents: any'}}]`
   const { config, problems } = parseConfig(text, 'master.yaml')
   if (!config) throw new Error(JSON.stringify(problems))
   const [route] = poolRoutes({

@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest'
+import type { Admission } from '../../../../src/standalone/master/agent.ts'
 import { createRegistry, type Registry } from '../../../../src/standalone/master/agents.ts'
 import type { AcceptHandlers, MasterConnection } from '../../../../src/standalone/protocol/accept.ts'
 import {
@@ -6,8 +7,8 @@ import {
   type MasterMessage,
   pastReconnectPeriod,
 } from '../../../../src/standalone/protocol/messages.ts'
+import { capturingLogger } from '../../../support/capturing-logger.ts'
 import { FakeClock } from '../../../support/fake-clock.ts'
-import { silentLogger } from '../../../support/silent-logger.ts'
 
 const gpu = { id: 0, brand: 'T4', uuid: 'GPU-0', type: 'cuda' } as const
 const none = {
@@ -65,22 +66,25 @@ class Peer {
 }
 
 let clock: FakeClock
+let logger: ReturnType<typeof capturingLogger>
 let registry: Registry
 let news: string[]
 let heard: [string, MasterMessage][]
 let reattached: unknown[]
-let admissions: Map<string, 'yes' | 'no' | 'later'>
+let admissions: Map<string, Admission>
 
 beforeEach(() => {
   clock = new FakeClock()
+  logger = capturingLogger()
   news = []
   heard = []
   reattached = []
   admissions = new Map()
   registry = createRegistry({
     clock,
-    logger: silentLogger,
+    logger,
     hasPool: () => true,
+    takesAny: (pool) => pool === 'open',
     mayJoin: (_, id) => admissions.get(id) ?? 'yes',
     mayReturn: () => 'no',
     reconnectWait: () => 25_000,
@@ -169,34 +173,102 @@ describe('joining', () => {
     join('a').end()
     join('b')
     join('c')
-    expect(registry.refuse(asks('d'))).toMatchObject({ status: 503 })
+    admissions.set('d', 'later')
+    const open = { ...asks('d'), resourcePool: 'open' }
+    expect(registry.refuse(open)).toMatchObject({ status: 503, kind: 'too many agents' })
     expect(registry.refuse(asks('a', true))).toBeUndefined()
+  })
+
+  it('is never refused to an instance of ours because of others, whatever they are', () => {
+    for (const id of ['x', 'y', 'z']) {
+      admissions.set(id, 'no')
+      registry.attach({ ...asks(id), resourcePool: 'open' }, { address: '10.0.0.9' }, new Peer().open)
+    }
+    expect(registry.refuse(asks('ours'))).toBeUndefined()
+  })
+
+  it('is refused to those who wait without an end, and they hold nothing', () => {
+    for (let n = 0; n < 100; n++) {
+      admissions.set(`s${n}`, 'later')
+      expect(registry.refuse(asks(`s${n}`))).toMatchObject({ status: 503, kind: 'not known yet' })
+    }
+    expect(registry.list()).toEqual([])
+    expect(registry.refuse(asks('ours'))).toBeUndefined()
+  })
+})
+
+it('strangers who come and go where any may join give a bounded number of lines', () => {
+  for (let n = 0; n < 500; n++) {
+    admissions.set(`s${n}`, 'no')
+    registry.attach({ ...asks(`s${n}`), resourcePool: 'open' }, { address: '10.0.0.9' }, new Peer().open)
+    registry.remove(`s${n}`, 'it went')
+  }
+  expect(logger.lines.length).toBeLessThanOrEqual(40)
+  join('ours')
+  expect(logger.lines.at(-1)).toContain('agent joined')
+})
+
+describe('an agent whose id is known to run', () => {
+  it('is sent work; others are not, whatever they have joined', () => {
+    join('a')
+    const agent = registry.get('a')!
+    const answers = (['yes', 'later', 'ended', 'no'] as const).map((admission) => {
+      admissions.set('a', admission)
+      return registry.mayWork(agent)
+    })
+    expect(answers).toEqual([true, false, false, false])
+    expect(registry.mayWork({ ...agent, pool: 'open' })).toBe(true)
   })
 })
 
 describe('an agent that was let in before its instance was known', () => {
+  /** It was there before the start, and returns before anything is listed. */
+  function recalled(id: string): Peer {
+    join(id)
+    const kept = registry.get(id)!
+    registry.remove(id, 'as if stopped')
+    registry.restore(kept)
+    admissions.set(id, 'later')
+    return join(id)
+  }
+  const foreign =
+    'agent a is no instance of resource pool gpu, which takes no others (agents: any lets them join)'
+
   it('is disconnected with the reason once it turns out to be none', () => {
-    const [stranger, own, unknown] = [join('a'), join('b'), join('c')]
-    admissions = new Map([
-      ['a', 'no'],
-      ['c', 'later'],
-    ])
-    expect(registry.judge('gpu')).toBe(false)
-    expect(stranger!.sent.at(-1)).toEqual({
-      AgentShutdown: { ErrMsg: 'agent a is no instance of resource pool gpu' },
-    })
-    expect(news.at(-1)).toBe('removed a agent a is no instance of resource pool gpu')
+    const [stranger, own, unknown] = [recalled('a'), recalled('b'), recalled('c')]
+    admissions.set('a', 'no').set('b', 'yes')
+    expect(registry.judge('gpu')).toBe(true)
+    expect(stranger!.sent.at(-1)).toEqual({ AgentShutdown: { ErrMsg: foreign } })
+    expect(news.at(-1)).toBe(`removed a ${foreign}`)
     expect([own!.over, unknown!.over]).toEqual([false, false])
     expect(registry.list().map(({ id }) => id)).toEqual(['b', 'c'])
+    expect(registry.judge('gpu')).toBe(false)
     admissions.set('c', 'yes')
     expect(registry.judge('gpu')).toBe(true)
   })
 
+  it('is disconnected when its instance has ended', () => {
+    const peer = recalled('a')
+    admissions.set('a', 'ended')
+    registry.judge('gpu')
+    expect([peer.over, registry.list()]).toEqual([true, []])
+  })
+
   it('is asked about while it is away, too', () => {
-    join('a').end()
+    recalled('a').end()
     admissions.set('a', 'no')
     registry.judge('gpu')
     expect(registry.list()).toEqual([])
+  })
+
+  it('is the fleet’s affair once it was known', () => {
+    recalled('a')
+    admissions.set('a', 'yes')
+    registry.judge('gpu')
+    admissions.set('a', 'no')
+    registry.judge('gpu')
+    expect(registry.list().map(({ id }) => id)).toEqual(['a'])
+    expect(registry.mayWork(registry.get('a')!)).toBe(false)
   })
 })
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { agentsUrl, parseJoin } from '../../../../src/standalone/protocol/dial.ts'
+import { agentsUrl, parseJoin, shownText } from '../../../../src/standalone/protocol/dial.ts'
 
 const join = { id: 'i-1', version: '0.38.1', resourcePool: 'gpu', reconnect: false, hostname: 'ip-10-0-0-1' }
 
@@ -23,7 +23,7 @@ describe('the address agents dial', () => {
   it('arrives unchanged whatever pool, id and host are called', () => {
     const name = fc
       .string({ unit: 'grapheme', minLength: 1, maxLength: 60 })
-      .filter((s) => !/[\x00-\x1f\x7f]/.test(s))
+      .filter((s) => !/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/u.test(s))
     fc.assert(
       fc.property(name, name, name, fc.boolean(), (id, resourcePool, hostname, reconnect) => {
         const asked = { ...join, id, resourcePool, hostname, reconnect }
@@ -58,7 +58,20 @@ describe('what the query says', () => {
     [`/agents?id=${'a'.repeat(257)}&reconnect=true`, 'id is longer than 256'],
     [`/agents?id=a&reconnect=true&resource_pool=${'p'.repeat(257)}`, 'resourcePool is longer than 256'],
     ['/agents?id=a%1b%5b2J&reconnect=true', 'control characters'],
+    ['/agents?id=a%7f&reconnect=true', 'control characters'],
+    ['/agents?id=a%c2%9b2J&reconnect=true', 'id holds control characters'],
+    ['/agents?id=a%e2%80%aeb&reconnect=true', 'id holds control characters'],
+    ['/agents?id=a%e2%80%a8b&reconnect=true', 'id holds control characters'],
+    ['/agents?id=a&version=%c2%9b&reconnect=true', 'version holds control characters'],
+    ['/agents?id=a&hostname=%c2%85&reconnect=true', 'hostname holds control characters'],
   ])('%s is refused: %s', (target, message) => {
     expect(parseJoin(target)).toMatchObject({ ok: false, message: expect.stringContaining(message) })
   })
+})
+
+it('what a stranger says is shown printable and short', () => {
+  expect(shownText(null)).toBe('')
+  expect(shownText('i-0123456789abcdef0')).toBe('i-0123456789abcdef0')
+  expect(shownText('a\u009b2J\u202eb\n\u2028c\u001b')).toBe('a?2J?b??c?')
+  expect(shownText('x'.repeat(300))).toBe(`${'x'.repeat(64)}…`)
 })

@@ -1,0 +1,58 @@
+// Calls to a pool's cloud and to its master, timed and counted by how they ended.
+import type { DemandSource } from '../demand/index.ts'
+import type { Clock, Metrics } from '../platform/index.ts'
+import type { Provider } from '../providers/index.ts'
+
+export interface Meter {
+  pool: string
+  metrics: Metrics
+  clock: Clock
+}
+
+type Outcome = 'done' | 'partial' | 'failed'
+
+export function meteredProvider(provider: Provider, meter: Meter): Provider {
+  return {
+    ...provider,
+    list: (signal) =>
+      timed(meter, 'list', provider.list(signal), ({ complete }) => (complete ? 'done' : 'partial')),
+    launch: (order, signal) =>
+      timed(meter, 'launch', provider.launch(order, signal), ({ instances, failures }) =>
+        failures.length === 0 ? 'done' : instances.length > 0 ? 'partial' : 'failed',
+      ),
+    terminate: (ids, signal) =>
+      timed(meter, 'terminate', provider.terminate(ids, signal), ({ terminated, failures }) =>
+        failures.length === 0 ? 'done' : terminated.length > 0 ? 'partial' : 'failed',
+      ),
+    consoleStage: (id, signal) => timed(meter, 'console', provider.consoleStage(id, signal), () => 'done'),
+  }
+}
+
+export function meteredDemand(demand: DemandSource, meter: Meter): DemandSource {
+  // By name: whoever embeds us may hand in an instance of a class, whose methods a spread does not have.
+  return {
+    kind: demand.kind,
+    onChange: (listener) => demand.onChange(listener),
+    close: () => demand.close(),
+    read: (pool, signal) => timed(meter, 'demand', demand.read(pool, signal), () => 'done'),
+    drain: (id, signal) => timed(meter, 'drain', demand.drain(id, signal), () => 'done'),
+    undrain: (id, signal) => timed(meter, 'undrain', demand.undrain(id, signal), () => 'done'),
+  }
+}
+
+async function timed<T>(
+  { pool, metrics, clock }: Meter,
+  call: string,
+  answer: Promise<T>,
+  outcomeOf: (answer: T) => Outcome,
+): Promise<T> {
+  const from = clock.now()
+  let outcome: Outcome = 'failed'
+  try {
+    const value = await answer
+    outcome = outcomeOf(value)
+    return value
+  } finally {
+    metrics.observe('call_seconds', (clock.now() - from) / 1000, { pool, call, outcome })
+  }
+}

@@ -1,0 +1,26 @@
+// Promise 14: agents that run on no VM of ours get no work, and the planner does not count on their slots.
+
+import { foreignRoom } from '../planner/index.ts'
+import type { Work } from './master.ts'
+import type { ObservedWorld } from './observations.ts'
+import { mainName } from './scenario.ts'
+
+export function checkPlaced({ master, invariants }: ObservedWorld, { id, agents }: Work): void {
+  for (const agent of agents)
+    if (master.agents.get(agent)?.stranger) invariants.violated(14, `${id} was placed on ${agent}`)
+}
+
+/** What the last plan of the main provisioner took for room on machines that are not its own. */
+export function checkRoom({ master, clock, policy, provisioners, invariants }: ObservedWorld): void {
+  if (!someStranger(master.agents)) return
+  const main = provisioners.get(mainName)
+  const { snapshot } = main?.life.alive ? main.fleet.status() : {}
+  if (!snapshot) return
+  const counted = foreignRoom(snapshot, policy, clock.now()).filter((id) => master.agents.get(id)?.stranger)
+  if (counted.length > 0) invariants.violated(14, `slots of ${counted.join(', ')} count as room`)
+}
+
+function someStranger(agents: ObservedWorld['master']['agents']): boolean {
+  for (const { stranger } of agents.values()) if (stranger) return true
+  return false
+}

@@ -1,0 +1,102 @@
+// Whoever reaches the port of the built-in master and is no instance of ours stays outside, whatever the cloud answers;
+// agents that the journals know come back meanwhile, and keep their work.
+import { EC2Client } from '@aws-sdk/client-ec2'
+import { afterEach, beforeEach, expect, inject, it } from 'vitest'
+import type { MasterConfig } from '../../../src/config/master-config.ts'
+import type { DevelopmentChain } from '../../../src/pki/development-ca.ts'
+import { systemClock } from '../../../src/platform/clock.ts'
+import type { Provisioner } from '../../../src/provisioner/provisioner.ts'
+import { type AwsCloud, awsCloud } from '../../support/aws-cloud.ts'
+import { type Ec2Vms, runEc2Vms } from '../../support/ec2-vms.ts'
+import { rawAgent } from '../../support/raw-agent.ts'
+import { runCliAside } from '../../support/run-cli.ts'
+import { Cluster } from '../../support/stand-alone.ts'
+
+let cloud: AwsCloud
+let cluster: Cluster
+let vms: Ec2Vms
+let chain: DevelopmentChain
+beforeEach(async () => {
+  cloud = await awsCloud()
+  cluster = new Cluster()
+  chain = await cluster.certificate()
+  vms = runEc2Vms(new EC2Client({ region: 'us-west-2' }), inject('cli'))
+})
+afterEach(async () => {
+  await cluster.dispose()
+  await vms.close()
+  await cloud.dispose()
+})
+
+let ahead = 0
+const clock = { ...systemClock, now: () => systemClock.now() + ahead }
+const patience = { timeout: 30_000 }
+
+const configOf = (): Promise<MasterConfig> =>
+  cluster.config(
+    'type: aws',
+    'region: us-west-2',
+    'image: {id: ami-2}',
+    'instance_type: g5.12xlarge',
+    'master_url: https://127.0.0.1',
+    'agent_runtime: process',
+    'agent_config_file_contents: {artificial_slots: 4}',
+    'agent_reconnect_backoff: 1',
+    'min_instances: 0',
+  )
+
+function listingsFail(): void {
+  const denied = { code: 'UnauthorizedOperation', message: 'You are not authorized.', status: 403 }
+  cloud.ec2.faults.push({ action: 'DescribeInstances', kind: 'error', ...denied })
+}
+
+/** The status line and the body it gets, or `joined`. */
+async function dial(id: string): Promise<string> {
+  return rawAgent(cluster.port, chain, id).then(
+    ({ socket }) => {
+      socket.destroy()
+      return 'joined'
+    },
+    (error: Error) => error.message,
+  )
+}
+
+const joined = (running: Provisioner) => running.rows().filter(({ agent }) => agent === 'joined').length
+const work = async (...args: string[]) => (await runCliAside(args, { cwd: cluster.dir })).stdout
+
+it('a stranger waits outside for as long as nothing can be listed, and is refused once it can', async () => {
+  listingsFail()
+  await cluster.start(await configOf(), { clock })
+  const secret = ['--env', 'DB_PASSWORD=hunter2-the-secret', '--', 'true']
+  const id = (await work('submit', '--slots', '4', ...secret)).trim()
+  for (const hours of [0, 1, 24]) {
+    ahead += hours * 3_600_000
+    expect(await dial('stranger')).toMatch(/ 503 .*not known as an instance/s)
+  }
+  expect(await work('work', id)).toContain('pending')
+  cloud.ec2.faults.length = 0
+  ahead += 61_000
+  await expect.poll(() => dial('stranger'), patience).toMatch(/ (?:403|503) /)
+  expect(cluster.said('agent joined').filter((line) => line.includes('stranger'))).toEqual([])
+  // However often it dials.
+  for (let n = 0; n < 20; n++) await dial(`stranger-${n}`)
+  expect(cluster.said('an agent was refused').length).toBeLessThan(8)
+}, 120_000)
+
+it('agents that the journals know come back while nothing can be listed, and keep their work', async () => {
+  const config = await configOf()
+  const first = await cluster.start(config, { clock })
+  ahead += 61_000
+  const id = (await work('submit', '--slots', '4', '--duration', '30m')).trim()
+  await expect.poll(() => joined(first), patience).toBe(1)
+  await expect.poll(() => work('work', id), patience).toContain('running')
+  await first.stop()
+  listingsFail()
+  const second = await cluster.start(config, { clock })
+  await expect.poll(() => joined(second), patience).toBe(1)
+  expect(await work('work', id)).toContain('running')
+  const [vm] = cloud.ec2.world.vms.keys()
+  expect(await dial('stranger')).toMatch(/ 503 /)
+  expect(await dial(vm!)).toMatch(/ 500 .*already connected/s)
+  expect(cluster.said('state=lost')).toEqual([])
+}, 120_000)

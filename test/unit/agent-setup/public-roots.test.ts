@@ -1,0 +1,147 @@
+// What agents trust below a public CA: the root of the list the chain ends under, whichever way the file was put together.
+import { describe, expect, test } from 'vitest'
+import { planTrust } from '../../../src/agent-setup/trust.ts'
+import type { TlsOptions } from '../../../src/config/provider-keys.ts'
+import { parseMaterial } from '../../../src/pki/credentials.ts'
+import { joined } from '../../support/shapes/shape.ts'
+import { testKey } from '../../support/test-keys.ts'
+import { day, type Issued, now } from '../../support/x509.ts'
+import { authority, masterName, server } from '../../support/x509-profiles.ts'
+
+const root = authority('Public Root')
+const intermediate = authority('R3', { issuer: root })
+const leaf = server(intermediate)
+
+function plan(file: Issued[], roots: Issued[], trust: TlsOptions['trust'] = 'auto') {
+  const { material } = parseMaterial(joined(file), undefined, { now, file: 'chain.pem' })
+  const { plan: found, problems } = planTrust({
+    address: { scheme: 'https', host: masterName, port: 8443 },
+    options: { trust, allow_ip_only: false },
+    certificateName: '',
+    material: material!,
+    now,
+    roots: () => roots.map(({ pem }) => pem),
+  })
+  return {
+    mode: found?.mode,
+    root: found?.wellKnownRoot,
+    codes: problems.map(({ code }) => code),
+    problems,
+    found,
+  }
+}
+
+describe('the root that agents of `system` are given', () => {
+  test.each(['auto', 'system'] as const)('is the one the chain ends under (trust: %s)', (trust) => {
+    const { mode, root: given, codes } = plan([leaf, intermediate], [authority('Other'), root], trust)
+    expect(mode).toBe('system')
+    expect(given).toMatchObject({ role: 'root', subject: 'CN=Public Root', pem: root.pem })
+    expect(codes).toEqual([])
+  })
+
+  test('is none where the chain ends elsewhere, or nothing is configured', () => {
+    expect(plan([leaf, intermediate], [], 'system')).toMatchObject({ mode: 'system', root: undefined })
+  })
+
+  // As Let's Encrypt's chains are: their intermediate is issued by a listed root, and more is sent for old clients.
+  test('is the nearest one of a cross-signed chain, also where the last issuer is in no list', () => {
+    const retired = authority('Retired Root')
+    const cross = authority('Public Root', { key: root.key, issuer: retired })
+    expect(plan([leaf, intermediate, cross], [root])).toMatchObject({
+      mode: 'system',
+      root: { subject: 'CN=Public Root' },
+      codes: [],
+    })
+    expect(plan([leaf, intermediate, cross], [retired, root]).root).toMatchObject({
+      subject: 'CN=Public Root',
+    })
+    expect(plan([leaf, intermediate, cross], [retired]).root).toMatchObject({ subject: 'CN=Retired Root' })
+  })
+
+  test('is that of either way, where the file holds both', () => {
+    const older = authority('Older Root')
+    const cross = authority('R3', { key: intermediate.key, issuer: older })
+    for (const known of [root, older])
+      expect(plan([leaf, intermediate, cross], [known])).toMatchObject({
+        mode: 'system',
+        root: { sha256: expect.any(String), subject: known === root ? 'CN=Public Root' : 'CN=Older Root' },
+      })
+  })
+
+  test('is the edition that is valid longest', () => {
+    const longer = authority('Public Root', { key: root.key, notAfter: now + 9999 * day })
+    expect(plan([leaf, intermediate], [root, longer, root]).root).toMatchObject({ pem: longer.pem })
+  })
+
+  test.each([
+    [
+      'has expired',
+      authority('Public Root', { key: root.key, notBefore: now - 9 * day, notAfter: now - day }),
+    ],
+    ['is not valid yet', authority('Public Root', { key: root.key, notBefore: now + day })],
+    ['only has its name', authority('Public Root', { key: testKey('p256', 'somebody else') })],
+  ])('is never one that %s', (_, listed) => {
+    expect(plan([leaf, intermediate], [listed], 'system').root).toBeUndefined()
+    expect(plan([leaf, intermediate], [listed])).toMatchObject({
+      mode: undefined,
+      codes: ['TLS_ISSUER_MISSING'],
+    })
+  })
+
+  test('is never one whose key agents refuse', () => {
+    const weak = authority('Weak', { key: testKey('rsa1024', 'weak') })
+    const below = authority('Below', { issuer: weak })
+    expect(plan([server(below), below], [weak], 'system').root).toBeUndefined()
+  })
+})
+
+describe('a file that holds the root', () => {
+  const whole = [leaf, intermediate, root]
+
+  test('of a public CA is `system`, with a warning and nothing embedded', () => {
+    const { mode, root: given, problems, found } = plan(whole, [root])
+    expect(mode).toBe('system')
+    expect(found!.chain).toEqual([])
+    expect(found!.modeReason).toBe(
+      "chain.pem holds the chain up to CN=Public Root, a CA in Node's list of well-known ones",
+    )
+    expect(given).toMatchObject({ pem: root.pem })
+    expect(problems).toEqual([
+      expect.objectContaining({
+        code: 'TLS_PUBLIC_ROOT_IN_FILE',
+        severity: 'warning',
+        message:
+          'chain.pem holds CN=Public Root, the root of a public CA; agents trust the CAs of their machine and that root',
+      }),
+    ])
+  })
+
+  test('in another edition than the list is the same', () => {
+    const edition = authority('Public Root', { key: root.key, notAfter: now + 9999 * day })
+    expect(plan(whole, [edition])).toMatchObject({ mode: 'system', codes: ['TLS_PUBLIC_ROOT_IN_FILE'] })
+  })
+
+  test('stays embedded with trust: embed, with the warning', () => {
+    const { found, codes } = plan(whole, [root], 'embed')
+    expect(found).toMatchObject({ mode: 'embed', chain: [{}, {}, { pem: root.pem }] })
+    expect(found).not.toHaveProperty('wellKnownRoot')
+    expect(codes).toEqual(['TLS_PUBLIC_ROOT_IN_FILE'])
+  })
+
+  test.each([
+    ['of the name of a public one', authority('Public Root', { key: testKey('p256', 'private') })],
+    ['of another name', authority('Private Root')],
+  ])('%s stays `embed`', (_, own) => {
+    const below = authority('Below', { issuer: own })
+    const { found, codes } = plan([server(below), below, own], [root])
+    expect(found).toMatchObject({ mode: 'embed' })
+    expect(found!.chain).toHaveLength(3)
+    expect(codes).toEqual([])
+  })
+
+  test('under another name with the key of a public one stays `embed`', () => {
+    const renamed = authority('Private Root', { key: root.key })
+    const below = authority('Below', { issuer: renamed })
+    expect(plan([server(below), below, renamed], [root])).toMatchObject({ mode: 'embed', codes: [] })
+  })
+})

@@ -1,0 +1,144 @@
+// Which ids are those of our instances, in every state that the cloud, the journal and the listing can be in.
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { admissionOf } from '../../../src/fleet/admission.ts'
+import { emptyMemory, type OpenIntent, type Track } from '../../../src/fleet/run.ts'
+import { instanceStates } from '../../../src/planner/snapshot.ts'
+import { endVm } from '../../../src/simulator/cloud.ts'
+import { vm } from '../../support/planner.ts'
+import { startBench, startSettled } from '../../support/pool-bench.ts'
+
+const hour = 3600
+
+async function benchWithAgent() {
+  const bench = await startSettled({ minInstances: 1 })
+  await bench.pass(10)
+  const id = bench.ids()[0]!
+  bench.joins(id)
+  await bench.pass(10)
+  return { bench, id }
+}
+
+describe('a stranger', () => {
+  it('is let in by no state in which the cloud cannot be listed, whatever time passes', async () => {
+    const bench = await startBench()
+    bench.faults.fate = (call) => (call === 'list' ? 'failed' : 'done')
+    expect(bench.fleet.admission('stranger')).toBe('later')
+    await bench.pass(6 * hour)
+    expect(bench.fleet.admission('stranger')).toBe('later')
+    bench.faults.listing = (instances) => ({ instances, complete: false })
+    bench.faults.fate = () => 'done'
+    await bench.pass(hour)
+    expect(bench.fleet.admission('stranger')).toBe('later')
+  })
+
+  it('is nobody once a listing was complete, also while later ones fail', async () => {
+    const bench = await startSettled()
+    expect(bench.fleet.admission('stranger')).toBe('no')
+    bench.faults.fate = () => 'failed'
+    await bench.pass(hour)
+    expect(bench.fleet.admission('stranger')).toBe('no')
+  })
+
+  it('waits while a launch has not been answered: it may be of that', async () => {
+    const bench = await startSettled()
+    bench.faults.fate = (call) => (call === 'launch' ? 'effect_late' : 'done')
+    bench.faults.lateness = () => 20_000
+    bench.wants(4)
+    await bench.pass(5)
+    expect(bench.fleet.admission('stranger')).toBe('absent')
+  })
+})
+
+describe('an instance of ours', () => {
+  it('is known at once after a restart, by the journal, while every listing fails', async () => {
+    const { bench, id } = await benchWithAgent()
+    bench.life.kill()
+    bench.faults.fate = (call) => (call === 'list' ? 'failed' : 'done')
+    bench.restart()
+    await bench.pass(1)
+    expect([bench.fleet.admission(id), bench.fleet.admission('stranger')]).toEqual(['yes', 'later'])
+  })
+
+  it('is not known before a listing where the journal was lost', async () => {
+    const { bench, id } = await benchWithAgent()
+    bench.life.kill()
+    bench.disk.erase()
+    bench.faults.fate = (call) => (call === 'list' ? 'failed' : 'done')
+    bench.restart()
+    await bench.pass(hour)
+    expect(bench.fleet.admission(id)).toBe('later')
+    bench.faults.fate = () => 'done'
+    await bench.pass(120)
+    expect(bench.fleet.admission(id)).toBe('yes')
+  })
+
+  it('is none any more when it has ended, although an agent of its id is connected', async () => {
+    const { bench, id } = await benchWithAgent()
+    bench.faults.lingersFor = () => hour * 1000
+    endVm(bench.cloud, bench.cloud.vms.get(id)!, 'somebody terminated it')
+    await bench.pass(20)
+    expect(bench.fleet.admission(id)).not.toBe('yes')
+  })
+
+  it('cannot be taken over while it is away and the listing does not show it', async () => {
+    const { bench, id } = await benchWithAgent()
+    bench.master.agents.get(id)!.connected = false
+    bench.cloud.vms.get(id)!.visibleAt = Number.POSITIVE_INFINITY
+    await bench.pass(20)
+    expect(bench.fleet.admission(id)).toBe('absent')
+  })
+
+  it('may join although listings do not show it yet', async () => {
+    const bench = await startSettled()
+    bench.faults.hiddenFor = () => 120_000
+    bench.wants(4)
+    await bench.pass(60)
+    expect(bench.fleet.admission(bench.ids()[0]!)).toBe('yes')
+  })
+
+  it('is none any more when neither a listing nor an answer by id knows it, although its id is connected', async () => {
+    const { bench, id } = await benchWithAgent()
+    await bench.pass(600)
+    bench.cloud.vms.get(id)!.visibleAt = Number.POSITIVE_INFINITY
+    await bench.pass(120)
+    expect(bench.fleet.knows(id)).toBe(true)
+    expect(bench.fleet.admission(id)).toBe('absent')
+    bench.cloud.vms.get(id)!.visibleAt = 0
+    await bench.pass(20)
+    expect(bench.fleet.admission(id)).toBe('yes')
+  })
+})
+
+it('an id is let in only where it is that of a VM of ours that can run', () => {
+  const track = fc.record({
+    state: fc.constantFrom(...instanceStates),
+    ending: fc.boolean(),
+    unknown: fc.boolean(),
+  })
+  const world = fc.record({
+    tracks: fc.array(track, { maxLength: 4 }),
+    listed: fc.boolean(),
+    missing: fc.integer({ min: 0, max: 2 }),
+    foreign: fc.boolean(),
+  })
+  fc.assert(
+    fc.property(world, ({ tracks, listed, missing, foreign }) => {
+      const memory = emptyMemory()
+      if (listed) memory.firstCompleteAt = 1
+      if (foreign) memory.foreign.set('i-foreign', 'another')
+      if (missing > 0) memory.intents.set('x', { count: missing, seen: new Set() } as unknown as OpenIntent)
+      for (const [n, { state, ending, unknown }] of tracks.entries()) {
+        const known: Track = { ...vm(`i-${n}`, { state }), listed: true }
+        memory.tracks.set(known.id, { ...known, ending, ...(unknown && { unknownSince: 1 }) })
+      }
+      for (const [n, { state, ending, unknown }] of tracks.entries()) {
+        const runs = ['starting', 'running', 'unknown'].includes(state) && !ending && !unknown
+        expect(admissionOf(memory, `i-${n}`) === 'yes').toBe(runs)
+        expect(admissionOf(memory, `i-${n}`)).not.toBe('no')
+      }
+      const certain = missing === 0 && !foreign
+      expect(admissionOf(memory, 'stranger')).toBe(!listed ? 'later' : certain ? 'no' : 'absent')
+    }),
+  )
+})

@@ -1,0 +1,148 @@
+// A region of a cloud for one file of tests: metadata servers, masters, and one VM at a time.
+import { randomBytes } from 'node:crypto'
+import type { UserData } from '../../../src/agent-setup/pack.ts'
+import { lastStage } from '../../../src/agent-setup/stages.ts'
+import type { ListenOptions } from '../../../src/http/listen.ts'
+import type { Agent } from '../../../src/standalone/master/agent.ts'
+import { Site } from '../../boot/support/site.ts'
+import type { TestMaster } from '../../support/master.ts'
+import { submit, work } from '../../support/work.ts'
+import { Vm, type VmOptions } from './vm.ts'
+
+/** Milliseconds. Without KVM a boot takes a minute and a half on an idle computer, and the computer may be busy. */
+const patience = 1_200_000
+/** QEMU calls the metadata servers for its VM, from the address it calls. */
+const metadataAddress = '169.254.169.254'
+
+/** A startup script: the VM may dial this port, and what docker forwards may not. */
+export function firewall({ listener }: TestMaster): string {
+  return `#!/bin/bash\niptables -I FORWARD -p tcp --dport ${listener.port} -j DROP\n`
+}
+
+export class Region {
+  readonly #site: Site
+  #vm: Vm | undefined
+
+  private constructor(site: Site) {
+    this.#site = site
+  }
+
+  static async open(): Promise<Region> {
+    return new Region(await Site.open())
+  }
+
+  /** The built-in master where VMs and this process can reach it. */
+  master(listening: Partial<ListenOptions> = {}): Promise<TestMaster> {
+    return this.#site.master({ address: '0.0.0.0', ...listening })
+  }
+
+  /** What a launch would send, for agents of this master. */
+  userData(
+    cloud: VmOptions['cloud'],
+    { listener, chain }: TestMaster,
+    provider: Record<string, unknown> = {},
+    port = listener.port,
+  ): Promise<UserData> {
+    const certificates = chain.chain
+    return this.#site.userData({ cloud, port, certificates, provider: { boot_timeout: '20m', ...provider } })
+  }
+
+  /** A new VM that is switched on; the one before is thrown away. */
+  async launch(cloud: VmOptions['cloud'], given: UserData, more: { image?: string; clock?: number } = {}) {
+    await this.#vm?.dispose()
+    const random = randomBytes(8).toString('hex')
+    const vm = new Vm({
+      cloud,
+      id: cloud === 'aws' ? `i-0${random}` : `det-agent-${random}`,
+      image: more.image,
+    })
+    this.#vm = vm
+    this.give(vm, cloud, given)
+    vm.boot(more.clock)
+    return vm
+  }
+
+  /** Changes the user data of a VM, as one may while it is off. */
+  give({ id }: Vm, cloud: VmOptions['cloud'], { packed }: UserData): void {
+    // Of QEMU's own network.
+    const ec2 = {
+      cloud: 'aws',
+      id,
+      address: '10.0.2.15',
+      mac: '02:00:00:00:00:01',
+      userData: packed,
+    } as const
+    const attributes = { 'startup-script': Buffer.from(packed).toString() }
+    this.#site.register(metadataAddress, cloud === 'aws' ? ec2 : { cloud, id, attributes })
+  }
+
+  /** Waits for what a VM brings about; without it, tells all that is known of the VM. */
+  async until<T>(
+    vm: Vm,
+    what: string,
+    look: () => T | undefined | false | Promise<T | undefined | false>,
+  ): Promise<T> {
+    for (const end = Date.now() + patience; ; ) {
+      const on = vm.isOn()
+      const seen = await look()
+      if (seen) return seen
+      if (!on || Date.now() > end)
+        throw new Error(`${on ? 'in vain' : 'the VM is off'}: ${what}\n${await vm.describe()}`)
+      await new Promise((resolve) => setTimeout(resolve, 250))
+    }
+  }
+
+  /** The agent, ready for work; `after` is a connection it had before. */
+  joined(vm: Vm, { master }: TestMaster, after = 0): Promise<Agent> {
+    const ready = ({ id, phase, connection }: Agent) =>
+      id === vm.id && phase === 'joined' && connection > after
+    return this.until(vm, `${vm.id} joins`, () => master.agents().find(ready))
+  }
+
+  /** Gives an agent something to do until `endOf` asks for its end; resolves with the id when it is under way. */
+  async busy(vm: Vm, master: TestMaster): Promise<string> {
+    const command = ['bash', '-c', 'until [ -e /tmp/enough ]; do sleep 1; done; rm /tmp/enough']
+    const id = await submit(master, { slots: 1, command })
+    await this.until(vm, 'the work to run', async () => (await work(master, id)).state !== 'pending')
+    return id
+  }
+
+  /** How that ends when nothing keeps it from it: `finished`, or `lost` with its container. */
+  async endOf(vm: Vm, master: TestMaster, id: string): Promise<string> {
+    await vm.run('docker exec determined-agent touch /tmp/enough')
+    return this.until(vm, 'the end of its work', async () => {
+      const { state } = await work(master, id)
+      return ['pending', 'running'].includes(state) ? undefined : String(state)
+    })
+  }
+
+  /** Waits for a stage, after that many stages of earlier runs of the script. */
+  told(vm: Vm, stage: string, after = 0): Promise<boolean> {
+    return this.until(vm, `stage ${stage}`, () => vm.stages().slice(after).includes(stage))
+  }
+
+  /** The VM's last word, once it has powered itself off. */
+  async lastStage(vm: Vm): Promise<string | undefined> {
+    await this.until(vm, 'it powers itself off', () => !vm.isOn())
+    return lastStage(vm.console())
+  }
+
+  /** Sets its clock, as NTP would. */
+  async setClock(vm: Vm): Promise<void> {
+    const { status, output } = await vm.run(`date -s @${Math.floor(Date.now() / 1000)}`)
+    if (status !== 0) throw new Error(output)
+  }
+
+  /** Reboots a VM in an orderly way and resolves when the next boot has begun. */
+  async reboot(vm: Vm): Promise<void> {
+    const bootId = async () => (await vm.run('cat /proc/sys/kernel/random/boot_id')).output
+    const before = await bootId()
+    await vm.run('systemctl reboot --no-block')
+    await this.until(vm, 'the next boot', async () => (await bootId()) !== before)
+  }
+
+  async dispose(): Promise<void> {
+    await this.#vm?.dispose()
+    await this.#site.dispose()
+  }
+}
