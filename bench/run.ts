@@ -1,4 +1,4 @@
-// `npm run bench [name …]`: measures, prints, and writes docs/performance.md when everything was measured.
+// `npm run bench [name …]`: measures, prints, and writes docs/internals/performance.md when everything was measured.
 import { writeFileSync } from 'node:fs'
 import { cpus, totalmem } from 'node:os'
 import { join } from 'node:path'

@@ -1,4 +1,4 @@
-// Writes docs/configuration.md from the schema, and docs/origin-vectors.md. Tests fail when a page is stale.
+// Writes docs/configuration.md from the schema, and docs/internals/origin-vectors.md. Tests fail when a page is stale.
 
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -8,4 +8,4 @@ import { originVectorsPage } from './origin-vectors-page.ts'
 
 const docs = join(import.meta.dirname, '../docs')
 writeFileSync(join(docs, 'configuration.md'), referencePage(builtInProviders))
-writeFileSync(join(docs, 'origin-vectors.md'), originVectorsPage())
+writeFileSync(join(docs, 'internals/origin-vectors.md'), originVectorsPage())

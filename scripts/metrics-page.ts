@@ -1,4 +1,4 @@
-// The table of metrics in docs/operations.md.
+// The table of metrics in docs/operate/operations.md.
 import { type MetricInfo, metricTable } from '../src/platform/metrics.ts'
 
 export function metricsTable(): string {

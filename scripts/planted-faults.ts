@@ -1,5 +1,5 @@
 // `npm run simulate:planted -- [--worlds 300] [--only text]`: plants each fault in a copy of the sources and looks for a world
-// in which a promise is broken. Prints the table of docs/reliability.md; fails when a fault goes unnoticed.
+// in which a promise is broken. Prints the table of docs/internals/reliability.md; fails when a fault goes unnoticed.
 import { spawnSync } from 'node:child_process'
 import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'

@@ -1,5 +1,5 @@
 // `npm run simulate:compare -- --worlds 1000`: our loop and the origin's in the same worlds, under the same checks. Prints the
-// table of docs/reliability.md: in how many worlds each promise is broken.
+// table of docs/internals/reliability.md: in how many worlds each promise is broken.
 import { parseArgs } from 'node:util'
 import { promises } from '../src/simulator/invariants.ts'
 import { startOriginProvisioner } from '../src/simulator/origin.ts'

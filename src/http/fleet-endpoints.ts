@@ -1,4 +1,4 @@
-// The doors of a running provisioner below /v1, whichever listener they are on. docs/control.md is their description.
+// The doors of a running provisioner below /v1, whichever listener they are on. docs/operate/control.md is their description.
 
 import type * as z from 'zod/mini'
 import type { Track } from '../fleet/index.ts'

@@ -40,7 +40,7 @@ function find<T>(metrics: ReadonlyMap<string, T>, name: string): T {
   return metric
 }
 
-// Every metric there is: its name, what it tells, and its labels. docs/operations.md shows this table.
+// Every metric there is: its name, what it tells, and its labels. docs/operate/operations.md shows this table.
 
 export interface MetricInfo {
   kind: 'counter' | 'gauge' | 'histogram'

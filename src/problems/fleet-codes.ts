@@ -340,7 +340,7 @@ export const controlCodes = {
     severity: 'error',
     exit: 2,
     meaning: 'An order to the provisioner is not of the form it should have.',
-    remedy: 'Correct what the message names: docs/control.md.',
+    remedy: 'Correct what the message names: docs/operate/control.md.',
   },
   PUSH_MISSING: {
     severity: 'warning',

@@ -1,4 +1,4 @@
-// What must hold in every world, whatever goes wrong. Numbers are those of docs/reliability.md.
+// What must hold in every world, whatever goes wrong. Numbers are those of docs/internals/reliability.md.
 import type { FleetEvent } from '../fleet/index.ts'
 import type { JournalRecord } from '../platform/index.ts'
 import {

@@ -9,8 +9,8 @@ const read = (name: string) => readFileSync(join(root, name), 'utf8')
 const about = JSON.parse(read('package.json'))
 
 describe('dependencies', () => {
-  it('are exactly those that docs/dependencies.md gives a reason for', () => {
-    const justified = [...read('docs/dependencies.md').matchAll(/^\| `([^`]+)` \| \S/gm)].map(
+  it('are exactly those that docs/internals/dependencies.md gives a reason for', () => {
+    const justified = [...read('docs/internals/dependencies.md').matchAll(/^\| `([^`]+)` \| \S/gm)].map(
       (match) => match[1],
     )
     expect(justified).toEqual(Object.keys(about.dependencies).sort())

@@ -86,28 +86,30 @@ describe.each(pages)('%s', (page) => {
   })
 })
 
-describe('README.md', () => {
-  it('leads to every page', () => {
-    const readme = read('README.md')
-    expect(pages.filter((page) => page.startsWith('docs/') && !readme.includes(`(${page})`))).toEqual([])
+describe('the index of the pages', () => {
+  it('is linked from README.md and leads to every page', () => {
+    expect(read('README.md')).toContain('(docs/README.md)')
+    const index = read('docs/README.md')
+    const others = pages.filter((page) => page.startsWith('docs/') && page !== 'docs/README.md')
+    expect(others.filter((page) => !index.includes(`(${page.replace('docs/', '')})`))).toEqual([])
   })
 
-  it('names every command in its table', () => {
+  it('leads to a table of every command', () => {
     expect(commands.length).toBeGreaterThan(15)
-    const [, table = ''] = /^## Commands\n(.*?)^## /ms.exec(read('README.md')) ?? []
+    const [, table = ''] = /^## Commands\n(.*?)^## /ms.exec(read('docs/commands.md')) ?? []
     const missing = commands.filter((name) => !new RegExp(`\`(provision )?${name}\``).test(table))
     expect(missing).toEqual([])
   })
 })
 
 describe('the doors', () => {
-  it('of a running provisioner are in docs/control.md', () => {
+  it('of a running provisioner are in docs/operate/control.md', () => {
     const [routes] = sourcesBelow('src/http').filter(({ path }) => path.endsWith('/fleet-endpoints.ts'))
     const paths = [...routes!.text.matchAll(/'(\/v1\/[^']+)'/g)].map(([, path]) =>
       path!.replace(/:(\w+)/g, '{$1}'),
     )
     expect(paths.length).toBeGreaterThan(8)
-    expect(paths.filter((path) => !read('docs/control.md').includes(path))).toEqual([])
+    expect(paths.filter((path) => !read('docs/operate/control.md').includes(path))).toEqual([])
   })
 
   it('of the built-in master are in docs/master.md', () => {

@@ -1,11 +1,11 @@
-// docs/operations.md lists the metrics there are.
+// docs/operate/operations.md lists the metrics there are.
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
 import { metricsTable } from '../../scripts/metrics-page.ts'
 import { root } from '../support/sources.ts'
 
-it('the table of metrics is what docs/operations.md says', () => {
-  const page = readFileSync(join(root, 'docs/operations.md'), 'utf8')
+it('the table of metrics is what docs/operate/operations.md says', () => {
+  const page = readFileSync(join(root, 'docs/operate/operations.md'), 'utf8')
   expect(page).toContain(metricsTable())
 })

@@ -8,7 +8,7 @@ interface DemandVector {
   maxAux: number
   pending: PendingAllocation[]
   desired: number
-  /** VMs plan() buys where it differs, and the row of docs/planner.md that says why. */
+  /** VMs plan() buys where it differs, and the row of docs/internals/planner.md that says why. */
   ours?: { vms: number; row: string }
 }
 

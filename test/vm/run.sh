@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # npm run test:vm [arguments of vitest]: user data boots VMs with a kernel, systemd and reboots, under QEMU without KVM.
-# Nothing of this computer changes: all of it lives in namespaces and memory, as in the boot lane (docs/boot-tests.md).
+# Nothing of this computer changes: all of it lives in namespaces and memory, as in the boot lane (docs/internals/boot-tests.md).
 # VM_CACHE is where root file systems are kept between runs, VM_MIRROR the Debian mirror they are made from.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)

@@ -52,9 +52,9 @@ afterAll(async () => {
   rmSync(dir, { recursive: true, force: true })
 }, 60_000)
 
-/** The contract as docs/adding-a-provider.md shows it, with the names it leaves to the reader. */
+/** The contract as docs/internals/adding-a-provider.md shows it, with the names it leaves to the reader. */
 function testOfDocs(): string {
-  const page = readFileSync(join(root, 'docs/adding-a-provider.md'), 'utf8')
+  const page = readFileSync(join(root, 'docs/internals/adding-a-provider.md'), 'utf8')
   const [, shown] = /```ts\n(import \{ describeProviderContract[\s\S]*?)```/.exec(page)!
   return `import { execFileSync } from 'node:child_process'
 import { mkdtempSync, readdirSync } from 'node:fs'

@@ -1,4 +1,4 @@
-// The origin's own test vectors of its configuration, and what becomes of each here. docs/origin-vectors.md is made of it.
+// The origin's own test vectors of its configuration, and what becomes of each here. docs/internals/origin-vectors.md is made of it.
 import type { ProblemCode } from '../../../src/problems/codes.ts'
 
 export interface OriginVector {

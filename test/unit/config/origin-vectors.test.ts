@@ -24,8 +24,8 @@ describe("the origin's vectors", () => {
       expect(masterUrl(masterAddressOf(read!, pool!, { providers: builtInProviders }).address)).toBe(address)
   })
 
-  it('are all in docs/origin-vectors.md (npm run docs)', () => {
-    expect(readFileSync(join(root, 'docs/origin-vectors.md'), 'utf8')).toBe(originVectorsPage())
+  it('are all in docs/internals/origin-vectors.md (npm run docs)', () => {
+    expect(readFileSync(join(root, 'docs/internals/origin-vectors.md'), 'utf8')).toBe(originVectorsPage())
   })
 
   it('differ only with a reason', () => {

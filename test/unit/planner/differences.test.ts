@@ -1,4 +1,4 @@
-// Each row of the table in docs/planner.md: what the origin does, and what plan() does, on the same snapshot.
+// Each row of the table in docs/internals/planner.md: what the origin does, and what plan() does, on the same snapshot.
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
@@ -235,7 +235,7 @@ describe('differences from the origin', () => {
 })
 
 afterAll(() => {
-  const page = readFileSync(join(root, 'docs/planner.md'), 'utf8')
+  const page = readFileSync(join(root, 'docs/internals/planner.md'), 'utf8')
   const listed = [...page.matchAll(/^\| `([a-z-]+)` \|/gm)].map((match) => match[1])
-  expect(rows, 'the rows of docs/planner.md and their tests').toEqual(listed)
+  expect(rows, 'the rows of docs/internals/planner.md and their tests').toEqual(listed)
 })

@@ -1,4 +1,4 @@
-// plan() on the origin's own vectors: the same answers, but for the rows of docs/planner.md they name.
+// plan() on the origin's own vectors: the same answers, but for the rows of docs/internals/planner.md they name.
 import { describe, expect, it } from 'vitest'
 import { demandVectors, launchCase, launchVectors, removalVectors } from '../../support/origin-vectors.ts'
 import { launched, offering, planned, removed } from '../../support/planner.ts'
