@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { systemClock } from '../src/platform/clock.ts'
 import { ec2Client } from '../src/providers/aws/client.ts'
 import { listOwned, terminateOwned } from '../src/providers/aws/instances.ts'
-import { launchTemplates, launchVms } from '../src/providers/aws/launch.ts'
+import { launchInstances, launchTemplates } from '../src/providers/aws/launch.ts'
 import { awsLaunch } from '../src/providers/aws/request.ts'
 import { ownerTagsOf } from '../src/providers/contract.ts'
 import { userDataOf } from '../test/support/aws-cloud.ts'
@@ -48,7 +48,7 @@ async function callsFor(count: number): Promise<Row[]> {
   const order = { intent: intentOf([offering('g5.xlarge')], count), owner, userData: userDataOf('') }
   const facts = { rootDevice: '/dev/sda1', userData: '' }
   const prepare = async () => awsLaunch({ config, owner, setup: { master }, intent: order.intent }, facts)
-  const { instances } = await launchVms(order, { api, clock: systemClock, templates, prepare })
+  const { instances } = await launchInstances(order, { api, clock: systemClock, templates, prepare })
   const launched = callsOf(ec2)
   const ids = instances.map(({ id }) => id)
   await terminateOwned({ api, owner, ids, isNew: () => true })

@@ -86,7 +86,7 @@ export async function startBenchPool(
       journal,
       random: Math.random,
       newId: randomUUID,
-      material: () => ({ kind: 'ready', userData, version: '1', probe: false }),
+      launchInputs: () => ({ kind: 'ready', userData, version: '1', probe: false }),
       logger,
       metrics: { count() {}, gauge() {}, observe() {} },
     },

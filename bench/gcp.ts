@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { systemClock } from '../src/platform/clock.ts'
 import { gceClient } from '../src/providers/gcp/client.ts'
 import { labelsOf } from '../src/providers/gcp/labels.ts'
-import { launchVms } from '../src/providers/gcp/launch.ts'
+import { launchInstances } from '../src/providers/gcp/launch.ts'
 import { listPool } from '../src/providers/gcp/listing.ts'
 import { terminateOwned } from '../src/providers/gcp/provider.ts'
 import { gcpLaunch } from '../src/providers/gcp/request.ts'
@@ -98,7 +98,7 @@ async function callsFor(count: number): Promise<Row[]> {
   }
   const prepare = async () =>
     gcpLaunch({ config: gcpConfig(), owner, setup: { master }, intent: order.intent }, { startupScript: '' })
-  const { instances } = await launchVms(order, {
+  const { instances } = await launchInstances(order, {
     api,
     clock: systemClock,
     operationTimeoutMs: 300_000,

@@ -1,8 +1,8 @@
 // `npm run simulate:compare -- --worlds 1000`: our loop and the origin's in the same worlds, under the same checks. Prints the
 // table of docs/internals/reliability.md: in how many worlds each promise is broken.
 import { parseArgs } from 'node:util'
+import { startDeterminedProvisioner } from '../src/simulator/determined-policy.ts'
 import { promises } from '../src/simulator/invariants.ts'
-import { startOriginProvisioner } from '../src/simulator/origin.ts'
 import { runWorld, type WorldOptions } from '../src/simulator/run-world.ts'
 import { someFaults } from '../src/simulator/scenario.ts'
 
@@ -10,7 +10,7 @@ const { values } = parseArgs({
   options: { worlds: { type: 'string', default: '1000' }, seed: { type: 'string', default: 'compare' } },
 })
 const worlds = Number(values.worlds)
-const loops: Record<string, WorldOptions> = { ours: {}, origin: { start: startOriginProvisioner } }
+const loops: Record<string, WorldOptions> = { ours: {}, origin: { start: startDeterminedProvisioner } }
 const broken: Record<string, Map<number, number>> = {}
 const vms: Record<string, number> = {}
 

@@ -43,12 +43,12 @@ describeProviderContract('our rack', {
         await expect.poll(() => existsSync(file(`${id}.agent`))).toBe(true)
         return readFileSync(file(`${id}.agent`), 'utf8').trim()
       },
-      async foreignVm() {
+      async foreignInstance() {
         writeFileSync(file('somebody.machine'), '1700000000 {}\n')
         return 'somebody'
       },
       breakListing: () => writeFileSync(file('broken.machine'), '\n'),
-      endVm: async (id) => writeFileSync(file(`${id}.end`), ''),
+      endInstance: async (id) => writeFileSync(file(`${id}.end`), ''),
       printOnConsole: async (id, text) => writeFileSync(file(`${id}.console`), text),
       async dispose() {
         const ids = readdirSync(folder).flatMap((name) => /(.*)\.machine$/.exec(name)?.[1] ?? [])

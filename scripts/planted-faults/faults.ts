@@ -59,7 +59,7 @@ export const plantedFaults: PlantedFault[] = [
     edits: [
       {
         file: 'planner/inventory.ts',
-        find: "  else if (instance.state === 'stopped') blame(member, 'STOPPED')\n",
+        find: "  else if (instance.state === 'stopped') markFailed(member, 'STOPPED')\n",
         replace: '',
       },
     ],
@@ -290,8 +290,8 @@ export const plantedFaults: PlantedFault[] = [
     edits: [
       {
         file: 'planner/inventory.ts',
-        find: 'isOpen(agent) && !agent.getsNoWork) census',
-        replace: 'isOpen(agent)) census',
+        find: 'isOpen(agent) && !agent.getsNoWork) inventory',
+        replace: 'isOpen(agent)) inventory',
       },
     ],
   },
@@ -301,8 +301,8 @@ export const plantedFaults: PlantedFault[] = [
     edits: [
       {
         file: 'planner/placement.ts',
-        find: 'room: roomBelowMax(census, policy),',
-        replace: 'room: roomBelowMax({ live: census.live - census.coming, inFlight: 0 }, policy),',
+        find: 'room: roomBelowMax(inventory, policy),',
+        replace: 'room: roomBelowMax({ live: inventory.live - inventory.coming, inFlight: 0 }, policy),',
       },
     ],
   },

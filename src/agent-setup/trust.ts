@@ -19,7 +19,7 @@ import {
   type MasterAddress,
   pathFacts,
   type RootSource,
-  type TlsMaterial,
+  type TlsCredentials,
   type TrustAnchors,
   type TrustMode,
   type TrustPlan,
@@ -96,7 +96,7 @@ export interface TrustInput {
   /** `master_cert_name`; empty when not set. */
   certificateName: string
   /** security.tls.cert, loaded. Leave it out only when it is not configured, not when it failed to load. */
-  material?: TlsMaterial
+  material?: TlsCredentials
   /** tls.ca_file, loaded. */
   caMaterial?: TrustAnchors
   /** Milliseconds since the epoch. */
@@ -204,7 +204,10 @@ function chooseEmbed(input: TrustInput): ModeChoice | Problem {
   }
 }
 
-function chooseIncomplete({ options, now, roots }: TrustInput, material: TlsMaterial): ModeChoice | Problem {
+function chooseIncomplete(
+  { options, now, roots }: TrustInput,
+  material: TlsCredentials,
+): ModeChoice | Problem {
   const root = wellKnownRootOf(material, now, roots)
   if (root && options.trust === 'auto')
     return { mode: 'system', reason: issuedUnder(root), leaf: material.leaf, wellKnownRoot: root }
@@ -225,7 +228,7 @@ function chooseIncomplete({ options, now, roots }: TrustInput, material: TlsMate
 
 /** Nearest to the leaf: whichever cross-signed way a verifier takes from there, it passes what this root has issued. */
 function wellKnownRootOf(
-  { path, openEnds }: TlsMaterial,
+  { path, openEnds }: TlsCredentials,
   now: number,
   roots?: RootSource,
 ): Certificate | undefined {
@@ -238,7 +241,7 @@ function issuedUnder({ subject }: Certificate): string {
   return `the certificate is issued under ${subject}, ${inNodesList}`
 }
 
-function publicRootWarning({ file }: TlsMaterial, root: Certificate, effect: string): Problem {
+function publicRootWarning({ file }: TlsCredentials, root: Certificate, effect: string): Problem {
   return problem(
     'TLS_PUBLIC_ROOT_IN_FILE',
     `${file} holds ${root.subject}, the root of a public CA; ${effect}`,
@@ -249,7 +252,7 @@ function publicRootWarning({ file }: TlsMaterial, root: Certificate, effect: str
   )
 }
 
-function renewalWarning({ leaf, file }: TlsMaterial): Problem {
+function renewalWarning({ leaf, file }: TlsCredentials): Problem {
   return problem(
     'TLS_SELF_SIGNED_RENEWAL',
     `agents will trust exactly ${leaf.subject}; its renewal is another certificate to them`,
@@ -269,7 +272,7 @@ export interface PoolTrustInput {
   config: MasterConfig
   pool: ProvidedPool
   /** What `security.tls.cert` holds; undefined when it is not configured. */
-  material?: TlsMaterial
+  material?: TlsCredentials
   /** Milliseconds since the epoch. */
   now: number
   /** Dialled by agents instead of an alias or a missing host. */

@@ -13,7 +13,7 @@ import {
 import { isError, type Problem, ProvisionError, problem } from '../problems/index.ts'
 import { type Flag, version } from './command.ts'
 import { type Context, sayProblems } from './terminal.ts'
-import { introduceOn, sayUnverified } from './trust-decision.ts'
+import { askOn, sayUnverified } from './trust-decision.ts'
 
 export interface Address {
   config: Flag<string>
@@ -25,7 +25,7 @@ export interface Address {
 export async function connect(address: Address, context: Context): Promise<MasterClient> {
   const target = await targetOf(address, context)
   sayUnverified(target, context.terminal)
-  return createClient({ target, version, introduce: introduceOn(target, context.terminal) })
+  return createClient({ target, version, introduce: askOn(target, context.terminal) })
 }
 
 /**

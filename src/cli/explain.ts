@@ -122,7 +122,9 @@ function vmWords(vms: NonNullable<Explanation['vms']>): string[] {
     ...(vms.inFlight > 0
       ? [`${vms.inFlight} more asked for and not known yet: they count as if they were there`]
       : []),
-    ...(vms.guests > 0 ? [`${count(vms.guests, 'agent')} on machines that are not ours`] : []),
+    ...(vms.foreignAgents > 0
+      ? [`${count(vms.foreignAgents, 'agent')} on instances that are not managed here`]
+      : []),
   ]
 }
 

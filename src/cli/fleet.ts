@@ -83,8 +83,8 @@ function launch(program: CliCommand): void {
     const count = countOf(given.value ?? '1')
     const client = await connect()
     const pool = await pickPool(client, named.value)
-    const { launchVms } = await import('../http/index.ts')
-    const intent = await launchVms(client, pool, count)
+    const { launchInstances } = await import('../http/index.ts')
+    const intent = await launchInstances(client, pool, count)
     if (format.value === 'json') printJson(terminal, { pool, count, intent })
     else {
       terminal.say(`Launching ${count === 1 ? 'a VM' : `${count} VMs`} in pool ${pool}.`)
@@ -108,18 +108,18 @@ function drain(program: CliCommand): void {
   const yes = yesFlag(command)
   command.action(async ({ terminal }) => {
     const ids = [...new Set(given.value)]
-    const { drainVms, undrainVms } = await import('../http/index.ts')
+    const { drainInstances, undrainInstances } = await import('../http/index.ts')
     if (undo.value) {
-      const kept = await undrainVms(await connect(), ids)
+      const kept = await undrainInstances(await connect(), ids)
       sayRemoved(kept, 'stays', format.value, terminal)
       const others = ids.filter((id) => !kept.ids.includes(id))
       if (others.length === 0) return 0
-      terminal.say(`nothing to take back: ${theseVms(others)} (no order to drain, or ended already)`)
+      terminal.say(`nothing to take back: ${theseInstances(others)} (no order to drain, or ended already)`)
       return 1
     }
-    const question = `Give ${theseVms(ids)} no more work, and end ${ids.length === 1 ? 'it' : 'them'} when idle?`
+    const question = `Give ${theseInstances(ids)} no more work, and end ${ids.length === 1 ? 'it' : 'them'} when idle?`
     if (!(await confirm(question, yes.value, terminal))) return 1
-    const removed = await drainVms(await connect(), ids)
+    const removed = await drainInstances(await connect(), ids)
     sayRemoved(removed, 'will be ended when idle', format.value, terminal)
     return 0
   })
@@ -134,9 +134,9 @@ function terminate(program: CliCommand): void {
   command.action(async ({ terminal }) => {
     const ids = [...new Set(given.value)]
     const loss = force.value ? ' Work on it is lost.' : ''
-    if (!(await confirm(`End ${theseVms(ids)}?${loss}`, yes.value, terminal))) return 1
-    const { terminateVms } = await import('../http/index.ts')
-    const removed = await terminateVms(await connect(), ids, force.value)
+    if (!(await confirm(`End ${theseInstances(ids)}?${loss}`, yes.value, terminal))) return 1
+    const { terminateInstances } = await import('../http/index.ts')
+    const removed = await terminateInstances(await connect(), ids, force.value)
     sayRemoved(removed, force.value ? 'is ended' : 'is drained and ended', format.value, terminal)
     return 0
   })
@@ -147,7 +147,7 @@ function yesFlag(command: CliCommand): Flag<boolean> {
 }
 
 /** The VMs of a question: their ids as long as one can read them. */
-function theseVms(ids: string[]): string {
+function theseInstances(ids: string[]): string {
   const shown = ids.slice(0, 8).join(', ')
   return ids.length > 8 ? `${shown} and ${ids.length - 8} more` : shown
 }
@@ -242,7 +242,7 @@ async function adoptAll(
   const { adoptOrphans, listOrphans } = await import('../http/index.ts')
   const foreign = (await listOrphans(client)).orphans.filter(({ own }) => !own)
   if (foreign.length > 0) {
-    const ids = theseVms(foreign.map(({ id }) => id))
+    const ids = theseInstances(foreign.map(({ id }) => id))
     const question = `Take over ${ids}? No other provisioner may manage them: once idle, they are terminated.`
     if (!(await confirm(question, yes, terminal))) return 1
   }

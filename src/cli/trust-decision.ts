@@ -1,5 +1,11 @@
 // The certificate of a master that nobody vouches for: what is shown of it, who decides, what is kept. Loaded when asked.
-import { type Stranger, strangerProblem, type Target, type TrustMemory, targetByUrl } from '../http/index.ts'
+import {
+  type Target,
+  type TrustMemory,
+  targetByUrl,
+  type UntrustedServer,
+  untrustedProblem,
+} from '../http/index.ts'
 import { masterUrl, type PresentedCertificate, pairs, parseFingerprint } from '../pki/index.ts'
 import { type Problem, ProvisionError, problem } from '../problems/index.ts'
 import { type Context, confirmed, sayProblems, type Terminal, usage } from './terminal.ts'
@@ -38,15 +44,15 @@ export function compareFingerprint(url: string, leaf: PresentedCertificate, give
 
 /** Throws why not: another SHA-256, a no, or nobody to ask. */
 export async function decide(
-  stranger: Stranger,
+  stranger: UntrustedServer,
   given: string | undefined,
   terminal: Terminal,
 ): Promise<void> {
   compareFingerprint(stranger.url, stranger.presented[0], given)
   if (given !== undefined) return
   const { ask } = terminal
-  if (!ask) throw new ProvisionError(strangerProblem(stranger))
-  for (const line of [`${stranger.url} presents:`, '', ...strangerLines(stranger), '']) terminal.say(line)
+  if (!ask) throw new ProvisionError(untrustedProblem(stranger))
+  for (const line of [`${stranger.url} presents:`, '', ...untrustedLines(stranger), '']) terminal.say(line)
   const { stored } = stranger
   if (stored) for (const line of [...storedLines(stored), '']) terminal.say(line)
   for (const line of howToCompare) terminal.say(line)
@@ -55,7 +61,7 @@ export async function decide(
 }
 
 /** Without the certificate, which has just been shown. */
-function notTrusted({ url, stored }: Stranger): ProvisionError {
+function notTrusted({ url, stored }: UntrustedServer): ProvisionError {
   const remedy =
     'Ask whoever runs the master for the SHA-256 of its certificate, and give it with --fingerprint.'
   const code = stored ? 'CLIENT_CERT_CHANGED' : 'CLIENT_CERT_UNTRUSTED'
@@ -79,7 +85,7 @@ export function named(leaf: PresentedCertificate): string {
 /** Keeps the decision, and says what may surprise later, though it works here. */
 export async function keep(
   { store, url }: TrustMemory,
-  { pem, hasRoot }: Pick<Stranger, 'pem' | 'hasRoot'>,
+  { pem, hasRoot }: Pick<UntrustedServer, 'pem' | 'hasRoot'>,
   sentence: string,
   { terminal, env }: Context,
 ): Promise<void> {
@@ -94,16 +100,16 @@ export async function keep(
  * What a connection asks about a master that is met for the first time: undefined where nobody is there to ask, or where
  * the store is not what decides.
  */
-export function introduceOn(
+export function askOn(
   { trust }: Target,
   terminal: Terminal,
-): ((stranger: Stranger) => Promise<boolean>) | undefined {
+): ((stranger: UntrustedServer) => Promise<boolean>) | undefined {
   const { ask } = terminal
   const memory = trust?.memory
   if (!ask || !memory) return undefined
   return async (stranger) => {
     const head = `Neither a well-known CA nor you vouch for ${stranger.url} so far. It presents:`
-    for (const line of ['', head, '', ...strangerLines(stranger), '']) terminal.say(line)
+    for (const line of ['', head, '', ...untrustedLines(stranger), '']) terminal.say(line)
     for (const line of howToCompare) terminal.say(line)
     if (!(await confirmed(ask, 'Trust this certificate from now on?'))) return false
     terminal.say(
@@ -130,13 +136,13 @@ function certificateLines(leaf: PresentedCertificate): [name: string, text: stri
   ]
 }
 
-function strangerLines({ presented: [leaf], signer }: Stranger): string[] {
+function untrustedLines({ presented: [leaf], signer }: UntrustedServer): string[] {
   const [subject, ...rest] = certificateLines(leaf)
   return [subject!, ['signed', signer] as const, ...rest].map(([name, text]) => `  ${name.padEnd(8)} ${text}`)
 }
 
 /** What may surprise later, though it works here. */
-function afterStoring({ url, hasRoot }: Pick<Stranger, 'url' | 'hasRoot'>): Problem[] {
+function afterStoring({ url, hasRoot }: Pick<UntrustedServer, 'url' | 'hasRoot'>): Problem[] {
   if (hasRoot) return []
   const message = `${url} serves its chain without the root: \`det\` with a Python before 3.13 will still refuse it`
   return [problem('TRUST_ROOT_MISSING', message)]

@@ -43,7 +43,7 @@ function add(trust: CliCommand): void {
   const meant = looked(command)
   command.action(async (context) => {
     const { terminal } = context
-    const { strangerProblem } = await import('../http/index.ts')
+    const { untrustedProblem } = await import('../http/index.ts')
     const { compareFingerprint, decide, keep, named } = await import('./trust-decision.ts')
     const { given, memory, meet } = await meant()
     const met = await meet()
@@ -54,7 +54,7 @@ function add(trust: CliCommand): void {
       return 0
     }
     const { stranger } = met
-    if (stranger.stored) throw new ProvisionError(strangerProblem(stranger))
+    if (stranger.stored) throw new ProvisionError(untrustedProblem(stranger))
     await decide(stranger, given, terminal)
     const sentence = `${memory.url} is trusted from now on: ${named(stranger.presented[0])}`
     await keep(memory, stranger, sentence, context)
@@ -96,11 +96,11 @@ function looked(command: CliCommand) {
   )
   const master = masterFlag(command)
   return async () => {
-    const { acquaintance } = await import('../http/index.ts')
+    const { probeTrust } = await import('../http/index.ts')
     const { fingerprintOf, trustTarget } = await import('./trust-decision.ts')
     const given = fingerprintOf(fingerprint.value)
     const { target, memory } = trustTarget(url.value ?? master.value, command.context)
-    return { given, memory, meet: () => acquaintance(target) }
+    return { given, memory, meet: () => probeTrust(target) }
   }
 }
 

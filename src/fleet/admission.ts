@@ -2,7 +2,7 @@
 
 import { isLive } from '../planner/index.ts'
 import { missingOf } from './launch.ts'
-import type { PoolMemory, Track } from './run.ts'
+import type { ManagedInstance, PoolMemory } from './run.ts'
 
 /**
  * - `yes`: it is one of a VM that can run, by the journal or a listing
@@ -31,6 +31,6 @@ export function admissionOf(
  * One that listings do not show any more stays in the memory while an agent of its id is connected: that must not be
  * enough to be an instance. A new one may be shown late.
  */
-function isMissing({ listed, missingSince, unknownSince }: Track): boolean {
+function isMissing({ listed, missingSince, unknownSince }: ManagedInstance): boolean {
   return listed && (missingSince !== undefined || unknownSince !== undefined)
 }

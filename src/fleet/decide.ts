@@ -12,20 +12,20 @@ import {
   type Snapshot,
 } from '../planner/index.ts'
 import { delayAfter } from '../platform/index.ts'
-import { judgeRemoved, judgeVms } from './failed-instances.ts'
+import { judgeInstances, judgeRemoved } from './failed-instances.ts'
 import { breakerView, unplaceableGrowth } from './failures.ts'
 import { holdsOf, settleJournal } from './holds.ts'
 import { isDue, isReplayable, isShown, missingOf, openLaunch, send, settle } from './launch.ts'
 
 import { checkpointOf } from './records.ts'
-import { drain, endVms, orderAll, undrain } from './removal.ts'
+import { drain, orderAll, terminateInstances, undrain } from './removal.ts'
 import {
-  type LaunchMaterial,
+  type LaunchInputs,
+  type ManagedInstance,
   type PoolMemory,
   type PoolRun,
   type PoolSettings,
   problemOf,
-  type Track,
   writtenBy,
 } from './run.ts'
 
@@ -36,7 +36,7 @@ export interface Turn {
   at: number
   snapshot: Snapshot
   decisions: Decision[]
-  material: LaunchMaterial
+  launchInputs: LaunchInputs
 }
 
 /** Manual launches are granted or blocked in the turn they are asked in: its decisions carry their ids. */
@@ -51,18 +51,18 @@ export function takeTurn(run: PoolRun, requests: readonly ManualLaunch[] = []): 
       delete track.endedAt
     }
   if (memory.clearing) orderAll(memory)
-  judgeVms(run)
-  const material = materialOf(run)
+  judgeInstances(run)
+  const material = launchInputsOf(run)
   reviewIntents(run, material, now)
   const snapshot = { ...snapshotOf(deps.pool, memory, settings, material, now), requests }
   const decisions = plan(snapshot, settings.policy, now)
   act(run, decisions, material)
   // Kept to explain this turn; a request that was answered is no part of what there is.
-  return { at: now, snapshot: { ...snapshot, requests: [] }, decisions, material }
+  return { at: now, snapshot: { ...snapshot, requests: [] }, decisions, launchInputs: material }
 }
 
 /** Closes intents whose outcome is known by now, and asks again for those that may be and are still wanted. */
-function reviewIntents(run: PoolRun, material: LaunchMaterial, now: number): void {
+function reviewIntents(run: PoolRun, material: LaunchInputs, now: number): void {
   const { memory, settings } = run
   const carried =
     material.kind === 'ready' ? { version: material.version, sha256: material.userData.sha256 } : undefined
@@ -80,16 +80,16 @@ function reviewIntents(run: PoolRun, material: LaunchMaterial, now: number): voi
 function isWanted(run: PoolRun, intentId: string): boolean {
   const { memory, settings, deps } = run
   const now = run.now()
-  const snapshot = snapshotOf(deps.pool, memory, settings, materialOf(run), now)
+  const snapshot = snapshotOf(deps.pool, memory, settings, launchInputsOf(run), now)
   const intent = memory.intents.get(intentId)
   const others = snapshot.inFlight.filter((launch) => launch.intentId !== intentId)
   const decisions = plan({ ...snapshot, inFlight: others }, settings.policy, now)
   return decisions.some((d) => d.kind === 'launch' && d.offerings[0]?.slots === intent?.offerings[0]?.slots)
 }
 
-function materialOf({ deps }: PoolRun): LaunchMaterial {
+function launchInputsOf({ deps }: PoolRun): LaunchInputs {
   try {
-    return deps.material()
+    return deps.launchInputs()
   } catch (error) {
     return {
       kind: 'refused',
@@ -100,8 +100,8 @@ function materialOf({ deps }: PoolRun): LaunchMaterial {
 
 // From decisions to calls. Nothing here waits: calls run beside the loop, and what they are about is marked at once.
 
-export function act(run: PoolRun, decisions: readonly Decision[], material: LaunchMaterial): void {
-  const ending = new Map<Track, ReasonCode>()
+export function act(run: PoolRun, decisions: readonly Decision[], material: LaunchInputs): void {
+  const ending = new Map<ManagedInstance, ReasonCode>()
   for (const decision of decisions) {
     switch (decision.kind) {
       case 'launch':
@@ -131,10 +131,14 @@ export function act(run: PoolRun, decisions: readonly Decision[], material: Laun
       judgeRemoved(run, tracks, decision.reason.code)
       if (ids.length > 0) say(run, 'terminate', ids, ids.length, decision.reason)
     }
-  endVms(run, ending)
+  terminateInstances(run, ending)
 }
 
-function move(run: PoolRun, decision: AgentDecision, call: (run: PoolRun, tracks: Track[]) => void): void {
+function move(
+  run: PoolRun,
+  decision: AgentDecision,
+  call: (run: PoolRun, tracks: ManagedInstance[]) => void,
+): void {
   const tracks = freeTracks(run, decision).filter(({ retryAt = 0 }) => retryAt <= run.now())
   if (tracks.length === 0) return
   const ids = tracks.map(({ id }) => id)
@@ -143,12 +147,12 @@ function move(run: PoolRun, decision: AgentDecision, call: (run: PoolRun, tracks
   call(run, tracks)
 }
 
-function tracksOf({ memory }: PoolRun, { ids }: AgentDecision): Track[] {
+function tracksOf({ memory }: PoolRun, { ids }: AgentDecision): ManagedInstance[] {
   return ids.flatMap((id) => memory.tracks.get(id) ?? [])
 }
 
 /** Those about which no call is under way. */
-function freeTracks(run: PoolRun, decision: AgentDecision): Track[] {
+function freeTracks(run: PoolRun, decision: AgentDecision): ManagedInstance[] {
   return tracksOf(run, decision).filter((track) => track.busyWith === undefined)
 }
 
@@ -185,7 +189,7 @@ export function snapshotOf(
   pool: string,
   memory: PoolMemory,
   settings: PoolSettings,
-  material: LaunchMaterial,
+  material: LaunchInputs,
   now: number,
 ): Snapshot {
   return {

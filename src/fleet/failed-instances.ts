@@ -4,14 +4,14 @@ import { failureStages, isFailureStage, type Stage } from '../agent-setup/index.
 import { didNotLast, hasNeverJoined, isLive, isShortOfSlots, type ReasonCode } from '../planner/index.ts'
 import { limit, withDeadline } from '../platform/index.ts'
 import { problem } from '../problems/index.ts'
-import { recordUseless, spend } from './failures.ts'
-import { callDeadlines, type PoolRun, type Track } from './run.ts'
+import { recordFailedInstances, spend } from './failures.ts'
+import { callDeadlines, type ManagedInstance, type PoolRun } from './run.ts'
 
 /** Consoles read for one round: enough to know why, when a hundred instances fail alike. */
 const most = 8
 
 /** Instances that ended without our doing. Those the cloud took back, or a person ordered away, are no failures. */
-export function reportLost(run: PoolRun, lost: Track[]): void {
+export function reportLost(run: PoolRun, lost: ManagedInstance[]): void {
   const ownFault = lost.filter((track) => track.interruptedAt === undefined && !track.ordered)
   const unjoined = ownFault.filter((track) => track.joinedAt === undefined && !track.told)
   if (unjoined.length > 0) run.background(() => reportNeverJoined(run, unjoined))
@@ -28,7 +28,7 @@ export function reportLost(run: PoolRun, lost: Track[]): void {
 }
 
 /** Reports the instances, with the stage their script reached where the console can be read. Throws nothing. */
-export async function reportNeverJoined(run: PoolRun, tracks: Track[]): Promise<void> {
+export async function reportNeverJoined(run: PoolRun, tracks: ManagedInstance[]): Promise<void> {
   const inTurn = limit(4)
   const fresh = tracks.filter((track) => !track.told)
   for (const track of fresh) {
@@ -53,11 +53,11 @@ export async function reportNeverJoined(run: PoolRun, tracks: Track[]): Promise<
  * one, and passes over one that is removed for another reason, or whose agent has lost its connection; the breaker counts
  * those too: whatever terminates them, they were of no use.
  */
-export function judgeVms(run: PoolRun): void {
+export function judgeInstances(run: PoolRun): void {
   const { memory, settings } = run
   const { demandAt } = memory
   if (demandAt === undefined) return
-  const judged: Track[] = []
+  const judged: ManagedInstance[] = []
   for (const track of memory.tracks.values()) {
     // What only the journal knows may have joined, and be gone, since it was written.
     if (track.judged || track.ending || track.recalled || !isLive(track)) continue
@@ -71,7 +71,7 @@ export function judgeVms(run: PoolRun): void {
 }
 
 /** Those that are removed for another reason and had fewer slots than promised were launched in vain as well. */
-export function judgeRemoved(run: PoolRun, tracks: readonly Track[], code: ReasonCode): void {
+export function judgeRemoved(run: PoolRun, tracks: readonly ManagedInstance[], code: ReasonCode): void {
   if (code === 'NEVER_JOINED' || code === 'ORDERED' || code === 'SPOT_INTERRUPTED') return
   const short = tracks.filter((track) => {
     const agent = run.memory.agents.get(track.id)
@@ -81,7 +81,7 @@ export function judgeRemoved(run: PoolRun, tracks: readonly Track[], code: Reaso
   remember(run, short)
 }
 
-function reportShortOfSlots(run: PoolRun, track: Track): void {
+function reportShortOfSlots(run: PoolRun, track: ManagedInstance): void {
   markFailed(run, track)
   const { id, instanceType, slots = 0 } = track
   const found = run.memory.agents.get(id)?.slots ?? 0
@@ -93,13 +93,13 @@ function reportShortOfSlots(run: PoolRun, track: Track): void {
 }
 
 /** Counts an instance that never became usable, once. */
-function markFailed(run: PoolRun, track: Track): void {
+function markFailed(run: PoolRun, track: ManagedInstance): void {
   if (track.judged) return
   track.judged = true
   const { memory, deps, settings } = run
   deps.metrics.count('useless_vms', { pool: deps.pool })
   spend(memory.budget, settings.policy, run.now())
-  if (!recordUseless(memory.breaker, track.knownSince, run.now(), deps.random)) return
+  if (!recordFailedInstances(memory.breaker, track.knownSince, run.now(), deps.random)) return
   const { failures, until } = memory.breaker
   const message = `${failures} VMs in a row never became usable agents: the next one is launched as a probe`
   run.emit({ kind: 'problem', problem: problem('BREAKER_OPEN', message, { details: { failures, until } }) })
@@ -109,13 +109,13 @@ function markFailed(run: PoolRun, track: Track): void {
  * Instances whose termination by us was accepted: that they are gone says nothing about what is launched next. The next life
  * must know it too, or it would take them for instances that ended by themselves.
  */
-export function forgive(run: PoolRun, tracks: readonly Track[]): void {
+export function forgive(run: PoolRun, tracks: readonly ManagedInstance[]): void {
   for (const track of tracks) Object.assign(track, { judged: true, told: true })
   remember(run, tracks)
 }
 
 /** Written when it is learned: a process that dies before its next checkpoint must not learn it anew each time. */
-function remember(run: PoolRun, tracks: readonly Track[]): void {
+function remember(run: PoolRun, tracks: readonly ManagedInstance[]): void {
   if (tracks.length === 0) return
   const { breaker, budget } = run.memory
   const judged = tracks.map(({ id, told = false }) => ({ id, told }))
@@ -129,7 +129,7 @@ function remember(run: PoolRun, tracks: readonly Track[]): void {
   run.background(() => run.write(record).catch(() => {}))
 }
 
-async function stageOf({ deps }: PoolRun, { id }: Track): Promise<Stage | undefined> {
+async function stageOf({ deps }: PoolRun, { id }: ManagedInstance): Promise<Stage | undefined> {
   try {
     return await withDeadline(deps.clock, callDeadlines.console, 'the console', (signal) =>
       deps.provider.consoleStage(id, signal),
@@ -139,7 +139,7 @@ async function stageOf({ deps }: PoolRun, { id }: Track): Promise<Stage | undefi
   }
 }
 
-function why({ state, stateReason }: Track, stage: Stage | undefined): string {
+function why({ state, stateReason }: ManagedInstance, stage: Stage | undefined): string {
   const cloud = stateReason ? ` (the cloud: ${stateReason})` : ''
   if (stage === undefined) return `it is ${state}, and its console says nothing${cloud}`
   if (isFailureStage(stage)) return `${stage}, ${failureStages[stage].meaning}${cloud}`

@@ -83,7 +83,7 @@ export function recordUsable(memory: BreakerMemory): void {
 }
 
 /** A VM known since `knownSince` never became usable. Tells whether the breaker has opened because of it. */
-export function recordUseless(
+export function recordFailedInstances(
   memory: BreakerMemory,
   knownSince: number,
   now: number,

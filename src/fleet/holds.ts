@@ -3,12 +3,12 @@
 import type { BlockDecision, Decision, Hold, ReasonCode } from '../planner/index.ts'
 import { codeInfo, type Problem, problem } from '../problems/index.ts'
 import { launchErrorOf } from './failures.ts'
-import type { LaunchMaterial, PoolMemory, PoolRun, PoolSettings } from './run.ts'
+import type { LaunchInputs, PoolMemory, PoolRun, PoolSettings } from './run.ts'
 
 export function holdsOf(
   memory: PoolMemory,
   settings: PoolSettings,
-  material: LaunchMaterial,
+  material: LaunchInputs,
   now: number,
 ): Hold[] {
   const holds: Hold[] = []
@@ -54,7 +54,7 @@ export function settleJournal(memory: PoolMemory, visibility: number): boolean {
 export function problemBehind(
   code: ReasonCode,
   memory: PoolMemory,
-  material: LaunchMaterial,
+  material: LaunchInputs,
 ): Problem | undefined {
   if (code === 'LAUNCH_NOT_READY' && material.kind === 'refused') return material.problem
   if (code === 'LAUNCH_ERROR') return memory.launchError.problem
@@ -69,7 +69,7 @@ export function problemBehind(
 export function blockedLaunch(
   reason: BlockDecision['reason'],
   memory: PoolMemory,
-  material: LaunchMaterial,
+  material: LaunchInputs,
 ): Problem {
   // Only a warning while nobody asks; whoever does gets no for an answer.
   return { ...(problemBehind(reason.code, memory, material) ?? problemOfBlock(reason)), severity: 'error' }

@@ -3,22 +3,22 @@
 // Start here: createPoolFleet() is the loop, decide.ts one turn of it.
 
 import type { ManualLaunch } from '../planner/index.ts'
-import { createBell, delayAfter, type JournalRecord } from '../platform/index.ts'
+import { createWakeup, delayAfter, type JournalRecord } from '../platform/index.ts'
 import { type Problem, ProvisionError, problem } from '../problems/index.ts'
 import { type Admission, admissionOf } from './admission.ts'
 import { type Turn, takeTurn } from './decide.ts'
 import { launchErrorOf } from './failures.ts'
 import { blockedLaunch, tellHolds } from './holds.ts'
-import { listVms, readDemand } from './observe.ts'
+import { listInstances, readDemand } from './observe.ts'
 import { checkpointOf, type PoolRecord, writtenIn } from './records.ts'
 import { cleared, undrain } from './removal.ts'
 import {
   createRun,
+  type ManagedInstance,
   type PoolDeps,
   type PoolMemory,
   type PoolRun,
   type PoolSettings,
-  type Track,
   writtenBy,
 } from './run.ts'
 import { type PoolStatus, statusOf } from './status.ts'
@@ -35,7 +35,12 @@ export {
   type OrphanStatus,
   type OrphanWatch,
 } from './orphans.ts'
-export type { FleetEvent, LaunchMaterial, PoolSettings, Track } from './run.ts'
+export type {
+  FleetEvent,
+  LaunchInputs,
+  ManagedInstance,
+  PoolSettings,
+} from './run.ts'
 export type { PoolStatus } from './status.ts'
 export {
   agent,
@@ -88,9 +93,9 @@ const journalRetry = 10_000
 
 export function createPoolFleet(deps: PoolDeps, settings: PoolSettings): PoolFleet {
   const { clock, pool } = deps
-  const listBell = createBell(clock)
-  const demandBell = createBell(clock)
-  const checkpointBell = createBell(clock)
+  const listWakeup = createWakeup(clock)
+  const demandWakeup = createWakeup(clock)
+  const checkpointWakeup = createWakeup(clock)
   let lastTurn: Turn | undefined
   let held = ''
   let lastChangeAt = clock.now()
@@ -119,9 +124,9 @@ export function createPoolFleet(deps: PoolDeps, settings: PoolSettings): PoolFle
 
   async function keepListing(): Promise<void> {
     for (let failures = 0; !run.stopping; ) {
-      failures = (await listVms(run)) ? 0 : failures + 1
+      failures = (await listInstances(run)) ? 0 : failures + 1
       turn()
-      await listBell.wait(
+      await listWakeup.wait(
         failures > 0 ? listAgain(failures, deps.random) : lookAgain(run.memory, lastChangeAt, run.now()),
       )
     }
@@ -131,13 +136,13 @@ export function createPoolFleet(deps: PoolDeps, settings: PoolSettings): PoolFle
     while (!run.stopping) {
       await readDemand(run)
       turn()
-      await demandBell.wait(lookAgain(run.memory, lastChangeAt, run.now()))
+      await demandWakeup.wait(lookAgain(run.memory, lastChangeAt, run.now()))
     }
   }
 
   async function keepCheckpoints(): Promise<void> {
     while (!run.stopping) {
-      await checkpointBell.wait(checkpointEvery)
+      await checkpointWakeup.wait(checkpointEvery)
       await checkpoint(run)
     }
   }
@@ -156,14 +161,14 @@ export function createPoolFleet(deps: PoolDeps, settings: PoolSettings): PoolFle
       unsubscribe = deps.demand.onChange((changed) => {
         if (changed !== pool) return
         lastChangeAt = run.now()
-        demandBell.ring()
+        demandWakeup.ring()
       })
       loops = [keepListing(), keepAsking(), keepCheckpoints()]
     },
     async stop() {
       run.stopping = true
       unsubscribe()
-      for (const bell of [listBell, demandBell, checkpointBell]) bell.ring()
+      for (const wakeup of [listWakeup, demandWakeup, checkpointWakeup]) wakeup.ring()
       const drained = [...run.memory.tracks.values()].filter((t) => t.drainedAt !== undefined && !t.busyWith)
       undrain(run, drained)
       await within(run, stopTime, Promise.allSettled([...run.tasks, ...loops]))
@@ -182,7 +187,7 @@ export function createPoolFleet(deps: PoolDeps, settings: PoolSettings): PoolFle
       const writers = [...new Set(run.memory.foreign.values())]
       for (const writer of writers) run.memory.adopted.add(writer)
       // The next listing shows them as ours; until then the pool stays as it is.
-      listBell.ring()
+      listWakeup.ring()
       if (writers.length > 0) await run.write({ at: run.now(), kind: 'adopted', writers })
       return writers
     },
@@ -192,7 +197,7 @@ export function createPoolFleet(deps: PoolDeps, settings: PoolSettings): PoolFle
       if (!taken) throw new ProvisionError(notDecided(run, lastTurn))
       for (const decision of taken.decisions)
         if (decision.kind === 'block' && decision.request === request.id)
-          throw new ProvisionError(blockedLaunch(decision.reason, run.memory, taken.material))
+          throw new ProvisionError(blockedLaunch(decision.reason, run.memory, taken.launchInputs))
       return request.id
     },
     async remove(ids, how) {
@@ -235,7 +240,7 @@ function notDecided({ deps, stopping }: PoolRun, lastTurn: Turn | undefined): Pr
   )
 }
 
-function isKeepable({ ordered, ending, busyWith }: Track): boolean {
+function isKeepable({ ordered, ending, busyWith }: ManagedInstance): boolean {
   return ordered !== undefined && !ending && busyWith !== 'end'
 }
 

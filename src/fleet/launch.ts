@@ -14,17 +14,17 @@ import { forgetLaunchFailures, learn, recordLaunchFailure } from './failures.ts'
 import { storedIntent, storedUserData } from './records.ts'
 import {
   callDeadlines,
-  type LaunchMaterial,
+  type LaunchInputs,
+  type ManagedInstance,
   type OpenIntent,
   type PoolMemory,
   type PoolRun,
   problemOf,
   settleTimes,
-  type Track,
   tell,
 } from './run.ts'
 
-type Ready = Extract<LaunchMaterial, { kind: 'ready' }>
+type Ready = Extract<LaunchInputs, { kind: 'ready' }>
 
 /** Opens an intent for the decision. The memory knows it at once; the call follows when it is on the disk. */
 export function openLaunch(run: PoolRun, decision: LaunchDecision, material: Ready): void {
@@ -147,7 +147,7 @@ function withReason({ instances, failures }: LaunchResult, intent: OpenIntent): 
   return { instances, failures: [{ class: 'capacity', missing: missingOf(intent), problem: nothing }] }
 }
 
-function trackOf(instance: Instance, { offerings, sha256 }: OpenIntent, now: number): Track {
+function trackOf(instance: Instance, { offerings, sha256 }: OpenIntent, now: number): ManagedInstance {
   return { ...instance, knownSince: now, slots: offerings[0]?.slots, listed: false, sha256 }
 }
 

@@ -4,7 +4,7 @@ import { isLive } from '../planner/index.ts'
 import { withDeadline } from '../platform/index.ts'
 import { problem } from '../problems/index.ts'
 import type { Listing } from '../providers/index.ts'
-import { callDeadlines, type PoolMemory, type PoolRun, problemOf, type Track, tell } from './run.ts'
+import { callDeadlines, type ManagedInstance, type PoolMemory, type PoolRun, problemOf, tell } from './run.ts'
 
 /** Milliseconds between two answers that do not know it; complete listings lack it as long. */
 const apart = 60_000
@@ -27,8 +27,8 @@ export function noticeMissing(
   startedAt: number,
   now: number,
   { visibility, maxWordAge }: { visibility: number; maxWordAge: number },
-): Track[] {
-  const gone: Track[] = []
+): ManagedInstance[] {
+  const gone: ManagedInstance[] = []
   const isFresh = (memory.demandAt ?? 0) >= startedAt - maxWordAge
   for (const track of memory.tracks.values()) {
     if (shown.has(track.id) || track.knownSince >= startedAt) continue
@@ -47,7 +47,7 @@ export function noticeMissing(
 }
 
 /** Takes the instance for gone. Tells whether it ended without our doing and in our time. */
-function drop(memory: PoolMemory, track: Track, now: number): boolean {
+function drop(memory: PoolMemory, track: ManagedInstance, now: number): boolean {
   memory.tracks.delete(track.id)
   memory.ended.set(track.id, now)
   return !track.ending && !track.recalled && isLive(track)
@@ -57,7 +57,10 @@ function drop(memory: PoolMemory, track: Track, now: number): boolean {
  * Asks the cloud by id for what listings lack, and whose account answers where that was not asked for an hour. Hands what is
  * known after all to `observe`; returns the instances that are gone: not known twice, a minute apart. Throws nothing.
  */
-export async function findMissing(run: PoolRun, observe: (found: Listing) => void): Promise<Track[]> {
+export async function findMissing(
+  run: PoolRun,
+  observe: (found: Listing) => void,
+): Promise<ManagedInstance[]> {
   const { memory, deps } = run
   const { provider, clock } = deps
   const now = run.now()
@@ -85,7 +88,7 @@ export async function findMissing(run: PoolRun, observe: (found: Listing) => voi
 }
 
 /** Seen before, old enough, and not asked for within the last minute. */
-function missingToAsk(memory: PoolMemory, now: number): Track[] {
+function missingToAsk(memory: PoolMemory, now: number): ManagedInstance[] {
   return [...memory.tracks.values()].filter(
     ({
       unshownSince = now,
@@ -104,11 +107,11 @@ function missingToAsk(memory: PoolMemory, now: number): Track[] {
   )
 }
 
-function isLongMissing({ missingSince = 0 }: Track, now: number): boolean {
+function isLongMissing({ missingSince = 0 }: ManagedInstance, now: number): boolean {
   return now - missingSince >= newFor
 }
 
-function isUnknownAgain(memory: PoolMemory, track: Track, now: number): boolean {
+function isUnknownAgain(memory: PoolMemory, track: ManagedInstance, now: number): boolean {
   // A listing may have shown it meanwhile, and a termination may have dropped it.
   if (memory.tracks.get(track.id) !== track) return false
   if (track.missingSince === undefined) {

@@ -17,11 +17,11 @@ import { checkAccount, findMissing, noticeMissing } from './missing.ts'
 import type { PoolRecord } from './records.ts'
 import {
   callDeadlines,
+  type ManagedInstance,
   type PoolMemory,
   type PoolRun,
   problemOf,
   settleTimes,
-  type Track,
   tell,
   unknownWriter,
 } from './run.ts'
@@ -48,7 +48,7 @@ export async function readDemand(run: PoolRun): Promise<boolean> {
 }
 
 /** An agent that joined proves what it was launched with, and closes the breaker if it is what it promised to be. */
-function welcome({ memory, deps }: PoolRun, track: Track): void {
+function welcome({ memory, deps }: PoolRun, track: ManagedInstance): void {
   const { slots = 0 } = memory.agents.get(track.id) ?? {}
   const seconds = (track.joinedAt! - track.knownSince) / 1000
   deps.metrics.observe('join_seconds', seconds, { pool: deps.pool, stage: 'joined' })
@@ -57,7 +57,7 @@ function welcome({ memory, deps }: PoolRun, track: Track): void {
 }
 
 /** Written when it is learned: an instance whose process dies may be the one that closed the breaker. */
-function rememberJoined(run: PoolRun, joined: readonly Track[]): void {
+function rememberJoined(run: PoolRun, joined: readonly ManagedInstance[]): void {
   if (joined.length === 0) return
   const { breaker, proven } = run.memory
   const ids = joined.map(({ id }) => id)
@@ -75,7 +75,7 @@ function rememberJoined(run: PoolRun, joined: readonly Track[]): void {
 const ghostTime = 5 * 60_000
 
 /** Takes over a newer answer; returns the VMs whose agents joined for the first time. */
-export function observeDemand(memory: PoolMemory, demand: Demand, now: number): Track[] {
+export function observeDemand(memory: PoolMemory, demand: Demand, now: number): ManagedInstance[] {
   if (memory.demandAt !== undefined && demand.at < memory.demandAt) return []
   memory.demandAt = Math.min(demand.at, now)
   for (const [id, at] of memory.ended) if (at + ghostTime < now) memory.ended.delete(id)
@@ -129,8 +129,8 @@ function rememberPending(memory: PoolMemory, demand: Demand, now: number): void 
   for (const id of memory.unplaced.keys()) if (!firstSeen.has(id)) memory.unplaced.delete(id)
 }
 
-function rememberJoins(memory: PoolMemory, now: number): Track[] {
-  const joined: Track[] = []
+function rememberJoins(memory: PoolMemory, now: number): ManagedInstance[] {
+  const joined: ManagedInstance[] = []
   for (const track of memory.tracks.values()) {
     const agent = memory.agents.get(track.id)
     if (agent) delete track.recalled
@@ -150,7 +150,7 @@ function rememberJoins(memory: PoolMemory, now: number): Track[] {
 }
 
 /** Somebody enabled an agent that we had drained. */
-function isTakenBack({ drainedAt }: Track, agent: AgentState, demandAt: number): boolean {
+function isTakenBack({ drainedAt }: ManagedInstance, agent: AgentState, demandAt: number): boolean {
   return (
     drainedAt !== undefined && demandAt > drainedAt && agent.connected && agent.enabled && !agent.draining
   )
@@ -159,7 +159,7 @@ function isTakenBack({ drainedAt }: Track, agent: AgentState, demandAt: number):
 // The cloud. Listings show new VMs late, and now and then leave one out.
 
 /** Throws nothing. Tells whether the listing was complete. */
-export async function listVms(run: PoolRun): Promise<boolean> {
+export async function listInstances(run: PoolRun): Promise<boolean> {
   const { deps, memory, settings } = run
   const startedAt = run.now()
   try {
@@ -227,7 +227,7 @@ async function noticeFirstStart({ deps, memory }: PoolRun, listing: Listing): Pr
 }
 
 /** `starting`: VMs that were starting before the listing. */
-function countStarted({ deps, now }: PoolRun, starting: Track[]): void {
+function countStarted({ deps, now }: PoolRun, starting: ManagedInstance[]): void {
   for (const { state, knownSince } of starting)
     if (state === 'running')
       deps.metrics.observe('join_seconds', (now() - knownSince) / 1000, { pool: deps.pool, stage: 'running' })
@@ -257,8 +257,8 @@ export function observeListing(
   startedAt: number,
   now: number,
   rules: ListingRules,
-): Track[] {
-  const lost: Track[] = []
+): ManagedInstance[] {
+  const lost: ManagedInstance[] = []
   const shown = new Set<string>()
   const foreign = new Map<string, string>()
   for (const instance of listing.instances) {
@@ -285,8 +285,13 @@ export function observeListing(
 }
 
 /** Looks at answers about single ids: what they show is there, what they lack is judged by `findMissing`. */
-function observeFound(memory: PoolMemory, { instances }: Listing, now: number, rules: ListingRules): Track[] {
-  const lost: Track[] = []
+function observeFound(
+  memory: PoolMemory,
+  { instances }: Listing,
+  now: number,
+  rules: ListingRules,
+): ManagedInstance[] {
+  const lost: ManagedInstance[] = []
   for (const instance of instances) {
     if (!memory.tracks.has(instance.id) || !isOurs(memory, instance, rules)) continue
     const track = see(memory, instance, now, rules)
@@ -315,9 +320,14 @@ function isOfClone(memory: PoolMemory, { id, intentId = '', launchedAt }: Instan
   return !tracks.has(id) && !intents.has(intentId)
 }
 
-function see(memory: PoolMemory, instance: Instance, now: number, { slotsOf }: ListingRules): Track {
+function see(
+  memory: PoolMemory,
+  instance: Instance,
+  now: number,
+  { slotsOf }: ListingRules,
+): ManagedInstance {
   const known = memory.tracks.get(instance.id)
-  const track: Track = Object.assign(
+  const track: ManagedInstance = Object.assign(
     known ?? { ...instance, knownSince: now, slots: slotsOf(instance), listed: true },
     instance,
     { listed: true },

@@ -10,7 +10,7 @@ import {
   type OrphanView,
   orphanStep,
 } from '../planner/index.ts'
-import { createBell, withDeadline } from '../platform/index.ts'
+import { createWakeup, withDeadline } from '../platform/index.ts'
 import type { Problem } from '../problems/index.ts'
 import type { ClusterProvider, Location } from '../providers/index.ts'
 import { createOrphanAgents, type OrphanAgentsDeps } from './orphan-agents.ts'
@@ -96,7 +96,7 @@ const retry = 5 * 60_000
 export function createOrphanWatch(deps: OrphanDeps): OrphanWatch {
   const { clock, logger } = deps
   const agents = createOrphanAgents(deps)
-  const bell = createBell(clock)
+  const wakeup = createWakeup(clock)
   const known = new Map<string, FoundOrphan>()
   const orders = new Map<string, 'when_idle' | 'even_if_busy'>()
   let problems: Problem[] = []
@@ -292,7 +292,7 @@ export function createOrphanWatch(deps: OrphanDeps): OrphanWatch {
       (orphan) =>
         orphan.pool === pool && orphan.isOwn && orphan.next.kind === 'keep' && orphan.next.why !== 'grace',
     )
-    if (waits) bell.ring()
+    if (waits) wakeup.ring()
   }
 
   return {
@@ -301,20 +301,20 @@ export function createOrphanWatch(deps: OrphanDeps): OrphanWatch {
       loop = (async () => {
         while (!isStopping) {
           await look().catch((error: unknown) => logger.error('the look for orphans failed', { error }))
-          if (!isStopping) await bell.wait(wait())
+          if (!isStopping) await wakeup.wait(wait())
         }
       })()
     },
     async stop() {
       isStopping = true
       unsubscribe()
-      bell.ring()
+      wakeup.ring()
       const late = new AbortController()
       const time = clock.sleep(stopTime, late.signal).catch(() => {})
       await Promise.race([loop.then(() => agents.giveBack([...known.values()])), time])
       late.abort()
     },
-    look: bell.ring,
+    look: wakeup.ring,
     status: () => ({
       orphans: [...known.values()],
       problems,
@@ -323,7 +323,7 @@ export function createOrphanWatch(deps: OrphanDeps): OrphanWatch {
     remove(ids, how) {
       const here = ids.filter((id) => known.has(id))
       for (const id of here) orders.set(id, how)
-      if (here.length > 0) bell.ring()
+      if (here.length > 0) wakeup.ring()
       return here
     },
     async keep(ids) {

@@ -6,7 +6,7 @@ import type { LaunchBudget } from '../planner/index.ts'
 import type { BootMark, JournalRecord } from '../platform/index.ts'
 import { type Problem, type ProblemCode, problemCodes } from '../problems/index.ts'
 import { type BreakerMemory, fullBudget, type LaunchErrorMemory } from './failures.ts'
-import { emptyMemory, type OpenIntent, type PoolMemory, type Track } from './run.ts'
+import { emptyMemory, type ManagedInstance, type OpenIntent, type PoolMemory } from './run.ts'
 import {
   agent,
   count,
@@ -33,7 +33,7 @@ const track = z.object({
   soughtAt: z.optional(time),
   unknownSince: z.optional(time),
   unshownSince: z.optional(time),
-} satisfies ShapeOf<Track>)
+} satisfies ShapeOf<ManagedInstance>)
 
 const intent = z.object({
   id: text,
@@ -197,7 +197,10 @@ export function checkpointOf(
 }
 
 /** A drain or an end under way may take effect: the drain counts as ours, the end is decided again. */
-function storedTrack({ busyWith, ending: _, endedAt: __, ...track }: Track, now: number): Track {
+function storedTrack(
+  { busyWith, ending: _, endedAt: __, ...track }: ManagedInstance,
+  now: number,
+): ManagedInstance {
   return busyWith === 'drain' ? { ...track, drainedAt: now } : track
 }
 
@@ -310,7 +313,7 @@ function apply(memory: PoolMemory, record: PoolRecord, now: number): void {
   }
 }
 
-function withTrack(memory: PoolMemory, id: string, change: (track: Track) => void): void {
+function withTrack(memory: PoolMemory, id: string, change: (track: ManagedInstance) => void): void {
   const track = memory.tracks.get(id)
   if (track) change(track)
 }

@@ -11,14 +11,14 @@ import { delayAfter, limit, withDeadline } from '../platform/index.ts'
 import { forgive, reportNeverJoined } from './failed-instances.ts'
 import { keptGrowth } from './failures.ts'
 import { readDemand } from './observe.ts'
-import { callDeadlines, type PoolMemory, type PoolRun, problemOf, type Track, tell } from './run.ts'
+import { callDeadlines, type ManagedInstance, type PoolMemory, type PoolRun, problemOf, tell } from './run.ts'
 
 // Ending VMs: looked at once more right before, then asked of the cloud in one call.
 
 const retryGrowth = { first: 2_000, most: 60_000 }
 
 /** Ends the VMs for which the plan gave these reasons; one call of this kind at a time. */
-export function endVms(run: PoolRun, reasons: ReadonlyMap<Track, ReasonCode>): void {
+export function terminateInstances(run: PoolRun, reasons: ReadonlyMap<ManagedInstance, ReasonCode>): void {
   const tracks = [...reasons.keys()]
   for (const track of tracks) track.busyWith = 'end'
   run.background(async () => {
@@ -42,14 +42,14 @@ export function endVms(run: PoolRun, reasons: ReadonlyMap<Track, ReasonCode>): v
  * one decided on. plan() does not get this far with an old view of the master, but for forced orders; here each VM is
  * asked by itself, because the reading may have failed.
  */
-function mayStillEnd({ memory, settings, now }: PoolRun, track: Track): boolean {
+function mayStillEnd({ memory, settings, now }: PoolRun, track: ManagedInstance): boolean {
   const { demandAt, listing } = memory
   if (!isListingCertain(listing, settings.policy, now())) return false
   if (!isForced(track) && !isDemandFresh(demandAt, settings.policy, now())) return false
   return mayTerminate(track, memory.agents.get(track.id), demandAt)
 }
 
-async function end(run: PoolRun, tracks: Track[]): Promise<void> {
+async function end(run: PoolRun, tracks: ManagedInstance[]): Promise<void> {
   const { deps, memory } = run
   const ids = tracks.map(({ id }) => id)
   for (const track of tracks) track.ending = true
@@ -90,7 +90,7 @@ async function end(run: PoolRun, tracks: Track[]): Promise<void> {
     : now
 }
 
-function keep(run: PoolRun, track: Track): void {
+function keep(run: PoolRun, track: ManagedInstance): void {
   const times = (track.kept?.times ?? 0) + 1
   track.kept = { times, until: run.now() + delayAfter(times, keptGrowth, run.deps.random) }
 }
@@ -101,16 +101,21 @@ const atOnce = 8
 const retryAfter = 5_000
 
 /** Drains are written down first: after a crash nobody else would know that they were ours. */
-export function drain(run: PoolRun, tracks: Track[]): void {
+export function drain(run: PoolRun, tracks: ManagedInstance[]): void {
   const ids = tracks.map(({ id }) => id)
   change(run, 'drain', tracks, async () => run.write({ at: run.now(), kind: 'draining', ids }))
 }
 
-export function undrain(run: PoolRun, tracks: Track[]): void {
+export function undrain(run: PoolRun, tracks: ManagedInstance[]): void {
   change(run, 'undrain', tracks, async () => {})
 }
 
-function change(run: PoolRun, move: 'drain' | 'undrain', tracks: Track[], before: () => Promise<void>): void {
+function change(
+  run: PoolRun,
+  move: 'drain' | 'undrain',
+  tracks: ManagedInstance[],
+  before: () => Promise<void>,
+): void {
   if (tracks.length === 0) return
   for (const track of tracks) track.busyWith = move
   run.background(async () => {
@@ -128,7 +133,7 @@ function change(run: PoolRun, move: 'drain' | 'undrain', tracks: Track[], before
   })
 }
 
-async function ask(run: PoolRun, move: 'drain' | 'undrain', track: Track): Promise<void> {
+async function ask(run: PoolRun, move: 'drain' | 'undrain', track: ManagedInstance): Promise<void> {
   const { demand, clock } = run.deps
   try {
     const known = await withDeadline(clock, callDeadlines.master, `a ${move}`, (signal) =>
@@ -144,7 +149,7 @@ async function ask(run: PoolRun, move: 'drain' | 'undrain', track: Track): Promi
   }
 }
 
-function giveBack(track: Track, now: number): void {
+function giveBack(track: ManagedInstance, now: number): void {
   delete track.drainedAt
   track.undrainedAt = now
 }

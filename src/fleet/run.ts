@@ -133,7 +133,7 @@ export interface PoolSettings {
 }
 
 /** What a launch would carry now, or why there must be none. */
-export type LaunchMaterial =
+export type LaunchInputs =
   | {
       kind: 'ready'
       userData: UserData
@@ -167,7 +167,7 @@ export interface PoolDeps {
   /** A new UUID each time. */
   newId: () => string
   /** The preflight's last answer and the user data that goes with it; called often, so it only looks. */
-  material: () => LaunchMaterial
+  launchInputs: () => LaunchInputs
   logger: Logger
   metrics: Metrics
   onEvent?: (event: FleetEvent) => void
@@ -213,7 +213,7 @@ export type FleetEvent = { at: number; pool: string } & (
 // What a pool's loop remembers. Everything that must survive a restart can be written down (records.ts).
 
 /** A VM of ours, and what is done about it at the moment. */
-export interface Track extends KnownInstance {
+export interface ManagedInstance extends KnownInstance {
   /** Seen in a listing at least once. */
   listed: boolean
   /** What it was launched with, when that is known. */
@@ -266,7 +266,7 @@ export interface OpenIntent {
 }
 
 export interface PoolMemory {
-  tracks: Map<string, Track>
+  tracks: Map<string, ManagedInstance>
   agents: Map<string, KnownAgent>
   pending: PendingAllocation[]
   firstSeen: Map<string, number>

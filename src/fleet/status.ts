@@ -5,7 +5,7 @@ import type { Problem } from '../problems/index.ts'
 import type { Turn } from './decide.ts'
 import { breakerView } from './failures.ts'
 import { problemBehind } from './holds.ts'
-import type { PoolRun, Track } from './run.ts'
+import type { ManagedInstance, PoolRun } from './run.ts'
 
 export interface PoolStatus {
   pool: string
@@ -21,7 +21,7 @@ export interface PoolStatus {
   breaker: Snapshot['breaker']
   foreignWriters: string[]
   problems: Problem[]
-  instances: Track[]
+  instances: ManagedInstance[]
   /** The limits in force. */
   policy: Policy
   /** When the last turn was taken, what it saw and decided. */
@@ -45,7 +45,7 @@ export function statusOf(run: PoolRun, turn: Turn | undefined): PoolStatus {
     pending: memory.pending.length,
     holds: decisions.flatMap((decision) => {
       if (decision.kind !== 'hold') return []
-      const problem = problemBehind(decision.reason.code, memory, turn!.material)
+      const problem = problemBehind(decision.reason.code, memory, turn!.launchInputs)
       return [problem ? { ...decision.reason, problem } : decision.reason]
     }),
     breaker: breakerView(memory.breaker, run.now()),

@@ -9,7 +9,7 @@ import { type Problem, ProvisionError, problem } from '../problems/index.ts'
 import { type InfoView, infoSchema } from './info-view.ts'
 import { productName } from './status-endpoints.ts'
 import { remember, type Target } from './target.ts'
-import { explainConnection, type Stranger } from './untrusted-server.ts'
+import { explainConnection, type UntrustedServer } from './untrusted-server.ts'
 
 export interface Answer {
   status: number
@@ -37,7 +37,7 @@ export interface ClientOptions {
   target: Target
   version: string
   /** Whether to trust a master that nobody vouches for from now on; without it, such a one is refused. */
-  introduce?: (stranger: Stranger) => Promise<boolean>
+  introduce?: (stranger: UntrustedServer) => Promise<boolean>
   /** Milliseconds for one request. */
   timeoutMs?: number
 }

@@ -69,22 +69,22 @@ export async function adoptPool(client: Client, pool: string): Promise<string[]>
 }
 
 /** All or none; throws what forbids it. Returns the id of the intent. */
-export async function launchVms(client: Client, pool: string, count: number): Promise<string> {
+export async function launchInstances(client: Client, pool: string, count: number): Promise<string> {
   const order: LaunchOrder = { count }
   return (await post(client, `${doorOf(pool)}/launch`, launchedSchema, order)).intent
 }
 
-export function drainVms(client: Client, ids: string[]): Promise<Removed> {
+export function drainInstances(client: Client, ids: string[]): Promise<Removed> {
   return post(client, '/v1/instances/drain', removedSchema, { ids } satisfies DrainOrder)
 }
 
 /** Of those in `ids` an order to remove them was taken back. */
-export function undrainVms(client: Client, ids: string[]): Promise<Removed> {
+export function undrainInstances(client: Client, ids: string[]): Promise<Removed> {
   return post(client, '/v1/instances/undrain', removedSchema, { ids } satisfies DrainOrder)
 }
 
 /** Throws INSTANCE_BUSY for VMs with work, unless `force`. */
-export function terminateVms(client: Client, ids: string[], force: boolean): Promise<Removed> {
+export function terminateInstances(client: Client, ids: string[], force: boolean): Promise<Removed> {
   return post(client, '/v1/instances/terminate', removedSchema, { ids, force } satisfies TerminateOrder)
 }
 

@@ -1,7 +1,7 @@
 // The doors of a running provisioner below /v1, whichever listener they are on. docs/operate/control.md is their description.
 
 import type * as z from 'zod/mini'
-import type { Track } from '../fleet/index.ts'
+import type { ManagedInstance } from '../fleet/index.ts'
 import { firstWrong, type Handler } from '../platform/index.ts'
 import { type Problem, type ProblemCode, ProvisionError, problem } from '../problems/index.ts'
 import { type agentsSchema, agentViews } from './agent-view.ts'
@@ -187,7 +187,9 @@ async function terminate(fleet: Fleet, ids: string[], force: boolean): Promise<R
 
 function poolsOf({ status, orphans }: Fleet, ids: string[]): Set<string> {
   const poolOf = new Map(
-    status().pools.flatMap(({ pool, instances }) => instances.map((track: Track) => [track.id, pool])),
+    status().pools.flatMap(({ pool, instances }) =>
+      instances.map((track: ManagedInstance) => [track.id, pool]),
+    ),
   )
   for (const { id, pool } of orphans().orphans) poolOf.set(id, pool)
   const missing = ids.filter((id) => !poolOf.has(id))

@@ -7,9 +7,9 @@ export { type Client, createClient, createLocalClient, type MasterClient } from 
 export {
   adoptOrphans,
   adoptPool,
-  drainVms,
+  drainInstances,
   fleetStatus,
-  launchVms,
+  launchInstances,
   listAgents,
   listEvents,
   listInstances,
@@ -17,8 +17,8 @@ export {
   pausePool,
   poolStatus,
   resumePool,
-  terminateVms,
-  undrainVms,
+  terminateInstances,
+  undrainInstances,
 } from './fleet-client.ts'
 export type { FleetOrders, FleetRow } from './fleet-control.ts'
 export { controlHandler } from './fleet-endpoints.ts'
@@ -39,7 +39,7 @@ export { type Listener, type ListenOptions, listen, listenLocally } from './list
 export type { Removed } from './order-view.ts'
 export type { OrphanView } from './orphan-view.ts'
 export type { FleetStatus, PoolOverview, ProcessView } from './pool-view.ts'
-export { openPushDoor } from './push-endpoint.ts'
+export { openPushEndpoint } from './push-endpoint.ts'
 export type { ReasonView } from './reason-view.ts'
 export { answerRoutes, anyOf, ok, pathOf, type Reply, type Route, refuseUpgrade, sendJson } from './router.ts'
 export {
@@ -53,11 +53,11 @@ export {
 } from './status-endpoints.ts'
 export { type Target, type TrustMemory, targetByConfig, targetByUrl } from './target.ts'
 export {
-  acquaintance,
-  type Stranger,
-  strangerProblem,
+  probeTrust,
   type TrustedMaster,
   trustedMasters,
+  type UntrustedServer,
+  untrustedProblem,
 } from './untrusted-server.ts'
 export type { Written } from './view.ts'
 export { followWork, isNoAnswer, killWork, listWork, logsOf, showWork, submitWork } from './work-client.ts'

@@ -1,7 +1,7 @@
 // VMs, one by one, for people and programs outside: `GET /v1/instances`. Times are milliseconds since the epoch.
 
 import * as z from 'zod/mini'
-import type { PoolStatus, Track } from '../fleet/index.ts'
+import type { ManagedInstance, PoolStatus } from '../fleet/index.ts'
 import type { KnownAgent } from '../planner/index.ts'
 import type { FleetRow } from './fleet-control.ts'
 import type { Written } from './view.ts'
@@ -49,7 +49,11 @@ export function instanceViews(
   })
 }
 
-function instanceView(row: FleetRow, track: Track, agent: KnownAgent | undefined): Written<InstanceView> {
+function instanceView(
+  row: FleetRow,
+  track: ManagedInstance,
+  agent: KnownAgent | undefined,
+): Written<InstanceView> {
   const { instanceType, zone, capacityType, launchedAt, joinedAt, stateReason, interruptedAt } = track
   return {
     id: row.instance,
@@ -70,7 +74,7 @@ function instanceView(row: FleetRow, track: Track, agent: KnownAgent | undefined
   }
 }
 
-function doingOf({ ending, drainedAt, ordered, busyWith }: Track): InstanceView['doing'] {
+function doingOf({ ending, drainedAt, ordered, busyWith }: ManagedInstance): InstanceView['doing'] {
   if (ending || busyWith === 'end') return 'ending'
   if (drainedAt !== undefined || busyWith === 'drain') return 'draining'
   return ordered ? 'ordered' : undefined

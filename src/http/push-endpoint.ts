@@ -13,13 +13,13 @@ import { type Problem, problem } from '../problems/index.ts'
 import type { Refusal } from './reason-view.ts'
 import { pathOf, readJson, sendJson } from './router.ts'
 
-export interface PushDoor {
+export interface PushEndpoint {
   source: DemandSource
   /** Who may knock is decided before it. */
   handler: Handler
 }
 
-export interface PushDoorOptions {
+export interface PushEndpointOptions {
   /** Pools that may be pushed for. */
   pools: readonly string[]
   /** Whether orphans of this pool run: whoever knows their agents may push for them, too. */
@@ -33,7 +33,13 @@ export interface PushDoorOptions {
 /** Room for some 50,000 agents or pieces of work. */
 const largestBody = 16 * 1024 * 1024
 
-export function openPushDoor({ pools, hasOrphans, life, clock, logger }: PushDoorOptions): PushDoor {
+export function openPushEndpoint({
+  pools,
+  hasOrphans,
+  life,
+  clock,
+  logger,
+}: PushEndpointOptions): PushEndpoint {
   const drains = createDrainList(life)
   const push = createPushSource({ ...drains, clock })
   const agentsOf = new Map<string, Set<string>>()

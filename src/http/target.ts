@@ -12,7 +12,7 @@ import {
   bundledRoots,
   type Certificate,
   dialOptions,
-  loadMaterial,
+  loadTlsCredentials,
   type MasterAddress,
   type MasterScheme,
   masterUrl,
@@ -202,7 +202,7 @@ function certificatesOf(file: string): Certificate[] {
 /** For -c: the chain the master is configured with, and a name it covers. Throws what is wrong with its file. */
 export function trustByConfig(config: MasterConfig, cert: string, now: number): ClientTrust {
   const where = { cert: { file: config.file, path: 'security.tls.cert' } }
-  const { material, problems } = loadMaterial({ certFile: cert }, { now, where })
+  const { material, problems } = loadTlsCredentials({ certFile: cert }, { now, where })
   if (!material) throw new ProvisionError(problems)
   const { plan, problems: doubts } = planTrust({
     address: { scheme: 'https', host: '127.0.0.1', port: config.port },

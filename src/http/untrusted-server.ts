@@ -22,7 +22,7 @@ import {
 import { type Problem, type ProblemCode, ProvisionError, problem } from '../problems/index.ts'
 import type { Target } from './target.ts'
 
-export interface Stranger {
+export interface UntrustedServer {
   url: string
   /** In its order; the first is the server's. */
   presented: [PresentedCertificate, ...PresentedCertificate[]]
@@ -40,7 +40,7 @@ export interface Look {
   /** What the master presents; undefined when it does not come so far. */
   presented?: PresentedCertificate[]
   /** Set when trusting what is presented would be enough. */
-  stranger?: Stranger
+  stranger?: UntrustedServer
   /** What would still be wrong with it: its name, its dates, its strength. */
   fault?: DialOutcome
 }
@@ -55,7 +55,7 @@ export async function lookAt(target: Target): Promise<Look> {
   const certificates = [...new Map(sent.map((x509) => [x509.fingerprint256, x509])).values()]
   const [leaf, ...others] = certificates.map(presentedFacts)
   if (!leaf) return {}
-  const presented: Stranger['presented'] = [leaf, ...others]
+  const presented: UntrustedServer['presented'] = [leaf, ...others]
   const pem = certificates.map(String).join('')
   const trial = await dialWith(target, { ca: pem, partialChain: true })
   // With a protocol agreed on, whatever failed came after TLS.
@@ -91,13 +91,13 @@ function signerOf(leaf: PresentedCertificate, stored: PresentedCertificate[] = [
 }
 
 /** Whether a master is trusted already, or could be: what `provision trust add` and `trust replace` ask. */
-export type Acquaintance =
-  | { stranger: Stranger }
+export type TrustProbe =
+  | { stranger: UntrustedServer }
   /** By a well-known CA, or by what is stored. */
   | { trusted: PresentedCertificate[]; pem: string }
 
 /** Throws why trusting it would not be enough, or why it cannot be reached. The master may be of any product. */
-export async function acquaintance(target: Target): Promise<Acquaintance> {
+export async function probeTrust(target: Target): Promise<TrustProbe> {
   const { protocol, presented, fault } = await dial(target, target.trust!.options, answerMs)
   // With a protocol agreed on, its certificate was taken, whatever came after.
   if (protocol !== undefined)
@@ -133,7 +133,7 @@ type ClientCode = Extract<ProblemCode, `CLIENT_${string}`>
 export interface NoConnection {
   problem: Problem
   /** Set when trusting what the master presents would be all that is missing. */
-  stranger?: Stranger
+  stranger?: UntrustedServer
 }
 
 const unreachable: Partial<Record<PreflightCode, string>> = {
@@ -186,7 +186,7 @@ async function explainCertificate(
   if (further && isCertificateCode(further) && !untrusted.includes(further))
     return { problem: certificateProblem(further, rootFault(trial.fault) ?? fault, target, look) }
   if (!stranger || !target.trust?.memory) return { problem: certificateProblem(first, fault, target, look) }
-  return { problem: strangerProblem(stranger), stranger }
+  return { problem: untrustedProblem(stranger), stranger }
 }
 
 function certificateProblem(
@@ -211,7 +211,7 @@ function certificateProblem(
 }
 
 /** With the command that trusts it: whoever runs it has compared the SHA-256. */
-export function strangerProblem({ url, presented, signer, stored }: Stranger): Problem {
+export function untrustedProblem({ url, presented, signer, stored }: UntrustedServer): Problem {
   const [leaf] = presented
   const fingerprint = `--fingerprint sha256:${leaf.sha256}`
   const details = { url, sha256: leaf.sha256, issuer: leaf.issuer, stored: stored?.[0]?.sha256 }

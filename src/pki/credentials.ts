@@ -19,7 +19,7 @@ import { decodeText } from './pem.ts'
 import type { CertificateFacts } from './trust-plan.ts'
 import { linksOf } from './verifier-checks.ts'
 
-export interface TlsMaterial {
+export interface TlsCredentials {
   /** The certificate file, for messages. */
   file: string
   leaf: Certificate
@@ -32,7 +32,7 @@ export interface TlsMaterial {
   key?: KeyObject
 }
 
-export interface MaterialFiles {
+export interface TlsCredentialFiles {
   certFile: string
   /** Read only when given: who does not serve needs no key. */
   keyFile?: string
@@ -54,16 +54,16 @@ export interface ParseOptions {
 }
 
 /** Reads and judges the files. There is material only when no problem is an error. */
-export function loadMaterial(
-  files: MaterialFiles,
+export function loadTlsCredentials(
+  files: TlsCredentialFiles,
   options: LoadOptions,
-): { material?: TlsMaterial; problems: Problem[] } {
+): { material?: TlsCredentials; problems: Problem[] } {
   const { readFile, where = {} } = options
   const cert = readTextFile(files.certFile, 'certificate file', readFile, where.cert)
   const key = files.keyFile ? readTextFile(files.keyFile, 'key file', readFile, where.key) : undefined
   const unread = [...cert.problems, ...(key?.problems ?? [])]
   if (cert.text === undefined) return { problems: unread }
-  const parsed = parseMaterial(cert.text, key?.text, {
+  const parsed = parseTlsCredentials(cert.text, key?.text, {
     now: options.now,
     file: files.certFile,
     keyFile: files.keyFile,
@@ -73,11 +73,11 @@ export function loadMaterial(
 }
 
 /** The same for texts that are at hand. */
-export function parseMaterial(
+export function parseTlsCredentials(
   pemText: string,
   keyText: string | undefined,
   { now, file = 'certificate', keyFile = 'key' }: ParseOptions,
-): { material?: TlsMaterial; problems: Problem[] } {
+): { material?: TlsCredentials; problems: Problem[] } {
   const read = readCertificates(pemText, file)
   const keys = keyText === undefined ? undefined : readKey(keyText, keyFile)
   const key = keys?.key
@@ -107,7 +107,7 @@ export function parseMaterial(
 }
 
 /** A certificate that is its own issuer and has nobody above it. */
-export function isLoneSelfSigned(material: TlsMaterial): boolean {
+export function isLoneSelfSigned(material: TlsCredentials): boolean {
   return material.path.complete && material.path.certificates.length === 1
 }
 
@@ -117,7 +117,7 @@ export function pathFacts(path: ChainPath): CertificateFacts[] {
 }
 
 /** What a TLS server is configured with: the path without its root, which clients have to know by themselves. */
-export function servedPair(material: TlsMaterial): { cert: string; key: string } {
+export function servedPair(material: TlsCredentials): { cert: string; key: string } {
   if (!material.key) throw new TypeError('this material was loaded without its key')
   const served = linksOf(material.path).filter((link) => link.role !== 'root')
   return {
@@ -253,7 +253,7 @@ function unreadable(file: string, what: string, cause: unknown, where: Where): P
  * True when the new path holds a certificate of the old one, or one that an authority of the old one has signed. Below
  * a server certificate nothing is trusted, also when it has signed itself.
  */
-export function keepsTrust(before: TlsMaterial, after: TlsMaterial): boolean {
+export function keepsTrust(before: TlsCredentials, after: TlsCredentials): boolean {
   const [, ...authorities] = before.path.certificates
   const known = new Set(before.path.certificates.map(({ sha256 }) => sha256))
   return after.path.certificates.some(

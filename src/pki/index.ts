@@ -6,11 +6,11 @@ export { readCertificates } from './chain.ts'
 export {
   isLoneSelfSigned,
   keepsTrust,
-  loadMaterial,
+  loadTlsCredentials,
   pathFacts,
   readTextFile,
   servedPair,
-  type TlsMaterial,
+  type TlsCredentials,
 } from './credentials.ts'
 export { createDevelopmentChain, developmentFiles, writeDevelopmentChain } from './development-ca.ts'
 export { type AgentDialOptions, connectAsAgent, type DialTrust, dialOptions } from './dial-options.ts'

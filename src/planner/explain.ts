@@ -1,14 +1,14 @@
 // Tells how plan() comes to its decisions. The numbers are those of the plan itself: nothing is computed a second time.
 import { codeInfo } from '../problems/index.ts'
 import { type ActReason, actReasons, type Decision, type ReasonCode } from './decision.ts'
-import { deliberate } from './index.ts'
-import type { Census, Tier } from './inventory.ts'
+import { planWithTrace } from './index.ts'
+import type { Inventory, Tier } from './inventory.ts'
 import type { Placement } from './placing.ts'
 import { offeringKey, type Policy, type Snapshot } from './snapshot.ts'
 
 /** `now` is milliseconds since the epoch, by the clock of the snapshot. */
 export function explain(snapshot: Snapshot, policy: Policy, now: number): Explanation {
-  const { decisions, grounds } = deliberate(snapshot, policy, now)
+  const { decisions, trace } = planWithTrace(snapshot, policy, now)
   const { pool, demandAt, listing } = snapshot
   return {
     pool,
@@ -18,7 +18,7 @@ export function explain(snapshot: Snapshot, policy: Policy, now: number): Explan
       ...(listing ? { listingAge: now - listing.completeAt, listingComplete: listing.complete } : {}),
     },
     demand: demandOf(snapshot, policy, now),
-    ...(grounds ? { vms: countVms(grounds.census, policy), room: roomOf(grounds.placement) } : {}),
+    ...(trace ? { vms: countInstances(trace.inventory, policy), room: roomOf(trace.placement) } : {}),
     decisions: decisions.map(explained),
   }
 }
@@ -39,21 +39,21 @@ function demandOf({ pending }: Snapshot, { placementGrace }: Policy, now: number
   }
 }
 
-function countVms(census: Census, policy: Policy): VmCounts {
-  const counts: VmCounts = {
+function countInstances(inventory: Inventory, policy: Policy): InstanceCounts {
+  const counts: InstanceCounts = {
     min: policy.minInstances,
     max: policy.maxInstances,
-    live: census.live,
-    inFlight: census.inFlight,
-    coming: census.coming,
+    live: inventory.live,
+    inFlight: inventory.inFlight,
+    coming: inventory.coming,
     busy: 0,
     idle: 0,
     away: 0,
     leaving: 0,
     faulty: {},
-    guests: census.guests.length,
+    foreignAgents: inventory.foreignAgents.length,
   }
-  for (const { phase, agent, fault } of census.members) {
+  for (const { phase, agent, fault } of inventory.members) {
     if (phase === 'ready') counts[agent?.busy ? 'busy' : 'idle']++
     else if (phase === 'away' || phase === 'leaving') counts[phase]++
     else if (fault) counts.faulty[fault] = (counts.faulty[fault] ?? 0) + 1
@@ -137,13 +137,13 @@ export interface Explanation {
     sizes: { slots: number; work: number; fresh: number }[]
   }
   /** Left out when nothing could be decided for want of a view. */
-  vms?: VmCounts
+  vms?: InstanceCounts
   /** Where waiting work finds room, in the order in which room is used. Rooms without work on them are told, too. */
   room?: Room[]
   decisions: ExplainedDecision[]
 }
 
-export interface VmCounts {
+export interface InstanceCounts {
   min: number
   max: number
   /** Can run and bill. */
@@ -157,7 +157,7 @@ export interface VmCounts {
   /** Faulty VMs by the code of what is wrong. */
   faulty: Record<string, number>
   /** Agents of the pool on machines that are not ours. */
-  guests: number
+  foreignAgents: number
 }
 
 export interface Room {

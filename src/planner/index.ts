@@ -4,7 +4,7 @@
 
 import type { FleetCode } from '../problems/index.ts'
 import type { BlockDecision, Decision, LaunchDecision, ReasonCode } from './decision.ts'
-import { type Census, takeCensus } from './inventory.ts'
+import { type Inventory, takeInventory } from './inventory.ts'
 import { placeWork, sortWork } from './placement.ts'
 import type { Placement, Wanted } from './placing.ts'
 import { chooseRemovals, forcedEnds, type Removals, stepsOf } from './removals.ts'
@@ -67,17 +67,17 @@ export {
  * `now` is milliseconds since the epoch, by the clock of the snapshot.
  */
 export function plan(snapshot: Snapshot, policy: Policy, now: number): Decision[] {
-  return deliberate(snapshot, policy, now).decisions
+  return planWithTrace(snapshot, policy, now).decisions
 }
 
 /** The decisions with what led to them. Without a fresh enough view of both worlds there is nothing to go by. */
-export interface Deliberation {
+export interface TracedPlan {
   decisions: Decision[]
-  grounds?: { census: Census; placement: Placement }
+  trace?: { inventory: Inventory; placement: Placement }
 }
 
 /** What plan() decides, and from what: `provision explain` tells it. */
-export function deliberate(snapshot: Snapshot, policy: Policy, now: number): Deliberation {
+export function planWithTrace(snapshot: Snapshot, policy: Policy, now: number): TracedPlan {
   const holds = snapshot.holds.map(({ code, numbers = {} }) => hold(code, numbers))
   const stopped = (move: 'launch' | 'remove') => snapshot.holds.some(({ stops }) => stops.includes(move))
   const blind = blindness(snapshot, policy, now)
@@ -86,19 +86,19 @@ export function deliberate(snapshot: Snapshot, policy: Policy, now: number): Del
     return { decisions: [...ends, ...requested([], snapshot, policy, now), ...holds, blind] }
   }
 
-  const census = takeCensus(snapshot, policy, now)
-  const placement = placeWork(sortWork(snapshot, policy, now), census, snapshot, policy, now)
-  const removals: Removals = stopped('remove') ? new Map() : chooseRemovals(census, placement, policy, now)
-  const launched = stopped('launch') ? [] : launches(placement, census, snapshot, policy, now)
+  const inventory = takeInventory(snapshot, policy, now)
+  const placement = placeWork(sortWork(snapshot, policy, now), inventory, snapshot, policy, now)
+  const removals: Removals = stopped('remove') ? new Map() : chooseRemovals(inventory, placement, policy, now)
+  const launched = stopped('launch') ? [] : launches(placement, inventory, snapshot, policy, now)
   const decisions = [
-    ...stepsOf(census, removals, snapshot, policy, now),
+    ...stepsOf(inventory, removals, snapshot, policy, now),
     ...placement.marks,
     ...launched,
-    ...requested(launched, snapshot, policy, now, census),
+    ...requested(launched, snapshot, policy, now, inventory),
     ...holds,
     ...placement.unserved.map(({ code, work, numbers }) => hold(code, numbers, work)),
   ]
-  return { decisions, grounds: { census, placement } }
+  return { decisions, trace: { inventory: inventory, placement } }
 }
 
 /** Manual launches are rare, and may be granted without a view of the master. */
@@ -107,10 +107,10 @@ function requested(
   snapshot: Snapshot,
   policy: Policy,
   now: number,
-  census?: Census,
+  inventory?: Inventory,
 ): Decision[] {
   if (snapshot.requests.length === 0) return []
-  return manualLaunches(launched, census ?? takeCensus(snapshot, policy, now), snapshot, policy, now)
+  return manualLaunches(launched, inventory ?? takeInventory(snapshot, policy, now), snapshot, policy, now)
 }
 
 /** Why nothing can be decided: the view of the master or of the cloud is missing or too old. */
@@ -130,12 +130,12 @@ function hold(code: ReasonCode, numbers: Record<string, number>, work: string[] 
 
 function launches(
   { wanted }: Placement,
-  census: Census,
+  inventory: Inventory,
   snapshot: Snapshot,
   policy: Policy,
   now: number,
 ): Decision[] {
-  const allowances = allowancesOf('work', census, snapshot, policy, now)
+  const allowances = allowancesOf('work', inventory, snapshot, policy, now)
   const decisions: Decision[] = []
   const held = new Map<ReasonCode, number>()
   for (const { size, forWork, forMin } of [...wanted].sort(bySize)) {
@@ -174,18 +174,18 @@ const passable: readonly FleetCode[] = ['LAUNCH_ERROR']
 /** Grants each request wholly or blocks it, after what is `planned` for work already. */
 function manualLaunches(
   planned: readonly Decision[],
-  census: Census,
+  inventory: Inventory,
   snapshot: Snapshot,
   policy: Policy,
   now: number,
 ): (LaunchDecision | BlockDecision)[] {
-  let { inFlight } = census
+  let { inFlight } = inventory
   const count = (vms: number) => {
     inFlight += vms
   }
   for (const decision of planned) if (decision.kind === 'launch') count(decision.count)
   return snapshot.requests.map((request) => {
-    const reason = blockOf(request, { ...census, inFlight }, snapshot, policy, now)
+    const reason = blockOf(request, { ...inventory, inFlight }, snapshot, policy, now)
     if (reason) return { kind: 'block', request: request.id, reason }
     const offerings = firstChoice(snapshot.offerings, now)
     if (offerings.length === 0)
@@ -204,7 +204,7 @@ function manualLaunches(
 /** Why the request must not be granted now, or not for so many VMs. */
 function blockOf(
   { count }: ManualLaunch,
-  census: Census,
+  inventory: Inventory,
   snapshot: Snapshot,
   policy: Policy,
   now: number,
@@ -213,9 +213,9 @@ function blockOf(
   if (!isListingUsable(listing, policy, now)) return { code: 'LISTING_MISSING', numbers: {} }
   const stop = holds.find(({ code, stops }) => stops.includes('launch') && !passable.includes(code))
   if (stop) return { code: stop.code, numbers: stop.numbers ?? {} }
-  const room = Math.max(0, roomBelowMax(census, policy))
+  const room = Math.max(0, roomBelowMax(inventory, policy))
   if (count > room) return { code: 'MAX_REACHED', numbers: { max: policy.maxInstances, room } }
-  const tight = allowancesOf('person', census, snapshot, policy, now).find(({ vms }) => count > vms)
+  const tight = allowancesOf('person', inventory, snapshot, policy, now).find(({ vms }) => count > vms)
   return tight && { code: tight.code, numbers: { ...tight.numbers, left: tight.vms } }
 }
 
@@ -229,5 +229,5 @@ function firstChoice(offerings: readonly KnownOffering[], now: number): KnownOff
 
 /** Ids of agents on machines that are not ours whose free slots the plan counts as room. */
 export function foreignRoom(snapshot: Snapshot, policy: Policy, now: number): string[] {
-  return takeCensus(snapshot, policy, now).guests.map(({ id }) => id)
+  return takeInventory(snapshot, policy, now).foreignAgents.map(({ id }) => id)
 }

@@ -28,11 +28,11 @@ export interface Member {
   fault?: ReasonCode
 }
 
-export interface Census {
+export interface Inventory {
   /** All but those that are gone. */
   members: Member[]
   /** Agents of the pool on machines that are not ours, and that the master gives work. */
-  guests: KnownAgent[]
+  foreignAgents: KnownAgent[]
   /** VMs that can run and bill: what max_instances counts, with the launches in flight. */
   live: number
   /** VMs that are neither faulty nor leaving: what min_instances counts. */
@@ -43,24 +43,32 @@ export interface Census {
   inFlight: number
 }
 
-export function takeCensus(snapshot: Snapshot, policy: Policy, now: number): Census {
+export function takeInventory(snapshot: Snapshot, policy: Policy, now: number): Inventory {
   const { paired, unpaired } = pair(snapshot)
-  const census: Census = { members: [], guests: [], live: 0, lasting: 0, doubtful: 0, coming: 0, inFlight: 0 }
+  const inventory: Inventory = {
+    members: [],
+    foreignAgents: [],
+    live: 0,
+    lasting: 0,
+    doubtful: 0,
+    coming: 0,
+    inFlight: 0,
+  }
   for (const member of paired) {
     // What the master has not told since is not held against a VM.
     judge(member, policy, Math.min(now, snapshot.demandAt ?? now))
     if (member.phase === 'gone') continue
-    census.members.push(member)
-    if (isLive(member.instance)) census.live++
-    if (member.phase === 'coming') census.coming++
+    inventory.members.push(member)
+    if (isLive(member.instance)) inventory.live++
+    if (member.phase === 'coming') inventory.coming++
     if (member.phase === 'faulty' || member.phase === 'leaving') continue
-    if (member.instance.missingSince === undefined) census.lasting++
-    else if (member.phase !== 'away') census.doubtful++
+    if (member.instance.missingSince === undefined) inventory.lasting++
+    else if (member.phase !== 'away') inventory.doubtful++
   }
   for (const agent of unpaired)
-    if (agent.connected && isOpen(agent) && !agent.getsNoWork) census.guests.push(agent)
-  for (const launch of snapshot.inFlight) census.inFlight += launch.missing
-  return census
+    if (agent.connected && isOpen(agent) && !agent.getsNoWork) inventory.foreignAgents.push(agent)
+  for (const launch of snapshot.inFlight) inventory.inFlight += launch.missing
+  return inventory
 }
 
 /** Instances with their agents. Lists in the same order are paired as they go by; only the rest is looked up. */
@@ -85,9 +93,9 @@ function judge(member: Member, policy: Policy, now: number): void {
   const { instance, agent } = member
   if (instance.state === 'terminated' || instance.state === 'stopping') return
   if (instance.ending) member.phase = 'leaving'
-  else if (instance.state === 'stopped') blame(member, 'STOPPED')
-  else if (instance.ordered) blame(member, 'ORDERED')
-  else if (instance.interruptedAt !== undefined) blame(member, 'SPOT_INTERRUPTED')
+  else if (instance.state === 'stopped') markFailed(member, 'STOPPED')
+  else if (instance.ordered) markFailed(member, 'ORDERED')
+  else if (instance.interruptedAt !== undefined) markFailed(member, 'SPOT_INTERRUPTED')
   else if (agent?.connected) judgeConnected(member, agent, policy, now)
   else judgeUnconnected(member, policy, now)
 }
@@ -97,19 +105,19 @@ function judgeConnected(member: Member, agent: KnownAgent, policy: Policy, now: 
   // Determined shows an agent whose connection broke as disabled and draining until the wait is over.
   const may = isOpen(agent) || drainedAt !== undefined || agent.settledSince + policy.reconnectWait > now
   member.phase = may && !isDisabledByPerson(agent) && !agent.getsNoWork ? 'ready' : 'away'
-  if (isShortOfSlots(member.instance, agent, policy, now)) blame(member, 'SHORT_OF_SLOTS')
+  if (isShortOfSlots(member.instance, agent, policy, now)) markFailed(member, 'SHORT_OF_SLOTS')
 }
 
 function judgeUnconnected(member: Member, policy: Policy, now: number): void {
   const { joinedAt, lostSince = now } = member.instance
-  if (hasNeverJoined(member.instance, policy, now)) blame(member, 'NEVER_JOINED')
+  if (hasNeverJoined(member.instance, policy, now)) markFailed(member, 'NEVER_JOINED')
   else if (joinedAt === undefined) member.phase = 'coming'
   else if (lostSince + policy.reconnectWait > now) member.phase = member.agent ? 'ready' : 'coming'
   else if (lostSince + Math.max(policy.maxDisconnected, policy.reconnectWait) > now) member.phase = 'away'
-  else blame(member, 'LONG_DISCONNECTED')
+  else markFailed(member, 'LONG_DISCONNECTED')
 }
 
-function blame(member: Member, fault: ReasonCode): void {
+function markFailed(member: Member, fault: ReasonCode): void {
   member.phase = 'faulty'
   member.fault = fault
 }
@@ -154,53 +162,53 @@ interface Bin {
   untouched: boolean
 }
 
-export type Shelf = Bin[]
+export type Bins = Bin[]
 
-export function shelve(kinds: readonly Kind[]): Shelf {
-  const shelf: Shelf = []
-  for (const kind of kinds) insert(shelf, { kind, free: kind.free, count: kind.count, untouched: true })
-  return shelf
+export function createBins(kinds: readonly Kind[]): Bins {
+  const bins: Bins = []
+  for (const kind of kinds) insert(bins, { kind, free: kind.free, count: kind.count, untouched: true })
+  return bins
 }
 
 /** Puts up to `count` pieces of work on single bins, fullest fitting bin of the first tier first; tells how many. */
-export function put(shelf: Shelf, slots: number, count: number, allowed: (kind: Kind) => boolean): number {
+export function put(bins: Bins, slots: number, count: number, allowed: (kind: Kind) => boolean): number {
   let left = count
   while (left > 0) {
-    const bin = shelf.find((b) => b.count > 0 && b.free >= slots && allowed(b.kind))
+    const bin = bins.find((b) => b.count > 0 && b.free >= slots && allowed(b.kind))
     if (!bin) break
     const perBin = Math.floor(bin.free / slots)
-    const bins = Math.min(bin.count, Math.max(1, Math.floor(left / perBin)))
+    const used = Math.min(bin.count, Math.max(1, Math.floor(left / perBin)))
     const each = Math.min(perBin, left)
-    use(shelf, bin, bins, bin.free - each * slots)
-    left -= bins * each
+    use(bins, bin, used, bin.free - each * slots)
+    left -= used * each
   }
   return count - left
 }
 
 /** Bins of this size with nothing on them. */
-export function wholeBins(shelf: Shelf, size: number, allowed: (kind: Kind) => boolean): number {
+export function wholeBins(bins: Bins, size: number, allowed: (kind: Kind) => boolean): number {
   let count = 0
-  for (const bin of shelf) if (isWhole(bin, size) && allowed(bin.kind)) count += bin.count
+  for (const bin of bins) if (isWhole(bin, size) && allowed(bin.kind)) count += bin.count
   return count
 }
 
 /** Takes so many whole bins; the caller has counted them. */
-export function takeWhole(shelf: Shelf, size: number, count: number, allowed: (kind: Kind) => boolean): void {
+export function takeWhole(bins: Bins, size: number, count: number, allowed: (kind: Kind) => boolean): void {
   let left = count
   while (left > 0) {
-    const bin = shelf.find((b) => b.count > 0 && isWhole(b, size) && allowed(b.kind))
+    const bin = bins.find((b) => b.count > 0 && isWhole(b, size) && allowed(b.kind))
     if (!bin) return
-    const bins = Math.min(bin.count, left)
-    use(shelf, bin, bins, 0)
-    left -= bins
+    const used = Math.min(bin.count, left)
+    use(bins, bin, used, 0)
+    left -= used
   }
 }
 
 /** Adds VMs to be bought, so that later work can share them. */
-export function buy(shelf: Shelf, size: number, count: number, auxEach: number): Kind {
+export function buy(bins: Bins, size: number, count: number, auxEach: number): Kind {
   const base = { tier: 'bought', settled: false, size, free: size, used: 0, filled: 0, filledAux: 0 } as const
   const kind: Kind = { ...base, members: [], count, aux: count * auxEach }
-  insert(shelf, { kind, free: size, count, untouched: true })
+  insert(bins, { kind, free: size, count, untouched: true })
   return kind
 }
 
@@ -208,17 +216,17 @@ function isWhole(bin: Bin, size: number): boolean {
   return bin.free === size && bin.kind.size === size
 }
 
-function use(shelf: Shelf, bin: Bin, count: number, free: number): void {
+function use(bins: Bins, bin: Bin, count: number, free: number): void {
   bin.count -= count
   bin.kind.filled += count * (bin.free - free)
   if (bin.untouched) bin.kind.used += count
-  insert(shelf, { kind: bin.kind, free, count, untouched: false })
+  insert(bins, { kind: bin.kind, free, count, untouched: false })
 }
 
-function insert(shelf: Shelf, bin: Bin): void {
+function insert(bins: Bins, bin: Bin): void {
   if (bin.free === 0 || bin.count === 0) return
-  const at = shelf.findIndex((b) => inOrder(bin, b) < 0)
-  shelf.splice(at < 0 ? shelf.length : at, 0, bin)
+  const at = bins.findIndex((b) => inOrder(bin, b) < 0)
+  bins.splice(at < 0 ? bins.length : at, 0, bin)
 }
 
 function inOrder(a: Bin, b: Bin): number {
@@ -227,7 +235,7 @@ function inOrder(a: Bin, b: Bin): number {
 
 // What there is, as room for work: agents at hand, agents we drained, VMs on their way.
 
-export function capacityOf(census: Census, snapshot: Snapshot, policy: Policy, now: number): Kind[] {
+export function capacityOf(inventory: Inventory, snapshot: Snapshot, policy: Policy, now: number): Kind[] {
   const kinds = new Map<number, Kind>()
   const firstSlots = snapshot.offerings[0]?.slots ?? 0
   const settledAt = now - policy.placementGrace
@@ -245,7 +253,7 @@ export function capacityOf(census: Census, snapshot: Snapshot, policy: Policy, n
     return kind
   }
 
-  for (const member of census.members) {
+  for (const member of inventory.members) {
     const { phase, agent, instance } = member
     if (phase === 'coming') {
       const slots = instance.slots ?? firstSlots
@@ -258,7 +266,7 @@ export function capacityOf(census: Census, snapshot: Snapshot, policy: Policy, n
       if (!agent.busy) kind.members.push(member)
     }
   }
-  for (const agent of census.guests) {
+  for (const agent of inventory.foreignAgents) {
     const settled = agent.settledSince <= settledAt
     add('ready', settled, agent.slots, agent.freeSlots, 1, auxRoom(agent, policy))
   }
@@ -308,7 +316,7 @@ export interface Size {
   preference: number
 }
 
-export function marketOf(
+export function catalogOf(
   offerings: readonly KnownOffering[],
   inFlight: readonly LaunchInFlight[],
   now: number,
@@ -339,13 +347,13 @@ function order(a: KnownOffering, b: KnownOffering): number {
 }
 
 /** Sizes that hold the work on one VM. */
-export function holding(market: readonly Size[], slots: number): Size[] {
-  return market.filter((size) => size.slots >= slots)
+export function holding(catalog: readonly Size[], slots: number): Size[] {
+  return catalog.filter((size) => size.slots >= slots)
 }
 
 /** Sizes of which several whole VMs make up the work (origin: scaling.go counts only multiples). */
-export function dividing(market: readonly Size[], slots: number): Size[] {
-  return market.filter((size) => size.slots > 0 && size.slots < slots && slots % size.slots === 0)
+export function dividing(catalog: readonly Size[], slots: number): Size[] {
+  return catalog.filter((size) => size.slots > 0 && size.slots < slots && slots % size.slots === 0)
 }
 
 /** The size to buy: the most preferred that is not refused; among equals the one that wastes least. */

@@ -1,16 +1,16 @@
 // Which waiting work fits what is there or coming, and what has to be bought for the rest.
 import {
-  type Census,
   capacityOf,
+  catalogOf,
+  createBins,
   dividing,
   holding,
+  type Inventory,
   idleLeft,
   type Kind,
-  marketOf,
   preferred,
   put,
   type Size,
-  shelve,
   takeWhole,
   tiers,
   wholeBins,
@@ -33,21 +33,21 @@ import type { PendingAllocation, Policy, Snapshot, Unplaced } from './snapshot.t
 
 export function placeWork(
   work: Work,
-  census: Census,
+  inventory: Inventory,
   snapshot: Snapshot,
   policy: Policy,
   now: number,
 ): Placement {
   const { suspects, trial } = suspectsOf(snapshot, now)
-  const sound = census.members.filter((member) => !suspects.has(member.instance.id))
-  const kinds = capacityOf({ ...census, members: sound }, snapshot, policy, now)
+  const sound = inventory.members.filter((member) => !suspects.has(member.instance.id))
+  const kinds = capacityOf({ ...inventory, members: sound }, snapshot, policy, now)
   const placement: Placement = { kinds, wanted: [], unserved: [], overflow: [], marks: [], suspects }
   const placing: Placing = {
     placement,
-    shelf: shelve(kinds),
-    market: marketOf(snapshot.offerings, snapshot.inFlight, now),
-    room: roomBelowMax(census, policy),
-    guests: census.guests,
+    bins: createBins(kinds),
+    catalog: catalogOf(snapshot.offerings, snapshot.inFlight, now),
+    room: roomBelowMax(inventory, policy),
+    foreignAgents: inventory.foreignAgents,
     trial: { agent: trial },
     snapshot,
     policy,
@@ -56,7 +56,7 @@ export function placeWork(
   for (const group of work.aux) placeAux(placing, group)
   fillMin(
     placing,
-    census.lasting + census.doubtful + census.inFlight - (census.members.length - sound.length),
+    inventory.lasting + inventory.doubtful + inventory.inFlight - (inventory.members.length - sound.length),
   )
   unserve(placement, 'AUX_NOT_ALLOWED', { work: work.auxNotAllowed, left: work.auxNotAllowed.length })
   unserve(placement, 'JOB_AT_MAX_SLOTS', { work: work.atJobMax, left: work.atJobMax.length })
@@ -87,7 +87,7 @@ function placeGroup(placing: Placing, group: WorkGroup): void {
     ? withoutUnplaceable(placing, group, refusersOf(placing.placement.kinds, slots))
     : work
   const batch: Batch = { slots, work: counted, left: counted.length }
-  batch.left -= put(placing.shelf, slots, batch.left, waited ? freshRoom : anyRoom)
+  batch.left -= put(placing.bins, slots, batch.left, waited ? freshRoom : anyRoom)
   spread(placing, batch)
   if (batch.left > 0) buyFor(placing, batch)
 }
@@ -102,14 +102,14 @@ function freshRoom({ tier, settled }: Kind): boolean {
 }
 
 /** Puts each piece of work on several whole bins of one size, as long as there are enough. */
-function spread({ shelf, placement, market }: Placing, batch: Batch): void {
+function spread({ bins, placement, catalog }: Placing, batch: Batch): void {
   const { slots } = batch
   const sizes = new Set(placement.kinds.map((kind) => kind.size).filter((size) => divides(size, slots)))
   // As they are bought, so that work bought for together stays together.
-  const rank = (slots: number) => market.find((size) => size.slots === slots)?.preference ?? Infinity
+  const rank = (slots: number) => catalog.find((size) => size.slots === slots)?.preference ?? Infinity
   for (const size of [...sizes].sort((a, b) => rank(a) - rank(b) || b - a))
-    while (batch.left > 0 && wholeBins(shelf, size, anyRoom) >= slots / size) {
-      takeWhole(shelf, size, slots / size, anyRoom)
+    while (batch.left > 0 && wholeBins(bins, size, anyRoom) >= slots / size) {
+      takeWhole(bins, size, slots / size, anyRoom)
       batch.left--
     }
 }
@@ -120,8 +120,8 @@ function divides(size: number, slots: number): boolean {
 
 function buyFor(placing: Placing, batch: Batch): void {
   const { slots } = batch
-  const holders = holding(placing.market, slots)
-  const dividers = dividing(placing.market, slots)
+  const holders = holding(placing.catalog, slots)
+  const dividers = dividing(placing.catalog, slots)
   const size = preferred(holders)
   if (size) buyWhole(placing, size, batch)
   else if (preferred(dividers)) buyTogether(placing, dividers, batch)
@@ -129,8 +129,8 @@ function buyFor(placing: Placing, batch: Batch): void {
     const { code, numbers } = refusal([...holders, ...dividers])
     unserve(placing.placement, code, batch, { slots, ...numbers })
   } else {
-    const largest = Math.max(0, ...placing.market.map((each) => each.slots))
-    const code = placing.market.length === 0 ? 'NO_OFFERING' : 'NEVER_FITS'
+    const largest = Math.max(0, ...placing.catalog.map((each) => each.slots))
+    const code = placing.catalog.length === 0 ? 'NO_OFFERING' : 'NEVER_FITS'
     unserve(placing.placement, code, batch, { slots, largest })
   }
 }
@@ -140,7 +140,7 @@ function buyWhole(placing: Placing, size: Size, batch: Batch): void {
   const { slots } = batch
   const vms = Math.ceil(batch.left / Math.floor(size.slots / slots))
   const above = vms - want(placing, size, vms, 'forWork')
-  batch.left -= put(placing.shelf, slots, batch.left, (kind) => kind.tier === 'bought')
+  batch.left -= put(placing.bins, slots, batch.left, (kind) => kind.tier === 'bought')
   if (above > 0) placing.placement.overflow.push({ slots, size, vms: above })
   unserve(placing.placement, 'MAX_REACHED', batch, { slots, vms: above, max: placing.policy.maxInstances })
 }
@@ -151,12 +151,12 @@ function buyTogether(placing: Placing, dividers: Size[], batch: Batch): void {
   const usable = dividers
     .filter((size) => Number.isFinite(size.preference))
     .sort((a, b) => a.preference - b.preference || b.slots - a.slots)
-  const missing = (size: Size) => slots / size.slots - wholeBins(placing.shelf, size.slots, anyRoom)
+  const missing = (size: Size) => slots / size.slots - wholeBins(placing.bins, size.slots, anyRoom)
   for (; batch.left > 0; batch.left--) {
     const size = usable.find((candidate) => missing(candidate) <= placing.room)
     if (!size) break
     want(placing, size, missing(size), 'forWork')
-    takeWhole(placing.shelf, size.slots, slots / size.slots, anyRoom)
+    takeWhole(placing.bins, size.slots, slots / size.slots, anyRoom)
   }
   if (batch.left > 0) tooMany(placing, dividers, missing, batch)
 }
@@ -164,8 +164,9 @@ function buyTogether(placing: Placing, dividers: Size[], batch: Batch): void {
 function tooMany(placing: Placing, dividers: Size[], missing: (size: Size) => number, batch: Batch): void {
   const { slots } = batch
   const { maxInstances: max } = placing.policy
-  const guests = (size: Size) => placing.guests.filter((agent) => agent.slots === size.slots).length
-  const possible = dividers.filter((size) => slots / size.slots <= max + guests(size))
+  const foreignAgents = (size: Size) =>
+    placing.foreignAgents.filter((agent) => agent.slots === size.slots).length
+  const possible = dividers.filter((size) => slots / size.slots <= max + foreignAgents(size))
   const best = [...possible].sort((a, b) => missing(a) - missing(b))[0]
   if (best) placing.placement.overflow.push({ slots, size: best, vms: missing(best) - placing.room })
   const vms = slots / (best ?? dividers[0]!).slots
@@ -200,29 +201,29 @@ function putAux({ placement }: Placing, count: number, allowed: (kind: Kind) => 
 }
 
 function buyForAux(placing: Placing, batch: Batch): void {
-  const { policy, placement, market } = placing
-  const size = preferred(market)
+  const { policy, placement, catalog } = placing
+  const size = preferred(catalog)
   const vms = Math.ceil(batch.left / policy.maxAuxPerAgent)
   const bought = size ? want(placing, size, vms, 'forWork') : 0
   batch.left -= putAux(placing, batch.left, (kind) => kind.tier === 'bought')
   const { code, numbers } = size
     ? { code: 'MAX_REACHED' as const, numbers: { vms: vms - bought, max: policy.maxInstances } }
-    : refusal(market)
+    : refusal(catalog)
   unserve(placement, code, batch, numbers)
 }
 
 // VMs below min_instances.
 
 function fillMin(placing: Placing, present: number): void {
-  const { placement, policy, market } = placing
+  const { placement, policy, catalog } = placing
   const bought = placement.wanted.reduce((sum, wanted) => sum + wanted.forWork, 0)
   const short = policy.minInstances - present - bought
   if (short <= 0) return
   // What is bought for min is of the size that work has no room for, or it would take that room again.
-  const size = placement.overflow.find((entry) => entry.size.free.length > 0)?.size ?? preferred(market)
+  const size = placement.overflow.find((entry) => entry.size.free.length > 0)?.size ?? preferred(catalog)
   if (size) want(placing, size, short, 'forMin')
   else {
-    const { code, numbers } = refusal(market)
+    const { code, numbers } = refusal(catalog)
     placement.unserved.push({ code, work: [], numbers: { ...numbers, belowMin: short } })
   }
 }

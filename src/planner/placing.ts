@@ -1,7 +1,7 @@
 // What the steps of a placement share: the result so far, the room that is left, and the ways to add to it.
 
 import { type MarkDecision, type ReasonCode, refusalReasons, sampleOf } from './decision.ts'
-import { buy, idleLeft, type Kind, type Shelf, type Size } from './inventory.ts'
+import { type Bins, buy, idleLeft, type Kind, type Size } from './inventory.ts'
 import type { KnownAgent, PendingAllocation, Policy, Snapshot } from './snapshot.ts'
 
 /** Work of one size. `waited`: longer than the scheduler needs to place it where it fits. */
@@ -62,11 +62,11 @@ export interface Batch {
 /** What the steps of a placement share. */
 export interface Placing {
   placement: Placement
-  shelf: Shelf
-  market: Size[]
+  bins: Bins
+  catalog: Size[]
   /** VMs that may still be bought below max_instances. */
   room: number
-  guests: KnownAgent[]
+  foreignAgents: KnownAgent[]
   /** The agent that is replaced on trial, if one is. */
   trial: { agent: string | undefined }
   snapshot: Snapshot
@@ -94,7 +94,7 @@ export function want(placing: Placing, size: Size, vms: number, what: 'forWork' 
     placing.placement.wanted.push(entry)
   }
   entry[what] += count
-  placing.placement.kinds.push(buy(placing.shelf, size.slots, count, placing.policy.maxAuxPerAgent))
+  placing.placement.kinds.push(buy(placing.bins, size.slots, count, placing.policy.maxAuxPerAgent))
   return count
 }
 

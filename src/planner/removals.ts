@@ -1,7 +1,7 @@
 // Which VMs should not be there any more, and why, computed from scratch each time; then the next step to remove each.
 
 import type { AgentDecision, Decision, ReasonCode } from './decision.ts'
-import { type Census, isDisabledByPerson, keepOrder, type Member, usedMembers } from './inventory.ts'
+import { type Inventory, isDisabledByPerson, keepOrder, type Member, usedMembers } from './inventory.ts'
 import type { Placement } from './placing.ts'
 import { isForced, isListingCertain, mayDrain, mayTerminate } from './rules.ts'
 import type { Policy, Snapshot } from './snapshot.ts'
@@ -9,11 +9,16 @@ import type { Policy, Snapshot } from './snapshot.ts'
 /** Reason by instance id. */
 export type Removals = Map<string, ReasonCode>
 
-export function chooseRemovals(census: Census, placement: Placement, policy: Policy, now: number): Removals {
+export function chooseRemovals(
+  inventory: Inventory,
+  placement: Placement,
+  policy: Policy,
+  now: number,
+): Removals {
   const removals: Removals = new Map()
   const healthy: Member[] = []
-  let lasting = census.lasting
-  for (const member of census.members) {
+  let lasting = inventory.lasting
+  for (const member of inventory.members) {
     const { id } = member.instance
     if (member.fault) removals.set(id, member.fault)
     else if (member.phase !== 'leaving' && placement.suspects.has(id)) {
@@ -91,7 +96,7 @@ function work({ agent }: Member): number {
 type Step = AgentDecision['kind']
 
 export function stepsOf(
-  census: Census,
+  inventory: Inventory,
   removals: Removals,
   snapshot: Snapshot,
   policy: Policy,
@@ -100,7 +105,7 @@ export function stepsOf(
   const certain = isListingCertain(snapshot.listing, policy, now)
   const steps = new Map<string, { kind: Step; code: ReasonCode; ids: string[] }>()
   let uncertain = 0
-  for (const member of census.members) {
+  for (const member of inventory.members) {
     const code = removals.get(member.instance.id)
     const kind = code ? removalStep(member, code, snapshot, now) : undrainStep(member, snapshot)
     if (!kind) continue
@@ -115,8 +120,8 @@ export function stepsOf(
     else steps.set(key, { kind, code: why, ids: [member.instance.id] })
   }
   const numbers = {
-    live: census.live,
-    inFlight: census.inFlight,
+    live: inventory.live,
+    inFlight: inventory.inFlight,
     min: policy.minInstances,
     max: policy.maxInstances,
   }

@@ -26,14 +26,14 @@ export function limit(concurrency: number): Limiter {
 
 // A wait that can be cut short from outside.
 
-export interface Bell {
+export interface Wakeup {
   /** Ends the wait under way, or the next one if there is none. */
   ring(): void
   /** Resolves after `ms`, or when it rings. */
   wait(ms: number): Promise<void>
 }
 
-export function createBell(clock: Clock): Bell {
+export function createWakeup(clock: Clock): Wakeup {
   let rung = false
   let timer: AbortController | undefined
   return {

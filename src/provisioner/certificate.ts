@@ -1,19 +1,19 @@
 // The certificate of the master has one owner, which reads it, watches its files and hands a renewed one on. A broken one
 // is reported, and the last good one stays.
 import type { MasterConfig } from '../config/index.ts'
-import { loadMaterial, type TlsMaterial } from '../pki/index.ts'
+import { loadTlsCredentials, type TlsCredentials } from '../pki/index.ts'
 import { type Clock, contentsFingerprint, type Logger, wallTime, watchAndReport } from '../platform/index.ts'
 import { isError, type Problem, ProvisionError } from '../problems/index.ts'
 
 export interface MasterCertificate {
   /** Served now, and given to VMs that are launched from now on; undefined without TLS. */
-  current(): TlsMaterial | undefined
+  current(): TlsCredentials | undefined
   /** About the first one. */
   warnings: Problem[]
   /** `serve` gets a renewed one before everybody else. With the problem it returns it refuses it, and the last good one stays. */
-  serveWith(serve: (renewed: TlsMaterial) => Problem | undefined): void
+  serveWith(serve: (renewed: TlsCredentials) => Problem | undefined): void
   /** The listener is called with each renewed one once that is served. */
-  subscribe(listener: (renewed: TlsMaterial) => void): void
+  subscribe(listener: (renewed: TlsCredentials) => void): void
   /** Looks at the files until the returned function is called. Without TLS there is nothing to watch. */
   watch(): () => void
 }
@@ -33,10 +33,10 @@ export function openCertificate({ config, clock, logger }: CertificateOptions): 
   const first = load()
   if (first.problems.some(isError)) throw new ProvisionError(first.problems)
   let current = first.certificate
-  let serve: ((renewed: TlsMaterial) => Problem | undefined) | undefined
-  const listeners: ((renewed: TlsMaterial) => void)[] = []
+  let serve: ((renewed: TlsCredentials) => Problem | undefined) | undefined
+  const listeners: ((renewed: TlsCredentials) => void)[] = []
 
-  function onChange(renewed: TlsMaterial): void {
+  function onChange(renewed: TlsCredentials): void {
     current = renewed
     logger.info(serve ? 'serving the renewed certificate' : 'the certificate of the master is renewed', {
       file: files[0],
@@ -56,7 +56,7 @@ export function openCertificate({ config, clock, logger }: CertificateOptions): 
     },
     watch() {
       if (files.length === 0) return () => {}
-      return watchAndReport<TlsMaterial>({
+      return watchAndReport<TlsCredentials>({
         what: 'certificate',
         files,
         since,
@@ -95,7 +95,7 @@ export interface LoadCertificateOptions {
 export function loadMasterCertificate(
   config: MasterConfig,
   { now, withKey = servesItself(config) }: LoadCertificateOptions,
-): { certificate?: TlsMaterial; problems: Problem[] } {
+): { certificate?: TlsCredentials; problems: Problem[] } {
   const files = config.security.tls
   if (!files) return { problems: [] }
   const { file } = config
@@ -104,6 +104,6 @@ export function loadMasterCertificate(
     key: { file, path: 'security.tls.key' },
   }
   const names = { certFile: files.cert, keyFile: withKey ? files.key : undefined }
-  const { material: certificate, problems } = loadMaterial(names, { now, where })
+  const { material: certificate, problems } = loadTlsCredentials(names, { now, where })
   return { certificate, problems }
 }

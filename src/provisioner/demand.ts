@@ -18,13 +18,19 @@ import {
   type Listener,
   listen,
   loadToken,
-  openPushDoor,
+  openPushEndpoint,
 } from '../http/index.ts'
-import { pathFacts, servedPair, type TlsMaterial } from '../pki/index.ts'
+import { pathFacts, servedPair, type TlsCredentials } from '../pki/index.ts'
 import { type Clock, type Handler, type Logger, tellProblems, wallTime } from '../platform/index.ts'
 import { isError, type Problem, type ProblemCode, ProvisionError } from '../problems/index.ts'
 import { type AnyProvider, definitionOf } from '../providers/index.ts'
-import { type Agent, createMaster, holdPlaceholder, type Master, openKeeper } from '../standalone/index.ts'
+import {
+  type Agent,
+  createMaster,
+  holdPlaceholder,
+  type Master,
+  openStateStore,
+} from '../standalone/index.ts'
 import type { MasterCertificate } from './certificate.ts'
 import type { JoinedAgent } from './fleet-rows.ts'
 import { type Identity, knownClusterId } from './identity.ts'
@@ -96,13 +102,19 @@ async function openBuiltInDemand(context: DemandContext): Promise<OpenedDemand> 
   const token = loadToken(join(config.state_dir, 'token'))
   const { clusterId, provisionerId: writer } = context.identity
   const file = join(config.state_dir, 'master.journal')
-  const keeper = await openKeeper({ file, owner: { cluster: clusterId, writer }, clusterId, clock, logger })
-  tellProblems(logger, keeper.problems)
+  const stateStore = await openStateStore({
+    file,
+    owner: { cluster: clusterId, writer },
+    clusterId,
+    clock,
+    logger,
+  })
+  tellProblems(logger, stateStore.problems)
   const master = createMaster({
     ...context,
     masterId: randomUUID(),
     clusterId: context.identity.clusterId,
-    keeper,
+    stateStore: stateStore,
     taskCertificate: () => pemOf(certificate.current()),
   })
   const listener = await serve(master, context, { token, clientCa }).catch(async (error: unknown) => {
@@ -128,7 +140,7 @@ async function openBuiltInDemand(context: DemandContext): Promise<OpenedDemand> 
   }
 }
 
-function pemOf(certificate: TlsMaterial | undefined): string | undefined {
+function pemOf(certificate: TlsCredentials | undefined): string | undefined {
   return (
     certificate &&
     pathFacts(certificate.path)
@@ -289,7 +301,7 @@ export async function learnClusterId(context: SourceContext): Promise<string | u
 
 async function openPushDemand({ config, hasOrphans, clock, logger }: DemandContext): Promise<OpenedDemand> {
   const pools = config.resource_pools.filter(isProvided).map((pool) => pool.pool_name)
-  const { source, handler } = openPushDoor({
+  const { source, handler } = openPushEndpoint({
     pools,
     hasOrphans,
     life: randomUUID().slice(0, 8),

@@ -11,7 +11,7 @@ import {
   listenLocally,
   loadToken,
 } from '../http/index.ts'
-import { loadMaterial, servedPair, type TlsMaterial } from '../pki/index.ts'
+import { loadTlsCredentials, servedPair, type TlsCredentials } from '../pki/index.ts'
 import {
   type Clock,
   contentsFingerprint,
@@ -25,7 +25,7 @@ import {
 import { isError, ProvisionError } from '../problems/index.ts'
 import { handshakeLog, openReadsOf, readClientCa } from './listeners.ts'
 
-export interface DoorsOptions {
+export interface EndpointsOptions {
   config: MasterConfig
   info: Info
   /** Orders and questions. */
@@ -36,14 +36,14 @@ export interface DoorsOptions {
   logger: Logger
 }
 
-export interface Doors {
+export interface Endpoints {
   /** Of `listen`, when it is configured. */
   listener: { address: string; port: number } | undefined
   close(): Promise<void>
 }
 
 /** Throws a ProvisionError when the listener cannot be had. Without a control socket it goes on, and says so. */
-export async function openDoors(options: DoorsOptions): Promise<Doors> {
+export async function openEndpoints(options: EndpointsOptions): Promise<Endpoints> {
   const { config, control, further, logger } = options
   const common = [infoHandler(options.info), healthHandler(() => []), control]
   const listener =
@@ -106,7 +106,7 @@ async function openListener(
     address: listener.address,
     port: listener.port,
   })
-  const stopWatching = watchAndReport<TlsMaterial>({
+  const stopWatching = watchAndReport<TlsCredentials>({
     what: 'certificate of the listener',
     files,
     since,
@@ -131,9 +131,9 @@ function loadPair(
   { file }: MasterConfig,
   path: string,
   clock: Clock,
-): Loaded<TlsMaterial> {
+): Loaded<TlsCredentials> {
   const where = { cert: { file, path: `${path}.cert` }, key: { file, path: `${path}.key` } }
-  const { material, problems } = loadMaterial(
+  const { material, problems } = loadTlsCredentials(
     { certFile: cert, keyFile: key },
     { now: wallTime(clock), where },
   )

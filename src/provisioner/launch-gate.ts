@@ -1,7 +1,7 @@
 // Whether VMs may be launched now, and with what: the last answer of the preflight, and the user data that goes with it.
 
 import { createHash } from 'node:crypto'
-import type { LaunchMaterial } from '../fleet/index.ts'
+import type { LaunchInputs } from '../fleet/index.ts'
 import { applyPreflight, type PreflightResult, preflight } from '../pki/index.ts'
 import { type Clock, type Logger, limit } from '../platform/index.ts'
 import { type Problem, problem } from '../problems/index.ts'
@@ -9,7 +9,7 @@ import type { ReadyPlan } from './prepare.ts'
 
 export interface LaunchGate {
   /** Only looks; dials nothing. */
-  material(): LaunchMaterial
+  launchInputs(): LaunchInputs
   /** Dials now; resolves when the answer counts. Rejects only once it is stopped. */
   ask(): Promise<void>
   stop(): void
@@ -66,7 +66,7 @@ export function launchGate({ plan, clock, logger }: LaunchGateOptions): LaunchGa
   })
 
   return {
-    material() {
+    launchInputs() {
       if (answer.launch === 'no') return { kind: 'refused', problem: answer.problems.at(-1)! }
       const { userData, setup } = plan()
       if (userData.sha256 !== answered) return { kind: 'refused', problem: pending }

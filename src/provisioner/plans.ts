@@ -2,7 +2,7 @@
 // changes. The last good plans stay.
 
 import { type MasterConfig, masterAddressOf } from '../config/index.ts'
-import { keepsTrust, type TlsMaterial } from '../pki/index.ts'
+import { keepsTrust, type TlsCredentials } from '../pki/index.ts'
 import { type Clock, type Logger, limit, tellProblems } from '../platform/index.ts'
 import { isError, type Problem, problem } from '../problems/index.ts'
 import { type AnyProvider, type Ownership, resolveHost } from '../providers/index.ts'
@@ -25,7 +25,7 @@ export interface PoolPlans {
 export interface PoolPlansInput {
   /** In force now; read anew each time. */
   config: () => MasterConfig
-  certificate: () => TlsMaterial | undefined
+  certificate: () => TlsCredentials | undefined
   identity: Identity
   /** What agents dial, by pool. */
   hosts: ReadonlyMap<string, string>
@@ -89,8 +89,8 @@ export interface Renewal {
 }
 
 /** Gives new VMs the certificate that is served now. When that fails it is reported, and ends nothing. */
-export async function giveToNewVms(
-  renewed: TlsMaterial,
+export async function usePlansForLaunches(
+  renewed: TlsCredentials,
   { plans, onPlanned, logger }: Renewal,
 ): Promise<void> {
   try {
@@ -104,7 +104,7 @@ export async function giveToNewVms(
 }
 
 /** Agents hold what was embedded when they were launched; to be asked before the pools are planned anew. */
-function strandedBy(renewed: TlsMaterial, plans: Pick<PoolPlans, 'names' | 'get'>): Problem[] {
+function strandedBy(renewed: TlsCredentials, plans: Pick<PoolPlans, 'names' | 'get'>): Problem[] {
   const stranded = plans.names.filter((name) => {
     const { certificate, setup } = plans.get(name)
     return setup.trust.mode === 'embed' && certificate && !keepsTrust(certificate, renewed)

@@ -271,7 +271,7 @@ export async function runPool(options: RunPoolOptions): Promise<RunningPool> {
       bootMark,
       random: Math.random,
       newId: randomUUID,
-      material: gate.material,
+      launchInputs: gate.launchInputs,
     },
     poolSettings(pool, options.providers),
   )

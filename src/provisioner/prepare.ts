@@ -15,7 +15,7 @@ import {
   type CertificateFacts,
   masterUrl,
   type RootSource,
-  type TlsMaterial,
+  type TlsCredentials,
   type TrustPlan,
 } from '../pki/index.ts'
 import { isError, type Problem, ProvisionError, problem } from '../problems/index.ts'
@@ -62,7 +62,7 @@ export interface PoolPlan {
   /** Its VMs are processes of this machine. */
   onThisMachine: boolean
   /** Of the master, when this was planned; undefined without TLS. */
-  certificate: TlsMaterial | undefined
+  certificate: TlsCredentials | undefined
   /** How its agents are set up: enough to dial the master as one of them would. Missing when that is wrong. */
   setup?: AgentSetup
   /** Agents show a certificate that lies on their machine image, not here. */
@@ -85,7 +85,7 @@ export function isReady(plan: PoolPlan): plan is ReadyPlan {
 export interface PlanInput {
   config: MasterConfig
   /** Of the master, when TLS is configured. */
-  certificate: TlsMaterial | undefined
+  certificate: TlsCredentials | undefined
   identity: Identity
   hosts?: ReadonlyMap<string, string>
   masterHost?: string

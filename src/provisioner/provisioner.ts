@@ -10,12 +10,12 @@ import type { AnyProvider } from '../providers/index.ts'
 import { openCertificate } from './certificate.ts'
 import { type Configuration, createConfiguration, type Reloaded } from './configuration.ts'
 import { learnClusterId, type OpenedDemand, openDemand } from './demand.ts'
-import { type Doors, openDoors } from './endpoints.ts'
+import { type Endpoints, openEndpoints } from './endpoints.ts'
 import { fleetRows, joinedAgents } from './fleet-rows.ts'
 import { ensureIdentity, hasEarlierLife, type Identity } from './identity.ts'
 import { createOrders, type Orders } from './orders.ts'
 import { createOrphans, type Orphans, openClusterMemory } from './orphans.ts'
-import { dialledHosts, giveToNewVms, openPlans, type PoolPlans } from './plans.ts'
+import { dialledHosts, openPlans, type PoolPlans, usePlansForLaunches } from './plans.ts'
 import { createRunningPools, type PoolsStatus, type RunningPools } from './pools.ts'
 import { isProvided } from './prepare.ts'
 import { snapshotFileOf } from './snapshot-file.ts'
@@ -118,7 +118,7 @@ export function composeProvisioner(given: ProvisionerOptions): Provisioner {
       return opened?.demand.listener
     },
     get listener() {
-      return opened?.doors.listener
+      return opened?.endpoints.listener
     },
     ...orders,
   }
@@ -134,7 +134,7 @@ interface Opened {
   plans: PoolPlans
   telemetry: Telemetry
   demand: OpenedDemand
-  doors: Doors
+  endpoints: Endpoints
   orphans: Orphans
   onLocation: (place: ClusterLocation) => void
   adoptedOf: (pool: string) => ReadonlySet<string>
@@ -238,15 +238,15 @@ async function open(
     },
   })
   const info = { version, cluster_id: clusterId, cluster_name: config.cluster_name }
-  const doors = await openDoors({ ...options, control, info, further: demand.handlers ?? [] })
-  undo.push(doors.close)
+  const endpoints = await openEndpoints({ ...options, control, info, further: demand.handlers ?? [] })
+  undo.push(endpoints.close)
 
   const onPlanned = running.certificateChanged
-  certificate.subscribe((renewed) => void giveToNewVms(renewed, { plans, onPlanned, logger }))
+  certificate.subscribe((renewed) => void usePlansForLaunches(renewed, { plans, onPlanned, logger }))
   undo.push(certificate.watch())
   const { addLocation: onLocation, adopted: adoptedOf } = memory
   return {
-    ...{ identity, configuration, plans, telemetry, demand, doors, orphans },
+    ...{ identity, configuration, plans, telemetry, demand, endpoints: endpoints, orphans },
     ...{ onLocation, adoptedOf, isFirstStart },
   }
 }

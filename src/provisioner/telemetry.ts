@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import type { MasterConfig } from '../config/index.ts'
 import type { FleetEvent, OrphanStatus, PoolStatus } from '../fleet/index.ts'
 import { metricsHandler, readyHandler } from '../http/index.ts'
-import type { TlsMaterial } from '../pki/index.ts'
+import type { TlsCredentials } from '../pki/index.ts'
 import {
   createPrometheusMetrics,
   type Handler,
@@ -22,7 +22,7 @@ export interface TelemetryOptions {
   status: () => PoolsStatus
   orphans: () => OrphanStatus
   /** Of the master; undefined without TLS. */
-  certificate: () => TlsMaterial | undefined
+  certificate: () => TlsCredentials | undefined
   logger: Logger
 }
 
@@ -79,7 +79,7 @@ function setGauges(
 }
 
 /** Milliseconds since the epoch: when the first of the chain ends. */
-function endOf({ path }: TlsMaterial): number {
+function endOf({ path }: TlsCredentials): number {
   return Math.min(...path.certificates.map(({ x509 }) => x509.validToDate.getTime()))
 }
 

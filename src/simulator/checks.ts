@@ -3,8 +3,8 @@ import { type Refusal, refusalGrowth } from '../fleet/index.ts'
 import { offeringKey } from '../planner/index.ts'
 import type { JournalRecord } from '../platform/index.ts'
 import type { LaunchOrder, LaunchResult } from '../providers/index.ts'
-import type { Vm } from './cloud.ts'
-import { type Findings, isMet, isOf, type Observations, type ObservedWorld } from './observations.ts'
+import type { CloudInstance } from './cloud.ts'
+import { demandMet, type Findings, isOf, type Observations, type ObservedWorld } from './observations.ts'
 import { clusterId, nameOfWriter, poolName } from './scenario.ts'
 
 // Launches: promises 1, 4, 7, 8, 10, 11.
@@ -43,7 +43,7 @@ export function checkLaunchCall(
 function isNeeded(world: ObservedWorld, seen: Observations): boolean {
   const { provisioners, policy, master, invariants } = world
   const { name, demand } = seen
-  if (!demand || !isMet(world, seen, demand)) return true
+  if (!demand || !demandMet(world, seen, demand)) return true
   if (policy.minInstances === 0) return false
   const { instances } = provisioners.get(name)!.fleet.status()
   const sound = instances.filter((i) => (i.state === 'running' || i.state === 'starting') && !i.ending)
@@ -83,14 +83,14 @@ export function checkLaunchResult(
 function isKnowable(
   name: string,
   adopted: ReadonlySet<string>,
-  { instance, visibleAt }: Vm,
+  { instance, visibleAt }: CloudInstance,
   now: number,
 ): boolean {
   const { writerId = '' } = instance
   return nameOfWriter(writerId) === name || (adopted.has(writerId) && visibleAt + listedWithin < now)
 }
 
-export function checkCreated(world: ObservedWorld, seen: Observations, { instance }: Vm): void {
+export function checkCreated(world: ObservedWorld, seen: Observations, { instance }: CloudInstance): void {
   const { cloud, clock, invariants, policy } = world
   // A clone may send what the original had only written down.
   const sent = [seen, ...invariants.seen.values()].flatMap((one) => one.sent.get(instance.intentId!) ?? [])[0]
@@ -100,13 +100,14 @@ export function checkCreated(world: ObservedWorld, seen: Observations, { instanc
   }
   // A crash may forget a minute of what the breaker has learned.
   const inVain = 3 * sent.max + 12 + 3 * seen.starts.length
-  if (++seen.uselessMade > inVain)
-    invariants.violated(10, `${seen.uselessMade} VMs in a row were launched in vain`)
+  if (++seen.failedMade > inVain)
+    invariants.violated(10, `${seen.failedMade} VMs in a row were launched in vain`)
   if (++sent.made > sent.count)
     invariants.violated(4, `${instance.intentId} gave more than ${sent.count} VMs`)
   const now = clock.now()
-  const counts = (vm: Vm) => vm.endedAt === undefined && isKnowable(seen.name, sent.adopted, vm, now)
-  const live = [...cloud.vms.values()].filter(counts).length
+  const counts = (vm: CloudInstance) =>
+    vm.endedAt === undefined && isKnowable(seen.name, sent.adopted, vm, now)
+  const live = [...cloud.instances.values()].filter(counts).length
   // It was sent under the limit of that time; others may have been sent under a higher one since.
   const max = Math.max(sent.max, policy.maxInstances)
   if (live > max) invariants.violated(1, `${live} VMs live, max_instances is ${max}`)
@@ -144,7 +145,7 @@ export function checkTerminateCall(world: ObservedWorld, seen: Observations, ids
   const { clock, invariants, cloud } = world
   const now = clock.now()
   // A VM that ended a moment ago may be ended once more before a listing has shown it.
-  const isOver = (id: string) => now - (cloud.vms.get(id)?.endedAt ?? 0) < seenWithin
+  const isOver = (id: string) => now - (cloud.instances.get(id)?.endedAt ?? 0) < seenWithin
   if (!ids.every(isOver)) seen.terminations++
   if (seen.stoppingAt !== undefined) invariants.violated(3, `${ids} are ended while the provisioner stops`)
   if (!seen.listing?.complete || now - seen.listing.completeAt > maxAge)
@@ -154,7 +155,7 @@ export function checkTerminateCall(world: ObservedWorld, seen: Observations, ids
   if (!ids.every(isForced) && (!seen.demand || now - seen.demand.at > maxAge))
     invariants.violated(13, `${ids} are ended on an old word of the master`)
   for (const id of ids) {
-    const vm = cloud.vms.get(id)
+    const vm = cloud.instances.get(id)
     if (!vm) invariants.violated(6, `${id} is ended and never was`)
     else {
       const isOurs = vm.clusterId === clusterId && vm.instance.pool === poolName && isOf(seen, vm)
@@ -173,7 +174,7 @@ export function checkOrphansTerminated(
 ): void {
   const { cloud, master, invariants } = world
   for (const id of ids) {
-    const vm = cloud.vms.get(id)
+    const vm = cloud.instances.get(id)
     if (!vm || vm.clusterId !== clusterId || !isOf(seen, vm))
       invariants.violated(6, `${id}, an orphan of another, is ended`)
     const agent = master.agents.get(id)
@@ -204,7 +205,7 @@ function checkMin(
   const shrinks = ids.filter((id) => shrinking.includes(seen.reasons.get(id) ?? ''))
   if (shrinks.length === 0) return
   const now = clock.now()
-  const left = [...cloud.vms.values()].filter(
+  const left = [...cloud.instances.values()].filter(
     (vm) => isOf(seen, vm) && !shrinks.includes(vm.instance.id) && (vm.endedAt ?? now) + seenWithin > now,
   ).length
   if (left < policy.minInstances)
@@ -216,7 +217,7 @@ export function checkDrainCall(
   seen: Observations,
   id: string,
 ): void {
-  const vm = cloud.vms.get(id)
+  const vm = cloud.instances.get(id)
   if (vm && !isOf(seen, vm))
     invariants.violated(6, `${id} of ${vm.instance.writerId} is drained by ${seen.name}`)
   const recent = (seen.drains.get(id) ?? []).filter((at) => at > clock.now() - drainsIn.ms)

@@ -4,7 +4,7 @@ import type { Clock } from '../platform/index.ts'
 import { type ProblemCode, problem } from '../problems/index.ts'
 import type { LaunchFailure, LaunchOrder, LaunchResult, Ownership } from '../providers/index.ts'
 
-export interface Vm {
+export interface CloudInstance {
   instance: Instance
   clusterId: string
   /** By the true clock. */
@@ -22,8 +22,8 @@ export interface Vm {
 export interface CloudEvents {
   /** A launch reaches the cloud for the first time, or again. */
   onLaunchRequest?(order: LaunchOrder, isRepeat: boolean): void
-  onCreated?(vm: Vm): void
-  onEnded?(vm: Vm): void
+  onCreated?(vm: CloudInstance): void
+  onEnded?(vm: CloudInstance): void
   /** A token came again with another request. */
   onMismatch?(order: LaunchOrder): void
 }
@@ -31,7 +31,7 @@ export interface CloudEvents {
 export interface Cloud {
   readonly clock: Clock
   readonly faults: Faults
-  readonly vms: Map<string, Vm>
+  readonly instances: Map<string, CloudInstance>
   readonly catalogue: Readonly<Record<string, number>>
   readonly tokens: Map<string, { request: string; result: LaunchResult }>
   readonly buckets: Record<'launch' | 'list' | 'terminate', Bucket>
@@ -55,7 +55,7 @@ export function createCloud({ clock, faults, catalogue, events = {} }: CloudOpti
     faults,
     catalogue,
     events,
-    vms: new Map(),
+    instances: new Map(),
     tokens: new Map(),
     buckets: {
       launch: createBucket(ec2Buckets.launch),
@@ -115,15 +115,19 @@ function fulfil(cloud: Cloud, order: LaunchOrder): LaunchResult {
 
 function liveCount(cloud: Cloud): number {
   let count = 0
-  for (const vm of cloud.vms.values()) if (vm.endedAt === undefined) count++
+  for (const vm of cloud.instances.values()) if (vm.endedAt === undefined) count++
   return count
 }
 
-function create(cloud: Cloud, order: LaunchOrder, { instanceType, zone, capacityType, slots }: Offering): Vm {
+function create(
+  cloud: Cloud,
+  order: LaunchOrder,
+  { instanceType, zone, capacityType, slots }: Offering,
+): CloudInstance {
   const { faults, clock } = cloud
   const now = clock.now()
   const id = `i-${(++cloud.created).toString(16).padStart(17, '0')}`
-  const vm: Vm = {
+  const vm: CloudInstance = {
     instance: {
       id,
       pool: order.owner.pool,
@@ -142,7 +146,7 @@ function create(cloud: Cloud, order: LaunchOrder, { instanceType, zone, capacity
     sha256: order.userData.sha256,
     console: '',
   }
-  cloud.vms.set(id, vm)
+  cloud.instances.set(id, vm)
   cloud.events.onCreated?.(vm)
   const startsAfter = faults.startsAfter()
   if (startsAfter === 0) vm.instance.state = 'running'
@@ -154,9 +158,9 @@ function create(cloud: Cloud, order: LaunchOrder, { instanceType, zone, capacity
 }
 
 /** Begins the end of a VM; `state` is `stopped` for one that stays there and can be deleted. */
-export function endVm(
+export function endInstance(
   cloud: Cloud,
-  vm: Vm,
+  vm: CloudInstance,
   reason: string,
   state: 'stopping' | 'stopped' = 'stopping',
 ): void {
@@ -173,11 +177,14 @@ export function endVm(
 }
 
 /** A VM as a reply shows it; one that is long gone as terminated. */
-function shown({ vms }: Cloud, id: string): Instance {
+function shown({ instances: vms }: Cloud, id: string): Instance {
   return { ...vms.get(id)!.instance }
 }
 
-export function isOwned(vm: Vm, { clusterId, pool }: Pick<Ownership, 'clusterId' | 'pool'>): boolean {
+export function isOwned(
+  vm: CloudInstance,
+  { clusterId, pool }: Pick<Ownership, 'clusterId' | 'pool'>,
+): boolean {
   return vm.clusterId === clusterId && vm.instance.pool === pool
 }
 

@@ -1,8 +1,8 @@
 // Our policy and the origin's on the same trace, in worlds of the same seed, measured over the same time.
 import type { PoolSettings } from '../fleet/index.ts'
+import { startDeterminedProvisioner } from './determined-policy.ts'
 import { promises } from './invariants.ts'
 import type { Violation } from './observations.ts'
-import { startOriginProvisioner } from './origin.ts'
 import { type StartProvisioner, startProvisioner } from './provisioner.ts'
 import type { Trace, TraceJob } from './trace.ts'
 import {
@@ -37,7 +37,7 @@ interface Contender {
 
 const contenders: Record<PolicyName, Contender> = {
   ours: { start: startProvisioner, offerings: Number.POSITIVE_INFINITY },
-  origin: { start: startOriginProvisioner, offerings: 1 },
+  origin: { start: startDeterminedProvisioner, offerings: 1 },
 }
 
 /** Keys are part of the JSON output: docs/simulate.md. */
@@ -83,10 +83,12 @@ function outcomeOf(
   until: number,
 ): Outcome {
   const { world, meter, endedAt } = trial
-  const vms = [...world.cloud.vms.values()].map(({ instance, slots, createdAt, endedAt: to }): VmSpan => {
-    const { id, instanceType } = instance
-    return { id, instanceType, slots, from: createdAt, to: to ?? until }
-  })
+  const vms = [...world.cloud.instances.values()].map(
+    ({ instance, slots, createdAt, endedAt: to }): InstanceSpan => {
+      const { id, instanceType } = instance
+      return { id, instanceType, slots, from: createdAt, to: to ?? until }
+    },
+  )
   return {
     vms: { launched: vms.length, peak: peakOf(vms) },
     work: {
@@ -136,7 +138,7 @@ function brokenOf(violations: readonly Violation[]): Comparison['brokenPromises'
 // What a policy did with a trace, in the numbers people compare. Pure: from spans of VMs and waits to sums.
 
 /** A VM as it was paid for. Milliseconds since the epoch. */
-export interface VmSpan {
+export interface InstanceSpan {
   id: string
   instanceType: string
   slots: number
@@ -178,7 +180,10 @@ export interface Outcome {
 
 const msPerHour = 3_600_000
 
-export function costOf(vms: readonly VmSpan[], prices: Readonly<Record<string, number>>): Outcome['cost'] {
+export function costOf(
+  vms: readonly InstanceSpan[],
+  prices: Readonly<Record<string, number>>,
+): Outcome['cost'] {
   const hours = new Map<string, number>()
   for (const vm of vms) hours.set(vm.instanceType, (hours.get(vm.instanceType) ?? 0) + hoursOf(vm))
   let dollars = 0
@@ -194,7 +199,7 @@ export function costOf(vms: readonly VmSpan[], prices: Readonly<Record<string, n
 
 /** Instance-hours and the shares of them that did something. */
 export function useOf(
-  vms: readonly VmSpan[],
+  vms: readonly InstanceSpan[],
   uses: ReadonlyMap<string, Use>,
 ): Pick<Outcome, 'instanceHours' | 'idleShare' | 'slotUse'> {
   let [time, busy, slotTime, slotTimeUsed] = [0, 0, 0, 0]
@@ -213,7 +218,7 @@ export function useOf(
 }
 
 /** Most VMs at one moment. One that ends when another begins is not counted with it. */
-export function peakOf(vms: readonly VmSpan[]): number {
+export function peakOf(vms: readonly InstanceSpan[]): number {
   const changes = vms.flatMap(({ from, to }) => [
     { at: from, by: 1 },
     { at: to, by: -1 },
@@ -235,7 +240,7 @@ export function waitsOf(waits: readonly number[]): Waits | null {
   return { p50: rounded(rank(50)), p95: rounded(rank(95)), max: rounded(rank(100)) }
 }
 
-function hoursOf({ from, to }: VmSpan): number {
+function hoursOf({ from, to }: InstanceSpan): number {
   return (to - from) / msPerHour
 }
 

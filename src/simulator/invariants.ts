@@ -12,7 +12,7 @@ import {
   checkUndrainCall,
   checkWritten,
 } from './checks.ts'
-import type { Vm } from './cloud.ts'
+import type { CloudInstance } from './cloud.ts'
 import type { Work } from './master.ts'
 import {
   createObservations,
@@ -64,7 +64,7 @@ export interface Invariants extends Findings {
   /** Orphans are terminated by whoever watches over them. */
   onOrphansTerminated(name: string, ids: readonly string[]): void
   onWritten(name: string, record: JournalRecord): void
-  onCreated(vm: Vm): void
+  onCreated(vm: CloudInstance): void
   /** The master has placed work. */
   onPlaced(work: Work): void
   /** What can be told at any time; `check` looks at it, too. */
@@ -117,10 +117,10 @@ export function createInvariants(observed: () => ObservedWorld): Invariants {
           if (isOver() || demand.at < (of(name).demand?.at ?? 0)) return
           of(name).demand = demand
           for (const { id, slots } of demand.agents) {
-            if (!observed().cloud.vms.has(id)) continue
+            if (!observed().cloud.instances.has(id)) continue
             if (of(name).joined.has(id)) continue
             of(name).joined.add(id)
-            if (slots >= (observed().cloud.vms.get(id)?.slots ?? 0)) of(name).uselessMade = 0
+            if (slots >= (observed().cloud.instances.get(id)?.slots ?? 0)) of(name).failedMade = 0
           }
         },
       }

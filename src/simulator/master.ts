@@ -2,9 +2,9 @@
 import type { DemandSource } from '../demand/index.ts'
 import type { Demand } from '../planner/index.ts'
 import { ProvisionError, problem } from '../problems/index.ts'
+import type { FaultSchedule } from './faults.ts'
 import type { JobPlan, Random, Scenario } from './scenario.ts'
 import type { Timeline, VirtualClock } from './virtual-clock.ts'
-import type { WeatherStation } from './weather.ts'
 
 export interface Master extends Board {
   submit(job: JobPlan): void
@@ -36,7 +36,7 @@ export function createMaster(
   scenario: Scenario,
   random: Random,
   clock: VirtualClock,
-  weather: WeatherStation,
+  faults: FaultSchedule,
   timeline: Timeline,
   rules: PlacementRules,
   watcher?: WorkWatcher,
@@ -99,13 +99,13 @@ export function createMaster(
 
   async function ask(): Promise<void> {
     await clock.sleep(draw.whole(5, 300))
-    if (weather.now('master_down'))
+    if (faults.now('master_down'))
       throw new ProvisionError(problem('DEMAND_MISSING', 'the master does not answer'))
   }
 
   async function setDrained(id: string, drained: boolean): Promise<boolean> {
     await ask()
-    const fails = weather.now('drain_fails') && draw.chance(60)
+    const fails = faults.now('drain_fails') && draw.chance(60)
     if (fails && draw.chance(50)) throw new ProvisionError(problem('DEMAND_MISSING', 'the master failed'))
     const agent = board.agents.get(id)
     if (agent) {

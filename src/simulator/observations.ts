@@ -1,10 +1,10 @@
 // What the checks look at: the true state of a world, and what was observed of each provisioner in it.
 import type { UserData } from '../agent-setup/index.ts'
 import type { Demand, Policy } from '../planner/index.ts'
-import type { Cloud, Vm } from './cloud.ts'
+import type { Cloud, CloudInstance } from './cloud.ts'
 import type { Master } from './master.ts'
 import type { Provisioner } from './provisioner.ts'
-import { nameOfWriter, type Scenario, type WeatherKind } from './scenario.ts'
+import { nameOfWriter, type Scenario, type TimedFaultKind } from './scenario.ts'
 import type { Timeline, VirtualClock } from './virtual-clock.ts'
 
 /** A world as the checks see it. They change nothing in it but the list of violations. */
@@ -77,7 +77,7 @@ export interface Observations {
   /** Writers it adopted. */
   adopted: Set<string>
   /** VMs made for it since one last became a usable agent. */
-  uselessMade: number
+  failedMade: number
   /** Calls so far. */
   launches: number
   terminations: number
@@ -96,7 +96,7 @@ export function createObservations(name: string): Observations {
     unspread: 0,
     drains: new Map(),
     adopted: new Set(),
-    uselessMade: 0,
+    failedMade: 0,
     launches: 0,
     terminations: 0,
   }
@@ -105,7 +105,7 @@ export function createObservations(name: string): Observations {
 /** The VM is this provisioner's to touch. */
 export function isOf(
   { name, adopted, original, sharedUntil, sharedIntents }: Observations,
-  { instance, createdAt }: Vm,
+  { instance, createdAt }: CloudInstance,
 ): boolean {
   const { writerId = '', intentId = '' } = instance
   const writer = nameOfWriter(writerId)
@@ -114,7 +114,7 @@ export function isOf(
   return writer === name || isShared || adopted.has(writerId)
 }
 
-const mustWork: WeatherKind[] = [
+const mustWork: TimedFaultKind[] = [
   'throttle',
   'auth_lost',
   'server_errors',
@@ -140,7 +140,7 @@ export function ableSince(world: ObservedWorld, seen: Observations): number | un
   if (!isUp || seen.pausedAt !== undefined || seen.upSince === undefined) return undefined
   if (provisioners.get(seen.name)!.fleet.status().foreignWriters.length > 0) return undefined
   let since = seen.upSince
-  for (const { kind, from, to } of scenario.weather) {
+  for (const { kind, from, to } of scenario.timedFaults) {
     if (!mustWork.includes(kind) || from > now) continue
     if (to + afterwards > now) return undefined
     since = Math.max(since, to)
@@ -160,7 +160,7 @@ interface Room {
 }
 
 /** True only if it is certain: all of the work is fresh and has a place, each piece on one agent or VM to come. */
-export function isMet(world: ObservedWorld, seen: Observations, demand: Demand): boolean {
+export function demandMet(world: ObservedWorld, seen: Observations, demand: Demand): boolean {
   const now = world.clock.now()
   if (demand.pending.some(({ since }) => now - since > freshFor)) return false
   const rooms = roomsOf(world, seen, demand)
@@ -182,7 +182,7 @@ function roomsOf(
   const now = clock.now()
   const rooms: Room[] = []
   const agents = new Map(demand.agents.map((agent) => [agent.id, agent]))
-  for (const vm of cloud.vms.values()) {
+  for (const vm of cloud.instances.values()) {
     const { instance, endedAt, createdAt, slots } = vm
     const isDoomed = instance.interruptedAt !== undefined || invariants.orders.has(instance.id)
     if (!isOf(seen, vm) || endedAt !== undefined || isDoomed) continue

@@ -1,6 +1,6 @@
 // The checks behind promises 5, 8, 9 and 12: instances left alone, work that waits, and a world that comes to rest.
-import type { Track } from '../fleet/index.ts'
-import type { Vm } from './cloud.ts'
+import type { ManagedInstance } from '../fleet/index.ts'
+import type { CloudInstance } from './cloud.ts'
 import { slotsOfJob, type Work } from './master.ts'
 import { ableSince, isOf, type ObservedWorld } from './observations.ts'
 import { clusterId, mainName } from './scenario.ts'
@@ -26,9 +26,9 @@ export function checkOrphans(world: ObservedWorld, { since }: Neglect): void {
     return
   }
   const now = clock.now()
-  for (const vm of cloud.vms.values()) {
+  for (const vm of cloud.instances.values()) {
     const { id, state } = vm.instance
-    const useless = isOf(seen, vm) ? uselessness(world, vm) : undefined
+    const useless = isOf(seen, vm) ? failedShare(world, vm) : undefined
     if (!useless) {
       since.delete(id)
       continue
@@ -48,9 +48,9 @@ export function checkOrphans(world: ObservedWorld, { since }: Neglect): void {
 }
 
 /** Why a VM is of no use, and how long it may stay so; undefined: it is of use, or gone. */
-function uselessness(
+function failedShare(
   { master, policy }: ObservedWorld,
-  { instance, goneAt }: Vm,
+  { instance, goneAt }: CloudInstance,
 ): { why: string; limit: number } | undefined {
   if (goneAt !== undefined || instance.state === 'stopping' || instance.state === 'terminated')
     return undefined
@@ -138,7 +138,7 @@ export function checkSilence(world: ObservedWorld, progress: Progress): void {
   const { holds, pending, snapshot, instances, inFlight, decisions } = main.fleet.status()
   if (pending === 0 || holds.length > 0 || inFlight > 0 || !snapshot) return
   const acts = decisions.some(({ kind }) => kind !== 'hold')
-  const isComing = (i: Track) =>
+  const isComing = (i: ManagedInstance) =>
     i.joinedAt === undefined || (i.lostSince ?? 0) - main.clockOffset > now - minute
   const coming = instances.some((i) => i.state !== 'terminated' && isComing(i))
   const free = snapshot.agents.some((agent) => agent.freeSlots > 0 || (agent.freeAux ?? 1) > 0)
@@ -153,7 +153,9 @@ export function isAtRest(world: ObservedWorld, progress: Progress): boolean {
   if (now < scenario.calmAt + minute) return false
   const works = [...master.work.values()].some((work) => work.state === 'running' || canRun(world, work))
   if (works) progress.workedAt = now
-  const there = [...cloud.vms.values()].filter((vm) => vm.endedAt === undefined && vm.clusterId === clusterId)
+  const there = [...cloud.instances.values()].filter(
+    (vm) => vm.endedAt === undefined && vm.clusterId === clusterId,
+  )
   const live = there.length
   const isSound = there.every(
     ({ instance: { id, interruptedAt } }) =>

@@ -12,7 +12,7 @@ import type {
   Provider,
   TerminateResult,
 } from '../providers/index.ts'
-import { type CallKind, type Cloud, endVm, isOwned, performLaunch } from './cloud.ts'
+import { type CallKind, type Cloud, endInstance, isOwned, performLaunch } from './cloud.ts'
 
 /** What the caller hears when it does not hear the answer. */
 type Answer<T> = { answer: T } | { failure: { class: FailureClass; problem: Problem } }
@@ -38,7 +38,7 @@ export function simulatedProvider(cloud: Cloud, owner: Ownership): Provider {
 
     async hasTraces() {
       if (!cloud.faults.listing([]).complete) throw new Error('a page is missing')
-      return [...cloud.vms.values()].some((vm) => vm.clusterId === owner.clusterId)
+      return [...cloud.instances.values()].some((vm) => vm.clusterId === owner.clusterId)
     },
 
     async launch(order, signal): Promise<LaunchResult> {
@@ -58,7 +58,7 @@ export function simulatedProvider(cloud: Cloud, owner: Ownership): Provider {
     },
 
     async consoleStage(id, signal) {
-      const heard = await call(cloud, 'console', signal, () => cloud.vms.get(id)?.console ?? '')
+      const heard = await call(cloud, 'console', signal, () => cloud.instances.get(id)?.console ?? '')
       return 'answer' in heard ? lastStage(heard.answer) : undefined
     },
 
@@ -96,7 +96,7 @@ export function simulatedCluster(cloud: Cloud, clusterId: string): ClusterProvid
   }
 }
 
-function shownOf({ vms, clock }: Cloud, clusterId: string): Instance[] {
+function shownOf({ instances: vms, clock }: Cloud, clusterId: string): Instance[] {
   const now = clock.now()
   return [...vms.values()]
     .filter((vm) => vm.clusterId === clusterId && vm.visibleAt <= now && (vm.goneAt ?? now + 1) > now)
@@ -104,7 +104,11 @@ function shownOf({ vms, clock }: Cloud, clusterId: string): Instance[] {
 }
 
 /** Instances of the cluster by id, as soon as the cloud shows them to anybody. */
-function known({ vms, clock }: Cloud, { clusterId }: Ownership, ids: readonly string[]): Instance[] {
+function known(
+  { instances: vms, clock }: Cloud,
+  { clusterId }: Ownership,
+  ids: readonly string[],
+): Instance[] {
   const now = clock.now()
   return ids
     .flatMap((id) => vms.get(id) ?? [])
@@ -113,7 +117,7 @@ function known({ vms, clock }: Cloud, { clusterId }: Ownership, ids: readonly st
 }
 
 /** VMs with the owner's tags that listings show already and still. */
-function visible({ vms, clock }: Cloud, owner: Ownership): Instance[] {
+function visible({ instances: vms, clock }: Cloud, owner: Ownership): Instance[] {
   const now = clock.now()
   return [...vms.values()]
     .filter((vm) => isOwned(vm, owner) && vm.visibleAt <= now && (vm.goneAt === undefined || vm.goneAt > now))
@@ -127,13 +131,13 @@ function terminate(
 ): TerminateResult {
   const result: TerminateResult = { terminated: [], failures: [] }
   for (const id of ids) {
-    const vm = cloud.vms.get(id)
+    const vm = cloud.instances.get(id)
     if (vm && !isOwned(vm, { clusterId: owner.clusterId, pool: owner.pool ?? vm.instance.pool })) {
       const foreign = problem('PROVIDER_NOT_OURS', `${id} is not of ${owner.pool ?? owner.clusterId}`)
       result.failures.push({ id, class: 'config', problem: foreign })
       continue
     }
-    if (vm) endVm(cloud, vm, 'terminated by its owner')
+    if (vm) endInstance(cloud, vm, 'terminated by its owner')
     result.terminated.push(id)
   }
   return result

@@ -3,7 +3,7 @@ import type { DemandSource } from '../demand/index.ts'
 import {
   createPoolFleet,
   type FleetEvent,
-  type LaunchMaterial,
+  type LaunchInputs,
   type PoolFleet,
   type PoolSettings,
 } from '../fleet/index.ts'
@@ -26,7 +26,7 @@ export interface ProvisionerOptions {
   disk: Disk
   random: Random
   settings: PoolSettings
-  material: () => LaunchMaterial
+  launchInputs: () => LaunchInputs
   watcher: Watcher
   onEvent: (event: FleetEvent) => void
   /** A fault of the loop itself: always a violation. */
@@ -60,17 +60,17 @@ export function startProvisioner(options: ProvisionerOptions): Provisioner {
       pool: owner.pool,
       owner,
       ownWriters: options.ownWriters,
-      provider: life.mortal(watchedProvider(provider, watcher, () => clock.now())),
-      demand: mortalDemand(life, shiftedDemand(watchedDemand(demand, watcher), clockOffset)),
-      clock: life.mortal({
+      provider: life.crashable(watchedProvider(provider, watcher, () => clock.now())),
+      demand: crashableDemand(life, shiftedDemand(watchedDemand(demand, watcher), clockOffset)),
+      clock: life.crashable({
         now: () => clock.now() + clockOffset,
         sleep: (ms, signal) => clock.sleep(ms, signal),
       }),
       bootMark: () => ({ boot: bootMark.boot, uptime: bootMark.uptime() }),
-      journal: life.mortal(disk),
+      journal: life.crashable(disk),
       random: random.fork('jitter').next,
       newId: () => `intent-${ids.whole(0, 2 ** 31)}-${ids.whole(0, 2 ** 31)}`,
-      material: options.material,
+      launchInputs: options.launchInputs,
       logger,
       metrics,
       onEvent: (event) => life.alive && onEvent(event),
@@ -100,9 +100,9 @@ function shiftedDemand(demand: DemandSource, by: number): DemandSource {
 }
 
 /** A dead process hears of no changes either. */
-function mortalDemand(life: Life, demand: DemandSource): DemandSource {
+function crashableDemand(life: Life, demand: DemandSource): DemandSource {
   return {
-    ...life.mortal(demand),
+    ...life.crashable(demand),
     onChange: (listener) => demand.onChange((pool) => life.alive && listener(pool)),
   }
 }
@@ -116,7 +116,7 @@ export interface Life {
   /** Dies at a call to come: the `calls`th from now, before or after its effect. */
   killAtCall(calls: number, afterEffect: boolean): void
   /** Makes every method of a port end with its caller. */
-  mortal<T extends object>(port: T): T
+  crashable<T extends object>(port: T): T
 }
 
 export function createLife(onDeath: () => void): Life {
@@ -159,7 +159,7 @@ export function createLife(onDeath: () => void): Life {
     killAtCall(calls, afterEffect) {
       countdown = { calls, afterEffect }
     },
-    mortal: (port) =>
+    crashable: (port) =>
       new Proxy(port, {
         get(target, name) {
           const value: unknown = Reflect.get(target, name)

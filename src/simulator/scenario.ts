@@ -14,8 +14,8 @@ export interface JobPlan {
   unplaceable?: boolean
 }
 
-export interface Weather {
-  kind: WeatherKind
+export interface TimedFault {
+  kind: TimedFaultKind
   from: number
   to: number
   /** A choice within the kind: which offerings, how many, how often. */
@@ -39,9 +39,9 @@ export interface Scenario {
   policy: Policy
   offerings: Omit<KnownOffering, 'refused'>[]
   jobs: JobPlan[]
-  weather: Weather[]
+  timedFaults: TimedFault[]
   incidents: Incident[]
-  vmFaults: VmFault[]
+  instanceFaults: InstanceFault[]
   oddities: Set<Oddity>
   /** Of a pool that is tried on a trace (trial/). Left out, these are drawn, or the worst. */
   given?: Given
@@ -75,12 +75,14 @@ export function createScenario(seed: string, faults: readonly FaultKind[]): Scen
     policy: policyOf(random.fork('policy')),
     offerings: offeringsOf(random.fork('offerings')),
     jobs: jobsOf(random.fork('jobs'), chaos, has('unplaceable_work')),
-    weather: weatherKinds.filter(has).flatMap((kind) => weatherOf(kind, random.fork('weather', kind), chaos)),
+    timedFaults: timedFaultKinds
+      .filter(has)
+      .flatMap((kind) => faultTimesOf(kind, random.fork('weather', kind), chaos)),
     incidents: incidentKinds
       .filter(has)
       .flatMap((kind) => incidentsOf(kind, random.fork('incident', kind), chaos))
       .sort((a, b) => a.at - b.at),
-    vmFaults: vmFaults.filter(has),
+    instanceFaults: vmFaults.filter(has),
     oddities: new Set(faults as Oddity[]),
   }
 }
@@ -133,7 +135,7 @@ function jobsOf(random: Random, chaos: number, someUnplaceable: boolean): JobPla
   return jobs
 }
 
-function weatherOf(kind: WeatherKind, random: Random, chaos: number): Weather[] {
+function faultTimesOf(kind: TimedFaultKind, random: Random, chaos: number): TimedFault[] {
   return Array.from({ length: random.whole(1, 2) }, () => {
     const from = startsAt + random.whole(0, chaos)
     const to = Math.min(startsAt + chaos, from + random.whole(30, 480) * second)
@@ -152,7 +154,7 @@ function incidentsOf(kind: IncidentKind, random: Random, chaos: number): Inciden
 // The menu of what can go wrong in a world.
 
 /** What the cloud does to calls while such weather lasts. */
-export const weatherKinds = [
+export const timedFaultKinds = [
   'stock_out',
   'quota',
   'partial_launch',
@@ -175,7 +177,7 @@ export const weatherKinds = [
   'master_down',
   'drain_fails',
 ] as const
-export type WeatherKind = (typeof weatherKinds)[number]
+export type TimedFaultKind = (typeof timedFaultKinds)[number]
 
 /** What can become of a VM. */
 export const vmFaults = [
@@ -194,7 +196,7 @@ export const vmFaults = [
   'spot_notice_alone',
   'spot_without_notice',
 ] as const
-export type VmFault = (typeof vmFaults)[number]
+export type InstanceFault = (typeof vmFaults)[number]
 
 /** What happens to the provisioner, its configuration and its surroundings. */
 export const incidentKinds = [
@@ -236,8 +238,13 @@ export const oddities = [
 ] as const
 export type Oddity = (typeof oddities)[number]
 
-export type FaultKind = WeatherKind | VmFault | IncidentKind | Oddity
-export const faultKinds: readonly FaultKind[] = [...weatherKinds, ...vmFaults, ...incidentKinds, ...oddities]
+export type FaultKind = TimedFaultKind | InstanceFault | IncidentKind | Oddity
+export const faultKinds: readonly FaultKind[] = [
+  ...timedFaultKinds,
+  ...vmFaults,
+  ...incidentKinds,
+  ...oddities,
+]
 
 /** Some of the menu, as the seed has it: a world where everything goes wrong at once shows little. */
 export function someFaults(seed: string): FaultKind[] {

@@ -55,7 +55,7 @@ export async function runTrial(scenario: Scenario, options: TrialOptions): Promi
   const { start, offerings, onProgress, signal } = options
   const meter = createMeter(
     () => world.clock.now(),
-    (id) => world.cloud.vms.get(id)?.endedAt,
+    (id) => world.cloud.instances.get(id)?.endedAt,
   )
   const world = createWorld(scenario, start, {
     isUp: meter.isUp,
@@ -74,7 +74,7 @@ export async function runTrial(scenario: Scenario, options: TrialOptions): Promi
 
   const held = new Map<string, number>()
   const isOver = createEnd(world, meter, offerings)
-  const keepUp = createKeeper(world)
+  const keepUp = createStateStore(world)
   let sampledAt = clock.now()
   await clock.run(() => {
     if (clock.steps % stepsBetweenLooks === 0) {
@@ -103,7 +103,7 @@ function holdsOf({ provisioners }: World): Set<string> {
 }
 
 /** A service manager starts a provisioner that has been dead for longer than any incident keeps it down. */
-function createKeeper(world: World): () => void {
+function createStateStore(world: World): () => void {
   const { clock, provisioners } = world
   let upAt = clock.now()
   return () => {
@@ -131,7 +131,7 @@ export function trialScenario(trace: Trace, settings: PoolSettings, assumptions:
     policy,
     offerings,
     jobs: trace.jobs.map((job) => ({ ...job, at: startsAt + job.at })),
-    vmFaults: vmFaults.filter(has),
+    instanceFaults: vmFaults.filter(has),
     oddities: new Set(polled ? [...oddities, 'no_push'] : oddities),
     given: { boot, placesWithin, missedWithin, launchError, visibility },
     ...badSpells(seed, faults, startsAt, trace.jobs.at(-1)?.at ?? 0),
@@ -148,9 +148,9 @@ export function badSpells(
   faults: readonly FaultKind[],
   startsAt: number,
   span: number,
-): Pick<Scenario, 'weather' | 'incidents' | 'calmAt'> {
-  const spells: Pick<Scenario, 'weather' | 'incidents' | 'calmAt'> = {
-    weather: [],
+): Pick<Scenario, 'timedFaults' | 'incidents' | 'calmAt'> {
+  const spells: Pick<Scenario, 'timedFaults' | 'incidents' | 'calmAt'> = {
+    timedFaults: [],
     incidents: [],
     calmAt: startsAt,
   }
@@ -162,8 +162,8 @@ export function badSpells(
     const length = drawn.calmAt - drawn.startsAt
     const from = startsAt + n * hour + random.fork('spell', n).whole(0, hour - length)
     const shift = from - drawn.startsAt
-    for (const weather of drawn.weather)
-      spells.weather.push({ ...weather, from: weather.from + shift, to: weather.to + shift })
+    for (const timedFaults of drawn.timedFaults)
+      spells.timedFaults.push({ ...timedFaults, from: timedFaults.from + shift, to: timedFaults.to + shift })
     for (const incident of drawn.incidents) spells.incidents.push({ ...incident, at: incident.at + shift })
   }
   spells.calmAt = startsAt + hours * hour
@@ -197,7 +197,7 @@ export function createEnd(world: World, meter: Meter, offerings: Scenario['offer
     if (runs) return false
     if (waits) return now - workedAt > stallTime
     let live = 0
-    for (const vm of cloud.vms.values()) if (vm.endedAt === undefined) live++
+    for (const vm of cloud.instances.values()) if (vm.endedAt === undefined) live++
     return live <= policy.minInstances || now - workedAt > tail
   }
 }

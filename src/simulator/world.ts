@@ -1,9 +1,10 @@
 // A world: the cloud, the master, the lives of VMs, and the provisioners in it.
 import type { UserData } from '../agent-setup/index.ts'
-import type { LaunchMaterial, PoolSettings } from '../fleet/index.ts'
+import type { LaunchInputs, PoolSettings } from '../fleet/index.ts'
 import type { Policy } from '../planner/index.ts'
 import { problem } from '../problems/index.ts'
-import { type Cloud, createCloud, endVm, type Vm } from './cloud.ts'
+import { type Cloud, type CloudInstance, createCloud, endInstance } from './cloud.ts'
+import { createFaults, type FaultSchedule, type InstanceLife, lifeOf } from './faults.ts'
 import { createInvariants, type Invariants } from './invariants.ts'
 import { createMaster, type Master, type PlacementRules, type WorkWatcher } from './master.ts'
 import { simulatedProvider } from './provider.ts'
@@ -24,14 +25,13 @@ import {
   writerOf,
 } from './scenario.ts'
 import { createTimeline, createVirtualClock, type Timeline, type VirtualClock } from './virtual-clock.ts'
-import { createWeather, lifeOf, type VmLife, type WeatherStation } from './weather.ts'
 
 export interface World {
   readonly scenario: Scenario
   readonly random: Random
   readonly clock: VirtualClock
   readonly timeline: Timeline
-  readonly weather: WeatherStation
+  readonly faults: FaultSchedule
   readonly cloud: Cloud
   readonly master: Master
   readonly invariants: Invariants
@@ -67,7 +67,7 @@ export function createWorld(
     () => clock.now(),
     () => clock.steps,
   )
-  const weather = createWeather(
+  const faults = createFaults(
     scenario,
     random,
     () => clock.now(),
@@ -79,10 +79,10 @@ export function createWorld(
     random,
     clock,
     timeline,
-    weather,
+    faults: faults,
     cloud: createCloud({
       clock,
-      faults: weather.faults,
+      faults: faults.faults,
       catalogue: Object.fromEntries(
         scenario.offerings.map(({ instanceType, slots }) => [instanceType, slots]),
       ),
@@ -94,7 +94,7 @@ export function createWorld(
         onCreated: (vm) => {
           timeline.add('cloud', `makes ${vm.instance.id}`, { for: vm.instance.intentId })
           world.invariants.onCreated(vm)
-          liveVm(world, vm)
+          liveInstance(world, vm)
         },
         onEnded: (vm) => onEnded(world, vm),
         onMismatch: ({ intent }) =>
@@ -105,7 +105,7 @@ export function createWorld(
       scenario,
       random,
       clock,
-      weather,
+      faults,
       timeline,
       placementRules(() => world),
       watcher,
@@ -149,7 +149,7 @@ function isWithoutMemory({ provisioners }: World): boolean {
   )
 }
 
-function onEnded(world: World, vm: Vm): void {
+function onEnded(world: World, vm: CloudInstance): void {
   const { id, stateReason } = vm.instance
   world.timeline.add('cloud', `ends ${id}`, { reason: stateReason })
   const { missedWithin = 60_000 } = world.scenario.given ?? {}
@@ -186,7 +186,7 @@ export function startInWorld(world: World, name: string): Provisioner {
     demand: master.source(),
     random: random.fork('provisioner', name, life),
     settings: settingsOf(world),
-    material: () => materialOf(world),
+    launchInputs: () => launchInputsOf(world),
     watcher: invariants.watcher(name),
     onEvent(event) {
       const { at: _, pool: __, kind, ...details } = event
@@ -220,7 +220,7 @@ export function settingsOf({ scenario, policy }: World): PoolSettings {
   }
 }
 
-function materialOf({ userData, gateClosedAt, scenario }: World): LaunchMaterial {
+function launchInputsOf({ userData, gateClosedAt, scenario }: World): LaunchInputs {
   if (gateClosedAt !== undefined)
     return {
       kind: 'refused',
@@ -245,7 +245,7 @@ export function isCalm({ clock, scenario }: World): boolean {
 
 const second = 1000
 
-export function liveVm(world: World, vm: Vm): void {
+export function liveInstance(world: World, vm: CloudInstance): void {
   const { scenario, random, clock, cloud, master, timeline } = world
   const { id } = vm.instance
   const life = lifeOf(scenario, random, cloud.created, clock.now())
@@ -266,7 +266,7 @@ export function liveVm(world: World, vm: Vm): void {
       case 'never_joins':
       case 'script_fails':
         vm.console += `PROVISION_STAGE=${life.stage}\n`
-        endVm(cloud, vm, 'its script failed', scenario.seed.length % 2 ? 'stopping' : 'stopped')
+        endInstance(cloud, vm, 'its script failed', scenario.seed.length % 2 ? 'stopping' : 'stopped')
         break
       case 'flaps':
         flap(5)
@@ -275,20 +275,20 @@ export function liveVm(world: World, vm: Vm): void {
         master.disconnect(id)
         break
       case 'vanishes':
-        endVm(cloud, vm, 'the machine failed')
+        endInstance(cloud, vm, 'the machine failed')
         break
       case 'stops':
-        endVm(cloud, vm, 'somebody stopped it', 'stopped')
+        endInstance(cloud, vm, 'somebody stopped it', 'stopped')
         break
       case 'spot_notice':
       case 'spot_notice_alone':
         vm.instance.interruptedAt = clock.now()
         timeline.add('cloud', `will take ${id} back`)
         if (life.fault === 'spot_notice')
-          clock.after(120 * second, () => isUp() && endVm(cloud, vm, 'taken back'))
+          clock.after(120 * second, () => isUp() && endInstance(cloud, vm, 'taken back'))
         break
       case 'spot_without_notice':
-        endVm(cloud, vm, 'taken back')
+        endInstance(cloud, vm, 'taken back')
     }
   }
 
@@ -301,13 +301,13 @@ export function liveVm(world: World, vm: Vm): void {
   }
 }
 
-function join(world: World, vm: Vm, { fault }: VmLife): void {
+function join(world: World, vm: CloudInstance, { fault }: InstanceLife): void {
   const { master, timeline, userData, cloud } = world
   const { id } = vm.instance
   if (vm.sha256 !== userData.sha256 && !master.agents.has(id)) {
     vm.console += 'PROVISION_STAGE=tls_unknown_ca\n'
     timeline.add('world', `${id} does not trust the renewed certificate`)
-    endVm(cloud, vm, 'its script failed')
+    endInstance(cloud, vm, 'its script failed')
     return
   }
   vm.console += 'PROVISION_STAGE=agent_connected\n'

@@ -149,7 +149,7 @@ export function describeProviderContract(name: string, subject: ProviderSubject)
         'returns VMs that no listing shows yet, once',
         ['late_visibility', 'token_idempotency'],
         async () => {
-          harness.hideNewVms!()
+          harness.hideNewInstances!()
           const order = harness.order(2)
           const first = await harness.provider.launch(order)
           expect(first.instances).toHaveLength(2)
@@ -181,7 +181,7 @@ export function describeProviderContract(name: string, subject: ProviderSubject)
       })
 
       clause('shows nothing that carries no tags of ours', ['foreign_vms'], async () => {
-        await harness.foreignVm!()
+        await harness.foreignInstance!()
         expect(await listed()).toEqual([])
       })
 
@@ -195,7 +195,7 @@ export function describeProviderContract(name: string, subject: ProviderSubject)
 
       clause('shows a VM that ended by itself as ended, with the reason', ['self_ending'], async () => {
         const { instances } = await harness.provider.launch(harness.order(1))
-        await harness.endVm!(instances[0]!.id)
+        await harness.endInstance!(instances[0]!.id)
         await eventually(async () => goneStates.includes((await listed())[0]?.state ?? 'stopped')).toBe(true)
         for (const instance of await listed()) expect(instance.stateReason).toMatch(/\w/)
       })
@@ -240,7 +240,7 @@ export function describeProviderContract(name: string, subject: ProviderSubject)
       })
 
       clause('refuses VMs that carry no tags of ours', ['foreign_vms'], async () => {
-        const id = await harness.foreignVm!()
+        const id = await harness.foreignInstance!()
         const result = await harness.provider.terminate([id])
         expect(result.terminated).toEqual([])
         expect(result.failures).toMatchObject([{ id, problem: { code: 'PROVIDER_NOT_OURS' } }])

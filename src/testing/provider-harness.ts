@@ -63,11 +63,11 @@ export interface ProviderHarness {
   partialLaunch?(order: LaunchOrder, count: number): unknown
   /** Makes the order's first offering run out of stock, after `count` VMs. The order has at least two offerings. */
   outOfStock?(order: LaunchOrder, count: number): void
-  hideNewVms?(): void
+  hideNewInstances?(): void
   /** Makes a VM without our tags and tells its id. */
-  foreignVm?(): Promise<string>
+  foreignInstance?(): Promise<string>
   breakListing?(): void
-  endVm?(id: string): Promise<void>
+  endInstance?(id: string): Promise<void>
   printOnConsole?(id: string, text: string): Promise<void>
   /** What listings tell as the account. */
   account?: string
@@ -85,10 +85,10 @@ export interface ProviderSubject {
 const shownBy: Partial<Record<Ability, keyof ProviderHarness>> = {
   partial_launch: 'partialLaunch',
   capacity_errors: 'outOfStock',
-  late_visibility: 'hideNewVms',
-  foreign_vms: 'foreignVm',
+  late_visibility: 'hideNewInstances',
+  foreign_vms: 'foreignInstance',
   broken_listing: 'breakListing',
-  self_ending: 'endVm',
+  self_ending: 'endInstance',
   console: 'printOnConsole',
   account: 'changeAccount',
   clusters: 'openCluster',

@@ -154,7 +154,7 @@ export function describeWholeCluster(clause: Clause<Ability>, current: () => Pro
 
     clause('refuses instances that carry no tags of ours', ['clusters', 'foreign_vms'], async () => {
       const harness = current()
-      const id = await harness.foreignVm!()
+      const id = await harness.foreignInstance!()
       const cluster = await harness.openCluster!(harness.owner.clusterId)
       expect(await cluster.terminate([id])).toMatchObject({ terminated: [], failures: [{ id }] })
       await cluster.close()

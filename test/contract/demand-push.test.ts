@@ -2,7 +2,7 @@
 import { expect } from 'vitest'
 import { createPushDemand } from '../../src/demand/push.ts'
 import { listen } from '../../src/http/listen.ts'
-import { openPushDoor } from '../../src/http/push-endpoint.ts'
+import { openPushEndpoint } from '../../src/http/push-endpoint.ts'
 import { pushingMaster } from '../support/pushing-master.ts'
 import { silentLogger } from '../support/silent-logger.ts'
 import { describeDemandContract } from './demand-contract.ts'
@@ -37,7 +37,12 @@ describeDemandContract('demand pushed over HTTP', {
     const closing: (() => Promise<void>)[] = []
     let life = 0
     async function open() {
-      const door = openPushDoor({ pools, life: `life${++life}`, clock: master.clock, logger: silentLogger })
+      const door = openPushEndpoint({
+        pools,
+        life: `life${++life}`,
+        clock: master.clock,
+        logger: silentLogger,
+      })
       const listener = await listen({
         address: '127.0.0.1',
         port: 0,

@@ -48,12 +48,12 @@ describeProviderContract('local', {
         return readFileSync(file, 'utf8')
       },
       partialLaunch: (order, count) => stranger(instanceIds(order.intent)[count]!),
-      foreignVm: async () => stranger('local-ffffffff-1'),
+      foreignInstance: async () => stranger('local-ffffffff-1'),
       breakListing: () => {
         mkdirSync(join(pool.dir, 'local-ffffffff-1'))
         writeFileSync(pool.file('local-ffffffff-1', 'vm.json'), '{')
       },
-      endVm: async (id) => {
+      endInstance: async (id) => {
         process.kill(-pool.record(id).process.pid, 'SIGKILL')
       },
       printOnConsole: async (id, text) => appendFileSync(pool.file(id, 'console.log'), text),

@@ -1,7 +1,7 @@
 import type { Offering } from '../../src/planner/snapshot.ts'
 import { systemClock } from '../../src/platform/clock.ts'
 import type { Ownership } from '../../src/providers/contract.ts'
-import { createCloud, endVm, noFaults, performLaunch } from '../../src/simulator/cloud.ts'
+import { createCloud, endInstance, noFaults, performLaunch } from '../../src/simulator/cloud.ts'
 import { simulatedCluster, simulatedProvider } from '../../src/simulator/provider.ts'
 import { orderOf, ownerOf, userDataOf } from '../../src/testing/order.ts'
 import { describeProviderContract } from '../../src/testing/provider-contract.ts'
@@ -39,19 +39,19 @@ describeProviderContract('simulated', {
         faults.stock = ({ instanceType }) =>
           instanceType === intent.offerings[0]?.instanceType ? count : 100
       },
-      hideNewVms: () => {
+      hideNewInstances: () => {
         faults.hiddenFor = () => 60_000
       },
-      async foreignVm() {
+      async foreignInstance() {
         const stranger = { clusterId: 'none', pool: 'none', writerId: 'none' }
         return performLaunch(cloud, order(1, stranger)).instances[0]!.id
       },
       breakListing: () => {
         faults.listing = () => ({ instances: [], complete: false })
       },
-      endVm: async (id) => endVm(cloud, cloud.vms.get(id)!, 'its script failed', 'stopped'),
+      endInstance: async (id) => endInstance(cloud, cloud.instances.get(id)!, 'its script failed', 'stopped'),
       printOnConsole: async (id, text) => {
-        cloud.vms.get(id)!.console += text
+        cloud.instances.get(id)!.console += text
       },
     }
   },

@@ -1,16 +1,16 @@
 // The door for pushed demand over a real socket: what is let in, what is refused, and what is answered.
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { type Listener, listen } from '../../src/http/listen.ts'
-import { openPushDoor, type PushDoor } from '../../src/http/push-endpoint.ts'
+import { openPushEndpoint, type PushEndpoint } from '../../src/http/push-endpoint.ts'
 import { capturingLogger } from '../support/capturing-logger.ts'
 import { FakeClock } from '../support/fake-clock.ts'
 
 let log: ReturnType<typeof capturingLogger>
-let door: PushDoor
+let door: PushEndpoint
 let listener: Listener
 beforeEach(async () => {
   log = capturingLogger()
-  door = openPushDoor({
+  door = openPushEndpoint({
     pools: ['default', 'a/b c'],
     hasOrphans: (pool) => pool === 'removed',
     ...{ life: 'one', clock: new FakeClock(), logger: log },

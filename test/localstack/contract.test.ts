@@ -25,11 +25,11 @@ async function openHarness(offerings: number): Promise<ProviderHarness> {
       const { Reservations } = await ec2.send(new DescribeInstancesCommand({ InstanceIds: [id] }))
       return Reservations![0]!.Instances![0]!.InstanceId!
     },
-    async foreignVm() {
+    async foreignInstance() {
       const request = { ImageId: image, InstanceType: 'm5.large', MinCount: 1, MaxCount: 1 } as const
       return (await ec2.send(new RunInstancesCommand(request))).Instances![0]!.InstanceId!
     },
-    async endVm(id) {
+    async endInstance(id) {
       await ec2.send(new TerminateInstancesCommand({ InstanceIds: [id] }))
     },
     dispose: cloud.dispose,

@@ -18,6 +18,6 @@ describe('a world with one fault', () => {
   it('none at all', { timeout: 60_000 }, async () => {
     const { workDone, scenario } = await soundWorld('nothing wrong', [])
     expect(workDone).toBeGreaterThan(0)
-    expect(scenario.weather).toEqual([])
+    expect(scenario.timedFaults).toEqual([])
   })
 })

@@ -2,7 +2,7 @@
 // looks for the smallest menu of faults that still breaks a promise.
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { startOriginProvisioner } from '../../src/simulator/origin.ts'
+import { startDeterminedProvisioner } from '../../src/simulator/determined-policy.ts'
 import { runWorld } from '../../src/simulator/run-world.ts'
 import { faultKinds } from '../../src/simulator/scenario.ts'
 import { printTimeline } from '../../src/simulator/virtual-clock.ts'
@@ -40,7 +40,7 @@ describe('in random worlds', () => {
   it("the origin's loop breaks promises: the checks can fail", { timeout: 120_000 }, async () => {
     const broken = new Set<number>()
     for (let n = 0; n < 15; n++) {
-      const options = { start: startOriginProvisioner, goesOn: true }
+      const options = { start: startDeterminedProvisioner, goesOn: true }
       const faults = faultKinds.filter((_, kind) => (kind + n) % 3 === 0)
       const { violations } = await runWorld(`origin-${n}`, faults, options)
       for (const { promise } of violations) broken.add(promise)

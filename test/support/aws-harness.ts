@@ -51,10 +51,10 @@ async function openHarness(offerings: Offering[], record?: Record): Promise<Prov
       for (const offering of others) world.stock.set(nameOf(offering), 0)
     },
     outOfStock: ({ intent }, count) => world.stock.set(nameOf(intent.offerings[0]!), count),
-    hideNewVms() {
+    hideNewInstances() {
       world.hideNewVms = true
     },
-    foreignVm: async () => world.foreignVm(),
+    foreignInstance: async () => world.foreignVm(),
     breakListing() {
       cloud.ec2.faults.push({
         action: 'DescribeInstances',
@@ -63,7 +63,7 @@ async function openHarness(offerings: Offering[], record?: Record): Promise<Prov
         status: 403,
       })
     },
-    endVm: async (id) => world.end(id),
+    endInstance: async (id) => world.end(id),
     async printOnConsole(id, text) {
       world.vms.get(id)!.console += text
     },

@@ -1,7 +1,7 @@
 // Every certificate shape we know users to have, with our verdict and that of real TLS clients.
 
 import { planTrust } from '../../src/agent-setup/trust.ts'
-import { parseMaterial } from '../../src/pki/credentials.ts'
+import { parseTlsCredentials } from '../../src/pki/credentials.ts'
 import type { TrustPlan } from '../../src/pki/trust-plan.ts'
 import type { Problem } from '../../src/problems/index.ts'
 import { renderedTrust } from './rendered-trust.ts'
@@ -24,7 +24,7 @@ export const certificateShapes: Shape[] = [
 
 /** What we say about a shape. */
 export function judge(shape: Shape, files: Made = shape.make()): { plan?: TrustPlan; problems: Problem[] } {
-  const { material, problems } = parseMaterial(files.cert, files.key, { now })
+  const { material, problems } = parseTlsCredentials(files.cert, files.key, { now })
   if (!material) return { problems }
   const { address, options, certificateName = '', roots = () => [] } = shape.ask ?? {}
   const planned = planTrust({

@@ -20,14 +20,14 @@ export async function gcpHarness(cloud: GcpCloud): Promise<ProviderHarness> {
       for (const offering of others) world.stock.set(stock(offering), 0)
     },
     outOfStock: ({ intent }, count) => world.stock.set(stock(intent.offerings[0]!), count),
-    hideNewVms() {
+    hideNewInstances() {
       world.hideNewVms = true
     },
-    foreignVm: async () => world.foreignVm(),
+    foreignInstance: async () => world.foreignVm(),
     breakListing() {
       cloud.gce.faults.push({ action: 'list', kind: 'error', reason: 'forbidden', status: 403 })
     },
-    endVm: async (id) => world.end(id),
+    endInstance: async (id) => world.end(id),
     async printOnConsole(id, text) {
       world.vms.get(id)!.serial += text
     },

@@ -6,9 +6,9 @@ import { join } from 'node:path'
 import { systemClock } from '../../src/platform/clock.ts'
 import type { Clock } from '../../src/platform/ports.ts'
 import type { LaunchOrder, Ownership, Provider } from '../../src/providers/contract.ts'
+import type { InstanceRecord } from '../../src/providers/local/instance-record.ts'
 import { create } from '../../src/providers/local/provider.ts'
 import type { LocalConfig } from '../../src/providers/local/request.ts'
-import type { VmRecord } from '../../src/providers/local/vm-record.ts'
 import { silentLogger } from './silent-logger.ts'
 
 export interface LocalPool {
@@ -16,7 +16,7 @@ export interface LocalPool {
   owner: Ownership
   open(options?: Partial<OpenOptions>): Promise<Provider>
   order(script: string, count?: number, owner?: Ownership): LaunchOrder
-  record(id: string): VmRecord
+  record(id: string): InstanceRecord
   /** The VM's root directory. */
   root(id: string): string
   file(id: string, name: string): string
@@ -72,7 +72,7 @@ export function localPool(): LocalPool {
         sha256: '',
       },
     }),
-    record: (id) => JSON.parse(readFileSync(join(dir, id, 'vm.json'), 'utf8')) as VmRecord,
+    record: (id) => JSON.parse(readFileSync(join(dir, id, 'vm.json'), 'utf8')) as InstanceRecord,
     root: (id) => join(dir, id),
     file: (id, name) => join(dir, id, name),
     async dispose() {

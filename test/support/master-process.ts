@@ -5,7 +5,7 @@ import { listen } from '../../src/http/listen.ts'
 import { systemClock } from '../../src/platform/clock.ts'
 import { builtInProviders } from '../../src/providers/index.ts'
 import { createMaster } from '../../src/standalone/master/master.ts'
-import { openKeeper } from '../../src/standalone/master/state.ts'
+import { openStateStore } from '../../src/standalone/master/state-store.ts'
 import { silentLogger } from './silent-logger.ts'
 
 const [file = '', port = '0', token = ''] = process.argv.slice(2)
@@ -33,7 +33,7 @@ const master = createMaster({
   clock: systemClock,
   logger: silentLogger,
   mayJoin: () => 'yes',
-  keeper: await openKeeper({ file, clock: systemClock, logger: silentLogger }),
+  stateStore: await openStateStore({ file, clock: systemClock, logger: silentLogger }),
 })
 const listener = await listen({
   address: '127.0.0.1',

@@ -1,10 +1,10 @@
 // A pool's loop on the simulated cloud and a scripted master, in virtual time: what it is asked and what it does.
 import type { DemandSource } from '../../src/demand/source.ts'
 import { createPoolFleet, type PoolFleet } from '../../src/fleet/index.ts'
-import type { FleetEvent, LaunchMaterial, PoolDeps, PoolSettings } from '../../src/fleet/run.ts'
+import type { FleetEvent, LaunchInputs, PoolDeps, PoolSettings } from '../../src/fleet/run.ts'
 import type { AgentState, PendingAllocation, Policy } from '../../src/planner/snapshot.ts'
 import type { LaunchOrder } from '../../src/providers/contract.ts'
-import { type Cloud, createCloud, endVm, type Faults, noFaults } from '../../src/simulator/cloud.ts'
+import { type Cloud, createCloud, endInstance, type Faults, noFaults } from '../../src/simulator/cloud.ts'
 import { simulatedProvider } from '../../src/simulator/provider.ts'
 import { createDisk, createLife, type Disk, type Life } from '../../src/simulator/provisioner.ts'
 import { createVirtualClock } from '../../src/simulator/virtual-clock.ts'
@@ -29,7 +29,7 @@ export interface PoolBench {
   calls: { launches: LaunchOrder[]; terminated: string[][]; lists: number }
   events: FleetEvent[]
   settings: PoolSettings
-  material: LaunchMaterial
+  material: LaunchInputs
   /** The loop that runs now. */
   fleet: PoolFleet
   life: Life
@@ -137,13 +137,13 @@ export async function startBench(
           pool: owner.pool,
           owner,
           ownWriters: new Set([(deps.owner ?? owner).writerId]),
-          provider: life.mortal(watched),
-          demand: { ...life.mortal(source), onChange: source.onChange },
-          clock: life.mortal(clock),
-          journal: life.mortal(bench.disk),
+          provider: life.crashable(watched),
+          demand: { ...life.crashable(source), onChange: source.onChange },
+          clock: life.crashable(clock),
+          journal: life.crashable(bench.disk),
           random: () => 0,
           newId: () => `intent-${++count}`,
-          material: () => bench.material,
+          launchInputs: () => bench.material,
           logger: silentLogger,
           metrics: { count() {}, gauge() {}, observe() {} },
           onEvent: (event) => bench.events.push(event),
@@ -170,7 +170,7 @@ export async function startBench(
         })
       for (const listener of listeners) listener(owner.pool)
     },
-    ids: () => [...cloud.vms.keys()],
+    ids: () => [...cloud.instances.keys()],
   }
   bench.restart()
   return bench
@@ -195,7 +195,7 @@ export async function inVain(bench: PoolBench, count: number): Promise<void> {
     const id = bench.ids().at(-1)!
     bench.joins(id)
     await bench.pass(8)
-    endVm(bench.cloud, bench.cloud.vms.get(id)!, 'the machine failed')
+    endInstance(bench.cloud, bench.cloud.instances.get(id)!, 'the machine failed')
     bench.master.agents.delete(id)
     bench.wants()
     await bench.pass(12)

@@ -9,7 +9,7 @@ import {
   anchorsOf,
   connectAsAgent,
   dialOptions,
-  loadMaterial,
+  loadTlsCredentials,
   loadTrustAnchors,
   type MasterAddress,
 } from '../../pki/index.ts'
@@ -150,7 +150,7 @@ export function endpointOf(config: Wanted, now: number): Endpoint {
   const { demand, file, security } = config
   const cert = demand.ca_file === undefined ? security.tls?.cert : undefined
   const where = { file, path: cert ? 'security.tls.cert' : 'demand' }
-  const material = cert ? loadMaterial({ certFile: cert }, { now, where: { cert: where } }) : undefined
+  const material = cert ? loadTlsCredentials({ certFile: cert }, { now, where: { cert: where } }) : undefined
   const ca = demand.ca_file ? loadTrustAnchors(demand.ca_file, { now, where }) : undefined
   const problems = [...(material?.problems ?? []), ...(ca?.problems ?? [])]
   if (problems.some(isError)) throw new ProvisionError(problems)

@@ -307,7 +307,7 @@ const read = new Set([
 ])
 const values = /<(\w+)>[^<]*<\/\1>/g
 
-function leanAnswer(xml: string): string {
+function trimAnswer(xml: string): string {
   return xml.replace(subtrees, '').replace(values, (whole, name: string) => (read.has(name) ? whole : ''))
 }
 
@@ -353,7 +353,7 @@ function readOwnAnswers(client: EC2Client): void {
       const ok = statusCode >= 200 && statusCode < 300
       const foreign = foreignPart(xml, action, ok)
       if (foreign) throw notFromEc2(foreign, statusCode)
-      const body = Buffer.from(ok && action === 'DescribeInstances' ? leanAnswer(xml) : xml)
+      const body = Buffer.from(ok && action === 'DescribeInstances' ? trimAnswer(xml) : xml)
       return { ...result, response: Object.assign(response, { body }) }
     },
     // Low: nearest to the network, so that it sees the answer first.

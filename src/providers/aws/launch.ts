@@ -23,7 +23,7 @@ export interface LaunchContext {
   prepare(order: LaunchOrder, signal?: AbortSignal): Promise<AwsLaunch>
 }
 
-export function launchVms(
+export function launchInstances(
   order: LaunchOrder,
   context: LaunchContext,
   signal?: AbortSignal,
@@ -63,7 +63,7 @@ async function sendStep(
 ): Promise<StepOutcome> {
   const doing = `launch ${describe(step)}`
   const isRetryable = (error: unknown) => {
-    if (isSpent(error)) return false
+    if (isReplayed(error)) return false
     if (step.call === 'CreateFleet' && codeOf(error) === missingTemplate) return true
     return passing.includes(ec2Failure(error, doing).class)
   }
@@ -72,12 +72,12 @@ async function sendStep(
     return await retry(() => send(step, order, context, signal), { ...policy, isRetryable, clock, signal })
   } catch (error) {
     signal?.throwIfAborted()
-    return isSpent(error) ? spent(codeOf(error), order, context, signal) : refused(step, error, doing)
+    return isReplayed(error) ? spent(codeOf(error), order, context, signal) : refused(step, error, doing)
   }
 }
 
 /** EC2 knows the token: the launch has taken effect before. */
-function isSpent(error: unknown): boolean {
+function isReplayed(error: unknown): boolean {
   return codeOf(error).startsWith('Idempotent')
 }
 
@@ -174,7 +174,7 @@ async function spent(
     const mayAppear = code === 'IdempotentParameterMismatch' ? looks : 1
     for (let look = 1; look <= mayAppear; look++) {
       if (look > 1) await context.clock.sleep(betweenMs, signal)
-      const instances = await madeBy(order, context, signal)
+      const instances = await createdBy(order, context, signal)
       if (instances.length) return { instances, failures: [] }
     }
   } catch (error) {
@@ -183,11 +183,11 @@ async function spent(
     return { instances: [], failures: [{ ...failure, missing: 0 }] }
   }
   const message = `launch ${id} was carried out before, and EC2 shows none of its VMs: ${code}`
-  const spentProblem = problem('PROVIDER_LAUNCH_SPENT', message)
-  return { instances: [], failures: [{ class: 'transient', missing: 0, problem: spentProblem }] }
+  const replayProblem = problem('PROVIDER_LAUNCH_SPENT', message)
+  return { instances: [], failures: [{ class: 'transient', missing: 0, problem: replayProblem }] }
 }
 
-async function madeBy(
+async function createdBy(
   { owner, intent }: LaunchOrder,
   { api }: LaunchContext,
   signal?: AbortSignal,

@@ -8,7 +8,7 @@ import { type Ec2Api, ec2Client, regionOf, regionOfSdk } from './client.ts'
 import { codeOf, ec2Failure } from './errors.ts'
 import { onlineFacts, typeFacts } from './image.ts'
 import { findOwned, hasInstances, listOwned, terminateOwned } from './instances.ts'
-import { hasTemplates, launchTemplates, launchVms } from './launch.ts'
+import { hasTemplates, launchInstances, launchTemplates } from './launch.ts'
 import { awsLaunch, callsOf } from './request.ts'
 import type { AwsConfig } from './rules.ts'
 
@@ -47,7 +47,7 @@ export function awsProvider(
   }
 
   async function launch(order: LaunchOrder, signal?: AbortSignal): Promise<LaunchResult> {
-    const result = await launchVms(order, { api, clock, templates, prepare }, signal)
+    const result = await launchInstances(order, { api, clock, templates, prepare }, signal)
     for (const [id, at] of launchedAt) if (clock.now() - at > newMs) launchedAt.delete(id)
     for (const { id } of result.instances) launchedAt.set(id, clock.now())
     return result

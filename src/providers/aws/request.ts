@@ -148,7 +148,7 @@ function runInstances(
     InstanceType: offering.instanceType as NonNullable<RunInstancesRequest['InstanceType']>,
     ...machineOf(input.config, input.facts),
     NetworkInterfaces: [networkInterface(input.config, offering.zone)],
-    TagSpecifications: tagSpecifications(vmTags(input), ['instance', 'volume', 'network-interface']),
+    TagSpecifications: tagSpecifications(instanceTags(input), ['instance', 'volume', 'network-interface']),
   }
 }
 
@@ -181,7 +181,7 @@ function fleet(
         Overrides: offerings.map((offering, priority) => override(input.config, offering, priority)),
       },
     ],
-    TagSpecifications: tagSpecifications(vmTags(input), ['instance', 'volume', 'fleet']),
+    TagSpecifications: tagSpecifications(instanceTags(input), ['instance', 'volume', 'fleet']),
   }
 }
 
@@ -231,6 +231,6 @@ function templateName({ owner, facts }: StepInput, content: string): string {
   return `${templatePrefix}-${pool}-${createHash('sha256').update(content).digest('hex').slice(0, 24)}`
 }
 
-function vmTags(input: StepInput) {
+function instanceTags(input: StepInput) {
   return [...poolTags({ ...input, tagValue: input.facts.tagValue }), intentTag(input.intent.id)]
 }

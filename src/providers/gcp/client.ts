@@ -147,7 +147,7 @@ export function gceClient({ endpoints, send, clock }: GceClientInput): GceApi {
 
   function call<Request extends object, Result>(service: Service, method: string): GceCall<Request, Result> {
     const ask = once<Request, Result>(service, method)
-    return (request, signal) => retry(() => ask(request, signal), { ...patience, clock, signal })
+    return (request, signal) => retry(() => ask(request, signal), { ...timeouts, clock, signal })
   }
 
   function pages<Request extends object, Result>(service: Service, method: string): GceCall<Request, Result> {
@@ -162,7 +162,7 @@ export function gceClient({ endpoints, send, clock }: GceClientInput): GceApi {
     waitInRegion: call('RegionOperations', 'wait'),
     listOperations: pages('ZoneOperations', 'list'),
     listInstances: (request, signal) =>
-      retry(() => listInstances(request, signal), { ...patience, clock, signal }),
+      retry(() => listInstances(request, signal), { ...timeouts, clock, signal }),
     getInstance: call('Instances', 'get'),
     deleteInstance: call('Instances', 'delete'),
     getSerialPortOutput: call('Instances', 'getSerialPortOutput'),
@@ -175,7 +175,7 @@ export function gceClient({ endpoints, send, clock }: GceClientInput): GceApi {
     getSubnetwork: call('Subnetworks', 'get'),
     getProject: call('Projects', 'get'),
     testPermissions: ({ project, permissions }, signal) =>
-      retry(() => testPermissions(project, permissions, signal), { ...patience, clock, signal }),
+      retry(() => testPermissions(project, permissions, signal), { ...timeouts, clock, signal }),
     close() {
       for (const client of made.values()) client.close().catch(() => {})
     },
@@ -230,7 +230,7 @@ export function gceClient({ endpoints, send, clock }: GceClientInput): GceApi {
  * For calls that may be sent again as they are, because they ask or carry a request id. As long as the server asks for;
  * quotas of requests refill by the minute.
  */
-export const patience = {
+export const timeouts = {
   tries: 5,
   pauses: { first: 1_000, most: 8_000 },
   isRetryable(error: unknown): boolean {

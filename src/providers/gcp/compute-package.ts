@@ -73,7 +73,7 @@ export function serviceClient(service: Service, endpoint: URL, send: Send): Serv
     auth: { getClient: async () => ({}), fetch: send },
   }
   const make = clients[service] as unknown as new (options: object, gax: object) => GeneratedClient
-  const client = new make(options, { fallback: { ...fallback, GrpcClient: LeanGrpcClient } })
+  const client = new make(options, { fallback: { ...fallback, GrpcClient: PrunedGrpcClient } })
   return {
     async call(method, request, signal) {
       signal?.throwIfAborted()
@@ -107,7 +107,7 @@ let pruned: Descriptors | undefined
 
 type GrpcClient = InstanceType<typeof fallback.GrpcClient>
 
-class LeanGrpcClient extends fallback.GrpcClient {
+class PrunedGrpcClient extends fallback.GrpcClient {
   override loadProtoJSON(json: Parameters<GrpcClient['loadProtoJSON']>[0]) {
     pruned ??= pruneDescriptors(json as unknown as Descriptors, calls)
     return super.loadProtoJSON(pruned as unknown as typeof json)

@@ -5,7 +5,7 @@ import { problem } from '../../problems/index.ts'
 import type { LaunchFailure, LaunchOrder, LaunchResult } from '../contract.ts'
 import type { Failure } from '../failure.ts'
 import { runSteps, type StepOutcome } from '../launch-steps.ts'
-import { type GceApi, type GceInstance, type GceOperation, patience } from './client.ts'
+import { type GceApi, type GceInstance, type GceOperation, timeouts } from './client.ts'
 import { gceErrorIn, gceFailure, isNotFound, refusal } from './errors.ts'
 import { allInstances, allOperations, instanceOf, intentFilter, isOurs, lastPart } from './instances.ts'
 import { type GcpLaunch, type LaunchStep, regionOf, withCount } from './request.ts'
@@ -18,7 +18,7 @@ export interface LaunchContext {
   prepare(order: LaunchOrder, signal?: AbortSignal): Promise<GcpLaunch>
 }
 
-export function launchVms(
+export function launchInstances(
   order: LaunchOrder,
   context: LaunchContext,
   signal?: AbortSignal,
@@ -64,7 +64,7 @@ async function sendStep(
   try {
     const { project } = step.request
     const operation = accepted && (await follow(accepted, { api, clock, project, timeoutMs, signal }))
-    return await madeBy({ api, order, step, operation, signal })
+    return await bulkInsertResult({ api, order, step, operation, signal })
   } catch (error) {
     signal?.throwIfAborted()
     // VMs may have been made: listings will show them.
@@ -89,10 +89,10 @@ function insert(
       throw error
     }
   }
-  return retry(send, { ...patience, tries: 3, clock, signal })
+  return retry(send, { ...timeouts, tries: 3, clock, signal })
 }
 
-interface MadeInput {
+interface BulkInsertInput {
   api: GceApi
   order: LaunchOrder
   step: LaunchStep
@@ -105,7 +105,7 @@ interface MadeInput {
  * What became of a bulkInsert: the VMs there are, and why the others are not. VMs are found by their label rather than
  * by the operation's counts: a launch sent again finds what it made the first time.
  */
-async function madeBy(input: MadeInput): Promise<StepOutcome> {
+async function bulkInsertResult(input: BulkInsertInput): Promise<StepOutcome> {
   const { api, order, step, operation, signal } = input
   const { project } = step.request
   const region = regionOf(step.offerings[0]!.zone)
@@ -128,7 +128,7 @@ function ours(found: GceInstance[], { owner }: LaunchOrder): Instance[] {
 }
 
 /** Each VM of a bulkInsert has an operation of its own, in its zone, under the same group id. */
-async function insertsOf({ api, step, operation, signal }: MadeInput): Promise<GceOperation[]> {
+async function insertsOf({ api, step, operation, signal }: BulkInsertInput): Promise<GceOperation[]> {
   if (!operation?.operationGroupId) return []
   const { project } = step.request
   const filter = `(operationGroupId = "${operation.operationGroupId}")`
@@ -139,7 +139,7 @@ async function insertsOf({ api, step, operation, signal }: MadeInput): Promise<G
 
 /** Listings may lag behind; a VM asked for by its name does not. One that is gone is not found. */
 async function notListed(
-  { api, step, signal }: MadeInput,
+  { api, step, signal }: BulkInsertInput,
   listed: GceInstance[],
   inserts: GceOperation[],
 ): Promise<GceInstance[]> {
@@ -163,7 +163,7 @@ async function notListed(
 }
 
 /** One for each reason and offering. What the whole operation says counts only when no VM says why. */
-function failuresOf({ order, step, operation }: MadeInput, inserts: GceOperation[]): LaunchFailure[] {
+function failuresOf({ order, step, operation }: BulkInsertInput, inserts: GceOperation[]): LaunchFailure[] {
   const told = inserts.flatMap(({ zone, error }) =>
     (error?.errors ?? []).map((one) => ({ ...one, zone: lastPart(zone) })),
   )
@@ -182,12 +182,12 @@ function zoneIn(message = ''): string | undefined {
   return /\bzones\/([a-z0-9-]+)/.exec(message)?.[1]
 }
 
-function stillRunning({ step, operation }: MadeInput): LaunchFailure {
+function stillRunning({ step, operation }: BulkInsertInput): LaunchFailure {
   const message = `the operation ${operation?.name} was still running when operation_timeout_period was over`
   return { ...refusal('timeout', message, launching(step)), missing: 0 }
 }
 
-function spent({ order }: MadeInput): LaunchFailure {
+function spent({ order }: BulkInsertInput): LaunchFailure {
   const message = `launch ${order.intent.id} was carried out before, and Compute Engine shows none of its VMs`
   return { class: 'transient', missing: 0, problem: problem('PROVIDER_LAUNCH_SPENT', message) }
 }

@@ -33,7 +33,7 @@ import {
   silence,
   silentZonesOf,
 } from './instances.ts'
-import { launchVms } from './launch.ts'
+import { launchInstances } from './launch.ts'
 import { findInstances, hasInstances, listCluster, listPool, namesAtOnce, zoneCache } from './listing.ts'
 import { gpusOf } from './machine-types.ts'
 import { gceMetadata } from './metadata-client.ts'
@@ -95,7 +95,7 @@ export function gcpProvider(
 
   async function launch(order: LaunchOrder, signal?: AbortSignal): Promise<LaunchResult> {
     const operationTimeoutMs = config.operation_timeout_period
-    const result = await launchVms(order, { api, clock, operationTimeoutMs, prepare }, signal)
+    const result = await launchInstances(order, { api, clock, operationTimeoutMs, prepare }, signal)
     return { ...result, instances: known.launched(result.instances) }
   }
 

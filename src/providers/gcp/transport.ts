@@ -25,7 +25,7 @@ export type Send = (url: string | URL, init?: RequestInit) => Promise<Response>
 /** Resolves with an answer whose body has arrived whole; the client hands its own signal in `init`. */
 export function transport({ credentials, fetch, timeouts = { waitMs, callMs } }: TransportInput): Send {
   return async (url, { method = 'GET', headers, body, signal } = {}) => {
-    const target = method === 'GET' ? leanUrl(new URL(url)) : new URL(url)
+    const target = method === 'GET' ? trimUrl(new URL(url)) : new URL(url)
     const deadline = AbortSignal.timeout(/\/wait$/.test(target.pathname) ? timeouts.waitMs : timeouts.callMs)
     const stop = signal ? AbortSignal.any([signal, deadline]) : deadline
     try {
@@ -91,7 +91,7 @@ const fields: [path: RegExp, fields: string][] = [
 ]
 
 /** For GET: the answers of other calls are short. */
-export function leanUrl(url: URL): URL {
+export function trimUrl(url: URL): URL {
   const lean = fields.find(([path]) => path.test(url.pathname))?.[1]
   if (lean) url.searchParams.set('fields', lean)
   return url

@@ -17,16 +17,23 @@ import {
   type ProviderContext,
   type TerminateResult,
 } from '../contract.ts'
-import { instanceIds, isInstanceId, type LocalConfig } from './request.ts'
 import {
+  type InstanceRecord,
   instanceOf,
   openPoolFolder,
   type PoolFolder,
   readRecord,
-  type VmRecord,
   writeRecord,
-} from './vm-record.ts'
-import { localFailure, openVms, reasonOf, scriptRuns, startVm, type Vms } from './vms.ts'
+} from './instance-record.ts'
+import {
+  type LocalInstances,
+  localFailure,
+  openInstances,
+  reasonOf,
+  scriptRuns,
+  startInstance,
+} from './instances.ts'
+import { instanceIds, isInstanceId, type LocalConfig } from './request.ts'
 
 /** Bytes of a console kept between two reads: longer than any stage line. */
 const overlap = 128
@@ -46,9 +53,9 @@ export async function create(context: ProviderContext<LocalConfig>): Promise<Pro
   }
 }
 
-function openPool(context: ProviderContext): Vms {
+function openPool(context: ProviderContext): LocalInstances {
   try {
-    return openVms(context)
+    return openInstances(context)
   } catch (error) {
     throw new ProvisionError(
       localFailure(error, `open the folder of local pool ${context.owner.pool}`).problem,
@@ -56,7 +63,7 @@ function openPool(context: ProviderContext): Vms {
   }
 }
 
-function list(vms: Vms, signal?: AbortSignal): Listing {
+function list(vms: LocalInstances, signal?: AbortSignal): Listing {
   signal?.throwIfAborted()
   const { records, problems } = vms.look()
   const instances = records.map(instanceOf).filter((instance) => instance.state !== 'terminated')
@@ -65,7 +72,7 @@ function list(vms: Vms, signal?: AbortSignal): Listing {
 
 async function launch(
   order: LaunchOrder,
-  vms: Vms,
+  vms: LocalInstances,
   context: ProviderContext,
   signal?: AbortSignal,
 ): Promise<LaunchResult> {
@@ -73,7 +80,7 @@ async function launch(
   for (const id of instanceIds(order.intent)) {
     signal?.throwIfAborted()
     try {
-      const { record, ended } = await launchVm(id, order, vms.folder, context)
+      const { record, ended } = await launchInstance(id, order, vms.folder, context)
       if (ended) vms.watch(record, ended)
       result.instances.push(instanceOf(record))
     } catch (error) {
@@ -85,7 +92,7 @@ async function launch(
   return result
 }
 
-function terminate(ids: string[], vms: Vms, signal?: AbortSignal): TerminateResult {
+function terminate(ids: string[], vms: LocalInstances, signal?: AbortSignal): TerminateResult {
   signal?.throwIfAborted()
   const result: TerminateResult = { terminated: [], failures: [] }
   for (const id of ids) {
@@ -99,7 +106,7 @@ function terminate(ids: string[], vms: Vms, signal?: AbortSignal): TerminateResu
   return result
 }
 
-async function consoleStage(id: string, vms: Vms): Promise<Stage | undefined> {
+async function consoleStage(id: string, vms: LocalInstances): Promise<Stage | undefined> {
   if (!isInstanceId(id) || !vms.folder.exists(id)) return undefined
   let stage: Stage | undefined
   let text = ''
@@ -165,7 +172,7 @@ export async function openCluster({
           continue
         }
         const owner = { clusterId, pool: known.pool, writerId: '' }
-        const one = terminate([id], openVms({ stateDir: known.stateDir, owner, clock, logger }), signal)
+        const one = terminate([id], openInstances({ stateDir: known.stateDir, owner, clock, logger }), signal)
         result.terminated.push(...one.terminated)
         result.failures.push(...one.failures)
       }
@@ -185,13 +192,13 @@ function poolFolders(root: string): PoolFolder[] {
 // Starts one local VM: written down first, started second, so that a crash in between leaves nothing running.
 
 export interface Launched {
-  record: VmRecord
+  record: InstanceRecord
   /** Settles with the reason when it ends; undefined when it had been started before. */
   ended?: Promise<string>
 }
 
 /** The VM of this name and order: a new one, or the one an earlier call of the same order made. */
-export async function launchVm(
+export async function launchInstance(
   id: string,
   order: LaunchOrder,
   folder: PoolFolder,
@@ -212,7 +219,7 @@ export async function launchVm(
 }
 
 async function start(
-  record: Omit<VmRecord, 'process'>,
+  record: Omit<InstanceRecord, 'process'>,
   root: string,
   folder: PoolFolder,
   { env }: Pick<ProviderContext, 'env'>,
@@ -220,7 +227,7 @@ async function start(
   const console = folder.openConsole(record.id)
   let waiting: GatedProcess | undefined
   try {
-    waiting = await startVm({ id: record.id, root, script: join(root, 'script'), console, env })
+    waiting = await startInstance({ id: record.id, root, script: join(root, 'script'), console, env })
     const started = { ...record, process: { pid: waiting.pid, start: waiting.start } }
     writeRecord(root, started)
     waiting.release()
@@ -233,7 +240,7 @@ async function start(
   }
 }
 
-function newRecord(id: string, { intent, owner }: LaunchOrder, now: number): Omit<VmRecord, 'process'> {
+function newRecord(id: string, { intent, owner }: LaunchOrder, now: number): Omit<InstanceRecord, 'process'> {
   const offering: Omit<Offering, 'slots'> = intent.offerings[0] ?? {
     instanceType: 'local',
     zone: '',
@@ -250,7 +257,7 @@ function newRecord(id: string, { intent, owner }: LaunchOrder, now: number): Omi
 }
 
 /** Eight hex digits of two intents may agree; a new attempt with a new intent gets new names. */
-function refuseOtherIntent(record: VmRecord, { intent }: LaunchOrder): void {
+function refuseOtherIntent(record: InstanceRecord, { intent }: LaunchOrder): void {
   const other = record.tags[ownerTags.intent]
   if (other === intent.id) return
   throw new ProvisionError(

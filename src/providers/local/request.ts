@@ -39,7 +39,7 @@ export function buildRequest({ owner, intent }: RequestInput<LocalConfig>): Laun
     call: 'spawn',
     body: {
       command: ['bash', 'script'],
-      environment: [...vmVariables],
+      environment: [...instanceVariables],
       instances: instanceIds(intent),
       tags: ownerTagsOf(owner, intent.id),
     },
@@ -67,9 +67,9 @@ export function isInstanceId(id: string): boolean {
 type Environment = Readonly<Record<string, string | undefined>>
 
 const ofTheMachine = ['PATH', 'TMPDIR', 'LANG', 'LC_ALL', 'SSL_CERT_FILE', 'SSL_CERT_DIR'] as const
-export const vmVariables = [...ofTheMachine, 'PROVISION_ROOT', 'PROVISION_INSTANCE_ID'] as const
+export const instanceVariables = [...ofTheMachine, 'PROVISION_ROOT', 'PROVISION_INSTANCE_ID'] as const
 
-export function vmEnvironment({
+export function instanceEnvironment({
   id,
   root,
   env,

@@ -24,12 +24,12 @@ import {
 } from './agent.ts'
 import { agentSocket } from './agent-socket.ts'
 import { createListeners, createRegistry } from './agents.ts'
-import { createDesk } from './desk.ts'
 import { hostOf } from './queue.ts'
 import { masterRoutes } from './rest.ts'
 import { routesHandler } from './rest-router.ts'
-import { forgetfulKeeper, type Keeper } from './state.ts'
+import { inMemoryStateStore, type StateStore } from './state-store.ts'
 import { createLogStore, createWorkStore, type WorkStore } from './store.ts'
+import { createWorkQueue } from './work-queue.ts'
 
 export interface MasterOptions {
   config: Pick<MasterConfig, 'cluster_name' | 'resource_manager' | 'resource_pools'>
@@ -45,8 +45,8 @@ export interface MasterOptions {
   mayJoin: AdmissionRules['mayJoin']
   /** The same for pools that the configuration does not name any more. */
   mayReturn?: AdmissionRules['mayReturn']
-  /** Where work and agents are written down (`openKeeper`); none: a restart forgets them. Closed with the master. */
-  keeper?: Keeper
+  /** Where work and agents are written down (`openStateStore`); none: a restart forgets them. Closed with the master. */
+  stateStore?: StateStore
   /** PEM chain the tasks of commands trust the master by; undefined while there is none to give. */
   taskCertificate?: () => string | undefined
   /** Milliseconds that an agent whose instance is not listed yet waits for its answer; 15 s unless a test says otherwise. */
@@ -83,7 +83,7 @@ export interface Master {
 }
 
 export function createMaster(options: MasterOptions): Master {
-  const { config, providers, clock, logger, keeper = forgetfulKeeper() } = options
+  const { config, providers, clock, logger, stateStore = inMemoryStateStore() } = options
   const pools = new Map(config.resource_pools.map((pool) => [pool.pool_name, pool]))
   const auxLimit = (pool: string) => pools.get(pool)?.max_aux_containers_per_agent ?? 0
   const masterInfo = masterInfoOf(options)
@@ -101,7 +101,7 @@ export function createMaster(options: MasterOptions): Master {
     onFree: demand.onFree,
     onForget(id) {
       logs.forget(id)
-      void keeper.keep({ at: clock.now(), kind: 'allocation_forgotten', id })
+      void stateStore.keep({ at: clock.now(), kind: 'allocation_forgotten', id })
     },
   })
 
@@ -114,13 +114,13 @@ export function createMaster(options: MasterOptions): Master {
     takesAny: (pool) => pools.get(pool)?.agents === 'any',
     mayJoin: options.mayJoin,
     reconnectWait: (pool) => pools.get(pool)?.agent_reconnect_wait ?? 25_000,
-    reattach: (id) => desk.expectedOn(id),
+    reattach: (id) => queue.expectedOn(id),
     isOfJob: (containerId) => store.owner(containerId) !== undefined,
-    stateLost: keeper.stateLost,
-    onReattached: (agent, acks) => desk.onReattached(agent, acks),
-    onMessage: (agent, message) => desk.onMessage(agent, message),
+    stateLost: stateStore.stateLost,
+    onReattached: (agent, acks) => queue.onReattached(agent, acks),
+    onMessage: (agent, message) => queue.onMessage(agent, message),
   })
-  const desk = createDesk({
+  const queue = createWorkQueue({
     clock,
     logger,
     store,
@@ -130,8 +130,8 @@ export function createMaster(options: MasterOptions): Master {
     agents: registry.list,
     mayWork: registry.mayWork,
     send: registry.send,
-    keep: (allocation) => keeper.keep({ at: clock.now(), kind: 'allocation', allocation }),
-    ready: () => keeper.fault() === undefined,
+    keep: (allocation) => stateStore.keep({ at: clock.now(), kind: 'allocation', allocation }),
+    ready: () => stateStore.fault() === undefined,
     environment: { clusterId: options.clusterId, certificate: options.taskCertificate ?? (() => undefined) },
   })
   const door = agentSocket({
@@ -148,13 +148,13 @@ export function createMaster(options: MasterOptions): Master {
   })
 
   registry.onEvent((event) => {
-    desk.onAgent(event)
+    queue.onAgent(event)
     demand.onAgent(event)
-    void keepAgent(keeper, event)
+    void keepAgent(stateStore, event)
   })
-  for (const agent of keeper.found.agents.values()) registry.restore(agent)
-  desk.restore([...keeper.found.allocations.values()])
-  keeper.onMended(desk.wake)
+  for (const agent of stateStore.found.agents.values()) registry.restore(agent)
+  queue.restore([...stateStore.found.allocations.values()])
+  stateStore.onMended(queue.wake)
 
   function setDrain(id: string, provisionerDrain: boolean): boolean {
     return registry.order(id, { provisionerDrain }) !== undefined
@@ -164,7 +164,16 @@ export function createMaster(options: MasterOptions): Master {
     handlers: [
       door.handler,
       routesHandler(
-        masterRoutes({ config, providers, masterInfo, registry, desk, store, logs, fault: keeper.fault }),
+        masterRoutes({
+          config,
+          providers,
+          masterInfo,
+          registry,
+          queue: queue,
+          store,
+          logs,
+          fault: stateStore.fault,
+        }),
       ),
     ],
     upgrades: [door.upgrade],
@@ -173,7 +182,7 @@ export function createMaster(options: MasterOptions): Master {
     onAgent: registry.onEvent,
     onRefused: refused.add,
     judge(pool) {
-      if (registry.judge(pool)) desk.wake()
+      if (registry.judge(pool)) queue.wake()
     },
     forget: registry.remove,
     // The last agents of a pool that is gone are shown as long as they are there.
@@ -181,17 +190,17 @@ export function createMaster(options: MasterOptions): Master {
       pools.has(pool) || registry.list().some((agent) => agent.pool === pool)
         ? demand.demandOf(pool)
         : undefined,
-    onDemand: desk.onChange,
+    onDemand: queue.onChange,
     drain: (id) => setDrain(id, true),
     undrain: (id) => setDrain(id, false),
-    fault: keeper.fault,
+    fault: stateStore.fault,
     async close() {
-      desk.close()
+      queue.close()
       const goodbyes = registry.close()
       // After the registry has begun to close: they are told that this master is stopping.
       door.close()
       await goodbyes
-      await keeper.close()
+      await stateStore.close()
     },
   }
 }
@@ -207,10 +216,10 @@ function masterInfoOf({ version, masterId, clusterId, config }: MasterOptions): 
 }
 
 /** What a restart has to know of agents: that they joined, with what, what was ordered, and that they are gone. */
-async function keepAgent(keeper: Keeper, { kind, agent, at }: AgentEvent): Promise<void> {
+async function keepAgent(stateStore: StateStore, { kind, agent, at }: AgentEvent): Promise<void> {
   if (kind === 'joined' || kind === 'returned' || kind === 'ordered' || kind === 'freed')
-    await keeper.keep({ at, kind: 'agent', agent })
-  else if (kind === 'removed') await keeper.keep({ at, kind: 'agent_removed', id: agent.id })
+    await stateStore.keep({ at, kind: 'agent', agent })
+  else if (kind === 'removed') await stateStore.keep({ at, kind: 'agent_removed', id: agent.id })
 }
 
 // What a pool's demand is, and since when each of its agents has had nothing to do.

@@ -1,13 +1,13 @@
 // Our own doors for work: hand it in, look at it, end it. Determined has no such plain ones.
 import type { AllWork, OneWork, WorkLogs, WorkView, Written } from '../../http/index.ts'
 import type { Allocation } from './allocation.ts'
-import type { Desk } from './desk.ts'
 import { failure, ok, type Reply, type Route, timestamp } from './rest-router.ts'
 import type { LogStore, WorkStore } from './store.ts'
 import { readSubmission, type SubmissionDefaults } from './submission.ts'
+import type { WorkQueue } from './work-queue.ts'
 
 export interface WorkRoutesOptions {
-  desk: Desk
+  queue: WorkQueue
   store: WorkStore
   logs: LogStore
   defaults: SubmissionDefaults
@@ -15,7 +15,7 @@ export interface WorkRoutesOptions {
   fault: () => string | undefined
 }
 
-export function workRoutes({ desk, store, logs, defaults, fault }: WorkRoutesOptions): Route[] {
+export function workRoutes({ queue, store, logs, defaults, fault }: WorkRoutesOptions): Route[] {
   const find = (id: string): Allocation | undefined => store.get(id) ?? store.ofTask(id)
   const stopping = failure(503, 'this master is stopping')
   const missing = (id: string) => failure(404, `work '${id}' not found`)
@@ -27,13 +27,13 @@ export function workRoutes({ desk, store, logs, defaults, fault }: WorkRoutesOpt
     const known = store.ofTask(submission.task)
     // Handed in again by someone who did not hear the answer: once is enough.
     if (known && isSame(known, submission)) {
-      const kept = await desk.submitted(known.id)
+      const kept = await queue.submitted(known.id)
       return kept ? shown(kept) : stopping
     }
     if (known) return failure(409, `work '${submission.task}' is there already, and differs`)
     const down = fault()
     if (down) return failure(503, down)
-    const allocation = await desk.submit(submission)
+    const allocation = await queue.submit(submission)
     return allocation ? { ...shown(allocation), status: 201 } : stopping
   }
 
@@ -69,7 +69,7 @@ export function workRoutes({ desk, store, logs, defaults, fault }: WorkRoutesOpt
       answer: async ({ params: { id = '' } }) => {
         const found = find(id)
         if (!found) return missing(id)
-        const killed = await desk.kill(found.id, 'killed on order')
+        const killed = await queue.kill(found.id, 'killed on order')
         return killed ? shown(killed) : stopping
       },
     },

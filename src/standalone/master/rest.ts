@@ -6,27 +6,27 @@ import type { Problem } from '../../problems/index.ts'
 import type { AnyProvider } from '../../providers/index.ts'
 import type { MasterInfo } from '../protocol/messages.ts'
 import type { Registry } from './agents.ts'
-import type { Desk } from './desk.ts'
 import { agentOrderRoutes, agentRoutes, agentView } from './rest-agents.ts'
 import { jobRoutes, taskRoutes } from './rest-jobs.ts'
 import { masterInfoRoutes, poolRoutes } from './rest-pools.ts'
 import { ok, type Route } from './rest-router.ts'
 import { workRoutes } from './rest-work.ts'
 import type { LogStore, WorkStore } from './store.ts'
+import type { WorkQueue } from './work-queue.ts'
 
 export interface MasterRoutesOptions {
   config: Pick<MasterConfig, 'resource_manager' | 'resource_pools'>
   providers: readonly AnyProvider[]
   masterInfo: MasterInfo
   registry: Registry
-  desk: Desk
+  queue: WorkQueue
   store: WorkStore
   logs: LogStore
   fault: () => Problem | undefined
 }
 
 export function masterRoutes(options: MasterRoutesOptions): Route[] {
-  const { config, registry, desk, store, logs, fault } = options
+  const { config, registry, queue, store, logs, fault } = options
   const pools = config.resource_pools.map((pool) => pool.pool_name)
   const auxPool = config.resource_manager.default_aux_resource_pool
   const computePool = config.resource_manager.default_compute_resource_pool
@@ -38,7 +38,7 @@ export function masterRoutes(options: MasterRoutesOptions): Route[] {
       get: registry.get,
       order: registry.order,
       killOn(id, reason) {
-        desk.killOn(id, reason)
+        queue.killOn(id, reason)
         for (const container of registry.get(id)?.unknownContainers ?? [])
           registry.send(id, { SignalContainer: { ContainerID: container.id, Signal: 9 } })
       },
@@ -55,7 +55,7 @@ export function masterRoutes(options: MasterRoutesOptions): Route[] {
     ...taskRoutes(store),
     ...jobRoutes({ store, pools: () => pools, computePool }),
     ...workRoutes({
-      desk,
+      queue: queue,
       store,
       logs,
       fault: () => fault()?.message,

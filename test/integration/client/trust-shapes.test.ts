@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
 import { remember, type Target, targetByUrl } from '../../../src/http/target.ts'
-import { acquaintance } from '../../../src/http/untrusted-server.ts'
+import { probeTrust } from '../../../src/http/untrusted-server.ts'
 import { ProvisionError } from '../../../src/problems/index.ts'
 import { certificateShapes, judge } from '../../support/certificate-shapes.ts'
 import { serve } from '../../support/shapes/serve.ts'
@@ -40,7 +40,7 @@ describe('a stranger', () => {
 /** `stranger`, `trusted` or the code of the refusal. */
 async function meeting(target: Target): Promise<{ said: string; pem?: string }> {
   try {
-    const met = await acquaintance(target)
+    const met = await probeTrust(target)
     return 'trusted' in met ? { said: 'trusted' } : { said: 'stranger', pem: met.stranger.pem }
   } catch (error) {
     if (error instanceof ProvisionError) return { said: error.code ?? '' }

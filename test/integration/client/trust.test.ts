@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { createClient } from '../../../src/http/client.ts'
 import { targetByUrl } from '../../../src/http/target.ts'
-import type { Stranger } from '../../../src/http/untrusted-server.ts'
+import type { UntrustedServer } from '../../../src/http/untrusted-server.ts'
 import { presentedFacts } from '../../../src/pki/presented.ts'
 import { trustStore, trustStoreFile } from '../../../src/pki/trust-store.ts'
 import { type Problem, ProvisionError } from '../../../src/problems/index.ts'
@@ -37,7 +37,7 @@ const urlOf = (port: number) => `https://127.0.0.1:${port}`
 
 /** Answers every question the same way, and keeps what it was asked about. */
 function visitor(port: number, answer: boolean) {
-  const asked: Stranger[] = []
+  const asked: UntrustedServer[] = []
   const client = createClient({
     target: targetByUrl(urlOf(port), { env }),
     version: '0',

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { systemClock } from '../../../src/platform/clock.ts'
-import { openKeeper } from '../../../src/standalone/master/state.ts'
+import { openStateStore } from '../../../src/standalone/master/state-store.ts'
 import { startMaster, type TestMaster, token } from '../../support/master.ts'
 import { until } from '../../support/server.ts'
 import { silentLogger } from '../../support/silent-logger.ts'
@@ -27,8 +27,8 @@ afterEach(async () => {
 /** The next master on the same state; `from` is read instead of the file, as after a crash at that moment. */
 async function master(from?: string): Promise<TestMaster> {
   if (from) copyFileSync(from, file)
-  const keeper = await openKeeper({ file, clock: systemClock, logger: silentLogger })
-  const m = await startMaster({ keeper })
+  const keeper = await openStateStore({ file, clock: systemClock, logger: silentLogger })
+  const m = await startMaster({ stateStore: keeper })
   running.push(m)
   return m
 }
@@ -235,7 +235,7 @@ describe('a crash', () => {
     ]
     await stop(first)
     writeFileSync(file, 'deadbeef {"kind":"allocation","alloc', { flag: 'a' })
-    const keeper = await openKeeper({ file, clock: systemClock, logger: silentLogger })
+    const keeper = await openStateStore({ file, clock: systemClock, logger: silentLogger })
     expect(keeper.problems).toMatchObject([{ code: 'JOURNAL_SET_ASIDE' }])
     expect([...keeper.found.allocations.keys()]).toEqual(ids)
     await keeper.close()

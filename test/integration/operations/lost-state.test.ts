@@ -3,7 +3,7 @@ import { existsSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, inject, it } from 'vitest'
 import { systemClock } from '../../../src/platform/clock.ts'
-import { openKeeper } from '../../../src/standalone/master/state.ts'
+import { openStateStore } from '../../../src/standalone/master/state-store.ts'
 import { killable } from '../../support/killable.ts'
 import { runCliAside } from '../../support/run-cli.ts'
 import { silentLogger } from '../../support/silent-logger.ts'
@@ -18,7 +18,7 @@ const losses: [string, (file: string) => Promise<void> | void][] = [
     async (file) => {
       rmSync(file)
       const other = { file, clusterId: 'another-cluster', clock: systemClock, logger: silentLogger }
-      const keeper = await openKeeper(other)
+      const keeper = await openStateStore(other)
       await keeper.close()
     },
   ],

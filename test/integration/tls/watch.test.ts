@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import tls from 'node:tls'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { loadMaterial, servedPair } from '../../../src/pki/credentials.ts'
+import { loadTlsCredentials, servedPair } from '../../../src/pki/credentials.ts'
 import { createDevelopmentChain, type DevelopmentChain } from '../../../src/pki/development-ca.ts'
 import { connectAsAgent, dialOptions } from '../../../src/pki/dial-options.ts'
 import { watchFiles } from '../../../src/platform/watch.ts'
@@ -58,7 +58,7 @@ test('a swapped secret is served to new connections; a broken one is told and ch
   mount('first', first)
   for (const file of ['tls.crt', 'tls.key']) symlinkSync(join('..data', file), join(directory, file))
   const files = { certFile: join(directory, 'tls.crt'), keyFile: join(directory, 'tls.key') }
-  const load = () => loadMaterial(files, { now: Date.now() })
+  const load = () => loadTlsCredentials(files, { now: Date.now() })
   const clock = new FakeClock()
   const told: string[] = []
   server = tls.createServer(servedPair(load().material!), (socket) =>

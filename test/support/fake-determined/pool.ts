@@ -65,7 +65,7 @@ export async function startPool(rules: Partial<Policy> = {}): Promise<Determined
         journal: disk,
         random: () => 0,
         newId: () => `intent-${++count}`,
-        material: () => ({ kind: 'ready', userData: userDataOf('agent'), version: '1', probe: false }),
+        launchInputs: () => ({ kind: 'ready', userData: userDataOf('agent'), version: '1', probe: false }),
         logger: silentLogger,
         metrics: { count() {}, gauge() {}, observe() {} },
         onEvent: (event) => events.push(event),
@@ -87,7 +87,8 @@ export async function startPool(rules: Partial<Policy> = {}): Promise<Determined
     clock,
     events,
     fleet: await start(),
-    live: () => [...cloud.vms.values()].filter((vm) => vm.endedAt === undefined).map((vm) => vm.instance.id),
+    live: () =>
+      [...cloud.instances.values()].filter((vm) => vm.endedAt === undefined).map((vm) => vm.instance.id),
     moved: (move) =>
       events.flatMap((event) => (event.kind === 'decided' && event.move === move ? event.ids : [])),
     async restart() {

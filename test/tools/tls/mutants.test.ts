@@ -2,7 +2,7 @@
 import { X509Certificate } from 'node:crypto'
 import { createSecureContext } from 'node:tls'
 import { afterAll, expect, test } from 'vitest'
-import { parseMaterial } from '../../../src/pki/credentials.ts'
+import { parseTlsCredentials } from '../../../src/pki/credentials.ts'
 import { preflight } from '../../../src/pki/preflight.ts'
 import { describe as describeCertificate, presentedFacts, unusableForGo } from '../../../src/pki/presented.ts'
 import { systemClock } from '../../../src/platform/clock.ts'
@@ -65,7 +65,7 @@ test('6,000 mutants give facts or a fault', () => {
   let undated = 0
   for (let n = 0; n < 6_000; n++) {
     const der = n % 3 === 0 ? signedMutant(next) : flipped(bases[n % bases.length]!, next)
-    const { material, problems } = parseMaterial(pemOf(der) + root.pem, undefined, { now })
+    const { material, problems } = parseTlsCredentials(pemOf(der) + root.pem, undefined, { now })
     expect(material !== undefined || problems.length > 0, `mutant ${n}`).toBe(true)
     const x509 = read(der)
     if (!x509) continue

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { planTrust } from '../../../src/agent-setup/trust.ts'
-import { parseMaterial } from '../../../src/pki/credentials.ts'
+import { parseTlsCredentials } from '../../../src/pki/credentials.ts'
 import { chainOf, trustPlan } from '../../support/agent-setups.ts'
 import type { ToolBehaviour } from '../../support/fake-tools.ts'
 import { Masters } from '../../support/masters.ts'
@@ -100,7 +100,7 @@ afterAll(() => {
 })
 
 function trustOf({ roots, file }: Case) {
-  const { material } = parseMaterial(joined(file), undefined, { now, file: 'chain.pem' })
+  const { material } = parseTlsCredentials(joined(file), undefined, { now, file: 'chain.pem' })
   const { plan, problems } = planTrust({
     address: { scheme: 'https', host: masterName, port: 443 },
     options: { trust: roots.length > 0 ? 'auto' : 'system', allow_ip_only: false },

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { agentSetupOf } from '../../../src/agent-setup/setup.ts'
-import { marketOf } from '../../../src/planner/inventory.ts'
+import { catalogOf } from '../../../src/planner/inventory.ts'
 import { definitionOf, machineOf } from '../../../src/providers/definition.ts'
 import { builtInProviders } from '../../../src/providers/index.ts'
 import { poolSettings } from '../../../src/provisioner/pools.ts'
@@ -105,7 +105,7 @@ describe('what a pool is run with', () => {
       'subnet_ids: [subnet-b, subnet-a]',
       'spot: {enabled: true, fallback: on_demand}',
     )
-    const [size] = marketOf(poolSettings(pool, builtInProviders).offerings, [], 0)
+    const [size] = catalogOf(poolSettings(pool, builtInProviders).offerings, [], 0)
     expect(size!.free.map((one) => `${one.capacityType} ${one.instanceType} ${one.zone}`)).toEqual([
       'spot g6.xlarge subnet-b',
       'spot g6.xlarge subnet-a',

@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest'
 import { planTrust } from '../../../src/agent-setup/trust.ts'
 import type { TlsOptions } from '../../../src/config/provider-keys.ts'
-import { parseMaterial } from '../../../src/pki/credentials.ts'
+import { parseTlsCredentials } from '../../../src/pki/credentials.ts'
 import { joined } from '../../support/shapes/shape.ts'
 import { testKey } from '../../support/test-keys.ts'
 import { day, type Issued, now } from '../../support/x509.ts'
@@ -13,7 +13,7 @@ const intermediate = authority('R3', { issuer: root })
 const leaf = server(intermediate)
 
 function plan(file: Issued[], roots: Issued[], trust: TlsOptions['trust'] = 'auto') {
-  const { material } = parseMaterial(joined(file), undefined, { now, file: 'chain.pem' })
+  const { material } = parseTlsCredentials(joined(file), undefined, { now, file: 'chain.pem' })
   const { plan: found, problems } = planTrust({
     address: { scheme: 'https', host: masterName, port: 8443 },
     options: { trust, allow_ip_only: false },

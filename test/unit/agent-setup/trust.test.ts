@@ -2,7 +2,7 @@
 
 import { describe, expect, test } from 'vitest'
 import { planTrust, type TrustInput } from '../../../src/agent-setup/trust.ts'
-import { parseMaterial, type TlsMaterial } from '../../../src/pki/credentials.ts'
+import { parseTlsCredentials, type TlsCredentials } from '../../../src/pki/credentials.ts'
 import { parseTrustAnchors } from '../../../src/pki/trust-anchors.ts'
 import { builtInProviders } from '../../../src/providers/index.ts'
 import { joined, threeOf } from '../../support/shapes/shape.ts'
@@ -13,8 +13,8 @@ import { authority, masterName, server } from '../../support/x509-profiles.ts'
 const [leaf, intermediate, root] = threeOf()
 const where = { file: 'master.yaml', line: 12, column: 7 }
 
-function material(...file: Issued[]): TlsMaterial {
-  return parseMaterial(joined(file), undefined, { now, file: 'chain.pem' }).material!
+function material(...file: Issued[]): TlsCredentials {
+  return parseTlsCredentials(joined(file), undefined, { now, file: 'chain.pem' }).material!
 }
 
 const whole = material(leaf, intermediate, root)

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest'
 import type { Terminal } from '../../../src/cli/terminal.ts'
 import { decide } from '../../../src/cli/trust-decision.ts'
-import type { Stranger } from '../../../src/http/untrusted-server.ts'
+import type { UntrustedServer } from '../../../src/http/untrusted-server.ts'
 
 const leaf = {
   subject: 'CN=master',
@@ -11,7 +11,7 @@ const leaf = {
   notAfter: '2027-01-01T00:00:00.000Z',
   sha256: 'ab'.repeat(32),
 }
-const stranger: Stranger = {
+const stranger: UntrustedServer = {
   url: 'https://master:8443',
   presented: [leaf],
   pem: '',

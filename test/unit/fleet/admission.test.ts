@@ -2,9 +2,9 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { admissionOf } from '../../../src/fleet/admission.ts'
-import { emptyMemory, type OpenIntent, type Track } from '../../../src/fleet/run.ts'
+import { emptyMemory, type ManagedInstance, type OpenIntent } from '../../../src/fleet/run.ts'
 import { instanceStates } from '../../../src/planner/snapshot.ts'
-import { endVm } from '../../../src/simulator/cloud.ts'
+import { endInstance } from '../../../src/simulator/cloud.ts'
 import { vm } from '../../support/planner.ts'
 import { startBench, startSettled } from '../../support/pool-bench.ts'
 
@@ -76,7 +76,7 @@ describe('an instance of ours', () => {
   it('is none any more when it has ended, although an agent of its id is connected', async () => {
     const { bench, id } = await benchWithAgent()
     bench.faults.lingersFor = () => hour * 1000
-    endVm(bench.cloud, bench.cloud.vms.get(id)!, 'somebody terminated it')
+    endInstance(bench.cloud, bench.cloud.instances.get(id)!, 'somebody terminated it')
     await bench.pass(20)
     expect(bench.fleet.admission(id)).not.toBe('yes')
   })
@@ -84,7 +84,7 @@ describe('an instance of ours', () => {
   it('cannot be taken over while it is away and the listing does not show it', async () => {
     const { bench, id } = await benchWithAgent()
     bench.master.agents.get(id)!.connected = false
-    bench.cloud.vms.get(id)!.visibleAt = Number.POSITIVE_INFINITY
+    bench.cloud.instances.get(id)!.visibleAt = Number.POSITIVE_INFINITY
     await bench.pass(20)
     expect(bench.fleet.admission(id)).toBe('absent')
   })
@@ -100,11 +100,11 @@ describe('an instance of ours', () => {
   it('is none any more when neither a listing nor an answer by id knows it, although its id is connected', async () => {
     const { bench, id } = await benchWithAgent()
     await bench.pass(600)
-    bench.cloud.vms.get(id)!.visibleAt = Number.POSITIVE_INFINITY
+    bench.cloud.instances.get(id)!.visibleAt = Number.POSITIVE_INFINITY
     await bench.pass(120)
     expect(bench.fleet.knows(id)).toBe(true)
     expect(bench.fleet.admission(id)).toBe('absent')
-    bench.cloud.vms.get(id)!.visibleAt = 0
+    bench.cloud.instances.get(id)!.visibleAt = 0
     await bench.pass(20)
     expect(bench.fleet.admission(id)).toBe('yes')
   })
@@ -129,7 +129,7 @@ it('an id is let in only where it is that of a VM of ours that can run', () => {
       if (foreign) memory.foreign.set('i-foreign', 'another')
       if (missing > 0) memory.intents.set('x', { count: missing, seen: new Set() } as unknown as OpenIntent)
       for (const [n, { state, ending, unknown }] of tracks.entries()) {
-        const known: Track = { ...vm(`i-${n}`, { state }), listed: true }
+        const known: ManagedInstance = { ...vm(`i-${n}`, { state }), listed: true }
         memory.tracks.set(known.id, { ...known, ending, ...(unknown && { unknownSince: 1 }) })
       }
       for (const [n, { state, ending, unknown }] of tracks.entries()) {

@@ -13,7 +13,7 @@ async function clear(bench: PoolBench, patience = 120_000): Promise<string[]> {
 }
 
 const running = (bench: PoolBench) =>
-  [...bench.cloud.vms.values()].filter((vm) => vm.endedAt === undefined).length
+  [...bench.cloud.instances.values()].filter((vm) => vm.endedAt === undefined).length
 
 describe('a pool that is cleared', () => {
   it('ends its VMs, with work or without, and launches none in their place', async () => {

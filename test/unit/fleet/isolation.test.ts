@@ -91,7 +91,7 @@ describe('a pool', () => {
     const bench = await startSettled()
     bench.life.kill()
     bench.restart({
-      material: () => {
+      launchInputs: () => {
         throw new Error('no template')
       },
     })

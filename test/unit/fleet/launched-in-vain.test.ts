@@ -1,6 +1,6 @@
 // What launch_rate and the breaker count: instances launched in vain, and never those that did their work.
 import { describe, expect, it } from 'vitest'
-import { endVm } from '../../../src/simulator/cloud.ts'
+import { endInstance } from '../../../src/simulator/cloud.ts'
 import { minute } from '../../support/planner.ts'
 import { codesOf, inVain, type PoolBench, problemsOf, startSettled } from '../../support/pool-bench.ts'
 
@@ -61,12 +61,12 @@ describe('launch_rate', () => {
       const id = bench.ids().at(-1)!
       bench.joins(id)
       await bench.pass(6)
-      const vm = bench.cloud.vms.get(id)!
+      const vm = bench.cloud.instances.get(id)!
       if (n % 2) await bench.fleet.remove([id], 'even_if_busy')
       else {
         vm.instance.interruptedAt = bench.now()
         await bench.pass(10)
-        endVm(bench.cloud, vm, 'taken back')
+        endInstance(bench.cloud, vm, 'taken back')
       }
       bench.master.agents.delete(id)
       bench.wants()
@@ -86,7 +86,7 @@ describe('agents that join without their slots', () => {
       if (!bench.master.agents.has(id)) bench.joins(id)
       for (const agent of bench.master.agents.values()) Object.assign(agent, { slots: 0, freeSlots: 0 })
       await bench.pass(12)
-      for (const vm of bench.cloud.vms.values())
+      for (const vm of bench.cloud.instances.values())
         if (vm.endedAt !== undefined) bench.master.agents.delete(vm.instance.id)
     }
     expect(problemsOf(bench).filter((code) => code === 'SHORT_OF_SLOTS').length).toBeGreaterThanOrEqual(3)
@@ -145,7 +145,7 @@ describe('what only the journal knows', () => {
     bench.wants()
     await bench.pass(5 * 60)
     // Somebody else has terminated it meanwhile.
-    endVm(bench.cloud, bench.cloud.vms.get(bench.ids()[0]!)!, 'terminated by its owner')
+    endInstance(bench.cloud, bench.cloud.instances.get(bench.ids()[0]!)!, 'terminated by its owner')
     const told = problemsOf(bench).length
     bench.restart()
     await bench.pass(30)
@@ -160,7 +160,7 @@ describe('what only the journal knows', () => {
     const [id] = bench.ids()
     bench.wants()
     await bench.pass(6 * 60)
-    endVm(bench.cloud, bench.cloud.vms.get(id!)!, 'the machine failed')
+    endInstance(bench.cloud, bench.cloud.instances.get(id!)!, 'the machine failed')
     for (let n = 0; n < 60 && bench.fleet.knows(id!); n++) await bench.pass(5)
     expect(bench.fleet.knows(id!)).toBe(false)
     await bench.pass(1)

@@ -1,6 +1,6 @@
 // What listings and the master say of the same VM, when they disagree: whose word counts, and for how long.
 import { describe, expect, it } from 'vitest'
-import { endVm } from '../../../src/simulator/cloud.ts'
+import { endInstance } from '../../../src/simulator/cloud.ts'
 import { simulatedProvider } from '../../../src/simulator/provider.ts'
 import { minute } from '../../support/planner.ts'
 import { codesOf, owner, problemsOf, startSettled } from '../../support/pool-bench.ts'
@@ -11,7 +11,7 @@ async function benchWithAgent() {
   const [id] = bench.ids()
   bench.joins(id!)
   await bench.pass(10)
-  return { bench, vm: bench.cloud.vms.get(id!)! }
+  return { bench, vm: bench.cloud.instances.get(id!)! }
 }
 
 describe('a VM that listings stop to show', () => {
@@ -126,7 +126,7 @@ it('an account that is the earlier one again is noticed, also when nothing is le
   const nothing = { instances: [], complete: true, problems: [] }
   bench.life.kill()
   bench.master.agents.clear()
-  endVm(bench.cloud, vm, 'terminated by its owner')
+  endInstance(bench.cloud, vm, 'terminated by its owner')
   bench.restart({
     provider: { ...provider, list: async () => nothing, find: async () => ({ ...nothing, account }) },
   })

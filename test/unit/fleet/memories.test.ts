@@ -9,9 +9,9 @@ import {
   learn,
   noLaunchError,
   type OfferingMemory,
+  recordFailedInstances,
   recordLaunchFailure,
   recordUsable,
-  recordUseless,
   refusalGrowth,
   spend,
 } from '../../../src/fleet/failures.ts'
@@ -87,25 +87,25 @@ describe('the memory of offerings', () => {
 describe('the breaker', () => {
   it('opens after three useless VMs in a row, and lets one probe through after a minute', () => {
     const memory = closedBreaker()
-    expect([1, 2, 3].map(() => recordUseless(memory, now, now, none))).toEqual([false, false, true])
+    expect([1, 2, 3].map(() => recordFailedInstances(memory, now, now, none))).toEqual([false, false, true])
     expect(breakerView(memory, now)).toEqual({ state: 'open', until: now + minute, failures: 3 })
     expect(breakerView(memory, now + minute)).toEqual({ state: 'probing', failures: 3 })
   })
 
   it('is reset by a VM that is of use', () => {
     const memory = closedBreaker()
-    recordUseless(memory, now, now, none)
-    recordUseless(memory, now, now, none)
+    recordFailedInstances(memory, now, now, none)
+    recordFailedInstances(memory, now, now, none)
     recordUsable(memory)
-    expect(recordUseless(memory, now, now, none)).toBe(false)
+    expect(recordFailedInstances(memory, now, now, none)).toBe(false)
     expect(breakerView(memory, now)).toEqual({ state: 'closed' })
   })
 
   it('waits longer after each failed probe, but not for VMs launched before it opened', () => {
     const memory = closedBreaker()
-    for (let n = 0; n < 3; n++) recordUseless(memory, now - hour, now, none)
-    expect(recordUseless(memory, now - hour, now + second, none)).toBe(false)
-    expect(recordUseless(memory, now + minute, now + hour, none)).toBe(true)
+    for (let n = 0; n < 3; n++) recordFailedInstances(memory, now - hour, now, none)
+    expect(recordFailedInstances(memory, now - hour, now + second, none)).toBe(false)
+    expect(recordFailedInstances(memory, now + minute, now + hour, none)).toBe(true)
     expect(memory.until).toBe(now + hour + 2 * minute)
   })
 })

@@ -15,7 +15,7 @@ it.each([
   await bench.pass(70)
   bench.life.kill()
   // The new place shows nothing of what is at the old one.
-  bench.cloud.vms.clear()
+  bench.cloud.instances.clear()
   bench.restart({ locationKey: 'there' })
   await bench.pass(200)
   expect(bench.ids()).toHaveLength(launched)

@@ -101,7 +101,8 @@ function startWatch({
       })
       await clock.run(() => over)
     },
-    live: () => [...cloud.vms.values()].filter((vm) => vm.endedAt === undefined).map((vm) => vm.instance.id),
+    live: () =>
+      [...cloud.instances.values()].filter((vm) => vm.endedAt === undefined).map((vm) => vm.instance.id),
     said: () => events.flatMap((event) => (event.kind === 'problem' ? [event.problem] : [])),
     nextOf: (id: string) => watch.status().orphans.find((orphan) => orphan.id === id)?.next,
   }

@@ -46,7 +46,7 @@ it('is asked for ever more seldom, and does not hold up the end of others', asyn
   expect(problemsOf(bench)).toContain('PROVIDER_CONFIG')
 
   await bench.pass(4 * 60)
-  expect(bench.cloud.vms.get(second)?.endedAt).toBeDefined()
+  expect(bench.cloud.instances.get(second)?.endedAt).toBeDefined()
   await bench.pass(6 * 60 * 60)
   const calls = asked.filter((ids) => ids.includes(first)).length
   expect(calls).toBeGreaterThan(8)
@@ -54,5 +54,5 @@ it('is asked for ever more seldom, and does not hold up the end of others', asyn
 
   guarded.clear()
   await bench.pass(80 * 60)
-  expect(bench.cloud.vms.get(first)?.endedAt).toBeDefined()
+  expect(bench.cloud.instances.get(first)?.endedAt).toBeDefined()
 })

@@ -32,7 +32,7 @@ describe('an idle VM', () => {
     await bench.pass(40)
     expect(drained).toEqual([id])
     expect(bench.calls.terminated).toEqual([[id]])
-    expect(bench.cloud.vms.get(id)?.endedAt).toBeDefined()
+    expect(bench.cloud.instances.get(id)?.endedAt).toBeDefined()
   })
 
   it('goes back to work when the scheduler was quicker than the drain', async () => {
@@ -85,7 +85,7 @@ describe('an idle VM', () => {
     expect(calls).toBeLessThan(16)
     bench.faults.fate = () => 'done'
     await bench.pass(2 * 60)
-    expect(bench.cloud.vms.get(bench.ids()[0]!)?.endedAt).toBeDefined()
+    expect(bench.cloud.instances.get(bench.ids()[0]!)?.endedAt).toBeDefined()
   })
 })
 
@@ -95,7 +95,7 @@ describe('a VM that never joins', () => {
     bench.wants(4)
     await bench.pass(5)
     const [id] = bench.ids()
-    bench.cloud.vms.get(id!)!.console = 'PROVISION_STAGE=started\nPROVISION_STAGE=tls_wrong_name\n'
+    bench.cloud.instances.get(id!)!.console = 'PROVISION_STAGE=started\nPROVISION_STAGE=tls_wrong_name\n'
     await bench.pass(5 * 60 + 10)
     expect(bench.calls.terminated).toEqual([[id]])
     const said = bench.events.flatMap((e) =>
@@ -124,7 +124,7 @@ describe('a VM that never joins', () => {
     const bench = await startSettled()
     bench.wants(4, 4, 4)
     await bench.pass(10)
-    for (const vm of bench.cloud.vms.values())
+    for (const vm of bench.cloud.instances.values())
       Object.assign(vm.instance, { state: 'stopped', stateReason: 'script failed' })
     await bench.pass(10)
     expect(bench.fleet.status().breaker).toMatchObject({ state: 'open', failures: 3 })
@@ -166,7 +166,7 @@ describe('VMs of another writer', () => {
 
   it('count as foreign also when their writer is not known', async () => {
     const bench = await startSettled()
-    delete bench.cloud.vms.get(foreignVm(bench))!.instance.writerId
+    delete bench.cloud.instances.get(foreignVm(bench))!.instance.writerId
     await bench.pass(10)
     expect(codesOf(bench)).toEqual(['FOREIGN_WRITER'])
     await bench.fleet.adopt()

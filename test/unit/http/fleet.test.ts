@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest'
 import type { Answer, Client } from '../../../src/http/client.ts'
 import {
-  drainVms,
+  drainInstances,
   fleetStatus,
-  launchVms,
+  launchInstances,
   listInstances,
   poolStatus,
 } from '../../../src/http/fleet-client.ts'
@@ -32,12 +32,12 @@ describe('what a provisioner refuses', () => {
   it('is passed on with its code, and is an error whatever it is elsewhere', async () => {
     const error = { code: 'MAX_REACHED', message: 'room for 1', remedy: 'Raise it.', details: { room: 1 } }
     const { client } = answering(409, { error })
-    expect(await refusal(launchVms(client, 'p', 2))).toMatchObject({ ...error, severity: 'error' })
+    expect(await refusal(launchInstances(client, 'p', 2))).toMatchObject({ ...error, severity: 'error' })
   })
 
   it('keeps its words when a newer one uses a code that is not known here', async () => {
     const { client } = answering(409, { error: { code: 'TOO_NEW', message: 'no', remedy: 'Wait.' } })
-    expect(await refusal(drainVms(client, ['a']))).toMatchObject({
+    expect(await refusal(drainInstances(client, ['a']))).toMatchObject({
       code: 'REQUEST_REFUSED',
       message: 'TOO_NEW: no',
       remedy: 'Wait.',

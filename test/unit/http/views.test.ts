@@ -5,13 +5,13 @@ import { join } from 'node:path'
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { FoundOrphan } from '../../../src/fleet/orphans.ts'
-import type { Track } from '../../../src/fleet/run.ts'
+import type { ManagedInstance } from '../../../src/fleet/run.ts'
 import type { PoolStatus } from '../../../src/fleet/status.ts'
 import { agentViews } from '../../../src/http/agent-view.ts'
 import { type Client, createLocalClient } from '../../../src/http/client.ts'
 import {
   adoptOrphans,
-  drainVms,
+  drainInstances,
   fleetStatus,
   listAgents,
   listEvents,
@@ -40,7 +40,7 @@ const maybe = <T>(value: fc.Arbitrary<T>) => fc.option(value, { nil: undefined }
 const moment = fc.nat(now)
 const lost = problem('PREFLIGHT_REFUSED', 'nothing listens', { details: { port: 8443 }, cause: new Error() })
 
-const doings: fc.Arbitrary<Partial<Track>> = fc.record({
+const doings: fc.Arbitrary<Partial<ManagedInstance>> = fc.record({
   listed: fc.boolean(),
   stateReason: maybe(fc.string()),
   busyWith: maybe(fc.constantFrom('drain', 'undrain', 'end')),
@@ -162,7 +162,7 @@ describe('what a provisioner writes', () => {
         expect(await listAgents(client)).toStrictEqual(sent(agentViews([given], rows)))
         expect(await listEvents(client, {})).toStrictEqual([event])
         const ids = given.instances.map(({ id }) => id)
-        if (ids.length > 0) expect(await drainVms(client, ids)).toMatchObject({ ids })
+        if (ids.length > 0) expect(await drainInstances(client, ids)).toMatchObject({ ids })
       }),
       { numRuns: 60 },
     )

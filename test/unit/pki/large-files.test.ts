@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, expect, test } from 'vitest'
-import { loadMaterial, parseMaterial, readTextFile } from '../../../src/pki/credentials.ts'
+import { loadTlsCredentials, parseTlsCredentials, readTextFile } from '../../../src/pki/credentials.ts'
 import { readPem } from '../../../src/pki/pem.ts'
 import { issue, now } from '../../support/x509.ts'
 import { authority, server } from '../../support/x509-profiles.ts'
@@ -16,7 +16,7 @@ const leaf = server(root)
 const chain = leaf.pem + root.pem
 const extras = (count: number) =>
   Array.from({ length: count }, (_, n) => authority(`Extra ${n}`).pem).join('')
-const parse = (text: string) => parseMaterial(text, undefined, { now, file: 'chain.pem' })
+const parse = (text: string) => parseTlsCredentials(text, undefined, { now, file: 'chain.pem' })
 const codes = (text: string) => parse(text).problems.map(({ code }) => code)
 
 test('unrelated certificates are one warning with a count, and all of them in its details', () => {
@@ -56,7 +56,7 @@ test('the whole file is what a master sends: 64 KiB is what Go 1.22 reads, 100 K
 test('a file of more than 1 MiB is refused unread', () => {
   const file = join(folder, 'large.pem')
   writeFileSync(file, chain + ' '.repeat(1_048_576))
-  expect(loadMaterial({ certFile: file }, { now }).problems).toMatchObject([
+  expect(loadTlsCredentials({ certFile: file }, { now }).problems).toMatchObject([
     { code: 'TLS_FILE_TOO_LARGE', where: { file } },
   ])
   expect(readTextFile('/dev/zero', 'certificate file').problems).toMatchObject([

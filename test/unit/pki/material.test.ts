@@ -5,7 +5,12 @@ import { inspect } from 'node:util'
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { planTrust } from '../../../src/agent-setup/trust.ts'
-import { loadMaterial, parseMaterial, pathFacts, servedPair } from '../../../src/pki/credentials.ts'
+import {
+  loadTlsCredentials,
+  parseTlsCredentials,
+  pathFacts,
+  servedPair,
+} from '../../../src/pki/credentials.ts'
 import { joined, made, threeOf } from '../../support/shapes/shape.ts'
 import { testKey } from '../../support/test-keys.ts'
 import { day, now, pemOf } from '../../support/x509.ts'
@@ -29,11 +34,14 @@ afterAll(() => {
 
 const at = (name: string) => join(folder, name)
 const parse = (cert: string, key?: string) =>
-  parseMaterial(cert, key, { now, file: 'chain.pem', keyFile: 'key.pem' })
+  parseTlsCredentials(cert, key, { now, file: 'chain.pem', keyFile: 'key.pem' })
 const codes = ({ problems }: { problems: { code: string }[] }) => problems.map(({ code }) => code)
 
 test('loads a pair: leaf, path, key', () => {
-  const { material, problems } = loadMaterial({ certFile: at('chain.pem'), keyFile: at('key.pem') }, { now })
+  const { material, problems } = loadTlsCredentials(
+    { certFile: at('chain.pem'), keyFile: at('key.pem') },
+    { now },
+  )
   expect(problems).toEqual([])
   expect(material).toMatchObject({
     file: at('chain.pem'),
@@ -50,13 +58,13 @@ test('reads no key that it is not told to read', () => {
     read.push(file)
     return Buffer.from(files.cert)
   }
-  const { material } = loadMaterial({ certFile: 'chain.pem' }, { now, readFile })
+  const { material } = loadTlsCredentials({ certFile: 'chain.pem' }, { now, readFile })
   expect(material!.key).toBeUndefined()
   expect(read).toEqual(['chain.pem'])
 })
 
 test('reads a file that Windows wrote as UTF-16', () => {
-  const { material, problems } = loadMaterial({ certFile: at('utf16.pem') }, { now })
+  const { material, problems } = loadTlsCredentials({ certFile: at('utf16.pem') }, { now })
   expect(material!.path.certificates).toHaveLength(3)
   expect(codes({ problems })).toEqual(['TLS_PEM_MENDED'])
 })
@@ -100,7 +108,7 @@ describe('a file that cannot be read', () => {
     ['lies below a file', 'chain.pem/x', 'TLS_FILE_MISSING', /does not exist$/],
     ['is a directory', 'directory', 'TLS_FILE_UNREADABLE', /cannot be read: it is a directory$/],
   ])('%s', (_, name, code, message) => {
-    const { material, problems } = loadMaterial({ certFile: at(name) }, { now, where: { cert: where } })
+    const { material, problems } = loadTlsCredentials({ certFile: at(name) }, { now, where: { cert: where } })
     expect(material).toBeUndefined()
     expect(problems).toEqual([
       expect.objectContaining({ code, message: expect.stringMatching(message), where }),
@@ -111,7 +119,7 @@ describe('a file that cannot be read', () => {
     const readFile = () => {
       throw Object.assign(new Error('EACCES'), { code: 'EACCES' })
     }
-    const { problems } = loadMaterial({ certFile: 'chain.pem' }, { now, readFile })
+    const { problems } = loadTlsCredentials({ certFile: 'chain.pem' }, { now, readFile })
     expect(problems[0]!.message).toBe(
       'the certificate file chain.pem cannot be read: this user may not read it',
     )
@@ -120,13 +128,13 @@ describe('a file that cannot be read', () => {
   test('is the key: what is wrong with the certificate is said as well', () => {
     const old = made([server(undefined, { notBefore: now - 2 * day, notAfter: now - day })])
     writeFileSync(at('old.pem'), old.cert)
-    const loaded = loadMaterial({ certFile: at('old.pem'), keyFile: at('gone.key') }, { now })
+    const loaded = loadTlsCredentials({ certFile: at('old.pem'), keyFile: at('gone.key') }, { now })
     expect(codes(loaded)).toEqual(['TLS_FILE_MISSING', 'TLS_EXPIRED'])
     expect(loaded.problems[0]!.message).toMatch(/^the key file .*gone\.key does not exist$/)
   })
 
   test('is DER', () => {
-    const { problems } = loadMaterial({ certFile: at('chain.der') }, { now })
+    const { problems } = loadTlsCredentials({ certFile: at('chain.der') }, { now })
     expect(problems).toEqual([
       expect.objectContaining({ code: 'TLS_FILE_NOT_PEM', where: { file: at('chain.der') } }),
     ])

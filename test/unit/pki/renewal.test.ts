@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { keepsTrust, parseMaterial } from '../../../src/pki/credentials.ts'
+import { keepsTrust, parseTlsCredentials } from '../../../src/pki/credentials.ts'
 import { testKey } from '../../support/test-keys.ts'
 import { day, type Issued, now } from '../../support/x509.ts'
 import { authority, server } from '../../support/x509-profiles.ts'
@@ -10,7 +10,7 @@ const leaf = server(intermediate)
 const sameKey = { key: testKey('p256', 'root') }
 
 function material(...chain: Issued[]) {
-  const parsed = parseMaterial(chain.map(({ pem }) => pem).join(''), undefined, { now }).material
+  const parsed = parseTlsCredentials(chain.map(({ pem }) => pem).join(''), undefined, { now }).material
   if (!parsed) throw new Error('the certificates of this test are not accepted')
   return parsed
 }

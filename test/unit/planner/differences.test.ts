@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
 import type { Policy, Snapshot } from '../../../src/planner/snapshot.ts'
-import { originPlan } from '../../../src/simulator/origin.ts'
+import { planAsDetermined } from '../../../src/simulator/determined-policy.ts'
 import {
   brief,
   briefly,
@@ -39,7 +39,7 @@ function origin(
   idleSince: Record<string, number> = {},
 ) {
   const timers = { idle: new Map(Object.entries(idleSince)), disconnected: new Map<string, number>() }
-  return originPlan(snapshot(given), policy(rules), now, timers).decisions
+  return planAsDetermined(snapshot(given), policy(rules), now, timers).decisions
 }
 
 const ids = (count: number) => Array.from({ length: count }, (_, n) => `i${n}`)

@@ -1,5 +1,9 @@
 import { describe, expect, it } from 'vitest'
-import { originClassify, originDesired, originPlan } from '../../../src/simulator/origin.ts'
+import {
+  classifyAsDetermined,
+  desiredByDetermined,
+  planAsDetermined,
+} from '../../../src/simulator/determined-policy.ts'
 import { demandVectors, launchCase, launchVectors, removalVectors } from '../../support/origin-vectors.ts'
 import {
   busy,
@@ -17,7 +21,7 @@ import {
 
 describe("the origin's demand formula", () => {
   it.each(demandVectors)('$name, $slots slots a VM, $maxAux auxiliary an agent → $desired', (vector) => {
-    expect(originDesired(vector.pending, vector.slots, vector.maxAux)).toBe(vector.desired)
+    expect(desiredByDetermined(vector.pending, vector.slots, vector.maxAux)).toBe(vector.desired)
   })
 })
 
@@ -30,9 +34,9 @@ describe("the origin's classes", () => {
   })
   const classesOf = (
     instance: Parameters<typeof vm>[1],
-    agents: Parameters<typeof originClassify>[0]['agents'],
+    agents: Parameters<typeof classifyAsDetermined>[0]['agents'],
     memory = timers('idle', 0),
-  ) => originClassify({ instances: [vm('i1', instance)], agents }, periods, now, memory)
+  ) => classifyAsDetermined({ instances: [vm('i1', instance)], agents }, periods, now, memory)
 
   it('knows a stopped VM', () => {
     expect(classesOf({ state: 'stopped' }, [])).toMatchObject({ stopped: ['i1'], counted: [] })
@@ -85,7 +89,7 @@ describe("the origin's decisions", () => {
       idle: new Map(Object.entries(vector.idleSince ?? {})),
       disconnected: new Map(Object.entries(vector.disconnectedSince ?? {})),
     }
-    const { decisions } = originPlan({ ...snapshot(), ...vector }, policy(vector.policy), now, timers)
+    const { decisions } = planAsDetermined({ ...snapshot(), ...vector }, policy(vector.policy), now, timers)
     expect(removed(decisions)).toEqual(vector.removed)
   })
 
@@ -94,15 +98,15 @@ describe("the origin's decisions", () => {
     (vector) => {
       const given = { ...snapshot({ offerings: [offering('m4', 4)] }), ...launchCase(vector) }
       const rules = policy({ minInstances: vector.min, maxInstances: vector.max })
-      expect(launched(originPlan(given, rules, now).decisions)).toBe(vector.launched)
+      expect(launched(planAsDetermined(given, rules, now).decisions)).toBe(vector.launched)
     },
   )
 
   it('takes two ticks to end what becomes idle, because its timers begin when it looks', () => {
     const given = snapshot({ instances: [vm('i1'), vm('i2')], agents: [idle('i1', 0), idle('i2', 0)] })
     const rules = policy({ maxIdle: 50 })
-    const first = originPlan(given, rules, now)
+    const first = planAsDetermined(given, rules, now)
     expect(first.decisions).toEqual([])
-    expect(removed(originPlan(given, rules, now + 100, first.timers).decisions)).toEqual(['i1', 'i2'])
+    expect(removed(planAsDetermined(given, rules, now + 100, first.timers).decisions)).toEqual(['i1', 'i2'])
   })
 })

@@ -9,7 +9,7 @@ import { createDevelopmentChain, type DevelopmentChain } from '../../../src/pki/
 import { isError, problem } from '../../../src/problems/index.ts'
 import { builtInProviders } from '../../../src/providers/index.ts'
 import { openCertificate } from '../../../src/provisioner/certificate.ts'
-import { giveToNewVms, openPlans } from '../../../src/provisioner/plans.ts'
+import { openPlans, usePlansForLaunches } from '../../../src/provisioner/plans.ts'
 import { type CapturingLogger, capturingLogger } from '../../support/capturing-logger.ts'
 import { parseConfig } from '../../support/config.ts'
 import { FakeClock } from '../../support/fake-clock.ts'
@@ -143,7 +143,7 @@ describe('the certificate', () => {
     })
     const renewals: Promise<void>[] = []
     certificate.subscribe((renewed) => {
-      renewals.push(giveToNewVms(renewed, { plans: plans!, onPlanned: () => {}, logger }))
+      renewals.push(usePlansForLaunches(renewed, { plans: plans!, onPlanned: () => {}, logger }))
     })
     stop = certificate.watch()
     const stranded = () => logger.lines.filter((line) => line.includes('TLS_RENEWED_UNDER_OTHER_ROOT'))

@@ -34,14 +34,14 @@ const serving = (other = leaf) => masters.secure({ cert: other.pem, key: other.k
 
 describe('the gate before launches', () => {
   it('is shut until the preflight has answered', async () => {
-    const { material, ask } = gate(await serving(), 'tls')
+    const { launchInputs: material, ask } = gate(await serving(), 'tls')
     expect(material()).toMatchObject({ kind: 'refused', problem: { code: 'PREFLIGHT_PENDING' } })
     await ask()
     expect(material()).toMatchObject({ kind: 'ready', probe: false, userData: { script: '#!/bin/bash\n' } })
   })
 
   it('is shut for user data that the preflight has not looked at yet: an answer is about what it was asked for', async () => {
-    const { material, ask, plan } = gate(await serving(), 'tls')
+    const { launchInputs: material, ask, plan } = gate(await serving(), 'tls')
     await ask()
     plan.userData = userDataOf('renewed')
     expect(material()).toMatchObject({ kind: 'refused', problem: { code: 'PREFLIGHT_PENDING' } })
@@ -52,7 +52,7 @@ describe('the gate before launches', () => {
   })
 
   it('stays shut for a master that agents could not join, and says why once', async () => {
-    const { material, ask, logger } = gate(await serving(server(authority('Stranger'))), 'tls')
+    const { launchInputs: material, ask, logger } = gate(await serving(server(authority('Stranger'))), 'tls')
     await ask()
     await ask()
     expect(material()).toMatchObject({
@@ -63,25 +63,25 @@ describe('the gate before launches', () => {
   })
 
   it('lets one VM through where the master cannot be seen from here', async () => {
-    const { material, ask } = gate(await masters.closedPort(), 'tls')
+    const { launchInputs: material, ask } = gate(await masters.closedPort(), 'tls')
     await ask()
     expect(material()).toMatchObject({ kind: 'ready', probe: true })
   })
 
   it('lets none through where proof is required', async () => {
-    const { material, ask } = gate(await masters.closedPort(), 'required')
+    const { launchInputs: material, ask } = gate(await masters.closedPort(), 'required')
     await ask()
     expect(material()).toMatchObject({ kind: 'refused' })
   })
 
   it('asks nothing where the pool wants no preflight', async () => {
-    const { material, ask } = gate(await masters.closedPort(), 'off')
+    const { launchInputs: material, ask } = gate(await masters.closedPort(), 'off')
     await ask()
     expect(material()).toMatchObject({ kind: 'ready', probe: false })
   })
 
   it('dials preflight_address in place of what agents dial', async () => {
-    const { material, ask } = gate(1, 'required', `127.0.0.1:${await serving()}`)
+    const { launchInputs: material, ask } = gate(1, 'required', `127.0.0.1:${await serving()}`)
     await ask()
     expect(material()).toMatchObject({ kind: 'ready' })
   })

@@ -169,13 +169,13 @@ it('a preflight that fails for a reason nobody foresaw launches nothing, and is 
     logger,
   })
   await gate.ask()
-  expect(gate.material()).toMatchObject({
+  expect(gate.launchInputs()).toMatchObject({
     kind: 'refused',
     problem: { code: 'PREFLIGHT_FAILED', message: expect.stringContaining('Invalid time value') },
   })
   await clock.advance(10_000)
   await clock.advance(10_000)
-  expect(gate.material()).toMatchObject({ kind: 'ready' })
+  expect(gate.launchInputs()).toMatchObject({ kind: 'ready' })
   gate.stop()
   expect(logger.lines.filter((line) => line.includes('Invalid time value'))).toHaveLength(1)
 })

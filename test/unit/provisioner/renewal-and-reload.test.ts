@@ -5,11 +5,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { MasterConfig } from '../../../src/config/master-config.ts'
-import type { TlsMaterial } from '../../../src/pki/credentials.ts'
+import type { TlsCredentials } from '../../../src/pki/credentials.ts'
 import { createDevelopmentChain } from '../../../src/pki/development-ca.ts'
 import { builtInProviders } from '../../../src/providers/index.ts'
 import { loadMasterCertificate, openCertificate } from '../../../src/provisioner/certificate.ts'
-import { giveToNewVms, openPlans } from '../../../src/provisioner/plans.ts'
+import { openPlans, usePlansForLaunches } from '../../../src/provisioner/plans.ts'
 import { capturingLogger } from '../../support/capturing-logger.ts'
 import { parseConfig } from '../../support/config.ts'
 import { FakeClock } from '../../support/fake-clock.ts'
@@ -39,7 +39,7 @@ function parsed(words: string): MasterConfig {
 }
 
 /** Writes a new chain; returns it as it is loaded, and what a script that embeds it holds. */
-async function certificate(config: MasterConfig): Promise<{ material: TlsMaterial; words: string }> {
+async function certificate(config: MasterConfig): Promise<{ material: TlsCredentials; words: string }> {
   const { chain, leaf } = await createDevelopmentChain({
     names: ['master.test'],
     ips: [],
@@ -96,7 +96,7 @@ describe('a renewed certificate and a changed configuration', () => {
       renew: () => Promise.reject(new Error('out of everything')),
     }
     const onPlanned = () => {}
-    opened.subscribe((renewed) => void giveToNewVms(renewed, { plans, onPlanned, logger }))
+    opened.subscribe((renewed) => void usePlansForLaunches(renewed, { plans, onPlanned, logger }))
     const stop = opened.watch()
     await certificate(config)
     await clock.advance(3000)

@@ -1,11 +1,11 @@
 // The sums of a simulation, on spans small enough to be counted by hand.
 import { describe, expect, it } from 'vitest'
-import { costOf, peakOf, useOf, type VmSpan, waitsOf } from '../../../src/simulator/compare.ts'
+import { costOf, type InstanceSpan, peakOf, useOf, waitsOf } from '../../../src/simulator/compare.ts'
 import type { Work } from '../../../src/simulator/master.ts'
 import { createMeter, misfitOf } from '../../../src/simulator/trial.ts'
 
 const hour = 3_600_000
-const vm = (id: string, from: number, to: number, instanceType = 'm4'): VmSpan => ({
+const vm = (id: string, from: number, to: number, instanceType = 'm4'): InstanceSpan => ({
   id,
   instanceType,
   slots: 4,

@@ -100,7 +100,7 @@ describe('a mortal process', () => {
     const life = createLife(() => {
       died = true
     })
-    const disk = life.mortal(port(log))
+    const disk = life.crashable(port(log))
     life.killAtCall(2, afterEffect)
     expect(await hears(disk.append('one'))).toBe(true)
     expect(await hears(disk.append('two'))).toBe(false)
@@ -193,7 +193,7 @@ describe('a scenario', () => {
   it('has the jobs and limits of its seed also without the faults', () => {
     const [calm, wild] = [createScenario('s', []), createScenario('s', ['stock_out', 'crash'])]
     expect([calm.jobs, calm.policy, calm.offerings]).toEqual([wild.jobs, wild.policy, wild.offerings])
-    expect([calm.weather, calm.incidents]).toEqual([[], []])
+    expect([calm.timedFaults, calm.incidents]).toEqual([[], []])
   })
 
   it('draws its menu from the seed', () => {

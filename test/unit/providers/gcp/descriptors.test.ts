@@ -1,7 +1,7 @@
 // What is cut out of the client's descriptors is enough for the calls made, and every field asked for is there.
 import { describe, expect, it } from 'vitest'
 import { calls, pruneDescriptors } from '../../../../src/providers/gcp/compute-package.ts'
-import { leanUrl } from '../../../../src/providers/gcp/transport.ts'
+import { trimUrl } from '../../../../src/providers/gcp/transport.ts'
 import { descriptors, fieldsOf } from '../../../support/compute-descriptor.ts'
 
 describe('pruning', () => {
@@ -64,7 +64,7 @@ describe('pruning', () => {
 
 describe('partial answers', () => {
   const asked = (path: string) =>
-    leanUrl(new URL(`https://compute.googleapis.com/compute/v1/projects/p/${path}`)).searchParams
+    trimUrl(new URL(`https://compute.googleapis.com/compute/v1/projects/p/${path}`)).searchParams
   const inside = (mask: string, name: string) =>
     mask.slice(mask.indexOf(`${name}(`) + name.length + 1).match(/[a-zA-Z]+/g)!
 

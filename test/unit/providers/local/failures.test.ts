@@ -1,7 +1,7 @@
 import { existsSync, rmSync, writeFileSync } from 'node:fs'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { ProvisionError, problem } from '../../../../src/problems/index.ts'
-import { localFailure } from '../../../../src/providers/local/vms.ts'
+import { localFailure } from '../../../../src/providers/local/instances.ts'
 import { idleScript, type LocalPool, localPool } from '../../../support/local-pool.ts'
 
 function errno(code: string, syscall = 'open'): NodeJS.ErrnoException {

@@ -11,7 +11,7 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { openPoolFolder } from '../../../../src/providers/local/vm-record.ts'
+import { openPoolFolder } from '../../../../src/providers/local/instance-record.ts'
 import { idleScript, type LocalPool, localPool } from '../../../support/local-pool.ts'
 
 const id = 'local-0123abcd-1'

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { processStart } from '../../../../src/platform/processes.ts'
-import { startVm } from '../../../../src/providers/local/vms.ts'
+import { startInstance } from '../../../../src/providers/local/instances.ts'
 
 let root: string
 let console: number
@@ -19,7 +19,13 @@ afterEach(() => {
 })
 
 function start() {
-  return startVm({ id: 'local-0123abcd-1', root, script: join(root, 'script'), console, env: process.env })
+  return startInstance({
+    id: 'local-0123abcd-1',
+    root,
+    script: join(root, 'script'),
+    console,
+    env: process.env,
+  })
 }
 
 describe('a VM that is not released', () => {

@@ -5,14 +5,14 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { type JournalFile, openJournal } from '../../../../src/platform/journal.ts'
 import type { Allocation } from '../../../../src/standalone/master/allocation.ts'
 import {
-  createKeeper,
+  createStateStore,
   journalKind,
-  type Keeper,
-  openKeeper,
+  openStateStore,
   replay,
   type StateRecord,
+  type StateStore,
   snapshot,
-} from '../../../../src/standalone/master/state.ts'
+} from '../../../../src/standalone/master/state-store.ts'
 import { FakeClock } from '../../../support/fake-clock.ts'
 import { until } from '../../../support/server.ts'
 import { silentLogger } from '../../../support/silent-logger.ts'
@@ -20,7 +20,7 @@ import { silentLogger } from '../../../support/silent-logger.ts'
 let folder: string
 let file: string
 let clock: FakeClock
-let open: Keeper[]
+let open: StateStore[]
 
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'keeper-'))
@@ -33,8 +33,8 @@ afterEach(async () => {
   rmSync(folder, { recursive: true, force: true })
 })
 
-async function opened(): Promise<Keeper> {
-  const keeper = await openKeeper({ file, clock, logger: silentLogger })
+async function opened(): Promise<StateStore> {
+  const keeper = await openStateStore({ file, clock, logger: silentLogger })
   open.push(keeper)
   return keeper
 }
@@ -42,7 +42,7 @@ async function opened(): Promise<Keeper> {
 const work = (id: string, state = 'pending'): StateRecord => {
   return { at: 1, kind: 'allocation', allocation: { id, state, containers: [] } as unknown as Allocation }
 }
-const ids = (keeper: Keeper) =>
+const ids = (keeper: StateStore) =>
   [...keeper.found.allocations.values()].map(({ id, state }) => `${id} ${state}`)
 
 it('the last record of each thing counts', async () => {
@@ -87,7 +87,7 @@ describe('while the disk fails', () => {
       appended: 0,
       close: real.journal.close,
     }
-    const keeper = createKeeper({ file, clock, logger: silentLogger }, { ...real, journal })
+    const keeper = createStateStore({ file, clock, logger: silentLogger }, { ...real, journal })
     open.push(keeper)
     return { keeper, disk }
   }
@@ -144,7 +144,7 @@ describe('while the disk fails', () => {
 
 describe('a file', () => {
   const of = async (clusterId?: string) => {
-    const keeper = await openKeeper({ file, clusterId, clock, logger: silentLogger })
+    const keeper = await openStateStore({ file, clusterId, clock, logger: silentLogger })
     open.push(keeper)
     return keeper
   }

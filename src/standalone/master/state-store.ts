@@ -13,7 +13,7 @@ import { type Problem, ProvisionError, problem } from '../../problems/index.ts'
 import type { Agent } from './agent.ts'
 import type { Allocation } from './allocation.ts'
 
-export interface Keeper {
+export interface StateStore {
   /** What was there at the start. */
   readonly found: MasterState
   /** JOURNAL_SET_ASIDE, when a file had to be. */
@@ -29,7 +29,7 @@ export interface Keeper {
   close(): Promise<void>
 }
 
-export interface KeeperOptions {
+export interface StateStoreOptions {
   file: string
   /** Whose state it is: in the first line of the file. That of another is refused. */
   owner?: JournalOwner
@@ -45,7 +45,7 @@ const retryEvery = 5000
 const compactAfter = 2000
 
 /** For a master of which nothing outlives the process. */
-export function forgetfulKeeper(): Keeper {
+export function inMemoryStateStore(): StateStore {
   const nothing = {
     found: emptyState(),
     problems: [],
@@ -57,14 +57,14 @@ export function forgetfulKeeper(): Keeper {
 }
 
 /** Throws a ProvisionError when the file cannot be had at the start (JOURNAL_UNUSABLE) or is another's (STATE_FOREIGN). */
-export async function openKeeper(options: KeeperOptions): Promise<Keeper> {
+export async function openStateStore(options: StateStoreOptions): Promise<StateStore> {
   const { file, clusterId, clock } = options
   const isMissing = !existsSync(file)
   const journal = { file, kind: journalKind, now: wallTime(clock), owner: options.owner }
   const opened = await openJournal(journal)
   const owner = replay(opened.records).clusterId
   if (clusterId === undefined || owner === undefined || owner === clusterId)
-    return createKeeper(options, opened, isMissing)
+    return createStateStore(options, opened, isMissing)
   await opened.journal.close()
   const aside = `${file}.foreign-${new Date(wallTime(clock)).toISOString().replaceAll(':', '')}`
   try {
@@ -74,7 +74,7 @@ export async function openKeeper(options: KeeperOptions): Promise<Keeper> {
   }
   const message = `${file} is of cluster ${owner}, and this is ${clusterId}; a new one was begun, and the file as it was is ${aside}`
   const { journal: begun } = await openJournal(journal)
-  return createKeeper(options, {
+  return createStateStore(options, {
     journal: begun,
     records: [],
     problems: [problem('JOURNAL_SET_ASIDE', message)],
@@ -82,11 +82,11 @@ export async function openKeeper(options: KeeperOptions): Promise<Keeper> {
 }
 
 /** A keeper over a journal that is open already. */
-export function createKeeper(
-  { file, clusterId, clock, logger }: KeeperOptions,
+export function createStateStore(
+  { file, clusterId, clock, logger }: StateStoreOptions,
   { journal, records, problems }: OpenedJournal,
   isMissing = false,
-): Keeper {
+): StateStore {
   const found = replay(records)
   // What the records amount to, by the same rule that reads them.
   const state: MasterState = {

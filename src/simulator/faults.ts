@@ -3,7 +3,7 @@
 import type { FailureStage } from '../agent-setup/index.ts'
 import { type Offering, offeringKey } from '../planner/index.ts'
 import type { CallKind, Cloud, Fate, Faults } from './cloud.ts'
-import type { Random, Scenario, VmFault, Weather, WeatherKind } from './scenario.ts'
+import type { InstanceFault, Random, Scenario, TimedFault, TimedFaultKind } from './scenario.ts'
 
 const second = 1000
 /** A flickering listing leaves an instance out at most once in such a time; `omitted_instances` knows no such bound. */
@@ -12,31 +12,31 @@ const flickerApart = 300 * second
 const unfoundFor = 55 * second
 const unfoundApart = 240 * second
 
-export interface WeatherStation {
+export interface FaultSchedule {
   faults: Faults
   /** The weather of this kind now, if any. */
-  now(kind: WeatherKind): Weather | undefined
+  now(kind: TimedFaultKind): TimedFault | undefined
 }
 
 /**
  * `cloud` is asked how many VMs there were, since the life of a VM begins with its number. While a provisioner has lost its
  * memory (`isWithoutMemory`), complete listings leave nothing out: what neither it nor the cloud shows, nobody can know.
  */
-export function createWeather(
+export function createFaults(
   scenario: Scenario,
   random: Random,
   now: () => number,
   cloud: () => Cloud,
   isWithoutMemory: () => boolean,
-): WeatherStation {
+): FaultSchedule {
   const draw = random.fork('fates')
   const flickered = new Map<string, number>()
   const unfoundSince = new Map<string, number>()
   const plenty = Math.max(1000, 2 * scenario.policy.maxInstances)
 
-  function active(kind: WeatherKind): Weather | undefined {
+  function active(kind: TimedFaultKind): TimedFault | undefined {
     const time = now()
-    return scenario.weather.find((w) => w.kind === kind && w.from <= time && time < w.to)
+    return scenario.timedFaults.find((w) => w.kind === kind && w.from <= time && time < w.to)
   }
 
   function fate(call: CallKind): Fate {
@@ -54,13 +54,13 @@ export function createWeather(
   }
 
   function stock(offering: Offering): number {
-    const weather = active('stock_out')
-    if (!weather) return plenty
+    const faults = active('stock_out')
+    if (!faults) return plenty
     // One zone, one type, or everything, with now and then a last VM.
     const left = draw.chance(20) ? 1 : 0
     const first = scenario.offerings[0]!
-    if (weather.draw < 0.3) return offering.zone === first.zone ? left : plenty
-    if (weather.draw < 0.6) return offeringKey(offering) === offeringKey(first) ? left : plenty
+    if (faults.draw < 0.3) return offering.zone === first.zone ? left : plenty
+    if (faults.draw < 0.6) return offeringKey(offering) === offeringKey(first) ? left : plenty
     return left
   }
 
@@ -89,8 +89,8 @@ export function createWeather(
     lateness: () => draw.whole(30, 110) * second,
     stock,
     quota: () => {
-      const weather = active('quota')
-      return weather ? Math.floor(weather.draw * scenario.policy.maxInstances) : plenty
+      const faults = active('quota')
+      return faults ? Math.floor(faults.draw * scenario.policy.maxInstances) : plenty
     },
     gives: (count) => (active('partial_launch') && count > 0 ? draw.whole(0, count) : count),
     hiddenFor: () =>
@@ -121,8 +121,8 @@ export function createWeather(
 
 // The life of each VM, drawn when it is made: when it runs, when its agent joins, and what goes wrong with it.
 
-export interface VmLife {
-  fault: VmFault | undefined
+export interface InstanceLife {
+  fault: InstanceFault | undefined
   /** Milliseconds from its making until it runs; undefined: never. */
   startsAfter: number | undefined
   /** Milliseconds from its making until its agent joins; undefined: never. */
@@ -135,7 +135,7 @@ export interface VmLife {
 const faultyPercent = 35
 
 /** `ordinal` counts the VMs of the world from 1; VMs made when all is calm are sound. */
-export function lifeOf(scenario: Scenario, random: Random, ordinal: number, now: number): VmLife {
+export function lifeOf(scenario: Scenario, random: Random, ordinal: number, now: number): InstanceLife {
   const draw = random.fork('vm', ordinal)
   const { startsAfter, joinsAfter } = bootOf(scenario, draw)
   const life = {
@@ -177,7 +177,7 @@ function bootOf({ given }: Scenario, draw: Random): { startsAfter: number; joins
   return { startsAfter, joinsAfter: startsAfter + draw.whole(10, 60) * second }
 }
 
-function faultOf({ vmFaults, oddities }: Scenario, draw: Random): VmFault | undefined {
+function faultOf({ instanceFaults, oddities }: Scenario, draw: Random): InstanceFault | undefined {
   if (oddities.has('bad_image')) return draw.pick(['never_boots', 'never_joins', 'script_fails'])
-  return vmFaults.length > 0 && draw.chance(faultyPercent) ? draw.pick(vmFaults) : undefined
+  return instanceFaults.length > 0 && draw.chance(faultyPercent) ? draw.pick(instanceFaults) : undefined
 }

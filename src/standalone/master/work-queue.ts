@@ -13,7 +13,7 @@ import { hostsOf, schedule } from './queue.ts'
 import type { LogStore, WorkStore } from './store.ts'
 import { startOrder, type TaskEnvironment } from './submission.ts'
 
-export interface DeskOptions {
+export interface WorkQueueOptions {
   clock: Clock
   logger: Logger
   store: WorkStore
@@ -33,7 +33,7 @@ export interface DeskOptions {
   environment: TaskEnvironment
 }
 
-export interface Desk {
+export interface WorkQueue {
   /** Resolves once the work is on the disk; with undefined when the master was closed first. */
   submit(submission: step.Submission): Promise<Allocation | undefined>
   /** The same for work that was submitted before: whoever asks again is answered no sooner than who asked first. */
@@ -55,7 +55,7 @@ export interface Desk {
   close(): void
 }
 
-export function createDesk(options: DeskOptions): Desk {
+export function createWorkQueue(options: WorkQueueOptions): WorkQueue {
   const { clock, logger, store } = options
   const changes = createListeners<string>(logger)
   const changed = new Set<string>()

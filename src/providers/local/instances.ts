@@ -13,59 +13,59 @@ import {
 import { type Problem, ProvisionError, problem } from '../../problems/index.ts'
 import type { ProviderContext } from '../contract.ts'
 import { type Failure, ownFailure } from '../failure.ts'
-import { rootVariable, vmEnvironment } from './request.ts'
 import {
+  type InstanceRecord,
   isOwnedBy,
   openPoolFolder,
   type PoolFolder,
   readRecord,
-  type VmRecord,
   writeRecord,
-} from './vm-record.ts'
+} from './instance-record.ts'
+import { instanceEnvironment, rootVariable } from './request.ts'
 
 /** Between the request to end and the order, as systemd's DefaultTimeoutStopSec but for one small agent. */
 const graceMs = 10_000
 const pollMs = 50
 
-export interface Vms {
+export interface LocalInstances {
   readonly folder: PoolFolder
   /** Every record of ours, brought up to date; a VM that cannot be judged is a problem. */
-  look(): { records: VmRecord[]; problems: Problem[] }
+  look(): { records: InstanceRecord[]; problems: Problem[] }
   /** Takes note of the end of a VM this process started. */
-  watch(record: VmRecord, ended: Promise<string>): void
+  watch(record: InstanceRecord, ended: Promise<string>): void
   /** Asks a VM to end, and sees to it. Unknown and ended ones are fine; foreign ones throw `PROVIDER_NOT_OURS`. */
   end(id: string): void
   /** Ends every VM of ours and waits for it. */
   endAll(): Promise<void>
 }
 
-export function openVms({
+export function openInstances({
   stateDir,
   owner,
   clock,
   logger,
-}: Pick<ProviderContext, 'stateDir' | 'owner' | 'clock' | 'logger'>): Vms {
+}: Pick<ProviderContext, 'stateDir' | 'owner' | 'clock' | 'logger'>): LocalInstances {
   const folder = openPoolFolder(stateDir)
   /** Why those ended that this process started; undefined while they run. */
   const watched = new Map<string, string | undefined>()
   const ending = new Map<string, Promise<void>>()
 
-  function read(id: string): VmRecord | undefined {
+  function read(id: string): InstanceRecord | undefined {
     return folder.exists(id) ? readRecord(folder.root(id)) : undefined
   }
 
   /** Its exit status may still be on the way to us. */
-  function runs(record: VmRecord): boolean {
+  function runs(record: InstanceRecord): boolean {
     return (watched.has(record.id) && watched.get(record.id) === undefined) || scriptRuns(record)
   }
 
-  function save(record: VmRecord): VmRecord {
+  function save(record: InstanceRecord): InstanceRecord {
     writeRecord(folder.root(record.id), record)
     if (record.ended && record.terminateAt !== undefined) folder.strip(record.id)
     return record
   }
 
-  function settle(record: VmRecord): VmRecord {
+  function settle(record: InstanceRecord): InstanceRecord {
     if (record.ended || runs(record)) return record
     // The script is the VM: what it left behind goes with it.
     if (leftBehind(folder.root(record.id)).length > 0) {
@@ -77,8 +77,8 @@ export function openVms({
     return save({ ...record, ended: { at: clock.now(), reason } })
   }
 
-  function look(): { records: VmRecord[]; problems: Problem[] } {
-    const records: VmRecord[] = []
+  function look(): { records: InstanceRecord[]; problems: Problem[] } {
+    const records: InstanceRecord[] = []
     const problems: Problem[] = []
     for (const id of idsOr(problems))
       try {
@@ -114,9 +114,9 @@ export function openVms({
   }
 
   /** Sends the request to end; the rest happens while the caller goes on, as in a cloud. */
-  function finish(record: VmRecord): void {
+  function finish(record: InstanceRecord): void {
     if (ending.has(record.id)) return
-    signalVm(record, folder.root(record.id), 'SIGTERM')
+    signalInstance(record, folder.root(record.id), 'SIGTERM')
     ending.set(record.id, Promise.resolve())
     const done = seeToItsEnd(record.id)
       .catch((error: unknown) => logger.error('local VM could not be ended', { id: record.id, error }))
@@ -132,7 +132,7 @@ export function openVms({
       if (!record || settle(record).ended) return
       if (clock.now() >= deadline) {
         if (ordered) return logger.error('local VM does not end', { id })
-        signalVm(record, folder.root(id), 'SIGKILL')
+        signalInstance(record, folder.root(id), 'SIGKILL')
         ordered = true
         deadline = clock.now() + graceMs
       }
@@ -178,7 +178,7 @@ const keepMs = 3_600_000
 const keepLast = 20
 
 /** Ended and taken away more than an hour ago, and not among the last 20 of those. */
-export function tooOld(records: VmRecord[], now: number): VmRecord[] {
+export function tooOld(records: InstanceRecord[], now: number): InstanceRecord[] {
   const gone = records.flatMap((record) =>
     record.ended && record.terminateAt !== undefined ? [{ record, at: record.ended.at }] : [],
   )
@@ -201,20 +201,20 @@ export interface StartOptions {
 }
 
 /** Throws the errno error of the spawn. */
-export function startVm(options: StartOptions): Promise<GatedProcess> {
+export function startInstance(options: StartOptions): Promise<GatedProcess> {
   return startGated({
     // On a socket, which Node's pipes are, bash thinks it serves rsh and reads the user's ~/.bashrc.
     shell: ['bash', '--norc'],
     body: 'exec bash "$1" </dev/null',
     args: [options.script],
     cwd: options.root,
-    env: vmEnvironment(options),
+    env: instanceEnvironment(options),
     stdout: options.console,
     stderr: options.console,
   })
 }
 
-export function scriptRuns({ process }: VmRecord): boolean {
+export function scriptRuns({ process }: InstanceRecord): boolean {
   return processStart(process.pid) === process.start
 }
 
@@ -224,7 +224,7 @@ export function leftBehind(root: string): number[] {
 }
 
 /** To every process of the VM, once. Throws the errno error when this machine does not permit it. */
-export function signalVm(record: VmRecord, root: string, signal: 'SIGTERM' | 'SIGKILL'): void {
+export function signalInstance(record: InstanceRecord, root: string, signal: 'SIGTERM' | 'SIGKILL'): void {
   const group = scriptRuns(record) ? record.process.pid : undefined
   // What left the group (setsid) ends with the VM too, as it would when a machine is powered off.
   const others = leftBehind(root).filter((pid) => processGroup(pid) !== group)

@@ -1,13 +1,13 @@
 import { beforeEach, describe, expect, it } from 'vitest'
 import type { Agent } from '../../../../src/standalone/master/agent.ts'
 import type { Submission, Work } from '../../../../src/standalone/master/allocation.ts'
-import { createDesk, type Desk } from '../../../../src/standalone/master/desk.ts'
 import {
   createLogStore,
   createWorkStore,
   type LogStore,
   type WorkStore,
 } from '../../../../src/standalone/master/store.ts'
+import { createWorkQueue, type WorkQueue } from '../../../../src/standalone/master/work-queue.ts'
 import { ownAgentVersion } from '../../../../src/standalone/protocol/accept.ts'
 import type { AgentMessage, ContainerLog } from '../../../../src/standalone/protocol/messages.ts'
 import { FakeClock } from '../../../support/fake-clock.ts'
@@ -17,7 +17,7 @@ const day = 86_400_000
 let clock: FakeClock
 let store: WorkStore
 let logs: LogStore
-let desk: Desk
+let desk: WorkQueue
 let sent: [string, Partial<AgentMessage>][]
 let ready: boolean
 let freed: string[]
@@ -50,7 +50,7 @@ beforeEach(() => {
   doubtful.clear()
   disk = undefined
   let containers = 0
-  desk = createDesk({
+  desk = createWorkQueue({
     clock,
     logger: silentLogger,
     store,

@@ -17,7 +17,7 @@ import { ProvisionError, problem } from '../../problems/index.ts'
 import { type Ownership, ownerTags } from '../contract.ts'
 import { isInstanceId } from './request.ts'
 
-export interface VmRecord {
+export interface InstanceRecord {
   id: string
   tags: Record<string, string>
   instanceType: string
@@ -35,7 +35,7 @@ export interface VmRecord {
 const fileName = 'vm.json'
 
 /** undefined when there is none; throws `LOCAL_RECORD_UNREADABLE` for one that cannot be understood. */
-export function readRecord(folder: string): VmRecord | undefined {
+export function readRecord(folder: string): InstanceRecord | undefined {
   const file = join(folder, fileName)
   try {
     const record: unknown = JSON.parse(readFileSync(file, 'utf8'))
@@ -51,20 +51,20 @@ export function readRecord(folder: string): VmRecord | undefined {
   }
 }
 
-export function writeRecord(folder: string, record: VmRecord): void {
+export function writeRecord(folder: string, record: InstanceRecord): void {
   writeFileAtomic(join(folder, fileName), `${JSON.stringify(record, undefined, 2)}\n`)
 }
 
-export function isOwnedBy(record: VmRecord, owner: Ownership): boolean {
+export function isOwnedBy(record: InstanceRecord, owner: Ownership): boolean {
   return record.tags[ownerTags.cluster] === owner.clusterId && record.tags[ownerTags.pool] === owner.pool
 }
 
-export function stateOf(record: VmRecord): InstanceState {
+export function stateOf(record: InstanceRecord): InstanceState {
   if (record.ended) return record.terminateAt === undefined ? 'stopped' : 'terminated'
   return record.terminateAt === undefined ? 'running' : 'stopping'
 }
 
-export function instanceOf(record: VmRecord): Instance {
+export function instanceOf(record: InstanceRecord): Instance {
   return {
     id: record.id,
     pool: record.tags[ownerTags.pool] ?? '',
@@ -79,8 +79,8 @@ export function instanceOf(record: VmRecord): Instance {
   }
 }
 
-function isRecord(value: unknown): value is VmRecord {
-  const record = value as Partial<VmRecord> | null
+function isRecord(value: unknown): value is InstanceRecord {
+  const record = value as Partial<InstanceRecord> | null
   return (
     typeof record?.id === 'string' &&
     typeof record.launchedAt === 'number' &&

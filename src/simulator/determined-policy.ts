@@ -24,7 +24,7 @@ import {
 const tick = 5_000
 
 /** The origin has no journal, no gate, no pause and no orders of persons: what asks for them is not heard. */
-export function startOriginProvisioner(options: ProvisionerOptions): Provisioner {
+export function startDeterminedProvisioner(options: ProvisionerOptions): Provisioner {
   const life = createLife(options.onDeath)
   let settings = options.settings
   let pending = 0
@@ -62,14 +62,14 @@ async function loop(
   sees: (pending: number) => void,
 ): Promise<never> {
   const { owner, clock, random, watcher, onEvent } = options
-  const provider = life.mortal(watchedProvider(options.provider, watcher, () => clock.now()))
-  const demand = life.mortal(watchedDemand(options.demand, watcher))
-  const mortalClock = life.mortal(clock)
+  const provider = life.crashable(watchedProvider(options.provider, watcher, () => clock.now()))
+  const demand = life.crashable(watchedDemand(options.demand, watcher))
+  const crashableClock = life.crashable(clock)
   const ids = random.fork('ids')
-  let timers: OriginTimers = noTimers
+  let timers: DeterminedTimers = noTimers
   let userData: UserData | undefined
   for (;;) {
-    await mortalClock.sleep(tick)
+    await crashableClock.sleep(tick)
     try {
       await turn()
     } catch {
@@ -86,7 +86,7 @@ async function loop(
     const now = clock.now()
     const instances = listing.instances.map((i): KnownInstance => ({ ...i, knownSince: i.launchedAt }))
     const known = agents.map((agent) => ({ ...agent, settledSince: now }))
-    const plan = originPlan({ instances, agents: known, pending, offerings }, policy, now, timers)
+    const plan = planAsDetermined({ instances, agents: known, pending, offerings }, policy, now, timers)
     timers = plan.timers
     for (const decision of plan.decisions) await act(decision)
   }
@@ -96,7 +96,7 @@ async function loop(
       onEvent(decided(decision.ids, decision))
       await provider.terminate(decision.ids)
     }
-    const material = options.material()
+    const material = options.launchInputs()
     // No preflight: what it has is launched, whatever the master answers.
     if (material.kind === 'ready') userData = material.userData
     if (decision.kind !== 'launch' || !userData) return
@@ -133,17 +133,17 @@ function emptyStatus(pool: string, at: number, pending: number, policy: Policy):
 // The origin's decisions, exactly (origin: scaledecider/scale_decider.go): what plan() is compared with.
 
 /** Decisions, and the timers to hand in next time. The pool has one size of VM: that of its first offering. */
-export function originPlan(
+export function planAsDetermined(
   snapshot: Pick<Snapshot, 'instances' | 'agents' | 'pending' | 'offerings'>,
   policy: Policy,
   now: number,
-  timers: OriginTimers = noTimers,
-): { decisions: Decision[]; timers: OriginTimers } {
-  const classes = originClassify(snapshot, policy, now, timers)
+  timers: DeterminedTimers = noTimers,
+): { decisions: Decision[]; timers: DeterminedTimers } {
+  const classes = classifyAsDetermined(snapshot, policy, now, timers)
   const slots = snapshot.offerings[0]?.slots ?? 0
-  const desired = originDesired(snapshot.pending, slots, policy.maxAuxPerAgent)
-  const count = originLaunches(classes, desired, policy)
-  const decisions: Decision[] = originTerminations(classes, policy)
+  const desired = desiredByDetermined(snapshot.pending, slots, policy.maxAuxPerAgent)
+  const count = launchesOfDetermined(classes, desired, policy)
+  const decisions: Decision[] = terminationsOfDetermined(classes, policy)
   if (count > 0)
     decisions.push({
       kind: 'launch',
@@ -155,8 +155,8 @@ export function originPlan(
 }
 
 /** max(0, clamp(min - counted, desired - recently launched, max - counted)). */
-export function originLaunches(
-  { counted, recentlyLaunched }: Pick<OriginClasses, 'counted' | 'recentlyLaunched'>,
+export function launchesOfDetermined(
+  { counted, recentlyLaunched }: Pick<DeterminedClasses, 'counted' | 'recentlyLaunched'>,
   desired: number,
   { minInstances, maxInstances }: Pick<Policy, 'minInstances' | 'maxInstances'>,
 ): number {
@@ -166,8 +166,8 @@ export function originLaunches(
 }
 
 /** Stopped instances are chosen but were never counted: the origin's own arithmetic, kept as it is. */
-export function originTerminations(
-  classes: OriginClasses,
+export function terminationsOfDetermined(
+  classes: DeterminedClasses,
   { minInstances, maxInstances }: Pick<Policy, 'minInstances' | 'maxInstances'>,
 ): AgentDecision[] {
   const chosen = new Set<string>()
@@ -199,14 +199,14 @@ export function originTerminations(
 // The origin's classes of instances and its two timers (origin: scaledecider/scale_decider.go), for comparison.
 
 /** Since when each instance is idle or disconnected; the origin keeps it in memory only. */
-export interface OriginTimers {
+export interface DeterminedTimers {
   idle: ReadonlyMap<string, number>
   disconnected: ReadonlyMap<string, number>
 }
 
-export const noTimers: OriginTimers = { idle: new Map(), disconnected: new Map() }
+export const noTimers: DeterminedTimers = { idle: new Map(), disconnected: new Map() }
 
-export interface OriginClasses {
+export interface DeterminedClasses {
   /** What the origin counts: starting and running. Stopped ones are not in it. */
   counted: KnownInstance[]
   stopped: string[]
@@ -215,19 +215,19 @@ export interface OriginClasses {
   longIdle: string[]
   disconnected: string[]
   longDisconnected: string[]
-  timers: OriginTimers
+  timers: DeterminedTimers
 }
 
-export function originClassify(
+export function classifyAsDetermined(
   { instances, agents }: Pick<Snapshot, 'instances' | 'agents'>,
   policy: Pick<Policy, 'maxIdle' | 'bootTimeout' | 'maxDisconnected'>,
   now: number,
-  timers: OriginTimers = noTimers,
-): OriginClasses {
+  timers: DeterminedTimers = noTimers,
+): DeterminedClasses {
   const connected = new Map(agents.filter((a) => a.connected).map((a) => [a.id, a]))
   const idle = new Map<string, number>()
   const disconnected = new Map<string, number>()
-  const classes: OriginClasses = {
+  const classes: DeterminedClasses = {
     counted: [],
     stopped: [],
     recentlyLaunched: [],
@@ -264,7 +264,7 @@ export function originClassify(
 // The origin's demand formula (origin: agentrm/scaling.go).
 
 /** VMs wanted for the pending work, with so many slots and at most so much auxiliary work on each. */
-export function originDesired(
+export function desiredByDetermined(
   pending: readonly PendingAllocation[],
   slotsPerInstance: number,
   maxAuxPerAgent: number,
