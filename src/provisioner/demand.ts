@@ -28,7 +28,7 @@ import { type Agent, createMaster, holdPlaceholder, type Master, openKeeper } fr
 import type { MasterCertificate } from './certificate.ts'
 import type { JoinedAgent } from './fleet-rows.ts'
 import { type Identity, knownClusterId } from './identity.ts'
-import { handshakeLog, openReadsOf, readClientCa } from './listeners.ts'
+import { handshakeLog, openReadsOf, readClientCa, rememberAddresses } from './listeners.ts'
 import type { RunningPools } from './pools.ts'
 import { isProvided } from './prepare.ts'
 
@@ -158,6 +158,10 @@ async function serve(
 ): Promise<Listener> {
   const faults = () => [master.fault()].flatMap((fault) => (fault ? [`${fault.code} ${fault.message}`] : []))
   const served = certificate.current()
+  const addresses = rememberAddresses()
+  master.onAgent(({ kind, agent }) => {
+    if (kind === 'joined' || kind === 'returned') addresses.joined(agent)
+  })
   const listener = await listen({
     address: listenAddress(config, providers),
     port: config.port,
@@ -170,7 +174,7 @@ async function serve(
     ],
     upgrades: master.upgrades,
     logger,
-    onHandshakeFailure: handshakeLog({ clock, logger }),
+    onHandshakeFailure: handshakeLog({ clock, logger, agentsAt: addresses.agentsAt }),
   })
   logger.info('the master listens', { address: listener.address, port: listener.port, tls: listener.secure })
   return listener
