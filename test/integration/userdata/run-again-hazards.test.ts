@@ -4,6 +4,7 @@ import { mkdirSync } from 'node:fs'
 import { type AddressInfo, createServer, type Server } from 'node:net'
 import { join } from 'node:path'
 import { afterEach, describe, expect, it } from 'vitest'
+import type { SetupChanges } from '../../support/agent-setups.ts'
 import { dockerRun, isRunning, type ScriptVm, ScriptVms } from '../../support/script-vm.ts'
 import { until } from '../../support/server.ts'
 
@@ -104,6 +105,32 @@ describe.runIf(process.platform === 'linux')('an agent that has work', () => {
     const { output } = await vm.run({})
     expect(output).toContain('it was running already')
     expect(changesSince(vm, before)).toEqual([])
+  })
+})
+
+describe.runIf(process.platform === 'linux')('an agent that is a process and has work', () => {
+  it('is not powered off when its master is away, and is when its work is done', async () => {
+    const away = `[ ! -e "$FAKES/away" ] || { echo 'Connection refused' >&2; exit 1; }`
+    const vm = vms.create({ curl: 'echo i-process-with-work', openssl: away })
+    // Its log tells of no join: the master is away.
+    const work = `(export DET_CONTAINER_ID=c; exec bash -c 'until [ -e "$0" ]; do sleep 0.2; done' "${vm.root}/done") &`
+    const command = ['bash', '-c', `${work} echo level=trace; while :; do sleep 1; done`]
+    const setup: SetupChanges = { runtime: 'process', slotType: 'none', command }
+    await vm.run(setup)
+    vm.write('fakes/away', '')
+    const { status } = await vm.run({ ...setup, bootTimeoutSeconds: 1 })
+    await new Promise((resolve) => setTimeout(resolve, 1500))
+    expect([status, shutdowns(vm)]).toEqual([32, 0])
+    vm.write('done', '')
+    await until(() => shutdowns(vm) === 1, 'shutdown')
+  })
+
+  it('shows no secrets of its log when it ends at once', async () => {
+    const vm = vms.create({ sleep: 'exec "$REAL_SLEEP" 0.5' })
+    const command = ['bash', '-c', 'echo PASSWORD=geheim; echo over; exit 1']
+    const { output } = await vm.run({ runtime: 'process', slotType: 'none', command })
+    expect(output).toContain('over')
+    expect(output).not.toContain('geheim')
   })
 })
 
