@@ -38,6 +38,7 @@ export type {
   Handler,
   Journal,
   JournalRecord,
+  LogFields,
   Logger,
   Metrics,
   UpgradeHandler,

@@ -159,7 +159,8 @@ export function groupedLog({ clock, log, every = 60_000, freeOf = 1, mostKeys = 
 
   function reportEnded(now: number): void {
     for (const [key, group] of groups) {
-      if (group.until > now) continue
+      // In the order in which they end.
+      if (group.until > now) break
       groups.delete(key)
       if (group.count > 0) group.last()
     }
