@@ -16,6 +16,7 @@ export { type Lock, lockHeld, takeLock } from './locks.ts'
 export {
   createLogger,
   groupedLog,
+  printable,
   type LogFormat,
   type LogLevel,
   redact,
