@@ -18,6 +18,7 @@ import {
   type Listener,
   listen,
   loadToken,
+  openFault,
   openPushDoor,
 } from '../http/index.ts'
 import { pathFacts, servedPair, type TlsMaterial } from '../pki/index.ts'
@@ -156,7 +157,7 @@ async function serve(
   { config, providers, clock, logger, certificate, control }: DemandContext,
   { token, clientCa }: { token: string; clientCa?: string },
 ): Promise<Listener> {
-  const faults = () => [master.fault()].flatMap((fault) => (fault ? [`${fault.code} ${fault.message}`] : []))
+  const faults = () => [master.fault()].flatMap((fault) => (fault ? [openFault(fault)] : []))
   const served = certificate.current()
   const addresses = rememberAddresses()
   master.onAgent(({ kind, agent }) => {
