@@ -1,4 +1,5 @@
 // `provision check`: everything that can be known before a launch, in a table with remedies.
+import { printable } from '../platform/index.ts'
 import type { CheckResult, CheckRow } from '../provisioner/index.ts'
 import { type CliCommand, configFlag, formatFlag } from './command.ts'
 import { type Context, type ExitStatus, printJson } from './terminal.ts'
@@ -73,11 +74,13 @@ const results = ['passed', 'warning', 'failed', 'not_checked'] as const satisfie
 
 export function checkLines(rows: CheckRow[]): string[] {
   const subjects = [...new Set(rows.map(({ subject }) => subject))]
-  return subjects.flatMap((subject, n) => [
-    ...(n > 0 ? [''] : []),
-    subject,
-    ...blockOf(rows.filter((row) => row.subject === subject)),
-  ])
+  return subjects
+    .flatMap((subject, n) => [
+      ...(n > 0 ? [''] : []),
+      subject,
+      ...blockOf(rows.filter((row) => row.subject === subject)),
+    ])
+    .map(printable)
 }
 
 /** What is longer, as the permissions of a cloud are, pushes only what stands beside it. */

@@ -1,6 +1,7 @@
 // `provision explain`: why a pool did what it did last, or does nothing; from a running provisioner or a kept snapshot.
 import { resolve } from 'node:path'
 import type { Client } from '../http/index.ts'
+import { printable } from '../platform/index.ts'
 import { ProvisionError, problem } from '../problems/index.ts'
 import type { Explanation } from '../provisioner/index.ts'
 import { addressed, type CliCommand } from './command.ts'
@@ -44,7 +45,10 @@ export function declareExplain(program: CliCommand): void {
       terminal.say(`kept in ${target}; \`provision explain --snapshot ${target}\` explains it again`)
     }
     if (format.value === 'json') printJson(terminal, explanations)
-    else terminal.out(`${explanations.map((each) => explanationLines(each).join('\n')).join('\n\n')}\n`)
+    else
+      terminal.out(
+        `${explanations.map((each) => explanationLines(each).map(printable).join('\n')).join('\n\n')}\n`,
+      )
     return 0
   })
 }

@@ -8,6 +8,7 @@ import type {
   PoolOverview,
   ReasonView,
 } from '../http/index.ts'
+import { printable } from '../platform/index.ts'
 import { age, table } from './table.ts'
 
 const statusHead = ['POOL', 'PROVIDER', 'STATE', 'VMS', 'JOINED', 'MIN', 'MAX', 'WAITING', 'FREE SLOTS']
@@ -25,7 +26,7 @@ export function statusLines(status: FleetStatus): string[] {
     ...(orphans > 0 ? orphanNote(orphans) : []),
     ...problems.flatMap(({ code, message, remedy }) => [`${code} ${message}`, `  ${remedy}`]),
     ...notes.flatMap(([words, remedy]) => [words!, ...(remedy ? [`  ${remedy}`] : [])]),
-  ]
+  ].map(printable)
 }
 
 function orphanNote(count: number): string[] {
@@ -95,7 +96,9 @@ export function orphanLines(
   },
   now: number,
 ): string[] {
-  const notes = problems.flatMap(({ code, message, remedy }) => [`${code} ${message}`, `  ${remedy}`])
+  const notes = problems
+    .flatMap(({ code, message, remedy }) => [`${code} ${message}`, `  ${remedy}`])
+    .map(printable)
   if (orphans.length === 0) return ['no instances without a configured pool', ...notes]
   const rows = orphans.map((orphan) => [
     orphan.pool,

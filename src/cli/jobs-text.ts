@@ -1,5 +1,6 @@
 // Work for people: a table of all, a few lines of one, what it prints, and a sentence when its state changes.
 import { type Client, followWork, isOver, type LogLine, type WorkView } from '../http/index.ts'
+import { printable } from '../platform/index.ts'
 import type { Format } from './command.ts'
 import { table, waitingClock } from './table.ts'
 import type { Terminal } from './terminal.ts'
@@ -45,7 +46,7 @@ export function workTable(work: WorkView[]): string[] {
       String(one.priority),
       agentsOf(one) || '-',
       one.submittedAt ?? '-',
-      oneLine(one.name),
+      one.name,
     ]),
   )
 }
@@ -53,8 +54,8 @@ export function workTable(work: WorkView[]): string[] {
 export function workLines(work: WorkView): string[] {
   const rows: [string, string | null | undefined][] = [
     ['id', work.task],
-    ['name', oneLine(work.name)],
-    ['state', work.reason ? `${work.state}: ${oneLine(work.reason)}` : work.state],
+    ['name', work.name],
+    ['state', work.reason ? `${work.state}: ${work.reason}` : work.state],
     ['pool', work.resourcePool],
     ['slots', String(work.slots)],
     ['priority', String(work.priority)],
@@ -65,12 +66,16 @@ export function workLines(work: WorkView): string[] {
     ['ended', work.endedAt],
     ['agents', agentsOf(work)],
   ]
-  return rows.flatMap(([name, value]) => (value ? [`${name.padEnd(10)} ${value}`] : []))
+  return rows.flatMap(([name, value]) => (value ? [`${name.padEnd(10)} ${printable(value)}`] : []))
 }
 
 /** `work 1f2e runs on local-1`, `work 1f2e failed: …`. */
 export function stateSentence(work: WorkView): string {
-  const why = work.reason ? `: ${oneLine(work.reason)}` : ''
+  return printable(sentence(work))
+}
+
+function sentence(work: WorkView): string {
+  const why = work.reason ? `: ${work.reason}` : ''
   if (isOver(work) || work.state === 'ending') return `work ${work.task} ${endWords[work.state] ?? ''}${why}`
   const needs = work.slots === 0 ? 'an agent' : work.slots === 1 ? '1 slot' : `${work.slots} slots`
   if (work.state === 'pending') return `work ${work.task} waits for ${needs} in pool ${work.resourcePool}`
@@ -91,11 +96,5 @@ function agentsOf({ containers }: WorkView): string {
 
 /** As a shell would take it. */
 function quoted(word: string): string {
-  const plain = /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`
-  return oneLine(plain)
-}
-
-/** What others named must not move the cursor of who looks. */
-function oneLine(text: string): string {
-  return text.replace(/[\x00-\x1f\x7f-\x9f]/g, '?')
+  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`
 }

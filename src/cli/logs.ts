@@ -2,7 +2,7 @@
 
 import type { MasterConfig } from '../config/index.ts'
 import type { Client } from '../http/index.ts'
-import { type JournalRecord, parseDuration } from '../platform/index.ts'
+import { type JournalRecord, parseDuration, printable } from '../platform/index.ts'
 import { ProvisionError, problem } from '../problems/index.ts'
 import { addressed, type CliCommand, type Format, onePoolFlag } from './command.ts'
 import { clockTime, waitingClock } from './table.ts'
@@ -52,7 +52,10 @@ export function declareLogs(program: CliCommand): void {
 
 function print(events: JournalRecord[], format: Format, { out }: Terminal): void {
   const width = Math.max(0, ...events.map((event) => String(event['pool']).length))
-  for (const event of events) out(`${format === 'json' ? JSON.stringify(event) : eventLine(event, width)}\n`)
+  for (const event of events) {
+    const line = format === 'json' ? JSON.stringify(event) : eventLine(event, width)
+    out(`${printable(line)}\n`)
+  }
 }
 
 /** From the provisioner that -m names. */

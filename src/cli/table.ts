@@ -1,12 +1,12 @@
 // Tables for people: rows in columns, printed once, printed again while somebody watches, or drawn anew in place.
-import type { Clock } from '../platform/index.ts'
+import { type Clock, printable } from '../platform/index.ts'
 import { ProvisionError } from '../problems/index.ts'
 import type { Format } from './command.ts'
 import { type Context, type ExitStatus, printJson, type Terminal } from './terminal.ts'
 
-/** Columns as wide as their widest cell, two blanks between; no blanks at a line's end. */
+/** Columns as wide as their widest cell, two blanks between; no blanks at a line's end. Others chose some of the words. */
 export function table(head: string[], rows: string[][]): string[] {
-  const all = [head, ...rows]
+  const all = [head, ...rows.map((row) => row.map(printable))]
   const widths = head.map((_, column) => Math.max(...all.map((row) => (row[column] ?? '').length)))
   return all.map((row) =>
     row

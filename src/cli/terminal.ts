@@ -3,6 +3,7 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { styleText } from 'node:util'
 import { reportProblem } from '../config/index.ts'
+import { printable } from '../platform/index.ts'
 import { codeInfo, type Problem, ProvisionError, problem } from '../problems/index.ts'
 
 type Style = Parameters<typeof styleText>[0]
@@ -121,7 +122,8 @@ export function sayCount(terminal: Terminal, problems: Problem[]): ExitStatus {
 }
 
 export function printJson({ out }: Pick<Terminal, 'out'>, value: unknown): void {
-  out(`${JSON.stringify(value, undefined, 2)}\n`)
+  const lines = JSON.stringify(value, undefined, 2).split('\n')
+  out(`${lines.map(printable).join('\n')}\n`)
 }
 
 /**

@@ -1,4 +1,5 @@
 // Problems as plain text for people: place, code and sentence; the lines of the file; what to do.
+import { printable } from '../platform/index.ts'
 import { type Problem, placeOf } from '../problems/index.ts'
 
 /** Colours a part of a report; plain text goes through as it is. */
@@ -10,9 +11,14 @@ const plain: Paint = (_, text) => text
 export function reportProblem({ code, severity, message, remedy, where }: Problem, paint = plain): string {
   const place = where ? `${paint('place', placeOf(where))} ` : ''
   const word = severity === 'warning' ? `${paint('warning', 'warning')} ` : ''
-  const lines = [`${place}${word}${paint(severity, code)} ${message}`]
+  const lines = [`${place}${word}${paint(severity, code)} ${lineByLine(message)}`]
   if (where?.frame) lines.push(where.frame)
-  return [...lines, `  ${paint('remedy', 'remedy:')} ${remedy}`].join('\n')
+  return [...lines, `  ${paint('remedy', 'remedy:')} ${lineByLine(remedy)}`].join('\n')
+}
+
+/** A server may have chosen the words. */
+function lineByLine(text: string): string {
+  return text.split('\n').map(printable).join('\n')
 }
 
 /** All of them, a blank line between two; empty text when there are none. */

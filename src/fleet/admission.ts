@@ -18,7 +18,7 @@ export function admissionOf(
   id: string,
 ): Admission {
   const track = tracks.get(id)
-  if (track && isLive(track) && !track.ending && !isMissing(track)) return 'yes'
+  if (track && isLive(track) && !track.ending && !track.wasEnded && !isMissing(track)) return 'yes'
   if (track?.state === 'terminated') return 'ended'
   // Instances of another writer may be adopted.
   if (firstCompleteAt === undefined || foreign.has(id)) return 'later'

@@ -174,6 +174,7 @@ export async function listInstances(run: PoolRun): Promise<boolean> {
     if (memory.otherAccount) return true
     const before = [...memory.tracks.keys()]
     const starting = [...memory.tracks.values()].filter(({ state }) => state === 'starting')
+    const live = [...memory.tracks.values()].filter(isLive)
     const rules: ListingRules = {
       writer: deps.owner.writerId,
       ownWriters: deps.ownWriters,
@@ -187,6 +188,10 @@ export async function listInstances(run: PoolRun): Promise<boolean> {
         ...(await findMissing(run, (found) => lost.push(...observeFound(memory, found, run.now(), rules)))),
       )
     reportLost(run, lost)
+    rememberEnded(
+      run,
+      live.filter((track) => !isLive(track) && memory.tracks.has(track.id)),
+    )
     rememberGone(run, before)
     countStarted(run, starting)
     if (listing.complete) memory.problems.delete('list')
@@ -202,6 +207,12 @@ export async function listInstances(run: PoolRun): Promise<boolean> {
     tell(run, 'list', problemOf(error, 'INTERNAL', 'the VMs could not be listed'))
     return false
   }
+}
+
+/** Clouds list what has ended for an hour; after a restart nobody may join in the place of such an instance. */
+export function rememberEnded(run: PoolRun, tracks: readonly ManagedInstance[]): void {
+  const ids = tracks.map(({ id }) => id)
+  if (ids.length > 0) run.background(() => run.write({ at: run.now(), kind: 'ended', ids }).catch(() => {}))
 }
 
 function rememberGone(run: PoolRun, before: readonly string[]): void {
@@ -336,6 +347,7 @@ function see(
   delete track.unknownSince
   delete track.unshownSince
   delete track.recalled
+  delete track.wasEnded
   memory.tracks.set(instance.id, track)
   const intent = memory.intents.get(instance.intentId ?? '')
   intent?.seen.add(instance.id)

@@ -30,6 +30,7 @@ const track = z.object({
   judged: z.optional(z.boolean()),
   told: z.optional(z.boolean()),
   recalled: z.optional(z.boolean()),
+  wasEnded: z.optional(z.boolean()),
   soughtAt: z.optional(time),
   unknownSince: z.optional(time),
   unshownSince: z.optional(time),
@@ -131,6 +132,7 @@ const record = z.discriminatedUnion('kind', [
     breaker,
     budget,
   }),
+  z.object({ at, kind: z.literal('ended'), ids }),
   z.object({ at, kind: z.literal('gone'), ids }),
   z.object({ at, kind: z.literal('draining'), ids }),
   z.object({ at, kind: z.literal('undrained'), ids }),
@@ -198,10 +200,14 @@ export function checkpointOf(
 
 /** A drain or an end under way may take effect: the drain counts as ours, the end is decided again. */
 function storedTrack(
-  { busyWith, ending: _, endedAt: __, ...track }: ManagedInstance,
+  { busyWith, ending: _, endedAt, ...track }: ManagedInstance,
   now: number,
 ): ManagedInstance {
-  return busyWith === 'drain' ? { ...track, drainedAt: now } : track
+  return {
+    ...track,
+    ...(busyWith === 'drain' && { drainedAt: now }),
+    ...(endedAt !== undefined && { wasEnded: true }),
+  }
 }
 
 export function storedIntent({
@@ -280,6 +286,9 @@ function apply(memory: PoolMemory, record: PoolRecord, now: number): void {
         withTrack(memory, id, (track) => Object.assign(track, { judged: true, told: told || track.told }))
       memory.breaker = record.breaker
       memory.budget = record.budget
+      break
+    case 'ended':
+      for (const id of record.ids) withTrack(memory, id, (track) => (track.wasEnded = true))
       break
     case 'gone':
       for (const id of record.ids) memory.tracks.delete(id)

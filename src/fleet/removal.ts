@@ -10,7 +10,7 @@ import {
 import { delayAfter, limit, withDeadline } from '../platform/index.ts'
 import { forgive, reportNeverJoined } from './failed-instances.ts'
 import { keptGrowth } from './failures.ts'
-import { readDemand } from './observe.ts'
+import { readDemand, rememberEnded } from './observe.ts'
 import { callDeadlines, type ManagedInstance, type PoolMemory, type PoolRun, problemOf, tell } from './run.ts'
 
 // Ending VMs: looked at once more right before, then asked of the cloud in one call.
@@ -77,10 +77,9 @@ async function end(run: PoolRun, tracks: ManagedInstance[]): Promise<void> {
     else delete track.kept
   }
   const ended = ids.filter((id) => !open.has(id))
-  forgive(
-    run,
-    tracks.filter((track) => !open.has(track.id)),
-  )
+  const accepted = tracks.filter((track) => !open.has(track.id))
+  forgive(run, accepted)
+  rememberEnded(run, accepted)
   if (ended.length > 0) run.emit({ kind: 'ended', ids: ended })
   // A refusal about one VM says nothing about the next call; any other does.
   const failed = ids.some((id) => open.has(id) && !kept.has(id))

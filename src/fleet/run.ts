@@ -231,6 +231,8 @@ export interface ManagedInstance extends KnownInstance {
   told?: boolean
   /** Known from the journal only, and not seen since. */
   recalled?: boolean
+  /** By the journal its end was accepted, or seen: it is none that runs before a listing shows that it does. */
+  wasEnded?: boolean
   /** When the cloud was last asked for it by id, because listings lack it; and since when such answers do not know it. */
   soughtAt?: number
   unknownSince?: number

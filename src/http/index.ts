@@ -48,6 +48,7 @@ export {
   infoHandler,
   infoView,
   metricsHandler,
+  openFault,
   productName,
   readyHandler,
 } from './status-endpoints.ts'

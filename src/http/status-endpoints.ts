@@ -1,6 +1,7 @@
 // What anybody may ask of a server of ours: GET /healthz, /readyz, /info and /metrics.
 import type { IncomingMessage } from 'node:http'
 import type { Handler } from '../platform/index.ts'
+import { codeInfo, type Problem } from '../problems/index.ts'
 import type { InfoView } from './info-view.ts'
 import { pathOf, sendJson } from './router.ts'
 import type { Written } from './view.ts'
@@ -8,6 +9,11 @@ import type { Written } from './view.ts'
 /** Alive, and willing to serve. `faults` names what keeps us from serving: 200 when empty, else 503 with the list. */
 export function healthHandler(faults: () => string[]): Handler {
   return probe('/healthz', 'failing', faults)
+}
+
+/** A fault in words for everybody: what its code means. Its message may name files of this machine. */
+export function openFault({ code }: Pick<Problem, 'code'>): string {
+  return `${code} ${codeInfo(code).meaning}`
 }
 
 /** `missing` names what is not there yet, or not any more: a listing of a pool's VMs, the master's word. */

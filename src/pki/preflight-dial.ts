@@ -74,13 +74,14 @@ export function dialMaster(order: DialOrder): Promise<DialOutcome> {
       return end({ fault: fault as Error })
     }
 
+    const broken = (fault: NodeJS.ErrnoException): void => {
+      if (isTorn(outcome.http, fault)) delete outcome.http
+      end(outcome.http ? {} : { fault })
+    }
     const reach = (phase: DialPhase): void => {
       outcome.phase = phase
       if (phase !== 'http') return
-      ask(socket!, order, (answer) => Object.assign(outcome, { http: answer })).then(
-        () => end({}),
-        (fault) => end(outcome.http ? {} : { fault }),
-      )
+      ask(socket!, order, (answer) => Object.assign(outcome, { http: answer })).then(() => end({}), broken)
     }
     socket.on('lookup', (fault) => fault ?? reach('connect'))
     socket.on('connect', () => reach(order.tls ? 'handshake' : 'http'))
@@ -92,9 +93,14 @@ export function dialMaster(order: DialOrder): Promise<DialOutcome> {
     socket.on('error', (fault: NodeJS.ErrnoException) => {
       // Who resets a connection has accepted it before, whatever the order of the events here.
       if (outcome.phase === 'connect' && isCut(fault)) outcome.phase = order.tls ? 'handshake' : 'http'
-      end(outcome.http ? {} : { fault })
+      broken(fault)
     })
   })
+}
+
+/** Cut off before it had said what it is: what came of it is no other service's word. Any other status speaks for itself. */
+function isTorn(answer: HttpAnswer | undefined, fault: NodeJS.ErrnoException): boolean {
+  return answer?.status === 200 && isCut(fault) && !readInfo(answer)
 }
 
 function open({ host, port, lookup, tls, budgetMs }: DialOrder): Socket {

@@ -16,6 +16,7 @@ export { type Lock, lockHeld, takeLock } from './locks.ts'
 export {
   createLogger,
   groupedLog,
+  printable,
   type LogFormat,
   type LogLevel,
   redact,
@@ -38,6 +39,7 @@ export type {
   Handler,
   Journal,
   JournalRecord,
+  LogFields,
   Logger,
   Metrics,
   UpgradeHandler,

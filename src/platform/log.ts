@@ -38,14 +38,15 @@ export function createLogger({ format, level, clock, write }: LogOptions): Logge
 /** What moves a terminal's cursor, turns its text around or begins a line: JSON leaves C1 and these as they are. */
 const unsafe = /[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g
 
-function escaped(text: string): string {
+/** One line of text that only shows itself: each such mark as `\\uXXXX`, in JSON as well as out of it. */
+export function printable(text: string): string {
   return text.replace(unsafe, (mark) => `\\u${mark.charCodeAt(0).toString(16).padStart(4, '0')}`)
 }
 
 function jsonLine(level: LogLevel, time: string, message: string, fields: LogFields): string {
   // A field of the same name must not take the place of one of these.
   const own = { time, level, message }
-  return `${escaped(JSON.stringify({ ...own, ...fields, ...own }))}\n`
+  return `${printable(JSON.stringify({ ...own, ...fields, ...own }))}\n`
 }
 
 function textLine(level: LogLevel, time: string, message: string, fields: LogFields): string {
@@ -54,7 +55,7 @@ function textLine(level: LogLevel, time: string, message: string, fields: LogFie
   const line = [time.slice(11, 19), level === 'info' ? '' : level, message, ...words]
     .filter(Boolean)
     .join(' ')
-  return `${escaped(line)}\n`
+  return `${printable(line)}\n`
 }
 
 function isEmptyList(value: unknown): boolean {
@@ -159,7 +160,8 @@ export function groupedLog({ clock, log, every = 60_000, freeOf = 1, mostKeys = 
 
   function reportEnded(now: number): void {
     for (const [key, group] of groups) {
-      if (group.until > now) continue
+      // In the order in which they end.
+      if (group.until > now) break
       groups.delete(key)
       if (group.count > 0) group.last()
     }

@@ -18,6 +18,7 @@ import {
   type Listener,
   listen,
   loadToken,
+  openFault,
   openPushEndpoint,
 } from '../http/index.ts'
 import { pathFacts, servedPair, type TlsCredentials } from '../pki/index.ts'
@@ -34,7 +35,7 @@ import {
 import type { MasterCertificate } from './certificate.ts'
 import type { JoinedAgent } from './fleet-rows.ts'
 import { type Identity, knownClusterId } from './identity.ts'
-import { handshakeLog, openReadsOf, readClientCa } from './listeners.ts'
+import { handshakeLog, openReadsOf, readClientCa, rememberAddresses } from './listeners.ts'
 import type { RunningPools } from './pools.ts'
 import { isProvided } from './prepare.ts'
 
@@ -168,8 +169,12 @@ async function serve(
   { config, providers, clock, logger, certificate, control }: DemandContext,
   { token, clientCa }: { token: string; clientCa?: string },
 ): Promise<Listener> {
-  const faults = () => [master.fault()].flatMap((fault) => (fault ? [`${fault.code} ${fault.message}`] : []))
+  const faults = () => [master.fault()].flatMap((fault) => (fault ? [openFault(fault)] : []))
   const served = certificate.current()
+  const addresses = rememberAddresses()
+  master.onAgent(({ kind, agent }) => {
+    if (kind === 'joined' || kind === 'returned') addresses.joined(agent)
+  })
   const listener = await listen({
     address: listenAddress(config, providers),
     port: config.port,
@@ -182,7 +187,7 @@ async function serve(
     ],
     upgrades: master.upgrades,
     logger,
-    onHandshakeFailure: handshakeLog({ clock, logger }),
+    onHandshakeFailure: handshakeLog({ clock, logger, agentsAt: addresses.agentsAt }),
   })
   logger.info('the master listens', { address: listener.address, port: listener.port, tls: listener.secure })
   return listener

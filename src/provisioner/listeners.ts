@@ -9,15 +9,51 @@ import { isError, ProvisionError, type Where } from '../problems/index.ts'
 
 type OnHandshakeFailure = NonNullable<ListenOptions['onHandshakeFailure']>
 
+interface HandshakeLogOptions {
+  clock: Clock
+  logger: Logger
+  /** The agents that last joined from an address; none where no agents dial. */
+  agentsAt?: (address: string) => string[]
+}
+
 /** One line a minute for each address and kind of failure. */
-export function handshakeLog({ clock, logger }: { clock: Clock; logger: Logger }): OnHandshakeFailure {
+export function handshakeLog({ clock, logger, agentsAt }: HandshakeLogOptions): OnHandshakeFailure {
   const log = groupedLog({ clock, log: logger.warn })
-  return ({ remoteAddress, kind, message: reason }) =>
+  return ({ remoteAddress, kind, message: reason }) => {
+    const agents = agentsAt?.((remoteAddress ?? '').replace(/^::ffff:/, '')) ?? []
     log(`${remoteAddress} ${kind}`, 'a client did not get through the TLS handshake', {
       remoteAddress,
+      // An agent that joined from there before may not trust the certificate that is served now.
+      ...(agents.length > 0 && { agents: agents.join() }),
       kind,
       reason,
     })
+  }
+}
+
+export interface AgentAddresses {
+  joined(agent: { id: string; link: { address: string } }): void
+  /** The agents that joined from there, the last ones first. Several where they share an address, behind NAT. */
+  agentsAt(address: string): string[]
+}
+
+/** A handshake that fails does not name the agent; its address does, if it has joined before. */
+export function rememberAddresses(mostAgents = 10_000, mostNamed = 5): AgentAddresses {
+  const addressOf = new Map<string, string>()
+  return {
+    joined({ id, link }) {
+      addressOf.delete(id)
+      addressOf.set(id, link.address)
+      const [oldest] = addressOf.keys()
+      if (addressOf.size > mostAgents) addressOf.delete(oldest!)
+    },
+    agentsAt: (wanted) =>
+      [...addressOf]
+        .filter(([, address]) => address === wanted)
+        .map(([id]) => id)
+        .reverse()
+        .slice(0, mostNamed),
+  }
 }
 
 // What anybody may read over the network, beside what agents and load balancers need.

@@ -22,7 +22,21 @@ export type ToolBehaviour = Record<string, string | undefined>
 
 /** Everything else a script calls: what a machine image must have. The last line is for packed scripts on GCE. */
 const needed = [
-  ...['bash', 'cat', 'chmod', 'date', 'env', 'grep', 'ln', 'mkdir', 'readlink', 'rm', 'sed', 'sha256sum'],
+  ...[
+    'bash',
+    'cat',
+    'chmod',
+    'date',
+    'env',
+    'grep',
+    'ln',
+    'mkdir',
+    'readlink',
+    'rm',
+    'rmdir',
+    'sed',
+    'sha256sum',
+  ],
   ...['tail', 'tee', 'wc'],
   ...['base64', 'gunzip', 'gzip', 'mktemp'],
 ]

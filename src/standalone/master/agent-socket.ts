@@ -98,7 +98,9 @@ function linkOf(request: IncomingMessage): AgentLink {
   const { socket } = request
   const address = addressOf(request)
   if (!(socket instanceof TLSSocket)) return { address }
-  const serverName = (socket as { servername?: string | false | null }).servername || undefined
+  const { servername } = socket as { servername?: string | false | null }
+  // OpenSSL takes any bytes for a name. DNS knows none longer than 253 characters.
+  const serverName = servername ? shownText(servername, 253) : undefined
   return {
     address,
     tls: { version: socket.getProtocol() ?? '', cipher: socket.getCipher().standardName, serverName },

@@ -1,7 +1,7 @@
 // All agents of a master: their sockets, their timers, and the news about them.
 
 import { isDeepStrictEqual } from 'node:util'
-import { type Clock, groupedLog, type Logger } from '../../platform/index.ts'
+import { type Clock, groupedLog, type LogFields, type Logger, shortIds } from '../../platform/index.ts'
 import type { AcceptHandlers, MasterConnection } from '../protocol/accept.ts'
 import type { ConnectionEnd } from '../protocol/connection.ts'
 import type { Container } from '../protocol/container.ts'
@@ -92,7 +92,7 @@ export function createRegistry(options: RegistryOptions): Registry {
   const { clock, logger } = options
   const entries = new Map<string, Entry>()
   const listeners = createListeners<AgentEvent>(logger)
-  const logOthers = groupedLog({ clock, log: logger.info, freeOf: 20 })
+  const logs = { info: quietLog(clock, logger.info), warn: quietLog(clock, logger.warn) }
   /** Ids that have joined since a start without the state of before: what is forgotten of them since is so rightly. */
   const recalled = new Set<string>()
   const isForgotten = (id: string) => options.stateLost === true && !recalled.has(id)
@@ -108,12 +108,15 @@ export function createRegistry(options: RegistryOptions): Registry {
     const event = { kind, agent, at: clock.now(), ...(reason === undefined ? {} : { reason }), ...more }
     const word = kind === 'ordered' ? orderWord(agent) : kind
     const { id, pool, link } = agent
-    const fields = { agent: shownText(id), pool, address: link.address, reason }
-    // Where any agent may join, whoever comes and goes, with an id made up each time, must not fill the log.
-    if (options.takesAny(pool) && options.mayJoin(pool, id) !== 'yes')
-      logOthers(`${link.address} ${pool} ${word}`, `agent ${word}`, fields)
-    else logger.info(`agent ${word}`, fields)
+    say('info', agent, `agent ${word}`, { agent: shownText(id), pool, address: link.address, reason })
     listeners.tell(event)
+  }
+
+  function say(level: 'info' | 'warn', agent: Agent, message: string, fields: LogFields): void {
+    const { id, pool, link } = agent
+    const isKnown = !options.takesAny(pool) || options.mayJoin(pool, id) === 'yes'
+    if (isKnown) logs[level].known(`${id} ${message}`, message, fields)
+    else logs[level].others(`${link.address} ${pool} ${message}`, message, fields)
   }
 
   /** Runs `action` after `ms` unless the entry's timer is set anew or cleared. */
@@ -175,10 +178,10 @@ export function createRegistry(options: RegistryOptions): Registry {
     recalled.add(step.agent.id)
     const { id, pool, unknownContainers } = step.agent
     if (unknownContainers)
-      logger.warn('an agent runs containers of unknown jobs; it counts as busy until they end', {
+      say('warn', step.agent, 'an agent runs containers of unknown jobs; it counts as busy until they end', {
         agent: id,
         pool,
-        containers: unknownContainers.map((container) => container.id),
+        containers: shortIds(unknownContainers.map((container) => shownText(container.id))),
       })
     if (step.kind === 'returned') options.onReattached?.(step.agent, message.ContainersReattached)
     tell(step.kind, step.agent)
@@ -298,6 +301,17 @@ export function createRegistry(options: RegistryOptions): Registry {
       for (const entry of entries.values()) entry.timer?.abort()
       await Promise.all([...entries.values()].map((entry) => entry.connection?.close()))
     },
+  }
+}
+
+/**
+ * Coming and going costs nothing, over and over with one id, or where any agent may join with one made up each time. Each of
+ * many known agents is told.
+ */
+function quietLog(clock: Clock, log: (message: string, fields: LogFields) => void) {
+  return {
+    known: groupedLog({ clock, log, freeOf: 20, mostKeys: 100_000 }),
+    others: groupedLog({ clock, log, freeOf: 20 }),
   }
 }
 

@@ -19,6 +19,8 @@ BOOT_TIMEOUT='600'
 # Empty on a VM; a local VM has every path below it.
 ROOT=${PROVISION_ROOT:-}
 
+RUN=''
+WATCH=''
 monotonic() {
   local seconds
   if read -r seconds _ 2>/dev/null </proc/uptime; then echo "${seconds%.*}"; else echo "$SECONDS"; fi
@@ -31,19 +33,33 @@ if [ "$unit" ] && [[ $(systemctl show -p StandardOutput "${unit%%$'\n'*}" 2>/dev
   CONSOLE=/dev/null
 fi
 log() { printf '%s %s\n' "$(date -u +%FT%TZ)" "$*" | tee -a "$CONSOLE" 2>/dev/null || true; }
-stage() { log "PROVISION_STAGE=$1${2:+ $2}"; }
+stage() {
+  local said=${2:-}
+  said=${said:0:4000} said=${said//[[:cntrl:]]/ }
+  log "PROVISION_STAGE=$1${said:+ ${said//PROVISION_STAGE=/PROVISION_STAGE }}"
+}
+has_work() {
+  local id task
+  id=$(cat "$ROOT/run/determined-agent-id" 2>/dev/null) || return 1
+  while read -r task; do
+    if grep -zqsxF "DET_AGENT_ID=$id" "$task"; then return; fi
+  done < <(grep -lzs '^DET_CONTAINER_ID=' /proc/[0-9]*/environ)
+  return 1
+}
 power_off() {
   if [ -d "$ROOT/run/systemd/system" ]; then
     (trap '' TERM HUP && sleep 7 && systemctl poweroff -ff) </dev/null >/dev/null 2>&1 &
   fi
-  kill -KILL -- "-$(cat "${RUN:-}/startup" 2>/dev/null)" 2>/dev/null || true
+  kill -KILL -- "-$(cat "$RUN/startup" 2>/dev/null)" 2>/dev/null || true
   "$ROOT/sbin/shutdown" -h now || true
 }
 fail() { # '<code> <exit status>' <what happened>
   trap - ERR
-  [ -z "${RUN:-}" ] || mkdir "$RUN/failed" 2>/dev/null || exit "${1#* }"
+  if [ "$RUN" ] && ! mkdir "$RUN/failed" 2>/dev/null; then
+    if [ -d "$RUN/failed" ] || [ ! -d "$RUN" ]; then exit "${1#* }"; fi
+  fi
   stage "${1% *}" "$2"
-  kill "${WATCH:-}" 2>/dev/null || true
+  kill "$WATCH" 2>/dev/null || true
   exit "${1#* }"
 }
 trap '((BASH_SUBSHELL)) || fail "internal_error 1" "line $LINENO: $BASH_COMMAND"' ERR
@@ -66,10 +82,11 @@ file() { # <path>: where it is on this machine, for /usr is read-only on some im
     *) echo "$ROOT$1" ;;
   esac
 }
-write_file() { # <path> <mode> < <content>
+write_file() { # <path> <mode> [first lines] < <content>
   local file
   file=$(file "$1")
-  { mkdir -p "${file%/*}" && (umask 077 && cat >"$file") && chmod "$2" "$file"; } ||
+  [ ! -d "$file" ] || rmdir "$file" 2>/dev/null || true
+  { mkdir -p "${file%/*}" && (umask 077 && { [ -z "${3:-}" ] || printf '%s\n' "$3"; } >"$file" && cat >>"$file") && chmod "$2" "$file"; } ||
     fail 'disk_not_writable 28' "$file could not be written"
 }
 
@@ -86,24 +103,37 @@ END
 fi
 
 # Meanwhile: does the agent join within the boot timeout?
-rm -rf "$ROOT/run/determined"
-mkdir -p "$ROOT/run/determined/$$"
+new_run() { rm -rf "$ROOT/run/determined" && mkdir -p "$ROOT/run/determined/$$"; }
+again 5 1 new_run
 RUN=$ROOT/run/determined/$$
 LOG=$ROOT/var/log/determined-agent.log
 agent_log() { tail -c "+$(cat "$RUN/log-from")" "$LOG"; }
+keep_agent() {
+  : >"$RUN/kept"
+  ln -sf "$ROOT/run/determined-agent/pid" "$RUN/agent"
+  ln -sf "$ROOT/run/determined-agent/log-from" "$RUN/log-from"
+}
 joined() {
-  local words
-  words=$(agent_log 2>/dev/null)
-  case $words in
-    *'joined the master'* | *'writing agent started message'*) ;;
-    *'connecting to the master'* | *level=trace* | *TRAC*) return 1 ;;
+  local found
+  found=$(agent_log 2>/dev/null | sed -nE \
+    -e '/joined the master|writing agent started message/{s/.*/joined/p;q;}' \
+    -e '/connecting to the master|level=trace|TRAC/{s/.*/silent/;h;}' -e '$!d;x;p')
+  case $found in
+    *joined*) ;;
+    *silent*) [ -e "$RUN/kept" ] && return 2 || return 1 ;;
     *) return 2 ;;
   esac
 }
+last_lines() { # <how many>
+  agent_log 2>/dev/null | grep -v 'agent configuration' | tail -n "$1" | sed -E \
+    -e 's#://[^@/ ]*@#://***@#g' -e 's/A[KS]IA[A-Z0-9]{16}/***/g' -e 's/([?&](sig|key|code)=)[^ &"]+/\1***/gI' \
+    -e 's/((bearer|basic|digest) +)[^ ,}"\]+/\1***/gI' \
+    -e 's/((token|passw|secret|auth|signature|credential|api.?key|access.?key)[a-z0-9_-]*\\?"?[=: ]+)(\\"[^"]*"|"[^"]*"|[^ ,}&]+)/\1***/gI' \
+    -e 's/(.{300}).*/\1/'
+}
 last_words() {
   local words
-  words=$(agent_log 2>/dev/null | grep -v 'agent configuration' | tail -n 3 | sed -E \
-    's#://[^@/ ]*@#://***@#g; s/(([Tt]oken|[Pp]assword|[Ss]ecret|[Aa]uth)[A-Za-z_]*"?[=: ]+)[^ ,}]+/\1***/g; s/(.{300}).*/\1/')
+  words=$(last_lines 3)
   echo "${words//$'\n'/ | }"
 }
 watch_join() {
@@ -116,7 +146,8 @@ watch_join() {
     [ -d "$RUN" ] || return # the script was started again
     pid=$(cat "$RUN/agent")
     now=$(grep -oE "\w+:\w+ \w+:$(printf %04X "$DET_MASTER_PORT") 01" "/proc/${pid:-0}/net/"tcp{,6})
-    if [ -z "$now" ] || [ "$now" != "$before" ]; then
+    before=$(grep -xF "${before:-none}" <<<"$now")
+    if [ -z "$before" ]; then
       held=0
       before=$now
     else
@@ -139,13 +170,6 @@ watch_join() {
 watch_join </dev/null >/dev/null 2>&1 &
 WATCH=$!
 
-has_work() {
-  local task
-  while read -r task; do
-    if grep -zqsxF "DET_AGENT_ID=$DET_AGENT_ID" "$task"; then return; fi
-  done < <(grep -lzs '^DET_CONTAINER_ID=' /proc/[0-9]*/environ)
-  return 1
-}
 ended_early() {
   local words
   words=$(agent_log 2>/dev/null) || words=''
@@ -273,7 +297,7 @@ done
 
 # The agent is a process.
 COMMAND=('determined-agent' 'run')
-type -P "${COMMAND[0]}" >/dev/null || fail 'no_agent_command 23' "${COMMAND[0]} is not on this machine"
+[ -x "$(type -P "${COMMAND[0]}")" ] || fail 'no_agent_command 23' "${COMMAND[0]} is not on this machine"
 DET_CONFIG_FILE=$(file /etc/determined/agent.yaml)
 export DET_CONFIG_FILE
 DET_SECURITY_TLS_MASTER_CERT=$(file /usr/local/determined/master.crt)
@@ -282,6 +306,7 @@ mkdir -p "${LOG%/*}"
 log_from() { echo $(($(wc -c 2>/dev/null <"$LOG" || echo 0) + 1)); }
 AGENT=$ROOT/run/determined-agent
 mkdir -p "$AGENT"
+echo "$DET_AGENT_ID" >"$ROOT/run/determined-agent-id"
 ln -s "$AGENT/pid" "$RUN/agent"
 ln -s "$AGENT/log-from" "$RUN/log-from"
 generation=$({
@@ -298,7 +323,9 @@ if is_up; then
     note='it has work, and keeps its earlier configuration'
   fi
 fi
-if [ -z "$note" ]; then
+if [ "$note" ]; then
+  keep_agent
+else
   systemctl stop determined-agent 2>/dev/null || true
   kill "$(cat "$AGENT/loop" 2>/dev/null)" 2>/dev/null || true
   kill "$(cat "$AGENT/pid" 2>/dev/null)" 2>/dev/null || true
@@ -337,7 +364,7 @@ END
   pid=$(cat "$AGENT/pid")
   sleep 5
   if ! kill -0 "$pid" 2>/dev/null; then
-    tail -n 20 "$LOG"
+    last_lines 20 || true
     ended_early
   fi
 fi

@@ -22,6 +22,8 @@ BOOT_TIMEOUT='600'
 # Empty on a VM; a local VM has every path below it.
 ROOT=${PROVISION_ROOT:-}
 
+RUN=''
+WATCH=''
 monotonic() {
   local seconds
   if read -r seconds _ 2>/dev/null </proc/uptime; then echo "${seconds%.*}"; else echo "$SECONDS"; fi
@@ -30,19 +32,40 @@ BEGAN=$(monotonic)
 elapsed() { echo $(($(monotonic) - BEGAN)); }
 CONSOLE=$ROOT/dev/console
 log() { printf '%s %s\n' "$(date -u +%FT%TZ)" "$*" | tee -a "$CONSOLE" 2>/dev/null || true; }
-stage() { log "PROVISION_STAGE=$1${2:+ $2}"; }
+stage() {
+  local said=${2:-}
+  said=${said:0:4000} said=${said//[[:cntrl:]]/ }
+  log "PROVISION_STAGE=$1${said:+ ${said//PROVISION_STAGE=/PROVISION_STAGE }}"
+}
+has_work() {
+  local id task
+  id=$(cat "$ROOT/run/determined-agent-id" 2>/dev/null) || return 1
+  if [ "$(timeout 20 docker ps -q --filter "label=ai.determined.container.agent=$id" 2>/dev/null)" ]; then return; fi
+  while read -r task; do
+    if grep -zqsxF "DET_AGENT_ID=$id" "$task"; then return; fi
+  done < <(grep -lzs '^DET_CONTAINER_ID=' /proc/[0-9]*/environ)
+  return 1
+}
 power_off() {
   if [ -d "$ROOT/run/systemd/system" ]; then
     (trap '' TERM HUP && sleep 7 && systemctl poweroff -ff) </dev/null >/dev/null 2>&1 &
   fi
-  kill -KILL -- "-$(cat "${RUN:-}/startup" 2>/dev/null)" 2>/dev/null || true
+  kill -KILL -- "-$(cat "$RUN/startup" 2>/dev/null)" 2>/dev/null || true
   "$ROOT/sbin/shutdown" -h now || true
 }
 fail() { # '<code> <exit status>' <what happened>
   trap - ERR
-  [ -z "${RUN:-}" ] || mkdir "$RUN/failed" 2>/dev/null || exit "${1#* }"
+  if [ "$RUN" ] && ! mkdir "$RUN/failed" 2>/dev/null; then
+    if [ -d "$RUN/failed" ] || [ ! -d "$RUN" ]; then exit "${1#* }"; fi
+  fi
   stage "${1% *}" "$2"
-  kill "${WATCH:-}" 2>/dev/null || true
+  if has_work; then
+    log 'the agent has work: the machine stays on while it has, and if the agent joins'
+    keep_agent 2>/dev/null || true
+    rm -rf "$RUN/failed"
+    exit "${1#* }"
+  fi
+  kill "$WATCH" 2>/dev/null || true
   power_off
   exit "${1#* }"
 }
@@ -66,10 +89,11 @@ file() { # <path>: where it is on this machine, for /usr is read-only on some im
     *) echo "$ROOT$1" ;;
   esac
 }
-write_file() { # <path> <mode> < <content>
+write_file() { # <path> <mode> [first lines] < <content>
   local file
   file=$(file "$1")
-  { mkdir -p "${file%/*}" && (umask 077 && cat >"$file") && chmod "$2" "$file"; } ||
+  [ ! -d "$file" ] || rmdir "$file" 2>/dev/null || true
+  { mkdir -p "${file%/*}" && (umask 077 && { [ -z "${3:-}" ] || printf '%s\n' "$3"; } >"$file" && cat >>"$file") && chmod "$2" "$file"; } ||
     fail 'disk_not_writable 28' "$file could not be written"
 }
 
@@ -78,23 +102,38 @@ cd "$ROOT/"
 stage started
 
 # Meanwhile: does the agent join within the boot timeout?
-rm -rf "$ROOT/run/determined"
-mkdir -p "$ROOT/run/determined/$$"
+new_run() { rm -rf "$ROOT/run/determined" && mkdir -p "$ROOT/run/determined/$$"; }
+again 5 1 new_run
 RUN=$ROOT/run/determined/$$
-agent_log() { timeout 10 docker logs --tail 2000 "$@" "$(cat "$RUN/agent")" 2>&1; }
+agent_log() { timeout 10 docker logs "$@" "$(cat "$RUN/agent")" 2>&1; }
+keep_agent() {
+  : >"$RUN/kept"
+  docker inspect -f '{{.Id}}' determined-agent >"$RUN/agent"
+}
 joined() {
-  local words
-  words=$(agent_log --since "$(docker inspect -f '{{.State.StartedAt}}' determined-agent)" 2>/dev/null)
-  case $words in
-    *'joined the master'* | *'writing agent started message'*) ;;
-    *'connecting to the master'* | *level=trace* | *TRAC*) return 1 ;;
+  local found
+  local since
+  since=$(timeout 10 docker inspect -f '{{.State.StartedAt}}' determined-agent)
+  [[ $since < $(date -u +%FT%TZ) ]] || since=0
+  found=$(agent_log --since "$since" 2>/dev/null | sed -nE \
+    -e '/joined the master|writing agent started message/{s/.*/joined/p;q;}' \
+    -e '/connecting to the master|level=trace|TRAC/{s/.*/silent/;h;}' -e '$!d;x;p')
+  case $found in
+    *joined*) ;;
+    *silent*) [ -e "$RUN/kept" ] && return 2 || return 1 ;;
     *) return 2 ;;
   esac
 }
+last_lines() { # <how many>
+  agent_log --tail 2000 2>/dev/null | grep -v 'agent configuration' | tail -n "$1" | sed -E \
+    -e 's#://[^@/ ]*@#://***@#g' -e 's/A[KS]IA[A-Z0-9]{16}/***/g' -e 's/([?&](sig|key|code)=)[^ &"]+/\1***/gI' \
+    -e 's/((bearer|basic|digest) +)[^ ,}"\]+/\1***/gI' \
+    -e 's/((token|passw|secret|auth|signature|credential|api.?key|access.?key)[a-z0-9_-]*\\?"?[=: ]+)(\\"[^"]*"|"[^"]*"|[^ ,}&]+)/\1***/gI' \
+    -e 's/(.{300}).*/\1/'
+}
 last_words() {
   local words
-  words=$(agent_log 2>/dev/null | grep -v 'agent configuration' | tail -n 3 | sed -E \
-    's#://[^@/ ]*@#://***@#g; s/(([Tt]oken|[Pp]assword|[Ss]ecret|[Aa]uth)[A-Za-z_]*"?[=: ]+)[^ ,}]+/\1***/g; s/(.{300}).*/\1/')
+  words=$(last_lines 3)
   echo "${words//$'\n'/ | }"
 }
 watch_join() {
@@ -102,12 +141,13 @@ watch_join() {
   trap - ERR
   set +e
   CONSOLE=$ROOT/dev/console
-  while (($(elapsed) < BOOT_TIMEOUT)); do
+  while (($(elapsed) < BOOT_TIMEOUT)) || has_work; do
     sleep 5
     [ -d "$RUN" ] || return # the script was started again
     pid=$(timeout 10 docker inspect -f '{{.State.Pid}}' "$(cat "$RUN/agent")")
     now=$(grep -oE "\w+:\w+ \w+:$(printf %04X "$DET_MASTER_PORT") 01" "/proc/${pid:-0}/net/"tcp{,6})
-    if [ -z "$now" ] || [ "$now" != "$before" ]; then
+    before=$(grep -xF "${before:-none}" <<<"$now")
+    if [ -z "$before" ]; then
       held=0
       before=$now
     else
@@ -130,16 +170,9 @@ watch_join() {
 watch_join </dev/null >/dev/null 2>&1 &
 WATCH=$!
 
-has_work() {
-  local task
-  while read -r task; do
-    if grep -zqsxF "DET_AGENT_ID=$DET_AGENT_ID" "$task"; then return; fi
-  done < <(grep -lzs '^DET_CONTAINER_ID=' /proc/[0-9]*/environ)
-  return 1
-}
 ended_early() {
   local words
-  words=$(agent_log 2>/dev/null) || words=''
+  words=$(agent_log --tail 2000 2>/dev/null) || words=''
   note="it ended and is started again: $(last_words)"
   [[ -z $words || $words = *@('join the master'|'master told'|'dialing master'|'past reconnect')* ]] ||
     fail 'agent_failed 26' "it ran for less than 5 s: $(last_words)"
@@ -259,7 +292,7 @@ while :; do
 done
 
 # The agent is a container that docker keeps running.
-type -P docker >/dev/null || fail 'no_docker 21' 'there is no docker command on this machine'
+[ -x "$(type -P docker)" ] || fail 'no_docker 21' 'there is no docker command on this machine'
 again 45 2 timeout 20 docker info >/dev/null 2>&1 || fail 'no_docker 21' 'docker does not answer'
 docker image inspect -- "$IMAGE" >/dev/null 2>&1 || again 6 15 docker pull -q -- "$IMAGE" ||
   fail 'image_pull_failed 25' "$IMAGE"
@@ -281,15 +314,20 @@ done
 generation=$({ printf '%s\0' "$IMAGE" "${options[@]}" && cat "${files[@]}"; } | sha256sum)
 options+=(--label "provision.generation=${generation%% *}" --cidfile "$RUN/agent")
 
-note='' task=ai.determined.container.agent=$DET_AGENT_ID
-found=$(docker inspect -f '{{.State.Status}} {{index .Config.Labels "provision.generation"}}' determined-agent 2>/dev/null) || found=''
+find_agent() {
+  found=$(timeout 20 docker inspect -f '{{.State.Status}} {{index .Config.Labels "provision.generation"}}' \
+    determined-agent 2>"$RUN/error") || { found='' && grep -qi 'no such' "$RUN/error"; }
+}
+again 15 2 find_agent || fail 'no_docker 21' "docker does not tell of the agent: $(cat "$RUN/error")"
+echo "$DET_AGENT_ID" >"$ROOT/run/determined-agent-id"
+note=''
 if [ "$found" = "running ${generation%% *}" ]; then
   note='it was running already'
-elif [ "$found" ] && { [ "$(docker ps -q --filter "label=$task")" ] || has_work; }; then
+elif [[ $found = running* ]] && has_work; then
   note='it has work, and keeps its earlier configuration'
 fi
 if [ "$note" ]; then
-  docker inspect -f '{{.Id}}' determined-agent >"$RUN/agent"
+  again 15 2 keep_agent
 else
   docker stop -t 20 determined-agent >/dev/null 2>&1 || true
   docker rm -f determined-agent >/dev/null 2>&1 || true
@@ -299,7 +337,7 @@ else
   fi
   sleep 5
   if [ "$(docker inspect -f '{{.State.Running}} {{.RestartCount}}' determined-agent)" != 'true 0' ]; then
-    docker logs --tail 20 determined-agent 2>&1 || true
+    last_lines 20 || true
     ended_early
   fi
 fi

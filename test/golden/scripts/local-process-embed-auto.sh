@@ -19,6 +19,7 @@ BOOT_TIMEOUT='600'
 # Empty on a VM; a local VM has every path below it.
 ROOT=${PROVISION_ROOT:-}
 
+RUN=''
 monotonic() {
   local seconds
   if read -r seconds _ 2>/dev/null </proc/uptime; then echo "${seconds%.*}"; else echo "$SECONDS"; fi
@@ -26,10 +27,16 @@ monotonic() {
 BEGAN=$(monotonic)
 elapsed() { echo $(($(monotonic) - BEGAN)); }
 log() { printf '%s %s\n' "$(date -u +%FT%TZ)" "$*"; }
-stage() { log "PROVISION_STAGE=$1${2:+ $2}"; }
+stage() {
+  local said=${2:-}
+  said=${said:0:4000} said=${said//[[:cntrl:]]/ }
+  log "PROVISION_STAGE=$1${said:+ ${said//PROVISION_STAGE=/PROVISION_STAGE }}"
+}
 fail() { # '<code> <exit status>' <what happened>
   trap - ERR
-  [ -z "${RUN:-}" ] || mkdir "$RUN/failed" 2>/dev/null || exit "${1#* }"
+  if [ "$RUN" ] && ! mkdir "$RUN/failed" 2>/dev/null; then
+    if [ -d "$RUN/failed" ] || [ ! -d "$RUN" ]; then exit "${1#* }"; fi
+  fi
   stage "${1% *}" "$2"
   exit "${1#* }"
 }
@@ -53,10 +60,11 @@ file() { # <path>: where it is on this machine, for /usr is read-only on some im
     *) echo "$ROOT$1" ;;
   esac
 }
-write_file() { # <path> <mode> < <content>
+write_file() { # <path> <mode> [first lines] < <content>
   local file
   file=$(file "$1")
-  { mkdir -p "${file%/*}" && (umask 077 && cat >"$file") && chmod "$2" "$file"; } ||
+  [ ! -d "$file" ] || rmdir "$file" 2>/dev/null || true
+  { mkdir -p "${file%/*}" && (umask 077 && { [ -z "${3:-}" ] || printf '%s\n' "$3"; } >"$file" && cat >>"$file") && chmod "$2" "$file"; } ||
     fail 'disk_not_writable 28' "$file could not be written"
 }
 
@@ -89,24 +97,32 @@ cd "$ROOT/"
 stage started
 
 # Meanwhile: does the agent join within the boot timeout?
-rm -rf "$ROOT/run/determined"
-mkdir -p "$ROOT/run/determined/$$"
+new_run() { rm -rf "$ROOT/run/determined" && mkdir -p "$ROOT/run/determined/$$"; }
+again 5 1 new_run
 RUN=$ROOT/run/determined/$$
 LOG=$ROOT/var/log/determined-agent.log
 agent_log() { tail -c "+$(cat "$RUN/log-from")" "$LOG"; }
 joined() {
-  local words
-  words=$(agent_log 2>/dev/null)
-  case $words in
-    *'joined the master'* | *'writing agent started message'*) ;;
-    *'connecting to the master'* | *level=trace* | *TRAC*) return 1 ;;
+  local found
+  found=$(agent_log 2>/dev/null | sed -nE \
+    -e '/joined the master|writing agent started message/{s/.*/joined/p;q;}' \
+    -e '/connecting to the master|level=trace|TRAC/{s/.*/silent/;h;}' -e '$!d;x;p')
+  case $found in
+    *joined*) ;;
+    *silent*) [ -e "$RUN/kept" ] && return 2 || return 1 ;;
     *) return 2 ;;
   esac
 }
+last_lines() { # <how many>
+  agent_log 2>/dev/null | grep -v 'agent configuration' | tail -n "$1" | sed -E \
+    -e 's#://[^@/ ]*@#://***@#g' -e 's/A[KS]IA[A-Z0-9]{16}/***/g' -e 's/([?&](sig|key|code)=)[^ &"]+/\1***/gI' \
+    -e 's/((bearer|basic|digest) +)[^ ,}"\]+/\1***/gI' \
+    -e 's/((token|passw|secret|auth|signature|credential|api.?key|access.?key)[a-z0-9_-]*\\?"?[=: ]+)(\\"[^"]*"|"[^"]*"|[^ ,}&]+)/\1***/gI' \
+    -e 's/(.{300}).*/\1/'
+}
 last_words() {
   local words
-  words=$(agent_log 2>/dev/null | grep -v 'agent configuration' | tail -n 3 | sed -E \
-    's#://[^@/ ]*@#://***@#g; s/(([Tt]oken|[Pp]assword|[Ss]ecret|[Aa]uth)[A-Za-z_]*"?[=: ]+)[^ ,}]+/\1***/g; s/(.{300}).*/\1/')
+  words=$(last_lines 3)
   echo "${words//$'\n'/ | }"
 }
 watch_join() {
@@ -120,7 +136,8 @@ watch_join() {
     # Other local VMs share the network: only sockets of this agent count.
     now=$(sed -nE "s/.*:$(printf %04X "$DET_MASTER_PORT") 01 ([^ ]+ +){5}([0-9]+) .*/socket:[\2]/p" \
       "/proc/${pid:-0}/net/"tcp{,6} | grep -F "$(readlink "/proc/${pid:-0}/fd/"*)")
-    if [ -z "$now" ] || [ "$now" != "$before" ]; then
+    before=$(grep -xF "${before:-none}" <<<"$now")
+    if [ -z "$before" ]; then
       held=0
       before=$now
     else
@@ -251,7 +268,7 @@ done
 
 # The agent is a process.
 COMMAND=('/usr/bin/node' '/opt/provision/cli.js' 'agent')
-type -P "${COMMAND[0]}" >/dev/null || fail 'no_agent_command 23' "${COMMAND[0]} is not on this machine"
+[ -x "$(type -P "${COMMAND[0]}")" ] || fail 'no_agent_command 23' "${COMMAND[0]} is not on this machine"
 DET_CONFIG_FILE=$(file /etc/determined/agent.yaml)
 export DET_CONFIG_FILE
 DET_SECURITY_TLS_MASTER_CERT=$(file /usr/local/determined/master.crt)

@@ -291,6 +291,26 @@ test("a master's answer counts, though the connection stays open after it", asyn
   })
 })
 
+test.each([
+  ['closed', (socket: Socket) => void socket.end()],
+  ['cut', (socket: Socket) => void socket.destroy()],
+])(
+  'an answer that is %s in the middle proves nothing, unless all a master says was in it',
+  async (_, cut) => {
+    const says = (text: string) => (socket: Socket) =>
+      void socket.write(`HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n${text}`, () =>
+        setTimeout(cut, 50, socket),
+      )
+    const half = await masters.secure(pair, byRequest(says(infoBody.slice(0, 30)), masterUpgrade))
+    expect(await dial(half)).toMatchObject({
+      verdict: 'unverified',
+      problem: { code: 'PREFLIGHT_CLOSED_AFTER_CONNECT' },
+    })
+    const whole = await masters.secure(pair, byRequest(says(infoBody), masterUpgrade))
+    expect(await dial(whole)).toMatchObject({ verdict: 'ok' })
+  },
+)
+
 test('a body that drips on for ever ends with the time for it', async () => {
   const clock = new FakeClock()
   const asked = latch()

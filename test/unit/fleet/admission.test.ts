@@ -81,6 +81,27 @@ describe('an instance of ours', () => {
     expect(bench.fleet.admission(id)).not.toBe('yes')
   })
 
+  it.each(['by us', 'by somebody else', 'by us, in a checkpoint'])(
+    'is none after a restart when it was terminated %s, while every listing fails',
+    async (how) => {
+      const { bench, id } = await benchWithAgent()
+      bench.faults.lingersFor = () => hour * 1000
+      if (how === 'by somebody else')
+        endInstance(bench.cloud, bench.cloud.instances.get(id)!, 'somebody terminated it')
+      else void bench.fleet.remove([id], 'even_if_busy')
+      await bench.pass(20)
+      if (how.endsWith('checkpoint')) await bench.fleet.stop()
+      bench.life.kill()
+      bench.faults.fate = (call) => (call === 'list' ? 'failed' : 'done')
+      bench.restart()
+      await bench.pass(600)
+      expect(bench.fleet.admission(id)).not.toBe('yes')
+      bench.faults.fate = () => 'done'
+      await bench.pass(120)
+      expect(bench.fleet.admission(id)).not.toBe('yes')
+    },
+  )
+
   it('cannot be taken over while it is away and the listing does not show it', async () => {
     const { bench, id } = await benchWithAgent()
     bench.master.agents.get(id)!.connected = false

@@ -3,6 +3,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { accessHandler } from '../../../src/http/access.ts'
 import { type Listener, listen } from '../../../src/http/listen.ts'
 import { sendJson } from '../../../src/http/router.ts'
+import { openFault } from '../../../src/http/status-endpoints.ts'
+import { problem } from '../../../src/problems/index.ts'
 import { silentLogger } from '../../support/silent-logger.ts'
 
 let listener: Listener
@@ -115,4 +117,9 @@ describe('changing', () => {
     expect(await ask('/x', 'GET', {}, tokenless)).toBe(401)
     expect(await ask('/healthz', 'GET', {}, tokenless)).toBe(200)
   })
+})
+
+it('a fault that everybody may read names no file of this machine', () => {
+  const fault = problem('JOURNAL_UNUSABLE', '/srv/secret/state/master.journal: EACCES')
+  expect(openFault(fault)).toBe('JOURNAL_UNUSABLE A state file cannot be read or written.')
 })
