@@ -16,7 +16,6 @@ export { type Lock, lockHeld, takeLock } from './locks.ts'
 export {
   createLogger,
   groupedLog,
-  printable,
   type LogFormat,
   type LogLevel,
   redact,
@@ -44,6 +43,7 @@ export type {
   Metrics,
   UpgradeHandler,
 } from './ports.ts'
+export { printable } from './printable.ts'
 export {
   type GatedProcess,
   type ProcessEnd,

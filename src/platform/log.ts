@@ -3,6 +3,7 @@
 import { type Problem, placeOf } from '../problems/index.ts'
 import { wallTime } from './clock.ts'
 import type { Clock, LogFields, Logger } from './ports.ts'
+import { printable } from './printable.ts'
 import { secretName, secretShapes } from './secret-shapes.ts'
 
 export type LogFormat = 'json' | 'text'
@@ -33,14 +34,6 @@ export function createLogger({ format, level, clock, write }: LogOptions): Logge
       )
     }
   return { debug: log('debug'), info: log('info'), warn: log('warn'), error: log('error') }
-}
-
-/** What moves a terminal's cursor, turns its text around or begins a line: JSON leaves C1 and these as they are. */
-const unsafe = /[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g
-
-/** One line of text that only shows itself: each such mark as `\\uXXXX`, in JSON as well as out of it. */
-export function printable(text: string): string {
-  return text.replace(unsafe, (mark) => `\\u${mark.charCodeAt(0).toString(16).padStart(4, '0')}`)
 }
 
 function jsonLine(level: LogLevel, time: string, message: string, fields: LogFields): string {

@@ -32,7 +32,7 @@ describe('the command line', () => {
         .map(asBundled)
         .flatMap(loadedBy))
         loaded.add(next)
-    const light = /^(src\/(cli|problems)\/.*|src\/platform\/(duration|nearest)\.ts|package\.json)$/
+    const light = /^(src\/(cli|problems)\/.*|src\/platform\/(duration|nearest|printable)\.ts|package\.json)$/
     // The words of a problem, which every command may have to print.
     expect([...loaded].filter((path) => !light.test(path))).toEqual(['src/config/report.ts'])
   })
