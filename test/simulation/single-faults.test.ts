@@ -4,7 +4,7 @@ import { faultKinds, vmFaults } from '../../src/simulator/scenario.ts'
 import { soundWorld } from '../support/world.ts'
 
 describe('a world with one fault', () => {
-  it.each(faultKinds)('%s', { timeout: 60_000 }, async (fault) => {
+  it.each(faultKinds)('%s', { timeout: 240_000 }, async (fault) => {
     const stories = []
     for (const seed of ['one', 'two']) {
       const { workDone, timeline } = await soundWorld(`${fault} ${seed}`, [fault])
@@ -15,7 +15,7 @@ describe('a world with one fault', () => {
     if (isVmFault) expect(stories.some(({ what }) => what.endsWith(`will be: ${fault}`))).toBe(true)
   })
 
-  it('none at all', { timeout: 60_000 }, async () => {
+  it('none at all', { timeout: 240_000 }, async () => {
     const { workDone, scenario } = await soundWorld('nothing wrong', [])
     expect(workDone).toBeGreaterThan(0)
     expect(scenario.timedFaults).toEqual([])

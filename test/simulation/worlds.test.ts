@@ -27,7 +27,7 @@ describe('in random worlds', () => {
     expect(totals.work).toBeGreaterThan(1_000)
   })
 
-  it('the same seed gives the same world, step by step', { timeout: 60_000 }, async () => {
+  it('the same seed gives the same world, step by step', { timeout: 240_000 }, async () => {
     const story = async () => {
       const { timeline, scenario, steps } = await runWorld('again', faultKinds)
       return `${steps} steps\n${printTimeline(timeline, scenario.startsAt)}`

@@ -108,7 +108,7 @@ async function lossyMaster(later: Talk): Promise<number> {
 }
 
 describe.concurrent('the agent ends by itself when a master that keeps the connection', {
-  timeout: 60_000,
+  timeout: 240_000,
 }, () => {
   it.each([
     ['403', 403, 'Forbidden'],
@@ -169,7 +169,7 @@ describe.concurrent('the agent ends by itself when a master that keeps the conne
   })
 })
 
-describe.concurrent('the agent ends on SIGTERM', { timeout: 60_000 }, () => {
+describe.concurrent('the agent ends on SIGTERM', { timeout: 240_000 }, () => {
   async function endsOnTerm(agent: AgentProcess): Promise<void> {
     agent.process.kill('SIGTERM')
     expect(await agent.end(inTime), agent.said()).toBe(0)
@@ -289,7 +289,7 @@ describe.concurrent('the agent ends on SIGTERM', { timeout: 60_000 }, () => {
   })
 })
 
-it('an agent that is asked to wait holds one connection at a time', { timeout: 60_000 }, async () => {
+it('an agent that is asked to wait holds one connection at a time', { timeout: 240_000 }, async () => {
   let [dials, open] = [0, 0]
   let most = 0
   const port = await tcp((socket) => {

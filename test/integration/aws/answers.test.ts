@@ -46,7 +46,7 @@ describe.each(foreign('DescribeInstances'))('a listing answered with %j', (body,
       terminated: [],
       failures: [{ id: ids[0], class: 'transient' }],
     })
-  }, 60_000)
+  }, 240_000)
 })
 
 it.each([

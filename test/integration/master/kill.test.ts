@@ -119,4 +119,4 @@ it('no work is lost and none is run twice', async () => {
   expect(Object.fromEntries(runs)).toEqual(Object.fromEntries(ids.map((id) => [id, 1])))
   over.abort()
   await Promise.all(agents)
-}, 60_000)
+}, 240_000)

@@ -39,7 +39,7 @@ describe.concurrent.each(losses)('a master.journal that is %s', (_, lose) => {
     onTestFinished(async () => {
       await daemon.kill()
       await cluster.dispose()
-    }, 60_000)
+    }, 240_000)
     let log = ''
     const start = () => {
       log = ''

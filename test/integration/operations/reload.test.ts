@@ -6,7 +6,7 @@ const cluster = new Cluster()
 afterEach(() => cluster.dispose())
 
 it('a reload brings new limits into force, and leaves alone what takes a restart', {
-  timeout: 60_000,
+  timeout: 240_000,
 }, async () => {
   await cluster.certificate()
   const running = await cluster.start(await cluster.config('min_instances: 1', 'max_idle_agent_period: 1s'))

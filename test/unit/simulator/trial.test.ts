@@ -66,7 +66,7 @@ describe('a trace', () => {
     expect(Math.abs(origin.instanceHours - (2 * ours.lastedSeconds) / hour)).toBeLessThan(0.02)
   })
 
-  it('is not given up while nothing can run, as long as more is to come', { timeout: 60_000 }, async () => {
+  it('is not given up while nothing can run, as long as more is to come', { timeout: 240_000 }, async () => {
     const jobs = [0, 7 * hour].map((at) => [at, 4, 60] as const)
     const { policies } = await compareOn(jobs, { faults: ['bad_image'] })
     expect(policies.ours.work).toMatchObject({ finished: 2, unfinished: { count: 0 } })
@@ -82,7 +82,7 @@ describe('a trace', () => {
     expect(policies.ours.vms.launched).toBeGreaterThan(policies.ours.vms.peak)
   })
 
-  it('that no VM ever serves ends, with all of it unfinished', { timeout: 60_000 }, async () => {
+  it('that no VM ever serves ends, with all of it unfinished', { timeout: 240_000 }, async () => {
     const { policies } = await compareOn([[0, 1, 60]], { boot: { least: 3_600_000, most: 3_600_000 } })
     expect(policies.ours.work).toMatchObject({ finished: 0, unfinished: { count: 1, ids: ['job-0'] } })
     expect(policies.ours.waitSeconds).toBeNull()
@@ -111,7 +111,7 @@ describe('work on a VM that is gone', () => {
 const job = fc.tuple(fc.nat(2 * hour), fc.constantFrom(0, 1, 2, 4, 6, 8, 16), fc.nat(hour / 2))
 
 describe('any trace', () => {
-  it('adds up, and comes out the same again', { timeout: 60_000 }, async () => {
+  it('adds up, and comes out the same again', { timeout: 240_000 }, async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(job, { minLength: 1, maxLength: 25 }), fc.string(), async (jobs, seed) => {
         const comparison = await compareOn(jobs, { seed })
