@@ -97,7 +97,7 @@ function markFailed(run: PoolRun, track: ManagedInstance): void {
   if (track.judged) return
   track.judged = true
   const { memory, deps, settings } = run
-  deps.metrics.count('useless_vms', { pool: deps.pool })
+  deps.metrics.count('failed_instances', { pool: deps.pool })
   spend(memory.budget, settings.policy, run.now())
   if (!recordFailedInstances(memory.breaker, track.knownSince, run.now(), deps.random)) return
   const { failures, until } = memory.breaker

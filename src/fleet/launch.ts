@@ -131,7 +131,8 @@ function take(run: PoolRun, intent: OpenIntent, result: LaunchResult): void {
 
 function countResult({ deps }: PoolRun, instances: Instance[], failures: LaunchFailure[]): void {
   const { metrics, pool } = deps
-  for (const instance of instances) metrics.count('launched_vms', { pool, offering: offeringKey(instance) })
+  for (const instance of instances)
+    metrics.count('launched_instances', { pool, offering: offeringKey(instance) })
   for (const { class: failureClass, offering } of failures)
     metrics.count('launch_failures', {
       pool,
