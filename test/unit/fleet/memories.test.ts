@@ -85,7 +85,7 @@ describe('the memory of offerings', () => {
 })
 
 describe('the breaker', () => {
-  it('opens after three useless VMs in a row, and lets one probe through after a minute', () => {
+  it('opens after three failed instances in a row, and lets one probe through after a minute', () => {
     const memory = closedBreaker()
     expect([1, 2, 3].map(() => recordFailedInstances(memory, now, now, none))).toEqual([false, false, true])
     expect(breakerView(memory, now)).toEqual({ state: 'open', until: now + minute, failures: 3 })

@@ -108,7 +108,7 @@ function startWatch({
   }
 }
 
-describe('instances that no configured pool has', () => {
+describe('instances that belong to no configured pool', () => {
   it('are reported at the start with ids, age, writer and the command, and every hour again', async () => {
     const bench = startWatch()
     await bench.pass(second)
@@ -154,7 +154,9 @@ describe('instances that no configured pool has', () => {
     expect(bench.live()).toEqual(expect.arrayContaining(bench.own))
     expect(bench.nextOf(bench.own[0]!)).toEqual({ kind: 'keep', why: 'unknown' })
     expect(bench.said().at(-1)!.message).not.toBe('')
-    expect(bench.said().some(({ message }) => message.includes('of 2 the master knows nothing'))).toBe(true)
+    expect(bench.said().some(({ message }) => message.includes('2 unknown to the master are kept'))).toBe(
+      true,
+    )
   })
 
   it('that the master does not know are terminated where the rules say so', async () => {
