@@ -99,7 +99,7 @@ describe('a crash', () => {
     }
   })
 
-  it('leaves the file as it was beside the mended one, and says so', async () => {
+  it('keeps the original file beside the repaired one, and reports it', async () => {
     await written(3)
     truncateSync(file, statSync(file).size - 5)
     const before = readFileSync(file)
