@@ -178,7 +178,7 @@ describe('what the master does not take', () => {
       ['--pool', 'defualt', '--', 'true'],
       /WORK_POOL_UNKNOWN .*defualt; there are: default[\s\S]*--pool default/,
     ],
-    [['--priority', '100', '--', 'true'], /REQUEST_REFUSED priority must be an integer from 1 to 99/],
+    [['--priority', '100', '--', 'true'], /REQUEST_REFUSED priority must be a whole number from 1 to 99/],
     [['--duration', 'soon'], /REQUEST_REFUSED duration must be .*"soon"/],
   ])('is refused in its words: %j', async (args, words) => {
     const run = await submit(...args)

@@ -84,7 +84,7 @@ describe('handing in', () => {
     [{ command: ['x'], env: { 'A=B': '1' } }, '`A=B` must be a variable'],
     [{ duration: '1s', slots: -1 }, 'slots must be'],
     [{ duration: '1s', slots: 1.5 }, 'slots must be'],
-    [{ duration: '1s', priority: 0 }, 'priority must be an integer from 1 to 99'],
+    [{ duration: '1s', priority: 0 }, 'priority must be a whole number from 1 to 99'],
     [{ duration: '1s', resourcePool: 'gpu' }, 'there is no resource pool "gpu"'],
     [{ duration: '1s', id: 'a/b' }, 'id must be'],
     [{ duration: '1s', slot: 1 }, '`slot` is not one of'],

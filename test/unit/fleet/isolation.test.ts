@@ -118,7 +118,7 @@ describe('a pool', () => {
 })
 
 describe('a deadline', () => {
-  it('ends the wait and the call, whether it listens or not', async () => {
+  it('ends the wait and the call, whether the task reacts or not', async () => {
     const clock = createVirtualClock(0)
     let aborted = false
     const call = withDeadline(clock, 1000, 'the call', (signal) => {

@@ -14,7 +14,7 @@ function codeOf(bench: PoolBench, count: number): string | undefined {
 }
 
 describe('a launch on order', () => {
-  it('is one call, written down like any other, and says what it was for', async () => {
+  it('is one call, written down like any other, with its reason', async () => {
     const bench = await startSettled({ maxInstances: 5 })
     const intent = bench.fleet.launch(3)
     await bench.pass(5)
@@ -82,7 +82,7 @@ describe('a launch on order', () => {
     expect(bench.calls.launches).toEqual([])
   })
 
-  it('is one VM at a time while nobody knows whether agents can join', async () => {
+  it('is one VM at a time while it is not known whether agents can join', async () => {
     const bench = await startSettled()
     bench.material = { ...bench.material, probe: true } as PoolBench['material']
     expect(codeOf(bench, 2)).toBe('PROBE_FIRST')

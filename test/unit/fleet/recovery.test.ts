@@ -181,7 +181,7 @@ describe('after a crash', () => {
     expect(bench.ids()).toHaveLength(1)
   })
 
-  it('idle clocks go on', async () => {
+  it('idle times continue', async () => {
     const bench = await startSettled({ maxIdle: 10 * minute })
     bench.wants(4)
     await bench.pass(5)

@@ -241,7 +241,7 @@ describe("a person's order", () => {
     expect(bench.calls.terminated).toEqual([[id]])
   })
 
-  it('removes it at once if they say so', async () => {
+  it('removes it at once if it is forced', async () => {
     const bench = await startSettled()
     const id = await idleVm(bench)
     Object.assign(bench.master.agents.get(id)!, { busy: true, freeSlots: 0 })

@@ -68,7 +68,7 @@ describe('a journal', () => {
     expect(await journal.read()).toEqual([record(1), record(2)])
   })
 
-  it('is rewritten whole, and goes on', async () => {
+  it('is rewritten completely, and continues', async () => {
     await written(50)
     const { journal } = await opened()
     void journal.append(record(50))

@@ -81,7 +81,7 @@ describe('what is wrong with a trace', () => {
     [
       'a day that is not',
       rows('2026-02-30T00:00Z,1,60'),
-      '2:1 TRACE_VALUE submit "2026-02-30T00:00Z" is no d',
+      '2:1 TRACE_VALUE submit "2026-02-30T00:00Z" is not a c',
     ],
     ['an hour that is not', rows('2026-02-20T25:00Z,1,60'), 'is not a calendar date'],
     [
