@@ -44,7 +44,7 @@ for (const [name, run] of Object.entries(benchmarks)) {
 }
 const page = `# Performance
 
-Measured, not promised: \`npm run bench\` writes this page. Times are medians; what counts are the ratios, taken in one run.
+\`npm run bench\` measures and writes this page. Times are medians; the ratios matter, which come from one run.
 
 Machine: ${machine}.
 

@@ -8,5 +8,5 @@ export function metricsTable(): string {
       return `| \`${full}\` | ${kind} | ${labels.join(', ')} | ${help} |`
     },
   )
-  return ['| metric | kind | labels | tells |', '|---|---|---|---|', ...rows].join('\n')
+  return ['| metric | kind | labels | meaning |', '|---|---|---|---|', ...rows].join('\n')
 }

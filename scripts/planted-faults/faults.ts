@@ -33,7 +33,7 @@ export const plantedFaults: PlantedFault[] = [
   },
   {
     name: 'drop the re-check after the drain',
-    does: 'ends an agent as soon as its drain was answered, without a look at its work',
+    does: 'terminates an agent as soon as its drain was answered, without checking for jobs',
     edits: [
       {
         file: 'planner/rules.ts',
@@ -44,7 +44,7 @@ export const plantedFaults: PlantedFault[] = [
   },
   {
     name: 'end without a drain',
-    does: 'ends idle agents at once, as the origin does',
+    does: "terminates idle agents at once, as Determined's provisioner does",
     edits: [
       {
         file: 'planner/rules.ts',
@@ -55,7 +55,7 @@ export const plantedFaults: PlantedFault[] = [
   },
   {
     name: 'count stopped instances',
-    does: 'takes a stopped VM for one that lasts: it counts for min_instances, and stays',
+    does: 'treats a stopped VM as healthy: it counts for min_instances, and stays',
     edits: [
       {
         file: 'planner/inventory.ts',
@@ -78,7 +78,7 @@ export const plantedFaults: PlantedFault[] = [
   },
   {
     name: 'do not back off',
-    does: 'asks a refused offering again after five seconds, for ever',
+    does: 'retries a refused offering after five seconds, forever',
     edits: [
       {
         file: 'fleet/failures.ts',
@@ -94,7 +94,7 @@ export const plantedFaults: PlantedFault[] = [
   },
   {
     name: 'replay a changed request',
-    does: 'asks again under the old token with the user data of now',
+    does: 'repeats a request with the old token and the current user data',
     edits: [
       {
         file: 'fleet/launch.ts',
@@ -111,7 +111,7 @@ export const plantedFaults: PlantedFault[] = [
   },
   {
     name: 'ignore free slots',
-    does: 'buys for work that fits agents at hand, as the origin does',
+    does: "buys for jobs that fit agents at hand, as Determined's provisioner does",
     edits: [
       {
         file: 'planner/inventory.ts',
@@ -134,7 +134,7 @@ export const plantedFaults: PlantedFault[] = [
   },
   {
     name: 'trust partial listings',
-    does: 'ends VMs on the word of an old or partial listing',
+    does: 'terminates VMs based on an old or partial listing',
     edits: [
       {
         file: 'planner/rules.ts',
@@ -145,7 +145,7 @@ export const plantedFaults: PlantedFault[] = [
   },
   {
     name: 'trust listings alone',
-    does: 'takes an instance for gone that two listings leave out, without asking for it by id',
+    does: 'treats an instance as gone that two listings leave out, without a lookup by id',
     edits: [
       {
         file: 'fleet/missing.ts',
@@ -156,7 +156,7 @@ export const plantedFaults: PlantedFault[] = [
   },
   {
     name: 'trust stored times',
-    does: 'takes over the times of an earlier life as they are, whatever its clock was',
+    does: 'uses the times of an earlier process unchanged, whatever its clock was',
     edits: [
       {
         file: 'fleet/stored-times.ts',
@@ -167,7 +167,7 @@ export const plantedFaults: PlantedFault[] = [
   },
   {
     name: 'terminate busy orphans',
-    does: 'terminates instances of a pool that left the configuration without a look at their work',
+    does: 'terminates instances of a removed pool without checking for jobs',
     edits: [
       {
         file: 'planner/orphans.ts',
@@ -178,7 +178,7 @@ export const plantedFaults: PlantedFault[] = [
   },
   {
     name: 'believe listings of agents',
-    does: 'takes an instance for missing although the master shows its agent, and asks nobody',
+    does: 'treats an instance as missing although the master shows its agent, without a lookup',
     edits: [
       {
         file: 'fleet/missing.ts',
@@ -194,7 +194,7 @@ export const plantedFaults: PlantedFault[] = [
   },
   {
     name: 'repeat a launch under a new name',
-    does: 'asks again after a restart with the tag of the present start',
+    does: 'repeats a request after a restart with the tag of the current start',
     edits: [
       {
         file: 'fleet/launch.ts',
@@ -205,7 +205,7 @@ export const plantedFaults: PlantedFault[] = [
   },
   {
     name: 'touch what is not ours',
-    does: "takes another writer's VMs for its own",
+    does: "treats another writer's VMs as its own",
     edits: [
       {
         file: 'fleet/observe.ts',
@@ -239,7 +239,7 @@ export const plantedFaults: PlantedFault[] = [
   },
   {
     name: 'no breaker',
-    does: 'replaces VMs that never join for ever',
+    does: 'replaces VMs that never join, forever',
     always: ['bad_image'],
     edits: [
       {
@@ -251,7 +251,7 @@ export const plantedFaults: PlantedFault[] = [
   },
   {
     name: 'no boot timeout',
-    does: 'waits for ever for a VM to join',
+    does: 'waits forever for a VM to join',
     edits: [
       {
         file: 'planner/rules.ts',
@@ -262,7 +262,7 @@ export const plantedFaults: PlantedFault[] = [
   },
   {
     name: 'ignore min_instances when removing',
-    does: 'ends idle VMs below min_instances',
+    does: 'terminates idle VMs below min_instances',
     edits: [
       {
         file: 'planner/removals.ts',
@@ -273,7 +273,7 @@ export const plantedFaults: PlantedFault[] = [
   },
   {
     name: 'work for strangers',
-    does: 'takes an agent for one of an instance while nothing has been listed',
+    does: 'treats an agent as a managed instance before anything was listed',
     always: ['strangers', 'journal_lost'],
     edits: [
       {
@@ -285,7 +285,7 @@ export const plantedFaults: PlantedFault[] = [
   },
   {
     name: 'count on strangers',
-    does: 'takes slots of agents that get no work for room',
+    does: 'counts slots of agents that get no jobs as room',
     always: ['strangers'],
     edits: [
       {
@@ -308,7 +308,7 @@ export const plantedFaults: PlantedFault[] = [
   },
   {
     name: 'end VMs on stop',
-    does: 'ends idle VMs when it is told to stop',
+    does: 'terminates idle VMs when it is asked to stop',
     edits: [
       {
         file: 'fleet/index.ts',
@@ -320,7 +320,7 @@ export const plantedFaults: PlantedFault[] = [
   },
   {
     name: 'say nothing',
-    does: 'gives no reason for work that gets nothing',
+    does: 'gives no reason for jobs that get nothing',
     edits: [
       {
         file: 'planner/index.ts',

@@ -1,15 +1,15 @@
-// Whether an agent of some id is one of a VM of ours: what is not known stays closed, for however long.
+// Whether an agent id belongs to a managed VM. Unknown agents are not admitted, however long that lasts.
 
 import { isLive } from '../planner/index.ts'
 import { missingOf } from './launch.ts'
 import type { ManagedInstance, PoolMemory } from './run.ts'
 
 /**
- * - `yes`: it is one of a VM that can run, by the journal or a listing
- * - `ended`: of one that has ended
- * - `no`: of none
- * - `absent`: of none that the newest listing shows running; it may be yet
- * - `later`: nothing can be said of it yet
+ * - `yes`: it belongs to a VM that can run, by the journal or a listing
+ * - `ended`: it belongs to a terminated VM
+ * - `no`: it belongs to no VM
+ * - `absent`: the newest listing does not show its VM running, but may still
+ * - `later`: not known yet
  */
 export type Admission = 'yes' | 'no' | 'ended' | 'absent' | 'later'
 
@@ -28,8 +28,8 @@ export function admissionOf(
 }
 
 /**
- * One that listings do not show any more stays in the memory while an agent of its id is connected: that must not be
- * enough to be an instance. A new one may be shown late.
+ * An instance that listings no longer show stays in the memory while an agent with its id is connected. That alone must
+ * not make it an instance. A new one may be listed late.
  */
 function isMissing({ listed, missingSince, unknownSince }: ManagedInstance): boolean {
   return listed && (missingSince !== undefined || unknownSince !== undefined)

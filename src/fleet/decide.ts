@@ -1,4 +1,4 @@
-// One turn of the loop: what is known becomes a snapshot, the plan becomes calls.
+// One turn of the loop: it takes a snapshot, plans, and turns the plan into calls.
 import {
   type AgentDecision,
   type Decision,
@@ -29,7 +29,7 @@ import {
   writtenBy,
 } from './run.ts'
 
-/** How long a VM whose end the cloud accepted may still be shown as running before it is asked again. */
+/** How long a VM may be listed as running after the cloud accepted its termination, before the call is repeated. */
 const endingTime = 60_000
 
 export interface Turn {
@@ -39,7 +39,7 @@ export interface Turn {
   launchInputs: LaunchInputs
 }
 
-/** Manual launches are granted or blocked in the turn they are asked in: its decisions carry their ids. */
+/** Manual launches are granted or blocked in the turn in which they are requested; its decisions carry their ids. */
 export function takeTurn(run: PoolRun, requests: readonly ManualLaunch[] = []): Turn {
   const { memory, settings, deps } = run
   const now = run.now()
@@ -57,11 +57,11 @@ export function takeTurn(run: PoolRun, requests: readonly ManualLaunch[] = []): 
   const snapshot = { ...snapshotOf(deps.pool, memory, settings, material, now), requests }
   const decisions = plan(snapshot, settings.policy, now)
   act(run, decisions, material)
-  // Kept to explain this turn; a request that was answered is no part of what there is.
+  // Kept to explain this turn, without the requests, which are answered.
   return { at: now, snapshot: { ...snapshot, requests: [] }, decisions, launchInputs: material }
 }
 
-/** Closes intents whose outcome is known by now, and asks again for those that may be and are still wanted. */
+/** Closes intents whose outcome is known, and repeats those that may be repeated and are still wanted. */
 function reviewIntents(run: PoolRun, material: LaunchInputs, now: number): void {
   const { memory, settings } = run
   const carried =
@@ -93,12 +93,12 @@ function launchInputsOf({ deps }: PoolRun): LaunchInputs {
   } catch (error) {
     return {
       kind: 'refused',
-      problem: problemOf(error, 'INTERNAL', 'what a launch would carry is not known'),
+      problem: problemOf(error, 'INTERNAL', 'the user data for a launch could not be prepared'),
     }
   }
 }
 
-// From decisions to calls. Nothing here waits: calls run beside the loop, and what they are about is marked at once.
+// From decisions to calls. Nothing here waits: calls run beside the loop, and their instances are marked at once.
 
 export function act(run: PoolRun, decisions: readonly Decision[], material: LaunchInputs): void {
   const ending = new Map<ManagedInstance, ReasonCode>()
@@ -151,7 +151,7 @@ function tracksOf({ memory }: PoolRun, { ids }: AgentDecision): ManagedInstance[
   return ids.flatMap((id) => memory.tracks.get(id) ?? [])
 }
 
-/** Those about which no call is under way. */
+/** Those without a call in progress. */
 function freeTracks(run: PoolRun, decision: AgentDecision): ManagedInstance[] {
   return tracksOf(run, decision).filter((track) => track.busyWith === undefined)
 }
@@ -171,7 +171,7 @@ function mark(run: PoolRun, { work, agents, trial, reason }: MarkDecision): void
   say(run, 'mark', agents, work.length, reason)
 }
 
-/** Tells that something has been decided. */
+/** Reports a decision. */
 export function say(
   run: PoolRun,
   move: 'launch' | 'drain' | 'undrain' | 'terminate' | 'mark',
@@ -183,7 +183,7 @@ export function say(
   run.deps.metrics.count('decisions', { pool: run.deps.pool, move, reason: reason.code }, count)
 }
 
-// The memory as the planner sees it.
+// The memory in the form that the planner needs.
 
 export function snapshotOf(
   pool: string,

@@ -1,4 +1,4 @@
-// Instances that were launched in vain: why, as their own console tells, what it costs, and what is written down of it.
+// Failed instances: the reason from their console, the effect on the breaker and the budget, and the journal records.
 
 import { failureStages, isFailureStage, type Stage } from '../agent-setup/index.ts'
 import { didNotLast, hasNeverJoined, isLive, isShortOfSlots, type ReasonCode } from '../planner/index.ts'
@@ -7,10 +7,10 @@ import { problem } from '../problems/index.ts'
 import { recordFailedInstances, spend } from './failures.ts'
 import { callDeadlines, type ManagedInstance, type PoolRun } from './run.ts'
 
-/** Consoles read for one round: enough to know why, when a hundred instances fail alike. */
+/** Consoles read for one round: enough to find the reason when a hundred instances fail in the same way. */
 const most = 8
 
-/** Instances that ended without our doing. Those the cloud took back, or a person ordered away, are no failures. */
+/** Instances that stopped by themselves. Those the cloud interrupted, or a person removed, are not failures. */
 export function reportLost(run: PoolRun, lost: ManagedInstance[]): void {
   const ownFault = lost.filter((track) => track.interruptedAt === undefined && !track.ordered)
   const unjoined = ownFault.filter((track) => track.joinedAt === undefined && !track.told)
@@ -21,13 +21,13 @@ export function reportLost(run: PoolRun, lost: ManagedInstance[]): void {
     spend(run.memory.budget, run.settings.policy, run.now())
     const { id, instanceType, zone, stateReason } = track
     const why = stateReason ? ` (the cloud: ${stateReason})` : ''
-    const message = `instance ${id} (${instanceType}, ${zone || 'any zone'}) ended by itself within 2 minutes of joining${why}`
+    const message = `instance ${id} (${instanceType}, ${zone || 'any zone'}) stopped by itself within 2 minutes of joining${why}`
     run.emit({ kind: 'problem', problem: problem('DID_NOT_LAST', message, { details: { id } }) })
   }
   remember(run, short)
 }
 
-/** Reports the instances, with the stage their script reached where the console can be read. Throws nothing. */
+/** Reports the instances, with the stage their script reached if the console can be read. Throws nothing. */
 export async function reportNeverJoined(run: PoolRun, tracks: ManagedInstance[]): Promise<void> {
   const inTurn = limit(4)
   const fresh = tracks.filter((track) => !track.told)
@@ -41,7 +41,7 @@ export async function reportNeverJoined(run: PoolRun, tracks: ManagedInstance[])
       inTurn(async () => {
         const stage = await stageOf(run, track)
         const { id, instanceType, zone } = track
-        const message = `VM ${id} (${instanceType}, ${zone || 'any zone'}) did not join: ${why(track, stage)}`
+        const message = `instance ${id} (${instanceType}, ${zone || 'any zone'}) did not join: ${why(track, stage)}`
         run.emit({ kind: 'problem', problem: problem('NEVER_JOINED', message, { details: { id, stage } }) })
       }),
     ),
@@ -49,9 +49,9 @@ export async function reportNeverJoined(run: PoolRun, tracks: ManagedInstance[])
 }
 
 /**
- * Counts instances that never became usable, before anything is bought in their place. The plan asks the same rules to remove
- * one, and passes over one that is removed for another reason, or whose agent has lost its connection; the breaker counts
- * those too: whatever terminates them, they were of no use.
+ * Counts instances that never became usable, before anything is bought in their place. The plan applies the same rules to
+ * remove one. It skips one that is removed for another reason, or whose agent lost its connection; the breaker counts
+ * those too, because they were of no use whatever terminates them.
  */
 export function judgeInstances(run: PoolRun): void {
   const { memory, settings } = run
@@ -59,7 +59,7 @@ export function judgeInstances(run: PoolRun): void {
   if (demandAt === undefined) return
   const judged: ManagedInstance[] = []
   for (const track of memory.tracks.values()) {
-    // What only the journal knows may have joined, and be gone, since it was written.
+    // An instance known only from the journal may have joined, and be gone, since it was written.
     if (track.judged || track.ending || track.recalled || !isLive(track)) continue
     const agent = memory.agents.get(track.id)
     if (isShortOfSlots(track, agent, settings.policy, demandAt)) reportShortOfSlots(run, track)
@@ -97,24 +97,24 @@ function markFailed(run: PoolRun, track: ManagedInstance): void {
   if (track.judged) return
   track.judged = true
   const { memory, deps, settings } = run
-  deps.metrics.count('useless_vms', { pool: deps.pool })
+  deps.metrics.count('failed_instances', { pool: deps.pool })
   spend(memory.budget, settings.policy, run.now())
   if (!recordFailedInstances(memory.breaker, track.knownSince, run.now(), deps.random)) return
   const { failures, until } = memory.breaker
-  const message = `${failures} VMs in a row never became usable agents: the next one is launched as a probe`
+  const message = `${failures} instances in a row never became usable agents: the next one is launched as a probe`
   run.emit({ kind: 'problem', problem: problem('BREAKER_OPEN', message, { details: { failures, until } }) })
 }
 
 /**
- * Instances whose termination by us was accepted: that they are gone says nothing about what is launched next. The next life
- * must know it too, or it would take them for instances that ended by themselves.
+ * Instances that we terminated: their disappearance is no failure. The next process must know it too; otherwise it would
+ * count them as instances that stopped by themselves.
  */
 export function forgive(run: PoolRun, tracks: readonly ManagedInstance[]): void {
   for (const track of tracks) Object.assign(track, { judged: true, told: true })
   remember(run, tracks)
 }
 
-/** Written when it is learned: a process that dies before its next checkpoint must not learn it anew each time. */
+/** Written at once: a process that dies before its next checkpoint must not count it again at each start. */
 function remember(run: PoolRun, tracks: readonly ManagedInstance[]): void {
   if (tracks.length === 0) return
   const { breaker, budget } = run.memory
@@ -141,7 +141,7 @@ async function stageOf({ deps }: PoolRun, { id }: ManagedInstance): Promise<Stag
 
 function why({ state, stateReason }: ManagedInstance, stage: Stage | undefined): string {
   const cloud = stateReason ? ` (the cloud: ${stateReason})` : ''
-  if (stage === undefined) return `it is ${state}, and its console says nothing${cloud}`
+  if (stage === undefined) return `it is ${state}, and its console shows no stage${cloud}`
   if (isFailureStage(stage)) return `${stage}, ${failureStages[stage].meaning}${cloud}`
   return `the last stage of its script was ${stage}${cloud}`
 }

@@ -1,4 +1,4 @@
-// What is remembered of failures: offerings the cloud refused, VMs that never joined, launches in a row and in an hour.
+// The memory of failures: refused offerings, VMs that never joined, failed launches in a row and in an hour.
 import {
   type Breaker,
   type FailureClass,
@@ -13,13 +13,13 @@ import { delayAfter, type Growth } from '../platform/index.ts'
 import type { Problem } from '../problems/index.ts'
 import type { LaunchFailure } from '../providers/index.ts'
 
-// Offerings the cloud refused, and for how long each is left alone.
+// Offerings the cloud refused, and for how long each is not tried.
 
 export interface Refusal {
   class: FailureClass
   /** Refusals in a row. */
   failures: number
-  /** Not asked again before. */
+  /** Not tried again before. */
   until: number
 }
 
@@ -27,8 +27,8 @@ export interface Refusal {
 export type OfferingMemory = Map<string, Refusal>
 
 /**
- * Learns from one launch call: what refused is remembered longer each time, what gave a VM is forgotten.
- * A failure without an offering is one of the whole call.
+ * Learns from one launch call: a refused offering is remembered longer each time, one that gave a VM is forgotten.
+ * A failure without an offering concerns the whole call.
  */
 export function learn(
   memory: OfferingMemory,
@@ -54,12 +54,12 @@ export function learn(
   }
 }
 
-/** The zone is the cloud's word for it and need not be the offering's (a subnet on EC2). */
+/** The zone is the cloud's name and may differ from the offering's (a subnet on EC2). */
 function isFrom({ instanceType, capacityType }: Instance, offering: Offering): boolean {
   return instanceType === offering.instanceType && capacityType === offering.capacityType
 }
 
-// The breaker. Stops launching when VMs in a row never become usable agents, and then tries one at a time with growing pauses.
+// The breaker. It stops launches when VMs in a row never become usable agents, then tries one at a time with growing pauses.
 
 export interface BreakerMemory {
   /** VMs in a row that never became usable. */
@@ -82,7 +82,7 @@ export function recordUsable(memory: BreakerMemory): void {
   Object.assign(memory, closedBreaker())
 }
 
-/** A VM known since `knownSince` never became usable. Tells whether the breaker has opened because of it. */
+/** A VM known since `knownSince` never became usable. Returns whether the breaker opened because of it. */
 export function recordFailedInstances(
   memory: BreakerMemory,
   knownSince: number,
@@ -90,7 +90,7 @@ export function recordFailedInstances(
   random: () => number,
 ): boolean {
   memory.failures++
-  // VMs launched before it opened fail one after the other, and tell nothing new.
+  // VMs launched before it opened fail one after the other; they are no new information.
   const opens = memory.openings === 0 ? memory.failures >= failuresToOpen : knownSince >= memory.openedAt
   if (!opens) return false
   memory.openings++
@@ -104,20 +104,20 @@ export function breakerView({ failures, openings, until }: BreakerMemory, now: n
   return now < until ? { state: 'open', until, failures } : { state: 'probing', failures }
 }
 
-// How long a refusal is remembered: growing with each one in a row, spread so that pools do not come back together.
+// How long a refusal is remembered: longer with each one in a row, with jitter so that pools do not retry together.
 
-/** How long work that several agents were not given is left alone. */
+/** How long an allocation that several agents were not given is ignored. */
 export const unplaceableGrowth = { first: 600_000, most: 1_800_000 }
 
-/** For an instance that somebody has protected from termination: only a person can change that. */
+/** For an instance that is protected from termination: only a person can change that. */
 export const keptGrowth = { first: 60_000, most: 3_600_000 }
 
-/** The longest time until launches are asked for again: that of an offering that was refused. */
+/** The longest time until launches are tried again: that of a refused offering. */
 export const launchErrorPause = 1_800_000 * 1.25
 
 /**
- * What passes by itself is asked again soon, what needs a person or stock later. With these numbers an offering
- * is tried at most ten times in the first hour, whatever refuses it.
+ * Failures that pass by themselves are retried soon, those that need a person or capacity later. With these numbers an
+ * offering is tried at most ten times in the first hour, whatever the refusal.
  */
 export const refusalGrowth: Record<FailureClass, Growth> = {
   transient: { first: 5_000, most: 1_800_000 },
@@ -148,7 +148,7 @@ export function noLaunchError(): LaunchErrorMemory {
   return { failures: 0, lastAt: 0, readyAt: 0 }
 }
 
-/** Launches failed in a row, each within `timeout` of the last: origin's meaning (origin: pkg/errors/errors.go). */
+/** Launches failed in a row, each within `timeout` of the last, as in Determined's pkg/errors/errors.go. */
 export function recordLaunchFailure(
   memory: LaunchErrorMemory,
   { timeout }: LaunchErrorRules,
@@ -176,7 +176,7 @@ export function launchErrorOf(
   return timeout > 0 && failures > retries && now < lastAt + timeout ? problem : undefined
 }
 
-// `launch_rate`: launches in vain take tokens, which come back with time.
+// `launch_rate`: launches in vain take tokens, which refill with time.
 
 export function fullBudget(): LaunchBudget {
   return { spent: 0, at: 0 }

@@ -1,4 +1,4 @@
-// What keeps a pool from acting, apart from what the plan sees itself, and how it is reported.
+// What blocks a pool, apart from what the plan finds itself, and how it is reported.
 
 import type { BlockDecision, Decision, Hold, ReasonCode } from '../planner/index.ts'
 import { codeInfo, type Problem, problem } from '../problems/index.ts'
@@ -29,7 +29,7 @@ export function holdsOf(
   return holds
 }
 
-/** With the moment from which launches are possible, once a first complete listing has been seen. */
+/** With the time from which launches are possible, once there was a first complete listing. */
 function journalHold(memory: PoolMemory, visibility: number): Hold {
   const { firstCompleteAt } = memory
   const numbers: Record<string, number> =
@@ -41,7 +41,7 @@ function apartOf({ settleApart }: PoolMemory, visibility: number): number {
   return visibility === 0 ? 0 : settleApart
 }
 
-/** Ends the wait for a lost journal when listings have shown enough; tells whether it ended now. */
+/** Ends the wait for a lost journal when listings have shown enough; returns whether it ended now. */
 export function settleJournal(memory: PoolMemory, visibility: number): boolean {
   if (!memory.journalMissing || !memory.listing?.complete || memory.firstCompleteAt === undefined)
     return false
@@ -50,7 +50,7 @@ export function settleJournal(memory: PoolMemory, visibility: number): boolean {
   return true
 }
 
-/** The problem behind a hold, when there is one that says more. */
+/** The problem behind a hold, if there is a more specific one. */
 export function problemBehind(
   code: ReasonCode,
   memory: PoolMemory,
@@ -65,13 +65,13 @@ export function problemBehind(
   return undefined
 }
 
-/** What is answered to whoever asked for a manual launch that is blocked. */
+/** The answer to a manual launch that is blocked. */
 export function blockedLaunch(
   reason: BlockDecision['reason'],
   memory: PoolMemory,
   material: LaunchInputs,
 ): Problem {
-  // Only a warning while nobody asks; whoever does gets no for an answer.
+  // A warning otherwise; an error for the person whose launch is refused.
   return { ...(problemBehind(reason.code, memory, material) ?? problemOfBlock(reason)), severity: 'error' }
 }
 
@@ -81,17 +81,17 @@ function problemOfBlock({ code, numbers }: BlockDecision['reason']): Problem {
   if (code === 'LAUNCH_RATE_SPENT')
     return problem(
       code,
-      `${failed} instances were launched in vain: ${left} may be launched now${retryAt ? `, the next at ${new Date(retryAt).toISOString()}` : ''}`,
+      `${failed} launched instances failed: ${left} may be launched now${retryAt ? `, the next at ${new Date(retryAt).toISOString()}` : ''}`,
     )
   return problem(code, codeInfo(code).meaning.replace(/\.$/, ''))
 }
 
-// Reasons why something that is wanted is not done: told when they change, not at every turn.
+// Reasons that block a wanted step: reported when they change, not at every turn.
 
 /** These come and go with every launch. */
 const passing: readonly ReasonCode[] = ['LAUNCH_IN_FLIGHT', 'LAUNCH_UNSETTLED']
 
-/** Tells of the holds if their codes differ from those told before; returns what to hand in next time. */
+/** Reports the holds if their codes differ from those reported before; returns the value to pass next time. */
 export function tellHolds(run: PoolRun, decisions: readonly Decision[], before: string): string {
   const reasons = decisions.flatMap(({ kind, reason }) =>
     kind === 'hold' && !passing.includes(reason.code) ? [reason] : [],

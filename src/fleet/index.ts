@@ -1,4 +1,4 @@
-// The loop around the plan, one for each pool: observe, decide, act, write down; nothing is forgotten.
+// The loop around the plan, one for each pool: observe, decide, act, and write everything down.
 // Imports problems, platform, planner, agent-setup, providers and demand.
 // Start here: createPoolFleet() is the loop, decide.ts one turn of it.
 
@@ -56,33 +56,33 @@ export {
 
 export interface PoolFleet {
   readonly pool: string
-  /** Reads the journal and begins. Resolves when it looks at the cloud and the master for the first time. */
+  /** Reads the journal and starts the loop. Resolves when it first polls the cloud and the master. */
   start(): Promise<void>
-  /** Decides nothing more, waits a while for calls under way, gives back drained agents. VMs run on. */
+  /** Stops deciding, waits a while for calls in progress, undrains agents. VMs keep running. */
   stop(): Promise<void>
-  /** Until `resume`, also after a restart, nothing is launched or ended. */
+  /** Until `resume`, also after a restart, nothing is launched or terminated. */
   pause(): Promise<void>
   resume(): Promise<void>
-  /** Makes the VMs of other writers ours; returns those writers. */
+  /** Takes over the VMs of other writers; returns those writers. */
   adopt(): Promise<string[]>
-  /** Launches VMs on a person's order, beside those work calls for; returns the intent. Throws why it must not. */
+  /** Launches VMs on a person's order, in addition to those jobs need; returns the intent. Throws the reason if it must not. */
   launch(count: number): string
-  /** Removes VMs on a person's order. Returns the ids that are ours. */
+  /** Removes VMs on a person's order. Returns the ids that this pool manages. */
   remove(ids: readonly string[], how: 'when_idle' | 'even_if_busy'): Promise<string[]>
-  /** Takes orders to remove VMs back, where they are not ended yet. Returns the ids of those. */
+  /** Cancels orders to remove VMs that are not terminated yet. Returns the ids of those. */
   keep(ids: readonly string[]): Promise<string[]>
   /**
-   * Launches nothing more and ends every VM, also busy ones; the next start launches again. Waits at most `patience`
-   * milliseconds for their ends to be accepted; returns the ids of what is left.
+   * Launches nothing more and terminates every VM, also busy ones; the next start launches again. Waits at most `patience`
+   * milliseconds until the terminations are accepted; returns the ids of what is left.
    */
   clear(patience: number): Promise<string[]>
   /** New limits or offerings, from now on. */
   reconfigure(settings: PoolSettings): void
-  /** The VM was launched by us, as far as is known. */
+  /** The VM was launched by this provisioner, as far as is known. */
   knows(id: string): boolean
-  /** Whether an agent of this id is one of a VM of ours; see `Admission`. */
+  /** Whether an agent with this id belongs to a managed VM; see `Admission`. */
   admission(id: string): Admission
-  /** The launch error while it sticks, for a master that fails work because of it. */
+  /** The launch error while it lasts, for a master that fails jobs because of it. */
   launchError(): Problem | undefined
   status(): PoolStatus
 }
@@ -114,7 +114,7 @@ export function createPoolFleet(deps: PoolDeps, settings: PoolSettings): PoolFle
       if (taken.decisions.some(({ kind }) => kind !== 'hold' && kind !== 'block')) lastChangeAt = run.now()
       return taken
     } catch (error) {
-      // A fault of ours must not end the loop: the next look may not meet it.
+      // An internal error must not end the loop: it may not occur in the next turn.
       deps.logger.error('a turn of the pool failed', { pool, error })
       return undefined
     } finally {
@@ -186,7 +186,7 @@ export function createPoolFleet(deps: PoolDeps, settings: PoolSettings): PoolFle
     async adopt() {
       const writers = [...new Set(run.memory.foreign.values())]
       for (const writer of writers) run.memory.adopted.add(writer)
-      // The next listing shows them as ours; until then the pool stays as it is.
+      // The next listing shows them as managed; until then the pool stays as it is.
       listWakeup.ring()
       if (writers.length > 0) await run.write({ at: run.now(), kind: 'adopted', writers })
       return writers
@@ -236,7 +236,7 @@ function notDecided({ deps, stopping }: PoolRun, lastTurn: Turn | undefined): Pr
   if (stopping || !lastTurn) return problem('POOL_NOT_RUNNING', `pool ${pool} is stopped`)
   return problem(
     'INTERNAL',
-    `the turn of pool ${pool} failed, so nothing was decided; the log has the reason`,
+    `the turn of pool ${pool} failed, so nothing was decided; see the log for the reason`,
   )
 }
 
@@ -244,19 +244,19 @@ function isKeepable({ ordered, ending, busyWith }: ManagedInstance): boolean {
   return ordered !== undefined && !ending && busyWith !== 'end'
 }
 
-/** Without its journal the loop must not begin: it would not know what it has launched. */
+/** Without its journal the loop must not start: it would not know what it has launched. */
 async function recallJournal(run: PoolRun): Promise<void> {
   const { journal, journalDamaged, clock, logger, pool } = run.deps
   while (!run.stopping) {
     try {
       const records = await journal.read()
       if (isElsewhere(run, records)) {
-        // A person's order about the pool is not one about a place.
+        // A person's order about the pool does not depend on its location.
         run.memory.paused = recallNow(records, run.now(), run.deps.bootMark?.()).paused
         return
       }
       run.memory = recallNow(records, run.now(), run.deps.bootMark?.(), (kind, why) =>
-        logger.error('a record of the journal cannot be read', { pool, kind, why }),
+        logger.error('a journal record cannot be read', { pool, kind, why }),
       )
       if (journalDamaged) run.memory.journalMissing = true
       return
@@ -268,19 +268,23 @@ async function recallJournal(run: PoolRun): Promise<void> {
 }
 
 /**
- * A pool that was moved begins without memory: its instances at the earlier location are no longer its own, and what is at
- * the new one must be seen first.
+ * A pool that was moved starts without memory: its instances at the earlier location are no longer its own, and those at
+ * the new one must be listed first.
  */
 function isElsewhere({ memory, deps }: PoolRun, records: readonly JournalRecord[]): boolean {
   const { locationKey, logger, pool } = deps
   const before = writtenIn(records)?.location
   if (before === undefined || locationKey === undefined || before === locationKey) return false
-  logger.warn('the pool was moved: its journal is of another location', { pool, before, now: locationKey })
+  logger.warn('the pool was moved: its journal belongs to another location', {
+    pool,
+    before,
+    now: locationKey,
+  })
   memory.journalMissing = true
   return true
 }
 
-/** Shortens the journal to what is known now. A pool without one does not begin one before listings have settled it. */
+/** Compacts the journal to what is known now. A pool that lost its journal starts a new one only after enough listings. */
 async function checkpoint(run: PoolRun): Promise<void> {
   if (run.memory.journalMissing) return
   await run.rewrite(() => checkpointOf(run.memory, run.now(), writtenBy(run.deps))).catch(() => {})
@@ -292,14 +296,14 @@ async function within(run: PoolRun, ms: number, task: Promise<unknown>): Promise
   timer.abort()
 }
 
-// How often the cloud and the master are looked at.
+// How often the cloud and the master are polled.
 
-/** While something happens, and while nothing does. The larger stays below the age at which a view is too old. */
+/** While something changes, and while nothing does. The larger stays below the age at which a view is too old. */
 const every = { busy: 5_000, quiet: 10_000 }
 const quietAfter = 60_000
 const listingRetries = { first: 5_000, most: 60_000 }
 
-/** Milliseconds until the next look, when all is well. */
+/** Milliseconds until the next poll, without failures. */
 function lookAgain(memory: PoolMemory, lastChangeAt: number, now: number): number {
   const isQuiet = now - lastChangeAt > quietAfter && memory.intents.size === 0 && memory.pending.length === 0
   return isQuiet ? every.quiet : every.busy

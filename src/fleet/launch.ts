@@ -1,4 +1,4 @@
-// A launch: written down, sent, and learned from. Asking again for a launch of unknown outcome is the same call.
+// A launch: written down, sent, and its outcome recorded. A launch of unknown outcome is repeated with the same call.
 import {
   type Instance,
   isLive,
@@ -26,7 +26,7 @@ import {
 
 type Ready = Extract<LaunchInputs, { kind: 'ready' }>
 
-/** Opens an intent for the decision. The memory knows it at once; the call follows when it is on the disk. */
+/** Opens an intent for the decision. It is in the memory at once; the call follows when it is on the disk. */
 export function openLaunch(run: PoolRun, decision: LaunchDecision, material: Ready): void {
   const { count, offerings, request } = decision
   const { memory, deps } = run
@@ -121,7 +121,7 @@ function take(run: PoolRun, intent: OpenIntent, result: LaunchResult): void {
     ids: instances.map(({ id }) => id),
     missing: missingOf(intent),
   })
-  // An answer with VMs is the answer to this token, however often it was sent.
+  // An answer with VMs is valid for this token, however often it was sent.
   const isAnswered = !failures.some((f) => f.class === 'transient' && f.missing > 0)
   intent.doubtful ||= !isAnswered
   if (missingOf(intent) === 0 || (isAnswered && (instances.length > 0 || !intent.doubtful)))
@@ -131,7 +131,8 @@ function take(run: PoolRun, intent: OpenIntent, result: LaunchResult): void {
 
 function countResult({ deps }: PoolRun, instances: Instance[], failures: LaunchFailure[]): void {
   const { metrics, pool } = deps
-  for (const instance of instances) metrics.count('launched_vms', { pool, offering: offeringKey(instance) })
+  for (const instance of instances)
+    metrics.count('launched_instances', { pool, offering: offeringKey(instance) })
   for (const { class: failureClass, offering } of failures)
     metrics.count('launch_failures', {
       pool,
@@ -140,10 +141,10 @@ function countResult({ deps }: PoolRun, instances: Instance[], failures: LaunchF
     })
 }
 
-/** Fewer VMs than asked for are no refusal, but none at all must not be asked for again at once. */
+/** Fewer VMs than requested are no refusal, but a launch without any must not be repeated at once. */
 function withReason({ instances, failures }: LaunchResult, intent: OpenIntent): LaunchResult {
   if (instances.length > 0 || failures.length > 0) return { instances, failures }
-  const nothing = problem('PROVIDER_CAPACITY', 'the cloud gave no VM and no reason')
+  const nothing = problem('PROVIDER_CAPACITY', 'the cloud launched no instance and gave no reason')
   return { instances, failures: [{ class: 'capacity', missing: missingOf(intent), problem: nothing }] }
 }
 
@@ -151,7 +152,7 @@ function trackOf(instance: Instance, { offerings, sha256 }: OpenIntent, now: num
   return { ...instance, knownSince: now, slots: offerings[0]?.slots, listed: false, sha256 }
 }
 
-/** The outcome is known: the intent is closed, and what it gave is written down. */
+/** The outcome is known: the intent is closed, and its VMs are written down. */
 export function settle(run: PoolRun, intent: OpenIntent): void {
   const { memory } = run
   memory.intents.delete(intent.id)
@@ -160,14 +161,14 @@ export function settle(run: PoolRun, intent: OpenIntent): void {
   run.background(() => run.write({ at: run.now(), kind: 'settled', id: intent.id, tracks }).catch(() => {}))
 }
 
-// Launches of unknown outcome: asked again with the same bytes for a while, then settled by what listings show.
+// Launches of unknown outcome: repeated with the same bytes for a while, then settled by what listings show.
 
-/** How long the same request may be repeated: clouds remember tokens longer, but not for ever. */
+/** How long the same request may be repeated: clouds remember tokens longer, but not forever. */
 export const replayTime = 15 * 60_000
 /** How long a request may take effect after it was last sent. */
 const effectTime = 2 * 60_000
 
-/** VMs of the intent that nobody has seen yet. */
+/** VMs of the intent that are not known yet. */
 export function missingOf({ count, seen }: OpenIntent): number {
   return Math.max(0, count - seen.size)
 }
@@ -179,8 +180,8 @@ export function isCarried({ intents }: PoolMemory, sha256: string): boolean {
 }
 
 /**
- * Whether the same bytes may be sent again at all: nothing of the request has changed, and all of it fits below max. The
- * plan asks for room for one VM more; here those of the intent are in flight already, so none may be left over.
+ * Whether the same bytes may be sent again: the request has not changed, and all of it fits below max_instances. The
+ * plan needs room for one VM more; here the VMs of the intent are already in flight, so the room left may be zero.
  */
 export function isReplayable(
   intent: OpenIntent,
@@ -197,12 +198,12 @@ export function isReplayable(
   return roomBelowMax({ live, inFlight }, policy) >= 0
 }
 
-/** Whether its time has come: after the pause, and after a listing that could have shown its VMs to whoever recalled it. */
+/** Whether it is due: after the pause, and after a listing that could have shown its VMs to a restarted process. */
 export function isDue({ retryAt, listAfter }: OpenIntent, { listing }: PoolMemory, now: number): boolean {
   return now >= retryAt && listing?.complete === true && listing.completeAt >= listAfter
 }
 
-/** Two complete listings far enough apart, begun after the request can have had an effect, have shown all there is. */
+/** Whether two complete listings far enough apart, begun after the request can have had an effect, have shown all its VMs. */
 export function isShown(intent: OpenIntent, { listing }: PoolMemory): boolean {
   if (!listing?.complete || listing.completeAt < intent.lastSentAt + effectTime) return false
   intent.settleFrom ??= listing.completeAt

@@ -1,4 +1,4 @@
-// Instances that listings show no longer. Absence alone is no evidence: the cloud is asked for each by its id, too.
+// Instances that listings no longer show. Absence from a listing is no evidence: each is also looked up by its id.
 
 import { isLive } from '../planner/index.ts'
 import { withDeadline } from '../platform/index.ts'
@@ -6,20 +6,20 @@ import { problem } from '../problems/index.ts'
 import type { Listing } from '../providers/index.ts'
 import { callDeadlines, type ManagedInstance, type PoolMemory, type PoolRun, problemOf, tell } from './run.ts'
 
-/** Milliseconds between two answers that do not know it; complete listings lack it as long. */
+/** Milliseconds between two answers that do not contain it; complete listings must lack it as long. */
 const apart = 60_000
 /**
- * A new instance may be unknown for so long although it exists: EC2's answers become consistent within minutes
+ * How long a new instance may be unknown although it exists: EC2's answers become consistent within minutes
  * (https://docs.aws.amazon.com/ec2/latest/devguide/eventual-consistency.html).
  */
 const newFor = 300_000
-/** Milliseconds between two looks at whose account answers. */
+/** Milliseconds between two checks of the account that answers. */
 const accountEvery = 3_600_000
 
 /**
- * Remembers which instances a complete listing that began at `startedAt` does not show, and drops those that are surely
- * gone: their termination was accepted and two listings in a row lack them, or (`visibility` 0) a listing shows all there
- * is. Returns those that ended without our doing.
+ * Remembers which instances a complete listing that began at `startedAt` does not show, and drops those that are certainly
+ * gone: their termination was accepted and two listings in a row lack them, or (`visibility` 0) listings are always
+ * complete. Returns those that stopped by themselves.
  */
 export function noticeMissing(
   memory: PoolMemory,
@@ -32,7 +32,7 @@ export function noticeMissing(
   const isFresh = (memory.demandAt ?? 0) >= startedAt - maxWordAge
   for (const track of memory.tracks.values()) {
     if (shown.has(track.id) || track.knownSince >= startedAt) continue
-    // The master sees its agent: whatever the listing says, the instance is there.
+    // Its agent is connected to the master, so the instance exists whatever the listing shows.
     if (isFresh && memory.agents.get(track.id)?.connected && !track.ending) {
       track.unshownSince ??= startedAt
       continue
@@ -46,7 +46,7 @@ export function noticeMissing(
   return gone
 }
 
-/** Takes the instance for gone. Tells whether it ended without our doing and in our time. */
+/** Treats the instance as gone. Returns whether it stopped by itself while this process ran. */
 function drop(memory: PoolMemory, track: ManagedInstance, now: number): boolean {
   memory.tracks.delete(track.id)
   memory.ended.set(track.id, now)
@@ -54,8 +54,8 @@ function drop(memory: PoolMemory, track: ManagedInstance, now: number): boolean 
 }
 
 /**
- * Asks the cloud by id for what listings lack, and whose account answers where that was not asked for an hour. Hands what is
- * known after all to `observe`; returns the instances that are gone: not known twice, a minute apart. Throws nothing.
+ * Looks up by id what listings lack, and checks the account if that was not done for an hour. Passes what exists to
+ * `observe`; returns the instances that are gone: unknown twice, a minute apart. Throws nothing.
  */
 export async function findMissing(
   run: PoolRun,
@@ -72,7 +72,7 @@ export async function findMissing(
   for (const track of asked) track.soughtAt = now
   const ids = asked.map(({ id }) => id)
   try {
-    const found = await withDeadline(clock, callDeadlines.list, 'a question by id', (signal) =>
+    const found = await withDeadline(clock, callDeadlines.list, 'a lookup by id', (signal) =>
       provider.find!(ids, signal),
     )
     checkAccount(run, found.account)
@@ -82,12 +82,12 @@ export async function findMissing(
     const known = new Set(found.instances.map(({ id }) => id))
     return asked.filter((track) => !known.has(track.id) && isUnknownAgain(memory, track, now))
   } catch (error) {
-    tell(run, 'find', problemOf(error, 'INTERNAL', 'the cloud could not be asked for single instances'))
+    tell(run, 'find', problemOf(error, 'INTERNAL', 'instances could not be looked up by id'))
     return []
   }
 }
 
-/** Seen before, old enough, and not asked for within the last minute. */
+/** Listed before, old enough, and not looked up within the last minute. */
 function missingToAsk(memory: PoolMemory, now: number): ManagedInstance[] {
   return [...memory.tracks.values()].filter(
     ({
@@ -112,10 +112,10 @@ function isLongMissing({ missingSince = 0 }: ManagedInstance, now: number): bool
 }
 
 function isUnknownAgain(memory: PoolMemory, track: ManagedInstance, now: number): boolean {
-  // A listing may have shown it meanwhile, and a termination may have dropped it.
+  // Meanwhile a listing may have shown it, or a termination may have dropped it.
   if (memory.tracks.get(track.id) !== track) return false
   if (track.missingSince === undefined) {
-    // Its agent is connected: it is not dropped for that, and gets no more work.
+    // Its agent is connected: the instance is kept, and gets no more jobs.
     if (track.unshownSince !== undefined) track.unknownSince ??= now
     return false
   }
@@ -125,8 +125,8 @@ function isUnknownAgain(memory: PoolMemory, track: ManagedInstance, now: number)
 }
 
 /**
- * Compares the account that answers with the one our instances were launched in: an empty listing of another account says
- * nothing about ours. An account that cannot be told is no other.
+ * Compares the account that answers with the one our instances were launched in: an empty listing of another account is
+ * no evidence about ours. An unknown account does not count as another one.
  */
 export function checkAccount(run: PoolRun, account: string | undefined): void {
   const { memory } = run

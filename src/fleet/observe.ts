@@ -1,4 +1,4 @@
-// Reading the master and listing the cloud: what each answer changes in the memory, and which VMs turn out to have failed.
+// Reading the master and listing the cloud: how each answer changes the memory, and which VMs have failed.
 
 import {
   type AgentState,
@@ -26,9 +26,9 @@ import {
   unknownWriter,
 } from './run.ts'
 
-// The master: who joined, who was lost, and since when things are as they are, by our clock.
+// The master: which agents joined or were lost, and since when, by our clock.
 
-/** Throws nothing: what goes wrong is kept as the pool's problem. Tells whether there was an answer. */
+/** Throws nothing: an error is kept as the pool's problem. Returns whether there was an answer. */
 export async function readDemand(run: PoolRun): Promise<boolean> {
   const { deps, memory } = run
   try {
@@ -42,12 +42,12 @@ export async function readDemand(run: PoolRun): Promise<boolean> {
     rememberJoined(run, joined)
     return true
   } catch (error) {
-    tell(run, 'master', problemOf(error, 'INTERNAL', 'the master could not be asked'))
+    tell(run, 'master', problemOf(error, 'INTERNAL', 'the master could not be read'))
     return false
   }
 }
 
-/** An agent that joined proves what it was launched with, and closes the breaker if it is what it promised to be. */
+/** An agent that joined proves its user data, and closes the breaker if it has the promised slots. */
 function welcome({ memory, deps }: PoolRun, track: ManagedInstance): void {
   const { slots = 0 } = memory.agents.get(track.id) ?? {}
   const seconds = (track.joinedAt! - track.knownSince) / 1000
@@ -56,7 +56,7 @@ function welcome({ memory, deps }: PoolRun, track: ManagedInstance): void {
   if (slots >= (track.slots ?? 0)) recordUsable(memory.breaker)
 }
 
-/** Written when it is learned: an instance whose process dies may be the one that closed the breaker. */
+/** Written at once: this process may die, and the instance may be the one that closed the breaker. */
 function rememberJoined(run: PoolRun, joined: readonly ManagedInstance[]): void {
   if (joined.length === 0) return
   const { breaker, proven } = run.memory
@@ -71,10 +71,10 @@ function rememberJoined(run: PoolRun, joined: readonly ManagedInstance[]): void 
   run.background(() => run.write(record).catch(() => {}))
 }
 
-/** How long the agent of a VM that is gone may still be shown by the master. */
+/** How long the master may still show the agent of a VM that is gone. */
 const ghostTime = 5 * 60_000
 
-/** Takes over a newer answer; returns the VMs whose agents joined for the first time. */
+/** Applies a newer answer; returns the VMs whose agents joined for the first time. */
 export function observeDemand(memory: PoolMemory, demand: Demand, now: number): ManagedInstance[] {
   if (memory.demandAt !== undefined && demand.at < memory.demandAt) return []
   memory.demandAt = Math.min(demand.at, now)
@@ -90,8 +90,8 @@ export function observeDemand(memory: PoolMemory, demand: Demand, now: number): 
 }
 
 /**
- * `idleSince` is never before what we have seen ourselves, and never in the future: the source's clock may be off. What has
- * not changed stays the same object: of ten thousand agents few change between two looks.
+ * `idleSince` is never before our own observation, and never in the future: the source's clock may be wrong. Unchanged
+ * agents stay the same object: of ten thousand agents few change between two polls.
  */
 function withClocks(agent: AgentState, before: KnownAgent | undefined, now: number): KnownAgent {
   const isUnchanged = before !== undefined && isSame(before, agent)
@@ -149,16 +149,16 @@ function rememberJoins(memory: PoolMemory, now: number): ManagedInstance[] {
   return joined
 }
 
-/** Somebody enabled an agent that we had drained. */
+/** A person enabled an agent that we had drained. */
 function isTakenBack({ drainedAt }: ManagedInstance, agent: AgentState, demandAt: number): boolean {
   return (
     drainedAt !== undefined && demandAt > drainedAt && agent.connected && agent.enabled && !agent.draining
   )
 }
 
-// The cloud. Listings show new VMs late, and now and then leave one out.
+// The cloud. Listings show new VMs late, and sometimes leave one out.
 
-/** Throws nothing. Tells whether the listing was complete. */
+/** Throws nothing. Returns whether the listing was complete. */
 export async function listInstances(run: PoolRun): Promise<boolean> {
   const { deps, memory, settings } = run
   const startedAt = run.now()
@@ -169,7 +169,7 @@ export async function listInstances(run: PoolRun): Promise<boolean> {
     checkAccount(run, listing.account)
     if (run.memory.firstCompleteAt === undefined) await noticeFirstStart(run, listing)
     if (listing.at !== undefined) memory.cloudStartedAt ??= listing.at - (run.now() - run.bornAt)
-    // It is asked again whose account it is: an empty listing does not tell.
+    // The account is checked again: an empty listing does not show it.
     if (memory.otherAccount) await findMissing(run, () => {})
     if (memory.otherAccount) return true
     const before = [...memory.tracks.keys()]
@@ -199,12 +199,12 @@ export async function listInstances(run: PoolRun): Promise<boolean> {
       tell(
         run,
         'list',
-        listing.problems[0] ?? problem('LISTING_PARTIAL', 'a listing of the VMs was not complete'),
+        listing.problems[0] ?? problem('LISTING_PARTIAL', 'a listing of the instances was not complete'),
       )
     return listing.complete
   } catch (error) {
     if (memory.listing) memory.listing = { ...memory.listing, complete: false }
-    tell(run, 'list', problemOf(error, 'INTERNAL', 'the VMs could not be listed'))
+    tell(run, 'list', problemOf(error, 'INTERNAL', 'the instances could not be listed'))
     return false
   }
 }
@@ -220,7 +220,7 @@ function rememberGone(run: PoolRun, before: readonly string[]): void {
   if (ids.length > 0) run.background(() => run.write({ at: run.now(), kind: 'gone', ids }).catch(() => {}))
 }
 
-/** Where neither the state folder nor the cloud has anything of an earlier life, the wait for listings is short. */
+/** The wait for listings is short if neither the state folder nor the cloud shows an earlier run. */
 async function noticeFirstStart({ deps, memory }: PoolRun, listing: Listing): Promise<void> {
   const { provider, isFirstStart, clock } = deps
   if (!memory.journalMissing || !isFirstStart || !listing.complete || listing.instances.length > 0) return
@@ -228,12 +228,12 @@ async function noticeFirstStart({ deps, memory }: PoolRun, listing: Listing): Pr
     const traces = await withDeadline(
       clock,
       callDeadlines.traces,
-      'a look for earlier launches',
+      'a search for earlier launches',
       async (signal) => (provider.hasTraces ? provider.hasTraces(signal) : true),
     )
     if (!traces) memory.settleApart = settleTimes.firstStart
   } catch {
-    // Who cannot tell may have forgotten.
+    // Without an answer there may have been earlier launches.
   }
 }
 
@@ -255,13 +255,13 @@ export interface ListingRules {
   ownWriters: ReadonlySet<string>
   /** Milliseconds for which a VM may be missing although it exists. */
   visibility: number
-  /** Milliseconds for which the master's word counts that an agent is connected. */
+  /** Milliseconds for which the master's report of a connected agent counts. */
   maxWordAge: number
   /** Slots of the offering it comes from, when they are known. */
   slotsOf: (instance: Instance) => number | undefined
 }
 
-/** Looks at a listing that was begun at `startedAt`; returns the VMs that are gone, or going, without our doing. */
+/** Applies a listing that began at `startedAt`; returns the VMs that stopped, or are stopping, by themselves. */
 export function observeListing(
   memory: PoolMemory,
   listing: Listing,
@@ -278,7 +278,7 @@ export function observeListing(
       if (isLive(instance)) foreign.set(instance.id, instance.writerId ?? unknownWriter)
       continue
     }
-    // What had ended before we ever saw it says nothing about what is launched now, unless we wait for its launch.
+    // A VM that stopped before we first listed it is no evidence about new launches, unless its launch is still open.
     const isNews = memory.tracks.has(instance.id) || memory.intents.has(instance.intentId ?? '')
     const track = see(memory, instance, now, rules)
     if (isLive(track) || track.ending) continue
@@ -295,7 +295,7 @@ export function observeListing(
   return lost
 }
 
-/** Looks at answers about single ids: what they show is there, what they lack is judged by `findMissing`. */
+/** Applies answers about single ids: what they show exists; `findMissing` judges what they lack. */
 function observeFound(
   memory: PoolMemory,
   { instances }: Listing,
@@ -311,19 +311,19 @@ function observeFound(
   return lost
 }
 
-/** Ours by tags is what the provider lists; ours to touch is what this writer launched, or a person gave us. */
+/** The provider lists by tags; we may change only what this writer launched or a person adopted. */
 function isOurs(memory: PoolMemory, instance: Instance, { writer, ownWriters }: ListingRules): boolean {
   const { writerId = unknownWriter } = instance
   if (memory.adopted.has(writerId) || writerId === writer) return true
   return ownWriters.has(writerId) && !isOfClone(memory, instance)
 }
 
-/** Clouds tell times in whole seconds. */
+/** Clouds report times in whole seconds. */
 const clockStep = 1000
 
 /**
- * Our earlier names launch nothing any more. What carries one, was launched after we started and is in no launch of ours
- * comes from a copy of our state folder, which goes on under that name. Both times are the cloud's.
+ * Our earlier names launch nothing any more. An instance that carries one, was launched after our start and is in none of
+ * our launches comes from a copy of our state folder, which still runs under that name. Both times are the cloud's.
  */
 function isOfClone(memory: PoolMemory, { id, intentId = '', launchedAt }: Instance): boolean {
   const { cloudStartedAt, tracks, intents } = memory

@@ -1,4 +1,4 @@
-// The agents of orphans: what the master says of them, and taking them out of service and back.
+// The agents of orphans: their state at the master, draining and undraining.
 
 import type { DemandSource } from '../demand/index.ts'
 import type { Orphan, OrphanView } from '../planner/index.ts'
@@ -8,21 +8,21 @@ import { callDeadlines } from './run.ts'
 
 export interface OrphanAgentsDeps {
   demand: DemandSource
-  /** Which agents are drained as orphans, kept over a restart. */
+  /** Which agents are drained as orphans, kept across restarts. */
   drained?: { drained(): ReadonlySet<string>; setDrained(ids: readonly string[]): void }
   clock: Clock
   logger: Logger
 }
 
 export interface OrphanAgents {
-  /** What the master says of each, by its pool. A pool the master does not have shows no agent. */
+  /** The master's view of each, by its pool. A pool the master does not have shows no agent. */
   viewsOf(orphans: readonly Orphan[]): Promise<Map<string, OrphanView>>
   drain(orphan: Orphan): Promise<void>
   /** Those that are drained; where the master does not answer, they stay as they are. */
   giveBack(orphans: readonly Orphan[]): Promise<void>
-  /** Drained by an earlier life as orphans, and of a configured pool again: nobody else would give them back. */
+  /** Agents drained as orphans by an earlier process whose pool is configured again: nothing else would undrain them. */
   giveBackConfigured(ids: readonly string[]): Promise<void>
-  /** They are terminated: there is nothing to give back. */
+  /** They are terminated: there is nothing to undrain. */
   forget(ids: readonly string[]): void
 }
 
@@ -72,7 +72,7 @@ export function createOrphanAgents({ demand, drained, clock, logger }: OrphanAge
       delete orphan.drainedAt
       forget([orphan.id])
     } catch (error) {
-      logger.warn('an orphan could not be given back', { instance: orphan.id, error })
+      logger.warn('an orphan could not be undrained', { instance: orphan.id, error })
     }
   }
 
@@ -90,7 +90,7 @@ export function createOrphanAgents({ demand, drained, clock, logger }: OrphanAge
         await withDeadline(clock, callDeadlines.master, 'an undrain', (signal) => demand.undrain(id, signal))
         forget([id])
       } catch (error) {
-        logger.warn('an orphan could not be given back', { instance: id, error })
+        logger.warn('an orphan could not be undrained', { instance: id, error })
       }
   }
 

@@ -1,4 +1,4 @@
-// What is said about instances that no configured pool has: ids, age, writer, what happens to them and the command to type.
+// Reports about orphans, which belong to no configured pool: ids, age, writer, what happens to them and the command to type.
 
 import type { OrphanRules } from '../planner/index.ts'
 import { formatDuration } from '../platform/index.ts'
@@ -25,8 +25,8 @@ function goneProblem(group: readonly FoundOrphan[], rules: OrphanRules): Problem
   const ids = group.map(({ id }) => id).sort()
   const oldest = Math.max(...group.map((orphan) => orphan.age))
   const age = `the oldest is ${formatDuration(Math.floor(oldest / 1000) * 1000)} old`
-  const by = isOwn ? 'launched by this provisioner' : `launched by another one (writer ${writerId})`
-  const message = `${count(ids)} of pool ${pool} (${locationOf(first)}) ${ids.length === 1 ? 'runs, and no configured pool has it' : 'run, and no configured pool has them'}: ${named(ids)}; ${age}, ${by}. ${future(group, rules)}`
+  const by = isOwn ? 'launched by this provisioner' : `launched by another provisioner (writer ${writerId})`
+  const message = `${count(ids)} of pool ${pool} (${locationOf(first)}) ${ids.length === 1 ? 'runs but belongs' : 'run but belong'} to no configured pool: ${named(ids)}; ${age}, ${by}. ${future(group, rules)}`
   const terminate = `provision terminate ${named(ids, ' ')}`
   return problem('POOL_GONE', message, {
     remedy: isOwn
@@ -44,7 +44,7 @@ function future(group: readonly FoundOrphan[], { terminateAfter }: OrphanRules):
   const unknown = group.filter(({ next }) => next.kind === 'keep' && next.why === 'unknown').length
   const when = left > 0 ? `in ${formatDuration(Math.ceil(left / 1000) * 1000)}` : 'now'
   const idle = `Those known to be idle are terminated ${when}`
-  return unknown > 0 ? `${idle}; of ${unknown} the master knows nothing, so they are kept` : idle
+  return unknown > 0 ? `${idle}; ${unknown} unknown to the master are kept` : idle
 }
 
 /** A location that could not be listed whole. */
@@ -53,11 +53,11 @@ export function unseenProblem(place: ClusterLocation, why: string): Problem {
   return problem('ORPHANS_UNSEEN', message, { details: { ...place.location, provider: place.provider } })
 }
 
-/** What a reload that removes or moves a pool leaves behind. */
+/** The instances that a reload leaves behind when it removes or moves a pool. */
 export function leftProblem(pool: string, ids: readonly string[], what: 'removed' | 'moved'): Problem {
   const verb =
-    what === 'removed' ? 'is not in the changed configuration' : 'is elsewhere in the changed configuration'
-  const message = `pool ${pool} ${verb}: from the next start on, ${count(ids)} of it belong to no configured pool: ${named([...ids].sort())}`
+    what === 'removed' ? 'is not in the changed configuration' : 'is moved in the changed configuration'
+  const message = `pool ${pool} ${verb}: after the next start ${count(ids)} of it will belong to no configured pool: ${named([...ids].sort())}`
   return problem('POOL_GONE', message, {
     remedy: `Put the pool back, or remove its instances first: provision drain ${named([...ids].sort(), ' ')}`,
     details: { pool, ids: [...ids] },

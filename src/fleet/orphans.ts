@@ -1,5 +1,5 @@
-// Looks for instances of the cluster that no configured pool has: of pools that left the file or were moved, or of a state
-// folder that was lost. They are reported; those of our own are terminated once they are known to be idle.
+// Looks for orphans, the instances of the cluster that belong to no configured pool: their pool was removed or moved, or a
+// state folder was lost. They are reported; our own are terminated once they are known to be idle.
 
 import {
   type Instance,
@@ -27,20 +27,20 @@ export interface ClusterLocation {
 }
 
 export interface OrphanDeps extends OrphanAgentsDeps {
-  /** Asked anew for each look. */
+  /** Read again for each search. */
   locations: () => readonly ClusterLocation[]
   open: (location: ClusterLocation) => Promise<ClusterProvider | undefined>
-  /** The account at a location was learned. */
+  /** The account at a location became known. */
   onAccount: (location: ClusterLocation, account: string) => void
   /** The name by which the master knows a pool that the cloud shows under another; default: the same. */
   nameOf?: (location: ClusterLocation, pool: string) => string
-  /** A pool of the configuration has this instance, whether it runs or not. */
+  /** The instance belongs to a configured pool, whether that runs or not. */
   isConfigured: (location: ClusterLocation, pool: string) => boolean
-  /** Writers whose instances of this pool are ours to terminate. */
+  /** Writers whose instances of this pool we may terminate. */
   isOwnWriter: (writer: string | undefined, pool: string) => boolean
-  /** A writer that only a copy of our state folder can be: while one is seen, nothing counts as our own. */
+  /** A writer that can only be a copy of our state folder: while one is found, nothing counts as our own. */
   isCopy?: (writer: string | undefined, pool: string) => boolean
-  /** False while the file as it is now was refused: what it names is not known then, and no grace period runs. */
+  /** False while the current file is invalid: its pools are not known then, and no grace period runs. */
   isFileTrusted: () => boolean
   rules: () => OrphanRules
   onEvent: (event: FleetEvent) => void
@@ -49,48 +49,48 @@ export interface OrphanDeps extends OrphanAgentsDeps {
 export interface FoundOrphan extends Orphan {
   provider: string
   location: Location
-  /** Milliseconds since its launch, both by the cloud's own clock where it tells the time. */
+  /** Milliseconds since its launch, by the cloud's clock if the cloud reports the time. */
   age: number
-  /** What comes next, or why nothing does. */
+  /** The next step, or why there is none. */
   next: OrphanStep
 }
 
 export interface OrphanStatus {
   orphans: FoundOrphan[]
-  /** Locations that could not be listed whole: there may be more. */
+  /** Locations that could not be listed completely: there may be more. */
   problems: Problem[]
-  /** When every location was last looked at; undefined before. */
+  /** When every location was last listed; undefined before the first time. */
   at?: number
 }
 
 export interface OrphanWatch {
   start(): void
   /**
-   * Waits at most ten seconds for a look under way, and gives drained agents back: their pool may be configured at the next
+   * Waits at most ten seconds for a search in progress, and undrains agents: their pool may be configured at the next
    * start.
    */
   stop(): Promise<void>
-  /** Looks now, and not at the next time. */
+  /** Searches now instead of at the next interval. */
   look(): void
   status(): OrphanStatus
   /** Terminates orphans on a person's order; returns the ids that are orphans. */
   remove(ids: readonly string[], how: 'when_idle' | 'even_if_busy'): string[]
-  /** Takes orders to remove orphans back, and gives the agents back that were drained for one; returns the ids of those. */
+  /** Cancels orders to remove orphans, and undrains their agents; returns the ids of those. */
   keep(ids: readonly string[]): Promise<string[]>
-  /** Whether it is an orphan of our own, whose agent may connect to the master; `later` before the first look. */
+  /** Whether it is our own orphan, whose agent may connect to the master; `later` before the first search. */
   mayReturn(pool: string, id: string): 'yes' | 'no' | 'later'
 }
 
 const hour = 3_600_000
-/** However often the master tells of changes, looks are so many milliseconds apart. */
+/** Milliseconds between two searches at least, however often the master reports changes. */
 const least = 5_000
-/** Milliseconds between two looks while an orphan is about to be terminated. */
+/** Milliseconds between two searches while an orphan is about to be terminated. */
 const soon = 10_000
-/** Milliseconds between two looks while an orphan of ours is not known to be idle. */
+/** Milliseconds between two searches while our own orphan is not known to be idle. */
 const watching = 60_000
-/** How long a stop waits for a look under way, in milliseconds. */
+/** How long a stop waits for a search in progress, in milliseconds. */
 const stopTime = 10_000
-/** A location that could not be listed is tried again after so long. */
+/** After this time a location that could not be listed is tried again. */
 const retry = 5 * 60_000
 
 export function createOrphanWatch(deps: OrphanDeps): OrphanWatch {
@@ -124,7 +124,7 @@ export function createOrphanWatch(deps: OrphanDeps): OrphanWatch {
       found.push(problem)
       unseen.add(keyOf(place))
     }
-    // Where a location could not be seen, its orphans stay as they were.
+    // If a location could not be listed, its orphans stay as they were.
     for (const orphan of known.values())
       if (!seen.has(orphan.id) && !unseen.has(keyOf(orphan))) known.delete(orphan.id)
     isCopied = copied.seen
@@ -133,7 +133,7 @@ export function createOrphanWatch(deps: OrphanDeps): OrphanWatch {
     report(now)
   }
 
-  /** One location: what is listed, what the master says of it, and the next step about each orphan. */
+  /** One location: its listing, the master's view of it, and the next step for each orphan. */
   async function lookAt(
     place: ClusterLocation,
     { passed, seen, copied }: { passed: number; seen: Set<string>; copied: { seen: boolean } },
@@ -149,7 +149,7 @@ export function createOrphanWatch(deps: OrphanDeps): OrphanWatch {
       if (account !== undefined && place.account !== undefined && account !== place.account) {
         return unseenProblem(
           place,
-          `the credentials are of account ${account}, its instances are in ${place.account}`,
+          `the credentials belong to account ${account}, the instances are in account ${place.account}`,
         )
       }
       if (account !== undefined && place.account === undefined) deps.onAccount(place, account)
@@ -176,9 +176,9 @@ export function createOrphanWatch(deps: OrphanDeps): OrphanWatch {
     }
   }
 
-  /** Where no instance tells it. */
+  /** If no instance shows it. */
   async function accountOf(cloud: ClusterProvider): Promise<string | undefined> {
-    const answer = await withDeadline(clock, callDeadlines.list, 'a question for the account', (signal) =>
+    const answer = await withDeadline(clock, callDeadlines.list, 'a lookup of the account', (signal) =>
       cloud.find([], signal),
     )
     return answer.account
@@ -221,13 +221,13 @@ export function createOrphanWatch(deps: OrphanDeps): OrphanWatch {
       orphan.next = orphanStep(orphan, views.get(orphan.id), deps.rules(), clock.now())
     }
     if (isStopping || !deps.isFileTrusted()) return
-    // First, while the view of the master is fresh: many drains take their time.
+    // First, while the view of the master is fresh: many drains take long.
     const ends = here.filter(({ next }) => next.kind === 'terminate')
     if (ends.length > 0) await terminate(place, cloud, ends)
     for (const orphan of here) if (orphan.next.kind === 'drain' && !isStopping) await agents.drain(orphan)
   }
 
-  /** Its agent was started anew, or somebody enabled it: a drain of ours that is not in force any more is none. */
+  /** Its agent restarted, or somebody enabled it: our drain is no longer in force and does not count. */
   function noticeTakenBack(orphan: FoundOrphan, view: OrphanView | undefined): void {
     const { drainedAt } = orphan
     if (drainedAt === undefined || !view || view.at <= drainedAt) return
@@ -242,7 +242,7 @@ export function createOrphanWatch(deps: OrphanDeps): OrphanWatch {
     ends: FoundOrphan[],
   ): Promise<void> {
     const ids = ends.map(({ id }) => id)
-    logger.warn('terminating instances that no configured pool has', {
+    logger.warn('terminating instances that belong to no configured pool', {
       ids: ids.join(','),
       provider: place.provider,
     })
@@ -261,7 +261,7 @@ export function createOrphanWatch(deps: OrphanDeps): OrphanWatch {
     agents.forget(result.terminated)
   }
 
-  /** What is new at once, and everything every hour as long as there are any. */
+  /** Reports what is new at once, and everything every hour while there are orphans. */
   function report(now: number): void {
     const all = [...known.values()]
     const words = [...all.map(({ id, isOwn }) => `${id} ${isOwn}`), ...problems.map(({ message }) => message)]
@@ -273,7 +273,7 @@ export function createOrphanWatch(deps: OrphanDeps): OrphanWatch {
       deps.onEvent({ at: now, pool: poolOf(found), kind: 'problem', problem: found })
   }
 
-  /** The next look: soon while a step is taken, at the end of the next grace period, and every hour anyway. */
+  /** The next search: soon while a step is in progress, at the end of the next grace period, and every hour. */
   function wait(): number {
     const { terminateAfter } = deps.rules()
     const waits = [problems.length > 0 ? retry : hour]
@@ -285,7 +285,7 @@ export function createOrphanWatch(deps: OrphanDeps): OrphanWatch {
     return Math.min(...waits)
   }
 
-  /** A change of a pool that only orphans are of, such as an agent that came back or has no more work. */
+  /** A change in a pool that has only orphans, such as an agent that reconnected or became idle. */
   function onChange(pool: string): void {
     if (clock.now() - (lookedAt ?? 0) < least) return
     const waits = [...known.values()].some(
@@ -300,7 +300,7 @@ export function createOrphanWatch(deps: OrphanDeps): OrphanWatch {
       unsubscribe = deps.demand.onChange(onChange)
       loop = (async () => {
         while (!isStopping) {
-          await look().catch((error: unknown) => logger.error('the look for orphans failed', { error }))
+          await look().catch((error: unknown) => logger.error('the search for orphans failed', { error }))
           if (!isStopping) await wakeup.wait(wait())
         }
       })()
@@ -346,7 +346,7 @@ function canBill(instance: Instance): boolean {
   return isLive(instance) || instance.state === 'stopped'
 }
 
-/** The same for the same location, whatever the order of its keys. */
+/** Equal for equal locations, whatever the order of the keys. */
 export function keyOf({ provider, location }: Pick<ClusterLocation, 'provider' | 'location'>): string {
   return JSON.stringify([provider, Object.entries(location).sort()])
 }

@@ -1,4 +1,4 @@
-// What is written to the pool's journal, and how the memory is read back from it.
+// The records of the pool's journal, and how the memory is read back from them.
 
 import * as z from 'zod/mini'
 import type { UserData } from '../agent-setup/index.ts'
@@ -99,7 +99,7 @@ const memory = z.object({
     failures: count,
     lastAt: time,
     readyAt: time,
-    // Of another version it may have a code that is gone: worth no more than the words that are lost with it.
+    // Another version may have written a code that no longer exists: such a problem is dropped.
     problem: z.catch(z.optional(storedProblem), undefined),
   } satisfies ShapeOf<LaunchErrorMemory>),
   adopted: z.array(text),
@@ -112,12 +112,12 @@ const at = time
 const ids = z.array(text)
 
 const record = z.discriminatedUnion('kind', [
-  /** The journal exists: from now on it has everything that was launched. */
+  /** The journal exists: from now on it contains everything that was launched. */
   z.object({
     at,
     kind: z.literal('begun'),
     mark: z.optional(z.object({ boot: text, uptime: z.number() } satisfies ShapeOf<BootMark>)),
-    /** Left out by versions that did not notice that a pool was moved. */
+    /** Left out by versions that did not detect that a pool was moved. */
     location: z.optional(text),
   }),
   z.object({ at, kind: z.literal('user_data'), userData }),
@@ -150,19 +150,19 @@ type StoredIntent = z.output<typeof intent>
 type StoredMemory = z.output<typeof memory>
 type StoredUserData = Omit<UserData, 'packed'> & { packed: string }
 
-/** What a checkpoint says of when and where it was written. */
+/** When and where a checkpoint was written. */
 export interface Written {
   mark?: BootMark | undefined
   location?: string | undefined
 }
 
-/** What the last checkpoint says of itself; undefined when there is none. */
+/** When and where the last checkpoint was written; undefined when there is none. */
 export function writtenIn(records: readonly JournalRecord[]): (Written & { at: number }) | undefined {
   const read = record.safeParse(records.findLast(({ kind }) => kind === 'begun'))
   return read.success && read.data.kind === 'begun' ? read.data : undefined
 }
 
-/** All that is worth keeping, as few records as possible: what the journal is rewritten to. */
+/** Everything worth keeping, in as few records as possible: the contents of a rewritten journal. */
 export function checkpointOf(
   memory: PoolMemory,
   now: number,
@@ -198,7 +198,7 @@ export function checkpointOf(
   ]
 }
 
-/** A drain or an end under way may take effect: the drain counts as ours, the end is decided again. */
+/** A drain or a termination in progress may take effect: the drain counts as ours, the termination is decided again. */
 function storedTrack(
   { busyWith, ending: _, endedAt, ...track }: ManagedInstance,
   now: number,
@@ -227,9 +227,9 @@ export function storedUserData(userData: UserData): StoredUserData {
 }
 
 /**
- * The memory a journal holds, by the clock it was written by. Calls under way when it ended are intents of unknown outcome now. Records of a kind that is
- * not known are passed over. One of a known kind that cannot be read, of a version whose records differ, is handed to
- * `onUnreadable`; then the journal does not have everything, and listings must show first what there is.
+ * The memory a journal holds, by the clock it was written by. Calls in progress at its end are now intents of unknown outcome. Records of an unknown
+ * kind are skipped. A record of a known kind that cannot be read, such as one of another version, is passed to
+ * `onUnreadable`; then the journal is incomplete, and listings must first show what exists.
  */
 export function recall(
   records: readonly JournalRecord[],
@@ -250,7 +250,7 @@ export function recall(
   }
   for (const track of memory.tracks.values()) {
     track.recalled = true
-    // Listings in a row are those of one life.
+    // Listings in a row are counted within one process.
     delete track.missingSince
     delete track.soughtAt
     delete track.unknownSince
@@ -294,7 +294,7 @@ function apply(memory: PoolMemory, record: PoolRecord, now: number): void {
       for (const id of record.ids) memory.tracks.delete(id)
       break
     case 'draining':
-      // When the master answered is not known; it must show the drain after this moment.
+      // It is not known when the master answered; it must show the drain after this moment.
       for (const id of record.ids) withTrack(memory, id, (track) => Object.assign(track, { drainedAt: now }))
       break
     case 'undrained':

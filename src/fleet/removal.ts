@@ -1,4 +1,4 @@
-// Removing VMs: ended after a second look, drained and undrained, and all of them when the pool is cleared.
+// Removing VMs: termination after a re-check, drain and undrain, and termination of all when the pool is cleared.
 import {
   isDemandFresh,
   isForced,
@@ -13,11 +13,11 @@ import { keptGrowth } from './failures.ts'
 import { readDemand, rememberEnded } from './observe.ts'
 import { callDeadlines, type ManagedInstance, type PoolMemory, type PoolRun, problemOf, tell } from './run.ts'
 
-// Ending VMs: looked at once more right before, then asked of the cloud in one call.
+// Terminating VMs: they are re-checked right before, then terminated in one call to the cloud.
 
 const retryGrowth = { first: 2_000, most: 60_000 }
 
-/** Ends the VMs for which the plan gave these reasons; one call of this kind at a time. */
+/** Terminates the VMs for which the plan gave these reasons; one call of this kind at a time. */
 export function terminateInstances(run: PoolRun, reasons: ReadonlyMap<ManagedInstance, ReasonCode>): void {
   const tracks = [...reasons.keys()]
   for (const track of tracks) track.busyWith = 'end'
@@ -38,9 +38,9 @@ export function terminateInstances(run: PoolRun, reasons: ReadonlyMap<ManagedIns
 }
 
 /**
- * The plan's rules, asked again of what is known now: reading the master took its time, and its answer is newer than the
- * one decided on. plan() does not get this far with an old view of the master, but for forced orders; here each VM is
- * asked by itself, because the reading may have failed.
+ * The plan's rules, applied again to what is known now: reading the master took time, and its answer is newer than the
+ * one decided on. plan() does not get this far with an old view of the master, except for forced orders; here each VM is
+ * checked by itself, because the read may have failed.
  */
 function mayStillEnd({ memory, settings, now }: PoolRun, track: ManagedInstance): boolean {
   const { demandAt, listing } = memory
@@ -67,7 +67,7 @@ async function end(run: PoolRun, tracks: ManagedInstance[]): Promise<void> {
     if (failures[0]) tell(run, 'terminate', failures[0].problem)
     else memory.problems.delete('terminate')
   } catch (error) {
-    tell(run, 'terminate', problemOf(error, 'INTERNAL', 'VMs could not be ended'))
+    tell(run, 'terminate', problemOf(error, 'INTERNAL', 'instances could not be terminated'))
   }
   const now = run.now()
   for (const track of tracks) {
@@ -81,7 +81,7 @@ async function end(run: PoolRun, tracks: ManagedInstance[]): Promise<void> {
   forgive(run, accepted)
   rememberEnded(run, accepted)
   if (ended.length > 0) run.emit({ kind: 'ended', ids: ended })
-  // A refusal about one VM says nothing about the next call; any other does.
+  // A refusal about one VM does not affect the next call; any other does.
   const failed = ids.some((id) => open.has(id) && !kept.has(id))
   memory.terminateFailures = failed ? memory.terminateFailures + 1 : 0
   memory.terminateRetryAt = failed
@@ -94,12 +94,12 @@ function keep(run: PoolRun, track: ManagedInstance): void {
   track.kept = { times, until: run.now() + delayAfter(times, keptGrowth, run.deps.random) }
 }
 
-// Taking agents out of the scheduler's hands, and giving them back.
+// Draining and undraining agents.
 
 const atOnce = 8
 const retryAfter = 5_000
 
-/** Drains are written down first: after a crash nobody else would know that they were ours. */
+/** Drains are written down first, so that they are known as ours after a crash. */
 export function drain(run: PoolRun, tracks: ManagedInstance[]): void {
   const ids = tracks.map(({ id }) => id)
   change(run, 'drain', tracks, async () => run.write({ at: run.now(), kind: 'draining', ids }))
@@ -144,7 +144,7 @@ async function ask(run: PoolRun, move: 'drain' | 'undrain', track: ManagedInstan
     else track.retryAt = run.now() + retryAfter
   } catch (error) {
     track.retryAt = run.now() + retryAfter
-    tell(run, 'master', problemOf(error, 'INTERNAL', `the master could not be asked for a ${move}`))
+    tell(run, 'master', problemOf(error, 'INTERNAL', `the ${move} request to the master failed`))
   }
 }
 
@@ -153,16 +153,16 @@ function giveBack(track: ManagedInstance, now: number): void {
   track.undrainedAt = now
 }
 
-// The end of a pool: every VM of ours is ended, and none is launched any more.
+// Clearing a pool: every managed VM is terminated, and none is launched any more.
 
 const lookEvery = 200
 
-/** Those that launches under way still bring are ended as they come. */
+/** VMs from launches in progress are terminated as they appear. */
 export function orderAll({ tracks }: PoolMemory): void {
   for (const track of tracks.values()) track.ordered = 'even_if_busy'
 }
 
-/** Waits until nothing of ours is left that could bill, at most `patience` milliseconds; returns what is. */
+/** Waits until no managed VM is left that could bill, at most `patience` milliseconds; returns what is left. */
 export async function cleared(run: PoolRun, patience: number): Promise<string[]> {
   const end = run.now() + patience
   while (!run.stopping && run.now() < end && !isClear(run.memory)) {
@@ -176,7 +176,7 @@ function isClear(memory: PoolMemory): boolean {
   return memory.listing !== undefined && memory.intents.size === 0 && leftIn(memory).length === 0
 }
 
-/** A VM whose end the cloud has accepted is not left. */
+/** A VM whose termination the cloud has accepted does not count as left. */
 function leftIn({ tracks }: PoolMemory): string[] {
   return [...tracks.values()]
     .filter((track) => isLive(track) && track.endedAt === undefined)

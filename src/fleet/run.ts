@@ -1,4 +1,4 @@
-// What the parts of a pool's loop share: the memory and how it is written, what the pool is run with, and its events.
+// What the parts of a pool's loop share: the memory and how it is written, the settings of the pool, and its events.
 import type { UserData } from '../agent-setup/index.ts'
 import type { DemandSource } from '../demand/index.ts'
 import type {
@@ -39,23 +39,23 @@ export interface PoolRun {
   readonly deps: PoolDeps
   settings: PoolSettings
   memory: PoolMemory
-  /** Set when the loop is to decide nothing more. */
+  /** Set when the loop must decide nothing more. */
   stopping: boolean
-  /** Aborted when the loop is over: what is under way then must not go on behind the back of the next one. */
+  /** Aborted when the loop is over: calls in progress must not continue beside the next loop. */
   readonly over: AbortController
   now(): number
-  /** When this life began. */
+  /** When this process started the loop. */
   readonly bornAt: number
   emit(event: EventBody): void
   /** Resolves when the record is on the disk; throws what the journal throws, and keeps it as the pool's problem. */
   write(record: PoolRecord): Promise<void>
-  /** Puts what `records` answers in the place of the journal. It is asked when its turn has come. */
+  /** Replaces the journal by the result of `records`, which is called when its turn in the queue comes. */
   rewrite(records: () => PoolRecord[]): Promise<void>
-  /** Runs beside the loop. What it throws is reported, and ends nothing. */
+  /** Runs beside the loop. What it throws is logged; nothing stops. */
   background(task: () => Promise<void>): void
-  /** Tasks under way. */
+  /** Tasks in progress. */
   readonly tasks: Set<Promise<void>>
-  /** Something was learned: decide again. */
+  /** Something changed: decide again. */
   changed(): void
 }
 
@@ -75,7 +75,7 @@ export function createRun(deps: PoolDeps, settings: PoolSettings, changed: () =>
       try {
         deps.onEvent?.({ at: clock.now(), pool, ...event })
       } catch (error) {
-        logger.error('an event of the pool was not taken', { pool, error })
+        logger.error('an event listener of the pool failed', { pool, error })
       }
     },
     write: (record) => kept(run, () => inTurn(() => journal.append(record))),
@@ -121,25 +121,25 @@ export function problemOf(
   })
 }
 
-// What a pool is run by, and what it is run with. Settings may change while it runs; the rest may not.
+// The dependencies and the settings of a pool. Settings may change while it runs; the rest may not.
 
 export interface PoolSettings {
   policy: Policy
-  /** Without `refused`: that is the fleet's own memory. */
+  /** Without `refused`, which is in the fleet's own memory. */
   offerings: Omit<KnownOffering, 'refused'>[]
   launchError: LaunchErrorRules
-  /** How long a new VM may be missing from complete listings, in milliseconds; 0 where a listing shows all there is. */
+  /** How long a new VM may be missing from complete listings, in milliseconds; 0 where listings show every VM at once. */
   visibility: number
 }
 
-/** What a launch would carry now, or why there must be none. */
+/** The inputs of a launch now, or why there must be none. */
 export type LaunchInputs =
   | {
       kind: 'ready'
       userData: UserData
-      /** The same as long as everything else in the request is: a request is repeated only under the same version. */
+      /** Unchanged as long as the rest of the request is: a request is repeated only under the same version. */
       version: string
-      /** Nobody could check that an agent can join: launch one VM and see. */
+      /** It could not be checked that an agent can join: launch one VM as a probe. */
       probe: boolean
     }
   | { kind: 'refused'; problem: Problem }
@@ -147,33 +147,33 @@ export type LaunchInputs =
 export interface PoolDeps {
   pool: string
   owner: Ownership
-  /** Names of this provisioner in the tags of instances, those of earlier starts too: what carries one of them is ours to touch. */
+  /** Names of this provisioner in the tags of instances, those of earlier starts too: we may change instances that carry one. */
   ownWriters: ReadonlySet<string>
   provider: Provider
   demand: DemandSource
   clock: Clock
   /** This pool's own. */
   journal: Journal
-  /** What the journal tells may not be all of it: listings must show first what there is. */
+  /** The journal may be incomplete: listings must first show what exists. */
   journalDamaged?: boolean
-  /** Where the machine can tell: what times in the journal are put on this life's clock by. */
+  /** Where the machine has one: used to convert times in the journal to this process's clock. */
   bootMark?: () => BootMark | undefined
-  /** Where the instances of the pool are: a journal of another location is of other instances. */
+  /** Where the instances of the pool are: a journal of another location is about other instances. */
   locationKey?: string
-  /** Nothing of an earlier life is in `state_dir`: where the cloud shows nothing either, nothing need be waited for. */
+  /** `state_dir` has nothing of an earlier run: if the cloud shows nothing either, there is nothing to wait for. */
   isFirstStart?: boolean
   /** From 0 up to 1. */
   random: () => number
   /** A new UUID each time. */
   newId: () => string
-  /** The preflight's last answer and the user data that goes with it; called often, so it only looks. */
+  /** The preflight's last answer and its user data; called often, so it only reads. */
   launchInputs: () => LaunchInputs
   logger: Logger
   metrics: Metrics
   onEvent?: (event: FleetEvent) => void
 }
 
-/** What a checkpoint says of when and where it was written. */
+/** When and where a checkpoint was written. */
 export function writtenBy({ bootMark, locationKey }: PoolDeps): {
   mark: BootMark | undefined
   location: string | undefined
@@ -191,7 +191,7 @@ export const callDeadlines = {
   traces: 10_000,
 }
 
-// What happens to a pool, as data: for the log, the command line and the journal of decisions.
+// Events of a pool, as data: for the log, the command line and the decision log.
 
 export type FleetEvent = { at: number; pool: string } & (
   | {
@@ -201,7 +201,7 @@ export type FleetEvent = { at: number; pool: string } & (
       count: number
       reason: Reason
     }
-  /** What is wanted and not done has changed; an empty list: nothing is held back any more. */
+  /** The blocked steps have changed; an empty list: nothing is blocked any more. */
   | { kind: 'held'; reasons: Reason[] }
   | { kind: 'launched'; intentId: string; ids: string[]; missing: number }
   | { kind: 'joined'; ids: string[] }
@@ -210,58 +210,58 @@ export type FleetEvent = { at: number; pool: string } & (
   | { kind: 'problem'; problem: Problem }
 )
 
-// What a pool's loop remembers. Everything that must survive a restart can be written down (records.ts).
+// The memory of a pool's loop. Everything that must survive a restart can be written down (records.ts).
 
-/** A VM of ours, and what is done about it at the moment. */
+/** A managed VM, and the call in progress about it. */
 export interface ManagedInstance extends KnownInstance {
-  /** Seen in a listing at least once. */
+  /** Listed at least once. */
   listed: boolean
   /** What it was launched with, when that is known. */
   sha256?: string
-  /** A call about it is under way, or was answered a moment ago. */
+  /** A call about it is in progress, or was answered a moment ago. */
   busyWith?: 'drain' | 'undrain' | 'end'
   /** The last call to the master about it failed: not repeated before. */
   retryAt?: number
-  /** The cloud accepted to end it. */
+  /** The cloud accepted its termination. */
   endedAt?: number
-  /** The cloud refused to end this very VM, so many times in a row: not asked again before. */
+  /** The cloud refused to terminate this VM, so many times in a row: not repeated before. */
   kept?: { times: number; until: number }
   /** Already counted by the breaker, and reported with its reason. */
   judged?: boolean
   told?: boolean
-  /** Known from the journal only, and not seen since. */
+  /** Known from the journal only, and not listed since. */
   recalled?: boolean
-  /** By the journal its end was accepted, or seen: it is none that runs before a listing shows that it does. */
+  /** The journal says that its termination was accepted or observed: it does not run unless a listing shows that it does. */
   wasEnded?: boolean
-  /** When the cloud was last asked for it by id, because listings lack it; and since when such answers do not know it. */
+  /** When it was last looked up by id because listings lack it, and since when such lookups do not find it. */
   soughtAt?: number
   unknownSince?: number
   /** Since when listings lack it although its agent is connected. */
   unshownSince?: number
 }
 
-/** A launch that was written down and whose outcome is not settled. */
+/** A launch that was written down and whose outcome is not known. */
 export interface OpenIntent {
   id: string
   /** When it was written down. */
   at: number
   count: number
   offerings: Offering[]
-  /** What it carries: SHA-256 of the script, and the version of the rest of the request. */
+  /** Its inputs: SHA-256 of the script, and the version of the rest of the request. */
   sha256: string
   version: string
-  /** Whom its instances are tagged with: part of the request. Missing in journals of versions that did not write it. */
+  /** The writer its instances are tagged with: part of the request. Missing in journals of versions that did not write it. */
   writerId?: string
   /** VMs known to come from it. */
   seen: Set<string>
-  /** A call is under way. */
+  /** A call is in progress. */
   sending: boolean
   lastSentAt: number
-  /** Asked at least once without an answer: a refusal of a later attempt does not tell what became of that one. */
+  /** At least one call got no answer: the refusal of a later attempt does not show the outcome of that one. */
   doubtful: boolean
-  /** Not asked again before. */
+  /** Not repeated before. */
   retryAt: number
-  /** A complete listing that began at least this late is needed before it is asked again. */
+  /** A complete listing that began at least this late is needed before it is repeated. */
   listAfter: number
   /** Start of the first complete listing that could have shown its VMs. */
   settleFrom?: number
@@ -282,37 +282,37 @@ export interface PoolMemory {
   breaker: BreakerMemory
   budget: LaunchBudget
   launchError: LaunchErrorMemory
-  /** Writers whose VMs a person has made ours. */
+  /** Writers whose VMs a person has adopted. */
   adopted: Set<string>
-  /** Writers of live VMs that are ours by tags and not by writer, by VM. */
+  /** Writers of live VMs that carry the pool's tags but not our writer, by VM. */
   foreign: Map<string, string>
   paused: boolean
-  /** Every VM is to be ended and none launched, in this life only. */
+  /** Every VM must be terminated and none launched, by this process only. */
   clearing: boolean
   /** User data with which an agent has joined, by SHA-256. */
   proven: Set<string>
-  /** Ids of VMs that ended lately: their agents are not counted while the master still shows them. */
+  /** Ids of VMs that terminated lately: their agents are not counted while the master still shows them. */
   ended: Map<string, number>
-  /** There was no journal: nothing is launched until listings have shown what there is. */
+  /** There was no journal: nothing is launched until listings have shown what exists. */
   journalMissing: boolean
   firstCompleteAt?: number
-  /** When this life began, by the cloud's clock. */
+  /** When this process started, by the cloud's clock. */
   cloudStartedAt?: number
   /** How far apart two complete listings must be then, in milliseconds. */
   settleApart: number
-  /** The cloud's account that our instances are in, where it is known; another one that answers now; when that was asked. */
+  /** The cloud account our instances are in, if known; another one that answers now; when that was checked. */
   account?: string
   otherAccount?: string
   accountAskedAt?: number
-  /** Last problem of each kind of work, for the status. */
+  /** Last problem of each kind of task, for the status. */
   problems: Map<'list' | 'find' | 'account' | 'master' | 'launch' | 'terminate' | 'journal', Problem>
   terminateRetryAt: number
   terminateFailures: number
 }
 
 /**
- * After a lost journal two complete listings so far apart must show what there is; less where nothing says that there was
- * an earlier life. Milliseconds.
+ * After a lost journal two complete listings so far apart must show what exists; less where there is no sign of an
+ * earlier run. Milliseconds.
  */
 export const settleTimes = { usual: 60_000, firstStart: 10_000 }
 

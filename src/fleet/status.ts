@@ -1,4 +1,4 @@
-// A pool as people and programs see it: what there is, what was decided last, and why nothing more.
+// The status of a pool for people and programs: its instances, the last decisions, and what is blocked.
 
 import { type Decision, isLive, type Policy, type Reason, type Snapshot } from '../planner/index.ts'
 import type { Problem } from '../problems/index.ts'
@@ -16,7 +16,7 @@ export interface PoolStatus {
   joined: number
   inFlight: number
   pending: number
-  /** Why something that is wanted does not happen, with the problem behind it where there is one. */
+  /** What blocks a wanted step, with the problem behind it if there is one. */
   holds: (Reason & { problem?: Problem })[]
   breaker: Snapshot['breaker']
   foreignWriters: string[]
@@ -24,7 +24,7 @@ export interface PoolStatus {
   instances: ManagedInstance[]
   /** The limits in force. */
   policy: Policy
-  /** When the last turn was taken, what it saw and decided. */
+  /** When the last turn ran, its snapshot and its decisions. */
   decidedAt?: number
   snapshot?: Snapshot
   decisions: Decision[]

@@ -1,4 +1,4 @@
-// What of a pool is kept as JSON, in its journal and in snapshots that people keep: the shapes to read it back by.
+// The schemas of what is kept as JSON, in a pool's journal and in snapshots that people keep.
 
 import * as z from 'zod/mini'
 import {
@@ -13,8 +13,8 @@ import {
 } from '../planner/index.ts'
 
 /**
- * A schema for every field of `T`, the optional ones too: a field that is added to the type and not here does not
- * compile, since it would be lost when it is read back.
+ * A schema for every field of `T`, the optional ones too: a field that is added to the type but not here does not
+ * compile, because it would be lost when it is read back.
  */
 export type ShapeOf<T> = { [Key in keyof T]-?: z.ZodMiniType<T[Key]> }
 
@@ -27,7 +27,7 @@ export const instanceShape = {
   id: text,
   pool: text,
   state: z.enum(instanceStates),
-  // A cloud may have told no time that can be read; nothing is decided by it.
+  // A cloud may have reported an unreadable time; no decision depends on it.
   launchedAt: z.catch(time, 0),
   instanceType: text,
   zone: text,

@@ -1,4 +1,4 @@
-// Times that were written down by another life of the process, put on this life's clock: it may have been set meanwhile.
+// Converts times written by an earlier process to the clock of this one: the clock may have been set meanwhile.
 
 import type { BootMark, JournalRecord } from '../platform/index.ts'
 import { breakerPause, keptGrowth, launchErrorPause, refusalGrowth, unplaceableGrowth } from './failures.ts'
@@ -6,8 +6,8 @@ import { recall, writtenIn } from './records.ts'
 import type { PoolMemory } from './run.ts'
 
 /**
- * By how much times of an earlier life are to be moved, in milliseconds: in the same boot the uptime says exactly how long
- * ago `at` was. 0 where that is not known.
+ * By how much times of an earlier process must be shifted, in milliseconds: within the same boot the uptime shows exactly
+ * how long ago `at` was. 0 where that is not known.
  */
 function shiftOf(
   written: { at: number; mark?: BootMark | undefined } | undefined,
@@ -16,14 +16,14 @@ function shiftOf(
 ): number {
   if (!written?.mark || !mark || written.mark.boot !== mark.boot) return 0
   const shift = now - (mark.uptime - written.mark.uptime) - written.at
-  // Uptime is told in hundredths of a second, and clocks drift: so little is no clock that was set.
+  // Uptime has hundredths of a second, and clocks drift: such a small difference does not mean that the clock was set.
   return Math.abs(shift) < setApart ? 0 : shift
 }
 
 /** Milliseconds. */
 const setApart = 2_000
 
-/** The memory a journal holds, as `recall` reads it, on the clock of this life. */
+/** The memory a journal holds, as `recall` reads it, on the clock of this process. */
 export function recallNow(
   records: readonly JournalRecord[],
   now: number,
@@ -35,13 +35,13 @@ export function recallNow(
   return memory
 }
 
-/** The longest pause, with its spread by chance. */
+/** The longest pause, with its jitter. */
 function longest({ most }: { most: number }): number {
   return most * 1.25
 }
 
 /**
- * Moves every time by `shift`; then nothing in the past is later than `now`, and no pause is longer than its own longest,
+ * Moves every time by `shift`; then nothing in the past is later than `now`, and no pause is longer than its maximum,
  * whatever clock the times were written by.
  */
 function moveTimes(memory: PoolMemory, shift: number, now: number): void {

@@ -21,7 +21,7 @@ export interface AgentDecision {
   reason: Reason
 }
 
-/** These free agents were not given this work: to be remembered. */
+/** These free agents were not given this allocation: to be remembered. */
 export interface MarkDecision {
   kind: 'mark'
   work: string[]
@@ -31,34 +31,34 @@ export interface MarkDecision {
   reason: Reason
 }
 
-/** Something that would be done, or ought to be known, and why it is not done. */
+/** A step that is wanted and blocked, with the reason. */
 export interface HoldDecision {
   kind: 'hold'
   reason: Reason
 }
 
-/** A manual launch that is not granted. The reason is for whoever asked: nothing waits for it to go away. */
+/** A manual launch that is refused. The reason goes to the person who asked; the request is not kept. */
 export interface BlockDecision {
   kind: 'block'
   request: string
   reason: Reason<FleetCode>
 }
 
-// Why something is decided. What stops us is in problems/fleet-codes.ts, with a remedy; the rest needs none and is here.
+// Why something is decided. Reasons that block a step are in problems/fleet-codes.ts, with a remedy. The others are here.
 
-/** Reasons to act that are nobody's fault, and what each says to people. */
+/** Reasons to act that are not faults, with their descriptions. */
 export const actReasons = {
-  WORK_WAITS: 'work waits that nothing free or coming can take',
-  BELOW_MIN: 'there are fewer VMs than min_instances',
-  LAUNCH_IN_FLIGHT: 'a launch call is under way; what is still needed after it is launched then',
-  STOPPED: 'the VM is stopped',
-  LONG_DISCONNECTED: 'the agent lost its connection and did not come back',
-  LONG_IDLE: 'the agent had no work for longer than max_idle_agent_period',
-  ABOVE_MAX: 'there are more VMs than max_instances',
-  ROOM_FOR_OTHER_WORK: 'the agent is idle, and waiting work needs a VM of another size in its place',
-  SPOT_INTERRUPTED: 'the cloud takes the VM back',
-  ORDERED: 'a person asked for it',
-  NEEDED_AGAIN: 'the agent is wanted again',
+  WORK_WAITS: 'jobs wait that fit neither free nor starting instances',
+  BELOW_MIN: 'there are fewer instances than min_instances',
+  LAUNCH_IN_FLIGHT: 'a launch call is in progress; what is still needed is launched after it',
+  STOPPED: 'the instance is stopped',
+  LONG_DISCONNECTED: 'the agent lost its connection and did not reconnect in time',
+  LONG_IDLE: 'the agent was idle for longer than max_idle_agent_period',
+  ABOVE_MAX: 'there are more instances than max_instances',
+  ROOM_FOR_OTHER_WORK: 'the agent is idle, and a waiting job needs an instance of another size in its place',
+  SPOT_INTERRUPTED: 'the cloud interrupts the instance',
+  ORDERED: 'a person requested it',
+  NEEDED_AGAIN: 'the agent is needed again',
 } as const
 
 export type ActReason = keyof typeof actReasons
@@ -72,7 +72,7 @@ export interface Reason<Code extends ReasonCode = ReasonCode> {
   work?: string[]
 }
 
-/** What it means for waiting work that all offerings which could hold it were refused for this reason. */
+/** The reason for waiting jobs when every offering that fits them was refused with this class. */
 export const refusalReasons = {
   capacity: 'OFFERINGS_OUT_OF_CAPACITY',
   quota: 'OFFERINGS_OVER_QUOTA',
@@ -84,7 +84,7 @@ export const refusalReasons = {
 
 const sampleSize = 10
 
-/** Names of work for a reason, the first by id: enough to find it, not a page of them. */
+/** Allocation ids for a reason: the first ones by id, enough to find them. */
 export function sampleOf(work: readonly PendingAllocation[]): string[] {
   let sample: string[] = []
   for (const { id } of work) {

@@ -1,4 +1,4 @@
-// Tells how plan() comes to its decisions. The numbers are those of the plan itself: nothing is computed a second time.
+// Explains how plan() reaches its decisions. The numbers come from the plan itself; nothing is computed again.
 import { codeInfo } from '../problems/index.ts'
 import { type ActReason, actReasons, type Decision, type ReasonCode } from './decision.ts'
 import { planWithTrace } from './index.ts'
@@ -120,9 +120,9 @@ function isActReason(code: ReasonCode): code is ActReason {
   return code in actReasons
 }
 
-// What plan() decides, put so that people can follow it: demand, VMs, what was subtracted from what, decisions.
+// What plan() decides, in a readable form: demand, VMs, what was subtracted from what, decisions.
 
-/** All times are milliseconds since the epoch or of age, by the clock of the snapshot. */
+/** Times are milliseconds since the epoch, ages are milliseconds; both by the clock of the snapshot. */
 export interface Explanation {
   pool: string
   at: number
@@ -131,14 +131,14 @@ export interface Explanation {
   demand: {
     work: number
     slots: number
-    /** Pieces of work that need no slots. */
+    /** Allocations that need no slots. */
     aux: number
-    /** Largest first; `fresh` of `work` came within `placement_grace`: the scheduler may not have looked yet. */
+    /** Largest first. `fresh` of `work` arrived within `placement_grace`: the scheduler may not have handled them yet. */
     sizes: { slots: number; work: number; fresh: number }[]
   }
-  /** Left out when nothing could be decided for want of a view. */
+  /** Left out when there was no view to decide on. */
   vms?: InstanceCounts
-  /** Where waiting work finds room, in the order in which room is used. Rooms without work on them are told, too. */
+  /** Where waiting allocations find room, in the order in which room is used. Unused room is listed too. */
   room?: Room[]
   decisions: ExplainedDecision[]
 }
@@ -156,7 +156,7 @@ export interface InstanceCounts {
   leaving: number
   /** Faulty VMs by the code of what is wrong. */
   faulty: Record<string, number>
-  /** Agents of the pool on machines that are not ours. */
+  /** Agents of the pool on machines that the provisioner does not manage. */
   foreignAgents: number
 }
 
@@ -165,7 +165,7 @@ export interface Room {
   /** VMs with room, or to be bought. */
   vms: number
   slots: number
-  /** Slots of waiting work put there, and pieces of auxiliary work. */
+  /** Slots of waiting allocations put there, and the number of auxiliary allocations. */
   filled: number
   filledAux: number
 }
@@ -177,11 +177,11 @@ export interface ExplainedDecision {
   ids: string[]
   /** Offerings of a launch, in the order in which they are tried. */
   offerings: string[]
-  /** Pieces of work concerned, the first ten. */
+  /** Allocations concerned, the first ten. */
   work: string[]
   code: string
   numbers: Record<string, number>
   meaning: string
-  /** What a person can do about it; left out when there is nothing to do. */
+  /** What a person can do about it, where there is something. */
   remedy?: string
 }

@@ -1,6 +1,6 @@
-// The pure decision: from what is known at one moment to what should be done, each step with its reason.
+// The pure decision: takes what is known at one moment and returns what to do, each step with its reason.
 // Imports problems only: no clock, no network, no environment.
-// Start here: plan() decides, and explain.ts tells why.
+// Start here: plan() decides, and explain.ts explains the decisions.
 
 import type { FleetCode } from '../problems/index.ts'
 import type { BlockDecision, Decision, LaunchDecision, ReasonCode } from './decision.ts'
@@ -63,20 +63,20 @@ export {
 } from './snapshot.ts'
 
 /**
- * Decides for one pool. Same input, same output, in whatever order instances, agents and work are given.
+ * Decides for one pool. The same input gives the same output; the order of instances, agents and allocations does not matter.
  * `now` is milliseconds since the epoch, by the clock of the snapshot.
  */
 export function plan(snapshot: Snapshot, policy: Policy, now: number): Decision[] {
   return planWithTrace(snapshot, policy, now).decisions
 }
 
-/** The decisions with what led to them. Without a fresh enough view of both worlds there is nothing to go by. */
+/** The decisions with their trace. Nothing is decided without a fresh view of the master and of the cloud. */
 export interface TracedPlan {
   decisions: Decision[]
   trace?: { inventory: Inventory; placement: Placement }
 }
 
-/** What plan() decides, and from what: `provision explain` tells it. */
+/** What plan() decides, and from what: the output of `provision explain`. */
 export function planWithTrace(snapshot: Snapshot, policy: Policy, now: number): TracedPlan {
   const holds = snapshot.holds.map(({ code, numbers = {} }) => hold(code, numbers))
   const stopped = (move: 'launch' | 'remove') => snapshot.holds.some(({ stops }) => stops.includes(move))
@@ -126,7 +126,7 @@ function hold(code: ReasonCode, numbers: Record<string, number>, work: string[] 
   return { kind: 'hold', reason: work.length > 0 ? { code, numbers, work } : { code, numbers } }
 }
 
-// From the VMs that are wanted to the launches that are allowed now: for work and min_instances, and for a person.
+// From the VMs that are wanted to the launches that are allowed now: for jobs, for min_instances, and for a person.
 
 function launches(
   { wanted }: Placement,
@@ -165,13 +165,13 @@ function bare({ instanceType, zone, capacityType, slots }: KnownOffering) {
   return { instanceType, zone, capacityType, slots }
 }
 
-// Manual launches. What the plan would not do for lack of need, a person may; what is not safe, nobody. No demand is
-// needed for them: the view of the master may be missing.
+// Manual launches. A person may launch VMs that no job needs, but the safety rules still apply. Manual launches need no
+// demand: the view of the master may be missing.
 
-/** A person may try again what has failed too often for us to. */
+/** A person may retry what has failed too often for an automatic retry. */
 const passable: readonly FleetCode[] = ['LAUNCH_ERROR']
 
-/** Grants each request wholly or blocks it, after what is `planned` for work already. */
+/** Grants each request completely or blocks it, after what is already `planned` for jobs. */
 function manualLaunches(
   planned: readonly Decision[],
   inventory: Inventory,
@@ -219,7 +219,7 @@ function blockOf(
   return tight && { code: tight.code, numbers: { ...tight.numbers, left: tight.vms } }
 }
 
-/** The offerings that are tried first and have the same slots; those that refused a moment ago only when all have. */
+/** The offerings that are tried first and have the same slots. Offerings refused lately are used only when all were refused. */
 function firstChoice(offerings: readonly KnownOffering[], now: number): KnownOffering[] {
   const sorted = [...offerings].sort((a, b) => a.preference - b.preference)
   const open = sorted.filter(({ refused }) => (refused?.until ?? 0) <= now)
@@ -227,7 +227,7 @@ function firstChoice(offerings: readonly KnownOffering[], now: number): KnownOff
   return choice.filter(({ slots }) => slots === choice[0]!.slots)
 }
 
-/** Ids of agents on machines that are not ours whose free slots the plan counts as room. */
+/** Ids of agents on unmanaged machines whose free slots the plan counts as room. */
 export function foreignRoom(snapshot: Snapshot, policy: Policy, now: number): string[] {
   return takeInventory(snapshot, policy, now).foreignAgents.map(({ id }) => id)
 }

@@ -1,4 +1,4 @@
-// What each VM is good for: capacity now, capacity soon, out of reach, faulty, or as good as gone.
+// The phase of each VM: capacity now, capacity soon, out of reach, faulty, leaving or gone.
 import type { ReasonCode } from './decision.ts'
 import { hasNeverJoined, isLive, isShortOfSlots } from './rules.ts'
 import {
@@ -12,12 +12,12 @@ import {
 } from './snapshot.ts'
 
 /**
- * - `coming`: its agent has not joined yet, and may still
+ * - `coming`: its agent has not joined yet, but still may
  * - `ready`: its agent can take work (also while it may still reconnect)
- * - `away`: lost its connection, or somebody else drained it
+ * - `away`: it lost its connection, or somebody else drained it
  * - `faulty`: to be removed, see `fault`
- * - `leaving`: the cloud was told to end it; it may still bill
- * - `gone`: no longer there, or on its way out by itself
+ * - `leaving`: the cloud was asked to terminate it; it may still bill
+ * - `gone`: it no longer exists, or is stopping by itself
  */
 type Phase = 'coming' | 'ready' | 'away' | 'faulty' | 'leaving' | 'gone'
 
@@ -31,13 +31,13 @@ export interface Member {
 export interface Inventory {
   /** All but those that are gone. */
   members: Member[]
-  /** Agents of the pool on machines that are not ours, and that the master gives work. */
+  /** Agents of the pool on unmanaged machines that the master schedules jobs on. */
   foreignAgents: KnownAgent[]
   /** VMs that can run and bill: what max_instances counts, with the launches in flight. */
   live: number
   /** VMs that are neither faulty nor leaving: what min_instances counts. */
   lasting: number
-  /** Others like them that the newest listing does not show: none is ended for them, and none bought in their place. */
+  /** Other such VMs that the newest listing does not show: none is terminated because of them, and none bought to replace them. */
   doubtful: number
   coming: number
   inFlight: number
@@ -55,7 +55,7 @@ export function takeInventory(snapshot: Snapshot, policy: Policy, now: number): 
     inFlight: 0,
   }
   for (const member of paired) {
-    // What the master has not told since is not held against a VM.
+    // A VM is not judged by what the master has not reported since.
     judge(member, policy, Math.min(now, snapshot.demandAt ?? now))
     if (member.phase === 'gone') continue
     inventory.members.push(member)
@@ -71,7 +71,7 @@ export function takeInventory(snapshot: Snapshot, policy: Policy, now: number): 
   return inventory
 }
 
-/** Instances with their agents. Lists in the same order are paired as they go by; only the rest is looked up. */
+/** Instances with their agents. Lists in the same order are paired in one pass; only the rest is looked up. */
 function pair({ instances, agents }: Snapshot): { paired: Member[]; unpaired: Iterable<KnownAgent> } {
   let next = 0
   const paired = instances.map((instance): Member => {
@@ -126,31 +126,31 @@ export function isOpen(agent: KnownAgent): boolean {
   return agent.enabled && !agent.draining
 }
 
-/** No capacity, at once and until that person gives it back: neither our drains nor lost connections look like this. */
+/** No capacity until that person enables it again. Our own drains and lost connections look different. */
 export function isDisabledByPerson(agent: KnownAgent): boolean {
   return agent.disabledByPerson === true || (!agent.enabled && !agent.draining)
 }
 
-// Room for work, counted instead of listed: bins of the same kind and the same free slots are one entry.
+// Room for allocations, counted instead of listed: bins of the same kind with the same free slots are one entry.
 
 /** The order in which room is used: agents at hand, agents we drained, VMs on their way, VMs to be bought. */
 export const tiers = { ready: 0, drained: 1, coming: 2, bought: 3 } as const
 export type Tier = keyof typeof tiers
 
-/** VMs or agents that are alike, and how many of them work was put on. */
+/** VMs or agents of one kind, and how many of them are used. */
 export interface Kind {
   tier: Tier
-  /** Nothing about them changed for longer than the scheduler needs to place work. */
+  /** Unchanged for longer than the scheduler needs to place an allocation. */
   settled: boolean
   size: number
   free: number
-  /** The idle ones of our own, about which it is asked who they are. */
+  /** The idle managed ones, which are asked for by id. */
   members: Member[]
   count: number
   used: number
-  /** Slots of waiting work that were put on them. */
+  /** Slots of waiting allocations that were put on them. */
   filled: number
-  /** Auxiliary work they can take together, and what was put on them. */
+  /** Auxiliary allocations they can take together, and how many were put on them. */
   aux: number
   filledAux: number
 }
@@ -170,7 +170,7 @@ export function createBins(kinds: readonly Kind[]): Bins {
   return bins
 }
 
-/** Puts up to `count` pieces of work on single bins, fullest fitting bin of the first tier first; tells how many. */
+/** Puts up to `count` allocations on single bins, fullest fitting bin of the first tier first; returns how many. */
 export function put(bins: Bins, slots: number, count: number, allowed: (kind: Kind) => boolean): number {
   let left = count
   while (left > 0) {
@@ -204,7 +204,7 @@ export function takeWhole(bins: Bins, size: number, count: number, allowed: (kin
   }
 }
 
-/** Adds VMs to be bought, so that later work can share them. */
+/** Adds VMs to be bought, so that later allocations can share them. */
 export function buy(bins: Bins, size: number, count: number, auxEach: number): Kind {
   const base = { tier: 'bought', settled: false, size, free: size, used: 0, filled: 0, filledAux: 0 } as const
   const kind: Kind = { ...base, members: [], count, aux: count * auxEach }
@@ -233,7 +233,7 @@ function inOrder(a: Bin, b: Bin): number {
   return tiers[a.kind.tier] - tiers[b.kind.tier] || a.free - b.free || a.kind.size - b.kind.size
 }
 
-// What there is, as room for work: agents at hand, agents we drained, VMs on their way.
+// Existing room: agents at hand, agents we drained, VMs that are starting.
 
 export function capacityOf(inventory: Inventory, snapshot: Snapshot, policy: Policy, now: number): Kind[] {
   const kinds = new Map<number, Kind>()
@@ -241,7 +241,7 @@ export function capacityOf(inventory: Inventory, snapshot: Snapshot, policy: Pol
   const settledAt = now - policy.placementGrace
 
   function add(tier: Tier, settled: boolean, size: number, free: number, count: number, aux: number): Kind {
-    // Slots of one agent are far below 4096; the key only has to tell kinds apart quickly.
+    // Slots of one agent are far below 4096; the key only has to distinguish kinds quickly.
     const key = ((tiers[tier] * 2 + (settled ? 1 : 0)) * 4096 + size) * 4096 + free
     let kind = kinds.get(key)
     if (!kind) {
@@ -281,19 +281,19 @@ function auxRoom(agent: KnownAgent, { maxAuxPerAgent }: Policy): number {
   return agent.freeAux ?? maxAuxPerAgent
 }
 
-/** Members in the order in which they are kept: what became idle last is kept first, so that the oldest idle go. */
+/** Members in the order in which they are kept: the most recently idle first, so that the longest idle are removed. */
 export function keepOrder(a: Member, b: Member): number {
   const [left, right] = [a.agent?.idleSince, b.agent?.idleSince]
   return (right ?? -1) - (left ?? -1) || (a.instance.id < b.instance.id ? -1 : 1)
 }
 
-/** Idle members of the kind that work was put on, in `keepOrder`: as many as if the busy ones got none of it. */
+/** Idle members of the used kind, in `keepOrder`: as many as if the busy ones got none of the allocations. */
 export function usedMembers({ members, used }: Kind): Member[] {
   if (used === 0) return []
   return used < members.length ? members.sort(keepOrder).slice(0, used) : members
 }
 
-/** Ids of agents of such kinds that are idle and settled, and that no other work is meant for. */
+/** Ids of agents of such kinds that are idle and settled, and that no other allocation is planned for. */
 export function idleLeft(kinds: readonly Kind[], suits: (kind: Kind) => boolean): string[] {
   return kinds
     .filter((kind) => kind.tier === 'ready' && kind.settled && suits(kind))
@@ -302,7 +302,7 @@ export function idleLeft(kinds: readonly Kind[], suits: (kind: Kind) => boolean)
     .map(({ instance }) => instance.id)
 }
 
-// What can be bought: offerings in groups of one size, and which group suits a piece of work.
+// What can be bought: offerings in groups of one size, and which group fits an allocation.
 
 /** All offerings with the same slots. */
 export interface Size {
@@ -341,22 +341,22 @@ export function catalogOf(
   return [...sizes.values()]
 }
 
-/** The order of the file is kept by `preference`; this one only makes the result independent of the input's order. */
+/** `preference` keeps the order of the file; this order only makes the result independent of the order of the input. */
 function order(a: KnownOffering, b: KnownOffering): number {
   return offeringKey(a) < offeringKey(b) ? -1 : 1
 }
 
-/** Sizes that hold the work on one VM. */
+/** Sizes that hold the allocation on one VM. */
 export function holding(catalog: readonly Size[], slots: number): Size[] {
   return catalog.filter((size) => size.slots >= slots)
 }
 
-/** Sizes of which several whole VMs make up the work (origin: scaling.go counts only multiples). */
+/** Sizes of which several whole VMs hold the allocation (Determined's scaling.go counts only multiples). */
 export function dividing(catalog: readonly Size[], slots: number): Size[] {
   return catalog.filter((size) => size.slots > 0 && size.slots < slots && slots % size.slots === 0)
 }
 
-/** The size to buy: the most preferred that is not refused; among equals the one that wastes least. */
+/** The size to buy: the most preferred that is not refused; among equals the one that wastes the fewest slots. */
 export function preferred(sizes: readonly Size[]): Size | undefined {
   return sizes
     .filter((size) => Number.isFinite(size.preference))

@@ -1,4 +1,4 @@
-// Instances of our cluster that belong to no configured pool: what may be done about one of them, and why nothing is.
+// Orphans, the instances of our cluster that belong to no configured pool: the next step for one, or why there is none.
 
 import { isDemandFresh, isForced, mayDrain, mayTerminate } from './rules.ts'
 import { type AgentState, fixedPeriods, type Instance } from './snapshot.ts'
@@ -11,22 +11,22 @@ export interface Orphan extends Instance {
   waited: number
   /** When the master acknowledged our drain. */
   drainedAt?: number
-  /** When its agent was seen in service after that. */
+  /** When its agent was observed in service after that. */
   undrainedAt?: number
-  /** A person ordered its termination: no grace period is waited for, and no writer asked. */
+  /** A person ordered its termination: the grace period and the writer do not matter. */
   ordered?: 'when_idle' | 'even_if_busy'
 }
 
 export interface OrphanRules {
-  /** The grace period in milliseconds; undefined: no orphan is ever terminated without an order. */
+  /** The grace period in milliseconds; undefined: no orphan is terminated without an order. */
   terminateAfter: number | undefined
-  /** Also those of which the master knows nothing: it may be that they work. */
+  /** Also terminate those that the master does not know, although they may be busy. */
   terminateUnknown: boolean
 }
 
 /**
  * - `foreign`: another provisioner launched it
- * - `never`: the rules terminate none
+ * - `never`: the rules terminate no orphans
  * - `grace`: its grace period is not over
  * - `unknown`: the master does not show its agent, or there is no fresh view of the master
  * - `busy`: its agent has work, or is not yet shown as drained
@@ -35,7 +35,7 @@ export type OrphanStep =
   | { kind: 'drain' | 'terminate' }
   | { kind: 'keep'; why: 'foreign' | 'never' | 'grace' | 'unknown' | 'busy' }
 
-/** What the master says of the pool that an orphan's tag names, when it could be asked. */
+/** The master's view of the pool that an orphan's tag names, if it could be read. */
 export interface OrphanView {
   /** When it was true. */
   at: number
@@ -43,8 +43,8 @@ export interface OrphanView {
 }
 
 /**
- * The next step about an orphan that can still run or bill. It is terminated only when it is known to be idle after our
- * drain: what is unknown counts as busy.
+ * The next step for an orphan that can still run or bill. It is terminated only when it is known to be idle after our
+ * drain: an unknown state counts as busy.
  */
 export function orphanStep(
   orphan: Orphan,
@@ -63,7 +63,7 @@ export function orphanStep(
   if (agent?.connected && orphan.state !== 'stopped' && orphan.drainedAt === undefined)
     return mayDrain(orphan, view.at, now) ? { kind: 'drain' } : { kind: 'keep', why: 'busy' }
   if (agent?.busy) return { kind: 'keep', why: 'busy' }
-  // No agent runs on it, and the master has none of its work left.
+  // No agent runs on it, and the master has no allocation left on it.
   if (orphan.state === 'stopped') return { kind: 'terminate' }
   if (!agent?.connected)
     return rules.terminateUnknown ? { kind: 'terminate' } : { kind: 'keep', why: 'unknown' }

@@ -1,4 +1,4 @@
-// Which waiting work fits what is there or coming, and what has to be bought for the rest.
+// Which waiting allocations fit existing or starting VMs, and what has to be bought for the rest.
 import {
   capacityOf,
   catalogOf,
@@ -64,7 +64,7 @@ export function placeWork(
   return placement
 }
 
-/** Agents that alone were not given some work, and the one that is replaced on trial. */
+/** Agents that were the only ones not given some allocation, and the one that is replaced on trial. */
 function suspectsOf(
   { unplaced }: Snapshot,
   now: number,
@@ -79,7 +79,7 @@ function suspectsOf(
   return { suspects, trial }
 }
 
-// Work of one size: on free agents, on what is coming, on whole agents together, or on VMs to be bought.
+// Allocations of one size: on free agents, on starting VMs, on several whole agents, or on VMs to be bought.
 
 function placeGroup(placing: Placing, group: WorkGroup): void {
   const { slots, work, waited } = group
@@ -96,16 +96,16 @@ function anyRoom(): boolean {
   return true
 }
 
-/** Room that came up lately: where work that has waited was not placed for long, it will not be placed now. */
+/** Room that appeared lately: an allocation that was not placed on older room for long will not be placed there now. */
 function freshRoom({ tier, settled }: Kind): boolean {
   return tier !== 'drained' && !(tier === 'ready' && settled)
 }
 
-/** Puts each piece of work on several whole bins of one size, as long as there are enough. */
+/** Puts each allocation on several whole bins of one size, as long as there are enough. */
 function spread({ bins, placement, catalog }: Placing, batch: Batch): void {
   const { slots } = batch
   const sizes = new Set(placement.kinds.map((kind) => kind.size).filter((size) => divides(size, slots)))
-  // As they are bought, so that work bought for together stays together.
+  // In the order in which they are bought, so that what was bought together stays together.
   const rank = (slots: number) => catalog.find((size) => size.slots === slots)?.preference ?? Infinity
   for (const size of [...sizes].sort((a, b) => rank(a) - rank(b) || b - a))
     while (batch.left > 0 && wholeBins(bins, size, anyRoom) >= slots / size) {
@@ -135,7 +135,7 @@ function buyFor(placing: Placing, batch: Batch): void {
   }
 }
 
-/** Each VM holds one or more pieces of the work. */
+/** Each VM holds one or more of the allocations. */
 function buyWhole(placing: Placing, size: Size, batch: Batch): void {
   const { slots } = batch
   const vms = Math.ceil(batch.left / Math.floor(size.slots / slots))
@@ -145,7 +145,7 @@ function buyWhole(placing: Placing, size: Size, batch: Batch): void {
   unserve(placing.placement, 'MAX_REACHED', batch, { slots, vms: above, max: placing.policy.maxInstances })
 }
 
-/** Each piece of the work takes several whole VMs: all of them or none, since part of them could only stand idle. */
+/** Each allocation takes several whole VMs: all of them or none, since only some of them would stay idle. */
 function buyTogether(placing: Placing, dividers: Size[], batch: Batch): void {
   const { slots } = batch
   const usable = dividers
@@ -173,7 +173,7 @@ function tooMany(placing: Placing, dividers: Size[], missing: (size: Size) => nu
   unserve(placing.placement, best ? 'MAX_REACHED' : 'EXCEEDS_MAX', batch, { slots, vms, max })
 }
 
-// Auxiliary work: no slots, and only so many on one agent. VMs bought for slots take it as well.
+// Auxiliary allocations need no slots; an agent takes a limited number. VMs bought for slots take them as well.
 
 function placeAux(placing: Placing, group: WorkGroup): void {
   const { slots, waited } = group
@@ -185,7 +185,7 @@ function placeAux(placing: Placing, group: WorkGroup): void {
   if (batch.left > 0) buyForAux(placing, batch)
 }
 
-/** Fills the room for auxiliary work tier by tier; tells how much of it was placed. */
+/** Fills the room for auxiliary allocations tier by tier; returns how many were placed. */
 function putAux({ placement }: Placing, count: number, allowed: (kind: Kind) => boolean): number {
   let left = count
   for (const kind of placement.kinds.sort((a, b) => tiers[a.tier] - tiers[b.tier])) {
@@ -219,7 +219,7 @@ function fillMin(placing: Placing, present: number): void {
   const bought = placement.wanted.reduce((sum, wanted) => sum + wanted.forWork, 0)
   const short = policy.minInstances - present - bought
   if (short <= 0) return
-  // What is bought for min is of the size that work has no room for, or it would take that room again.
+  // VMs for min_instances are of the size that waiting allocations have no room for; otherwise they would take that room again.
   const size = placement.overflow.find((entry) => entry.size.free.length > 0)?.size ?? preferred(catalog)
   if (size) want(placing, size, short, 'forMin')
   else {
@@ -228,7 +228,7 @@ function fillMin(placing: Placing, present: number): void {
   }
 }
 
-// Waiting work, sorted: what counts as demand now, in groups of one size, and what does not, with the reason.
+// Waiting allocations, sorted: those that count as demand now, in groups of one size, and the others with the reason.
 
 export function sortWork(
   { pending, unplaced }: Pick<Snapshot, 'pending' | 'unplaced'>,
@@ -268,7 +268,7 @@ function isLeftAlone(entry: Unplaced | undefined, now: number): boolean {
   return entry !== undefined && entry.until > now && entry.trial === undefined
 }
 
-/** Leaves out what the scheduler may not start because of its job's `maxSlots`; small work of a job goes first. */
+/** Leaves out what the scheduler may not start because of its job's `maxSlots`; a job's small allocations go first. */
 function withinJobs(pending: readonly PendingAllocation[]): {
   allowed: readonly PendingAllocation[]
   atJobMax: PendingAllocation[]

@@ -1,10 +1,10 @@
-// What the steps of a placement share: the result so far, the room that is left, and the ways to add to it.
+// What the steps of a placement share: the result so far, the room that is left, and the functions that add to it.
 
 import { type MarkDecision, type ReasonCode, refusalReasons, sampleOf } from './decision.ts'
 import { type Bins, buy, idleLeft, type Kind, type Size } from './inventory.ts'
 import type { KnownAgent, PendingAllocation, Policy, Snapshot } from './snapshot.ts'
 
-/** Work of one size. `waited`: longer than the scheduler needs to place it where it fits. */
+/** Allocations of one size. `waited`: they have waited longer than the scheduler needs to place them where they fit. */
 export interface WorkGroup {
   slots: number
   waited: boolean
@@ -12,7 +12,7 @@ export interface WorkGroup {
 }
 
 export interface Work {
-  /** Largest first; of one size, what has waited first. */
+  /** Largest first; within one size, those that have waited first. */
   groups: WorkGroup[]
   /** Groups of 0 slots; empty when agents take none. */
   aux: WorkGroup[]
@@ -21,21 +21,21 @@ export interface Work {
   unplaceable: PendingAllocation[]
 }
 
-/** VMs of one size that are wanted, and for what. */
+/** VMs of one size that are wanted, and the purpose. */
 export interface Wanted {
   size: Size
   forWork: number
   forMin: number
 }
 
-/** Work that gets nothing now, and why. */
+/** Allocations that get nothing now, and why. */
 export interface Unserved {
   code: ReasonCode
   work: string[]
   numbers: Record<string, number>
 }
 
-/** VMs that waiting work of so many slots needs beyond max_instances. */
+/** VMs that waiting allocations of so many slots need beyond max_instances. */
 export interface Overflow {
   slots: number
   size: Size
@@ -48,11 +48,11 @@ export interface Placement {
   unserved: Unserved[]
   overflow: Overflow[]
   marks: MarkDecision[]
-  /** Agents that alone were not given work that fits them: taken to be broken. */
+  /** Agents that were the only ones not given an allocation that fits them: presumed broken. */
   suspects: Set<string>
 }
 
-/** Pieces of work of one size, and how many of them have no place yet. */
+/** Allocations of one size, and how many of them have no room yet. */
 export interface Batch {
   slots: number
   work: readonly PendingAllocation[]
@@ -73,7 +73,7 @@ export interface Placing {
   policy: Policy
 }
 
-/** Notes that what is left of the batch gets nothing now. Which of it the scheduler will choose is not known. */
+/** Records that the rest of the batch gets nothing now. It is not known which of them the scheduler will choose. */
 export function unserve(
   { unserved }: Placement,
   code: ReasonCode,
@@ -83,7 +83,7 @@ export function unserve(
   if (left > 0) unserved.push({ code, work: sampleOf(work), numbers: { work: left, ...numbers } })
 }
 
-/** Writes down that VMs are wanted, as far as there is room, and puts them on the shelf; tells how many. */
+/** Records wanted VMs, as far as there is room, and adds them to the bins; returns how many. */
 export function want(placing: Placing, size: Size, vms: number, what: 'forWork' | 'forMin'): number {
   const count = Math.max(0, Math.min(vms, placing.room))
   if (count === 0) return 0
@@ -107,11 +107,12 @@ export function refusal(sizes: readonly Size[]): { code: ReasonCode; numbers: Re
   return { code: refusalReasons[first.class], numbers }
 }
 
-// Work that free agents were not given: is the agent at fault, or the work? One refusal speaks against the agent, which
-// is replaced; refusals by several agents against the work, which is left alone for a while. After that one of the
-// agents is replaced on trial, one in the whole pool at a time. (The origin buys a VM at each arrival: scale_decider.go.)
+// Free agents were not given an allocation that fits them: is the agent at fault, or the allocation? If one agent was
+// passed over, it is presumed broken and replaced. If several were, the allocation is presumed unplaceable and left alone
+// for a while. After that one of the agents is replaced on trial, one in the whole pool at a time. (Determined's
+// provisioner buys a VM at each arrival: scale_decider.go.)
 
-/** Agents by id, not all of them, that could have been given work of this size long ago, alone or together. */
+/** Some of the agents, by id, that could have been given an allocation of this size long ago, alone or together. */
 export function refusersOf(kinds: readonly Kind[], slots: number): string[] {
   const alone = idleLeft(kinds, (kind) => kind.free >= slots)
   if (alone.length > 0) return firstFew(alone)
@@ -132,7 +133,7 @@ export function firstFew(ids: readonly string[]): string[] {
   return first
 }
 
-/** Judges work that was refused, marks what is new about it, and returns the work that still counts as demand. */
+/** Judges allocations that were not placed, records what is new, and returns those that still count as demand. */
 export function withoutUnplaceable(
   placing: Placing,
   group: WorkGroup,
@@ -166,7 +167,7 @@ export function withoutUnplaceable(
 
 interface Verdict {
   counts: boolean
-  /** Agents that are new among those which were not given the work. */
+  /** Agents that were not given the allocation for the first time. */
   agents?: string[]
   trial?: string
 }
@@ -174,14 +175,14 @@ interface Verdict {
 function verdictOn({ placement, snapshot, trial }: Placing, id: string, refusers: string[]): Verdict {
   const known = snapshot.unplaced.get(id)
   const fresh = refusers.filter((agent) => !known?.agents.includes(agent)).slice(0, 2)
-  // Its time has come, and these were at hand the last time too: of work on several VMs any of them may be at fault.
+  // The pause is over, and these agents were at hand the last time too. With several VMs any of them may be at fault.
   const again = refusers.find((agent) => known?.trial === undefined && known?.agents.includes(agent))
   const refusals = (known?.agents.length ?? 0) + fresh.length
   if (fresh.length > 0 && again === undefined) {
     if (refusals === 1) placement.suspects.add(fresh[0]!)
     return { counts: refusals === 1, agents: fresh }
   }
-  // Its trial is under way; or that of other work is, and it has to wait.
+  // Its trial is in progress, or another allocation's trial is and this one has to wait.
   if (trial.agent !== undefined) return { counts: known?.trial === trial.agent }
   trial.agent = again ?? refusers[0]!
   placement.suspects.add(trial.agent)

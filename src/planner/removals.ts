@@ -1,4 +1,4 @@
-// Which VMs should not be there any more, and why, computed from scratch each time; then the next step to remove each.
+// Which VMs should be removed, and why, computed from scratch each time; then the next step to remove each.
 
 import type { AgentDecision, Decision, ReasonCode } from './decision.ts'
 import { type Inventory, isDisabledByPerson, keepOrder, type Member, usedMembers } from './inventory.ts'
@@ -32,7 +32,7 @@ export function chooseRemovals(
   const longIdle = idle.filter(({ agent }) => now - agent!.idleSince! > policy.maxIdle)
   remove(() => longIdle.sort(leastWantedFirst), lasting - policy.minInstances, 'LONG_IDLE')
 
-  // A launch in flight may yet be refused: what it brings counts when it is there.
+  // A launch in flight may still be refused: its VMs count once they exist.
   remove(() => aboveMaxOrder(healthy, idle), lasting - policy.maxInstances, 'ABOVE_MAX')
 
   for (const { slots, size, vms } of placement.overflow) {
@@ -41,7 +41,7 @@ export function chooseRemovals(
   }
   return removals
 
-  /** Of no use to such work: too small for it, or taken out of service by somebody and left so. */
+  /** Of no use to such allocations: too small, or taken out of service by somebody else. */
   function isInTheWay({ agent, phase }: Member, slots: number, wanted: number): boolean {
     // By its idle time, which our own drain does not change.
     const idleFor = now - agent!.idleSince!
@@ -66,7 +66,7 @@ function isIdle({ agent, phase }: Member): boolean {
   return phase !== 'coming' && agent !== undefined && !agent.busy && agent.idleSince !== undefined
 }
 
-/** What we drained already goes first, so that the choice does not change its mind; then the longest idle. */
+/** Agents that we drained already go first, so that the choice stays stable; then the longest idle. */
 function leastWantedFirst(a: Member, b: Member): number {
   return Number(isDrained(b)) - Number(isDrained(a)) || keepOrder(b, a)
 }
@@ -75,7 +75,7 @@ function isDrained({ instance }: Member): boolean {
   return instance.drainedAt !== undefined
 }
 
-/** Newest launches, lost ones, idle ones, and then those with the least work, which are drained and left to finish. */
+/** Newest launches, lost ones, idle ones, and then the least busy, which are drained and may finish their jobs. */
 function aboveMaxOrder(healthy: Member[], idle: Member[]): Member[] {
   const coming = healthy.filter((m) => m.phase === 'coming')
   const lost = healthy.filter((m) => m.phase !== 'coming' && !m.agent?.connected && !m.agent?.busy)
@@ -91,7 +91,7 @@ function work({ agent }: Member): number {
   return agent!.busy ? agent!.slots - agent!.freeSlots + 1 : 0
 }
 
-// How a VM is removed: drained, seen idle after that, ended. And how a drain of ours is taken back.
+// How a VM is removed: drained, observed idle after that, terminated. And how our own drain is undone.
 
 type Step = AgentDecision['kind']
 
@@ -135,7 +135,7 @@ export function stepsOf(
 
 const order: Record<Step, number> = { terminate: 0, undrain: 1, drain: 2 }
 
-/** What a person ends by force needs no word of the master, who may be gone for good; the cloud must have shown it. */
+/** A forced termination needs no view of the master, which may be gone for good; the cloud must have listed the VM. */
 export function forcedEnds(snapshot: Snapshot, policy: Policy, now: number): Decision[] {
   if (!isListingCertain(snapshot.listing, policy, now)) return []
   const ids = snapshot.instances
@@ -150,7 +150,7 @@ function isThere({ ending, state }: Member['instance']): boolean {
   return !ending && state !== 'terminated' && state !== 'stopping'
 }
 
-/** Drained first, and then waited for: a connected agent is busy, or not yet shown as drained. */
+/** Drain first, then wait: a connected agent is busy, or not yet shown as drained. */
 function removalStep(
   { instance, agent }: Member,
   code: ReasonCode,
@@ -162,7 +162,7 @@ function removalStep(
   return code === 'ORDERED' || mayDrain(instance, demandAt, now) ? 'drain' : undefined
 }
 
-/** Decided on a view of the master that shows what became of the drain: on an older one it would be drained and undrained in turn. */
+/** Needs a view of the master that shows the result of the drain: on an older one the agent would be drained and undrained in turn. */
 function undrainStep({ instance, agent, phase }: Member, { demandAt = 0 }: Snapshot): Step | undefined {
   if (instance.drainedAt === undefined || demandAt <= instance.drainedAt) return undefined
   if (!agent?.connected || isDisabledByPerson(agent)) return undefined

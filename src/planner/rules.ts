@@ -1,17 +1,17 @@
-// The safety rules, each written once: plan() asks them when it decides, the fleet asks them again right before it acts.
+// The safety rules, each written once: plan() applies them when it decides, the fleet applies them again right before it acts.
 //
-// The second look is not a second opinion: between the decision and the call the fleet reads the master once more, and
-// asks the same rule of the newer view. Where the two sides differ, the parameters say so, and the callers say why.
+// Between the decision and the call the fleet reads the master again and applies the same rule to the newer view. Where
+// the two sides differ, the parameters show it, and the callers explain why.
 
 import type { FleetCode } from '../problems/index.ts'
 import type { AgentState, InstanceState, KnownInstance, LaunchBudget, Policy, Snapshot } from './snapshot.ts'
 
-// Terminating: "idle agents are drained, re-checked, then terminated" (planner rules); never a busy one.
+// Terminating: "idle agents are drained, re-checked, then terminated" (planner rules); a busy one is never terminated.
 
 /**
- * The VM may be terminated as far as its agent is concerned: its agent is idle and shown as drained in a view of the
- * master that is younger than the master's answer to our drain, or the master does not know of a connected agent, or a
- * person has ordered it whatever it does. `demandAt` is when the view that `agent` comes from was true.
+ * Whether the agent's state allows terminating the VM. It does if the agent is idle and shown as drained in a view of the
+ * master that is younger than the master's answer to our drain, if the master knows of no connected agent, or if a person
+ * forced it. `demandAt` is when the view that `agent` comes from was true.
  */
 export function mayTerminate(
   instance: Pick<KnownInstance, 'ordered' | 'drainedAt'>,
@@ -24,10 +24,10 @@ export function mayTerminate(
   return instance.drainedAt !== undefined && agent.draining && demandAt > instance.drainedAt
 }
 
-/** Milliseconds that an agent is left in service after a drain was taken back. */
+/** Milliseconds that an agent stays in service after a drain was undone. */
 const inService = 30_000
 
-/** It was not given back a moment ago: opposite orders about one agent must not follow each other as fast as views come. */
+/** It was not undrained a moment ago: drain and undrain of one agent must not alternate with every new view. */
 export function mayDrain(
   { undrainedAt }: Pick<KnownInstance, 'undrainedAt'>,
   demandAt: number,
@@ -36,7 +36,7 @@ export function mayDrain(
   return undrainedAt === undefined || (demandAt > undrainedAt && now - undrainedAt >= inService)
 }
 
-/** A person wants it gone whatever it does: no view of the master is needed, which may be gone for good. */
+/** A person forced its termination: no view of the master is needed, which may be gone for good. */
 export function isForced({ ordered }: Pick<KnownInstance, 'ordered'>): boolean {
   return ordered === 'even_if_busy'
 }
@@ -71,9 +71,9 @@ export function isDemandFresh(
   return demandAt !== undefined && now - demandAt <= maxSnapshotAge
 }
 
-// VMs that never became usable agents (planner rules: they are broken, not capacity; fleet rules: they open the breaker).
-// `at` is the moment the newest view of the master was true: what the master has not reported since is not held against
-// a VM.
+// Failed VMs, which never became usable agents (planner rules: they are broken, not capacity; fleet rules: they open the
+// breaker). `at` is when the newest view of the master was true: a VM is not judged by what the master has not reported
+// since.
 
 /** Its boot timeout is over and its agent has never connected. */
 export function hasNeverJoined(
@@ -84,14 +84,14 @@ export function hasNeverJoined(
   return joinedAt === undefined && knownSince + bootTimeout <= at
 }
 
-/** Its agent has fewer slots than its offering promises, and has had its time to show them. */
+/** Its agent has fewer slots than its offering promises, and has had enough time to report them. */
 export function isShortOfSlots(
   { slots = 0, joinedAt }: Pick<KnownInstance, 'slots' | 'joinedAt'>,
   agent: Pick<AgentState, 'slots'> | undefined,
   { placementGrace }: Pick<Policy, 'placementGrace'>,
   at: number,
 ): boolean {
-  // An agent that is there and was never seen to join has joined just now.
+  // An agent that is connected without an observed join has joined just now.
   return agent !== undefined && agent.slots < slots && (joinedAt ?? at) + placementGrace <= at
 }
 
@@ -99,10 +99,10 @@ export function isShortOfSlots(
 // bound launches in vain; instances that do their work are bounded by max_instances alone.
 
 const hour = 3_600_000
-/** An instance that ends by itself so soon after joining was launched in vain. Milliseconds. */
+/** An instance that stops by itself within this time after joining was launched in vain. Milliseconds. */
 const lastsAtLeast = 120_000
 
-/** Its agent joined, and the instance ended by itself before it could be of use. */
+/** Its agent joined, and the instance stopped by itself before it could be of use. */
 export function didNotLast({ joinedAt }: Pick<KnownInstance, 'joinedAt'>, endedAt: number): boolean {
   return joinedAt !== undefined && endedAt - joinedAt < lastsAtLeast
 }
@@ -134,7 +134,7 @@ export function roomBelowMax(
   return maxInstances - live - inFlight
 }
 
-/** How many VMs one limit in time leaves. What it blocks may be launched later. */
+/** How many VMs a time-dependent limit leaves. What it blocks may be launched later. */
 export interface Allowance {
   vms: number
   code: FleetCode
@@ -152,7 +152,7 @@ function rateAllowance(
   const burst = launchBurst(policy)
   const spent = spentAt(budget, policy, now)
   const vms = Math.max(0, Math.floor(burst - spent) - unsettled)
-  // When the next whole token is there, if nothing that is coming joins meanwhile.
+  // When the next whole token is available, if no starting instance joins before.
   const wanting = Math.max(0, spent + unsettled + vms + 1 - burst)
   const retryAt = Math.ceil(now + (Math.min(wanting, spent) / perHour) * hour)
   const numbers = { failed: Math.ceil(spent), unsettled, burst, perHour, ...(spent > 0 ? { retryAt } : {}) }
@@ -160,8 +160,8 @@ function rateAllowance(
 }
 
 /**
- * What the limits in time leave for launches. Work shares one probe among all that is on its way. A person may send a
- * probe beside those, and before the breaker would: a person can have repaired what we cannot see.
+ * How many launches the time-dependent limits leave. Launches for jobs share one probe. A person may launch another
+ * probe, and earlier than the breaker would: the person may have repaired something that the provisioner cannot see.
  */
 export function allowancesOf(
   asker: 'work' | 'person',

@@ -1,9 +1,9 @@
-// Everything plan() knows: the cloud, the master and our own memory at one moment. All times are by our clock.
+// The input of plan(): the cloud, the master and our own memory at one moment. All times are by our clock.
 import type { FleetCode } from '../problems/index.ts'
 
-// A VM as the cloud tells it.
+// A VM as the cloud reports it.
 
-/** The origin's states, less the clouds' own words for them (origin: provisioner/aws.go, gcp.go). */
+/** The states of Determined's provisioner, without the clouds' own names for them (its provisioner/aws.go, gcp.go). */
 export const instanceStates = ['starting', 'running', 'stopping', 'stopped', 'terminated', 'unknown'] as const
 
 export type InstanceState = (typeof instanceStates)[number]
@@ -28,7 +28,7 @@ export interface Instance {
   writerId?: string
   /** Why it is in this state, in the cloud's words (EC2 StateReason; a local VM's exit status). */
   stateReason?: string
-  /** Set when the cloud has said it will take the VM back (spot notice). */
+  /** Set when the cloud announced that it will interrupt the VM (spot notice). */
   interruptedAt?: number
 }
 
@@ -46,18 +46,18 @@ export function offeringKey(offering: Omit<Offering, 'slots'>): string {
   return `${offering.capacityType}/${offering.instanceType}/${offering.zone || 'any'}`
 }
 
-/** How a refusal is treated: what is waited for, and what is remembered. */
+/** How a refusal is handled: what to wait for, and what to remember. */
 export const failureClasses = ['capacity', 'quota', 'throttle', 'config', 'auth', 'transient'] as const
 
 export type FailureClass = (typeof failureClasses)[number]
 
-// Work that waits, and the agents there are to do it: one pool at one moment.
+// Waiting allocations, and the agents of the pool, at one moment.
 
 export interface PendingAllocation {
   id: string
   /** Slots wanted; 0 is auxiliary work. */
   slots: number
-  /** Allocations of one job share its `maxSlots`; left out when the scheduler does not hold jobs to it. */
+  /** Allocations of one job share its `maxSlots`; left out when the scheduler does not enforce it. */
   job?: string
   maxSlots?: number
   /** Slots that allocations of the same job hold already: they count against `maxSlots` too. */
@@ -74,19 +74,19 @@ export interface AgentState {
   freeAux?: number
   /** Containers or allocations of any size, auxiliary ones too. */
   busy: boolean
-  /** When it was first seen without work; undefined while busy. */
+  /** When it was first observed idle; undefined while busy. */
   idleSince?: number
   connected: boolean
   enabled: boolean
   draining: boolean
   /**
-   * Somebody else than we took it out, and only they give it back. Left out where it is not so, or not known; an agent
-   * that is disabled and not draining counts as one in any case, for our drains and lost connections show as draining.
+   * Somebody else took it out of service, and only they enable it again. Left out where that is false or unknown. An agent
+   * that is disabled and not draining always counts as one, because our drains and lost connections show as draining.
    */
   disabledByPerson?: boolean
   /**
-   * The master gives it no work, because it is not known as an instance: its slots are no room. Left out where it is not
-   * so, or where the master admits agents by rules of its own.
+   * The master schedules nothing on it, because it is not a known instance: its slots are no room. Left out where that is
+   * false, or where the master has its own admission rules.
    */
   getsNoWork?: boolean
 }
@@ -94,19 +94,19 @@ export interface AgentState {
 export interface Demand {
   pool: string
   /**
-   * Milliseconds since the epoch, by this process's clock, at which this was true. Put together from several
-   * reads, it is the start of the first: whatever happened before `at` is in it.
+   * Milliseconds since the epoch, by this process's clock, at which this was true. Combined from several
+   * reads, it is the start of the first: everything that happened before `at` is included.
    */
   at: number
   pending: PendingAllocation[]
   agents: AgentState[]
 }
 
-/** A VM of ours, listed or launched a moment ago, with what is remembered of it. */
+/** A managed VM, listed or launched a moment ago, with what is remembered about it. */
 export interface KnownInstance extends Instance {
-  /** When its launch was answered, or else when it was first listed. The cloud's clock is not trusted with it. */
+  /** When its launch was answered, or else when it was first listed; not by the cloud's clock, which is not trusted. */
   knownSince: number
-  /** Slots its offering promises; undefined when nobody remembers. */
+  /** Slots its offering promises; undefined when not remembered. */
   slots?: number
   /** When its agent was first seen connected. */
   joinedAt?: number
@@ -114,23 +114,23 @@ export interface KnownInstance extends Instance {
   lostSince?: number
   /** When the master acknowledged our drain. */
   drainedAt?: number
-  /** When a drain of ours was last taken back, by us or by a person. */
+  /** When our drain was last undone, by us or by a person. */
   undrainedAt?: number
-  /** The cloud has been told to end it. */
+  /** The cloud has been asked to terminate it. */
   ending?: boolean
   /** Start of the first complete listing of several in a row that did not show it any more. */
   missingSince?: number
-  /** A person told us to remove it; `even_if_busy` does not wait for its work. */
+  /** A person ordered its removal; `even_if_busy` does not wait for its jobs. */
   ordered?: 'when_idle' | 'even_if_busy'
 }
 
-/** An agent with what is remembered of it. `idleSince` is by our clock here. */
+/** An agent with what is remembered about it. `idleSince` is by our clock here. */
 export interface KnownAgent extends AgentState {
-  /** Since when connection, readiness and free slots are as they are. */
+  /** Since when connection, readiness and free slots are unchanged. */
   settledSince: number
 }
 
-/** A launch that was asked for and of which `missing` VMs are not known yet. */
+/** A requested launch of which `missing` VMs are not known yet. */
 export interface LaunchInFlight {
   intentId: string
   offerings: readonly Offering[]
@@ -151,25 +151,25 @@ export type Breaker =
   /** One VM at a time, until one joins. */
   | { state: 'probing'; failures: number }
 
-/** Work that free agents were not given, and which agents those were. */
+/** An allocation that free agents were not given, and which agents those were. */
 export interface Unplaced {
   agents: readonly string[]
-  /** Until then the work is taken to be unplaceable, and nothing is bought for it, unless there is a trial. */
+  /** Until then the allocation is presumed unplaceable, and nothing is bought for it, unless there is a trial. */
   until: number
-  /** One of those agents that is replaced, to see whether it was at fault and not the work. */
+  /** One of those agents, which is replaced to find out whether it was at fault and not the allocation. */
   trial?: string
 }
 
-/** VMs a person asks for beside those that work needs: all of them, now, or none. */
+/** VMs a person requests in addition to those that jobs need: all of them, now, or none. */
 export interface ManualLaunch {
-  /** Of the request, and of the intent that is opened for it. */
+  /** Id of the request, and of the intent that is opened for it. */
   id: string
   count: number
 }
 
 /**
- * A token bucket for launches in vain: an instance that never joined, that joined without its slots, or that did not last.
- * Instances that worked take nothing from it, however short their work was.
+ * A token bucket for launches in vain: instances that never joined, joined without their slots, or did not last.
+ * Instances that ran a job take nothing from it, however short the job was.
  */
 export interface LaunchBudget {
   /** Tokens taken and not yet refilled, at that time. */
@@ -178,7 +178,7 @@ export interface LaunchBudget {
   at: number
 }
 
-/** Something outside the plan that forbids moves. */
+/** A condition outside the plan that blocks moves. */
 export interface Hold {
   code: FleetCode
   stops: readonly ('launch' | 'remove')[]
@@ -189,11 +189,11 @@ export interface Snapshot {
   pool: string
   /** Start of the newest complete listing, and whether the newest listing was complete. */
   listing: { completeAt: number; complete: boolean } | undefined
-  /** `Demand.at`; undefined while the master was never asked with success. */
+  /** `Demand.at`; undefined until the master was first read successfully. */
   demandAt: number | undefined
   instances: readonly KnownInstance[]
   agents: readonly KnownAgent[]
-  /** `since` is when we first saw the work waiting. */
+  /** `since` is when we first observed the allocation waiting. */
   pending: readonly PendingAllocation[]
   unplaced: ReadonlyMap<string, Unplaced>
   inFlight: readonly LaunchInFlight[]
@@ -219,25 +219,25 @@ export interface Policy {
   bootTimeout: number
   /** An agent that lost its connection for longer is removed. */
   maxDisconnected: number
-  /** How long the master keeps the place of an agent that lost its connection (`agent_reconnect_wait`). */
+  /** How long the master waits for an agent that lost its connection (`agent_reconnect_wait`). */
   reconnectWait: number
-  /** How long the scheduler may take to place work on an agent that can hold it. */
+  /** How long the scheduler may take to place an allocation on an agent that can hold it. */
   placementGrace: number
-  /** `max_aux_containers_per_agent`; 0: agents of this pool take no auxiliary work. */
+  /** `max_aux_containers_per_agent`; 0: agents of this pool take no auxiliary allocations. */
   maxAuxPerAgent: number
-  /** Launches in vain that are allowed an hour; undefined: as many as there are (instances on this machine cost nothing). */
+  /** Launches in vain that are allowed an hour; undefined: unlimited (instances on this machine cost nothing). */
   launchRate?: number | undefined
-  /** With demand older than this nothing is done, on the word of an older listing no VM is ended. */
+  /** With demand older than this nothing is done; with a listing older than this no VM is terminated. */
   maxSnapshotAge: number
   /** With no complete listing for longer than this, nothing is launched either. */
   maxListingAge: number
 }
 
-/** What no key of the file sets. */
+/** Periods that no configuration key sets. */
 export const fixedPeriods = {
-  /** Origin: provisioner.go, maxDisconnectPeriod. */
+  /** As in Determined's provisioner: provisioner.go, maxDisconnectPeriod. */
   maxDisconnected: 10 * 60_000,
   maxSnapshotAge: 15_000,
-  /** Launches are bounded by the ledger as well, so they may go on for a while without a listing. */
+  /** Launches are bounded by the ledger as well, so they may continue for a while without a listing. */
   maxListingAge: 2 * 60_000,
 } as const

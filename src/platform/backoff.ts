@@ -14,8 +14,8 @@ export interface Growth {
 const noJitter = () => 0
 
 /**
- * Milliseconds to wait after the nth failure in a row. With `random` (from 0 up to 1), up to a quarter is added by
- * chance, so that many callers do not come back together: never less, or calls would add up.
+ * Milliseconds to wait after the nth failure in a row. With `random` (from 0 up to 1), up to a quarter is added as
+ * jitter, so that many callers do not retry together. Jitter never shortens a wait.
  */
 export function delayAfter(
   failures: number,
@@ -30,7 +30,7 @@ export interface RetryOptions {
   /** Calls in all, the first one included. */
   tries: number
   pauses: Growth
-  /** Whether the same call may well succeed a moment later. */
+  /** Whether the same call may succeed a moment later. */
   isRetryable: (error: unknown) => boolean
   /** Milliseconds the failed call asks for: a pause is at least as long. */
   requestedPause?: (error: unknown) => number | undefined
@@ -39,7 +39,7 @@ export interface RetryOptions {
 }
 
 /**
- * Repeats the call while it fails with something that passes by itself. Rejects with the error of the last try, or with
+ * Repeats the call while it fails with a transient error. Rejects with the error of the last try, or with
  * the reason of `signal` once that is aborted.
  */
 export async function retry<T>(call: () => Promise<T>, options: RetryOptions): Promise<T> {

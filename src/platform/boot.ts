@@ -1,8 +1,8 @@
-// This start of the machine: which one it is, and how long ago it was. No clock that people set has a part in it.
+// The boot of the machine: its id, and the time since then, independent of the wall clock.
 import { readFileSync } from 'node:fs'
 import type { BootMark } from './ports.ts'
 
-/** Now. undefined where the system does not tell, as on macOS. */
+/** Now. undefined where the system does not report it, as on macOS. */
 export function bootMark(): BootMark | undefined {
   const [boot, uptime] = [bootId(), uptimeMs()]
   return boot === undefined || uptime === undefined ? undefined : { boot, uptime }

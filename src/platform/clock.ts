@@ -1,4 +1,4 @@
-// The machine's clock, made steady: neither a person who sets it nor NTP moves what is measured by it.
+// A monotonic clock: neither a person nor NTP changes what is measured by it.
 import { setTimeout as wait } from 'node:timers/promises'
 import { uptimeMs } from './boot.ts'
 import type { Clock } from './ports.ts'
@@ -9,7 +9,7 @@ const catchUpAfter = 1000
 const uptimeFor = 1000
 
 export interface SteadySources {
-  /** The time of day. Asked once. */
+  /** The time of day. Read once. */
   wall: () => number
   /** Monotonic; stands still while the machine is suspended on some systems. */
   ticks: () => number
@@ -17,7 +17,7 @@ export interface SteadySources {
   uptime: () => number | undefined
 }
 
-/** The time of day when it is first asked, going on with the ticks from then. All in milliseconds; whole ones since the epoch come out. */
+/** The time of day at the first read, then advanced by the ticks. All in milliseconds; returns integers since the epoch. */
 export function steadyNow({ wall, ticks, uptime }: SteadySources): () => number {
   let begun: { wall: number; ticks: number; uptime: number | undefined } | undefined
   let suspended = 0
@@ -48,7 +48,7 @@ export const systemClock: Clock = {
   },
 }
 
-/** The time of day, for what is shown to people and for what the world dates, such as certificates and files. */
+/** The time of day, for output to people and for dates from outside, such as those of certificates and files. */
 export function wallTime(clock: Clock): number {
   return clock.wall?.() ?? clock.now()
 }

@@ -1,4 +1,4 @@
-// Ids that follow from an intent, so that a request sent twice is the same request.
+// Ids derived from an intent, so that a request sent twice is the same request.
 import { createHash } from 'node:crypto'
 
 const namespace = Buffer.from('6f1c2b5d9a3e4c178b2d0e5f7a91c3d4', 'hex')

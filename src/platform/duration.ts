@@ -1,4 +1,4 @@
-// Durations as the origin writes them: Go's syntax, such as "1h30m" or "1.5s".
+// Durations in Go's syntax, which Determined's provisioner uses: "1h30m" or "1.5s".
 
 const unitMs: Record<string, number> = {
   ns: 1e-6,

@@ -1,4 +1,4 @@
-// Files that are either the old one or the whole new one, whatever happens in between.
+// Atomic file writes: a file is either the old one or the complete new one.
 
 import { createHash } from 'node:crypto'
 import {
@@ -34,11 +34,11 @@ export function writeFileAtomic(file: string, data: string | Uint8Array, mode = 
   }
 }
 
-// Whether files have changed, by what is in them: mounted secrets change by swapped links, and dates lie.
+// Whether files have changed, by their contents: mounted secrets change by swapped links, and file dates are not reliable.
 
 /**
- * One text for the contents of all files together, following links. A file that cannot be read counts by its reason, so
- * that a missing file is a state like any other. Never throws.
+ * One string for the contents of all files together, following links. A file that cannot be read contributes the reason,
+ * so that a missing file is a state like any other. Never throws.
  */
 export function contentsFingerprint(files: readonly string[]): string {
   const hash = createHash('sha256')

@@ -4,17 +4,17 @@ import { once } from 'node:events'
 import { closeSync, constants, fstatSync, lstatSync } from 'node:fs'
 import { openPlainFile } from './own-files.ts'
 
-/** Ends with this process, however that dies. */
+/** Released when this process ends, however it ends. */
 export interface KernelLock {
-  /** The path still leads to the file that is locked: nobody has removed it and made another. */
+  /** Whether the path still leads to the locked file: it was not removed and created again. */
   isInPlace(): boolean
   release(): void
 }
 
 /**
  * The child locks a descriptor that it shares with this process, and exits: a lock of flock(2) belongs to the opened file, not to
- * the process that asked for it. Exit status 1 without a word: another has it. `flock` is util-linux's or busybox's; Perl
- * is there where it is not, as on macOS.
+ * the process that asked for it. Exit status 1 without output: another process holds it. `flock` is util-linux's or
+ * busybox's; systems without it have Perl, such as macOS.
  */
 const taker = `
 if command -v flock >/dev/null; then exec flock -n 3; fi
@@ -63,7 +63,7 @@ async function lockShared(handle: number): Promise<'taken' | 'held' | 'unavailab
 /** Milliseconds. Those who hold such a lock write one small file. */
 const patience = 10_000
 
-/** The descriptor of the shell keeps the lock, until the shell is told to end or this process has died. */
+/** The descriptor of the shell keeps the lock until the shell is asked to exit or this process has died. */
 const holder = `
 exec 9>>"$1" || exit 1
 if command -v flock; then flock 9; elif command -v perl; then perl -e 'open(F, ">&=9") && flock(F, 2) or exit 1'; else exit 127; fi >&2 || exit
@@ -88,7 +88,7 @@ export async function withFlock<T>(file: string, work: () => T, patienceMs = pat
   }
 }
 
-/** Resolves once the lock is held, or surely cannot be had on this machine. */
+/** Resolves once the lock is held, or is known to be unavailable on this machine. */
 function held(shell: ChildProcess, file: string, patienceMs: number): Promise<void> {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(() => {

@@ -1,4 +1,4 @@
-// What our own HTTP clients share: bounded answers, and what it is called when there is none.
+// What our own HTTP clients share: bounded answers, and the error for a missing one.
 import type { IncomingMessage } from 'node:http'
 
 /** The whole body as text. Rejects when it is longer than `longest` bytes, or the connection breaks. */
@@ -13,12 +13,12 @@ export async function readAll(response: IncomingMessage, longest: number): Promi
   return Buffer.concat(chunks).toString('utf8')
 }
 
-/** As a socket says it. */
+/** In the form of a socket error. */
 export function timedOut(ms: number): NodeJS.ErrnoException {
   return Object.assign(new Error(`no answer within ${ms / 1000} s`), { code: 'ETIMEDOUT' })
 }
 
-// One small HTTP request with a deadline: what metadata servers are asked with.
+// One small HTTP request with a deadline, as used for metadata servers.
 
 export type Fetch = typeof globalThis.fetch
 
@@ -40,7 +40,7 @@ export interface TextAnswer {
 
 /**
  * Any status is an answer. Rejects when there is none: with the reason of `signal` when it was aborted, with a
- * `TimeoutError` after the deadline, else with what the network said. Redirects are not followed: a metadata server
+ * `TimeoutError` after the deadline, else with the network error. Redirects are not followed: a metadata server
  * has none, a captive portal does.
  */
 export async function fetchText(request: TextRequest): Promise<TextAnswer> {
@@ -51,7 +51,7 @@ export async function fetchText(request: TextRequest): Promise<TextAnswer> {
   return { status: response.status, headers: response.headers, text: await response.text() }
 }
 
-/** The innermost cause: `fetch failed` alone helps nobody. */
+/** The innermost cause, because `fetch failed` alone is not helpful. */
 export function reasonOf(error: unknown): string {
   let inner = error
   while (inner instanceof Error && inner.cause instanceof Error) inner = inner.cause

@@ -1,4 +1,4 @@
-// What the program needs of the machine it runs on: clock, files, locks, journal, processes, log, metrics.
+// What the program needs from its machine: clock, files, locks, journal, processes, log, metrics.
 // Every room but problems and planner may import it. It imports problems.
 // Start with ports.ts: the interfaces that tests and the simulation replace.
 export { delayAfter, type Growth, retry } from './backoff.ts'

@@ -1,4 +1,4 @@
-// Tells IP addresses from names. node:net's isIP() says the same, but takes 4 ms to say it for the first time.
+// Distinguishes IP addresses from names. node:net's isIP() gives the same result, but its first call takes 4 ms.
 
 const byte = '(?:25[0-5]|2[0-4]\\d|1\\d\\d|[1-9]?\\d)'
 const ipv4 = new RegExp(`^${byte}(?:\\.${byte}){3}$`)

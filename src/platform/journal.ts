@@ -1,4 +1,4 @@
-// A journal as a file: one checked line a record, on the disk before it counts, whole or set aside after a crash.
+// A journal file: one line with a checksum for each record, flushed before it counts; a damaged file is set aside.
 import { constants, copyFileSync, renameSync } from 'node:fs'
 import { type FileHandle, mkdir, open } from 'node:fs/promises'
 import { dirname } from 'node:path'
@@ -9,11 +9,11 @@ import { readPlainFile, syncFolderOf } from './own-files.ts'
 import type { Journal, JournalRecord } from './ports.ts'
 
 export interface JournalFile extends Journal {
-  /** Replaces everything by these records, whole or not at all; also mends a journal whose last `append` failed. */
+  /** Replaces everything by these records, atomically; also repairs a journal whose last `append` failed. */
   rewrite(records: JournalRecord[]): Promise<void>
   /** Records appended since the file was opened or rewritten. */
   readonly appended: number
-  /** Waits for what is under way. */
+  /** Waits for writes in progress. */
   close(): Promise<void>
 }
 
@@ -25,7 +25,7 @@ export interface OpenedJournal {
   problems: Problem[]
 }
 
-/** Whose journal it is: written in its first line, so that another's is never taken for it. */
+/** The owner of the journal, written in its first line, so that another's journal is never used. */
 export interface JournalOwner {
   cluster: string
   /** Of the pool it is about, where it is about one. */
@@ -40,7 +40,7 @@ export interface JournalOptions {
   kind: string
   /** Milliseconds since the epoch, for the name of a file that is set aside. */
   now: number
-  /** A file that names another is refused; one that names nobody, of an earlier version, is taken over. */
+  /** A file with another owner is refused; one without an owner, of an earlier version, is accepted. */
   owner?: JournalOwner
 }
 
@@ -52,7 +52,7 @@ interface Waiting {
 
 /**
  * A torn or altered line is left out, after the whole file has been copied beside itself. Throws a ProvisionError:
- * JOURNAL_UNUSABLE when the file cannot be read or written, STATE_FOREIGN when it is another's.
+ * JOURNAL_UNUSABLE when the file cannot be read or written, STATE_FOREIGN when it has another owner.
  */
 export async function openJournal(options: JournalOptions): Promise<OpenedJournal> {
   const { file } = options
@@ -87,7 +87,7 @@ function createJournal(options: JournalOptions, opened: FileHandle): JournalFile
     return done
   }
 
-  /** All that waits goes to the disk together: one flush for many records. */
+  /** All waiting records go to the disk together: one flush for many records. */
   async function flush(): Promise<void> {
     const batch = waiting
     waiting = []
@@ -136,7 +136,7 @@ function createJournal(options: JournalOptions, opened: FileHandle): JournalFile
 }
 
 interface Found extends Pick<OpenedJournal, 'records' | 'problems'> {
-  /** False: it must be written anew before anything is appended. */
+  /** False: it must be rewritten before anything is appended. */
   whole: boolean
 }
 
@@ -152,8 +152,8 @@ function readRecords({ file, kind, now, owner: us }: JournalOptions): Found {
   else renameSync(file, aside)
   const what = ours
     ? `${bad} of ${records.length + bad} records in ${file} could not be read; the rest is in use`
-    : `${file} is not a journal of this program's kind (${kind}); a new one was begun`
-  const kept = problem('JOURNAL_SET_ASIDE', `${what}, and the file as it was is ${aside}`)
+    : `${file} is not a journal of this program's kind (${kind}); a new one was started`
+  const kept = problem('JOURNAL_SET_ASIDE', `${what}; the original file is ${aside}`)
   return { records, problems: [kept], whole: false }
 }
 
@@ -167,7 +167,7 @@ interface Parsed {
 
 function parse(text: string, kind: string): Parsed {
   const [header, ...lines] = text.split('\n')
-  // A whole file ends with a line end, so the last piece is empty; a torn line is left there otherwise.
+  // A complete file ends with a line end, so the last piece is empty; otherwise it is a torn line.
   if (lines.at(-1) === '') lines.pop()
   const owner = ownerIn(header)
   const known = owner ? headerOf({ kind, owner }) : headerOf({ kind })
@@ -185,7 +185,7 @@ function headerOf({ kind, owner }: Pick<JournalOptions, 'kind' | 'owner'>): stri
   return `${begin} ${checksum(json)} ${json}`
 }
 
-/** undefined where it names nobody, and where it was altered. */
+/** undefined if it has no owner, or was altered. */
 function ownerIn(header = ''): JournalOwner | undefined {
   const [, sum, json = ''] = /^provision journal: .*? ([0-9a-f]{8}) (\{.*\})$/.exec(header) ?? []
   if (sum === undefined || sum !== checksum(json)) return undefined
@@ -194,7 +194,7 @@ function ownerIn(header = ''): JournalOwner | undefined {
   return { cluster, writer, ...(typeof pool === 'string' && { pool }) }
 }
 
-/** Whom a journal of any kind names. undefined where it names nobody, is missing or cannot be read. */
+/** The owner of a journal of any kind. undefined if it has none, is missing or cannot be read. */
 export function journalOwnerOf(file: string): JournalOwner | undefined {
   try {
     return ownerIn(readPlainFile(file)?.split('\n', 1)[0])
@@ -210,7 +210,7 @@ function isSameOwner(one: JournalOwner, other: JournalOwner): boolean {
 function foreign(file: string, found: JournalOwner, us: JournalOwner): ProvisionError {
   return new ProvisionError(
     problem('STATE_FOREIGN', `${file} is of ${wordsFor(found)}; this is ${wordsFor(us)}`, {
-      remedy: `Give this provisioner back what it had (\`cluster_id\` in the configuration, the file writer-id in state_dir), or move the file away: mv ${file} ${file}.foreign`,
+      remedy: `Restore \`cluster_id\` in the configuration and the file writer-id in state_dir, or move the file away: mv ${file} ${file}.foreign`,
       details: { file, found, expected: us },
     }),
   )

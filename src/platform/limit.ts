@@ -1,4 +1,4 @@
-// At most so many tasks at once; the rest wait their turn in the order they came.
+// A limit of concurrent tasks; the rest wait in order of arrival.
 
 import { ProvisionError, problem } from '../problems/index.ts'
 import type { Clock } from './ports.ts'
@@ -16,7 +16,7 @@ export function limit(concurrency: number): Limiter {
     try {
       return await task()
     } finally {
-      // The place is handed over, not given back, so that a newcomer cannot slip in between.
+      // The slot is passed to the next waiting task directly, so that a new task cannot take it in between.
       const next = waiting.shift()
       if (next) next()
       else running--
@@ -24,10 +24,10 @@ export function limit(concurrency: number): Limiter {
   }
 }
 
-// A wait that can be cut short from outside.
+// A wait that can be ended early from outside.
 
 export interface Wakeup {
-  /** Ends the wait under way, or the next one if there is none. */
+  /** Ends the current wait, or the next one if there is none. */
   ring(): void
   /** Resolves after `ms`, or when it rings. */
   wait(ms: number): Promise<void>
@@ -52,9 +52,9 @@ export function createWakeup(clock: Clock): Wakeup {
   }
 }
 
-// A call that is not answered in time is given up: it must not hold up anything else.
+// A call that is not answered in time is given up, so that it does not block anything else.
 
-/** Runs the task; after `ms` its signal is aborted and CALL_TIMED_OUT is thrown, whether the task listens or not. */
+/** Runs the task; after `ms` its signal is aborted and CALL_TIMED_OUT is thrown, whether the task reacts or not. */
 export async function withDeadline<T>(
   clock: Clock,
   ms: number,

@@ -1,4 +1,4 @@
-// One process at a time: a file that names its owner and is kept fresh by it, beside a lock of the kernel where there is one.
+// One process at a time: a file that names its owner, which refreshes it, with a kernel lock where there is one.
 
 import { randomUUID } from 'node:crypto'
 import {
@@ -21,9 +21,9 @@ import { readPlainFile } from './own-files.ts'
 import { processStart } from './processes.ts'
 
 export interface Lock {
-  /** Still ours. To be asked before anything that only one process may do. */
+  /** Whether it is still ours. Check it before anything that only one process may do. */
   isHeld(): boolean
-  /** Says that the owner lives; call it more often than every `staleAfter`. */
+  /** Refreshes the lock; call it more often than every `staleAfter`. */
   beat(): void
   release(): void
 }
@@ -32,16 +32,16 @@ interface Owner {
   nonce: string
   pid: number
   host: string
-  /** Tells the process from a later one with the same id. */
+  /** Distinguishes the process from a later one with the same id. */
   start: string | undefined
-  /** Of the kernel that runs it: what a process id means is known only within one of it, and within one namespace. */
+  /** Of the kernel that runs it: a process id is valid only within one boot of a kernel and one namespace. */
   boot: string | undefined
   pidNamespace: string | undefined
-  /** It holds the kernel's lock, too: whoever gets that one knows that it is gone. */
+  /** It also holds the kernel lock: a process that gets the kernel lock knows that this owner is gone. */
   kernel: boolean
 }
 
-/** Without a sign of life for so many milliseconds an owner counts as gone, whatever else is known of it. */
+/** An owner that has not refreshed its lock for so many milliseconds counts as gone, whatever else is known. */
 export const staleAfter = 60_000
 
 export interface LockOptions {
@@ -51,7 +51,7 @@ export interface LockOptions {
   kernel?: KernelLock
 }
 
-/** Takes the lock, or throws a ProvisionError (LOCK_HELD) that names who has it. */
+/** Takes the lock, or throws a ProvisionError (LOCK_HELD) that names its holder. */
 export function takeLock(file: string, { now, kernel }: LockOptions): Lock {
   mkdirSync(dirname(file), { recursive: true, mode: 0o700 })
   const owner: Owner = {
@@ -66,7 +66,7 @@ export function takeLock(file: string, { now, kernel }: LockOptions): Lock {
   const mine = `${file}.${owner.nonce}`
   writeFileSync(mine, JSON.stringify(owner), { mode: 0o600, flag: 'wx' })
   try {
-    // A link is made wholly or not at all, and only if the name is free (link(2)).
+    // A link is created atomically, and only if the name is free (link(2)).
     if (!linked(mine, file)) {
       const other = ownerOf(file)
       if (!isFree(other, file, now(), kernel !== undefined)) throw lockHeld(file)
@@ -76,7 +76,7 @@ export function takeLock(file: string, { now, kernel }: LockOptions): Lock {
   } finally {
     rmSync(mine, { force: true })
   }
-  /** What the file should say and does not, where nobody else can have taken it. */
+  /** What the file should contain but does not, if no other process can have taken it. */
   const isSpoilt = () => ownerOf(file) === undefined && kernel?.isInPlace() === true
   const isHeld = () => ownerOf(file)?.nonce === owner.nonce || isSpoilt()
   return {
@@ -114,7 +114,7 @@ function linked(from: string, to: string): boolean {
   }
 }
 
-/** undefined for a file that is missing, and for one that does not name anybody. */
+/** undefined for a file that is missing or names no owner. */
 function ownerOf(file: string): Owner | undefined {
   try {
     const { nonce, pid, host, ...rest }: Record<string, unknown> = JSON.parse(readPlainFile(file) ?? '')
@@ -148,7 +148,7 @@ function isOfThisMachine({ boot, host }: Owner): boolean {
   return here === undefined ? boot === undefined && host === hostname() : boot === here
 }
 
-/** Names of hosts and process ids are the same in many containers: only within one kernel and namespace they mean something. */
+/** Host names and process ids repeat in many containers: they are comparable only within one kernel and namespace. */
 function isSurelyGone({ pid, start, boot, pidNamespace: namespace }: Owner): boolean {
   if (boot === undefined || boot !== bootId()) return false
   if (namespace === undefined || namespace !== pidNamespace()) return false
@@ -163,7 +163,7 @@ function pidNamespace(): string | undefined {
   }
 }
 
-/** The LOCK_HELD of a file that another process has. */
+/** The LOCK_HELD problem for a file that another process holds. */
 export function lockHeld(file: string): ProvisionError {
   const owner = ownerOf(file)
   const who = owner ? `process ${owner.pid} on ${owner.host}` : 'another process'
@@ -171,7 +171,7 @@ export function lockHeld(file: string): ProvisionError {
   const until =
     freshUntil === undefined
       ? ''
-      : `; its last sign of life was at ${new Date(freshUntil - staleAfter).toISOString()}, and counts for ${staleAfter / 1000} s`
+      : `; it was last refreshed at ${new Date(freshUntil - staleAfter).toISOString()} and stays valid for ${staleAfter / 1000} s`
   return new ProvisionError(
     problem('LOCK_HELD', `${who} holds ${file}${until}`, { details: { file, owner } }),
   )

@@ -37,7 +37,7 @@ export function createLogger({ format, level, clock, write }: LogOptions): Logge
 }
 
 function jsonLine(level: LogLevel, time: string, message: string, fields: LogFields): string {
-  // A field of the same name must not take the place of one of these.
+  // A field with the same name must not replace one of these.
   const own = { time, level, message }
   return `${printable(JSON.stringify({ ...own, ...fields, ...own }))}\n`
 }
@@ -70,9 +70,9 @@ const secretText: RegExp[] = [
   /\beyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]{4,}/g,
   /\b(?:AKIA|ASIA)[A-Z0-9]{16}\b/g,
 ]
-/** The shapes user data is checked by, as few patterns: a log has many lines. */
+/** The patterns that user data is checked with, combined into a few, because a log has many lines. */
 const shapes = byFlags(secretShapes.map(({ pattern }) => pattern))
-/** Name and password of a URL (RFC 3986, 3.2.1); its host is told. */
+/** Name and password of a URL (RFC 3986, 3.2.1); its host is kept. */
 const userinfo = /\b([a-z][a-z0-9+.-]{0,15}:\/\/)[^\s/?#@'"]+@/gi
 const mask = '********'
 
@@ -121,9 +121,9 @@ export function tellProblems(logger: Logger, problems: Problem[]): void {
     })
 }
 
-// What others can cause at will must not fill the log.
+// Events that others can cause must not fill the log.
 
-/** Ids that one line names; how many there are in all is said beside them. */
+/** Number of ids in one line; the total is logged beside them. */
 const mostIds = 20
 
 /** `a,b,c`, at most 20 of them; undefined when there are none. */
@@ -140,7 +140,7 @@ export interface GroupedLogOptions {
   every?: number
   /** Events of one key that are reported one by one before the rest of the period is counted; default 1. */
   freeOf?: number
-  /** Keys that are told apart; all further ones count as one. */
+  /** Number of distinct keys; all further keys count as one. */
   mostKeys?: number
 }
 

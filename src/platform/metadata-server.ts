@@ -1,4 +1,4 @@
-// What the metadata servers of both clouds have in common: answers, refusals, patience, and how their silence is told.
+// What the metadata servers of both clouds share: answers, refusals, retries and timeouts.
 
 import { type Problem, ProvisionError, problem } from '../problems/index.ts'
 import { retry } from './backoff.ts'
@@ -8,7 +8,7 @@ import type { Clock } from './ports.ts'
 export interface MetadataOptions {
   fetch: Fetch
   clock: Clock
-  /** The provisioner's environment: both clouds' own variables can name another server. */
+  /** The provisioner's environment: variables of both clouds can name another server. */
   env: Readonly<Record<string, string | undefined>>
   /** Of one request; metadata servers are one hop away and answer in milliseconds. */
   timeoutMs?: number
@@ -24,8 +24,8 @@ export interface MetadataCall {
 const policy = { tries: 3, pauses: { first: 100, most: 400, factor: 4 } }
 
 /**
- * An answer below 500 and not 429. Busy servers are asked again (AWS and Google ask for backoff), silent ones are not:
- * nobody is there. Throws CLOUD_METADATA_UNAVAILABLE.
+ * An answer below 500 and not 429. Busy servers are retried with backoff, as AWS and Google require. A server that does not
+ * answer is not retried, because there is none. Throws CLOUD_METADATA_UNAVAILABLE.
  */
 export async function askMetadata(options: MetadataOptions, call: MetadataCall): Promise<TextAnswer> {
   const ask = async () => {
@@ -55,11 +55,11 @@ export function unavailable(url: string, why: string, cause?: unknown): Problem 
   return problem('CLOUD_METADATA_UNAVAILABLE', `the metadata server did not answer ${url}: ${why}`, { cause })
 }
 
-/** Throws CLOUD_METADATA_UNAVAILABLE for a value that this machine has not. */
+/** Throws CLOUD_METADATA_UNAVAILABLE for a value that this machine does not have. */
 export async function neededValue(name: string, value: Promise<string | undefined>): Promise<string> {
   const known = await value
   if (known !== undefined) return known
   throw new ProvisionError(
-    problem('CLOUD_METADATA_UNAVAILABLE', `the metadata server knows no ${name} of this machine`),
+    problem('CLOUD_METADATA_UNAVAILABLE', `the metadata server has no ${name} for this machine`),
   )
 }

@@ -3,14 +3,14 @@ import { Counter, Gauge, Histogram, Registry } from 'prom-client'
 import type { Labels, Metrics } from './ports.ts'
 
 export interface PrometheusMetrics extends Metrics {
-  /** Forgets every value of a gauge: what is not set again since is gone. */
+  /** Removes every value of a gauge: only values that are set again remain. */
   clear(name: MetricName): void
-  /** What `GET /metrics` answers (text format 0.0.4). */
+  /** The body of `GET /metrics` (text format 0.0.4). */
   render(): Promise<string>
   readonly contentType: string
 }
 
-/** Each name must be in `metricTable`, or the call throws: a metric without a description helps nobody. */
+/** Each name must be in `metricTable`, or the call throws: every metric needs a description. */
 export function createPrometheusMetrics(): PrometheusMetrics {
   const registry = new Registry()
   const counters = new Map<string, Counter>()
@@ -36,11 +36,11 @@ export function createPrometheusMetrics(): PrometheusMetrics {
 
 function find<T>(metrics: ReadonlyMap<string, T>, name: string): T {
   const metric = metrics.get(name)
-  if (!metric) throw new TypeError(`there is no such metric: ${name}`)
+  if (!metric) throw new TypeError(`unknown metric: ${name}`)
   return metric
 }
 
-// Every metric there is: its name, what it tells, and its labels. docs/operate/operations.md shows this table.
+// All metrics with their descriptions and labels. docs/operate/operations.md shows this table.
 
 export interface MetricInfo {
   kind: 'counter' | 'gauge' | 'histogram'
@@ -57,12 +57,12 @@ const boots = [5, 10, 20, 30, 45, 60, 90, 120, 180, 300, 600, 1800]
 export const metricTable = {
   decisions: {
     kind: 'counter',
-    help: 'What was decided: VMs by move and reason.',
+    help: 'Instances that decisions were made about, by move and reason.',
     labels: ['pool', 'move', 'reason'],
   },
-  launched_vms: {
+  launched_instances: {
     kind: 'counter',
-    help: 'VMs the cloud gave, by offering.',
+    help: 'Instances the cloud launched, by offering.',
     labels: ['pool', 'offering'],
   },
   launch_failures: {
@@ -70,38 +70,38 @@ export const metricTable = {
     help: 'Refusals of launch calls by class (capacity, quota, throttle, config, auth, transient) and offering.',
     labels: ['pool', 'class', 'offering'],
   },
-  useless_vms: {
+  failed_instances: {
     kind: 'counter',
-    help: 'VMs that never became usable agents.',
+    help: 'Failed instances: those that never became usable agents.',
     labels: ['pool'],
   },
   launch_reaction_seconds: {
     kind: 'histogram',
-    help: "From the master's word that work waits to the launch call.",
+    help: 'From the demand update that shows a waiting job to the launch call.',
     labels: ['pool'],
     buckets: quick,
   },
   join_seconds: {
     kind: 'histogram',
-    help: 'From the launch of a VM until it runs (stage running) and until its agent has joined (stage joined).',
+    help: 'From the launch of an instance until it runs (stage running) and until its agent has joined (stage joined).',
     labels: ['pool', 'stage'],
     buckets: boots,
   },
   turn_seconds: {
     kind: 'histogram',
-    help: 'How long one turn of the loop takes: from what is known to calls under way.',
+    help: 'Duration of one turn of the loop, from the snapshot to the calls being sent.',
     labels: ['pool'],
     buckets: quick,
   },
   call_seconds: {
     kind: 'histogram',
-    help: 'Calls to the cloud and to the master, with their outcome (done, partial, failed).',
+    help: 'Duration of calls to the cloud and to the master, by outcome (done, partial, failed).',
     labels: ['pool', 'call', 'outcome'],
     buckets: calls,
   },
   instances: {
     kind: 'gauge',
-    help: 'VMs by state; joined are running ones whose agent is connected.',
+    help: 'Instances by state; joined are running ones whose agent is connected.',
     labels: ['pool', 'state'],
   },
   orphans: {
@@ -109,23 +109,23 @@ export const metricTable = {
     help: 'Instances of this cluster that belong to no configured pool, by the pool their tag names.',
     labels: ['pool'],
   },
-  pending_work: { kind: 'gauge', help: 'Pieces of work that wait.', labels: ['pool'] },
+  pending_work: { kind: 'gauge', help: 'Allocations that wait.', labels: ['pool'] },
   launches_in_flight: {
     kind: 'gauge',
-    help: 'VMs asked for and not known yet.',
+    help: 'Instances requested from the cloud and not known yet.',
     labels: ['pool'],
   },
   holds: {
     kind: 'gauge',
-    help: '1 for each reason why something that is wanted does not happen now.',
+    help: '1 for each reason that blocks a wanted change now.',
     labels: ['pool', 'reason'],
   },
   certificate_expiry_timestamp_seconds: {
     kind: 'gauge',
-    help: "When the master's certificate ends, in seconds since the epoch; the first of its chain to end.",
+    help: "When the master's certificate chain expires (the first of its certificates), in seconds since the epoch.",
     labels: [],
   },
-  info: {
+  build_info: {
     kind: 'gauge',
     help: 'Always 1; the version is a label.',
     labels: ['version'],

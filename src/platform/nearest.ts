@@ -1,8 +1,8 @@
-// "Did you mean": the word that a misspelt one is nearest to.
+// "Did you mean": the nearest known word to a misspelt one.
 
 /**
- * The nearest candidate within a quarter of the word's length (one change for short words), else one that goes on
- * where the word ends or the other way round (`subnet`, `certificate`), or undefined.
+ * The nearest candidate within a quarter of the word's length (one change for short words), else one that starts with the
+ * word or that the word starts with (`subnet`, `certificate`), or undefined.
  */
 export function nearest(word: string, candidates: readonly string[]): string | undefined {
   const given = normal(word)

@@ -1,4 +1,4 @@
-// Files that nobody else may have a hand in: what they are and whose they are is asked before they are used.
+// Files that no other user may control: their type and their owner are checked before they are used.
 
 import {
   closeSync,
@@ -15,11 +15,11 @@ import {
 import { dirname, join } from 'node:path'
 import { ProvisionError, problem } from '../problems/index.ts'
 
-/** Neither follows a link nor waits for the other end of a FIFO. */
+/** Does not follow links, and does not block on a FIFO. */
 const careful = constants.O_NOFOLLOW | constants.O_NONBLOCK
 
 /**
- * Opens a regular file; the caller closes it. Throws an errno error, or one that names what the path is instead: a link,
+ * Opens a regular file; the caller closes it. Throws an errno error, or one that names the type of the path: a link,
  * a folder, a FIFO or a device is never opened.
  */
 export function openPlainFile(file: string, flags: number, mode = 0o600): number {
@@ -55,7 +55,7 @@ export function readPlainFile(file: string): string | undefined {
   }
 }
 
-/** A new name is on the disk only once its folder is. */
+/** A new name is on the disk only once its folder is synced. */
 export function syncFolderOf(file: string): void {
   const folder = openSync(dirname(file), 'r')
   try {
@@ -73,12 +73,12 @@ function kindOf(stats: Stats): string {
   return stats.isFile() ? 'a regular file' : 'a device'
 }
 
-// Whose files they are.
+// The owner of the files.
 
-/** Ids of users whose files are as good as ours; undefined where the system has no such ids. */
+/** Ids of users whose files are trusted; undefined where the system has no such ids. */
 export type TrustedUsers = ReadonlySet<number> | undefined
 
-/** The user of this process, root, and for a root that came by sudo the user who called it. */
+/** The user of this process, root, and for root under sudo the user who called it. */
 export function trustedUsers(env: Readonly<Record<string, string | undefined>>): TrustedUsers {
   const user = process.geteuid?.()
   if (user === undefined) return undefined
@@ -87,8 +87,8 @@ export function trustedUsers(env: Readonly<Record<string, string | undefined>>):
 }
 
 /**
- * A folder, or a link of ours to one, that others cannot write to, as ssh demands it of its own; and in it only files,
- * folders and sockets of ours. Looks at the entries, and into those folders whose names are given. Throws a ProvisionError (STATE_DIR_UNSAFE)
+ * Checks that a folder, or our own link to one, is not writable by others, as ssh does for `~/.ssh`, and contains only our
+ * own files, folders and sockets. Checks the entries, and those in the named subfolders. Throws a ProvisionError (STATE_DIR_UNSAFE)
  * or an errno error.
  */
 export function assertOwnFolder(folder: string, users: TrustedUsers, inside: readonly string[] = []): void {
@@ -124,8 +124,8 @@ function assertOwner(path: string, { uid }: Stats, users: ReadonlySet<number>): 
   const us = process.geteuid?.()
   throw unsafe(
     path,
-    `belongs to user ${uid}, and this process runs as user ${us}`,
-    `chown -R ${us} ${path} if its contents are to be trusted, or name another folder in state_dir`,
+    `belongs to user ${uid}, but this process runs as user ${us}`,
+    `chown -R ${us} ${path} if you trust its contents, or set state_dir to another folder`,
   )
 }
 

@@ -1,10 +1,10 @@
-// What the core needs from outside, as interfaces: time, words, numbers, memory, HTTP.
+// What the core needs from outside, as interfaces: clock, log, metrics, journal, HTTP.
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 
-/** Time. Every wait goes through it, so that tests and the simulation can own it. */
+/** Time. Every wait goes through it, so that tests and the simulation can control it. */
 export interface Clock {
-  /** Milliseconds since the epoch when the process began, going on steadily: nobody sets it. For all that is measured. */
+  /** Milliseconds since the epoch at the start of the process, then monotonic: setting the clock does not change it. For everything that is measured. */
   now(): number
   /** The time of day in milliseconds since the epoch, which people and NTP set; `now` where it is missing. Read it by `wallTime`. */
   wall?(): number
@@ -12,7 +12,7 @@ export interface Clock {
   sleep(ms: number, signal?: AbortSignal): Promise<void>
 }
 
-/** A moment by a clock that nobody can set: which boot of the machine, and how many milliseconds after it, suspend included. */
+/** A moment by a clock that cannot be set: the boot of the machine, and the milliseconds since then, suspend included. */
 export interface BootMark {
   boot: string
   uptime: number
@@ -20,7 +20,7 @@ export interface BootMark {
 
 export type LogFields = Record<string, unknown>
 
-/** Messages are constant texts; what varies goes into the fields. */
+/** Messages are constant strings; values go into the fields. */
 export interface Logger {
   debug(message: string, fields?: LogFields): void
   info(message: string, fields?: LogFields): void
@@ -44,13 +44,13 @@ export interface JournalRecord {
   [field: string]: unknown
 }
 
-/** An append-only memory that survives a crash. */
+/** An append-only store that survives a crash. */
 export interface Journal {
   /** Resolves once the record is on the disk (fsync), not before. */
   append(record: JournalRecord): Promise<void>
   /** Every record kept, oldest first; empty when there is no journal yet. */
   read(): Promise<JournalRecord[]>
-  /** Puts these in the place of all that is kept, wholly or not at all. Resolves once they are on the disk. */
+  /** Replaces all records by these, atomically. Resolves once they are on the disk. */
   rewrite(records: JournalRecord[]): Promise<void>
 }
 

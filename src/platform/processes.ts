@@ -1,4 +1,4 @@
-// Processes that run only once they are written down: a shell waits for a word before it becomes what was asked for.
+// Processes that start only after they are recorded: a shell waits for a line of input before it runs the command.
 import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readdirSync, readFileSync } from 'node:fs'
@@ -6,12 +6,12 @@ import { readdirSync, readFileSync } from 'node:fs'
 export interface GatedOptions {
   /** Such as `['sh']`; looked up on the PATH of `env`. */
   shell: readonly [string, ...string[]]
-  /** What the shell does once it is released; `$1` and so on are `args`. Its standard input is of no use to it. */
+  /** What the shell runs once it is released; `$1` and so on are `args`. It must not read standard input. */
   body: string
   args: readonly string[]
   cwd: string
   env: Readonly<Record<string, string | undefined>>
-  /** File handles; they stay the caller's to close. */
+  /** File handles; the caller closes them. */
   stdout: number
   stderr: number
 }
@@ -23,7 +23,7 @@ export interface GatedProcess {
   start: string
   /** Lets it run. */
   release(): void
-  /** Ends it before anything has run, with exit status 125. So does the death of this process. */
+  /** Ends it before anything has run, with exit status 125. The death of this process does the same. */
   abandon(): void
   ended: Promise<ProcessEnd>
 }
@@ -62,7 +62,7 @@ export async function startGated(options: GatedOptions): Promise<GatedProcess> {
   }
 }
 
-/** ESRCH is no error: what was to be ended has. `pid` below 0 is a process group. */
+/** ESRCH is no error: the process has already exited. `pid` below 0 is a process group. */
 export function sendSignal(pid: number, signal: NodeJS.Signals | number): void {
   try {
     process.kill(pid, signal)
@@ -71,10 +71,10 @@ export function sendSignal(pid: number, signal: NodeJS.Signals | number): void {
   }
 }
 
-// Tells a process from a later one that was given the same id, so that a signal never reaches a stranger.
+// Distinguishes a process from a later one with the same id, so that a signal never reaches the wrong process.
 
 /**
- * When the process began, in a form to compare and to keep; undefined when it is gone or only its zombie is left.
+ * When the process started, in a form to compare and to store; undefined when it is gone or a zombie.
  * Linux: boot id and field 22 of /proc/<pid>/stat (proc_pid_stat(5)); elsewhere `ps -o lstart`, to the second.
  */
 export function processStart(pid: number, platform: NodeJS.Platform = process.platform): string | undefined {
@@ -129,7 +129,7 @@ function environmentOf(pid: number): string[] {
   return readOrNothing(`/proc/${pid}/environ`).split('\0')
 }
 
-/** A process may end, or belong to someone else, between two looks at it. */
+/** A process may exit, or its id may be reused, between two reads. */
 function readOrNothing(file: string): string {
   try {
     return readFileSync(file, 'utf8')

@@ -1,6 +1,6 @@
-// What zod found wrong with a body that came over the network, in plain words: its small edition has none of its own.
+// Messages for zod's issues with a body that came over the network: its small edition has none.
 
-/** The parts of zod's issues that are told. */
+/** The parts of zod's issues that are used. */
 interface Issue {
   code?: string
   path: PropertyKey[]
@@ -14,14 +14,14 @@ interface Issue {
 
 const types: Record<string, string> = {
   string: 'a text',
-  int: 'a whole number',
+  int: 'an integer',
   number: 'a number',
   boolean: 'true or false',
   array: 'a list',
   object: 'an object',
 }
 
-/** Of the first issue, such as `agents.0.slots must be a whole number`; `whole` names what was read. */
+/** The message of the first issue, such as `agents.0.slots must be an integer`; `whole` names what was read. */
 export function firstWrong(issues: readonly Issue[], whole: string): string {
   const [issue] = issues
   if (!issue) return `${whole} is not as expected`
@@ -34,7 +34,7 @@ function wordsOf({ code, message, expected = '', keys = [], origin, minimum, max
     case 'invalid_type':
       return `must be ${types[expected] ?? expected}`
     case 'unrecognized_keys':
-      return `has a field that nobody knows: ${keys.join(', ').slice(0, 100)}`
+      return `has an unknown field: ${keys.join(', ').slice(0, 100)}`
     case 'too_small':
       return `must be at least ${minimum}${letters}`
     case 'too_big':

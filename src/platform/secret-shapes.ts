@@ -1,4 +1,4 @@
-// What known secrets look like, for the check of user data and for everything that is logged. Each shape is bounded on both sides, so that certificates, hashes and base64 do not match.
+// Patterns of known secrets, for the check of user data and for the log. Each pattern is bounded on both sides, so that certificates, hashes and base64 do not match.
 
 interface SecretShape {
   what: string
@@ -10,7 +10,7 @@ function token(what: string, shape: string): SecretShape {
   return { what, pattern: new RegExp(`(?<![A-Za-z0-9_-])(?:${shape})(?![A-Za-z0-9_-])`) }
 }
 
-/** A token that might be found by chance in base64: there it is a piece of a longer run. */
+/** A token that may occur by chance in base64, where it is part of a longer run. */
 function plainToken(what: string, shape: string): SecretShape {
   return { what, pattern: new RegExp(`(?<![A-Za-z0-9+/_-])(?:${shape})(?![A-Za-z0-9+/_-])`) }
 }

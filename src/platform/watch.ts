@@ -1,4 +1,4 @@
-// Hot reload: changed files are taken over as soon as their contents are good; until then the last good ones stay.
+// Hot reload: changed files are applied as soon as their contents are valid; until then the last good ones stay.
 
 import { type Problem, ProvisionError, problem } from '../problems/index.ts'
 import { contentsFingerprint } from './files.ts'
@@ -11,15 +11,15 @@ export interface WatchAndReport<T> extends Pick<WatchOptions<T>, 'files' | 'load
   /** `contentsFingerprint(files)` of before the first load. */
   since: string
   logger: Logger
-  /** Uses the new contents, or returns the problem that forbids it: then it is tried again later. */
+  /** Uses the new contents, or returns the problem that prevents it: then it is retried later. */
   use?: (contents: T) => Problem | undefined
-  /** The new contents are good and in use; warnings about them are in the log. */
+  /** Called when the new contents are valid and in use; warnings about them are in the log. */
   onChange: (contents: T) => void
 }
 
 const everyMs = 2000
 
-/** Looks every two seconds until the returned function is called, and logs what is wrong with the contents. */
+/** Polls every two seconds until the returned function is called, and logs problems of the contents. */
 export function watchAndReport<T>({ what, logger, use, onChange, ...watch }: WatchAndReport<T>): () => void {
   const [file] = watch.files
   return watchFiles<T>({
@@ -50,23 +50,23 @@ export interface WatchOptions<T> {
   files: readonly string[]
   load: () => Loaded<T>
   clock: Clock
-  /** Milliseconds between two looks. */
+  /** Milliseconds between two polls. */
   intervalMs: number
-  /** Milliseconds for which new contents may be bad before that is reported: files of a pair change one by one. */
+  /** Milliseconds for which new contents may be invalid before that is reported: files of a pair change one by one. */
   graceMs?: number
   /** `contentsFingerprint(files)` of before the first load, so that no change falls between it and the watch. */
   since?: string
-  /** Takes the new contents over. When it throws, they count as bad. */
+  /** Applies the new contents. When it throws, they count as invalid. */
   onChange: (contents: T, warnings: Problem[]) => void
-  /** Called once for each fault; what was taken over last stays in use. */
+  /** Called once for each fault; what was applied last stays in use. */
   onProblem: (problems: Problem[]) => void
-  /** All is well again after `onProblem`: with new contents, or with the old ones put back. */
+  /** Called when the problem is over: with new contents, or with the old ones restored. */
   onRecovery?: () => void
 }
 
 const defaultGraceMs = 30_000
 
-/** Looks until the returned function is called. */
+/** Polls until the returned function is called. */
 export function watchFiles<T>(options: WatchOptions<T>): () => void {
   const stopped = new AbortController()
   const look = createLook(options)
@@ -77,7 +77,7 @@ export function watchFiles<T>(options: WatchOptions<T>): () => void {
     }
   }
   run().catch((error) => {
-    // A callback that throws is a fault of this program, and not one to go on with in silence.
+    // A callback that throws is a bug of this program and must not be ignored.
     if (!stopped.signal.aborted) throw error
   })
   return () => stopped.abort()
@@ -99,9 +99,9 @@ function createLook<T>(options: WatchOptions<T>): () => void {
     const fingerprint = contentsFingerprint(files)
     if (fingerprint === good) return recover(fingerprint)
     if (bad?.fingerprint !== fingerprint) bad = { fingerprint, since: clock.now() }
-    // Also while nothing changes: a certificate that is not valid yet becomes so by itself.
+    // Also without a change: a certificate that is not valid yet becomes valid by itself.
     const problems = takeOver(options)
-    // Written while it was read: whatever was found is not what is there now.
+    // The files were written while they were read: what was read is already out of date.
     if (contentsFingerprint(files) !== fingerprint) return
     if (problems.length === 0) return recover(fingerprint)
     const fault = problems.map(({ code, message }) => `${code} ${message}`).join('\n')
@@ -111,7 +111,7 @@ function createLook<T>(options: WatchOptions<T>): () => void {
   }
 }
 
-/** The errors for which it was not taken over. */
+/** The errors for which it was not applied. */
 function takeOver<T>({ load, onChange }: WatchOptions<T>): Problem[] {
   try {
     const { contents, problems } = load()
@@ -120,10 +120,10 @@ function takeOver<T>({ load, onChange }: WatchOptions<T>): Problem[] {
     return []
   } catch (error) {
     if (error instanceof ProvisionError) return error.problems
-    return [problem('INTERNAL', `new material was not taken over: ${String(error)}`, { cause: error })]
+    return [problem('INTERNAL', `the new contents were not applied: ${String(error)}`, { cause: error })]
   }
 }
 
 function nothing(): Problem {
-  return problem('INTERNAL', 'loading gave neither material nor a reason')
+  return problem('INTERNAL', 'loading returned neither contents nor a reason')
 }

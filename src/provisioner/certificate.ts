@@ -1,20 +1,20 @@
-// The certificate of the master has one owner, which reads it, watches its files and hands a renewed one on. A broken one
-// is reported, and the last good one stays.
+// The owner of the master's certificate: reads it, watches its files and passes a renewed one on. A broken one is
+// reported, and the last good one stays.
 import type { MasterConfig } from '../config/index.ts'
 import { loadTlsCredentials, type TlsCredentials } from '../pki/index.ts'
 import { type Clock, contentsFingerprint, type Logger, wallTime, watchAndReport } from '../platform/index.ts'
 import { isError, type Problem, ProvisionError } from '../problems/index.ts'
 
 export interface MasterCertificate {
-  /** Served now, and given to VMs that are launched from now on; undefined without TLS. */
+  /** Served now, and embedded in new VMs; undefined without TLS. */
   current(): TlsCredentials | undefined
   /** About the first one. */
   warnings: Problem[]
-  /** `serve` gets a renewed one before everybody else. With the problem it returns it refuses it, and the last good one stays. */
+  /** `serve` gets a renewed one first. If it returns a problem, the renewed one is refused and the last good one stays. */
   serveWith(serve: (renewed: TlsCredentials) => Problem | undefined): void
   /** The listener is called with each renewed one once that is served. */
   subscribe(listener: (renewed: TlsCredentials) => void): void
-  /** Looks at the files until the returned function is called. Without TLS there is nothing to watch. */
+  /** Polls the files until the returned function is called. Without TLS there is nothing to watch. */
   watch(): () => void
 }
 
@@ -38,7 +38,7 @@ export function openCertificate({ config, clock, logger }: CertificateOptions): 
 
   function onChange(renewed: TlsCredentials): void {
     current = renewed
-    logger.info(serve ? 'serving the renewed certificate' : 'the certificate of the master is renewed', {
+    logger.info(serve ? 'serving the renewed certificate' : 'the certificate of the master was renewed', {
       file: files[0],
       notAfter: renewed.leaf.x509.validTo,
     })
@@ -79,7 +79,7 @@ function filesOf(config: MasterConfig): string[] {
   return tls ? [tls.cert, ...(tls.key && servesItself(config) ? [tls.key] : [])] : []
 }
 
-/** Only a process that serves with the key reads it. */
+/** Only a process that serves TLS reads the key. */
 function servesItself({ demand }: MasterConfig): boolean {
   return demand.type === 'built-in'
 }
@@ -91,7 +91,7 @@ export interface LoadCertificateOptions {
   withKey?: boolean
 }
 
-/** `security.tls.cert`, with its key when asked for; nothing and no problem when TLS is not configured. */
+/** `security.tls.cert`, with its key if requested; nothing and no problem when TLS is not configured. */
 export function loadMasterCertificate(
   config: MasterConfig,
   { now, withKey = servesItself(config) }: LoadCertificateOptions,

@@ -1,4 +1,4 @@
-// What `provision check` has to say, row by row: what was looked at, and what came of it.
+// The rows of `provision check`: what was checked, and the result.
 
 import { join } from 'node:path'
 import type { AgentSetup, ProvidedPool } from '../agent-setup/index.ts'
@@ -20,7 +20,7 @@ import { identityProblems, ownerOf, peekIdentity } from './identity.ts'
 import { preflightPool } from './launch-gate.ts'
 import type { PoolPlan } from './prepare.ts'
 
-/** `not_checked` is never as good as `passed`: the note tells why nobody looked. */
+/** `not_checked` does not count as `passed`: the note gives the reason. */
 export type CheckResult = 'passed' | 'warning' | 'failed' | 'not_checked'
 
 export interface CheckRow {
@@ -28,7 +28,7 @@ export interface CheckRow {
   subject: string
   what: string
   result: CheckResult
-  /** What was found where nothing is wrong, or why it was not looked at. */
+  /** What was found if nothing is wrong, or why it was not checked. */
   note?: string
   problem?: Problem
 }
@@ -56,14 +56,14 @@ export function exitOfRows(rows: CheckRow[]): 0 | 3 | 4 {
   return failed.some(({ code }) => codeInfo(code).exit === 3) ? 3 : 4
 }
 
-// Rows about who a provisioner of this configuration would be.
+// Rows about the identity of a provisioner with this configuration.
 
 export function checkIdentity(config: MasterConfig, providers: readonly AnyProvider[]): CheckRow[] {
   const { of } = rowsOf('configuration')
   return identityProblems(config, providers).map((fault) => of('identity', fault))
 }
 
-// Rows about the certificate this configuration serves with, or has agents trust.
+// Rows about the certificate that this configuration serves, or that agents trust.
 
 const dayMs = 86_400_000
 
@@ -73,7 +73,10 @@ export function checkCertificate(config: MasterConfig, now: number): CheckRow[] 
   const files = config.security.tls
   if (!files)
     return [
-      notChecked('chain', 'security.tls is not set: agents trust what the pools say, if they dial https'),
+      notChecked(
+        'chain',
+        'security.tls is not set: with https, agents use the trust settings of their pools',
+      ),
     ]
   const { certificate, problems } = loadMasterCertificate(config, { now })
   const faults = problems.map((problem) => of(isAboutKey(problem) ? 'key' : 'chain', problem))
@@ -83,8 +86,8 @@ export function checkCertificate(config: MasterConfig, now: number): CheckRow[] 
   const days = Math.floor((end - now) / dayMs)
   const chain = facts.map(({ role }) => role).join(', ')
   const found = [passed('chain', `${facts[0]!.subject}: ${chain}; all valid for ${days} more days`)]
-  if (certificate.key) found.push(passed('key', `${files.key} fits the certificate`))
-  else found.push(notChecked('key', 'this process does not serve with it'))
+  if (certificate.key) found.push(passed('key', `${files.key} matches the certificate`))
+  else found.push(notChecked('key', 'this process does not use it'))
   return [...found, ...faults]
 }
 
@@ -92,7 +95,7 @@ function isAboutKey({ code, where }: Problem): boolean {
   return code.startsWith('TLS_KEY_') || where?.path === 'security.tls.key'
 }
 
-// Rows about what agents of one pool would be given: their trust, their user data, the request for their VMs.
+// Rows about the agents of one pool: their trust, their user data, the request for their VMs.
 
 const topics = ['trust', 'user data', 'launch request'] as const
 type Topic = (typeof topics)[number]
@@ -100,21 +103,20 @@ type Topic = (typeof topics)[number]
 /** @param plan undefined when the certificate is refused */
 export function checkAgents(subject: string, plan: PoolPlan | undefined): CheckRow[] {
   const { passed, notChecked, of } = rowsOf(subject)
-  if (!plan) return topics.map((topic) => notChecked(topic, 'the certificate has to be right first'))
-  // What only the cloud can tell is asked of it, a few rows further down.
+  if (!plan) return topics.map((topic) => notChecked(topic, 'the certificate must be valid first'))
+  // What only the cloud knows is in the rows about the cloud.
   const problems = plan.problems.filter(({ code }) => code !== 'REQUEST_UNKNOWN_OFFLINE')
   return topics.flatMap((topic) => {
     const mine = problems.filter((fault) => topicOf(fault) === topic)
     const faults = mine.map((fault) => of(topic, fault))
     if (mine.some(isError)) return faults
     const note = notes[topic](plan)
-    const row =
-      note === undefined ? notChecked(topic, 'what failed has to be right first') : passed(topic, note)
+    const row = note === undefined ? notChecked(topic, 'fix what failed first') : passed(topic, note)
     return [row, ...faults]
   })
 }
 
-/** undefined where it did not come so far. */
+/** undefined if planning did not get that far. */
 const notes: Record<Topic, (plan: PoolPlan) => string | undefined> = {
   trust({ setup }) {
     if (!setup) return undefined
@@ -141,7 +143,7 @@ function topicOf({ code }: Problem): Topic {
   return code in codeGroups['Clouds and this machine'] ? 'launch request' : 'trust'
 }
 
-// Rows about where demand would come from. Each source has its own questions; one without an entry has not been asked.
+// Rows about the source of demand. Each source has its own checks; one without an entry is not checked.
 
 export interface DemandCheckInput {
   config: MasterConfig
@@ -150,7 +152,7 @@ export interface DemandCheckInput {
   logger: Logger
 }
 
-/** What is wrong, or a note of what was found. */
+/** What is wrong, or a note about what was found. */
 type DemandCheck = (input: DemandCheckInput) => Promise<{ note?: string; problems: Problem[] }>
 
 const checks: Partial<Record<DemandConfig['type'], DemandCheck>> = {
@@ -162,13 +164,13 @@ export async function checkDemand(input: DemandCheckInput): Promise<CheckRow[]> 
   const { passed, notChecked, of } = rowsOf('demand')
   const { type } = input.config.demand
   const check = checks[type]
-  if (!check) return [notChecked(type, 'this version has no questions to ask of it')]
+  if (!check) return [notChecked(type, 'this version has no check for it')]
   const { note, problems } = await check(input)
   const faults = problems.map((fault) => of(type, fault))
   return problems.some(({ severity }) => severity === 'error') ? faults : [passed(type, note), ...faults]
 }
 
-// Rows about the live master, dialled as agents of one pool would: can they join, and are they of its version.
+// Rows about the live master, dialled as agents of one pool would: can they join, and do the versions match?
 
 const joining = 'preflight'
 const versions = 'agent version'
@@ -188,7 +190,7 @@ export async function checkMaster(
   const { notChecked } = rowsOf(subject)
   const { rows, master } = await joinRows(subject, plan, input)
   if (master && plan?.setup) return [...rows, ...versionRows(subject, plan.setup, master)]
-  return input.isOurs ? rows : [...rows, notChecked(versions, 'no master has told its own')]
+  return input.isOurs ? rows : [...rows, notChecked(versions, 'no master has reported its version')]
 }
 
 async function joinRows(
@@ -197,16 +199,19 @@ async function joinRows(
   { clock, isOurs }: MasterCheckInput,
 ): Promise<{ rows: CheckRow[]; master?: MasterInfo }> {
   const { passed, notChecked, of } = rowsOf(subject)
-  if (!plan?.setup) return { rows: [notChecked(joining, 'what failed has to be right first')] }
+  if (!plan?.setup) return { rows: [notChecked(joining, 'fix what failed first')] }
   const { pool, setup, hasClientCertificate } = plan
   const { preflight: mode } = pool.provider
-  if (mode === 'off') return { rows: [notChecked(joining, 'the pool says `preflight: off`')] }
+  if (mode === 'off') return { rows: [notChecked(joining, 'the pool sets `preflight: off`')] }
   const result = await preflightPool({ pool, setup, hasClientCertificate }, clock)
   const place = placeOf(result)
   if (isOurs && result.problem?.code === 'PREFLIGHT_REFUSED')
     return {
       rows: [
-        notChecked(joining, `the built-in master does not run now (${place}); \`provision\` dials it again`),
+        notChecked(
+          joining,
+          `the built-in master is not running (${place}); \`provision\` checks it when it runs`,
+        ),
       ],
     }
   const { problem: fault } = applyPreflight(mode, result)
@@ -220,26 +225,26 @@ function placeOf({ dialled: { host, port } }: PreflightResult): string {
   return `${host.includes(':') ? `[${host}]` : host}:${port}`
 }
 
-/** Determined's master and agents are released together; masters of ours speak to agents of that release. */
+/** Determined's master and agents are released together; our masters work with agents of that release. */
 function versionRows(subject: string, setup: AgentSetup, master: MasterInfo): CheckRow[] {
   const { passed, notChecked, of } = rowsOf(subject)
   const { image } = setup.docker
   if (master.product === productName || setup.runtime !== 'docker') return []
   const tag = versionIn(image)
-  if (tag === undefined) return [notChecked(versions, `the name of ${image} does not tell it`)]
-  if (tag === master.version) return [passed(versions, `${tag}, as the master's`)]
-  const message = `the master is of version ${master.version}, and agents would run ${image}`
+  if (tag === undefined) return [notChecked(versions, `the name of ${image} has no version`)]
+  if (tag === master.version) return [passed(versions, `${tag}, same as the master`)]
+  const message = `the master has version ${master.version}, but agents would run ${image}`
   return [of(versions, problem('AGENT_VERSION_DIFFERS', message))]
 }
 
-/** Of the tag, which a digest may follow: `registry:5000/name:0.38.1@sha256:…`. */
+/** The version in the tag, which a digest may follow: `registry:5000/name:0.38.1@sha256:…`. */
 function versionIn(image: string): string | undefined {
   return /:v?(\d+\.\d+\.\d+[^@:/]*)(@[^@/]*)?$/.exec(image)?.[1]
 }
 
-// Rows about what the cloud says to each thing a launch of one pool would need.
+// Rows about the cloud's answers for each thing that a launch of one pool needs.
 
-/** Milliseconds for all questions about a pool; and how long after that a provider may take to say what it knows. */
+/** Milliseconds for all checks of a pool; and how long after that a provider may take to report its results. */
 const defaultBudgetMs = 60_000
 const lastWordsMs = 5_000
 
@@ -249,11 +254,11 @@ export interface CloudCheckInput {
   clock: Clock
   logger: Logger
   providers: readonly AnyProvider[]
-  /** Milliseconds for all questions about a pool: a minute by default. */
+  /** Milliseconds for all checks of a pool: a minute by default. */
   budgetMs?: number
 }
 
-/** What the cloud has answered in time is told, beside what it has not. */
+/** Reports what the cloud answered in time, and what it did not answer. */
 export async function checkCloud(
   subject: string,
   pool: ProvidedPool,
@@ -263,13 +268,13 @@ export async function checkCloud(
   const { passed, notChecked, of } = rowsOf(subject)
   const { type } = pool.provider
   const definition = definitionOf(input.providers, pool.provider)
-  if (definition.onThisMachine) return [notChecked('cloud', 'VMs are processes of this machine')]
-  if (!definition.check)
-    return [notChecked('cloud', `this version cannot ask ${type} anything before a launch`)]
+  if (definition.onThisMachine) return [notChecked('cloud', 'instances are processes on this machine')]
+  if (!definition.check) return [notChecked('cloud', `this version cannot check ${type} before a launch`)]
   const { budgetMs = defaultBudgetMs } = input
   const late = new ProvisionError(
     problem('PROVIDER_TRANSIENT', `${type} gave no answer within ${budgetMs / 1000} s`, {
-      remedy: 'Run `provision check` again; if it stays, look at the network between here and the cloud.',
+      remedy:
+        'Run `provision check` again; if it fails again, check the network between this machine and the cloud.',
     }),
   )
   const budget = new AbortController()

@@ -1,4 +1,4 @@
-// `provision check`: everything that can be known before a launch. Nothing is written, launched or ended.
+// `provision check`: everything that can be checked before a launch. Nothing is written, launched or terminated.
 import type { ProvidedPool } from '../agent-setup/index.ts'
 import { loadConfig, type MasterConfig, masterAddressOf } from '../config/index.ts'
 import { type Clock, createLogger, type Logger, systemClock, wallTime } from '../platform/index.ts'
@@ -19,7 +19,7 @@ import { choosePools, type PoolPlan, planAll } from './prepare.ts'
 export interface CheckOptions {
   /** The configuration. */
   file: string
-  /** Names of the pools wanted; all without it. */
+  /** Names of the requested pools; default: all. */
   pools?: string[]
   /** Dialled in place of an alias. */
   masterHost?: string
@@ -30,13 +30,13 @@ export interface CheckOptions {
   providers: readonly AnyProvider[]
 }
 
-/** Every row, also after one that failed, but for what needs it. Throws USAGE for a pool that does not exist. */
+/** Every row, also after one that failed, except rows that depend on it. Throws USAGE for a pool that does not exist. */
 export async function checkAll(options: CheckOptions): Promise<CheckRow[]> {
   const { file, env, clock, providers } = options
   const { config, problems } = loadConfig(file, { env, providers })
   const { passed, notChecked, of } = rowsOf('configuration')
   const faults = problems.map((fault) => of(fault.where ? placeOf(fault.where) : file, fault))
-  if (!config) return [...faults, notChecked('all else', 'the configuration has to be right first')]
+  if (!config) return [...faults, notChecked('all else', 'the configuration must be valid first')]
   const pools = choosePools(config, options.pools)
   const [demand, ...rows] = await Promise.all([
     checkDemand({ config, env, clock, logger: options.logger }),
@@ -61,7 +61,7 @@ async function checkPools(
 ): Promise<CheckRow[]> {
   const { hosts, rows } = await hostsOf(config, pools, options)
   const names = pools.map(({ pool_name }) => pool_name)
-  // What is wrong with the certificate is told with the certificate.
+  // Problems of the certificate are in the rows of the certificate.
   const { plans } = await planAll(config, {
     pools: names,
     hosts,
@@ -93,7 +93,7 @@ async function checkPool(
   return [...checkAgents(subject, plan), ...master, ...cloud]
 }
 
-/** What an alias stands for is known on a VM of the cloud only; elsewhere the pool is looked at without it. */
+/** An alias can be resolved only on a VM of the cloud; elsewhere the pool is checked without it. */
 async function hostsOf(
   config: MasterConfig,
   pools: ProvidedPool[],
@@ -108,7 +108,7 @@ async function hostsOf(
     } catch (error) {
       if (!(error instanceof ProvisionError)) throw error
       hosts.set(pool.pool_name, host)
-      const note = `${host} means something on a VM of the cloud only; --master-host stands in for it`
+      const note = `${host} can be resolved only on a VM of the cloud; set --master-host to check another address`
       rows.push(rowsOf(`pool ${pool.pool_name}`).notChecked('master address', note))
     }
   }
@@ -116,9 +116,9 @@ async function hostsOf(
   return { hosts, rows }
 }
 
-// What a check needs of this process.
+// What a check needs from this process.
 
-/** Only what a provider cannot say in a row is logged. */
+/** Only what a provider cannot report in a row is logged. */
 export function checkSurroundings(write: (line: string) => void): Pick<CheckOptions, 'clock' | 'logger'> {
   const logger = createLogger({ format: 'text', level: 'warn', clock: systemClock, write })
   return { clock: systemClock, logger }

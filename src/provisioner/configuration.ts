@@ -1,5 +1,5 @@
-// The configuration in force has one owner. A changed one is taken over while the provisioner runs, as far as that can
-// be, and every change is named.
+// The owner of the configuration in force. A changed configuration is applied while the provisioner runs, as far as
+// possible, and every change is logged.
 
 import { createHash } from 'node:crypto'
 import { loadConfig, type MasterConfig } from '../config/index.ts'
@@ -14,15 +14,15 @@ import { planReload, type ReloadPlan, type Takes } from './reload.ts'
 
 export interface Configuration {
   current(): MasterConfig
-  /** False while the file, as it was last read, is refused: what it names is not known then. */
+  /** False while the file, as it was last read, is invalid: its pools are not known then. */
   isTrusted(): boolean
   /** The file was read again. */
   read(isUsable: boolean): void
-  /** The last good configuration stays when VMs could not be made by the new one. One reload after the other. */
+  /** The last good configuration stays if the new one cannot launch VMs. Reloads run one after the other. */
   reload(after: MasterConfig, pools: PoolsToReload): Promise<Reloaded>
 }
 
-/** Whom a reload is told. */
+/** The parts that a reload updates. */
 export interface PoolsToReload {
   plans: Pick<PoolPlans, 'use'>
   running: Pick<RunningPools, 'reconfigure' | 'restart' | 'status'>
@@ -32,7 +32,7 @@ export interface Reloaded {
   /** In force now. */
   config: MasterConfig
   changes: ReloadPlan['changes']
-  /** With an error among them nothing was taken over. */
+  /** If one of them is an error, nothing was applied. */
   problems: Problem[]
 }
 
@@ -57,7 +57,7 @@ export function createConfiguration(
     tellProblems(logger, problems)
     isTrusted = !problems.some(isError)
     if (!isTrusted) {
-      logger.error('the changed configuration is not taken over; the last good one stays')
+      logger.error('the changed configuration is not applied; the last good one stays')
       return { config: current, changes, problems }
     }
     tellChanges(changes, logger)
@@ -86,7 +86,7 @@ function tellChanges(changes: ReloadPlan['changes'], logger: Logger): void {
   }
 }
 
-/** Pools that the changed file removes or moves go on until the next start: then no pool has their instances. */
+/** Pools that the changed file removes or moves run until the next start: then their instances belong to no pool. */
 function tellLeft(
   { removed, moved }: ReloadPlan,
   { status }: Pick<RunningPools, 'status'>,
@@ -100,18 +100,18 @@ function tellLeft(
 }
 
 const sentences: Record<Takes, string> = {
-  now: 'changed, and in force',
-  next_vms: 'changed: VMs launched from now on are made by it',
-  next_start: 'changed in the file only: it takes a restart of the provisioner',
+  now: 'changed; in force now',
+  next_vms: 'changed; applies to instances launched from now on',
+  next_start: 'changed in the file only; restart the provisioner to apply it',
 }
 
-/** Keys whose values are programs or files of others: what they hold is nobody's business, and long. */
+/** Keys whose values are programs or files: they are long and may be confidential. */
 const hidden = /script|user_?data|file_contents|metadata|template/i
 const longest = 200
 
 /**
- * What a log may say of a value: whole blocks, scripts and long texts are known again by their length and the beginning of
- * their SHA-256.
+ * The form in which a value is logged: blocks, scripts and long strings are replaced by their length and the beginning
+ * of their SHA-256.
  */
 function shown(path: readonly string[], value: unknown): unknown {
   if (value === undefined || value === null || typeof value === 'boolean' || typeof value === 'number')
@@ -124,7 +124,7 @@ function shown(path: readonly string[], value: unknown): unknown {
   return `(${text.length} characters, SHA-256 ${sha256}…)`
 }
 
-/** A value whose key sounds like a secret is not told. */
+/** A value whose key looks like a secret is not logged. */
 function maskedBy(path: readonly string[], value: unknown): unknown {
   const nested = path.reduceRight<unknown>((inner, key) => ({ [key]: inner }), value)
   return path.reduce<unknown>(
@@ -134,7 +134,7 @@ function maskedBy(path: readonly string[], value: unknown): unknown {
   )
 }
 
-// The configuration file is looked at while the provisioner runs; a broken one is reported, and the last good one stays.
+// The configuration file is polled while the provisioner runs; a broken one is reported, and the last good one stays.
 
 export interface ConfigurationWatch {
   file: string
@@ -152,7 +152,7 @@ export interface ConfigurationWatch {
 /** An editor may write a file in several steps. */
 const graceMs = 3000
 
-/** Looks until the returned function is called. */
+/** Polls until the returned function is called. */
 export function watchConfiguration({
   file,
   providers,

@@ -1,4 +1,4 @@
-// The process around a running provisioner: its log, its signals, its picture once a second.
+// The process around a running provisioner: its log, its signals, its live table once a second.
 
 import { loadConfig, type MasterConfig } from '../config/index.ts'
 import type { FleetRow } from '../http/index.ts'
@@ -25,7 +25,7 @@ export interface DaemonOptions {
   logLevel: LogLevel
   logFormat: LogFormat
   write: (line: string) => void
-  /** Ends the VMs in clouds, too, when a signal stops it; a second signal ends the wait for that. */
+  /** Terminates the VMs in clouds too when a signal stops it; a second signal ends the wait for that. */
   terminateOnExit?: boolean
   /** Called when something has changed, and every second for the ages. `now` is milliseconds since the epoch. */
   onChange: (rows: FleetRow[], now: number) => void
@@ -39,7 +39,7 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
   const asked = Promise.withResolvers<string>()
   const hurried = Promise.withResolvers<void>()
   let isAsked = false
-  // Before anything is started: what a signal finds half started is ended, too.
+  // Before anything starts, so that a signal during the start also stops what is half started.
   for (const signal of ['SIGINT', 'SIGTERM'] as const)
     process.on(signal, () => {
       if (isAsked) hurried.resolve()
@@ -47,7 +47,7 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
       asked.resolve(signal)
     })
   let readAgain = () => {}
-  // Nobody listening would mean that it ends us, also while we start and while we stop.
+  // Without a handler, SIGHUP would kill us, also during start-up and shutdown.
   process.on('SIGHUP', () => readAgain())
   const provisioner = composeProvisioner({
     ...options,
@@ -70,10 +70,10 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
   readAgain = () => {}
   reloading.stop()
   if (options.terminateOnExit) await Promise.race([endAll(provisioner, logger), hurried.promise])
-  await end(provisioner, reason, options.terminateOnExit ? '' : '; VMs in a cloud go on', logger)
+  await end(provisioner, reason, options.terminateOnExit ? '' : '; cloud instances keep running', logger)
 }
 
-/** SIGHUP has the file read at once, a changed file soon; whatever is wrong with it ends nothing. */
+/** SIGHUP reads the file at once, a change is noticed soon; an invalid file stops nothing. */
 function keepReloading(
   provisioner: Provisioner,
   {
@@ -88,14 +88,14 @@ function keepReloading(
   const take = (config: MasterConfig) => {
     provisioner
       .reload(config)
-      .catch((error: unknown) => logger.error('the configuration was not taken over', { file, error }))
+      .catch((error: unknown) => logger.error('the configuration was not applied', { file, error }))
   }
   const readAgain = () => {
     const { config, problems } = loadConfig(file, { env, providers })
     provisioner.configurationRead(config !== undefined)
     tellProblems(logger, problems)
     if (config) take(config)
-    else logger.error('the configuration is not usable; the last good one stays', { file })
+    else logger.error('the configuration is invalid; the last good one stays', { file })
   }
   return {
     readAgain,
@@ -112,19 +112,23 @@ function keepReloading(
   }
 }
 
-/** Milliseconds; clouds accept the end of a VM within seconds. */
+/** Milliseconds; clouds accept a termination within seconds. */
 const endingTime = 120_000
 
 async function endAll(provisioner: Provisioner, logger: Logger): Promise<void> {
-  logger.info('ending every VM, as told by --terminate-on-exit', { vms: provisioner.rows().length })
+  logger.info('terminating every instance because of --terminate-on-exit', { vms: provisioner.rows().length })
   const left = await provisioner.clear(endingTime)
-  if (left.length === 0) logger.info('every VM is ended')
-  else logger.error('some VMs could not be ended, and go on', { ids: shortIds(left), count: left.length })
+  if (left.length === 0) logger.info('every instance is terminated')
+  else
+    logger.error('some instances could not be terminated and keep running', {
+      ids: shortIds(left),
+      count: left.length,
+    })
 }
 
 async function end(provisioner: Provisioner, reason: string, clouds: string, logger: Logger): Promise<void> {
   const local = provisioner.rows().filter((row) => row.local && row.state === 'running').length
-  logger.info(`${reason}: ending the agents on this machine${clouds}`, { local })
+  logger.info(`${reason}: stopping the agents on this machine${clouds}`, { local })
   await provisioner.stop()
-  logger.info('stopped; no agent of ours runs on this machine', { ended: local })
+  logger.info('stopped; none of its agents runs on this machine', { ended: local })
 }

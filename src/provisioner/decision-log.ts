@@ -1,19 +1,19 @@
-// What was decided and what became of it, kept in a file that does not grow for ever: `provision logs` reads it.
+// The decision log: decisions and their outcomes, in a file of bounded size. `provision logs` reads it.
 import { appendFile, closeSync, constants, lstatSync, mkdirSync, renameSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { promisify } from 'node:util'
 import { type JournalRecord, openPlainFile, readPlainFile, redact } from '../platform/index.ts'
 
 export interface DecisionLog {
-  /** Returns at once. What cannot be written is told to `onFault`, and lost: it is not worth stopping for. */
+  /** Returns at once. A record that cannot be written is reported to `onFault` and lost; the provisioner keeps running. */
   add(record: JournalRecord): void
-  /** Waits for what is under way. */
+  /** Waits for writes in progress. */
   close(): Promise<void>
 }
 
 export interface DecisionLogOptions {
   file: string
-  /** A file that has grown beyond it is put aside under `.1`, whose place it takes: twice as much is kept at most. */
+  /** A larger file is renamed to `.1` and replaces the previous one: at most twice this size is kept. */
   maxBytes?: number
   onFault: (error: unknown) => void
 }
@@ -27,19 +27,19 @@ export function openDecisionLog({
 }: DecisionLogOptions): DecisionLog {
   mkdirSync(dirname(file), { recursive: true, mode: 0o700 })
   let size = lstatSync(file, { throwIfNoEntry: false })?.size ?? 0
-  // What a crash has torn off must not take the next record with it.
+  // A line cut off by a crash must not damage the next record.
   let waiting = size > 0 ? '\n' : ''
   let working: Promise<void> | undefined
 
   async function write(): Promise<void> {
-    // Not before `working` is set: what fails at once would end without being forgotten.
+    // Not before `working` is set; otherwise a task that fails at once would never be removed.
     await null
     while (waiting !== '') {
       const text = waiting
       waiting = ''
       try {
         if (size > maxBytes) {
-          // First: a file that cannot be put aside, or is gone, is written to all the same the next time.
+          // First, so that a file that cannot be renamed, or is gone, is still written to next time.
           size = 0
           renameSync(file, `${file}.1`)
         }
@@ -63,7 +63,7 @@ export function openDecisionLog({
   }
 }
 
-/** Never to what a link leads to, or to a FIFO that nobody may read. */
+/** Never writes through a link, or to a FIFO without a reader. */
 async function append(file: string, text: string): Promise<void> {
   const handle = openPlainFile(file, constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT)
   try {
@@ -77,11 +77,11 @@ export interface DecisionQuery {
   pool?: string
   /** Milliseconds since the epoch; nothing older. */
   since?: number
-  /** The newest so many. */
+  /** This many of the newest. */
   limit?: number
 }
 
-/** Oldest first. A line that a crash has torn is left out. */
+/** Oldest first. A line cut off by a crash is left out. */
 export function readDecisionLog(
   file: string,
   { pool, since = 0, limit = Number.POSITIVE_INFINITY }: DecisionQuery = {},
@@ -91,14 +91,14 @@ export function readDecisionLog(
     if (found.length >= limit) break
     const [record] = parsed(line)
     if (!record) continue
-    // Clocks are set back now and then, by less.
+    // Clocks are sometimes set back, but by less than this.
     if (record.at < since - 60_000) break
     if (record.at >= since && (pool === undefined || record['pool'] === pool)) found.push(record)
   }
   return found.reverse()
 }
 
-/** The last few lines are asked for again and again by a process that has other things to do: no more is looked at. */
+/** The last few lines are requested often, and the process is busy: no more than those are read. */
 function* newestFirst(files: readonly string[]): Generator<string> {
   for (const name of files) {
     const text = readPlainFile(name) ?? ''

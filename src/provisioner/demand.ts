@@ -1,4 +1,4 @@
-// From `demand.type` to the source of demand. Whatever it opens beside that is in the same hands until it is closed.
+// From `demand.type` to the source of demand, with everything that is opened for it and closed with it.
 
 import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
@@ -46,33 +46,33 @@ export interface DemandContext {
   version: string
   env: Readonly<Record<string, string | undefined>>
   identity: Identity
-  /** A master of ours serves with it. */
+  /** The built-in master serves it. */
   certificate: MasterCertificate
-  /** For a master of ours: whether an agent of a pool with a provider is one of its instances. */
+  /** For our own master: whether an agent of a pool with a provider is one of its instances. */
   mayJoin: RunningPools['mayJoin']
-  /** Whether it is one of an instance that no configured pool has any more: it may come back, and gets no work. */
+  /** Whether it belongs to an orphan: it may reconnect, but gets no jobs. */
   mayReturn: RunningPools['mayJoin']
-  /** Whether instances of a pool run that the configuration does not have. */
+  /** Whether instances of a pool run that is not in the configuration. */
   hasOrphans: (pool: string) => boolean
-  /** Orders and questions to us, for the listener of a master of ours. */
+  /** The control API, for the listener of our own master. */
   control: Handler
   clock: Clock
   logger: Logger
 }
 
-/** A source and, where there is one, the master of ours behind it. */
+/** A source and, if there is one, our own master behind it. */
 export interface OpenedDemand {
   source: DemandSource
-  /** What the master itself knows of agents; without it they are as demand shows them. */
+  /** The master's own data about agents; without it the data of demand is used. */
   agents?: () => JoinedAgent[]
   onAgent?: (listener: () => void) => () => void
-  /** The instances of the pool have been listed: its agents are judged by that. */
+  /** The instances of the pool have been listed: agents are admitted by that listing. */
   judge?: (pool: string) => void
-  /** These VMs are gone: their agents are not waited for. */
+  /** These VMs are gone: do not wait for their agents. */
   forget?: (ids: string[], reason: string) => void
-  /** Requests about it, for the listener of ours. */
+  /** Request handlers of the source, for our own listener. */
   handlers?: Handler[]
-  /** Where a master of ours listens. */
+  /** Where our own master listens. */
   listener?: { address: string; port: number }
   close(): Promise<void>
 }
@@ -86,15 +86,15 @@ const openers: Record<DemandConfig['type'], Opener> = {
   push: openPushDemand,
 }
 
-/** `demand` in place of what the configuration names is left open at the end. Throws a ProvisionError. */
+/** A `demand` that replaces the configured one is not closed at the end. Throws a ProvisionError. */
 export async function openDemand(context: DemandContext & { demand?: DemandSource }): Promise<OpenedDemand> {
   if (context.demand) return { source: context.demand, close: async () => {} }
   return openers[context.config.demand.type](context)
 }
 
-// Demand of the built-in master, which this process runs and serves: its memory on the disk, its listener, its token.
+// Demand of the built-in master, which this process runs and serves: its state on the disk, its listener, its token.
 
-/** Throws a ProvisionError when the port, the state folder or a file it needs cannot be had. */
+/** Throws a ProvisionError when the port, the state folder or a file it needs is not available. */
 async function openBuiltInDemand(context: DemandContext): Promise<OpenedDemand> {
   const { config, certificate, clock, logger } = context
   const { client_ca } = config.resource_manager
@@ -193,15 +193,15 @@ async function serve(
   return listener
 }
 
-/** Where every agent is a process of this machine, nobody else has to reach the master. */
+/** If every agent is a process on this machine, only this machine has to reach the master. */
 function listenAddress({ resource_pools }: MasterConfig, providers: readonly AnyProvider[]): string {
   const isHere = ({ provider }: PoolConfig) => provider && definitionOf(providers, provider).onThisMachine
   return resource_pools.every(isHere) ? '127.0.0.1' : ''
 }
 
-// Demand of a Determined master: looked at before the pools are run, so that what can never work is said at once.
+// Demand of a Determined master: checked before the pools run, so that what can never work is reported at once.
 
-/** What passes by itself: the pools are held until it has. */
+/** Problems that pass by themselves: the pools wait until they have. */
 const passing: readonly ProblemCode[] = ['DETERMINED_UNREACHABLE', 'DETERMINED_FAULT']
 
 /** Throws a ProvisionError when no pool could ever be run for this master. */
@@ -226,7 +226,7 @@ async function openDeterminedDemand(context: DemandContext): Promise<OpenedDeman
   }
 }
 
-/** Nothing where the pool always has a VM, or none of its VMs has a slot. */
+/** No problem if the pool always has a VM, or none of its VMs has a slot. */
 function holdOpen(
   { pool_name: pool, provider }: ProvidedPool,
   source: DeterminedDemand,
@@ -248,7 +248,7 @@ function isHopeless(problems: Problem[], pools: string[]): boolean {
   )
 }
 
-/** The same questions without running anything, and which master answered them. */
+/** The same checks without running anything, and the master that answered. */
 export async function checkDeterminedDemand(
   context: SourceContext,
 ): Promise<{ note?: string; problems: Problem[] }> {
@@ -281,8 +281,8 @@ function sourceOf({ config, version, clock, logger }: SourceContext): Determined
 }
 
 /**
- * The master's own cluster id, so that every provisioner beside it knows the VMs of the others. Asked once, before the
- * first start; undefined where an id is known already. Throws why the master does not answer.
+ * The master's own cluster id, so that every provisioner of that master knows the VMs of the others. Read once, before the
+ * first start; undefined if an id is already known. Throws why the master does not answer.
  */
 export async function learnClusterId(context: SourceContext): Promise<string | undefined> {
   const { config } = context
@@ -302,7 +302,7 @@ export async function learnClusterId(context: SourceContext): Promise<string | u
   }
 }
 
-// Demand that a master pushes over HTTP to the listener of ours.
+// Demand that a master pushes over HTTP to our own listener.
 
 async function openPushDemand({ config, hasOrphans, clock, logger }: DemandContext): Promise<OpenedDemand> {
   const pools = config.resource_pools.filter(isProvided).map((pool) => pool.pool_name)

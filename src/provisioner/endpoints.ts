@@ -1,4 +1,4 @@
-// Where a running provisioner is asked and told: the control socket in its state folder, and the listener of `listen`.
+// The endpoints of a running provisioner: the control socket in its state folder, and the listener of `listen`.
 import { join } from 'node:path'
 import type { ListenConfig, MasterConfig, TlsFiles } from '../config/index.ts'
 import {
@@ -28,9 +28,9 @@ import { handshakeLog, openReadsOf, readClientCa } from './listeners.ts'
 export interface EndpointsOptions {
   config: MasterConfig
   info: Info
-  /** Orders and questions. */
+  /** The control API. */
   control: Handler
-  /** What else is served where the network comes in: pushed demand. */
+  /** Further handlers on the network listener: pushed demand. */
   further: Handler[]
   clock: Clock
   logger: Logger
@@ -42,7 +42,7 @@ export interface Endpoints {
   close(): Promise<void>
 }
 
-/** Throws a ProvisionError when the listener cannot be had. Without a control socket it goes on, and says so. */
+/** Throws a ProvisionError when the listener cannot be opened. Without a control socket it continues, and logs that. */
 export async function openEndpoints(options: EndpointsOptions): Promise<Endpoints> {
   const { config, control, further, logger } = options
   const common = [infoHandler(options.info), healthHandler(() => []), control]
@@ -76,8 +76,8 @@ interface OwnListenerOptions {
 }
 
 /**
- * The listener of `listen`: TLS with a certificate of its own or that of the master, taken over again when it is renewed.
- * Throws a ProvisionError when the port, the certificate or the token cannot be had.
+ * The listener of `listen`: TLS with its own certificate or that of the master, reloaded when it is renewed.
+ * Throws a ProvisionError when the port, the certificate or the token is not available.
  */
 async function openListener(
   { address, port, tls, client_ca }: ListenConfig,
@@ -102,7 +102,7 @@ async function openListener(
     logger,
     onHandshakeFailure: handshakeLog({ clock, logger }),
   })
-  logger.info('listening for the command line and for demand', {
+  logger.info('listening for control requests and demand', {
     address: listener.address,
     port: listener.port,
   })

@@ -1,4 +1,4 @@
-// Instances and agents side by side: what the live table and the endpoints show.
+// Instances with their agents: the rows of the live table and the API.
 
 import type { PoolStatus } from '../fleet/index.ts'
 import type { FleetRow } from '../http/index.ts'
@@ -13,11 +13,11 @@ export interface JoinedAgent {
   slots: number
   /** Containers that keep it busy and whose jobs the master does not know. */
   unknownContainers?: number
-  /** Of its connection, where the master tells. `name` is what it asked for; undefined when it dialled by address. */
+  /** Of its connection, if the master reports it. `name` is the requested server name; undefined when it dialled by address. */
   tls?: { version: string; name?: string }
 }
 
-/** As far as demand tells of them. */
+/** As far as demand reports them. */
 export function joinedAgents({ snapshot }: PoolStatus): JoinedAgent[] {
   return (snapshot?.agents ?? []).map(({ id, connected, slots }) => ({
     id,
@@ -51,7 +51,7 @@ function rowOf(
     slots: agent.slots,
     unknownContainers: agent.unknownContainers,
     tlsVersion: agent.tls?.version,
-    // What it asked for, rather than what it was told: the two may differ after a renewal.
+    // The name it requested, rather than the one in its user data: the two may differ after a renewal.
     certificateName: agent.tls && (agent.tls.name ?? trust.certificateName),
   }
 }

@@ -1,4 +1,4 @@
-// Who we are: the cluster our instances belong to, and the provisioner that launched them, which has a new name with each start.
+// The identity: the cluster our instances belong to, and the provisioner that launched them, which has a new name with each start.
 import { randomBytes, randomUUID } from 'node:crypto'
 import { existsSync, readdirSync } from 'node:fs'
 import { join, resolve } from 'node:path'
@@ -19,7 +19,7 @@ export interface Identity {
 
 /** Shown by a dry run where a first start would make an id. */
 const notYet = 'made-on-first-start'
-/** Stands for the part that each start makes anew. */
+/** A placeholder for the part that each start generates. */
 const exampleIncarnation = '00000000'
 /** A process that is restarted every ten seconds for a day must not forget who launched the instances of yesterday. */
 const mostIncarnations = 10_000
@@ -28,9 +28,9 @@ const writerPattern = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
 const incarnationPattern = /^[0-9a-f]{8}$/
 
 /**
- * The cluster is `cluster_id`, else what `state_dir` remembers, else what a master that has one calls itself (`learned`), else a new id,
- * which is remembered; but none is made for pools in a cloud, or where one has been lost. Writes this start's
- * own part of the writer id to the disk. Throws CLUSTER_ID_MISSING, CLUSTER_ID_LOST, STATE_FOREIGN and IDENTITY_UNUSABLE.
+ * The cluster is `cluster_id`, else the id in `state_dir`, else the id of a master that has one (`learned`), else a new id,
+ * which is kept. No id is generated for pools in a cloud, or where one has been lost. Writes this start's
+ * part of the writer id to the disk. Throws CLUSTER_ID_MISSING, CLUSTER_ID_LOST, STATE_FOREIGN and IDENTITY_UNUSABLE.
  */
 export function ensureIdentity(
   config: MasterConfig,
@@ -51,7 +51,7 @@ export function ensureIdentity(
   return identityOf(clusterId, id, incarnations)
 }
 
-/** As `ensureIdentity`, without writing anything: with examples where a start would make an id, or could not read one. */
+/** As `ensureIdentity`, without writing anything: with examples where a start would generate an id, or could not read one. */
 export function peekIdentity(config: MasterConfig): Identity {
   const [clusterId, writerId] = [knownClusterId, writerIdOf].map((ask) => orUndefined(() => ask(config)))
   const incarnations = orUndefined(() => incarnationsOf(config)) ?? []
@@ -65,7 +65,7 @@ export function peekIdentity(config: MasterConfig): Identity {
   return identityOf(clusterId ?? notYet, writerId, [...incarnations, exampleIncarnation])
 }
 
-/** What is wrong with it is told by `identityProblems`. */
+/** Its problems come from `identityProblems`. */
 function orUndefined<T>(ask: () => T): T | undefined {
   try {
     return ask()
@@ -84,7 +84,7 @@ function identityOf(clusterId: string, id: string, incarnations: string[]): Iden
   return { clusterId, provisionerId: id, writerId: writers.at(-1)!, ownWriters: new Set([id, ...writers]) }
 }
 
-/** Something of an earlier start is in `state_dir`: who we are, or a journal. */
+/** `state_dir` has something of an earlier start: an identity file, or a journal. */
 export function hasEarlierLife({ state_dir }: MasterConfig): boolean {
   return ['writer-id', 'cluster-id', 'fleet', 'incarnations'].some((name) =>
     existsSync(join(state_dir, name)),
@@ -95,23 +95,23 @@ export function hasEarlierLife({ state_dir }: MasterConfig): boolean {
 export function knownClusterId(config: MasterConfig): string | undefined {
   return (
     config.cluster_id ??
-    recall(config, 'cluster-id', clusterIdPattern, 'write the id that the tags of the instances name')
+    recall(config, 'cluster-id', clusterIdPattern, 'write the id from the tags of the instances')
   )
 }
 
-/** The id of this state folder, which stays the same over all starts; undefined before the first. Throws IDENTITY_UNUSABLE. */
+/** The id of this state folder, the same for all starts; undefined before the first. Throws IDENTITY_UNUSABLE. */
 export function writerIdOf(config: MasterConfig): string | undefined {
   return recall(config, 'writer-id', writerPattern, wayToWriter(config))
 }
 
-/** The journals know it, too: with another id they would be those of a stranger. */
+/** The journals contain it too: with another id they would count as another provisioner's. */
 function newWriterId(config: MasterConfig): string {
   const file = join(config.state_dir, 'writer-id')
   const writer = writerInJournals(config)
   if (writer !== undefined)
     throw unusable(
       file,
-      `is missing, and the journals beside it are of provisioner ${writer}`,
+      `is missing, and the journals beside it belong to provisioner ${writer}`,
       wayToWriter(config),
     )
   return randomUUID()
@@ -140,8 +140,8 @@ function incarnationsOf(config: MasterConfig): string[] {
 }
 
 /**
- * What a look at a configuration finds wrong with who it would be run as: an id that would be missing may be remembered elsewhere, so
- * that it is a warning here; a start, and a check of this machine, calls it an error.
+ * Problems of the identity that a configuration would run with. A missing id may be kept on another machine, so it is a
+ * warning here; for a start, and for a check of this machine, it is an error.
  */
 export function identityWarnings(config: MasterConfig, providers: readonly AnyProvider[]): Problem[] {
   return identityProblems(config, providers).map((found) =>
@@ -149,7 +149,7 @@ export function identityWarnings(config: MasterConfig, providers: readonly AnyPr
   )
 }
 
-/** What would keep a start from knowing who it is, as far as that can be known without asking a master. */
+/** Identity problems that would stop a start, as far as they can be found without a master. */
 export function identityProblems(config: MasterConfig, providers: readonly AnyProvider[]): Problem[] {
   try {
     const writer = writerIdOf(config)
@@ -176,8 +176,8 @@ function lostOrMissing(config: MasterConfig, providers: readonly AnyProvider[]):
 }
 
 /**
- * A journal of this very provisioner names another cluster: `cluster_id` was changed. Instances of the cluster before would be
- * looked for no more, whether or not one of the pools still has its name.
+ * A journal of this provisioner names another cluster: `cluster_id` was changed. Instances of the previous cluster would
+ * no longer be listed, whether or not one of the pools still has its name.
  */
 function otherCluster(config: MasterConfig, clusterId: string, writer: string): Problem | undefined {
   for (const trace of tracesOf(config)) {
@@ -186,9 +186,9 @@ function otherCluster(config: MasterConfig, clusterId: string, writer: string): 
     const { file, state_dir } = config
     return problem(
       'STATE_FOREIGN',
-      `${trace} is of cluster ${owner.cluster}, and this is cluster ${clusterId}: instances of ${owner.cluster} would be forgotten`,
+      `${trace} belongs to cluster ${owner.cluster}, but this is cluster ${clusterId}: instances of ${owner.cluster} would be orphaned`,
       {
-        remedy: `Write the line cluster_id: ${owner.cluster} into ${resolve(file)}. Where no instance of that cluster is left, begin anew: mv ${state_dir} ${state_dir}.${owner.cluster}`,
+        remedy: `Write the line cluster_id: ${owner.cluster} into ${resolve(file)}. If no instance of that cluster is left, start with an empty folder: mv ${state_dir} ${state_dir}.${owner.cluster}`,
         details: { file: trace, found: owner, expected: { cluster: clusterId, writer } },
       },
     )
@@ -200,7 +200,7 @@ function missing({ file }: MasterConfig, pool: string): Problem {
   const line = `cluster_id: ${randomUUID()}`
   return problem(
     'CLUSTER_ID_MISSING',
-    `cluster_id is not set, and without it the instances of pool ${pool} would be forgotten if state_dir were lost`,
+    `cluster_id is not set, and without it the instances of pool ${pool} could not be found if state_dir were lost`,
     {
       remedy: `Add this line to ${resolve(file)}: ${line}`,
       where: { file, path: 'cluster_id' },
@@ -213,19 +213,19 @@ function lost({ file, state_dir }: MasterConfig, traces: string[]): Problem {
   const [trace] = traces
   const [owner] = traces.flatMap((path) => journalOwnerOf(path) ?? [])
   const line = owner
-    ? `the line cluster_id: ${owner.cluster}, which its journal names`
-    : 'cluster_id with the id that the tags of the instances name'
+    ? `the line cluster_id: ${owner.cluster}, the id in its journal`
+    : 'cluster_id with the id from the tags of the instances'
   const idFile = join(state_dir, 'cluster-id')
   return problem(
     'CLUSTER_ID_LOST',
-    `${idFile} is missing beside ${trace}: a provisioner has run with this state_dir under an id that is not known any more`,
+    `${idFile} is missing beside ${trace}: a provisioner has used this state_dir with an id that is no longer known`,
     {
       remedy: `Restore ${idFile}, or add to ${resolve(file)} ${line}. If there are no instances, remove ${state_dir}.`,
     },
   )
 }
 
-/** Files that only a start leaves behind, which has made sure of its cluster first. */
+/** Files that only a start writes, after it has determined its cluster. */
 function tracesOf({ state_dir }: MasterConfig): string[] {
   const files = ['writer-id', 'incarnations', 'master.journal'].map((name) => join(state_dir, name))
   const fleet = join(state_dir, 'fleet')
@@ -233,7 +233,7 @@ function tracesOf({ state_dir }: MasterConfig): string[] {
   return [...files, ...journals.map((name) => join(fleet, name))].filter((file) => existsSync(file))
 }
 
-// Files of one short text each. One that cannot be understood is never replaced: what was launched under it would be forgotten.
+// Files with one short string each. An unreadable one is never replaced: instances launched under its id would be orphaned.
 
 function recall(config: MasterConfig, name: string, pattern: RegExp, way: string): string | undefined {
   const file = join(config.state_dir, name)
@@ -251,7 +251,7 @@ function read(file: string, way: string): string | undefined {
 }
 
 function damaged(file: string, way: string): ProvisionError {
-  return unusable(file, 'is empty or damaged: it does not hold an id as it is written there', way)
+  return unusable(file, 'is empty or damaged: it contains no valid id', way)
 }
 
 function unusable(file: string, what: string, way: string, cause?: unknown): ProvisionError {

@@ -1,4 +1,4 @@
-// The running program: what the configuration names is prepared, opened, watched, reloaded and closed.
+// The running program: prepares, opens, watches, reloads and closes what the configuration names.
 // Imports every room but simulator and cli.
 // Start with provisioner.ts, which composes, and prepare.ts, which a dry run shares.
 

@@ -1,4 +1,4 @@
-// Whether VMs may be launched now, and with what: the last answer of the preflight, and the user data that goes with it.
+// Whether VMs may be launched now, and with which inputs: the last answer of the preflight and its user data.
 
 import { createHash } from 'node:crypto'
 import type { LaunchInputs } from '../fleet/index.ts'
@@ -8,9 +8,9 @@ import { type Problem, problem } from '../problems/index.ts'
 import type { ReadyPlan } from './prepare.ts'
 
 export interface LaunchGate {
-  /** Only looks; dials nothing. */
+  /** Only reads; dials nothing. */
   launchInputs(): LaunchInputs
-  /** Dials now; resolves when the answer counts. Rejects only once it is stopped. */
+  /** Dials now; resolves when the answer is in force. Rejects only once it is stopped. */
   ask(): Promise<void>
   stop(): void
 }
@@ -24,11 +24,11 @@ export interface LaunchGateOptions {
 
 const againMs = { yes: 60_000, probe: 30_000, no: 10_000 }
 
-/** Asks again from time to time, sooner while the answer is no, until stopped. */
+/** Repeats the preflight periodically until stopped, more often while the answer is no. */
 export function launchGate({ plan, clock, logger }: LaunchGateOptions): LaunchGate {
   const { pool } = plan()
   const stopping = new AbortController()
-  // One dial after the other: the answer that stands is that of the newest user data.
+  // One dial after the other, so that the answer in force is that of the newest user data.
   const oneByOne = limit(1)
   const pending = problem('PREFLIGHT_PENDING', 'the preflight has not answered yet')
   let answer: Answer = { launch: 'no', problems: [pending] }
@@ -43,14 +43,14 @@ export function launchGate({ plan, clock, logger }: LaunchGateOptions): LaunchGa
       answered = asked.userData.sha256
     } catch (error) {
       stopping.signal.throwIfAborted()
-      // Not foreseen: nothing is launched on it, and it is tried again like any other answer.
+      // An unexpected error: nothing is launched because of it, and it is retried like any other answer.
       answer = { launch: 'no', problems: [unforeseen(error)] }
     }
     const words = answer.problems.map(({ code, message }) => `${code} ${message}`).join('\n')
     if (words !== said)
       for (const p of answer.problems)
         logger.warn(p.message, { pool: pool.pool_name, code: p.code, remedy: p.remedy })
-    if (said && !words) logger.info('the master can be joined again', { pool: pool.pool_name })
+    if (said && !words) logger.info('agents can join the master again', { pool: pool.pool_name })
     said = words
   }
   const ask = () => oneByOne(askNow)
@@ -84,7 +84,7 @@ export function launchGate({ plan, clock, logger }: LaunchGateOptions): LaunchGa
 
 interface Answer {
   launch: 'yes' | 'probe' | 'no'
-  /** What stands in the way comes last. */
+  /** The one that blocks launches is last. */
   problems: Problem[]
 }
 
@@ -93,7 +93,7 @@ function unforeseen(error: unknown): Problem {
   return problem('PREFLIGHT_FAILED', `the preflight itself failed: ${why}`, { cause: error })
 }
 
-/** Nothing is dialled for a pool that wants no preflight. */
+/** Nothing is dialled for a pool with the preflight off. */
 async function dial(plan: ReadyPlan, clock: Clock, signal: AbortSignal): Promise<Answer> {
   const { preflight: mode } = plan.pool.provider
   if (mode === 'off') return { launch: 'yes', problems: [] }
@@ -102,7 +102,7 @@ async function dial(plan: ReadyPlan, clock: Clock, signal: AbortSignal): Promise
   return { launch, problems: [...result.warnings, ...(problem ? [problem] : [])] }
 }
 
-/** The same as long as requests for the same user data would be the same. */
+/** Unchanged as long as requests with the same user data would be the same. */
 function versionOf(...parts: unknown[]): string {
   return createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 16)
 }
@@ -112,7 +112,7 @@ function versionOf(...parts: unknown[]): string {
 /** Milliseconds for everything together. */
 const timeoutMs = 5000
 
-/** Rejects only with the signal's reason. Whether the pool wants a preflight is up to who asks. */
+/** Rejects only with the signal's reason. The caller checks whether the preflight of the pool is on. */
 export function preflightPool(
   { pool, setup, hasClientCertificate }: Pick<ReadyPlan, 'pool' | 'setup' | 'hasClientCertificate'>,
   clock: Clock,

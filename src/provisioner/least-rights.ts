@@ -6,15 +6,15 @@ import { knownClusterId } from './identity.ts'
 import { choosePools } from './prepare.ts'
 
 export interface LeastRights {
-  /** In the form of the first cloud that any of the pools is on: a policy on AWS, a role on Google's. */
+  /** In the form of the first cloud that any of the pools uses: a policy on AWS, a role on Google Cloud. */
   rights: object
-  /** Kinds of pools of the configuration that it says nothing about. */
+  /** Kinds of pools of the configuration that it does not cover. */
   uncovered: string[]
 }
 
 /**
- * Throws USAGE without a pool on a cloud, and CLUSTER_ID_UNKNOWN: an AWS policy lets nobody near other clusters' VMs,
- * and so needs to name the cluster.
+ * Throws USAGE without a pool on a cloud, and CLUSTER_ID_UNKNOWN: an AWS policy gives no access to other clusters' VMs,
+ * so it has to name the cluster.
  */
 export async function leastRights(
   config: MasterConfig,
@@ -36,7 +36,7 @@ export async function leastRights(
   const known = orList(clouds.map(({ name }) => name)).replaceAll('"', '')
   const types = clouds.map(({ kind }, index) => `\`${index ? '' : 'provider: '}{type: ${kind}}\``)
   throw new ProvisionError(
-    problem('USAGE', `no pool of ${config.file} that was asked for is on ${known}`, {
+    problem('USAGE', `no requested pool of ${config.file} is on ${known}`, {
       remedy: `A policy or role is for pools with ${orList(types).replaceAll('"', '')}.`,
     }),
   )
@@ -46,6 +46,6 @@ function clusterIdOf(config: MasterConfig): string {
   const clusterId = knownClusterId(config)
   if (clusterId !== undefined) return clusterId
   throw new ProvisionError(
-    problem('CLUSTER_ID_UNKNOWN', `${config.file} has no cluster_id, and no start has made one`),
+    problem('CLUSTER_ID_UNKNOWN', `${config.file} has no cluster_id, and no start has generated one`),
   )
 }

@@ -1,4 +1,4 @@
-// For whoever embeds the provisioner: the same composition, with defaults where a program of one's own has no opinion.
+// For programs that embed the provisioner: the same composition, with defaults.
 import { fileURLToPath } from 'node:url'
 import about from '../../package.json' with { type: 'json' }
 import { type Loaded, loadConfig as load, type MasterConfig } from '../config/index.ts'
@@ -15,19 +15,19 @@ export type { PoolsStatus } from './pools.ts'
 export type { Provisioner } from './provisioner.ts'
 
 export interface CreateProvisionerOptions {
-  /** What `loadConfig` has read. */
+  /** The result of `loadConfig`. */
   config: MasterConfig
-  /** Of your own, beside the built-in ones; those `loadConfig` was given. */
+  /** Your own, in addition to the built-in ones; the same as passed to `loadConfig`. */
   providers?: readonly AnyProvider[]
-  /** Where demand comes from, in place of what the configuration says. It is not closed by `stop`. */
+  /** The source of demand, instead of the configured one. `stop` does not close it. */
   demand?: DemandSource
   /** Nothing is logged without it. */
   logger?: Logger
-  /** What happens to the pools. What it throws is reported to the logger. */
+  /** Gets the events of the pools. What it throws is logged. */
   onEvent?: (event: FleetEvent) => void
-  /** Another process took the state folder over: this one has decided its last and is being stopped. */
+  /** Another process took over the state folder: this one decides nothing more and is being stopped. */
   onLost?: () => void
-  /** Credentials of the clouds are read from it; default: that of the process. */
+  /** The environment that cloud credentials are read from; default: that of the process. */
   env?: Readonly<Record<string, string | undefined>>
   /** How a VM of a `local` pool starts its agent; default: the built-in agent of this package. */
   localAgent?: string[]
@@ -37,11 +37,11 @@ export interface LoadConfigOptions {
   readFile?: (path: string) => Uint8Array
   /** DET_PORT, DET_SECURITY_TLS_CERT and DET_SECURITY_TLS_KEY win over the file; nothing else is read. */
   env?: Record<string, string | undefined>
-  /** Of your own, beside the built-in ones. Throws a TypeError where two are of one kind. */
+  /** Your own, in addition to the built-in ones. Throws a TypeError if two have the same kind. */
   providers?: readonly AnyProvider[]
 }
 
-/** Never throws for what is in the file or wrong with it. Relative paths in it start from its folder. */
+/** Never throws because of the file or its contents. Relative paths in it start from its folder. */
 export function loadConfig(file: string, { providers, ...options }: LoadConfigOptions = {}): Loaded {
   return load(file, { ...options, providers: withProviders(builtInProviders, providers) })
 }
@@ -60,7 +60,7 @@ export function prepareAll(
 
 const silent: Logger = { debug() {}, info() {}, warn() {}, error() {} }
 
-/** Puts a provisioner together; nothing is opened, written or launched before `start`. */
+/** Creates a provisioner; nothing is opened, written or launched before `start`. */
 export function createProvisioner(options: CreateProvisionerOptions): Provisioner {
   const { onLost, providers, ...rest } = options
   const provisioner = composeProvisioner({
@@ -81,20 +81,20 @@ export function createProvisioner(options: CreateProvisionerOptions): Provisione
 
 export interface CreatePushDemandOptions {
   /**
-   * Stops new work from going to the agent. Resolves when that is so: every push of a later moment shows the agent as
-   * draining. False when there is no such agent. May be asked again.
+   * Stops new jobs from being placed on the agent. Resolves once that is in force: every later push shows the agent as
+   * draining. False when there is no such agent. May be called again.
    */
   drain(agentId: string): boolean | Promise<boolean>
   /** Undoes `drain`. */
   undrain(agentId: string): boolean | Promise<boolean>
 }
 
-/** Demand of a master in this process: give it to `createProvisioner`, and push whenever something has changed. */
+/** Demand of a master in this process: pass it to `createProvisioner`, and push whenever something has changed. */
 export function createPushDemand(options: CreatePushDemandOptions): PushDemand {
   return pushDemand({ ...options, clock: systemClock })
 }
 
-/** By the command line beside this file: as it is built, or as its source. */
+/** Starts the command line beside this file: the built one, or its source. */
 function ownAgent(): string[] {
   const file = import.meta.url.endsWith('.ts') ? '../cli/main.ts' : './cli.cjs'
   return [process.execPath, fileURLToPath(new URL(file, import.meta.url)), 'agent']

@@ -1,11 +1,11 @@
-// What the listeners of a provisioner have in common: who may read without a token, CAs of clients, and the log of failures.
+// What the listeners of a provisioner share: paths that need no token, CAs of clients, and the log of failures.
 import type { MasterConfig } from '../config/index.ts'
 import type { ListenOptions } from '../http/index.ts'
 import { readTextFile } from '../pki/index.ts'
 import { type Clock, groupedLog, type Logger } from '../platform/index.ts'
 import { isError, ProvisionError, type Where } from '../problems/index.ts'
 
-// Connections that fail cost whoever makes them nothing: they must not fill the log.
+// Failed connections cost a client nothing, so they must not fill the log.
 
 type OnHandshakeFailure = NonNullable<ListenOptions['onHandshakeFailure']>
 
@@ -21,7 +21,7 @@ export function handshakeLog({ clock, logger, agentsAt }: HandshakeLogOptions): 
   const log = groupedLog({ clock, log: logger.warn })
   return ({ remoteAddress, kind, message: reason }) => {
     const agents = agentsAt?.((remoteAddress ?? '').replace(/^::ffff:/, '')) ?? []
-    log(`${remoteAddress} ${kind}`, 'a client did not get through the TLS handshake', {
+    log(`${remoteAddress} ${kind}`, 'the TLS handshake with a client failed', {
       remoteAddress,
       // An agent that joined from there before may not trust the certificate that is served now.
       ...(agents.length > 0 && { agents: agents.join() }),
@@ -56,13 +56,13 @@ export function rememberAddresses(mostAgents = 10_000, mostNamed = 5): AgentAddr
   }
 }
 
-// What anybody may read over the network, beside what agents and load balancers need.
+// What may be read over the network without a token, in addition to what agents and load balancers need.
 
 export function openReadsOf({ metrics }: Pick<MasterConfig, 'metrics'>): string[] {
   return metrics.access === 'open' ? ['/metrics'] : []
 }
 
-// CA certificates that clients are known by.
+// CA certificates that client certificates are verified against.
 
 /** PEM. Throws a ProvisionError when the file cannot be read. */
 export function readClientCa(path: string, where: Where): string | undefined {

@@ -1,4 +1,4 @@
-// Calls to a pool's cloud and to its master, timed and counted by how they ended.
+// Calls to a pool's cloud and to its master, timed and counted by outcome.
 import type { DemandSource } from '../demand/index.ts'
 import type { Clock, Metrics } from '../platform/index.ts'
 import type { Provider } from '../providers/index.ts'
@@ -29,7 +29,7 @@ export function meteredProvider(provider: Provider, meter: Meter): Provider {
 }
 
 export function meteredDemand(demand: DemandSource, meter: Meter): DemandSource {
-  // By name: whoever embeds us may hand in an instance of a class, whose methods a spread does not have.
+  // By name: an embedding program may pass an instance of a class, whose methods a spread does not copy.
   return {
     kind: demand.kind,
     onChange: (listener) => demand.onChange(listener),

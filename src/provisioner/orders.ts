@@ -1,4 +1,4 @@
-// A person's orders, carried out by the pools they concern.
+// A person's orders, passed to the pools they concern.
 
 import type { FleetOrders } from '../http/index.ts'
 import type { Orphans } from './orphans.ts'
@@ -6,7 +6,7 @@ import type { RunningPools } from './pools.ts'
 
 export interface Orders extends FleetOrders {
   /**
-   * Launches nothing more and ends every VM, whatever it does; the next start launches again. Waits at most `patience`
+   * Launches nothing more and terminates every VM, busy or not; the next start launches again. Waits at most `patience`
    * milliseconds until the clouds have accepted that; returns the ids of what is left.
    */
   clear(patience: number): Promise<string[]>

@@ -1,4 +1,4 @@
-// Where instances of the cluster were ever launched, kept in `state_dir`, and the watch over those that no configured pool has.
+// The locations where instances of the cluster were launched, kept in `state_dir`, and the search for orphans in them.
 
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -27,16 +27,16 @@ const kept = z.object({
       account: z.optional(z.string()),
     }),
   ),
-  /** Writers whose instances of a pool a person has made ours. */
+  /** Writers whose instances of a pool a person has adopted. */
   adopted: z.array(z.object({ writer: z.string(), pool: z.string() })),
-  /** Instances whose agents were drained as orphans: given back when their pool is configured again. */
+  /** Instances whose agents were drained as orphans: undrained when their pool is configured again. */
   drained: z._default(z.array(z.string()), []),
 })
 
-/** What is remembered of the cluster beside its pools. */
+/** What is kept about the cluster in addition to its pools. */
 export interface ClusterMemory {
   locations(): readonly ClusterLocation[]
-  /** On the disk when it returns: nothing is launched at a location that would not be found again. */
+  /** On the disk when it returns: nothing is launched at a location that is not recorded. */
   addLocation(place: ClusterLocation): void
   adopted(pool: string): ReadonlySet<string>
   adopt(adopted: readonly { writer: string; pool: string }[]): void
@@ -44,7 +44,7 @@ export interface ClusterMemory {
   setDrained(ids: readonly string[]): void
 }
 
-/** Throws STATE_DIR_UNUSABLE for a file that is not what was written there. */
+/** Throws STATE_DIR_UNUSABLE for a file that this program did not write. */
 export function openClusterMemory(stateDir: string): ClusterMemory {
   const file = join(stateDir, fileName)
   let { locations, adopted, drained } = read(file)
@@ -91,19 +91,19 @@ function read(file: string): z.output<typeof kept> {
   try {
     return kept.parse(JSON.parse(text))
   } catch {
-    throw unusable(file, 'it is not what this program writes there')
+    throw unusable(file, 'its contents are not valid')
   }
 }
 
 function unusable(file: string, why: string): ProvisionError {
   return new ProvisionError(
     problem('STATE_DIR_UNUSABLE', `${file} cannot be used: ${why}`, {
-      remedy: `Restore the file, or remove it: rm ${file} (locations that no pool names any more are forgotten then).`,
+      remedy: `Restore the file, or remove it: rm ${file} (locations that no pool names any more are then no longer searched).`,
     }),
   )
 }
 
-/** Names of pools that ever ran with this state folder, as their journals have them: a cloud may not keep every name whole. */
+/** Names of pools that ran with this state folder, from their journals: a cloud may shorten or change names. */
 function poolsEver({ state_dir }: MasterConfig): string[] {
   const folder = join(state_dir, 'fleet')
   const files = existsSync(folder) ? readdirSync(folder) : []
@@ -120,7 +120,7 @@ export interface OrphansInput {
   providers: readonly AnyProvider[]
   /** Where the instances of a running pool are; undefined for a pool that does not run. */
   locationOf: (pool: string) => ClusterLocation | undefined
-  /** False while the file as it is now was refused. */
+  /** False while the current file is invalid. */
   isFileTrusted: () => boolean
   demand: DemandSource
   env: Readonly<Record<string, string | undefined>>
@@ -130,19 +130,19 @@ export interface OrphansInput {
 }
 
 export interface Orphans {
-  /** Begins to look; stopped by `stop`. */
+  /** Starts searching; `stop` stops it. */
   start(): void
   stop(): Promise<void>
   status(): OrphanStatus
   /** Terminates orphans on a person's order; returns the ids that are orphans. */
   remove(ids: readonly string[], how: 'when_idle' | 'even_if_busy'): string[]
-  /** Takes such orders back; returns the ids of those that stay. */
+  /** Cancels such orders; returns the ids of those that stay. */
   keep(ids: readonly string[]): Promise<string[]>
-  /** Makes all orphans of other writers ours; returns those writers. */
+  /** Adopts all orphans of other writers; returns those writers. */
   adopt(): string[]
-  /** Instances of a pool were adopted: they stay ours when the pool leaves the configuration. */
+  /** Instances of a pool were adopted: they stay our own when the pool is removed from the configuration. */
   rememberAdopted(pool: string, writers: readonly string[]): void
-  /** The agent of an orphan of ours may come back to the master, to be seen idle. */
+  /** The agent of our own orphan may reconnect to the master, so that it can be observed idle. */
   mayReturn: OrphanWatch['mayReturn']
 }
 
@@ -153,7 +153,7 @@ export function createOrphans(input: OrphansInput): Orphans {
     locations: memory.locations,
     async open({ provider, location }) {
       const definition = definitionOf(provider)
-      if (!definition) throw new Error(`no provider of type ${provider} is known here`)
+      if (!definition) throw new Error(`there is no provider of type ${provider}`)
       return definition.openCluster?.(location, {
         clusterId,
         stateDir: input.config().state_dir,
@@ -171,13 +171,13 @@ export function createOrphans(input: OrphansInput): Orphans {
       const shownAs = definitionOf(place.provider)?.poolShownAs ?? ((name: string) => name)
       return input.config().resource_pools.some(({ pool_name, provider }) => {
         if (provider?.type !== place.provider || shownAs(pool_name) !== shown) return false
-        // Where a pool that does not run would look for its instances is not known: they may be here.
+        // The location of a pool that does not run is not known: its instances may be here.
         const here = input.locationOf(pool_name)
         return here === undefined || keyOf(here) === keyOf(place)
       })
     },
     isOwnWriter: (writer = '', pool) => input.ownWriters.has(writer) || memory.adopted(pool).has(writer),
-    // It begins with our id, and is none of our starts.
+    // It begins with our id, but is not one of our starts.
     isCopy: (writer = '', pool) =>
       !input.ownWriters.has(writer) &&
       !memory.adopted(pool).has(writer) &&

@@ -1,5 +1,5 @@
-// What VMs are made with has one owner: the plan of every pool, made anew when the certificate or the configuration
-// changes. The last good plans stay.
+// The owner of the plans of all pools, which are made again when the certificate or the configuration changes. The last
+// good plans stay.
 
 import { type MasterConfig, masterAddressOf } from '../config/index.ts'
 import { keepsTrust, type TlsCredentials } from '../pki/index.ts'
@@ -13,17 +13,17 @@ export interface PoolPlans {
   names: string[]
   get(pool: string): ReadyPlan
   ownerOf(pool: string): Ownership
-  /** Plans with the certificate as it is now. A pool it does not fit keeps its plan; its problems tell why. */
+  /** Plans with the current certificate. A pool it does not fit keeps its plan; the problems give the reason. */
   renew(): Promise<Problem[]>
   /**
-   * Plans by another configuration of the same pools. With an error among the problems all stays as it was; else
+   * Plans with another configuration of the same pools. If a problem is an error, nothing changes; otherwise
    * `takeOver` is called, which puts that configuration in force.
    */
   use(config: MasterConfig, takeOver: () => void): Promise<Problem[]>
 }
 
 export interface PoolPlansInput {
-  /** In force now; read anew each time. */
+  /** In force now; read again each time. */
   config: () => MasterConfig
   certificate: () => TlsCredentials | undefined
   identity: Identity
@@ -39,7 +39,7 @@ export interface PoolPlansInput {
 export async function openPlans(input: PoolPlansInput): Promise<{ plans?: PoolPlans; problems: Problem[] }> {
   const { identity, hosts, localAgent, providers } = input
   const current = new Map<string, ReadyPlan>()
-  // A certificate and a configuration that change at once must not undo each other.
+  // A certificate and a configuration that change at the same time must not overwrite each other.
   const oneByOne = limit(1)
 
   async function planBy(config: MasterConfig): Promise<{ ready: ReadyPlan[]; problems: Problem[] }> {
@@ -83,12 +83,12 @@ export async function openPlans(input: PoolPlansInput): Promise<{ plans?: PoolPl
 
 export interface Renewal {
   plans: Pick<PoolPlans, 'names' | 'get' | 'renew'>
-  /** New plans are there: the next VMs are launched with them. */
+  /** There are new plans: the next VMs are launched with them. */
   onPlanned: () => void
   logger: Logger
 }
 
-/** Gives new VMs the certificate that is served now. When that fails it is reported, and ends nothing. */
+/** Embeds the certificate that is served now in new VMs. A failure is logged; nothing stops. */
 export async function usePlansForLaunches(
   renewed: TlsCredentials,
   { plans, onPlanned, logger }: Renewal,
@@ -97,13 +97,13 @@ export async function usePlansForLaunches(
     tellProblems(logger, strandedBy(renewed, plans))
     tellProblems(logger, await plans.renew())
     onPlanned()
-    logger.info('new VMs get the renewed certificate', { sha256: renewed.leaf.sha256 })
+    logger.info('new instances get the renewed certificate', { sha256: renewed.leaf.sha256 })
   } catch (error) {
-    logger.error('new VMs could not be given the renewed certificate', { error })
+    logger.error('the renewed certificate could not be prepared for new instances', { error })
   }
 }
 
-/** Agents hold what was embedded when they were launched; to be asked before the pools are planned anew. */
+/** Agents trust what was embedded when they were launched; call this before the pools are planned again. */
 function strandedBy(renewed: TlsCredentials, plans: Pick<PoolPlans, 'names' | 'get'>): Problem[] {
   const stranded = plans.names.filter((name) => {
     const { certificate, setup } = plans.get(name)
@@ -113,12 +113,12 @@ function strandedBy(renewed: TlsCredentials, plans: Pick<PoolPlans, 'names' | 'g
   return [
     problem(
       'TLS_RENEWED_UNDER_OTHER_ROOT',
-      `no certificate that running agents hold vouches for the renewed one: agents of ${stranded.join(', ')} that run now cannot connect again`,
+      `running agents trust no certificate that signs the renewed one: running agents of ${stranded.join(', ')} cannot connect again`,
     ),
   ]
 }
 
-// What agents dial where the configuration names an alias, such as `local-ipv4`: asked from the cloud's metadata server.
+// The address agents dial where the configuration names an alias, such as `local-ipv4`: read from the cloud's metadata server.
 
 export interface DialledHostsInput {
   config: MasterConfig
@@ -127,7 +127,7 @@ export interface DialledHostsInput {
   clock: Clock
 }
 
-/** Host by pool name. Throws CLOUD_METADATA_UNAVAILABLE when an alias means nothing on this machine. */
+/** Host by pool name. Throws CLOUD_METADATA_UNAVAILABLE when an alias cannot be resolved on this machine. */
 export async function dialledHosts({
   config,
   providers,

@@ -1,4 +1,4 @@
-// A pool that could not be started is started again, each time after a longer wait: no fault takes it out for good.
+// A pool that could not be started is started again, each time after a longer wait; no failure is final.
 import { type Clock, delayAfter, type Growth } from '../platform/index.ts'
 import { type Problem, ProvisionError, problem } from '../problems/index.ts'
 
@@ -7,9 +7,9 @@ const waits: Growth = { first: 5_000, most: 300_000 }
 export interface PoolRetries {
   /** `again` is called for the pool after a wait, the longer the more often it has failed in a row. */
   failed(pool: string): void
-  /** It runs, or is being started on somebody's order: nothing is waited for any more. */
+  /** It runs, or a person has ordered its start: the wait is cancelled. */
   cancel(pool: string): void
-  /** It runs: its next failure is a first one. */
+  /** It runs: its next failure counts as the first. */
   succeeded(pool: string): void
   stop(): void
 }
@@ -49,13 +49,13 @@ export function createPoolRetries(again: (pool: string) => void, clock: Clock): 
   }
 }
 
-/** Why a pool could not be started. Nothing of it ends the program. */
+/** Why a pool could not be started. None of these ends the program. */
 export function startProblems(pool: string, error: unknown): Problem[] {
   if (error === undefined) return []
   if (error instanceof ProvisionError) return error.problems
   const why = error instanceof Error ? error.message : String(error)
   return [
-    problem('POOL_START_FAILED', `pool ${pool} could not be started: ${why}; it is tried again`, {
+    problem('POOL_START_FAILED', `pool ${pool} could not be started: ${why}; the start is retried`, {
       cause: error,
     }),
   ]

@@ -1,4 +1,4 @@
-// The pools of one provisioner, each with its own loop: what goes wrong in one is its own affair.
+// The pools of one provisioner, each with its own loop: a failure in one does not affect the others.
 
 import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
@@ -34,7 +34,7 @@ import type { PoolPlans } from './plans.ts'
 import { createPoolRetries, startProblems } from './pool-retries.ts'
 import type { ReadyPlan } from './prepare.ts'
 
-/** A pool that could not be started yet, and why; it is tried again, and the others run. */
+/** A pool that could not be started yet, and why; the start is retried while the others run. */
 export interface FailedPool {
   pool: string
   problems: Problem[]
@@ -47,15 +47,15 @@ export interface PoolsStatus {
 }
 
 export interface RunningPools {
-  /** All at once. Throws the first failure when no pool could be started, each for a reason that is known. */
+  /** All at once. Throws the first failure when no pool could be started, each for a known reason. */
   start(options: StartPools): Promise<void>
-  /** Stops every pool, whatever happens to the others. */
+  /** Stops every pool, even if stopping another fails. */
   stop(): Promise<void>
-  /** Throws POOL_UNKNOWN, or POOL_NOT_RUNNING with what kept it from starting. */
+  /** Throws POOL_UNKNOWN, or POOL_NOT_RUNNING with the reason why it did not start. */
   get(pool: string): RunningPool
   all(): RunningPool[]
   status(): PoolsStatus
-  /** Whether the agent of this id is one of an instance of the pool that can run; `later` while that cannot be said. */
+  /** Whether the agent with this id belongs to an instance of the pool that can run; `later` while that is not known. */
   mayJoin(pool: string, id: string): Admission
   /** Where the instances of a pool are; undefined for a pool that does not run. */
   locationOf(pool: string): ClusterLocation | undefined
@@ -63,7 +63,7 @@ export interface RunningPools {
   certificateChanged(): void
   /** The limits of the pool have changed. */
   reconfigure(pool: string): void
-  /** Lets the loop of the pool begin anew, or tries once more to start it; its VMs run on. */
+  /** Restarts the loop of the pool, or retries its start; its VMs keep running. */
   restart(pool: string): Promise<void>
 }
 
@@ -74,17 +74,17 @@ export interface StartPools {
   /** See `Identity` and `PoolDeps`. */
   provisionerId: string
   ownWriters: ReadonlySet<string>
-  /** Further writers whose instances of the pool a person has made ours. */
+  /** Further writers whose instances of the pool a person has adopted. */
   adoptedOf?: (pool: string) => ReadonlySet<string>
   stateDir: string
   demand: DemandSource
   env: Readonly<Record<string, string | undefined>>
   onEvent: (event: FleetEvent) => void
-  /** Before anything is launched there. */
+  /** Called before anything is launched there. */
   onLocation: (place: ClusterLocation) => void
-  /** `state_dir` has nothing of an earlier life. */
+  /** `state_dir` has nothing of an earlier run. */
   isFirstStart: boolean
-  /** A listing of the pool was complete, and the pool's loop has taken it over. */
+  /** A listing of the pool was complete, and the pool's loop has applied it. */
   onListed?: (pool: string) => void
   clock: Clock
   logger: Logger
@@ -120,12 +120,16 @@ export function createRunningPools(
     }
   }
 
-  /** Each reason once, however often the pool is tried again. */
+  /** Each reason is logged once, however often the start is retried. */
   function report(name: string, error: unknown): void {
     const messages = (of: unknown) => startProblems(name, of).map(({ message }) => message)
     const [now, before] = [messages(error), messages(failed.get(name))].map((list) => list.join('\n'))
     if (now !== before)
-      logger.error('a pool cannot be run', { pool: name, code: startProblems(name, error)[0]?.code, error })
+      logger.error('a pool could not be started', {
+        pool: name,
+        code: startProblems(name, error)[0]?.code,
+        error,
+      })
   }
 
   async function beginAnew(name: string): Promise<void> {
@@ -153,7 +157,7 @@ export function createRunningPools(
     async start(options) {
       started = options
       await Promise.all(names.map((name) => startOne(name, options)))
-      // What nobody foresaw may be gone at the next try; what is wrong with the pools themselves is not.
+      // An unexpected error may be gone at the next try; a known problem of the pools is not.
       const errors = [...failed.values()]
       if (running.size > 0 || !errors[0] || !errors.every((error) => error instanceof ProvisionError)) return
       retries.stop()
@@ -162,7 +166,7 @@ export function createRunningPools(
     async stop() {
       isStopping = true
       retries.stop()
-      // A pool that begins anew is not among those that run, and would do so once it has begun.
+      // A pool that restarts is not among the running ones, but would run once its restart is done.
       await Promise.all(restarts)
       await Promise.all(
         [...running].map(([pool, { stop }]) => stop().catch((error: unknown) => notStopped(pool, error))),
@@ -195,7 +199,7 @@ export function createRunningPools(
 }
 
 function unknown(name: string, names: string[]): Problem {
-  return problem('POOL_UNKNOWN', `no pool ${name} is run here; there are: ${names.join(', ')}`)
+  return problem('POOL_UNKNOWN', `there is no pool ${name}; the pools are: ${names.join(', ')}`)
 }
 
 function notRunning(name: string, error: unknown): Problem {
@@ -206,10 +210,10 @@ function notRunning(name: string, error: unknown): Problem {
   )
 }
 
-// One pool at work: its provider, its preflight, its fleet loop and its journal. Nothing here reaches another pool.
+// One running pool: its provider, its preflight, its fleet loop and its journal. Nothing here affects another pool.
 
 export interface RunPoolOptions {
-  /** As it is now: a renewed certificate and a changed configuration change it. */
+  /** The current plan: a renewed certificate and a changed configuration change it. */
   plan: () => ReadyPlan
   owner: Ownership
   provisionerId: string
@@ -231,15 +235,15 @@ export interface RunningPool {
   readonly fleet: PoolFleet
   readonly location: ClusterLocation
   instances(): Instance[]
-  /** The master is dialled again before anything more is launched. */
+  /** Dials the master again before anything more is launched. */
   userDataChanged(): void
-  /** Ends the loop, then what only this machine keeps running. */
+  /** Ends the loop, then what runs only on this machine. */
   stop(): Promise<void>
 }
 
 const journalKind = 'fleet 1'
 
-/** Throws a ProvisionError when the provider or the journal cannot be had. */
+/** Throws a ProvisionError when the provider or the journal cannot be opened. */
 export async function runPool(options: RunPoolOptions): Promise<RunningPool> {
   const { plan, owner, provisionerId, stateDir, clock, logger } = options
   const { pool } = plan()
@@ -296,7 +300,7 @@ export async function runPool(options: RunPoolOptions): Promise<RunningPool> {
   return running
 }
 
-/** The journal of the pool; without it the provider is not left open. */
+/** The journal of the pool; if it cannot be opened, the provider is closed. */
 async function openedOrClosed(provider: Provider, options: Parameters<typeof openJournal>[0]) {
   try {
     return await openJournal(options)
@@ -306,7 +310,7 @@ async function openedOrClosed(provider: Provider, options: Parameters<typeof ope
   }
 }
 
-/** The first look of the loop should find the preflight answered, or it would wait for its next one. */
+/** The preflight should be answered before the first turn of the loop; otherwise the loop waits for its next turn. */
 async function begin(gate: LaunchGate, fleet: PoolFleet): Promise<void> {
   await gate.ask()
   await fleet.start()
@@ -323,14 +327,14 @@ function noticeListing(provider: Provider, onListed: () => void): Provider {
     ...provider,
     async list(signal) {
       const listing = await provider.list(signal)
-      // Not before the loop has taken it over, which it does in the same turn.
+      // Not before the loop has applied it, which it does in the same turn.
       if (listing.complete) setImmediate(onListed)
       return listing
     },
   }
 }
 
-// What a pool is run with: the configuration in the planner's words.
+// The settings of a pool: the configuration in the form of the planner.
 
 export function poolSettings(pool: ProvidedPool, providers: readonly AnyProvider[]): PoolSettings {
   const { provider } = pool
@@ -347,7 +351,7 @@ export function poolSettings(pool: ProvidedPool, providers: readonly AnyProvider
       maxAuxPerAgent: pool.max_aux_containers_per_agent,
       launchRate: definition.onThisMachine ? undefined : provider.launch_rate,
     },
-    // In the order they are tried: nothing else keeps an on-demand fallback behind spot.
+    // In the order they are tried: this keeps an on-demand fallback behind spot.
     offerings: definition.offerings(provider).map((offering, preference) => ({ ...offering, preference })),
     launchError: { timeout: provider.launch_error_timeout, retries: provider.launch_error_retries },
     visibility: definition.visibilityMs,

@@ -24,25 +24,25 @@ import { loadMasterCertificate } from './certificate.ts'
 import { type Identity, identityWarnings, ownerOf, peekIdentity } from './identity.ts'
 
 export interface PlanAllOptions {
-  /** Names of the pools wanted; all without it. */
+  /** Names of the requested pools; default: all. */
   pools?: string[]
-  /** Dialled by agents in place of an alias or a missing host. */
+  /** Agents dial it instead of an alias or a missing host. */
   masterHost?: string
-  /** The same by pool; wins over `masterHost`. */
+  /** The same by pool; takes precedence over `masterHost`. */
   hosts?: ReadonlyMap<string, string>
   /** Milliseconds since the epoch. */
   now: number
-  /** How a local VM starts its agent; default: by this very program. */
+  /** How a local VM starts its agent; default: with this program. */
   localAgent?: string[]
   /** Every kind of provider there is. */
   providers: readonly AnyProvider[]
-  /** Well-known roots; those Node ships with by default. */
+  /** Well-known roots; default: those that Node.js ships with. */
   roots?: RootSource
 }
 
 /**
- * Pools fail one by one; what they share is in `problems`. Needs no network, credentials or key, and writes nothing.
- * Throws USAGE for a pool that does not exist or is not ours to launch.
+ * Each pool has its own problems; shared ones are in `problems`. Needs no network, credentials or key, and writes nothing.
+ * Throws USAGE for a pool that does not exist or has no provider.
  */
 export async function planAll(
   config: MasterConfig,
@@ -56,32 +56,32 @@ export async function planAll(
   return { plans: await planPools(chosen, { config, certificate, identity, ...options }), problems }
 }
 
-/** What is known about a pool before anything is launched, as far as it could be found. */
+/** What is known about a pool before anything is launched, as far as it could be determined. */
 export interface PoolPlan {
   pool: ProvidedPool
   /** Its VMs are processes of this machine. */
   onThisMachine: boolean
   /** Of the master, when this was planned; undefined without TLS. */
   certificate: TlsCredentials | undefined
-  /** How its agents are set up: enough to dial the master as one of them would. Missing when that is wrong. */
+  /** How its agents are set up: enough to dial the master as one of them would. Missing when that has an error. */
   setup?: AgentSetup
-  /** Agents show a certificate that lies on their machine image, not here. */
+  /** Agents present a certificate that is on their machine image, not here. */
   hasClientCertificate: boolean
   /** Missing, like the request, when a problem is an error. */
   userData?: UserData
-  /** As an example: a launch makes its own, with its own intent. */
+  /** An example: each launch creates its own, with its own intent. */
   request?: LaunchRequest
   problems: Problem[]
 }
 
-/** By which VMs can be launched. */
+/** A plan with which VMs can be launched. */
 export type ReadyPlan = PoolPlan & Required<Pick<PoolPlan, 'setup' | 'userData' | 'request'>>
 
 export function isReady(plan: PoolPlan): plan is ReadyPlan {
   return plan.request !== undefined
 }
 
-/** What every plan is made from, beside its pool. */
+/** The inputs of every plan, in addition to its pool. */
 export interface PlanInput {
   config: MasterConfig
   /** Of the master, when TLS is configured. */
@@ -100,10 +100,10 @@ export function planPools(pools: ProvidedPool[], input: PlanInput): Promise<Pool
   return Promise.all(pools.map((pool) => planPool(pool, input)))
 }
 
-/** Stands for the intent that a real launch would write down first. */
+/** A placeholder for the intent that a real launch would write down first. */
 const exampleIntent = { id: '00000000-0000-4000-8000-000000000000', count: 1 }
 
-/** Takes every step whose input is there, and collects the problems of all. */
+/** Runs every step whose inputs exist, and collects the problems of all. */
 async function planPool(pool: ProvidedPool, input: PlanInput): Promise<PoolPlan> {
   const { config, certificate, identity, now, providers, localAgent = localAgentCommand() } = input
   const { provider, pool_name } = pool
@@ -145,13 +145,13 @@ async function planPool(pool: ProvidedPool, input: PlanInput): Promise<PoolPlan>
   }
 }
 
-// The pools of a configuration that are ours to launch.
+// The pools of a configuration that have a provider.
 
 export function isProvided(pool: { provider?: unknown }): pool is ProvidedPool {
   return pool.provider !== undefined
 }
 
-/** Those of these names, or all that are ours to launch. Throws USAGE and NO_PROVIDED_POOLS. */
+/** Those with these names, or all that have a provider. Throws USAGE and NO_PROVIDED_POOLS. */
 export function choosePools(config: MasterConfig, names?: string[]): ProvidedPool[] {
   const provided = config.resource_pools.filter(isProvided)
   const known = provided.map((pool) => pool.pool_name)
@@ -180,7 +180,7 @@ export function choosePool(config: MasterConfig, name?: string): ProvidedPool {
   )
 }
 
-// How a local VM's script starts its agent: this very program, with the Node.js that runs it.
+// How a local VM's script starts its agent: this program, with the Node.js that runs it.
 
 function localAgentCommand(): string[] {
   return [process.execPath, resolve(process.argv[1] ?? ''), 'agent']
@@ -198,7 +198,7 @@ function loadTemplate(provider: ProviderConfig): { template?: UserTemplate; prob
   }
 }
 
-// What `provision --dry-run --format json` prints for each pool: a stable shape for programs.
+// The output of `provision --dry-run --format json` for each pool: a stable format for programs.
 
 export interface DryRunPool {
   pool: string
@@ -234,7 +234,7 @@ export interface DryRunPool {
   warnings: Pick<Problem, 'code' | 'message' | 'remedy'>[]
 }
 
-/** `problems` are told as warnings; a caller may have more than those of the plan. */
+/** `problems` become warnings; a caller may have more than those of the plan. */
 export function dryRunPool(plan: ReadyPlan, problems: Problem[] = plan.problems): DryRunPool {
   const { pool, setup, userData, request } = plan
   const { trust, master, agentConfig } = setup

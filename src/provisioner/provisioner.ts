@@ -1,4 +1,4 @@
-// The whole of it, put together: what the configuration names is planned, demand is opened, and each pool gets its loop.
+// The composition: plans what the configuration names, opens demand, and starts a loop for each pool.
 
 import { demandTypes, type MasterConfig } from '../config/index.ts'
 import type { DemandSource } from '../demand/index.ts'
@@ -26,35 +26,35 @@ export interface ProvisionerOptions {
   config: MasterConfig
   /** Every kind of provider there is: those the configuration was read with. */
   providers: readonly AnyProvider[]
-  /** In place of what `demand` in the configuration names. Whoever made it closes it. */
+  /** Replaces the `demand` of the configuration. Its creator closes it. */
   demand?: DemandSource
   version: string
   env: Readonly<Record<string, string | undefined>>
-  /** How a local VM starts its agent; default: by this very program. */
+  /** How a local VM starts its agent; default: with this program. */
   localAgent?: string[]
   clock: Clock
   logger: Logger
-  /** What happens to the pools. A listener that throws is reported, and ends nothing. */
+  /** Gets the events of the pools. What it throws is logged; nothing stops. */
   onEvent?: (event: FleetEvent) => void
   /** Something that `rows` shows has changed. */
   onChange?: () => void
-  /** Another process has taken the state folder over: this one must stop. */
+  /** Another process has taken over the state folder: this one must stop. */
   onLockLost?: () => void
 }
 
 export interface Provisioner extends Orders {
   /** Throws a ProvisionError when it cannot start, or no pool can; nothing is left running then. Once only. */
   start(): Promise<void>
-  /** Decides nothing more; ends local VMs and leaves cloud VMs running. May be called twice. */
+  /** Decides nothing more; terminates local VMs and leaves cloud VMs running. May be called twice. */
   stop(): Promise<void>
   status(): PoolsStatus
-  /** Instances of the cluster that no configured pool has, as of the last look; none before the start. */
+  /** Orphans, as of the last search; none before the start. */
   orphans(): OrphanStatus
   /** Whether the file, when it was last read, was a usable configuration: no orphan is terminated while it is not. */
   configurationRead(isUsable: boolean): void
   /**
-   * Takes another configuration over as far as that can be without a restart; each change says how. A configuration by
-   * which VMs could not be made changes nothing. Not before the start.
+   * Applies another configuration as far as possible without a restart; each change says how it is applied. A
+   * configuration that cannot launch VMs changes nothing. Not before the start.
    */
   reload(config: MasterConfig): Promise<Reloaded>
   /** One row for each VM, with its agent. */
@@ -65,7 +65,7 @@ export interface Provisioner extends Orders {
   readonly listener: { address: string; port: number } | undefined
 }
 
-/** Puts a provisioner together; nothing is opened before `start`. */
+/** Creates a provisioner; nothing is opened before `start`. */
 export function composeProvisioner(given: ProvisionerOptions): Provisioner {
   const options = { ...given, config: configOf(given) }
   const running = createRunningPools(options.config.resource_pools.filter(isProvided), options)
@@ -82,7 +82,7 @@ export function composeProvisioner(given: ProvisionerOptions): Provisioner {
     await run(options, { ...opened, provisioner, running, undo })
   }
 
-  /** What is half opened could not be closed. */
+  /** Stopping waits for the start to finish: a half-open provisioner cannot be closed. */
   async function stop(): Promise<void> {
     await starting?.catch(() => {})
     await close()
@@ -95,7 +95,7 @@ export function composeProvisioner(given: ProvisionerOptions): Provisioner {
 
   const provisioner: Provisioner = {
     async start() {
-      if (stopped) throw new TypeError('a provisioner that was stopped is not started again')
+      if (stopped) throw new TypeError('a stopped provisioner cannot be started again')
       starting = openAndRun()
       try {
         await starting
@@ -109,7 +109,7 @@ export function composeProvisioner(given: ProvisionerOptions): Provisioner {
     orphans: () => opened?.orphans.status() ?? { orphans: [], problems: [] },
     configurationRead: (isUsable) => opened?.configuration.read(isUsable),
     async reload(after) {
-      if (!opened) throw new TypeError('a provisioner reloads only after it has started')
+      if (!opened) throw new TypeError('a provisioner can reload only after it has started')
       const { configuration, plans } = opened
       return configuration.reload(after, { plans, running })
     },
@@ -147,11 +147,11 @@ interface Opening {
   running: RunningPools
   /** Milliseconds since the epoch. */
   startedAt: number
-  /** Gets what closes each thing that was opened, also when the next one cannot be. */
+  /** Gets a closer for each thing that was opened, also when opening the next one fails. */
   undo: Undo[]
 }
 
-/** All but the loops of the pools. Throws a ProvisionError. */
+/** Everything except the loops of the pools. Throws a ProvisionError. */
 async function open(
   options: ProvisionerOptions,
   { provisioner, orders, running, startedAt, undo }: Opening,
@@ -251,7 +251,7 @@ async function open(
   }
 }
 
-/** The loops of the pools. Throws the first failure when none can be run. */
+/** The loops of the pools. Throws the first failure when none can be started. */
 async function run(
   options: ProvisionerOptions,
   opened: Omit<Opening, 'startedAt' | 'orders'> & Opened,
@@ -265,7 +265,7 @@ async function run(
     options.onEvent?.(event)
     onChange()
   }
-  /** The processes of local VMs end with their pools; the next start must not wait for their agents. */
+  /** The processes of local VMs stop with their pools; the next start must not wait for their agents. */
   async function end(): Promise<void> {
     const local = provisioner.rows().filter((row) => row.local)
     await running.stop()
@@ -299,13 +299,13 @@ async function run(
   undo.push(demand.onAgent?.(onChange) ?? (() => {}))
 }
 
-/** Agents are as the master itself knows them, where it is ours; else as demand shows them. */
+/** Agents as our own master knows them, if there is one; else as demand shows them. */
 function rowsOf({ pools }: PoolsStatus, { plans, demand }: Opened): FleetRow[] {
   const known = demand.agents?.()
   return pools.flatMap((status) => fleetRows(status, known ?? joinedAgents(status), plans.get(status.pool)))
 }
 
-/** A source that is given says by itself what kind it is, whatever the file says; of a kind that no file names, it is as one that is pushed. */
+/** A given source has its own kind, which overrides the file; a kind that no file can name is treated as pushed. */
 function configOf({ config, demand }: ProvisionerOptions): MasterConfig {
   if (!demand) return config
   const type = demandTypes.find((known) => known === demand.kind) ?? 'push'

@@ -1,4 +1,4 @@
-// What of a changed configuration a running provisioner takes over at once, and what waits for the next start.
+// Which parts of a changed configuration a running provisioner applies at once, and which wait for the next start.
 
 import { isDeepStrictEqual } from 'node:util'
 import {
@@ -10,9 +10,9 @@ import {
 } from '../config/index.ts'
 import { type AnyProvider, definitionOf } from '../providers/index.ts'
 
-/** - `now`: new limits, taken over by the running loop
- * - `next_vms`: the pool's loop begins anew, its VMs run on, and those launched from now on are made by the new words
- * - `next_start`: the provisioner has to be started again */
+/** - `now`: new limits, applied by the running loop
+ * - `next_vms`: restarts the pool's loop; running VMs stay, new VMs use the new settings
+ * - `next_start`: needs a restart of the provisioner */
 export type Takes = 'now' | 'next_vms' | 'next_start'
 
 export interface ReloadPlan {
@@ -21,9 +21,9 @@ export interface ReloadPlan {
   config: MasterConfig
   /** Pools whose limits have changed. */
   reconfigured: string[]
-  /** Pools whose loop begins anew. */
+  /** Pools whose loop restarts. */
   restarted: string[]
-  /** Pools that are not there after the next start, and pools whose instances are elsewhere then. */
+  /** Pools that do not exist after the next start, and pools whose location is different then. */
   removed: string[]
   moved: string[]
 }
@@ -98,7 +98,7 @@ function poolOf({ resource_pools }: MasterConfig, name: string | undefined): Poo
   return resource_pools.find(({ pool_name }) => pool_name === name)
 }
 
-/** An empty key: the whole provider came or went. */
+/** An empty key: the whole provider was added or removed. */
 function providerTakes(
   key: string,
   provider: ProviderConfig,
@@ -106,21 +106,21 @@ function providerTakes(
   providers: readonly AnyProvider[],
 ): Takes {
   if (limits.includes(key)) return 'now'
-  // The loop of a pool on this machine cannot begin anew without its agents.
+  // The loop of a pool on this machine cannot restart without stopping its agents.
   const { onThisMachine, identityKeys } = definitionOf(providers, provider)
   if (key === '' || onThisMachine) return 'next_start'
-  // Images and networks of the new place are not there in the old one.
+  // Images and networks of the new location do not exist in the old one.
   return isMoved(provider, wanted, identityKeys) ? 'next_start' : 'next_vms'
 }
 
-/** Another place has other VMs: those in the old one would be forgotten. */
+/** Changing the region or project would orphan the VMs in the old one. */
 function isMoved(provider: ProviderConfig, wanted: ProviderConfig, identityKeys: readonly string[]): boolean {
   const places = ['type', ...identityKeys]
   const placeOf = (config: object) => Object.entries(config).filter(([key]) => places.includes(key))
   return !isDeepStrictEqual(new Map(placeOf(provider)), new Map(placeOf(wanted)))
 }
 
-/** The pool with those of its keys that can be taken over. */
+/** The pool with those of its keys that can be applied. */
 function poolInForce(pool: PoolConfig, wanted: PoolConfig, providers: readonly AnyProvider[]): PoolConfig {
   const merged = merge(pool, wanted, (key) => poolLimits.includes(key))
   const { provider } = pool
@@ -132,7 +132,7 @@ function poolInForce(pool: PoolConfig, wanted: PoolConfig, providers: readonly A
   }
 }
 
-/** The keys of `wanted` where `may` says so, and those of `old` elsewhere. */
+/** The keys of `wanted` that `may` accepts, and the others from `old`. */
 function merge<T extends object>(old: T, wanted: T, may: (key: string) => boolean): T {
   const kept = Object.entries(old).filter(([key]) => !may(key))
   const taken = Object.entries(wanted).filter(([key]) => may(key))

@@ -1,4 +1,4 @@
-// What plan() saw, as JSON: a running provisioner hands it out, people keep it, and `provision explain` reads it back.
+// The input of plan() as JSON: a running provisioner exports it, people keep it, and `provision explain` reads it.
 import * as z from 'zod/mini'
 import {
   agent,
@@ -25,17 +25,17 @@ import { type FleetCode, fleetCodes, ProvisionError, problem } from '../problems
 
 export const snapshotFormat = 'provision snapshot 1'
 
-/** Everything a decision follows from. */
+/** Everything a decision depends on. */
 export interface KeptSnapshot {
   at: number
   policy: Policy
   snapshot: Snapshot
 }
 
-/** As JSON has it: a map is a list of its entries. Undefined before the first turn of the pool. */
+/** In JSON a map is a list of its entries. Undefined before the first turn of the pool. */
 export function snapshotFileOf({ policy, snapshot, decidedAt }: PoolStatus): object | undefined {
   if (!snapshot || decidedAt === undefined) return undefined
-  // Answered in their own turn, requests are rarely there to keep.
+  // Requests are answered in their own turn, so there are rarely any to keep.
   const { requests, ...kept } = snapshot
   return {
     format: snapshotFormat,
@@ -99,14 +99,12 @@ const snapshot = z.object({
 
 const file = z.object({ format: z.literal(snapshotFormat), at: time, policy, snapshot })
 
-/** Throws SNAPSHOT_INVALID with the place of what is wrong. `name` is said to people. */
+/** Throws SNAPSHOT_INVALID with the place of the error. Messages use `name`. */
 export function readSnapshotFile(json: string, name: string): KeptSnapshot {
   const parsed = file.safeParse(parse(json, name))
   if (!parsed.success) {
     const [issue] = parsed.error.issues
-    throw invalid(
-      `${name}: ${issue!.path.join('.') || 'it'} is not what a snapshot has there: ${issue!.message}`,
-    )
+    throw invalid(`${name}: ${issue!.path.join('.') || 'the snapshot'} is not valid: ${issue!.message}`)
   }
   const { at, policy, snapshot: read } = parsed.data
   const { listing, demandAt } = read
@@ -125,11 +123,11 @@ function invalid(message: string): ProvisionError {
   return new ProvisionError(problem('SNAPSHOT_INVALID', message))
 }
 
-// A kept snapshot, explained: the same words whether a provisioner runs or only its snapshot is there.
+// The explanation of a kept snapshot: the same text whether a provisioner runs or only its snapshot exists.
 
 export type { Explanation }
 
-/** `text` is what `snapshotFileOf` made. Throws SNAPSHOT_INVALID; `name` is said to people. */
+/** `text` is the output of `snapshotFileOf`. Throws SNAPSHOT_INVALID; messages use `name`. */
 export function explainSnapshot(text: string, name: string): Explanation {
   const { snapshot, policy, at } = readSnapshotFile(text, name)
   return explain(snapshot, policy, at)

@@ -1,4 +1,4 @@
-// The state folder is ours alone: it belongs to us, and one provisioner works with it at a time.
+// The state folder belongs to this user, and one provisioner works with it at a time.
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import {
@@ -15,21 +15,21 @@ import {
 } from '../platform/index.ts'
 import { ProvisionError, problem } from '../problems/index.ts'
 
-/** More often than the owner of a lock counts as gone; those who share the folder from elsewhere see nothing else of it. */
+/** More often than a lock becomes stale; for processes on other machines this is the only sign that the lock is held. */
 const beatMs = 20_000
 
 export interface StateFolderOptions {
   stateDir: string
   clock: Clock
   logger: Logger
-  /** Tells root who it was before `sudo`. */
+  /** Gives root the user who called `sudo`. */
   env: Readonly<Record<string, string | undefined>>
-  /** Called when another process has taken the folder over. */
+  /** Called when another process has taken over the folder. */
   onLost: () => void
 }
 
 /**
- * Makes the folder when it is missing, makes sure that nobody else has a hand in it, and takes it for this process. Returns what gives it back. Throws
+ * Creates the folder if it is missing, checks that no other user can write to it, and locks it for this process. Returns a function that unlocks it. Throws
  * STATE_DIR_UNSAFE, LOCK_HELD or STATE_DIR_UNUSABLE.
  */
 export async function holdStateFolder(options: StateFolderOptions): Promise<() => void> {
@@ -41,12 +41,12 @@ export async function holdStateFolder(options: StateFolderOptions): Promise<() =
       try {
         lock.beat()
       } catch (error) {
-        // Who gave up here would never learn that another process has taken over what grew stale.
-        logger.error('the lock of the state folder could not be kept fresh', { stateDir, error })
+        // Keep going: otherwise we would never notice that a stale lock was taken over.
+        logger.error('the lock of the state folder could not be refreshed', { stateDir, error })
       }
       await clock.sleep(beatMs, released.signal)
     }
-    logger.error('another process has taken the state folder over; this one stops', { stateDir })
+    logger.error('another process has taken over the state folder; this one stops', { stateDir })
     onLost()
   }
   keepBeating().catch((error: unknown) => {

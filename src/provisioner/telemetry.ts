@@ -1,4 +1,4 @@
-// What a running provisioner tells about itself: metrics, readiness, and the log of its decisions.
+// What a running provisioner reports about itself: metrics, readiness, and the log of its decisions.
 import { join } from 'node:path'
 import type { MasterConfig } from '../config/index.ts'
 import type { FleetEvent, OrphanStatus, PoolStatus } from '../fleet/index.ts'
@@ -43,7 +43,7 @@ export function openTelemetry(options: TelemetryOptions): Telemetry {
   const metrics = createPrometheusMetrics()
   const log = openDecisionLog({
     file: decisionLogFile(config),
-    onFault: (error) => logger.warn('the log of decisions cannot be written', { error }),
+    onFault: (error) => logger.warn('the decision log cannot be written', { error }),
   })
   return {
     metrics,
@@ -62,14 +62,14 @@ export function openTelemetry(options: TelemetryOptions): Telemetry {
   }
 }
 
-/** Gauges are what is true when they are asked for; they are set anew each time, so that nothing old stays. */
+/** Gauges show the state at the time of the request; they are set again each time, so that no old value stays. */
 function setGauges(
   metrics: PrometheusMetrics,
   { version, status, orphans, certificate }: TelemetryOptions,
 ): void {
   for (const name of ['instances', 'orphans', 'pending_work', 'launches_in_flight', 'holds'] as const)
     metrics.clear(name)
-  metrics.gauge('info', 1, { version })
+  metrics.gauge('build_info', 1, { version })
   const served = certificate()
   if (served) metrics.gauge('certificate_expiry_timestamp_seconds', endOf(served) / 1000)
   for (const pool of status().pools) setPoolGauges(metrics, pool)
@@ -78,7 +78,7 @@ function setGauges(
   for (const [pool, count] of found) metrics.gauge('orphans', count, { pool })
 }
 
-/** Milliseconds since the epoch: when the first of the chain ends. */
+/** Milliseconds since the epoch: when the first certificate of the chain expires. */
 function endOf({ path }: TlsCredentials): number {
   return Math.min(...path.certificates.map(({ x509 }) => x509.validToDate.getTime()))
 }
@@ -101,7 +101,7 @@ function setPoolGauges(
 
 const blind: readonly string[] = ['DEMAND_MISSING', 'LISTING_MISSING']
 
-/** A pool that cannot see its cloud or its master does nothing, however well it runs. */
+/** A pool that cannot read its cloud or its master does nothing, so it is not ready. */
 function missingOf({ pools, failed }: PoolsStatus): string[] {
   return [
     ...pools.flatMap(({ pool, snapshot, holds }) =>
@@ -138,12 +138,12 @@ export function tellEvent(logger: Logger, event: FleetEvent): void {
     if (count === 0) logger.info('launch refused', { pool, missing })
     else logger.info('launched', { pool, ids, count, missing })
   } else {
-    // The master has said it already, by agent.
+    // The master has already logged it, by agent.
     logger.debug(event.kind, { pool, ids, count: event.ids.length })
   }
 }
 
-/** Times are for people here: RFC 3339. */
+/** Times are RFC 3339 here, because people read them. */
 function readable(numbers: Readonly<Record<string, number>>): Record<string, number | string> {
   return Object.fromEntries(
     Object.entries(numbers).map(([name, value]) => [
@@ -153,7 +153,7 @@ function readable(numbers: Readonly<Record<string, number>>): Record<string, num
   )
 }
 
-// The log of decisions of a state folder, whether its provisioner runs or not.
+// The decision log of a state folder, whether its provisioner runs or not.
 
 /** Oldest first. */
 export function readDecisions(

@@ -11,7 +11,7 @@ import { clusterId, nameOfWriter, poolName } from './scenario.ts'
 
 const hour = 3_600_000
 const callsPerHour = 10
-/** A launch decided just before the gate closed is on its way. */
+/** A launch decided just before the gate closed may still be in progress. */
 const onItsWay = 1_000
 const listedWithin = 15_000
 
@@ -24,22 +24,23 @@ export function checkLaunchCall(
   const now = clock.now()
   const { id, count } = intent
   const before = seen.sent.get(id)
-  if (!seen.written.has(id)) invariants.violated(4, `${id} is sent and not written down`)
+  if (!seen.written.has(id)) invariants.violated(4, `${id} is sent but not written down`)
   if (gateClosedAt !== undefined && now - gateClosedAt > onItsWay)
     invariants.violated(7, `${id} is launched while the preflight fails`)
   if (!before && userData.sha256 !== current.sha256)
     invariants.violated(11, `${id} carries ${userData.sha256}`)
-  if (before && before.sha256 !== userData.sha256) invariants.violated(11, `${id} carries something else now`)
+  if (before && before.sha256 !== userData.sha256)
+    invariants.violated(11, `${id} carries other user data now`)
   seen.launches++
   if (!before && !isNeeded(world, seen))
-    invariants.violated(8, `${id} launches ${count} and nothing is wanted`)
+    invariants.violated(8, `${id} launches ${count} although nothing is wanted`)
   if (seen.stoppingAt !== undefined && !before) invariants.violated(8, `${id} is decided while it stops`)
   const max = Math.max(before?.max ?? 0, policy.maxInstances)
   const adopted = new Set(seen.adopted)
   seen.sent.set(id, { max, count, sha256: userData.sha256, made: before?.made ?? 0, adopted })
 }
 
-/** Work waits that has no room, or fewer VMs than min are there that may be of use. */
+/** Jobs wait without room, or there are fewer usable VMs than min_instances. */
 function isNeeded(world: ObservedWorld, seen: Observations): boolean {
   const { provisioners, policy, master, invariants } = world
   const { name, demand } = seen
@@ -54,7 +55,7 @@ function isNeeded(world: ObservedWorld, seen: Observations): boolean {
   return sound.filter(({ id }) => !isDoubtful(id)).length < policy.minInstances
 }
 
-/** Refusals of an offering within the hour, since a call last brought none of it. */
+/** Refusals of an offering within the hour, since the last call without one. */
 export function checkLaunchResult(
   { clock, invariants }: ObservedWorld,
   seen: Observations,
@@ -72,10 +73,10 @@ export function checkLaunchResult(
     const recent = (seen.refusals.get(key) ?? []).filter((at) => at > now - hour)
     recent.push(now)
     seen.refusals.set(key, recent)
-    // What a crash forgets may be asked once more.
+    // A request forgotten in a crash may be repeated once.
     const forgotten = seen.starts.filter((at) => at > now - hour).length - 1
     if (recent.length > callsPerHour + forgotten)
-      invariants.violated(10, `${key} was asked for and refused ${recent.length} times within the hour`)
+      invariants.violated(10, `${key} was requested and refused ${recent.length} times within the hour`)
   }
 }
 
@@ -95,10 +96,10 @@ export function checkCreated(world: ObservedWorld, seen: Observations, { instanc
   // A clone may send what the original had only written down.
   const sent = [seen, ...invariants.seen.values()].flatMap((one) => one.sent.get(instance.intentId!) ?? [])[0]
   if (!sent) {
-    invariants.violated(4, `${instance.id} comes from an intent nobody sent`)
+    invariants.violated(4, `${instance.id} comes from an intent that was never sent`)
     return
   }
-  // A crash may forget a minute of what the breaker has learned.
+  // A crash may lose a minute of the breaker's memory.
   const inVain = 3 * sent.max + 12 + 3 * seen.starts.length
   if (++seen.failedMade > inVain)
     invariants.violated(10, `${seen.failedMade} VMs in a row were launched in vain`)
@@ -123,12 +124,12 @@ export function checkWritten({ invariants }: ObservedWorld, seen: Observations, 
   if (record.kind === 'refused') checkSpread(invariants, seen, record)
 }
 
-/** A refusal remembered for exactly its grown time was not spread by chance. Once may be chance. */
+/** A refusal remembered for exactly its computed time has no jitter. Once may be chance. */
 function checkSpread(invariants: Findings, seen: Observations, record: JournalRecord): void {
   for (const [key, { class: failureClass, failures, until }] of record['offerings'] as [string, Refusal][]) {
     const { first, most } = refusalGrowth[failureClass]
     if (until - record.at !== Math.min(most, first * 2 ** (failures - 1))) continue
-    if (++seen.unspread > 1) invariants.violated(10, `the wait for ${key} is not spread`)
+    if (++seen.unspread > 1) invariants.violated(10, `the wait for ${key} has no jitter`)
   }
 }
 
@@ -136,37 +137,38 @@ function checkSpread(invariants: Findings, seen: Observations, record: JournalRe
 
 const maxAge = 15_000
 const listingsIn = { ms: 600_000, most: 135 }
-/** A VM that ended by itself is known to be gone when a listing has shown it. */
+/** A VM that stopped by itself is known to be gone once a listing has shown it. */
 const seenWithin = 30_000
-/** Reasons that leave a pool with what it has: the others replace what is of no use. */
+/** Reasons that shrink the pool: the others replace unusable VMs. */
 const shrinking = ['LONG_IDLE', 'ABOVE_MAX']
 
 export function checkTerminateCall(world: ObservedWorld, seen: Observations, ids: readonly string[]): void {
   const { clock, invariants, cloud } = world
   const now = clock.now()
-  // A VM that ended a moment ago may be ended once more before a listing has shown it.
+  // A VM that stopped a moment ago may be terminated again before a listing has shown it.
   const isOver = (id: string) => now - (cloud.instances.get(id)?.endedAt ?? 0) < seenWithin
   if (!ids.every(isOver)) seen.terminations++
-  if (seen.stoppingAt !== undefined) invariants.violated(3, `${ids} are ended while the provisioner stops`)
+  if (seen.stoppingAt !== undefined)
+    invariants.violated(3, `${ids} are terminated while the provisioner stops`)
   if (!seen.listing?.complete || now - seen.listing.completeAt > maxAge)
-    invariants.violated(13, `${ids} are ended on the word of an old or partial listing`)
-  // What a person ends by force needs no word of the master.
+    invariants.violated(13, `${ids} are terminated based on an old or partial listing`)
+  // A forced termination needs no view of the master.
   const isForced = (id: string) => invariants.orders.get(id) === 'even_if_busy'
   if (!ids.every(isForced) && (!seen.demand || now - seen.demand.at > maxAge))
-    invariants.violated(13, `${ids} are ended on an old word of the master`)
+    invariants.violated(13, `${ids} are terminated based on an old view of the master`)
   for (const id of ids) {
     const vm = cloud.instances.get(id)
-    if (!vm) invariants.violated(6, `${id} is ended and never was`)
+    if (!vm) invariants.violated(6, `${id} is terminated but never existed`)
     else {
       const isOurs = vm.clusterId === clusterId && vm.instance.pool === poolName && isOf(seen, vm)
-      if (!isOurs) invariants.violated(6, `${id} of ${vm.instance.writerId} is ended by ${seen.name}`)
+      if (!isOurs) invariants.violated(6, `${id} of ${vm.instance.writerId} is terminated by ${seen.name}`)
       checkBusy(world, seen, id)
     }
   }
   checkMin(world, seen, ids)
 }
 
-/** Orphans: what was launched by this provisioner, or is adopted, and has no work. */
+/** Orphans may be terminated if this provisioner launched or adopted them and they are idle. */
 export function checkOrphansTerminated(
   world: ObservedWorld,
   seen: Observations,
@@ -176,15 +178,15 @@ export function checkOrphansTerminated(
   for (const id of ids) {
     const vm = cloud.instances.get(id)
     if (!vm || vm.clusterId !== clusterId || !isOf(seen, vm))
-      invariants.violated(6, `${id}, an orphan of another, is ended`)
+      invariants.violated(6, `${id}, an orphan of another provisioner, is terminated`)
     const agent = master.agents.get(id)
     const wasGivenBack = (master.enabledByPersonAt.get(id) ?? 0) > world.clock.now() - maxAge
     if (agent && agent.work.size > 0 && !wasGivenBack)
-      invariants.violated(3, `${id}, an orphan, is ended with work on it`)
+      invariants.violated(3, `${id}, an orphan, is terminated while busy`)
   }
 }
 
-/** Work that came after the last look is nobody's fault only where no drain can reach: on an agent not yet known. */
+/** A job placed after the last read is excused only on an agent that is not yet known, which cannot be drained. */
 function checkBusy({ master, invariants }: ObservedWorld, seen: Observations, id: string): void {
   const agent = master.agents.get(id)
   if (!agent || agent.work.size === 0 || invariants.orders.get(id) === 'even_if_busy') return
@@ -193,7 +195,7 @@ function checkBusy({ master, invariants }: ObservedWorld, seen: Observations, id
     const placedAt = master.work.get(workId)?.placedAt ?? 0
     const isUnknowable = !knew?.connected && placedAt >= (seen.demand?.at ?? 0)
     const wasGivenBack = (master.enabledByPersonAt.get(id) ?? 0) >= (seen.demand?.at ?? 0)
-    if (!isUnknowable && !wasGivenBack) invariants.violated(3, `${id} is ended with ${workId} on it`)
+    if (!isUnknowable && !wasGivenBack) invariants.violated(3, `${id} is terminated with ${workId} on it`)
   }
 }
 
@@ -209,7 +211,10 @@ function checkMin(
     (vm) => isOf(seen, vm) && !shrinks.includes(vm.instance.id) && (vm.endedAt ?? now) + seenWithin > now,
   ).length
   if (left < policy.minInstances)
-    invariants.violated(2, `${shrinks} are ended, ${left} VMs stay, min_instances is ${policy.minInstances}`)
+    invariants.violated(
+      2,
+      `${shrinks} are terminated, ${left} VMs stay, min_instances is ${policy.minInstances}`,
+    )
 }
 
 export function checkDrainCall(
@@ -227,14 +232,14 @@ export function checkDrainCall(
     invariants.violated(10, `${id} is drained ${recent.length} times within ${drainsIn.ms / 1000} s`)
 }
 
-/** Failed calls to the master are repeated every 5 s; opposite orders about one agent follow each other more slowly. */
+/** Failed calls to the master are repeated every 5 s; drain and undrain of one agent alternate more slowly. */
 const drainsIn = { ms: 30_000, most: 8 }
 
-/** What a person has taken out of service, only a person gives back. */
+/** An agent that a person disabled is enabled only by a person. */
 export function checkUndrainCall({ invariants }: ObservedWorld, seen: Observations, id: string): void {
   const shown = seen.demand?.agents.find((agent) => agent.id === id)
   if (shown?.disabledByPerson && seen.stoppingAt === undefined)
-    invariants.violated(6, `${id} is given back although a person disabled it`)
+    invariants.violated(6, `${id} is undrained although a person disabled it`)
 }
 
 export function checkListCall({ clock, invariants }: ObservedWorld, seen: Observations): void {

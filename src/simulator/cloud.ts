@@ -1,4 +1,4 @@
-// The simulated cloud itself: VMs with tags, launch tokens, and what is true whether a caller hears of it or not.
+// The simulated cloud: VMs with tags, launch tokens, and the true state, which callers may not know.
 import type { FailureClass, Instance, Offering } from '../planner/index.ts'
 import type { Clock } from '../platform/index.ts'
 import { type ProblemCode, problem } from '../problems/index.ts'
@@ -10,7 +10,7 @@ export interface CloudInstance {
   /** By the true clock. */
   createdAt: number
   visibleAt: number
-  /** When it began to end. */
+  /** When it began to stop. */
   endedAt?: number
   goneAt?: number
   slots: number
@@ -18,7 +18,7 @@ export interface CloudInstance {
   console: string
 }
 
-/** What others watch: the world gives VMs a life, the invariants look on. */
+/** Hooks: the world drives the lives of VMs, the invariants observe them. */
 export interface CloudEvents {
   /** A launch reaches the cloud for the first time, or again. */
   onLaunchRequest?(order: LaunchOrder, isRepeat: boolean): void
@@ -67,7 +67,7 @@ export function createCloud({ clock, faults, catalogue, events = {} }: CloudOpti
   }
 }
 
-/** What the cloud does when a launch request reaches it. The same token gives the same VMs, whatever became of them. */
+/** Handles a launch request. The same token gives the same VMs, whatever happened to them since. */
 export function performLaunch(cloud: Cloud, order: LaunchOrder): LaunchResult {
   const request = requestOf(order)
   const known = cloud.tokens.get(order.intent.id)
@@ -80,7 +80,7 @@ export function performLaunch(cloud: Cloud, order: LaunchOrder): LaunchResult {
   if (order.userData.packed.byteLength > cloud.userDataLimit)
     return refused(order, 'config', 'PROVIDER_CONFIG', 'the user data is too large')
   const result = fulfil(cloud, order)
-  // A refusal is not remembered: the same request may be fulfilled later.
+  // A refusal is not stored: the same request may succeed later.
   if (result.instances.length > 0) cloud.tokens.set(order.intent.id, { request, result })
   return result
 }
@@ -157,7 +157,7 @@ function create(
   return vm
 }
 
-/** Begins the end of a VM; `state` is `stopped` for one that stays there and can be deleted. */
+/** Begins to stop a VM; `state` is `stopped` for one that still exists and can be deleted. */
 export function endInstance(
   cloud: Cloud,
   vm: CloudInstance,
@@ -233,7 +233,7 @@ export const ec2Buckets = {
   list: { burst: 100, perSecond: 20 },
 } as const satisfies Record<string, BucketSize>
 
-/** Takes a token, or tells that there is none. `now` is milliseconds. */
+/** Takes a token, or returns false if there is none. `now` is milliseconds. */
 export type Bucket = (now: number) => boolean
 
 export function createBucket({ burst, perSecond }: BucketSize): Bucket {
@@ -248,15 +248,15 @@ export function createBucket({ burst, perSecond }: BucketSize): Bucket {
   }
 }
 
-// How the simulated cloud misbehaves. By default it does not: it answers at once and gives all there is.
+// The faults of the simulated cloud. By default there are none: it answers at once and completely.
 
 export type CallKind = 'launch' | 'list' | 'terminate' | 'console'
 
 /**
  * - `done`: acts and answers
- * - `refused`, `throttled`, `failed`: does nothing and says so (credentials, too many calls, a fault of its own)
- * - `reply_lost`: acts; the answer never comes
- * - `garbled`: acts; what comes back is no answer of the cloud
+ * - `refused`, `throttled`, `failed`: does nothing and returns an error (credentials, too many calls, an internal error)
+ * - `reply_lost`: acts; the answer is lost
+ * - `garbled`: acts; the answer is not one of the cloud
  * - `effect_late`: acts long after the caller has given up
  * - `silent`: does nothing and never answers
  */
@@ -282,7 +282,7 @@ export interface Faults {
   stock(offering: Offering): number
   /** VMs the account may have at once. */
   quota(): number
-  /** Fewer VMs than there are, without a word. */
+  /** Fewer VMs than available, without an error. */
   gives(count: number): number
   /** Milliseconds until listings show a new VM. */
   hiddenFor(): number
@@ -290,7 +290,7 @@ export interface Faults {
   startsAfter(): number | undefined
   /** Milliseconds from the end of a VM until listings drop it, and whether they show it as terminated before. */
   lingersFor(): number
-  /** What a listing shows of these VMs; `complete` says whether it claims to be whole. */
+  /** What a listing shows of these VMs; `complete`: whether it claims to be complete. */
   listing(instances: Instance[]): { instances: Instance[]; complete: boolean }
   /** What an answer by id shows of these instances. */
   finding(instances: Instance[]): Instance[]

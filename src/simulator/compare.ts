@@ -1,4 +1,4 @@
-// Our policy and the origin's on the same trace, in worlds of the same seed, measured over the same time.
+// Our policy and that of Determined's provisioner on the same trace, in worlds with the same seed, over the same time.
 import type { PoolSettings } from '../fleet/index.ts'
 import { startDeterminedProvisioner } from './determined-policy.ts'
 import { promises } from './invariants.ts'
@@ -31,7 +31,7 @@ export type PolicyName = 'ours' | 'origin'
 
 interface Contender {
   start: StartProvisioner
-  /** How many of the offerings it knows: the origin has one instance type in one zone. */
+  /** How many of the offerings it uses: Determined's provisioner has one instance type in one zone. */
   offerings: number
 }
 
@@ -43,9 +43,9 @@ const contenders: Record<PolicyName, Contender> = {
 /** Keys are part of the JSON output: docs/simulate.md. */
 export interface Comparison {
   policies: Record<PolicyName, Outcome>
-  /** Of ours, by reason for not doing more: seconds. The origin's gives no reasons. */
+  /** Of ours, by blocking reason: seconds. Determined's provisioner gives no reasons. */
   heldSeconds: Record<string, number>
-  /** By ours; the origin makes none. */
+  /** By ours; Determined's provisioner makes none. */
   brokenPromises: { promise: number; text: string; times: number; first: string }[]
 }
 
@@ -59,7 +59,7 @@ export async function compare(options: CompareOptions): Promise<Comparison> {
       onProgress: (progress) => onProgress?.(name, progress),
     })
   const trials = { ours: await run('ours'), origin: await run('origin') }
-  // VMs that stay at the end go on costing, so both are paid for until the later end.
+  // VMs that remain at the end keep costing money, so both are counted until the later end.
   const until = Math.max(trials.ours.endedAt, trials.origin.endedAt)
   const outcome = (name: PolicyName) =>
     outcomeOf(trials[name], trace.jobs, offeringsOf(name, settings), prices, until)
@@ -158,7 +158,7 @@ export interface Outcome {
   work: {
     submitted: number
     finished: number
-    /** Starts that came to nothing because the VM was lost. */
+    /** Starts that were lost with their VM. */
     lost: number
     /** Work that can never run in this pool, in groups of one size and reason. */
     neverFits: { code: MisfitCode; slots: number; count: number; ids: string[] }[]
@@ -197,7 +197,7 @@ export function costOf(
   return nothingKnown ? null : { dollars: rounded(dollars), unpriced }
 }
 
-/** Instance-hours and the shares of them that did something. */
+/** Instance-hours and the shares of them that were used. */
 export function useOf(
   vms: readonly InstanceSpan[],
   uses: ReadonlyMap<string, Use>,
@@ -244,7 +244,7 @@ function hoursOf({ from, to }: InstanceSpan): number {
   return (to - from) / msPerHour
 }
 
-/** Three places: more would only look exact. */
+/** Three decimal places: more would suggest a false precision. */
 export function rounded(value: number): number {
   return Math.round(value * 1000) / 1000
 }

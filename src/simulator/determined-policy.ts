@@ -1,5 +1,5 @@
-// The origin's loop, written from the facts, on the same ports: every 5 s, list, classify, terminate, launch.
-// Origin: provisioner.go (loop), aws.go (launch without a token of its own, no memory of what was launched).
+// The loop of Determined's provisioner on the same ports, written from its behaviour: every 5 s, list, classify, terminate, launch.
+// See its provisioner.go (loop) and aws.go (launch without its own token, no memory of launches).
 import type { UserData } from '../agent-setup/index.ts'
 import type { FleetEvent, PoolSettings, PoolStatus } from '../fleet/index.ts'
 import type {
@@ -23,7 +23,7 @@ import {
 
 const tick = 5_000
 
-/** The origin has no journal, no gate, no pause and no orders of persons: what asks for them is not heard. */
+/** Determined's provisioner has no journal, no gate, no pause and no orders of persons: such calls are ignored. */
 export function startDeterminedProvisioner(options: ProvisionerOptions): Provisioner {
   const life = createLife(options.onDeath)
   let settings = options.settings
@@ -73,7 +73,7 @@ async function loop(
     try {
       await turn()
     } catch {
-      // Whatever fails ends the tick, and the next one begins anew (origin: provisioner.go).
+      // Any failure ends the tick; the next one starts from scratch (provisioner.go).
     }
   }
 
@@ -97,7 +97,7 @@ async function loop(
       await provider.terminate(decision.ids)
     }
     const material = options.launchInputs()
-    // No preflight: what it has is launched, whatever the master answers.
+    // No preflight: it launches whatever the master answers.
     if (material.kind === 'ready') userData = material.userData
     if (decision.kind !== 'launch' || !userData) return
     onEvent(decided([], decision))
@@ -130,9 +130,9 @@ function emptyStatus(pool: string, at: number, pending: number, policy: Policy):
   }
 }
 
-// The origin's decisions, exactly (origin: scaledecider/scale_decider.go): what plan() is compared with.
+// The exact decisions of Determined's provisioner (scaledecider/scale_decider.go), which plan() is compared with.
 
-/** Decisions, and the timers to hand in next time. The pool has one size of VM: that of its first offering. */
+/** Decisions, and the timers to pass next time. The pool has one size of VM: that of its first offering. */
 export function planAsDetermined(
   snapshot: Pick<Snapshot, 'instances' | 'agents' | 'pending' | 'offerings'>,
   policy: Policy,
@@ -165,7 +165,7 @@ export function launchesOfDetermined(
   return Math.max(0, Math.min(Math.max(desired - recentlyLaunched.length, least), most))
 }
 
-/** Stopped instances are chosen but were never counted: the origin's own arithmetic, kept as it is. */
+/** Stopped instances are chosen but were never counted: the arithmetic of Determined's provisioner, kept as it is. */
 export function terminationsOfDetermined(
   classes: DeterminedClasses,
   { minInstances, maxInstances }: Pick<Policy, 'minInstances' | 'maxInstances'>,
@@ -196,9 +196,9 @@ export function terminationsOfDetermined(
   return decisions
 }
 
-// The origin's classes of instances and its two timers (origin: scaledecider/scale_decider.go), for comparison.
+// The classes of instances and the two timers of Determined's provisioner (scaledecider/scale_decider.go), for comparison.
 
-/** Since when each instance is idle or disconnected; the origin keeps it in memory only. */
+/** Since when each instance is idle or disconnected; Determined's provisioner keeps it in memory only. */
 export interface DeterminedTimers {
   idle: ReadonlyMap<string, number>
   disconnected: ReadonlyMap<string, number>
@@ -207,7 +207,7 @@ export interface DeterminedTimers {
 export const noTimers: DeterminedTimers = { idle: new Map(), disconnected: new Map() }
 
 export interface DeterminedClasses {
-  /** What the origin counts: starting and running. Stopped ones are not in it. */
+  /** The instances it counts: starting and running. Stopped ones are not included. */
   counted: KnownInstance[]
   stopped: string[]
   recentlyLaunched: string[]
@@ -261,9 +261,9 @@ export function classifyAsDetermined(
   return classes
 }
 
-// The origin's demand formula (origin: agentrm/scaling.go).
+// The demand formula of Determined's provisioner (agentrm/scaling.go).
 
-/** VMs wanted for the pending work, with so many slots and at most so much auxiliary work on each. */
+/** VMs wanted for the pending allocations, with so many slots and at most so many auxiliary allocations on each. */
 export function desiredByDetermined(
   pending: readonly PendingAllocation[],
   slotsPerInstance: number,

@@ -14,7 +14,7 @@ interface Line {
   maxSlots?: number
 }
 
-/** CSV text: trainings all day, two searches for parameters, notebooks, and one job that no VM of four slots can hold. */
+/** CSV: trainings all day, two parameter searches, notebooks, and one job that no VM with four slots can hold. */
 export function exampleTrace(): string {
   const random = createRandom('a working day')
   const lines = [
@@ -43,7 +43,7 @@ function trainings(random: Random): Line[] {
   )
 }
 
-/** Handed in at once; its job may use so many slots. */
+/** Submitted all at once; its job may use so many slots. */
 function search(job: string, at: number, maxSlots: number, random: Random): Line[] {
   return Array.from({ length: 24 }, (_, n) => {
     const duration = random.whole(8, 25) * minute

@@ -1,4 +1,4 @@
-// The cloud's faults over time, as the simulated cloud asks for them.
+// The cloud's faults over time, in the form that the simulated cloud reads.
 
 import type { FailureStage } from '../agent-setup/index.ts'
 import { type Offering, offeringKey } from '../planner/index.ts'
@@ -14,13 +14,13 @@ const unfoundApart = 240 * second
 
 export interface FaultSchedule {
   faults: Faults
-  /** The weather of this kind now, if any. */
+  /** The timed fault of this kind that is active now, if any. */
   now(kind: TimedFaultKind): TimedFault | undefined
 }
 
 /**
- * `cloud` is asked how many VMs there were, since the life of a VM begins with its number. While a provisioner has lost its
- * memory (`isWithoutMemory`), complete listings leave nothing out: what neither it nor the cloud shows, nobody can know.
+ * `cloud` gives the number of VMs so far, because the life of a VM depends on its number. While a provisioner has lost its
+ * memory (`isWithoutMemory`), complete listings leave nothing out: otherwise an instance could not be known at all.
  */
 export function createFaults(
   scenario: Scenario,
@@ -56,7 +56,7 @@ export function createFaults(
   function stock(offering: Offering): number {
     const faults = active('stock_out')
     if (!faults) return plenty
-    // One zone, one type, or everything, with now and then a last VM.
+    // One zone, one type, or everything, sometimes with one last VM.
     const left = draw.chance(20) ? 1 : 0
     const first = scenario.offerings[0]!
     if (faults.draw < 0.3) return offering.zone === first.zone ? left : plenty
@@ -64,12 +64,12 @@ export function createFaults(
     return left
   }
 
-  /** Some for as long as the weather lasts, others now and then. */
+  /** Some for as long as the fault lasts, others sometimes. */
   function isOmitted(id: string): boolean {
     return random.fork('omitted', id, active('omitted_instances')!.from).chance(40) || draw.chance(30)
   }
 
-  /** By id an instance is unknown now and then, too, but never for a minute (once it is old enough to be asked for). */
+  /** A lookup by id sometimes misses an instance too, but never for a minute (once it is old enough to be looked up). */
   function isUnfound(id: string): boolean {
     if (!active('omitted_instances') && !active('empty_listings')) return false
     const since = unfoundSince.get(id)
@@ -119,22 +119,22 @@ export function createFaults(
   return { faults, now: active }
 }
 
-// The life of each VM, drawn when it is made: when it runs, when its agent joins, and what goes wrong with it.
+// The life of each VM, drawn when it is launched: when it runs, when its agent joins, and what goes wrong with it.
 
 export interface InstanceLife {
   fault: InstanceFault | undefined
-  /** Milliseconds from its making until it runs; undefined: never. */
+  /** Milliseconds from its launch until it runs; undefined: never. */
   startsAfter: number | undefined
-  /** Milliseconds from its making until its agent joins; undefined: never. */
+  /** Milliseconds from its launch until its agent joins; undefined: never. */
   joinsAfter: number | undefined
-  /** Milliseconds from its making until the fault shows, for those that show later. */
+  /** Milliseconds from its launch until the fault occurs, for those that occur later. */
   faultAfter: number
   /** The stage its script ends with. */
   stage: FailureStage | undefined
 }
 const faultyPercent = 35
 
-/** `ordinal` counts the VMs of the world from 1; VMs made when all is calm are sound. */
+/** `ordinal` counts the VMs of the world from 1; VMs launched in a calm world have no faults. */
 export function lifeOf(scenario: Scenario, random: Random, ordinal: number, now: number): InstanceLife {
   const draw = random.fork('vm', ordinal)
   const { startsAfter, joinsAfter } = bootOf(scenario, draw)

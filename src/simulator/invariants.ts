@@ -1,4 +1,4 @@
-// What must hold in every world, whatever goes wrong. Numbers are those of docs/internals/reliability.md.
+// The promises that must hold in every world, whatever goes wrong. Numbers are those of docs/internals/reliability.md.
 import type { FleetEvent } from '../fleet/index.ts'
 import type { JournalRecord } from '../platform/index.ts'
 import {
@@ -33,23 +33,23 @@ import type { Watcher } from './provisioner.ts'
 import { nameOfWriter } from './scenario.ts'
 import { checkPlaced, checkRoom } from './stranger-checks.ts'
 
-/** What each number promises; 0 is a fault of the program itself. */
+/** The promise behind each number; 0 is a bug of the program itself. */
 export const promises: Record<number, string> = {
   0: 'the loop itself does not fail',
   1: 'no launch takes live and in-flight VMs above max_instances',
   2: 'healthy VMs are never taken below min_instances',
-  3: 'a busy VM is never ended, except on an explicit order',
+  3: 'a busy VM is never terminated, except on an explicit order',
   4: 'an intent gives its VMs once, is written down before it is sent, and its token never carries another request',
-  5: 'every VM of ours joins or ends within its time',
-  6: 'nothing that is not ours is touched',
-  7: 'nothing is launched while it could not join',
+  5: 'every managed VM joins or is terminated within its time',
+  6: 'instances of others are never changed',
+  7: 'nothing is launched while agents cannot join',
   8: 'met demand launches nothing, steady demand does not oscillate',
-  9: 'work that can run gets VMs in bounded time',
-  10: 'calls are bounded under an outage, and spread',
-  11: 'a VM carries the user data of its moment',
-  12: 'nothing that is wanted fails to happen without a reason',
-  13: 'no VM is ended on the word of an old or partial view',
-  14: 'no work on, and no room by, an agent that is no instance of ours',
+  9: 'jobs that can run get VMs in bounded time',
+  10: 'calls are bounded during an outage, and have jitter',
+  11: 'a VM carries the user data in force at its launch',
+  12: 'every blocked change has a reason',
+  13: 'no VM is terminated based on an old or partial view',
+  14: 'an agent that is no managed instance gets no jobs and its slots do not count as room',
 }
 
 export interface Invariants extends Findings {
@@ -59,21 +59,21 @@ export interface Invariants extends Findings {
   onStopping(name: string): void
   onPaused(name: string, paused: boolean): void
   onMemoryLost(name: string): void
-  /** A copy of its state is run under another name. */
+  /** A copy of its state runs under another name. */
   onCloned(name: string, clone: string): void
-  /** Orphans are terminated by whoever watches over them. */
+  /** The provisioner that searches for orphans has terminated some. */
   onOrphansTerminated(name: string, ids: readonly string[]): void
   onWritten(name: string, record: JournalRecord): void
   onCreated(vm: CloudInstance): void
   /** The master has placed work. */
   onPlaced(work: Work): void
-  /** What can be told at any time; `check` looks at it, too. */
+  /** What can be checked at any time; `check` checks it too. */
   look(): void
   /** After every step. True once the world has come to rest, or is broken. */
   check(): boolean
 }
 
-/** `observed` answers once the world is whole. */
+/** `observed` can be called once the world is complete. */
 export function createInvariants(observed: () => ObservedWorld): Invariants {
   const violations: Violation[] = []
   const seen = new Map<string, Observations>()
@@ -99,7 +99,7 @@ export function createInvariants(observed: () => ObservedWorld): Invariants {
       violations.push({ promise, at: clock.now(), step: clock.steps, message })
     },
     watcher(name) {
-      // What comes back to a life that is over teaches the next one nothing.
+      // Answers to a dead process do not reach the next one.
       const life = of(name).starts.length + 1
       const isOver = () => of(name).starts.length > life
       return {

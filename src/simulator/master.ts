@@ -1,4 +1,4 @@
-// The world's master: agents come and go, work is placed late, and what it tells is put together from two listings.
+// The world's master: agents join and leave, jobs are placed late, and its view is combined from two listings.
 import type { DemandSource } from '../demand/index.ts'
 import type { Demand } from '../planner/index.ts'
 import { ProvisionError, problem } from '../problems/index.ts'
@@ -9,22 +9,22 @@ import type { Timeline, VirtualClock } from './virtual-clock.ts'
 export interface Master extends Board {
   submit(job: JobPlan): void
   join(id: string, slots: number, broken: boolean): void
-  /** The connection of an agent breaks; after the reconnect wait its place and its work are given up. */
+  /** The connection of an agent breaks; after the reconnect wait the agent and its jobs are given up. */
   disconnect(id: string): void
   /** A person takes an agent out of service, or back. */
   setEnabled(id: string, enabled: boolean): void
   /** A person disables an agent without a drain, or enables it again. */
   setDisabled(id: string, disabled: boolean): void
-  /** Agents that run on no VM come, or go. They are let in, as an earlier version did; whether they get work is asked. */
+  /** Agents that run on no VM join, or leave. They are admitted, as in an earlier version; whether they get jobs is checked. */
   intrude(ids: readonly string[], slots: number): void
   expel(ids: readonly string[]): void
-  /** When a person last gave an agent back to the scheduler. */
+  /** When a person last enabled an agent. */
   readonly enabledByPersonAt: Map<string, number>
   source(): DemandSource
 }
 
 export interface PlacementRules {
-  /** Whether the id is known as one of an instance that runs: what the built-in master asks before it places work. */
+  /** Whether the id belongs to a running instance: the built-in master checks this before it places a job. */
   isKnown(id: string): boolean
   /** Work was placed. */
   onPlaced(work: Work): void
@@ -293,11 +293,11 @@ export interface Board {
   getsWork(agent: Agent): boolean
 }
 
-/** Hears of each start of work, and of its end: by itself, or because its agent was given up. */
+/** Called at each start and end of a job: it finished, or its agent was given up. */
 export interface WorkWatcher {
   onStart(work: Work): void
   onEnd(work: Work, how: 'done' | 'lost'): void
-  /** False once the VM of an agent has ended, whether the master knows or not: work on it does not get done. */
+  /** False once the VM of an agent has stopped, whether the master knows or not: jobs on it do not finish. */
   isUp(agent: string): boolean
 }
 
@@ -314,7 +314,7 @@ export function placeAll(board: Board, now: number): Work[] {
     .sort((a, b) => a.since - b.since)
   const placed: Work[] = []
   const running = pending.some((work) => work.job !== undefined) ? slotsOfJobs(board) : new Map()
-  // Placing only takes room away: what did not fit once does not fit later in the same round.
+  // Placing only reduces room: what did not fit once does not fit later in the same round.
   const tooLarge = new Set<number>()
   for (const work of pending) {
     if (work.unplaceable || tooLarge.has(work.slots) || !isWithinJob(running, work)) continue

@@ -1,4 +1,4 @@
-// What the checks look at: the true state of a world, and what was observed of each provisioner in it.
+// The input of the checks: the true state of a world, and the observations of each provisioner in it.
 import type { UserData } from '../agent-setup/index.ts'
 import type { Demand, Policy } from '../planner/index.ts'
 import type { Cloud, CloudInstance } from './cloud.ts'
@@ -16,7 +16,7 @@ export interface ObservedWorld {
   readonly master: Master
   /** The pool's limits now. */
   readonly policy: Policy
-  /** What a VM must carry now for its agent to join. */
+  /** The user data a VM needs now for its agent to join. */
   readonly userData: UserData
   /** Set while a VM launched could not join, and since when. */
   readonly gateClosedAt: number | undefined
@@ -41,7 +41,7 @@ export interface Violation {
   message: string
 }
 
-/** What one provisioner has read, written, decided and asked for. */
+/** What one provisioner has read, written, decided and requested. */
 export interface Observations {
   name: string
   upSince?: number
@@ -51,13 +51,13 @@ export interface Observations {
   starts: number[]
   listing?: { completeAt: number; complete: boolean }
   demand?: Demand
-  /** VMs it has seen join. */
+  /** VMs it has observed joining. */
   joined: Set<string>
-  /** Why a VM was last said to be drained or ended. */
+  /** The last reason to drain or terminate a VM. */
   reasons: Map<string, string>
   /** Intents on the disk. */
   written: Set<string>
-  /** By intent: the largest limit in force when it was sent, what it asked for and carried, and whose VMs were ours. */
+  /** By intent: the largest limit in force when it was sent, its request and user data, and which writers were ours. */
   sent: Map<
     string,
     { max: number; count: number; sha256: string; made: number; adopted: ReadonlySet<string> }
@@ -67,16 +67,16 @@ export interface Observations {
   listCalls: number[]
   /** When an agent was drained lately. */
   drains: Map<string, number[]>
-  /** Refusals remembered without any spread. */
+  /** Refusals remembered without jitter. */
   unspread: number
-  /** Whose state it is a copy of: it takes for its own what that one launched before its first listing. */
+  /** The provisioner whose state it copied: it treats that one's launches before its first listing as its own. */
   original?: string
   sharedUntil?: number
   /** Intents that were open in that state: both may send them, and the cloud answers both alike. */
   sharedIntents?: ReadonlySet<string>
   /** Writers it adopted. */
   adopted: Set<string>
-  /** VMs made for it since one last became a usable agent. */
+  /** VMs launched for it since one last became a usable agent. */
   failedMade: number
   /** Calls so far. */
   launches: number
@@ -102,7 +102,7 @@ export function createObservations(name: string): Observations {
   }
 }
 
-/** The VM is this provisioner's to touch. */
+/** Whether this provisioner may change the VM. */
 export function isOf(
   { name, adopted, original, sharedUntil, sharedIntents }: Observations,
   { instance, createdAt }: CloudInstance,
@@ -132,7 +132,7 @@ const mustWork: TimedFaultKind[] = [
 ]
 const afterwards = 120_000
 
-/** Since when the main provisioner could work without anything in its way; undefined while it cannot. */
+/** Since when nothing has blocked the main provisioner; undefined while something does. */
 export function ableSince(world: ObservedWorld, seen: Observations): number | undefined {
   const { scenario, clock, provisioners } = world
   const now = clock.now()
@@ -148,7 +148,7 @@ export function ableSince(world: ObservedWorld, seen: Observations): number | un
   return since
 }
 
-// Whether the demand a provisioner has read is met by what is there: a second opinion, simpler than the planner's.
+// Whether the existing VMs meet the demand that a provisioner has read: an independent check, simpler than the planner.
 
 /** Work that waits for longer than this may have been refused by the agents that are free. */
 const freshFor = 25_000
@@ -159,7 +159,7 @@ interface Room {
   aux: number
 }
 
-/** True only if it is certain: all of the work is fresh and has a place, each piece on one agent or VM to come. */
+/** True only if it is certain: all allocations are fresh and have room, each on one agent or starting VM. */
 export function demandMet(world: ObservedWorld, seen: Observations, demand: Demand): boolean {
   const now = world.clock.now()
   if (demand.pending.some(({ since }) => now - since > freshFor)) return false
@@ -173,7 +173,7 @@ export function demandMet(world: ObservedWorld, seen: Observations, demand: Dema
   return demand.pending.length - work.length <= rooms.reduce((sum, { aux }) => sum + aux, 0)
 }
 
-/** Sound agents by the master's word, and VMs that still have time to join. */
+/** Healthy agents in the master's view, and VMs that still have time to join. */
 function roomsOf(
   { cloud, clock, policy, invariants }: ObservedWorld,
   seen: Observations,

@@ -5,12 +5,12 @@ import { slotsOfJob, type Work } from './master.ts'
 import { ableSince, isOf, type ObservedWorld } from './observations.ts'
 import { clusterId, mainName } from './scenario.ts'
 
-// VMs left alone: promise 5, every VM of ours joins or ends within its time, while its provisioner can do something.
+// Abandoned VMs: promise 5, every managed VM joins or is terminated within its time, while its provisioner can act.
 
 const minute = 60_000
 
 export interface Neglect {
-  /** What a VM is of no use for, and since when somebody could have ended it for that. */
+  /** Why a VM is failed, and since when it could have been terminated for that. */
   since: Map<string, { why: string; from: number }>
 }
 
@@ -47,7 +47,7 @@ export function checkOrphans(world: ObservedWorld, { since }: Neglect): void {
   }
 }
 
-/** Why a VM is of no use, and how long it may stay so; undefined: it is of use, or gone. */
+/** Why a VM is failed, and how long it may stay so; undefined: it is usable, or gone. */
 function failedShare(
   { master, policy }: ObservedWorld,
   { instance, goneAt }: CloudInstance,
@@ -57,27 +57,27 @@ function failedShare(
   if (instance.state === 'stopped') return { why: 'stopped', limit: 3 * minute }
   const agent = master.agents.get(instance.id)
   if (agent?.connected) return undefined
-  // A VM whose agent was lost is told from one that has not joined yet by the provisioner; allow for the longer.
+  // Only the provisioner distinguishes a lost agent from one that has not joined yet; allow for the longer time.
   return { why: 'unconnected', limit: Math.max(policy.bootTimeout, policy.maxDisconnected) + 3 * minute }
 }
 
-// Progress: promises 9 (work gets VMs), 12 (a reason for everything), and 8 at the end of a world (rest).
+// Progress: promises 9 (jobs get VMs), 12 (a reason for everything), and 8 at the end of a world (rest).
 
-/** Twice the largest pause with its spread, and the launch rate's hour where it may be spent. */
+/** Twice the largest pause with its jitter, and the launch rate's hour if it may be used up. */
 const pauses = 2 * 37.5 * minute
 const rateHour = 60 * minute
 const sampleEvery = 30_000
 const restTime = 2 * minute
 
 export interface Progress {
-  /** Since when work that can run waits and nothing was placed. */
+  /** Since when jobs that can run wait and nothing was placed. */
   stalledSince: number | undefined
   placements: number
   sampledAt: number
   /** Since when there is nothing left to do. */
   restingSince: number | undefined
   callsAtRest: number
-  /** When there was work for the last time. */
+  /** When there was a job for the last time. */
   workedAt: number | undefined
   done: boolean
 }
@@ -126,7 +126,7 @@ export function canRun(world: ObservedWorld, work: Work): boolean {
   )
 }
 
-/** Work waits, nothing is on its way and nobody says why. */
+/** Jobs wait, nothing is starting and no reason is given. */
 export function checkSilence(world: ObservedWorld, progress: Progress): void {
   const { clock, provisioners, invariants } = world
   const now = clock.now()
@@ -142,10 +142,10 @@ export function checkSilence(world: ObservedWorld, progress: Progress): void {
     i.joinedAt === undefined || (i.lostSince ?? 0) - main.clockOffset > now - minute
   const coming = instances.some((i) => i.state !== 'terminated' && isComing(i))
   const free = snapshot.agents.some((agent) => agent.freeSlots > 0 || (agent.freeAux ?? 1) > 0)
-  if (!acts && !coming && !free) invariants.violated(12, `${pending} pieces of work wait without a reason`)
+  if (!acts && !coming && !free) invariants.violated(12, `${pending} allocations wait without a reason`)
 }
 
-/** True once a calm world has come to rest: no work that can run, no more VMs than min, and nothing happens. */
+/** True once a calm world has come to rest: no jobs that can run, no more VMs than min_instances, and no activity. */
 export function isAtRest(world: ObservedWorld, progress: Progress): boolean {
   const { clock, scenario, policy, master, cloud, invariants } = world
   if (progress.done) return true
@@ -168,15 +168,15 @@ export function isAtRest(world: ObservedWorld, progress: Progress): boolean {
   else if (progress.restingSince === undefined)
     Object.assign(progress, { restingSince: now, callsAtRest: calls })
   else if (calls > progress.callsAtRest && live === policy.minInstances) {
-    invariants.violated(8, 'VMs are launched or ended although there is nothing to do')
+    invariants.violated(8, 'VMs are launched or terminated although there is nothing to do')
   }
   return progress.restingSince !== undefined && now - progress.restingSince > restTime
 }
 
-/** When the work is gone, idle VMs go too, whatever was wrong with them before. */
+/** When no jobs are left, idle VMs are removed too, whatever was wrong with them before. */
 function checkShrinks({ clock, policy, invariants }: ObservedWorld, progress: Progress, live: number): void {
   const bound = Math.max(policy.maxIdle, policy.bootTimeout, policy.maxDisconnected) + 10 * minute
   progress.workedAt ??= clock.now()
   if (live <= policy.minInstances || clock.now() - progress.workedAt <= bound) return
-  invariants.violated(5, `${live} VMs live on, there is no work and min_instances is ${policy.minInstances}`)
+  invariants.violated(5, `${live} VMs remain without jobs, min_instances is ${policy.minInstances}`)
 }

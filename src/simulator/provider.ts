@@ -1,4 +1,4 @@
-// One owner's view of the simulated cloud: calls that take time, fail, or act without a word.
+// One owner's view of the simulated cloud: calls that take time, fail, or act without an answer.
 
 import { lastStage } from '../agent-setup/index.ts'
 import type { FailureClass, Instance } from '../planner/index.ts'
@@ -14,7 +14,7 @@ import type {
 } from '../providers/index.ts'
 import { type CallKind, type Cloud, endInstance, isOwned, performLaunch } from './cloud.ts'
 
-/** What the caller hears when it does not hear the answer. */
+/** What the caller gets when the answer is lost. */
 type Answer<T> = { answer: T } | { failure: { class: FailureClass; problem: Problem } }
 
 export function simulatedProvider(cloud: Cloud, owner: Ownership): Provider {
@@ -103,7 +103,7 @@ function shownOf({ instances: vms, clock }: Cloud, clusterId: string): Instance[
     .map((vm) => ({ ...vm.instance }))
 }
 
-/** Instances of the cluster by id, as soon as the cloud shows them to anybody. */
+/** Instances of the cluster by id, as soon as the cloud shows them at all. */
 function known(
   { instances: vms, clock }: Cloud,
   { clusterId }: Ownership,
@@ -143,7 +143,7 @@ function terminate(
   return result
 }
 
-/** Takes a call through its fate. An effect does not care whether its caller still waits. */
+/** Applies the fault drawn for a call. Effects happen whether the caller still waits or not. */
 async function call<T>(
   { clock, faults, buckets }: Cloud,
   kind: CallKind,
@@ -183,7 +183,7 @@ const refusals = {
   failed: { class: 'transient', code: 'PROVIDER_TRANSIENT', message: 'the cloud failed' },
 } as const
 
-/** No time at all is no event either: a cloud without latency answers in the same moment. */
+/** Zero latency creates no event: a cloud without latency answers in the same moment. */
 async function pause(clock: Clock, ms: number): Promise<void> {
   if (ms > 0) await clock.sleep(ms)
 }

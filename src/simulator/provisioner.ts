@@ -1,4 +1,4 @@
-// One life of a provisioner in the world: the real fleet loop over mortal, watched ports.
+// One process of a provisioner in the world: the real fleet loop on observed ports that can crash.
 import type { DemandSource } from '../demand/index.ts'
 import {
   createPoolFleet,
@@ -14,7 +14,7 @@ import type { Random } from './scenario.ts'
 
 export interface ProvisionerOptions {
   owner: Ownership
-  /** Of this life and those before it. */
+  /** Of this process and the earlier ones. */
   ownWriters: ReadonlySet<string>
   clock: Clock
   /** Milliseconds that its machine's clock is ahead of `clock`. */
@@ -29,7 +29,7 @@ export interface ProvisionerOptions {
   launchInputs: () => LaunchInputs
   watcher: Watcher
   onEvent: (event: FleetEvent) => void
-  /** A fault of the loop itself: always a violation. */
+  /** An error of the loop itself: always a violation. */
   onFault: (message: string, fields: unknown) => void
   onDeath: () => void
 }
@@ -81,7 +81,7 @@ export function startProvisioner(options: ProvisionerOptions): Provisioner {
   return { owner, clockOffset, life, fleet }
 }
 
-/** A source tells times by the clock of its own process. */
+/** A source reports times by the clock of its own process. */
 function shiftedDemand(demand: DemandSource, by: number): DemandSource {
   return {
     ...demand,
@@ -99,7 +99,7 @@ function shiftedDemand(demand: DemandSource, by: number): DemandSource {
   }
 }
 
-/** A dead process hears of no changes either. */
+/** A dead process gets no change notifications. */
 function crashableDemand(life: Life, demand: DemandSource): DemandSource {
   return {
     ...life.crashable(demand),
@@ -107,15 +107,15 @@ function crashableDemand(life: Life, demand: DemandSource): DemandSource {
   }
 }
 
-// A process that can die at any await: from then on nothing it waits for ever comes back.
+// A process that can die at any await: from then on none of its promises resolves.
 
 export interface Life {
   readonly alive: boolean
   /** Dies now. */
   kill(): void
-  /** Dies at a call to come: the `calls`th from now, before or after its effect. */
+  /** Dies at a later call: the `calls`th from now, before or after its effect. */
   killAtCall(calls: number, afterEffect: boolean): void
-  /** Makes every method of a port end with its caller. */
+  /** Makes every method of a port stop when its caller dies. */
   crashable<T extends object>(port: T): T
 }
 
@@ -189,7 +189,7 @@ const asyncMethods = new Set([
   'close',
 ])
 
-// Eyes on every call a provisioner makes: the invariants are told of it at the moment it is made.
+// Observes every call of a provisioner and passes it to the invariants at once.
 
 export interface Watcher {
   onLaunchCall(order: LaunchOrder): void
@@ -244,7 +244,7 @@ export function watchedDemand(demand: DemandSource, watcher: Watcher): DemandSou
   }
 }
 
-// A disk that keeps what was written when its writer dies.
+// A disk that keeps its contents when the writer dies.
 
 export interface Disk extends Journal {
   /** What a reader would find now. */
@@ -254,7 +254,7 @@ export interface Disk extends Journal {
   copy(other: Disk): void
 }
 
-/** `onAppend` hears of each record once it is kept. */
+/** `onAppend` is called for each record once it is kept. */
 export function createDisk(onAppend: (record: JournalRecord) => void = () => {}): Disk {
   let lines: string[] = []
   return {

@@ -32,9 +32,9 @@ export interface WorldReport {
 }
 
 export interface WorldOptions {
-  /** What a provisioner is: ours unless told otherwise. */
+  /** The provisioner to run; default: ours. */
   start?: StartProvisioner
-  /** Goes on after a promise is broken, to see which others are. */
+  /** Continues after a promise is broken, to find others that are. */
   goesOn?: boolean
 }
 
@@ -69,7 +69,7 @@ export async function runWorld(
   }
 }
 
-/** What went wrong, and what came before it: enough to understand it, and to run it again. */
+/** What went wrong, and the steps before: enough to understand it, and to run it again. */
 export function printFailure(report: WorldReport, entries = 120): string {
   const { scenario, violations, timeline } = report
   const broken = violations.map(
@@ -207,7 +207,7 @@ function restart(world: World, downFor: number): void {
   })
 }
 
-/** The provisioner is started without the pool, and looks after its instances as orphans until the pool is back. */
+/** The provisioner is started without the pool, and treats its instances as orphans until the pool is back. */
 function leavePool(world: World, lasts: number): void {
   const { clock, cloud, master, invariants, timeline } = world
   const main = world.provisioners.get(mainName)!
@@ -269,7 +269,7 @@ function setMax(world: World, maxInstances: number): void {
     if (life.alive) fleet.reconfigure(settingsOf(world))
 }
 
-/** From here on nobody disturbs: whoever is down comes back, whoever is paused goes on, VMs of others are adopted. */
+/** From here on nothing goes wrong: what is down restarts, what is paused resumes, VMs of others are adopted. */
 function calmDown(world: World): void {
   world.timeline.add('world', 'is calm from here on')
   world.gateClosedAt = undefined

@@ -1,4 +1,4 @@
-// A world before it begins: everything that follows from the seed and the menu, as data.
+// A world before it starts: everything that follows from the seed and the menu of faults, as data.
 import type { PoolSettings } from '../fleet/index.ts'
 import { fixedPeriods, type KnownOffering, type Policy } from '../planner/index.ts'
 
@@ -34,7 +34,7 @@ export interface Scenario {
   seed: string
   faults: readonly FaultKind[]
   startsAt: number
-  /** From then on nothing goes wrong any more, and all that went wrong must be mended. */
+  /** From then on nothing goes wrong any more, and everything must recover. */
   calmAt: number
   policy: Policy
   offerings: Omit<KnownOffering, 'refused'>[]
@@ -153,7 +153,7 @@ function incidentsOf(kind: IncidentKind, random: Random, chaos: number): Inciden
 
 // The menu of what can go wrong in a world.
 
-/** What the cloud does to calls while such weather lasts. */
+/** Faults of cloud calls while they are active. */
 export const timedFaultKinds = [
   'stock_out',
   'quota',
@@ -179,7 +179,7 @@ export const timedFaultKinds = [
 ] as const
 export type TimedFaultKind = (typeof timedFaultKinds)[number]
 
-/** What can become of a VM. */
+/** What can happen to a VM. */
 export const vmFaults = [
   'stuck_pending',
   'never_boots',
@@ -218,10 +218,10 @@ export const incidentKinds = [
   'max_changed',
   'paused',
   'drained_by_person',
-  /** Without a drain: what runs on the agent goes on, and nobody else may give it work again. */
+  /** Without a drain: what runs on the agent continues, and only that person may enable it again. */
   'disabled_by_person',
   'removal_ordered',
-  /** Agents that run on no VM of anybody dial the master and claim slots. */
+  /** Agents that run on no known VM dial the master and claim slots. */
   'strangers',
 ] as const
 export type IncidentKind = (typeof incidentKinds)[number]
@@ -253,14 +253,14 @@ export function someFaults(seed: string): FaultKind[] {
   return faultKinds.filter(() => random.chance(percent))
 }
 
-// Chance that can be repeated: the same seed and the same name give the same numbers, whoever else draws.
+// Repeatable randomness: the same seed and the same name give the same numbers, whoever else draws.
 
 export interface Random {
   /** From 0 up to 1. */
   next(): number
-  /** True so often in a hundred. */
+  /** True with this percentage. */
   chance(percent: number): boolean
-  /** A whole number from `least` to `most`, both included. */
+  /** An integer from `least` to `most`, both included. */
   whole(least: number, most: number): number
   pick<T>(choices: readonly T[]): T
   /** An independent source that depends on the seed and the words only. */
@@ -299,7 +299,7 @@ function generator(seed: number): () => number {
   }
 }
 
-// The names of a world: its cluster, the provisioner that is watched, and the one that intrudes.
+// The names of a world: its cluster, the main provisioner, and the intruding one.
 
 export const clusterId = 'cluster'
 export const poolName = 'default'

@@ -1,4 +1,4 @@
-// Promise 14: agents that run on no VM of ours get no work, and the planner does not count on their slots.
+// Promise 14: agents that run on no managed VM get no jobs, and the planner does not count their slots.
 
 import { foreignRoom } from '../planner/index.ts'
 import type { Work } from './master.ts'
@@ -10,7 +10,7 @@ export function checkPlaced({ master, invariants }: ObservedWorld, { id, agents 
     if (master.agents.get(agent)?.stranger) invariants.violated(14, `${id} was placed on ${agent}`)
 }
 
-/** What the last plan of the main provisioner took for room on machines that are not its own. */
+/** What the last plan of the main provisioner counted as room on unmanaged machines. */
 export function checkRoom({ master, clock, policy, provisioners, invariants }: ObservedWorld): void {
   if (!someStranger(master.agents)) return
   const main = provisioners.get(mainName)

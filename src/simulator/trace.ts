@@ -1,4 +1,4 @@
-// From the text of a trace to its jobs, with every problem named by line and column.
+// Parses a trace into its jobs, and reports every problem with line and column.
 
 import { formatDuration, nearest, parseDuration } from '../platform/index.ts'
 import { type Problem, problem } from '../problems/index.ts'
@@ -13,7 +13,7 @@ interface Reading {
   problems: Problem[]
   ids: Map<string, number>
   limits: Map<string, { maxSlots: number | undefined; line: number }>
-  /** Whether submissions are dates, and the line that says so. */
+  /** Whether submissions are dates, and the line that shows it. */
   dates?: { are: boolean; line: number }
 }
 
@@ -289,7 +289,7 @@ export function readMoment(text: string): Value<Moment> {
   if (date) return readDate(text, date)
   const span = readSpan(text)
   if (span === undefined)
-    return { wrong: 'is no time: write seconds, a duration such as 1h30m, or 2026-11-23T09:00:00Z' }
+    return { wrong: 'is not a time: write seconds, a duration such as 1h30m, or 2026-11-23T09:00:00Z' }
   // Seconds since the epoch are seconds, too.
   if (span < 0 || span > 10_000 * year) return { wrong: 'is out of range' }
   return { value: { ms: span, isDate: false } }
@@ -300,13 +300,13 @@ function readDate(text: string, [, year = '', month, day, , , , zone]: RegExpExe
   // Date.parse takes 30 February for 2 March.
   const real = new Date(`${year}-${month}-${day}T00:00:00Z`)
   const exists = !Number.isNaN(ms) && real.getUTCDate() === Number(day)
-  return exists ? { value: { ms, isDate: true } } : { wrong: 'is no date of the calendar' }
+  return exists ? { value: { ms, isDate: true } } : { wrong: 'is not a calendar date' }
 }
 
 /** Milliseconds, from 0 to 366 days. */
 export function readLength(text: string): Value<number> {
   const span = readSpan(text)
-  if (span === undefined) return { wrong: 'is no duration: write seconds, or such as 90s or 1h30m' }
+  if (span === undefined) return { wrong: 'is not a duration: write seconds, or such as 90s or 1h30m' }
   if (span < 0) return { wrong: 'is negative' }
   return span > year ? { wrong: `is longer than ${formatDuration(year)}` } : { value: span }
 }
@@ -317,9 +317,9 @@ function readSpan(text: string): number | undefined {
   return ms === undefined ? undefined : Math.round(ms)
 }
 
-/** A whole number from 0 to 100,000. */
+/** An integer from 0 to 100,000. */
 export function readSlots(text: string): Value<number> {
-  if (!/^\d+$/.test(text)) return { wrong: 'is no whole number of slots' }
+  if (!/^\d+$/.test(text)) return { wrong: 'is not an integer number of slots' }
   return Number(text) > mostSlots ? { wrong: 'is more than 100,000 slots' } : { value: Number(text) }
 }
 
@@ -329,9 +329,9 @@ export function readName(text: string): Value<string> {
   return /\p{Cc}/u.test(text) ? { wrong: 'holds control characters' } : { value: text }
 }
 
-// A trace: jobs as somebody's cluster got them, or would get them.
+// A trace: the jobs that a cluster got, or would get.
 
-/** One piece of work, as the file has it. */
+/** One line of the file. */
 export interface TraceJob {
   /** The file's, else `line-N`. */
   id: string

@@ -1,4 +1,4 @@
-// One policy on one trace, from the first submission until the work is done and the pool has shrunk again.
+// One policy on one trace, from the first submission until the jobs are done and the pool has shrunk again.
 
 import type { PoolSettings } from '../fleet/index.ts'
 import type { Offering, Policy } from '../planner/index.ts'
@@ -43,7 +43,7 @@ export interface Trial {
   /** Virtual time at which it ended. */
   endedAt: number
   violations: readonly Violation[]
-  /** Milliseconds during which the provisioner gave each reason for not doing more. */
+  /** Milliseconds during which each reason blocked the provisioner. */
   held: ReadonlyMap<string, number>
 }
 
@@ -62,12 +62,12 @@ export async function runTrial(scenario: Scenario, options: TrialOptions): Promi
     onStart: meter.onStart,
     onEnd(work, how) {
       meter.onEnd(work, how)
-      // What is done need not be looked at again.
+      // Finished jobs need not be checked again.
       if (how === 'done') world.master.work.delete(work.id)
     },
   })
   const { clock, invariants } = world
-  // As if it had run before: with nothing on its disk it would look around for a minute first.
+  // As if it had run before: with an empty disk it would first wait a minute for listings.
   await diskOf(world, mainName).append({ at: clock.now(), kind: 'begun' })
   startInWorld(world, mainName)
   if (scenario.faults.length > 0) scheduleIncidents(world)
@@ -113,7 +113,7 @@ function createStateStore(world: World): () => void {
   }
 }
 
-// A world made of a pool's settings and a trace, in place of one that is drawn.
+// A world from a pool's settings and a trace, instead of a random one.
 
 /** Of a trace without dates. */
 const someDay = Date.parse('2026-11-23T00:00:00Z')
@@ -170,14 +170,14 @@ export function badSpells(
   return spells
 }
 
-// When a trial is over: the work is done and idle VMs are gone, or nothing moves any more.
+// When a trial is over: the jobs are done and idle VMs are gone, or nothing changes any more.
 
-/** Work that can run waits, nothing runs, and nothing is placed for so long: it is not going to be. */
+/** If jobs that can run wait, nothing runs, and nothing is placed for this long, nothing will be. */
 const stallTime = 6 * hour
 const longestTail = 2 * hour
 const longestBacklog = 30 * 24 * hour
 
-/** Asked every now and then: whether there is nothing more to see. */
+/** Checked periodically: whether the trial is over. */
 export function createEnd(world: World, meter: Meter, offerings: Scenario['offerings']): () => boolean {
   const { clock, scenario, master, cloud } = world
   const { policy, jobs, calmAt } = scenario
@@ -237,7 +237,7 @@ export function misfitOf(
   return Math.min(...needs) > maxInstances ? 'EXCEEDS_MAX' : undefined
 }
 
-// What a simulation takes for granted, since no file tells it.
+// The assumptions of a simulation that no file contains.
 
 export interface Assumptions {
   /** The same seed, the same outcome, whatever else is asked. */
@@ -250,11 +250,11 @@ export interface Assumptions {
   missedWithin: number
   /** What goes wrong, again and again; nothing by default. */
   faults: readonly FaultKind[]
-  /** The provisioner asks the master every few seconds instead of being told of changes. */
+  /** The provisioner polls the master every few seconds instead of getting change notifications. */
   polled: boolean
 }
 
-/** They change the question, are orders the origin cannot hear, or need more than a trace to mean something. */
+/** They change the question, are orders that Determined's provisioner does not have, or need more than a trace. */
 const notForTrials: readonly FaultKind[] = [
   'max_changed',
   'paused',
@@ -274,7 +274,7 @@ const leavesNothing: FaultKind = 'bad_image'
 /** What `all` means. */
 export const allTrialFaults = trialFaults.filter((kind) => kind !== leavesNothing)
 
-// Counts what work gets: how long it waited, and how long each VM had some. VMs are of use only while they exist.
+// Measures jobs: how long they waited, and how long each VM was busy. VMs count only while they exist.
 
 export interface Use {
   /** Milliseconds with any work on it. */

@@ -1,4 +1,4 @@
-// Time that passes only when everybody waits. Each wait that ends is one step.
+// Virtual time, which advances only when everything waits. Each wait that ends is one step.
 import type { Clock } from '../platform/index.ts'
 
 interface Waiter {
@@ -13,7 +13,7 @@ export interface VirtualClock extends Clock {
   /** Calls back at that time. */
   at(time: number, task: () => void): void
   after(ms: number, task: () => void): void
-  /** Steps until nothing waits, or `until` says so after a step. */
+  /** Steps until nothing waits, or `until` returns true after a step. */
   run(until: () => boolean): Promise<void>
   readonly steps: number
 }
@@ -111,7 +111,7 @@ function swap(heap: Waiter[], a: number, b: number): void {
   heap[b] = kept
 }
 
-// What happened in a world, in order: kept as data, put into words only when somebody asks.
+// The events of a world, in order: kept as data, formatted only on request.
 
 export interface Entry {
   at: number
@@ -128,7 +128,7 @@ export interface Timeline {
 
 const kept = 4_000
 
-/** The last few thousand entries: a failure is seldom explained by what is older. */
+/** The last few thousand entries: older ones rarely explain a failure. */
 export function createTimeline(now: () => number, step: () => number): Timeline {
   let entries: Entry[] = []
   return {

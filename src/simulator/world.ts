@@ -37,25 +37,25 @@ export interface World {
   readonly invariants: Invariants
   /** The pool's limits now: incidents change them. */
   policy: Policy
-  /** Counts renewals of the master's certificate: an agent joins only with the one its VM was made for. */
+  /** Counts renewals of the master's certificate: an agent joins only with the one its VM was launched with. */
   certificate: number
   readonly userData: UserData
   /** Set while a VM launched could not join, and since when. */
   gateClosedAt: number | undefined
-  /** What a provisioner is in this world: ours, or the origin's. */
+  /** The provisioner in this world: ours, or Determined's. */
   readonly start: StartProvisioner
   /** Provisioners by name; a dead one is replaced when it is started again. */
   provisioners: Map<string, Provisioner>
   disks: Map<string, Disk>
   lives: number
-  /** By name of the provisioner: what it called itself in each of its lives. */
+  /** By name of the provisioner: the writer names of each of its processes. */
   writers: Map<string, string[]>
   /** By how much the clock of the machine is wrong, in milliseconds, and how often it was booted. */
   clockOffset: number
   boots: number
 }
 
-/** `watcher` hears of all work that begins and ends. */
+/** `watcher` is called when a job starts or ends. */
 export function createWorld(
   scenario: Scenario,
   start: StartProvisioner = startProvisioner,
@@ -140,7 +140,7 @@ function placementRules(world: () => World): PlacementRules {
   }
 }
 
-/** Until two listings have shown it what there is. */
+/** Until two listings have shown what exists. */
 function isWithoutMemory({ provisioners }: World): boolean {
   const main = provisioners.get(mainName)
   return (
@@ -158,7 +158,7 @@ function onEnded(world: World, vm: CloudInstance): void {
 }
 
 /** Starts a provisioner by this name, for the first time or again: the disk is what the last one left. */
-/** A copy of what the main one has on its disk is run beside it. */
+/** Runs a copy of the main provisioner's disk beside it. */
 export function startClone(world: World, name: string): void {
   const { invariants, writers } = world
   diskOf(world, name).copy(diskOf(world, mainName))
@@ -241,7 +241,7 @@ export function isCalm({ clock, scenario }: World): boolean {
   return clock.now() >= scenario.calmAt
 }
 
-// What a VM of the world does, from its making to its end, by the life drawn for it.
+// What a VM of the world does, from its launch to its end, by the life drawn for it.
 
 const second = 1000
 

@@ -92,7 +92,7 @@ describe('where nothing is wrong', () => {
     expect(rowOf(rows, 'user data')?.note).toMatch(/^\d+ bytes of 16384.*no key or token in it$/)
     expect(rowOf(rows, 'preflight')?.note).toMatch(/would join at 127\.0\.0\.1:\d+ \(TLSv1\.3\)/)
     expect(rowOf(rows, 'machine image')?.result).toBe('passed')
-    expect(rowOf(rows, 'key')?.note).toMatch(/server\.key fits the certificate/)
+    expect(rowOf(rows, 'key')?.note).toMatch(/server\.key matches the certificate/)
     expect(exitOfRows(rows)).toBe(0)
     expect(cloud.ec2.world.vms.size).toBe(0)
   })
@@ -126,7 +126,7 @@ describe('the live master', () => {
     config(await masters.closedPort())
     expect(rowOf(await check(), 'preflight')).toMatchObject({
       result: 'not_checked',
-      note: expect.stringContaining('does not run now'),
+      note: expect.stringContaining('is not running'),
     })
   })
 

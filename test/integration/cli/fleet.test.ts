@@ -109,7 +109,7 @@ describe('status, instances and agents', () => {
   it('name a pool that is not there', async () => {
     const { status, stderr } = await provision('instances', '--pool', 'nobody')
     expect(status).toBe(2)
-    expect(stderr).toContain('POOL_UNKNOWN no pool nobody is run here; there are: default')
+    expect(stderr).toContain('POOL_UNKNOWN there is no pool nobody; the pools are: default')
   })
 })
 

@@ -86,7 +86,7 @@ describe('VMs in a cloud, when the daemon is stopped', () => {
   it('are ended with --terminate-on-exit', async () => {
     const said = await live('--terminate-on-exit', '--yes')
     expect(ec2.count('TerminateInstances')).toBeGreaterThan(0)
-    expect(said).toContain('"message":"every VM is ended"')
+    expect(said).toContain('"message":"every instance is terminated"')
     expect(said).toMatch(/"decided to terminate".*"count":2/)
   })
 

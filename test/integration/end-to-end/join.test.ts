@@ -48,9 +48,9 @@ describe('stand-alone', () => {
 
     const renewed = await cluster.certificate()
     await expect
-      .poll(() => cluster.said('new VMs get the renewed certificate'), { timeout: 15_000 })
+      .poll(() => cluster.said('new instances get the renewed certificate'), { timeout: 15_000 })
       .toHaveLength(1)
-    expect(cluster.said('vouches for the renewed one')).toHaveLength(1)
+    expect(cluster.said('trust no certificate that signs the renewed one')).toHaveLength(1)
     expect(running.rows()[0]).toMatchObject({ instance: old, agent: 'joined' })
     expect(await cluster.presented()).toBe(cluster.sha256(renewed.leaf.certificate))
 

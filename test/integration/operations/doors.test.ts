@@ -45,9 +45,9 @@ describe('metrics', () => {
     const { status, text } = await get('/metrics')
     expect(status).toBe(200)
     for (const line of [
-      'provisioner_info{version="0.0.0-test"} 1',
+      'provisioner_build_info{version="0.0.0-test"} 1',
       'provisioner_decisions_total{pool="default",move="launch",reason="BELOW_MIN"} 2',
-      'provisioner_launched_vms_total{pool="default",offering="on_demand/local/any"} 2',
+      'provisioner_launched_instances_total{pool="default",offering="on_demand/local/any"} 2',
       'provisioner_instances{pool="default",state="joined"} 2',
       'provisioner_join_seconds_count{pool="default",stage="joined"} 2',
       'provisioner_pending_work{pool="default"} 0',

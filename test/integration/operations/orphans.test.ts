@@ -128,7 +128,7 @@ describe.concurrent('instances of a pool that is not in the file any more', () =
     expect(cluster.live()).toHaveLength(1)
     daemon.startAgent({ id, pool: 'gpu' })
     await daemon.until('it is terminated', () => cluster.live().length === 0)
-    expect(daemon.log()).toContain('terminating instances that no configured pool has')
+    expect(daemon.log()).toContain('terminating instances that belong to no configured pool')
     await daemon.stop()
   })
 
@@ -156,7 +156,7 @@ it('credentials of another account see no orphans, and say that they cannot', {
   for (const vm of cluster.ec2.world.vms.values()) vm.visible = false
   const daemon = cluster.start({ pool: 'renamed', terminateAfter: '1s' })
   await daemon.until('it is reported', () => daemon.log().includes('ORPHANS_UNSEEN'))
-  expect(daemon.log()).toContain('the credentials are of account 999999999999')
+  expect(daemon.log()).toContain('the credentials belong to account 999999999999')
   expect((await orphansOf(daemon)).problems).toMatchObject([{ code: 'ORPHANS_UNSEEN' }])
   await daemon.stop()
 })

@@ -71,18 +71,14 @@ describe('pushed demand', () => {
     [
       'a field nobody knows',
       { pending: [], agents: [], agent: [] },
-      'the demand has a field that nobody knows: agent',
+      'the demand has an unknown field: agent',
     ],
     [
       'negative slots',
       { pending: [{ id: 'w', slots: -1 }], agents: [] },
       'pending.0.slots must be at least 0',
     ],
-    [
-      'half a slot',
-      { pending: [{ id: 'w', slots: 0.5 }], agents: [] },
-      'pending.0.slots must be a whole number',
-    ],
+    ['half a slot', { pending: [{ id: 'w', slots: 0.5 }], agents: [] }, 'pending.0.slots must be an integer'],
     [
       'the same work twice',
       {

@@ -32,7 +32,7 @@ describe('a stranger', () => {
     expect(bench.fleet.admission('stranger')).toBe('later')
   })
 
-  it('is nobody once a listing was complete, also while later ones fail', async () => {
+  it('is unknown once a listing was complete, also while later ones fail', async () => {
     const bench = await startSettled()
     expect(bench.fleet.admission('stranger')).toBe('no')
     bench.faults.fate = () => 'failed'
@@ -50,7 +50,7 @@ describe('a stranger', () => {
   })
 })
 
-describe('an instance of ours', () => {
+describe('a managed instance', () => {
   it('is known at once after a restart, by the journal, while every listing fails', async () => {
     const { bench, id } = await benchWithAgent()
     bench.life.kill()
@@ -73,7 +73,7 @@ describe('an instance of ours', () => {
     expect(bench.fleet.admission(id)).toBe('yes')
   })
 
-  it('is none any more when it has ended, although an agent of its id is connected', async () => {
+  it('is not admitted once it has terminated, although an agent with its id is connected', async () => {
     const { bench, id } = await benchWithAgent()
     bench.faults.lingersFor = () => hour * 1000
     endInstance(bench.cloud, bench.cloud.instances.get(id)!, 'somebody terminated it')
@@ -131,7 +131,7 @@ describe('an instance of ours', () => {
   })
 })
 
-it('an id is let in only where it is that of a VM of ours that can run', () => {
+it('an id is admitted only if it belongs to a managed VM that can run', () => {
   const track = fc.record({
     state: fc.constantFrom(...instanceStates),
     ending: fc.boolean(),

@@ -16,7 +16,7 @@ const running = (bench: PoolBench) =>
   [...bench.cloud.instances.values()].filter((vm) => vm.endedAt === undefined).length
 
 describe('a pool that is cleared', () => {
-  it('ends its VMs, with work or without, and launches none in their place', async () => {
+  it('terminates its VMs, busy or not, and launches none in their place', async () => {
     const bench = await startSettled({ minInstances: 2 })
     await bench.pass(10)
     bench.joins(...bench.ids())
@@ -28,7 +28,7 @@ describe('a pool that is cleared', () => {
     expect(codesOf(bench)).toContain('CLEARING')
   })
 
-  it('ends what a launch under way still brings', async () => {
+  it('terminates the VMs of a launch in progress', async () => {
     const bench = await startSettled()
     bench.faults.latency = (call) =>
       call === 'launch' ? { there: 10_000, back: 10_000 } : { there: 100, back: 100 }
@@ -39,7 +39,7 @@ describe('a pool that is cleared', () => {
     expect(running(bench)).toBe(0)
   })
 
-  it('tells what is left when the cloud does not answer', async () => {
+  it('returns what is left when the cloud does not answer', async () => {
     const bench = await startSettled({ minInstances: 1 })
     await bench.pass(30)
     bench.faults.fate = (call) => (call === 'terminate' ? 'silent' : 'done')

@@ -8,7 +8,7 @@ const as = (life: number, own: readonly number[]) => ({
   ownWriters: new Set(['writer', ...own.map((n) => `writer-${n}`)]),
 })
 
-it('a later start of the same folder goes on with what earlier ones launched', async () => {
+it('a later start of the same folder manages what earlier ones launched', async () => {
   const bench = await startSettled()
   bench.wants(4)
   await bench.pass(5)

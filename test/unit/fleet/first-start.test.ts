@@ -20,7 +20,7 @@ async function secondsToLaunch(bench: PoolBench, changes: Changes): Promise<numb
 }
 
 describe('without a journal', () => {
-  it('a first start with nothing of the cluster in the cloud waits ten seconds, and says until when', async () => {
+  it('a first start with nothing of the cluster in the cloud waits ten seconds, and reports until when', async () => {
     const bench = await startBench()
     bench.life.kill()
     bench.disk.erase()
@@ -38,7 +38,7 @@ describe('without a journal', () => {
     expect(await secondsToLaunch(bench, {})).toBeGreaterThanOrEqual(60)
   })
 
-  it('an instance of the cluster, even one that ended, is evidence of an earlier life', async () => {
+  it('an instance of the cluster, even a terminated one, is evidence of an earlier run', async () => {
     const bench = await startBench()
     bench.faults.lingersFor = () => 3_600_000
     await secondsToLaunch(bench, {})
@@ -47,7 +47,7 @@ describe('without a journal', () => {
     expect(await secondsToLaunch(bench, { isFirstStart: true })).toBeGreaterThanOrEqual(60)
   })
 
-  it('so is one of another pool, and a cloud that cannot tell', async () => {
+  it('so is one of another pool, and a cloud that does not answer', async () => {
     const bench = await startBench()
     const provider = simulatedProvider(bench.cloud, owner)
     for (const hasTraces of [

@@ -34,7 +34,7 @@ describe('a pool', () => {
     expect(bench.ids()).toHaveLength(1)
   })
 
-  it('looks at the cloud less often while nothing happens, and less and less while listings fail', async () => {
+  it('lists less often while nothing changes, and less and less while listings fail', async () => {
     const bench = await startSettled()
     await bench.pass(2 * 60)
     const quiet = bench.calls.lists
@@ -47,7 +47,7 @@ describe('a pool', () => {
     expect(bench.calls.lists - failing).toBeLessThanOrEqual(10)
   })
 
-  it('ends a launch that lasts longer than its stop waits: it must not go on beside the loop that comes next', async () => {
+  it('aborts a launch that outlasts the stop, so that it does not continue beside the next loop', async () => {
     const bench = await startSettled()
     bench.life.kill()
     let given: AbortSignal | undefined
@@ -84,10 +84,10 @@ describe('a pool', () => {
     bench.wants(4)
     await bench.pass(10)
     expect(bench.ids()).toHaveLength(1)
-    expect(errors).toContain('an event of the pool was not taken')
+    expect(errors).toContain('an event listener of the pool failed')
   })
 
-  it('says so when what a launch would carry cannot be made', async () => {
+  it('reports it when the user data for a launch cannot be prepared', async () => {
     const bench = await startSettled()
     bench.life.kill()
     bench.restart({
@@ -102,7 +102,7 @@ describe('a pool', () => {
     ])
   })
 
-  it('begins when its journal can be read at last', async () => {
+  it('starts once its journal can be read', async () => {
     const bench = await startSettled()
     bench.life.kill()
     const read = bench.disk.read
@@ -118,7 +118,7 @@ describe('a pool', () => {
 })
 
 describe('a deadline', () => {
-  it('ends the wait and the call, whether it listens or not', async () => {
+  it('ends the wait and the call, whether the task reacts or not', async () => {
     const clock = createVirtualClock(0)
     let aborted = false
     const call = withDeadline(clock, 1000, 'the call', (signal) => {

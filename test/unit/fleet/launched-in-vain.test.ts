@@ -38,7 +38,7 @@ describe('launch_rate', () => {
     expect(bench.fleet.status().snapshot!.budget.spent).toBe(0)
   })
 
-  it('counts those that did not last, and says when the next may be launched', async () => {
+  it('counts those that did not last, and reports when the next may be launched', async () => {
     const bench = await startSettled({ maxInstances: 1, launchRate: 2 })
     await inVain(bench, 10)
     expect(problemsOf(bench)).toEqual(Array.from({ length: 10 }, () => 'DID_NOT_LAST'))
@@ -106,7 +106,7 @@ describe('what was learned', () => {
     return bench
   }
 
-  it('is on the disk when it is learned: in a crash loop the breaker goes on, and its probe comes', async () => {
+  it('is written at once: in a crash loop the breaker continues, and its probe is launched', async () => {
     const bench = await threeFailed()
     const told = problemsOf(bench).length
     const made = bench.ids().length
@@ -171,7 +171,7 @@ describe('what only the journal knows', () => {
   })
 })
 
-describe('instances that ended before we ever saw them', () => {
+describe('instances that stopped before they were listed', () => {
   it('say nothing about those that are launched now', async () => {
     const bench = await startSettled({ maxInstances: 5, maxIdle: 10_000 })
     bench.faults.lingersFor = () => 60 * minute

@@ -58,7 +58,7 @@ describe('a launch', () => {
     expect(problemsOf(bench)).toContain('JOURNAL_FAILING')
   })
 
-  it('is not made while an agent could not join, and says why', async () => {
+  it('is not made while agents cannot join, and the reason is reported', async () => {
     const bench = await startSettled()
     bench.material = { kind: 'refused', problem: problem('LAUNCH_NOT_READY', 'unknown CA') }
     bench.wants(4)
@@ -69,7 +69,7 @@ describe('a launch', () => {
     ])
   })
 
-  it('is one VM until one has joined, when nobody could check the master', async () => {
+  it('is one VM until one has joined, when the master could not be checked', async () => {
     const bench = await startSettled()
     bench.material = { kind: 'ready', userData: userDataOf('first'), version: '1', probe: true }
     bench.wants(4, 4, 4)
@@ -95,7 +95,7 @@ describe('a launch', () => {
     expect(bench.ids()).toHaveLength(1)
   })
 
-  it('goes on where the last refusal left off after a restart', async () => {
+  it('continues where the last refusal left off after a restart', async () => {
     const bench = await startSettled()
     bench.faults.stock = () => 0
     bench.wants(4)

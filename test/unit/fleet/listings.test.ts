@@ -101,7 +101,7 @@ describe('an instance that no listing shows any more, and whose agent is not con
 })
 
 describe('an account that is not the one the instances are in', () => {
-  it('launches and terminates nothing, and says whose account it is', async () => {
+  it('launches and terminates nothing, and reports the account', async () => {
     const { bench, vm } = await benchWithAgent()
     await bench.pass(10 * 60)
     const find = async () => ({ instances: [], complete: true, problems: [], account: 'another' })
@@ -138,7 +138,7 @@ it('an account that is the earlier one again is noticed, also when nothing is le
 })
 
 describe('a VM that no listing has shown yet', () => {
-  it('is no reason to end another in its favour', async () => {
+  it('is no reason to terminate another in its favour', async () => {
     const bench = await startSettled({ minInstances: 2, maxIdle: minute })
     await bench.pass(10)
     bench.joins(...bench.ids())

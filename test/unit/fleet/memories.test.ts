@@ -85,7 +85,7 @@ describe('the memory of offerings', () => {
 })
 
 describe('the breaker', () => {
-  it('opens after three useless VMs in a row, and lets one probe through after a minute', () => {
+  it('opens after three failed instances in a row, and lets one probe through after a minute', () => {
     const memory = closedBreaker()
     expect([1, 2, 3].map(() => recordFailedInstances(memory, now, now, none))).toEqual([false, false, true])
     expect(breakerView(memory, now)).toEqual({ state: 'open', until: now + minute, failures: 3 })
@@ -117,7 +117,7 @@ describe('launch_error_timeout and launch_error_retries', () => {
     return memory
   }
 
-  it("are the origin's: the failure after the retries sticks, until the timeout after the last", () => {
+  it("are those of Determined's provisioner: the failure after the retries lasts until the timeout after the last", () => {
     const memory = fail(undefined, 3)
     expect(launchErrorOf(memory, rules, now)).toBeUndefined()
     fail(memory)
@@ -126,7 +126,7 @@ describe('launch_error_timeout and launch_error_retries', () => {
     expect(launchErrorOf(memory, rules, now + 48 * hour)).toBeUndefined()
   })
 
-  it('begin anew after a success, and after the timeout', () => {
+  it('restart after a success, and after the timeout', () => {
     const memory = fail(undefined, 3)
     forgetLaunchFailures(memory)
     expect(launchErrorOf(fail(memory, 3), rules, now)).toBeUndefined()
@@ -138,7 +138,7 @@ describe('launch_error_timeout and launch_error_retries', () => {
     expect(launchErrorOf(fail(undefined, 9), { timeout: 0, retries: 0 }, now)).toBeUndefined()
   })
 
-  it('do not count the time for which we held back ourselves', () => {
+  it('do not count our own pauses', () => {
     const memory = noLaunchError()
     recordLaunchFailure(memory, rules, trouble, now, now + hour)
     recordLaunchFailure(memory, rules, trouble, now + hour + second, now + 2 * hour)

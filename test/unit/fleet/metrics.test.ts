@@ -21,7 +21,7 @@ it('a pool counts decisions, launches, refusals, joins and turns', async () => {
     'provisioner_decisions_total{pool="default",move="launch",reason="WORK_WAITS"} 2',
     'provisioner_decisions_total{pool="default",move="terminate",reason="LONG_IDLE"} 1',
     'provisioner_launch_failures_total{pool="default",class="capacity",offering="on_demand/m4/a"} 1',
-    'provisioner_launched_vms_total{pool="default",offering="on_demand/m4/a"} 1',
+    'provisioner_launched_instances_total{pool="default",offering="on_demand/m4/a"} 1',
     'provisioner_launch_reaction_seconds_count{pool="default"} 2',
     'provisioner_join_seconds_count{pool="default",stage="joined"} 1',
   ])

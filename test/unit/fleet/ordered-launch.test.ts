@@ -14,7 +14,7 @@ function codeOf(bench: PoolBench, count: number): string | undefined {
 }
 
 describe('a launch on order', () => {
-  it('is one call, written down like any other, and says what it was for', async () => {
+  it('is one call, written down like any other, with its reason', async () => {
     const bench = await startSettled({ maxInstances: 5 })
     const intent = bench.fleet.launch(3)
     await bench.pass(5)
@@ -82,7 +82,7 @@ describe('a launch on order', () => {
     expect(bench.calls.launches).toEqual([])
   })
 
-  it('is one VM at a time while nobody knows whether agents can join', async () => {
+  it('is one VM at a time while it is not known whether agents can join', async () => {
     const bench = await startSettled()
     bench.material = { ...bench.material, probe: true } as PoolBench['material']
     expect(codeOf(bench, 2)).toBe('PROBE_FIRST')
@@ -103,7 +103,7 @@ describe('a launch on order', () => {
     const [asked, calls] = [bench.now(), bench.calls.launches.length]
     expect(answer(4)).toBe('error max_instances is 3: there is room for 3 more')
     expect(answer(3)).toMatch(
-      /^error 8 instances were launched in vain: 2 may be launched now, the next at 2026-\S+Z$/,
+      /^error 8 launched instances failed: 2 may be launched now, the next at 2026-\S+Z$/,
     )
     await bench.pass(60)
     expect(bench.calls.launches).toHaveLength(calls)
@@ -112,7 +112,7 @@ describe('a launch on order', () => {
     expect(answer(1)).toBe('error pool default is stopped')
   })
 
-  it('is granted while the master is silent', async () => {
+  it('is granted while the master does not answer', async () => {
     const bench = await startSettled()
     bench.master.down = true
     await bench.pass(60)

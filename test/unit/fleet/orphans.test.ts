@@ -108,7 +108,7 @@ function startWatch({
   }
 }
 
-describe('instances that no configured pool has', () => {
+describe('instances that belong to no configured pool', () => {
   it('are reported at the start with ids, age, writer and the command, and every hour again', async () => {
     const bench = startWatch()
     await bench.pass(second)
@@ -145,7 +145,7 @@ describe('instances that no configured pool has', () => {
     expect(bench.live()).toContain(bench.foreign)
   })
 
-  it('are kept for ever where the master does not know them, or is down, and told so', async () => {
+  it('are kept forever while the master does not know them, or is down, and reported', async () => {
     const bench = startWatch()
     bench.state.hasPool = false
     await bench.pass(3 * hour)
@@ -154,10 +154,12 @@ describe('instances that no configured pool has', () => {
     expect(bench.live()).toEqual(expect.arrayContaining(bench.own))
     expect(bench.nextOf(bench.own[0]!)).toEqual({ kind: 'keep', why: 'unknown' })
     expect(bench.said().at(-1)!.message).not.toBe('')
-    expect(bench.said().some(({ message }) => message.includes('of 2 the master knows nothing'))).toBe(true)
+    expect(bench.said().some(({ message }) => message.includes('2 unknown to the master are kept'))).toBe(
+      true,
+    )
   })
 
-  it('that the master does not know are terminated where the rules say so', async () => {
+  it('that the master does not know are terminated if the rules allow it', async () => {
     const bench = startWatch({ rules: () => ({ terminateAfter: 10 * minute, terminateUnknown: true }) })
     await bench.pass(9 * minute)
     expect(bench.live()).toEqual(expect.arrayContaining(bench.own))
@@ -175,7 +177,7 @@ describe('instances that no configured pool has', () => {
     expect(live()).not.toContain(own[0])
   })
 
-  it('are drained again when their drain was lost, as when their agent was started anew', async () => {
+  it('are drained again when their drain was lost, as after a restart of their agent', async () => {
     const { pass, joins, own, state, live } = startWatch()
     joins(own[0]!, true)
     await pass(hour + minute)
@@ -194,7 +196,7 @@ describe('instances that no configured pool has', () => {
     expect(state.undrains).toEqual([own[0]])
   })
 
-  it('are given back when an order to drain them is taken back', async () => {
+  it('are undrained when an order to drain them is cancelled', async () => {
     const { watch, pass, joins, foreign, state } = startWatch()
     joins(foreign, true)
     await pass(second)
@@ -219,7 +221,7 @@ describe('instances that no configured pool has', () => {
     for (const id of bench.own) expect(bench.live()).not.toContain(id)
   })
 
-  it('go at once on an order by force, whoever launched them', async () => {
+  it('are terminated at once on a forced order, whoever launched them', async () => {
     const bench = startWatch()
     await bench.pass(second)
     expect(bench.watch.remove([bench.foreign, 'i-nobody'], 'even_if_busy')).toEqual([bench.foreign])
@@ -239,7 +241,7 @@ describe('instances that no configured pool has', () => {
 })
 
 describe('a location that cannot be listed', () => {
-  it('is reported, and what was seen there before is not forgotten', async () => {
+  it('is reported, and its known orphans are kept', async () => {
     let isDown = false
     const bench = startWatch()
     const open = async () => {
@@ -277,7 +279,7 @@ describe('a location that cannot be listed', () => {
 })
 
 describe('a copy of the state folder', () => {
-  it('that is seen to launch makes nothing our own, until it is gone', async () => {
+  it('that launches makes nothing our own, until it is gone', async () => {
     let copy: string | undefined = 'them'
     const bench = startWatch({
       isCopy: (writer) => writer === copy,
@@ -327,8 +329,8 @@ describe('agents that an earlier life drained as orphans', () => {
   })
 })
 
-describe('a look at orphans', () => {
-  it('terminates nothing on the word of a listing that is not complete', async () => {
+describe('a search for orphans', () => {
+  it('terminates nothing based on a partial listing', async () => {
     let isWhole = false
     const bench = startWatch({
       wrap: (cluster) => ({
@@ -348,7 +350,7 @@ describe('a look at orphans', () => {
     for (const id of bench.own) expect(bench.live()).not.toContain(id)
   })
 
-  it('holds up no stop for longer than ten seconds, whatever the cloud does', async () => {
+  it('delays no stop for longer than ten seconds, whatever the cloud does', async () => {
     const never = () => new Promise<never>(() => {})
     const bench = startWatch({
       open: async () => ({ list: never, find: never, terminate: never, close: async () => {} }),

@@ -30,7 +30,7 @@ function protect(bench: PoolBench, guarded: Set<string>): string[][] {
   return asked
 }
 
-it('is asked for ever more seldom, and does not hold up the end of others', async () => {
+it('is requested less and less often, and does not delay the termination of others', async () => {
   const bench = await startSettled({ maxIdle: 10 * minute })
   bench.wants(4, 4)
   await bench.pass(5)

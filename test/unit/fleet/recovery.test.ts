@@ -18,7 +18,7 @@ function once(bench: PoolBench, fate: Fate): void {
 const tokens = (bench: PoolBench) => bench.calls.launches.map(({ intent }) => intent.id)
 
 describe('a launch of unknown outcome', () => {
-  it('counts until it is known, and is asked again with the same bytes', async () => {
+  it('counts until its outcome is known, and is repeated with the same bytes', async () => {
     const bench = await startSettled({ maxInstances: 1 })
     bench.faults.hiddenFor = () => 10 * minute
     once(bench, 'reply_lost')
@@ -34,7 +34,7 @@ describe('a launch of unknown outcome', () => {
     expect(codesOf(bench)).toEqual(['MAX_REACHED'])
   })
 
-  it('is settled when its VMs are seen, before anybody asks again', async () => {
+  it('is settled when its VMs are listed, before it is repeated', async () => {
     const bench = await startSettled()
     once(bench, 'reply_lost')
     bench.wants(4)
@@ -181,7 +181,7 @@ describe('after a crash', () => {
     expect(bench.ids()).toHaveLength(1)
   })
 
-  it('idle clocks go on', async () => {
+  it('idle times continue', async () => {
     const bench = await startSettled({ maxIdle: 10 * minute })
     bench.wants(4)
     await bench.pass(5)

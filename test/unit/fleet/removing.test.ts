@@ -22,7 +22,7 @@ function foreignVm(bench: PoolBench, writerId = 'somebody'): string {
 }
 
 describe('an idle VM', () => {
-  it('is drained, seen idle, and ended', async () => {
+  it('is drained, observed idle, and terminated', async () => {
     const bench = await startSettled({ maxIdle: 10 * minute })
     const drained: string[] = []
     bench.master.onDrain = (id) => drained.push(id)
@@ -44,7 +44,7 @@ describe('an idle VM', () => {
     expect(bench.master.agents.get(id)).toMatchObject({ draining: false, enabled: true })
   })
 
-  it('is spared when work shows at the last look before it is ended', async () => {
+  it('is kept when the last read before its termination shows a job', async () => {
     const bench = await startSettled({ maxIdle: 10 * minute })
     const id = await idleVm(bench)
     let reads = 0
@@ -59,7 +59,7 @@ describe('an idle VM', () => {
     expect(bench.calls.terminated).toEqual([])
   })
 
-  it('is not ended while the master or the listing is out of reach', async () => {
+  it('is not terminated while the master or the listing is unreachable', async () => {
     const bench = await startSettled({ maxIdle: 10 * minute })
     await idleVm(bench)
     bench.faults.fate = (call) => (call === 'list' ? 'failed' : 'done')
@@ -90,7 +90,7 @@ describe('an idle VM', () => {
 })
 
 describe('a VM that never joins', () => {
-  it('is ended after the boot timeout, with the last stage of its script as the reason', async () => {
+  it('is terminated after the boot timeout, with the last stage of its script as the reason', async () => {
     const bench = await startSettled({ bootTimeout: 5 * minute })
     bench.wants(4)
     await bench.pass(5)
@@ -120,7 +120,7 @@ describe('a VM that never joins', () => {
     expect(bench.ids()).toHaveLength(6)
   })
 
-  it('counts for the breaker also when it ended by itself', async () => {
+  it('counts for the breaker also when it stopped by itself', async () => {
     const bench = await startSettled()
     bench.wants(4, 4, 4)
     await bench.pass(10)
@@ -152,7 +152,7 @@ describe('VMs of another writer', () => {
     expect(bench.calls.launches.map(({ intent }) => intent.count)).toEqual([1])
   })
 
-  it('stay adopted after a restart, and are ended like our own', async () => {
+  it('stay adopted after a restart, and are terminated like our own', async () => {
     const bench = await startSettled({ maxIdle: 5 * minute })
     const id = foreignVm(bench)
     await bench.pass(10)
@@ -176,7 +176,7 @@ describe('VMs of another writer', () => {
 })
 
 describe('a stop', () => {
-  it('and a start end no VM, and give drained agents back in between', async () => {
+  it('and a start terminate no VM, and undrain agents in between', async () => {
     const bench = await startSettled({ maxInstances: 3 })
     bench.wants(4, 4)
     await bench.pass(5)
@@ -195,7 +195,7 @@ describe('a stop', () => {
     expect(bench.calls.terminated).toEqual([])
   })
 
-  it('waits for a launch under way, and decides no other', async () => {
+  it('waits for a launch in progress, and decides no other', async () => {
     const bench = await startSettled()
     bench.faults.latency = () => ({ there: 2 * second, back: 2 * second })
     bench.wants(4)
@@ -212,7 +212,7 @@ describe('a stop', () => {
     expect(bench.fleet.knows(bench.ids()[0]!)).toBe(true)
   })
 
-  it('does not wait for ever for calls that are not answered', async () => {
+  it('does not wait forever for calls that are not answered', async () => {
     const bench = await startSettled()
     bench.faults.fate = () => 'silent'
     bench.faults.clientTimeout = 60 * minute
@@ -241,7 +241,7 @@ describe("a person's order", () => {
     expect(bench.calls.terminated).toEqual([[id]])
   })
 
-  it('removes it at once if they say so', async () => {
+  it('removes it at once if it is forced', async () => {
     const bench = await startSettled()
     const id = await idleVm(bench)
     Object.assign(bench.master.agents.get(id)!, { busy: true, freeSlots: 0 })
@@ -250,7 +250,7 @@ describe("a person's order", () => {
     expect(bench.calls.terminated).toEqual([[id]])
   })
 
-  it('is carried out by force while the master is out of reach, and only by force', async () => {
+  it('is carried out while the master is unreachable only if it is forced', async () => {
     const bench = await startSettled()
     const id = await idleVm(bench)
     bench.master.down = true
@@ -276,7 +276,7 @@ describe("a person's order", () => {
     expect(bench.calls.terminated).toEqual([[id]])
   })
 
-  it('can be taken back while the VM is not ended, also by the next life', async () => {
+  it('can be cancelled while the VM is not terminated, also by the next process', async () => {
     const bench = await startSettled()
     const id = await idleVm(bench)
     Object.assign(bench.master.agents.get(id)!, { busy: true, freeSlots: 0 })
@@ -323,7 +323,7 @@ function setPersonEnables(bench: Awaited<ReturnType<typeof startSettled>>, id: s
 }
 
 describe('a copy of the state folder, run beside the original', () => {
-  it('takes for its own what was launched before, and holds over what the original launches since', async () => {
+  it('treats earlier launches as its own, and is blocked by what the original launches later', async () => {
     const bench = await startSettled({ maxInstances: 4, minInstances: 1 })
     await bench.pass(20)
     bench.life.kill()

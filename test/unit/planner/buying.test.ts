@@ -111,7 +111,7 @@ describe('what is bought', () => {
     expect(briefly({ pending: works(3, 4) }, { minInstances: 2 })).toEqual(['launch 3 m4/a'])
   })
 
-  it('never goes above max_instances, and says for whom it would have to', () => {
+  it('never goes above max_instances, and names the allocations that would need it', () => {
     const given = { instances: [vm('i1')], agents: [busy('i1')], pending: works(3, 4) }
     expect(planned(given, { maxInstances: 3 })).toMatchObject([
       { kind: 'launch', count: 2 },
@@ -119,13 +119,13 @@ describe('what is bought', () => {
     ])
   })
 
-  it('launches one VM first while nobody could check the master', () => {
+  it('launches one VM first while the master could not be checked', () => {
     expect(briefly({ probe: true, pending: works(3, 4) })).toEqual(['launch 1 m4/a', 'hold PROBE_FIRST'])
     const waiting = { probe: true, pending: works(3, 4), instances: [coming('i1')] }
     expect(briefly(waiting)).toEqual(['hold PROBE_FIRST'])
   })
 
-  it('says so when there is nothing to buy from', () => {
+  it('reports when there is no offering', () => {
     expect(briefly({ offerings: [], pending: [work('w', 4)] })).toEqual(['hold NO_OFFERING'])
     expect(briefly({ offerings: [] }, { minInstances: 1 })).toEqual(['hold NO_OFFERING'])
   })
@@ -146,7 +146,7 @@ describe('auxiliary work', () => {
     expect(briefly(full)).toEqual(['launch 1 m4/a'])
   })
 
-  it('does not wait for ever for a busy agent that was not given it', () => {
+  it('does not wait forever for a busy agent that was not given it', () => {
     const pending = works(1, 0, { since: now - minute })
     expect(briefly({ instances: [vm('i1')], agents: [busy('i1')], pending })).toEqual(['launch 1 m4/a'])
   })

@@ -25,7 +25,7 @@ describe('what counts as room for work', () => {
     expect(briefly({ ...given, pending: works(1, 3) })).toEqual(['launch 1 m4/a'])
   })
 
-  it('is also an agent of the pool on a machine that is not ours', () => {
+  it('is also an agent of the pool on an unmanaged machine', () => {
     expect(briefly({ agents: [idle('static')], pending: [work('w', 4)] })).toEqual([])
   })
 
@@ -80,7 +80,7 @@ describe('what counts as room for work', () => {
     expect(briefly({ ...one, instances: [late], demandAt: now - 2 * second })).toEqual([])
   })
 
-  it('takes back an agent we drained before it buys another', () => {
+  it('undrains an agent we drained before it buys another', () => {
     const instances = [vm('i1', { drainedAt: now - minute }), vm('i2', { drainedAt: now - minute })]
     const drained = { draining: true, enabled: false }
     const agents = [idle('i1', now - 40 * minute, drained), idle('i2', now - 30 * minute, drained)]
@@ -105,13 +105,13 @@ describe('what counts as room for work', () => {
     expect(briefly({ instances, agents, pending: [work('w', 12, { since: now - hour })] })).toEqual([])
   })
 
-  it('blames the work when all agents it needs together stood idle', () => {
+  it('presumes the allocation unplaceable when all agents it needs together were idle', () => {
     const agents = [idle('i1', now - minute), idle('i2', now - minute)]
     const given = { instances: [vm('i1'), vm('i2')], agents, pending: [work('w', 8, { since: now - hour })] }
     expect(briefly(given)).toEqual(['mark w i1,i2', 'hold WORK_UNPLACEABLE'])
   })
 
-  it('does not blame an agent that larger work is about to take', () => {
+  it('does not mark an agent failed that a larger allocation is about to take', () => {
     const agents = [idle('i1', now - minute)]
     const pending = [work('large', 8, { since: now - hour }), work('small', 1, { since: now - hour })]
     const given = { instances: [vm('i1'), coming('i2'), coming('i3')], agents, pending }
@@ -125,7 +125,7 @@ describe('what counts as room for work', () => {
     const known = (until: number, trial?: string) =>
       new Map<string, Unplaced>([['w', { agents: ['i1', 'i2'], until, trial }]])
 
-    it('gets another chance when its time has come: one of the agents is replaced on trial', () => {
+    it('is tried again after the pause: one of the agents is replaced on trial', () => {
       const given = { instances, agents, pending, unplaced: known(now) }
       expect(planned(given)).toMatchObject([
         { kind: 'drain', ids: ['i1'], reason: { code: 'UNPLACED_ON_FREE_AGENT' } },
@@ -134,7 +134,7 @@ describe('what counts as room for work', () => {
       ])
     })
 
-    it('gets that chance also beside agents that are new: one that was at hand both times is replaced', () => {
+    it('is also tried again when there are new agents: one that was at hand both times is replaced', () => {
       const three = [vm('i0'), ...instances]
       const given = {
         instances: three,

@@ -44,7 +44,7 @@ function origin(
 
 const ids = (count: number) => Array.from({ length: count }, (_, n) => `i${n}`)
 
-describe('differences from the origin', () => {
+describe("differences from Determined's provisioner", () => {
   row('free-slots', () => {
     const given = { instances: [vm('i1')], agents: [idle('i1')], pending: [work('w', 4)] }
     expect(launched(origin(given))).toBe(1)

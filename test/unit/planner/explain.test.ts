@@ -25,7 +25,7 @@ function explained(given: Partial<Snapshot>, rules: Partial<Policy> = {}): Expla
 const sum = (numbers: number[]) => numbers.reduce((a, b) => a + b, 0)
 
 describe('an explanation', () => {
-  it('leads from the work over the room for it to what is bought', () => {
+  it('shows the waiting allocations, the room for them and what is bought', () => {
     const { demand, vms, room, decisions } = explained({
       instances: [vm('i1'), vm('i2'), coming('i3')],
       agents: [busy('i1', { freeSlots: 1, freeAux: 0 }), idle('i2')],
@@ -46,7 +46,7 @@ describe('an explanation', () => {
     expect(decisions[0]!.offerings).toEqual(['on_demand/m4/a'])
   })
 
-  it('names what is wrong with VMs, and what a person can do about what is held back', () => {
+  it('names what is wrong with VMs, and remedies for what is blocked', () => {
     const { vms, decisions } = explained({
       instances: [vm('i1', { state: 'stopped' })],
       pending: [work('huge', 5)],
@@ -65,7 +65,7 @@ describe('an explanation', () => {
     expect(decisions.map(({ code }) => code)).toEqual(['DEMAND_MISSING'])
   })
 
-  it('tells the decisions of the plan, all of them, in their order', () => {
+  it('lists all decisions of the plan, in their order', () => {
     fc.assert(
       fc.property(snapshots, policies, (given, rules) => {
         const told = explain(given, rules, now).decisions.map(({ kind, code }) => [kind, code])
@@ -74,7 +74,7 @@ describe('an explanation', () => {
     )
   })
 
-  it('accounts for every slot of the waiting work: it has room, or it is said why not', () => {
+  it('accounts for every slot of the waiting allocations: room, or a reason', () => {
     fc.assert(
       fc.property(snapshots, policies, (given, rules) => {
         const { demand, room = [], decisions } = explain(given, rules, now)

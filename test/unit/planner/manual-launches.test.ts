@@ -36,7 +36,7 @@ describe('a manual launch', () => {
     expect(answers({ requests: two }, { maxInstances: 2 })).toEqual(['launch 2 m4/a', 'block s MAX_REACHED'])
   })
 
-  it('counts VMs and launches in flight, and says how much room there is', () => {
+  it('counts VMs and launches in flight, and reports how much room there is', () => {
     const inFlight = [{ intentId: 'a', offerings: [offering('m4', 4)], missing: 1 }]
     const decisions = planned({ requests, instances: [coming('i1')], inFlight }, { maxInstances: 3 })
     expect(decisions).toContainEqual({
@@ -62,7 +62,7 @@ describe('a manual launch', () => {
     expect(answers({ holds })).toEqual(['block r PAUSED'])
   })
 
-  it('is one VM at a time while a probe is needed, whatever else is on its way', () => {
+  it('is one VM at a time while a probe is needed, whatever else is starting', () => {
     const one = [{ id: 'r', count: 1 }]
     expect(answers({ probe: true })).toEqual(['block r PROBE_FIRST'])
     expect(answers({ probe: true, instances: [coming('i1')], requests: one })).toEqual(['launch 1 m4/a'])

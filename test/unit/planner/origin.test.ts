@@ -19,13 +19,13 @@ import {
   vm,
 } from '../../support/planner.ts'
 
-describe("the origin's demand formula", () => {
+describe("the demand formula of Determined's provisioner", () => {
   it.each(demandVectors)('$name, $slots slots a VM, $maxAux auxiliary an agent → $desired', (vector) => {
     expect(desiredByDetermined(vector.pending, vector.slots, vector.maxAux)).toBe(vector.desired)
   })
 })
 
-describe("the origin's classes", () => {
+describe("the classes of Determined's provisioner", () => {
   const periods = policy({ maxIdle: 10 * minute, bootTimeout: 10 * minute })
   const timers = (kind: 'idle' | 'disconnected', since: number) => ({
     idle: new Map<string, number>(),
@@ -83,7 +83,7 @@ describe("the origin's classes", () => {
   })
 })
 
-describe("the origin's decisions", () => {
+describe("the decisions of Determined's provisioner", () => {
   it.each(removalVectors)('$name', (vector) => {
     const timers = {
       idle: new Map(Object.entries(vector.idleSince ?? {})),
@@ -102,7 +102,7 @@ describe("the origin's decisions", () => {
     },
   )
 
-  it('takes two ticks to end what becomes idle, because its timers begin when it looks', () => {
+  it('takes two ticks to terminate what becomes idle, because its timers start when it lists', () => {
     const given = snapshot({ instances: [vm('i1'), vm('i2')], agents: [idle('i1', 0), idle('i2', 0)] })
     const rules = policy({ maxIdle: 50 })
     const first = planAsDetermined(given, rules, now)

@@ -30,7 +30,7 @@ describe('an orphan', () => {
     expect(step({}, seen({ busy: true, connected: false }), unknownToo)).toBe('busy')
   })
 
-  it('of which the master knows nothing counts as busy, unless the rules say otherwise', () => {
+  it('unknown to the master counts as busy, unless the rules allow termination', () => {
     const nothing: OrphanView = { at: now, agent: undefined }
     for (const view of [nothing, seen({ connected: false })]) {
       expect(step({}, view)).toBe('unknown')
@@ -51,14 +51,14 @@ describe('an orphan', () => {
     expect(step({ state: 'stopped', isOwn: false }, undefined)).toBe('foreign')
   })
 
-  it('that is stopped runs no work, once the master has given up what was on it', () => {
+  it('that is stopped is idle once the master has given up its allocations', () => {
     expect(step({ state: 'stopped' }, { at: now, agent: undefined })).toBe('terminate')
     expect(step({ state: 'stopped' }, seen({ connected: false }))).toBe('terminate')
     expect(step({ state: 'stopped' }, seen({ connected: false, busy: true }))).toBe('busy')
     expect(step({ state: 'stopped' }, undefined)).toBe('unknown')
   })
 
-  it('that a person orders away waits for no grace and asks for no writer', () => {
+  it('that a person orders to terminate needs no grace period and no own writer', () => {
     const ordered = { isOwn: false, waited: 0 }
     expect(step({ ...ordered, ordered: 'even_if_busy' }, undefined)).toBe('terminate')
     expect(step({ ...ordered, ordered: 'when_idle' }, seen())).toBe('drain')

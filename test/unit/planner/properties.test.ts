@@ -31,7 +31,7 @@ describe('whatever the snapshot', () => {
     })
   })
 
-  it('no busy agent is ended, and no connected one that was not drained', () => {
+  it('no busy agent is terminated, and no connected one that was not drained', () => {
     holds(({ instances, agents }, _, decisions) => {
       for (const id of idsOf(decisions, 'terminate')) {
         const agent = agents.find((a) => a.id === id)
@@ -41,7 +41,7 @@ describe('whatever the snapshot', () => {
     })
   })
 
-  it('nothing is ended on the word of a partial listing', () => {
+  it('nothing is terminated based on a partial listing', () => {
     holds(({ listing }, _, decisions) => {
       if (!listing?.complete) expect(idsOf(decisions, 'terminate')).toEqual([])
     })
@@ -93,7 +93,7 @@ describe('whatever the snapshot', () => {
     })
   })
 
-  it('waiting work is served or named: room that exists, a launch, or a reason', () => {
+  it('every waiting allocation has room, a launch, or a reason', () => {
     holds(({ pending: work, agents, instances, inFlight }, _, decisions) => {
       const helped = agents.length + instances.length + inFlight.length > 0
       if (work.length > 0 && !helped) expect(decisions).not.toEqual([])

@@ -57,7 +57,7 @@ describe('what is removed', () => {
     expect(briefly(one('even_if_busy'))).toEqual(['terminate i1 ORDERED'])
   })
 
-  it('is without a word of the master only what a person ends by force', () => {
+  it('is without a view of the master only what a person forced', () => {
     const given = {
       instances: [vm('i1', { ordered: 'even_if_busy' }), vm('i2', { ordered: 'when_idle' }), vm('i3')],
       demandAt: undefined,
@@ -70,7 +70,7 @@ describe('what is removed', () => {
     ])
   })
 
-  it('is a VM whose agent did not come back', () => {
+  it('is a VM whose agent did not reconnect', () => {
     const lost = (ago: number) => ({ instances: [vm('i1', { lostSince: now - ago })], agents: [] })
     expect(briefly(lost(9 * minute))).toEqual([])
     expect(briefly(lost(11 * minute))).toEqual(['terminate i1 LONG_DISCONNECTED'])
@@ -95,13 +95,13 @@ describe('what is removed', () => {
 })
 
 describe('how a VM is removed', () => {
-  it('is ended only when it is seen idle after the drain', () => {
+  it('is terminated only when it is observed idle after the drain', () => {
     expect(briefly(drained)).toEqual(['terminate i1 LONG_IDLE'])
     const before = [vm('i1', { drainedAt: now - second })]
     expect(briefly({ ...drained, instances: before, demandAt: now - second })).toEqual([])
   })
 
-  it('is ended only when the master shows the drain', () => {
+  it('is terminated only when the master shows the drain', () => {
     expect(briefly({ ...drained, agents: [idle('i1', now - hour)] })).toEqual([])
   })
 
@@ -114,7 +114,7 @@ describe('how a VM is removed', () => {
     expect(briefly(drained, { minInstances: 1 })).toEqual(['undrain i1 NEEDED_AGAIN'])
   })
 
-  it('stays with the choice it made', () => {
+  it('keeps its choice', () => {
     const instances = [vm('i1'), vm('i2', { drainedAt: now - second })]
     const agents = [idle('i1', now - 2 * hour), idle('i2', now - hour, { draining: true, enabled: false })]
     expect(briefly({ instances, agents }, { minInstances: 1 })).toEqual([])
@@ -128,7 +128,7 @@ describe('how a VM is removed', () => {
     ])
   })
 
-  it('is not taken back by us when a person has disabled its agent', () => {
+  it('is not undrained when a person has disabled its agent', () => {
     const disabled = { enabled: false, draining: true, disabledByPerson: true }
     const agents = [idle('i1', now - hour, disabled)]
     expect(briefly({ ...drained, agents }, { minInstances: 1 })).toEqual([])
@@ -138,7 +138,7 @@ describe('how a VM is removed', () => {
     ])
   })
 
-  it('is not ended on the word of an old or partial listing', () => {
+  it('is not terminated based on an old or partial listing', () => {
     const partial = { completeAt: now - second, complete: false }
     expect(briefly({ ...drained, listing: partial })).toEqual(['hold LISTING_PARTIAL'])
     expect(briefly({ ...drained, listing: { completeAt: now - 16 * second, complete: true } })).toEqual([
@@ -148,7 +148,7 @@ describe('how a VM is removed', () => {
 })
 
 describe('what stops everything', () => {
-  it('is a master that was not asked with success', () => {
+  it('is a master that was never read successfully', () => {
     const given = { ...idleLong, pending: [work('w', 4)] }
     expect(briefly({ ...given, demandAt: undefined })).toEqual(['hold DEMAND_MISSING'])
     expect(briefly({ ...given, demandAt: now - 16 * second })).toEqual(['hold DEMAND_MISSING'])
@@ -173,7 +173,7 @@ describe('what stops everything', () => {
     expect(held('remove')).toEqual(['launch 1 m4/a', 'hold BREAKER_OPEN'])
   })
 
-  it('tells the numbers that led to a decision', () => {
+  it('gives the numbers that led to a decision', () => {
     expect(planned(idleLong)).toMatchObject([
       { reason: { numbers: { live: 1, inFlight: 0, min: 0, max: 10 } } },
     ])

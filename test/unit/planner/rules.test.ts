@@ -32,7 +32,7 @@ describe('a VM may be terminated', () => {
     expect(mayTerminate(drained, busy('i', { connected: false }), now)).toBe(false)
   })
 
-  it('never while it is busy, but on a forced order, which needs no view of the master', () => {
+  it('never while it is busy, except on a forced order, which needs no view of the master', () => {
     const agent = busy('i', draining)
     expect(mayTerminate(drained, agent, now)).toBe(false)
     expect(mayTerminate({ ...drained, ordered: 'when_idle' }, agent, now)).toBe(false)

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { demandVectors, launchCase, launchVectors, removalVectors } from '../../support/origin-vectors.ts'
 import { launched, offering, planned, removed } from '../../support/planner.ts'
 
-describe("plan() on the origin's vectors", () => {
+describe("plan() on the vectors of Determined's provisioner", () => {
   it.each(demandVectors)('buys for: $name, $slots slots a VM, $maxAux auxiliary an agent', (vector) => {
     const { pending, slots, maxAux } = vector
     const decisions = planned({ pending, offerings: [offering('m', slots)] }, { maxAuxPerAgent: maxAux })

@@ -26,7 +26,7 @@ describe('time', () => {
     expect(Math.abs(systemClock.now() - Date.now())).toBeLessThan(2_000)
   })
 
-  it('goes on while the clock is set back', () => {
+  it('advances while the clock is set back', () => {
     const { state, pass, now } = machine(10_000_000, 0)
     now()
     state.wall -= 3_600_000
@@ -36,7 +36,7 @@ describe('time', () => {
     expect(now()).toBe(10_010_000)
   })
 
-  it('goes on while the clock is set forward, by a little or by much', () => {
+  it('advances while the clock is set forward, by a little or by much', () => {
     const { state, pass, now } = machine(10_000_000, 0, 77)
     expect(now()).toBe(10_000_000)
     for (const step of [999, 1_001, 3_600_000, 7 * 86_400_000]) state.wall += step

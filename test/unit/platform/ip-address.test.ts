@@ -35,7 +35,7 @@ test.each([
 const group = fc.oneof(fc.constantFrom('', '0', 'ffff', '1', '12345', 'g'), fc.ipV4())
 const almost = fc.array(group, { maxLength: 10 }).map((groups) => groups.join(':'))
 
-test('says what node:net says, of addresses and of what almost is one', () => {
+test('agrees with node:net, for addresses and near misses', () => {
   fc.assert(
     fc.property(fc.oneof(fc.ipV4(), fc.ipV6(), almost, fc.domain(), fc.string()), (text) => {
       fc.pre(!text.includes('%'))

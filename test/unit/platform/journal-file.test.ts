@@ -68,7 +68,7 @@ describe('a journal', () => {
     expect(await journal.read()).toEqual([record(1), record(2)])
   })
 
-  it('is rewritten whole, and goes on', async () => {
+  it('is rewritten completely, and continues', async () => {
     await written(50)
     const { journal } = await opened()
     void journal.append(record(50))
@@ -99,7 +99,7 @@ describe('a crash', () => {
     }
   })
 
-  it('leaves the file as it was beside the mended one, and says so', async () => {
+  it('keeps the original file beside the repaired one, and reports it', async () => {
     await written(3)
     truncateSync(file, statSync(file).size - 5)
     const before = readFileSync(file)

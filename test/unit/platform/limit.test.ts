@@ -23,7 +23,7 @@ describe('a limit', () => {
     expect(started).toEqual([0, 1, 2, 3, 4])
   })
 
-  it('goes on after a task that failed', async () => {
+  it('continues after a task that failed', async () => {
     const lock = limit(1)
     const failed = lock(async () => {
       throw new Error('broken')
@@ -33,7 +33,7 @@ describe('a limit', () => {
     await expect(next).resolves.toBe('done')
   })
 
-  it('lets nobody slip in while a place is handed over', async () => {
+  it('lets no new task in while a slot is passed on', async () => {
     const lock = limit(1)
     const order: string[] = []
     const first = lock(turn).then(() => lock(async () => order.push('newcomer')))

@@ -54,7 +54,7 @@ describe('the lock', () => {
   it('is held by one at a time, who is named to the other', () => {
     const lock = take()
     expect(lock.isHeld()).toBe(true)
-    expect(() => take()).toThrowError(/LOCK_HELD.*process \d+.*last sign of life was at \d{4}-/)
+    expect(() => take()).toThrowError(/LOCK_HELD.*process \d+.*last refreshed at \d{4}-/)
     lock.release()
     expect(lock.isHeld()).toBe(false)
     take()

@@ -39,7 +39,7 @@ describe('the log', () => {
     expect(lines).toEqual(['15:30:00 set\n'])
   })
 
-  it('writes a list of texts as one word, and no empty one', () => {
+  it('writes a list of strings as one word, and no empty one', () => {
     const { lines, log } = logged('text')
     log.info('work changed', { agents: ['i-1', 'i-2'], failed: [] })
     expect(lines).toEqual(['12:00:00 work changed agents="i-1,i-2"\n'])

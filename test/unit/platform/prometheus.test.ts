@@ -3,14 +3,14 @@ import { describe, expect, it } from 'vitest'
 import { createPrometheusMetrics } from '../../../src/platform/metrics.ts'
 
 describe('metrics for Prometheus', () => {
-  it('are told with their help, their type and their labels', async () => {
+  it('are rendered with their help, their type and their labels', async () => {
     const metrics = createPrometheusMetrics()
     metrics.count('decisions', { pool: 'gpu', move: 'launch', reason: 'WORK_WAITS' }, 3)
     metrics.count('decisions', { pool: 'gpu', move: 'launch', reason: 'WORK_WAITS' })
     metrics.gauge('instances', 2, { pool: 'gpu', state: 'running' })
     metrics.observe('join_seconds', 31, { pool: 'gpu', stage: 'joined' })
     const text = await metrics.render()
-    expect(text).toContain('# HELP provisioner_decisions_total What was decided')
+    expect(text).toContain('# HELP provisioner_decisions_total Instances that decisions were made about')
     expect(text).toContain('# TYPE provisioner_decisions_total counter')
     expect(text).toContain('provisioner_decisions_total{pool="gpu",move="launch",reason="WORK_WAITS"} 4')
     expect(text).toContain('provisioner_instances{pool="gpu",state="running"} 2')
@@ -20,7 +20,7 @@ describe('metrics for Prometheus', () => {
     expect(metrics.contentType).toMatch(/^text\/plain; version=0\.0\.4/)
   })
 
-  it('forget a gauge that is set anew as a whole', async () => {
+  it('drop the values of a gauge that is cleared', async () => {
     const metrics = createPrometheusMetrics()
     metrics.gauge('holds', 1, { pool: 'gpu', reason: 'MAX_REACHED' })
     metrics.clear('holds')
@@ -29,11 +29,11 @@ describe('metrics for Prometheus', () => {
 
   it('of two provisioners in one process do not mix', async () => {
     const [one, other] = [createPrometheusMetrics(), createPrometheusMetrics()]
-    one.count('useless_vms', { pool: 'gpu' })
-    expect(await other.render()).not.toContain('provisioner_useless_vms_total{')
+    one.count('failed_instances', { pool: 'gpu' })
+    expect(await other.render()).not.toContain('provisioner_failed_instances_total{')
   })
 
   it('without a description are a fault of the program', () => {
-    expect(() => createPrometheusMetrics().count('made_up')).toThrow(/no such metric: made_up/)
+    expect(() => createPrometheusMetrics().count('made_up')).toThrow(/unknown metric: made_up/)
   })
 })

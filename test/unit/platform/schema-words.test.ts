@@ -20,9 +20,9 @@ describe('what is wrong with a body', () => {
     [{ ...good, list: [] }, 'list must be at least 1 items long'],
     [{ ...good, list: [1, -1] }, 'list.1 must be at least 0'],
     [{ ...good, list: [10] }, 'list.0 must be at most 9'],
-    [{ ...good, list: [0.5] }, 'list.0 must be a whole number'],
+    [{ ...good, list: [0.5] }, 'list.0 must be an integer'],
     [{ ...good, flag: 'yes' }, 'flag must be true or false'],
-    [{ ...good, more: 1, most: 2 }, 'the body has a field that nobody knows: more, most'],
+    [{ ...good, more: 1, most: 2 }, 'the body has an unknown field: more, most'],
     [{ list: [1] }, 'name must be a text'],
   ])('%j: %s', (body, words) => {
     const parsed = schema.safeParse(body)

@@ -59,7 +59,7 @@ function watch(more: Partial<WatchOptions<string>> = {}): void {
 }
 
 describe('a renewal', () => {
-  test('is taken over at the next look, once', async () => {
+  test('is applied at the next poll, once', async () => {
     watch()
     await clock.advance(20_000)
     write('2', '2')
@@ -179,7 +179,7 @@ describe('a fault', () => {
   })
 })
 
-test('what changes while it is read is judged at the next look', async () => {
+test('what changes while it is read is checked at the next poll', async () => {
   const waiting = ['halfway', 'done']
   watch({
     graceMs: 0,
@@ -198,7 +198,7 @@ test('what changes while it is read is judged at the next look', async () => {
   expect(events).toEqual(['took done'])
 })
 
-test('after the stop nobody looks any more', async () => {
+test('after the stop there are no more polls', async () => {
   watch()
   stop()
   write('2', '2')

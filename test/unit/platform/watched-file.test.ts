@@ -33,7 +33,7 @@ test('the same contents are the same, whatever the dates say', () => {
   expect(contentsFingerprint(files)).toBe(before)
 })
 
-test('other contents of the same size and date are seen', () => {
+test('other contents of the same size and date are detected', () => {
   utimesSync(files[0]!, 1, 1)
   const before = contentsFingerprint(files)
   writeFileSync(files[0]!, 'eno')
@@ -41,7 +41,7 @@ test('other contents of the same size and date are seen', () => {
   expect(contentsFingerprint(files)).not.toBe(before)
 })
 
-test('what moves from one file to the next is seen', () => {
+test('what moves from one file to the next is detected', () => {
   const before = contentsFingerprint(files)
   writeFileSync(files[0]!, 'onet')
   writeFileSync(files[1]!, 'wo')

@@ -44,7 +44,7 @@ const hanging: Check = async (_, __, signal) => {
   return [...found, { what: 'types', problem: reason.problems[0]! }]
 }
 
-it('tells what finished, and what did not', async () => {
+it('reports what finished, and what did not', async () => {
   expect(await rowsOf(hanging)).toEqual([
     ['image', 'passed', undefined],
     ['key', 'not_checked', undefined],
@@ -52,7 +52,7 @@ it('tells what finished, and what did not', async () => {
   ])
 })
 
-it('tells that nothing is known of a cloud whose check is given up', async () => {
+it('reports that nothing is known about a cloud whose check is given up', async () => {
   const givenUp: Check = (_, __, signal) =>
     new Promise((_resolve, reject) => {
       signal!.addEventListener('abort', () => reject(signal!.reason))
@@ -60,10 +60,10 @@ it('tells that nothing is known of a cloud whose check is given up', async () =>
   expect(await rowsOf(givenUp)).toEqual([['cloud', 'failed', late]])
 })
 
-it('does not wait for ever for a check that does not listen', async () => {
+it('does not wait forever for a check that does not listen', async () => {
   expect(await rowsOf(() => new Promise(() => {}))).toEqual([['cloud', 'failed', late]])
 })
 
-it('tells every item of a check that is in time', async () => {
+it('reports every item of a check that finishes in time', async () => {
   expect(await rowsOf(async () => [{ what: 'image' }])).toEqual([['image', 'passed', undefined]])
 })

@@ -45,7 +45,7 @@ describe('the log of decisions', () => {
     expect(faults).toEqual([])
   })
 
-  it('is looked at no further back than it is asked for', async () => {
+  it('is read no further back than requested', async () => {
     await keep([decided(1), decided(100_000), decided(200_000)])
     writeFileSync(file, readFileSync(file, 'utf8').replace('"at":1,', '"at":300000,'))
     const newer = (query: object) => readDecisionLog(file, query).map(({ at }) => at)
@@ -74,7 +74,7 @@ describe('the log of decisions', () => {
     expect(statSync(file).size + statSync(`${file}.1`).size).toBeLessThan(6_000)
   })
 
-  it('loses the line that a crash has torn, and none after it', async () => {
+  it('loses the line that a crash cut off, and none after it', async () => {
     await keep([decided(1)])
     appendFileSync(file, '{"at": 2, "kind": "dec')
     await keep([decided(3)])
@@ -87,7 +87,7 @@ describe('the log of decisions', () => {
     expect(readFileSync(file, 'utf8')).not.toMatch(/abcdefgh|"x"/)
   })
 
-  it('goes on when the file it would put aside is gone', async () => {
+  it('continues when the file it would rename is gone', async () => {
     const log = openDecisionLog({ file, maxBytes: 10, onFault })
     log.add(decided(1))
     await log.close()
@@ -100,7 +100,7 @@ describe('the log of decisions', () => {
     expect(readDecisionLog(file).map(({ at }) => at)).toEqual([3])
   })
 
-  it('tells what it cannot write, and goes on', async () => {
+  it('reports what it cannot write, and continues', async () => {
     const log = openDecisionLog({ file, onFault })
     rmSync(join(folder, 'logs'), { recursive: true })
     log.add(decided(1))

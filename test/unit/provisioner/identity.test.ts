@@ -168,7 +168,7 @@ describe('with a journal that names its owner', () => {
     await journal.close()
   })
 
-  it('another cluster id is refused beside it, whatever the pools are called: instances would be forgotten', () => {
+  it('another cluster id is refused beside it, whatever the pools are called: instances would be orphaned', () => {
     leave('writer-id', `${writer}\n`)
     const config = configOf(cloud, 'cluster_id: other\n')
     const refusal = refusalOf(config)

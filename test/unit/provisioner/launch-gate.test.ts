@@ -51,7 +51,7 @@ describe('the gate before launches', () => {
     expect(material()).toMatchObject({ kind: 'ready', userData: { script: 'renewed once more' } })
   })
 
-  it('stays shut for a master that agents could not join, and says why once', async () => {
+  it('stays closed for a master that agents cannot join, and logs the reason once', async () => {
     const { launchInputs: material, ask, logger } = gate(await serving(server(authority('Stranger'))), 'tls')
     await ask()
     await ask()
@@ -62,7 +62,7 @@ describe('the gate before launches', () => {
     expect(logger.lines).toHaveLength(1)
   })
 
-  it('lets one VM through where the master cannot be seen from here', async () => {
+  it('allows one VM if the master cannot be reached from here', async () => {
     const { launchInputs: material, ask } = gate(await masters.closedPort(), 'tls')
     await ask()
     expect(material()).toMatchObject({ kind: 'ready', probe: true })

@@ -67,7 +67,7 @@ function provisioner(
 }
 
 describe('a pool whose start fails', () => {
-  it('for a reason nobody foresaw is tried again, though it is the only one', async () => {
+  it('for an unexpected reason is retried, even if it is the only pool', async () => {
     let opened = 0
     const launches: Launches = []
     const started = provisioner(
@@ -84,7 +84,7 @@ describe('a pool whose start fails', () => {
           problems: [
             {
               code: 'POOL_START_FAILED',
-              message: 'pool p could not be started: Invalid time value; it is tried again',
+              message: 'pool p could not be started: Invalid time value; the start is retried',
             },
           ],
         },
@@ -93,11 +93,11 @@ describe('a pool whose start fails', () => {
     await vi.waitFor(() => expect(launches.length).toBeGreaterThan(0), { timeout: 10_000, interval: 20 })
     expect(started.status()).toMatchObject({ pools: [{ pool: 'p' }], failed: [] })
     // Said once, not at each try.
-    expect(logger.lines.filter((line) => line.includes('a pool cannot be run'))).toHaveLength(1)
+    expect(logger.lines.filter((line) => line.includes('a pool could not be started'))).toHaveLength(1)
     expect(opened).toBe(3)
   })
 
-  it('for a known reason is tried again beside the others, and ends the start when there is no other', async () => {
+  it('for a known reason is retried beside the others, and fails the start when there is no other', async () => {
     const known = new ProvisionError(problem('PROVIDER_TRANSIENT', 'no answer'))
     let isOpen = false
     const started = provisioner(['good', 'bad'], (pool) => (pool === 'bad' && !isOpen ? known : undefined))
@@ -146,7 +146,7 @@ describe('tries', () => {
   })
 })
 
-it('a preflight that fails for a reason nobody foresaw launches nothing, and is asked again', async () => {
+it('a preflight that fails for an unexpected reason launches nothing, and is retried', async () => {
   const clock = new FakeClock()
   let faults = 2
   const plan = {

@@ -74,7 +74,7 @@ describe('a changed configuration', () => {
     expect(providerOf(config, 1).boot_timeout).toBe(420_000)
   })
 
-  it('with other VMs lets the loop of a cloud pool begin anew', () => {
+  it('with other instance settings restarts the loop of a cloud pool', () => {
     const { told, restarted, reconfigured, config } = reload(
       ['ami-0123456789abcdef0', 'ami-0fedcba9876543210'],
       ['max_instances: 4', 'max_instances: 5\n      launch_rate: 10'],
@@ -84,7 +84,7 @@ describe('a changed configuration', () => {
     expect(providerOf(config, 0)).toMatchObject({ image: { id: 'ami-0fedcba9876543210' }, max_instances: 5 })
   })
 
-  it('of another place waits for the next start, with the images there; new limits do not', () => {
+  it('with another location waits for the next start, with its images; new limits do not', () => {
     const { told, restarted, reconfigured, config } = reload(
       ['region: us-west-2', 'region: eu-west-1'],
       ['ami-0123456789abcdef0', 'ami-0fedcba9876543210'],
@@ -114,7 +114,7 @@ describe('a changed configuration', () => {
     expect(inForce).toEqual(config(base))
   })
 
-  it('in prices counts at once and concerns no pool', () => {
+  it('in prices is applied at once and affects no pool', () => {
     const { told, config } = reload(['port: 8080', 'port: 8080\nprices: {g5.12xlarge: 5.672}'])
     expect(told).toEqual(['prices/g5.12xlarge now'])
     expect(config.prices).toEqual({ 'g5.12xlarge': 5.672 })

@@ -66,30 +66,30 @@ async function reloaded(from: string, to: string) {
 }
 
 describe('a reload', () => {
-  it('of the same configuration does nothing, and says so', async () => {
+  it('of the same configuration does nothing, and logs that', async () => {
     const { changes } = await reloaded('', '')
     expect([changes, told]).toEqual([[], []])
     expect(logger.lines).toEqual(['info the configuration has not changed'])
   })
 
-  it('hands new limits to the running loop', async () => {
+  it('passes new limits to the running loop', async () => {
     const { config } = await reloaded('max_instances: 4', 'max_instances: 7')
     expect(told).toEqual(['reconfigure gpu'])
     expect(config.resource_pools[0]!.provider!.max_instances).toBe(7)
     // The default of launch_rate follows.
     expect(changesSaid()).toContain(
-      'info changed, and in force {"key":"resource_pools.gpu.provider.max_instances","from":4,"to":7}',
+      'info changed; in force now {"key":"resource_pools.gpu.provider.max_instances","from":4,"to":7}',
     )
   })
 
-  it('lets the loop begin anew with VMs made by the new words', async () => {
+  it('restarts the loop; new VMs use the new settings', async () => {
     const { plans } = await reloaded('g5.12xlarge', 'g6.12xlarge')
     expect(told).toEqual(['restart gpu'])
     expect(plans.get('gpu').pool.provider).toMatchObject({ instance_types: [{ type: 'g6.12xlarge' }] })
-    expect(logger.lines.join()).toContain('VMs launched from now on are made by it')
+    expect(logger.lines.join()).toContain('applies to instances launched from now on')
   })
 
-  it('by which VMs could not be made changes nothing, and says why', async () => {
+  it('that cannot launch VMs changes nothing, and logs the reason', async () => {
     const { config, before, problems, plans } = await reloaded(
       'max_instances: 4',
       'max_instances: 7\n      agent_setup_template: nowhere.hbs',
@@ -104,11 +104,13 @@ describe('a reload', () => {
   it('names what waits for a restart', async () => {
     await reloaded('us-west-2', 'eu-west-1')
     expect(told).toEqual([])
-    expect(changesSaid()[0]).toMatch(/^warn .*takes a restart.*"from":"us-west-2","to":"eu-west-1"/)
+    expect(changesSaid()[0]).toMatch(
+      /^warn .*restart the provisioner to apply it.*"from":"us-west-2","to":"eu-west-1"/,
+    )
   })
 
   it.each([
-    ['us-west-2', 'eu-west-1', 'pool gpu is elsewhere in the changed configuration'],
+    ['us-west-2', 'eu-west-1', 'pool gpu is moved in the changed configuration'],
     ['pool_name: gpu', 'pool_name: gpu2', 'pool gpu is not in the changed configuration'],
   ])(
     'that moves or removes a pool says which instances it leaves behind (%s → %s)',
@@ -122,7 +124,7 @@ describe('a reload', () => {
     },
   )
 
-  it('tells no value whose key sounds like a secret', async () => {
+  it('logs no value whose key looks like a secret', async () => {
     await reloaded(
       'max_instances: 4',
       'max_instances: 4\n      agent_config_file_contents: {token: hush-hush}',
@@ -132,7 +134,7 @@ describe('a reload', () => {
   })
 })
 
-describe('what the log says of a change', () => {
+describe('the log of a change', () => {
   const provider = 'max_instances: 4'
   const secrets = [
     'allow_secrets_in_user_data: true',
@@ -141,7 +143,7 @@ describe('what the log says of a change', () => {
     'agent_config_file_contents: {http_proxy: "http://bob:topsecret@proxy:3128"}',
   ].map((line) => `\n      ${line}`)
 
-  it('holds no script, no file and no password, but tells that they changed', async () => {
+  it('contains no script, no file and no password, but reports that they changed', async () => {
     await reloaded(provider, provider + secrets.join(''))
     const said = logger.lines.join('\n')
     for (const key of ['startup_script', 'container_startup_script', 'agent_config_file_contents'])
@@ -150,7 +152,7 @@ describe('what the log says of a change', () => {
     expect(said).toMatch(/"to":"\(\d+ characters, SHA-256 [0-9a-f]{8}…\)"/)
   })
 
-  it('holds no whole block', async () => {
+  it('contains no whole block', async () => {
     const before = text.slice(text.indexOf('    provider:'))
     await reloaded(before, '    agents: any\n')
     expect(logger.lines.join('\n')).toMatch(

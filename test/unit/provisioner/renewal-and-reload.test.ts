@@ -84,7 +84,7 @@ describe('a renewed certificate and a changed configuration', () => {
     expect(userData.script).toContain(renewed.words)
   })
 
-  it('that nobody can prepare VMs with is told, and ends nothing', async () => {
+  it('that cannot be prepared for VMs is logged, and stops nothing', async () => {
     const config = parsed(text)
     await certificate(config)
     const clock = new FakeClock(Date.now())
@@ -100,7 +100,9 @@ describe('a renewed certificate and a changed configuration', () => {
     const stop = opened.watch()
     await certificate(config)
     await clock.advance(3000)
-    expect(logger.lines.at(-1)).toMatch(/^error new VMs could not be given the renewed certificate/)
+    expect(logger.lines.at(-1)).toMatch(
+      /^error the renewed certificate could not be prepared for new instances/,
+    )
     stop()
   })
 })

@@ -111,7 +111,7 @@ describe('running pools', () => {
     await running.stop()
   })
 
-  it('that begin anew while all are stopped are stopped, too', async () => {
+  it('that restart while all are stopped are stopped, too', async () => {
     const { running, demand } = await started()
     await Promise.all([running.restart('here'), running.stop()])
     expect(demand.listeners.size).toBe(0)
@@ -119,7 +119,7 @@ describe('running pools', () => {
     expect(demand.listeners.size).toBe(0)
   })
 
-  it('begin anew also when they did not stop as they should', async () => {
+  it('restart also when they did not stop correctly', async () => {
     const { running, demand } = await started()
     demand.failing = true
     await running.restart('here')

@@ -58,7 +58,7 @@ describe('a kept snapshot', () => {
 
   it.each([
     ['', /SNAPSHOT_INVALID kept.json is not JSON/],
-    ['[]', /SNAPSHOT_INVALID kept.json: it is not/],
+    ['[]', /SNAPSHOT_INVALID kept.json: the snapshot is not valid/],
     ['{"format": "provision snapshot 0"}', /kept.json: format is not/],
     [
       written(snapshot({ pending: [work('w', 1)] })).replace('"slots":1,', ''),

@@ -45,7 +45,7 @@ async function refusal(change: Partial<StateFolderOptions> = {}) {
 }
 
 describe('the lock', () => {
-  it('tells that it could not be kept fresh, and still notices when another process takes the folder over', async () => {
+  it('logs that it could not be refreshed, and still notices when another process takes the folder over', async () => {
     const clock = new FakeClock()
     const logger = capturingLogger()
     let broken = false
@@ -61,7 +61,7 @@ describe('the lock', () => {
     broken = true
     await clock.advance(20_000)
     broken = false
-    expect(logger.lines.join()).toContain('could not be kept fresh')
+    expect(logger.lines.join()).toContain('could not be refreshed')
     const other = { nonce: 'of another', pid: 1, host: 'elsewhere' }
     writeFileSync(join(stateDir, 'lock'), JSON.stringify(other))
     await clock.advance(20_000)
@@ -113,7 +113,7 @@ describe.runIf(process.geteuid?.() === 0)('of another user', () => {
     chownSync(stateDir, stranger, stranger)
     expect(await refusal()).toMatchObject({
       code: 'STATE_DIR_UNSAFE',
-      message: `${stateDir} belongs to user ${stranger}, and this process runs as user 0`,
+      message: `${stateDir} belongs to user ${stranger}, but this process runs as user 0`,
       remedy: expect.stringContaining(`chown -R 0 ${stateDir}`),
     })
   })
@@ -129,7 +129,7 @@ describe.runIf(process.geteuid?.() === 0)('of another user', () => {
     ])
   })
 
-  it('a link to a folder of ours is refused; one of ours is followed', async () => {
+  it("another user's link to our own folder is refused; our own link is followed", async () => {
     const real = join(folder, 'real')
     mkdirSync(real, { mode: 0o700 })
     symlinkSync(real, stateDir)

@@ -50,12 +50,12 @@ function pool(name: string, codes: string[], started = true): PoolStatus {
 }
 
 describe('readiness', () => {
-  it('is there when every pool sees, whatever else is held back', async () => {
+  it('is given when every pool reads its cloud and master, whatever else is blocked', async () => {
     const seen = { pools: [pool('gpu', ['MAX_REACHED', 'PAUSED'])], failed: [] }
     expect(await readiness(seen)).toEqual({ status: 200, faults: [] })
   })
 
-  it('is not while a pool has no view, has not begun, or could not be started', async () => {
+  it('is not given while a pool has no view, has not started, or could not be started', async () => {
     const failed = [{ pool: 'cpu', problems: [problem('PROVIDER_AUTH', 'no credentials')] }]
     const pools = [pool('gpu', ['DEMAND_MISSING', 'MAX_REACHED']), pool('new', [], false)]
     expect(await readiness({ pools, failed })).toEqual({

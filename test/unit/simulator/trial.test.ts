@@ -31,7 +31,7 @@ describe('one job of ten minutes', () => {
 })
 
 describe('a trace', () => {
-  it('longer than the pool is wide waits, and the reason is told', async () => {
+  it('larger than the pool waits, and the reason is reported', async () => {
     const jobs = Array.from({ length: 6 }, () => [0, 4, 1200] as const)
     const { policies, heldSeconds } = await compareOn(jobs)
     expect(policies.ours).toMatchObject({ vms: { peak: 3 }, work: { finished: 6 } })
@@ -39,7 +39,7 @@ describe('a trace', () => {
     expect(heldSeconds['MAX_REACHED']).toBeGreaterThan(1100)
   })
 
-  it('ends although some of it never fits, and names that', async () => {
+  it('ends although some jobs never fit, and names those', async () => {
     const { policies } = await compareOn([
       [0, 4, 60],
       [0, 6, 60],
