@@ -1,10 +1,10 @@
-// Work for people: a table of all, a few lines of one, what it prints, and a sentence when its state changes.
+// Jobs on a terminal: the table, the details of one, its output, and a line for each change of state.
 import { type Client, followWork, isOver, type LogLine, type WorkView } from '../http/index.ts'
 import type { Format } from './command.ts'
 import { table, waitingClock } from './table.ts'
 import type { Terminal } from './terminal.ts'
 
-/** What the work prints goes where it belongs; with `json` standard out is left to the result. */
+/** The job's output goes to the same stream it was written to; with `json` standard out holds only the result. */
 export function followOnTerminal(
   client: Client,
   id: string,
@@ -23,7 +23,7 @@ export function followOnTerminal(
   )
 }
 
-/** Lines of work with several containers say whose they are. */
+/** Lines of a job with several containers are prefixed with the agent. */
 export function printLine(line: LogLine, work: WorkView, terminal: Terminal, format: Format): void {
   const { agent } = work.containers.find(({ id }) => id === line.containerId) ?? {}
   const whose = work.containers.length > 1 && agent ? `[${agent}] ` : ''
@@ -68,13 +68,13 @@ export function workLines(work: WorkView): string[] {
   return rows.flatMap(([name, value]) => (value ? [`${name.padEnd(10)} ${value}`] : []))
 }
 
-/** `work 1f2e runs on local-1`, `work 1f2e failed: …`. */
+/** `job 1f2e runs on local-1`, `job 1f2e has failed: …`. */
 export function stateSentence(work: WorkView): string {
   const why = work.reason ? `: ${oneLine(work.reason)}` : ''
-  if (isOver(work) || work.state === 'ending') return `work ${work.task} ${endWords[work.state] ?? ''}${why}`
+  if (isOver(work) || work.state === 'ending') return `job ${work.task} ${endWords[work.state] ?? ''}${why}`
   const needs = work.slots === 0 ? 'an agent' : work.slots === 1 ? '1 slot' : `${work.slots} slots`
-  if (work.state === 'pending') return `work ${work.task} waits for ${needs} in pool ${work.resourcePool}`
-  return `work ${work.task} runs on ${agentsOf(work)}`
+  if (work.state === 'pending') return `job ${work.task} waits for ${needs} in pool ${work.resourcePool}`
+  return `job ${work.task} runs on ${agentsOf(work)}`
 }
 
 const endWords: Partial<Record<WorkView['state'], string>> = {
@@ -89,13 +89,13 @@ function agentsOf({ containers }: WorkView): string {
   return containers.map(({ agent }) => agent).join(', ')
 }
 
-/** As a shell would take it. */
+/** Quoted for a shell. */
 function quoted(word: string): string {
   const plain = /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`
   return oneLine(plain)
 }
 
-/** What others named must not move the cursor of who looks. */
+/** Control characters in names given by others must not reach the terminal. */
 function oneLine(text: string): string {
   return text.replace(/[\x00-\x1f\x7f-\x9f]/g, '?')
 }
