@@ -118,7 +118,7 @@ describe('orders', () => {
     expect((await provision('pause')).stderr).toContain('pool default is paused')
     const { stdout } = await provision('status')
     expect(stdout).toMatch(/^default +local +paused/m)
-    expect(stdout).toContain('default: PAUSED')
+    expect(stdout).toContain('default: blocked: PAUSED')
     const refused = await provision('launch')
     expect(refused.status).toBe(1)
     expect(refused.stderr).toMatch(/^PAUSED .*\n +remedy: .*provision resume/)
@@ -151,7 +151,7 @@ describe('orders', () => {
       'MAX_REACHED max_instances is 4: there is room for 3',
     )
     expect((await provision('launch', 'two')).status).toBe(2)
-    expect((await provision('launch', '1')).stderr).toContain('Launching a VM in pool default')
+    expect((await provision('launch', '1')).stderr).toContain('Launching an instance in pool default')
     const { stderr, status } = await provision('terminate', old, '--force', '--yes')
     expect(stderr).toBe(`${old} is terminated\n`)
     expect(status).toBe(0)
