@@ -1,13 +1,14 @@
-// The text of docs/errors.md: every code, grouped as in the source, with its meaning and remedy.
+// The text of docs/errors.md: every code, grouped as in the source, with its meaning and remedy; and the reasons of decisions.
 
 import { failureStages, progressStages } from '../src/agent-setup/stages.ts'
+import { actReasons } from '../src/planner/decision.ts'
 import type { CodeInfo } from '../src/problems/code-info.ts'
 import { codeGroups } from '../src/problems/codes.ts'
 
 const intro = `# Codes
 
-Every error and warning has a stable code. Programs may rely on it; the sentence after it may change.
-This page is generated from the table in \`src/problems\` (\`npm run docs\`); a code is never used again for something else.
+Every error and warning has a stable code. Programs may rely on the code; the text after it may change.
+This page is generated from the sources (\`npm run docs\`). A code is never reused for another meaning.
 
 Exit status: 0 done, 1 failed, 2 usage, 3 configuration or certificate refused, 4 preflight failed, 5 cloud refused.
 `
@@ -26,6 +27,27 @@ function group([title, codes]: [string, Record<string, CodeInfo>]): string {
   return `\n## ${title}\n\n| code | severity | exit | meaning | what to do |\n|---|---|---|---|---|\n${rows.join('\n')}\n`
 }
 
+/** The reasons of the planner that are no problem: they have a meaning, and no remedy. */
+function reasons(): string {
+  const rows = Object.entries(actReasons)
+    .sort(([a], [b]) => a.localeCompare(b))
+    .map(([code, meaning]) => `| \`${code}\` | ${cell(sentence(meaning))} |`)
+  return `
+## Reasons of decisions
+
+The log, \`provision logs\` and \`provision explain\` give one of these codes as the reason of a launch, a drain or a termination.
+They report normal operation and need no action. What blocks a pool has a code of [the fleet](#the-fleet).
+
+| code | meaning |
+|---|---|
+${rows.join('\n')}
+`
+}
+
+function sentence(text: string): string {
+  return `${text.charAt(0).toUpperCase()}${text.slice(1)}.`
+}
+
 function stages(): string {
   const rows = Object.entries(failureStages).map(
     ([stage, s]) => `| \`${stage}\` | ${s.exit} | ${cell(s.meaning)} |`,
@@ -33,8 +55,8 @@ function stages(): string {
   return `
 ## Stages of an agent VM
 
-The startup script prints \`PROVISION_STAGE=<stage>\` on the VM's console. A boot that goes well passes
-${progressStages.map((stage) => `\`${stage}\``).join(', ')}. One of these ends it:
+The startup script prints \`PROVISION_STAGE=<stage>\` on the VM's console. A successful boot passes
+${progressStages.map((stage) => `\`${stage}\``).join(', ')}. A failed boot ends with one of these:
 
 | stage | exit status of the script | meaning |
 |---|---|---|
@@ -43,5 +65,5 @@ ${rows.join('\n')}
 }
 
 export function errorsPage(): string {
-  return intro + Object.entries(codeGroups).map(group).join('') + stages()
+  return intro + Object.entries(codeGroups).map(group).join('') + reasons() + stages()
 }

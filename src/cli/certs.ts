@@ -1,4 +1,4 @@
-// `provision certs`: a development CA and chain for people who have none.
+// `provision certs`: creates a development CA and a server certificate.
 import { existsSync } from 'node:fs'
 import { relative, resolve } from 'node:path'
 import type { CliCommand } from './command.ts'
@@ -7,13 +7,13 @@ import { usage } from './terminal.ts'
 export function declareCerts(program: CliCommand): void {
   const command = program.command(
     'certs',
-    'make a development CA and a server certificate (root, intermediate, leaf)',
+    'create a development CA and a server certificate (root, intermediate, leaf)',
   )
-  const name = command.list('--name <name>', 'DNS name of the master (may be given again)')
-  const ip = command.list('--ip <address>', 'IP address of the master (may be given again)')
-  const days = command.textOr('--days <days>', 'how long the server certificate is valid', '365')
+  const name = command.list('--name <name>', 'DNS name of the master (repeatable)')
+  const ip = command.list('--ip <address>', 'IP address of the master (repeatable)')
+  const days = command.textOr('--days <days>', 'validity of the server certificate in days', '365')
   const out = command.textOr('--out <dir>', 'folder to write into', 'certs')
-  const ifMissing = command.toggle('--if-missing', 'do nothing when the certificates are there already')
+  const ifMissing = command.toggle('--if-missing', 'do nothing if the certificates exist')
 
   command.action(async ({ terminal, cwd }) => {
     const { createDevelopmentChain, developmentFiles, writeDevelopmentChain } = await import(
@@ -31,7 +31,7 @@ export function declareCerts(program: CliCommand): void {
     const chain = await createDevelopmentChain({ names, ips, days: Number(days.value), now: Date.now() })
     writeDevelopmentChain(directory, chain)
     terminal.say(
-      `Made a development CA and a server certificate for ${[...names, ...ips].join(', ')} (${days.value} days):`,
+      `Created a development CA and a server certificate for ${[...names, ...ips].join(', ')} (${days.value} days):`,
     )
     terminal.say(`  ${show(files.chain)}   leaf, intermediate, root: security.tls.cert`)
     terminal.say(`  ${show(files.serverKey)}  its key (0600): security.tls.key`)

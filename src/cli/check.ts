@@ -1,23 +1,20 @@
-// `provision check`: everything that can be known before a launch, in a table with remedies.
+// `provision check`: checks everything a launch needs, and prints a table with remedies.
 import { printable } from '../platform/index.ts'
 import type { CheckResult, CheckRow } from '../provisioner/index.ts'
 import { type CliCommand, configFlag, formatFlag } from './command.ts'
 import { type Context, type ExitStatus, printJson } from './terminal.ts'
 
 export function declareCheck(program: CliCommand): void {
-  const command = program.command(
-    'check',
-    'look at everything that can be known before a launch; nothing is changed or launched',
-  )
+  const command = program.command('check', 'check everything a launch needs; changes and launches nothing')
   const configFile = configFlag(command)
-  const pool = command.list('--pool <name>', 'only this pool (may be given again)')
+  const pool = command.list('--pool <name>', 'only this pool (repeatable)')
   const masterHost = command.text(
     '--master-host <host>',
-    'dial this host in place of an alias such as local-ipv4',
+    'dial this host instead of an alias such as local-ipv4',
   )
   const printIamPolicy = command.toggle(
     '--print-iam-policy',
-    'print the least policy (AWS) or role (Google Cloud) for the pools',
+    'print the least-privilege policy (AWS) or role (Google Cloud) for the pools',
   )
   const format = formatFlag(command)
 
@@ -28,7 +25,7 @@ export function declareCheck(program: CliCommand): void {
     const { checkAll, checkSurroundings } = await import('../provisioner/index.ts')
     const { builtInProviders: providers } = await import('../providers/index.ts')
     const { exitOfRows } = await import('../provisioner/index.ts')
-    if (terminal.interactive) terminal.say(`looking at ${file}, its master and its clouds …\n`)
+    if (terminal.interactive) terminal.say(`checking ${file}, its master and its clouds …\n`)
     const rows = await checkAll({
       file,
       pools: pool.value,
@@ -51,14 +48,14 @@ async function printPolicy(file: string, pools: string[] | undefined, context: C
   const { rights, uncovered } = await leastRights(await validConfig(file, context), providers, pools)
   printJson(terminal, rights)
   if (uncovered.length > 0)
-    terminal.say(`not covered: what the pools on ${uncovered.join(', ')} need; name them with --pool`)
+    terminal.say(`not included: permissions for the pools on ${uncovered.join(', ')}; print them with --pool`)
   return 0
 }
 
 function asJson(file: string, rows: CheckRow[]) {
   const checks = rows.map(({ problem, ...row }) => {
-    const { cause: _, ...told } = problem ?? {}
-    return { ...row, ...(problem && { problem: told }) }
+    const { cause: _, ...shown } = problem ?? {}
+    return { ...row, ...(problem && { problem: shown }) }
   })
   return { file, counts: countsOf(rows), checks }
 }
@@ -83,7 +80,7 @@ export function checkLines(rows: CheckRow[]): string[] {
     .map(printable)
 }
 
-/** What is longer, as the permissions of a cloud are, pushes only what stands beside it. */
+/** A longer name, such as a cloud permission, shifts only its own line. */
 const widest = 30
 
 function blockOf(rows: CheckRow[]): string[] {
@@ -92,7 +89,7 @@ function blockOf(rows: CheckRow[]): string[] {
     const head = `  ${words[result].padEnd(9)}${what.padEnd(width)}  `
     if (!problem) return [`${head}${result === 'not_checked' ? 'not checked: ' : ''}${note}`.trimEnd()]
     const line = `${head}${problem.code} ${problem.message}`
-    // A cloud that refuses everything has one remedy for it all.
+    // If the cloud refuses every call, the shared remedy is printed once.
     if (rows[n + 1]?.problem?.remedy === problem.remedy) return [line]
     return [line, `${' '.repeat(2 + 9 + width + 2)}remedy: ${problem.remedy}`]
   })

@@ -6,14 +6,14 @@ import { type Context, type ExitStatus, usage } from './terminal.ts'
 
 export const version: string = about.version
 
-/** To be read when the command runs. The compiler reports a flag that is declared and never read as an unused constant. */
+/** Read it when the command runs. A flag that is declared and never read is an unused constant, which does not compile. */
 export interface Flag<T> {
   /**
-   * What was given, or the default. `provision -c FILE validate` means that file: the default of the command gives way
-   * to what was given before its name.
+   * The given value, or the default. In `provision -c FILE validate` the value before the command's name wins over the
+   * command's default.
    */
   readonly value: T
-  /** True when it was given on the command line, not by a variable or by default. */
+  /** True if it was given on the command line; false for a variable or the default. */
   readonly isGiven: boolean
 }
 
@@ -24,7 +24,7 @@ export interface Argument<T> {
 type TakesValue = `-${string} <${string}>`
 type Switch<Flags extends string> = Flags extends `${string}<${string}` ? never : Flags
 
-/** A command of commander, with flags and arguments that have types. */
+/** A commander command with typed flags and arguments. */
 export class CliCommand {
   readonly commander: Command
   readonly context: Context
@@ -34,11 +34,17 @@ export class CliCommand {
     this.context = context
   }
 
-  command(name: string, description: string, options: { isDefault?: boolean } = {}): CliCommand {
-    return new CliCommand(this.commander.command(name, options).description(description), this.context)
+  /** @param alias an older name that still works */
+  command(
+    name: string,
+    description: string,
+    { alias, ...options }: { isDefault?: boolean; alias?: string } = {},
+  ): CliCommand {
+    const command = this.commander.command(name, options).description(description)
+    return new CliCommand(alias === undefined ? command : command.alias(alias), this.context)
   }
 
-  /** @param conflicts the name of a flag that cannot be given beside it */
+  /** @param conflicts names of flags that cannot be combined with it */
   toggle<Flags extends string>(
     flags: Switch<Flags>,
     description: string,
@@ -47,7 +53,7 @@ export class CliCommand {
     return this.flag(new Option(flags, description).conflicts(conflicts), (given) => given === true)
   }
 
-  /** Given several times, the last one counts. */
+  /** If it is given several times, the last value wins. */
   text(flags: TakesValue, description: string): Flag<string | undefined> {
     return this.flag(new Option(flags, description), lastOf)
   }
@@ -56,7 +62,7 @@ export class CliCommand {
     return this.flag(new Option(flags, description).default(otherwise), (given) => lastOf(given) ?? otherwise)
   }
 
-  /** May be given several times. Undefined when it is not. */
+  /** Repeatable. Undefined if it is not given. */
   list(flags: TakesValue, description: string): Flag<string[] | undefined> {
     const collect = (value: string, list: string[] = []) => [...list, value]
     return this.flag(new Option(flags, description).argParser(collect), (given) =>
@@ -76,7 +82,7 @@ export class CliCommand {
     )
   }
 
-  /** @param read from what commander keeps for the flag, which may be what the whole program has by that name */
+  /** @param read converts the value of this flag, or of the program-wide flag of the same name */
   flag<T>(option: Option, read: (given: unknown) => T): Flag<T> {
     const { commander } = this
     commander.addOption(option)
@@ -105,7 +111,7 @@ export class CliCommand {
     }
   }
 
-  /** All that are left. */
+  /** All remaining arguments. */
   rest(name: `[${string}...]` | `<${string}...>`, description: string): Argument<string[]> {
     const { commander } = this
     const place = commander.registeredArguments.length
@@ -117,7 +123,7 @@ export class CliCommand {
     }
   }
 
-  /** `run` goes to the end; it throws a ProvisionError for problems that leave nothing to print. */
+  /** `run` returns the exit status. It throws a ProvisionError if the command cannot continue. */
   action(run: (context: Context) => Promise<ExitStatus>): void {
     this.commander.action(async () => {
       process.exitCode = await run(this.context)
@@ -136,7 +142,7 @@ function lastOf(given: unknown): string | undefined {
 const defaultConfig = 'master.yaml'
 
 export function configFlag(command: CliCommand): Flag<string> {
-  const option = new Option('-c, --config <file>', 'the configuration')
+  const option = new Option('-c, --config <file>', 'the configuration file')
   return command.flag(
     option.default(defaultConfig).env('DET_CONFIG_FILE'),
     (given) => lastOf(given) ?? defaultConfig,
@@ -145,46 +151,46 @@ export function configFlag(command: CliCommand): Flag<string> {
 
 const formats = ['text', 'json', 'raw'] as const
 
-/** A command without `raw` meets it where it was given before the command's name. */
+/** A command without `raw` can still receive it: the flag may be given before the command's name. */
 export type Format = (typeof formats)[number]
 
 export function formatFlag(command: CliCommand, ...choices: Format[]): Flag<Format> {
-  const option = new Option('--format <format>', 'how results are printed')
+  const option = new Option('--format <format>', 'output format')
   return command.flag(
     option.choices(choices.length > 0 ? choices : ['text', 'json']).default('text'),
     (given) => formats.find((format) => format === given) ?? 'text',
   )
 }
 
-/** For what Determined's own tools understand as well, and therefore with their variable. */
+/** Determined's own tools read the same variable, DET_MASTER. */
 export function masterFlag(command: CliCommand): Flag<string | undefined> {
-  const option = new Option('-m, --master <url>', 'the master to talk to, in place of the one configured')
+  const option = new Option('-m, --master <url>', 'the master to use instead of the configured one')
   return command.flag(option.env('DET_MASTER'), lastOf)
 }
 
 export function tokenFlag(command: CliCommand): Flag<string | undefined> {
   return command.text(
     '--token-file <file>',
-    'where the token is (default: <state_dir>/token of the configuration)',
+    'file with the token (default: <state_dir>/token of the configuration)',
   )
 }
 
-/** The flag of the whole program may be given again: reading it throws USAGE for more than one. */
+/** The program-wide flag is repeatable; reading it here throws USAGE for more than one value. */
 export function onePoolFlag(command: CliCommand, description: string): Flag<string | undefined> {
   return command.flag(new Option('--pool <name>', description), (given) => {
     const named = textsOf(given)
     if (named.length <= 1) return named[0]
-    throw usage('--pool takes one pool here', 'Leave it out to see all.')
+    throw usage('--pool takes one pool here', 'Give it once, or omit it to see all pools.')
   })
 }
 
-/** The flags that say which running provisioner is meant and how it answers. */
+/** The flags that select a running provisioner and the output format. */
 export function addressed(command: CliCommand) {
   const config = configFlag(command)
-  // Unlike that of `submit`, without DET_MASTER: beside a Determined master it names another program.
+  // Without DET_MASTER, unlike `submit`: beside a Determined master that variable names the master, not the provisioner.
   const master = command.text(
     '-m, --master <url>',
-    'a provisioner elsewhere, by its TLS listener (default: the one of this machine, by its control socket)',
+    'a remote provisioner, by the URL of its TLS listener (default: the local one, by its control socket)',
   )
   const tokenFile = tokenFlag(command)
   const format = formatFlag(command)

@@ -1,10 +1,10 @@
-// Commands about the configuration and what is made of it: validate, schema, unpack, version.
+// Commands for the configuration and what is made from it: validate, schema, unpack, version.
 import { type CliCommand, configFlag, type Flag, formatFlag, version } from './command.ts'
 import type { Address } from './connect.ts'
 import { type Context, exitStatusOf, printJson, readInput, sayCount, sayProblems } from './terminal.ts'
 
 export function declareValidate(program: CliCommand): void {
-  const command = program.command('validate', 'check the configuration and name every problem')
+  const command = program.command('validate', 'check the configuration and report every problem')
   const configFile = configFlag(command)
   const format = formatFlag(command)
   command.action(async ({ terminal, env }) => {
@@ -43,7 +43,7 @@ export function declareUnpack(program: CliCommand): void {
     'unpack',
     'print the startup script inside user data (packed bytes or base64)',
   )
-  const file = command.argument('[file]', 'where the user data is; standard input without it')
+  const file = command.argument('[file]', 'file with the user data (default: standard input)')
   command.action(async ({ terminal, cwd }) => {
     const { unpackUserData } = await import('../agent-setup/index.ts')
     terminal.out(await unpackUserData(await readInput(file.value ?? '-', cwd)))
@@ -51,14 +51,14 @@ export function declareUnpack(program: CliCommand): void {
   })
 }
 
-/** @param config of the whole program: it says where the master's certificate and token are */
+/** @param config the program-wide flag; it locates the master's certificate and token */
 export function declareVersion(program: CliCommand, config: Flag<string>): void {
   const command = program.command(
     'version',
     'print the versions of this program, of Node.js, of the agents, and with -m of a master',
   )
-  // Not from DET_MASTER: the own version can be told without a network.
-  const master = command.text('-m, --master <url>', 'ask this master for its version, too')
+  // Not from DET_MASTER: printing the version of this program must not need a network.
+  const master = command.text('-m, --master <url>', 'also print the version of this master')
   const format = formatFlag(command)
   command.action(async (context) => {
     const { terminal } = context

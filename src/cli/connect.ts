@@ -1,4 +1,4 @@
-// From flags to a client of the master or the provisioner they mean. Loaded by the commands that need one.
+// Turns flags into a client of the selected master or provisioner. Loaded only by the commands that need one.
 import { resolve } from 'node:path'
 import { loadConfig, type MasterConfig, stateDirOf } from '../config/index.ts'
 import {
@@ -29,8 +29,8 @@ export async function connect(address: Address, context: Context): Promise<Maste
 }
 
 /**
- * The provisioner of this machine that runs with the configuration, by its control socket; with -m the one that listens
- * there. DET_MASTER does not count: beside a Determined master it names that one, and not the provisioner.
+ * The local provisioner that runs with this configuration, by its control socket; with -m the one at that URL. DET_MASTER
+ * is ignored: beside a Determined master it names that master, not the provisioner.
  */
 export async function connectFleet(address: Address, context: Context): Promise<Client> {
   if (address.master.isGiven) return connect(address, context)
@@ -38,8 +38,8 @@ export async function connectFleet(address: Address, context: Context): Promise<
 }
 
 /**
- * Where a running provisioner keeps its state and its socket. A file that has become wrong elsewhere is no reason to lose
- * sight of it: its first problem is a warning here. Throws every problem when the place itself cannot be read.
+ * The state folder of a running provisioner, with its socket. If the file has errors but state_dir can be read, the first
+ * error is reported as a warning. Throws every problem if state_dir cannot be read.
  */
 export async function placeOf(
   file: string,
@@ -67,13 +67,13 @@ async function targetOf({ config, master, tokenFile: flag }: Address, context: C
   const byConfig = config.isGiven && !master.isGiven
   if (!master.value || byConfig)
     return targetByConfig(await validConfig(config.value, context), { tokenFile, now: Date.now() })
-  // A token is for one master: the configuration's goes elsewhere only when both were named.
+  // A token belongs to one master: the configuration's token is sent to -m only if -c is given, too.
   const both = config.isGiven && !tokenFile
   const ofConfig = async () => resolve((await validConfig(config.value, context)).state_dir, 'token')
   return targetByUrl(master.value, { tokenFile: both ? await ofConfig() : tokenFile, env })
 }
 
-/** Throws every problem of the configuration when it is refused; says nothing of its warnings. */
+/** Throws every problem of an invalid configuration. Warnings are not reported. */
 export async function validConfig(file: string, { env }: Pick<Context, 'env'>): Promise<MasterConfig> {
   const { builtInProviders } = await import('../providers/index.ts')
   const { config, problems } = loadConfig(file, { env, providers: builtInProviders })

@@ -1,4 +1,4 @@
-// `provision explain`: why a pool did what it did last, or does nothing; from a running provisioner or a kept snapshot.
+// `provision explain`: the last decisions of a pool and their reasons; from a running provisioner or a saved snapshot.
 import { resolve } from 'node:path'
 import type { Client } from '../http/index.ts'
 import { printable } from '../platform/index.ts'
@@ -11,24 +11,24 @@ import { printJson, readInput, usage, writeOutput } from './terminal.ts'
 export function declareExplain(program: CliCommand): void {
   const command = program.command(
     'explain',
-    'tell why pools did what they did last, or do nothing: work, VMs, room, decisions, reasons',
+    'explain the last decisions of pools: demand, instances, room, reasons',
   )
-  const pools = command.rest('[pools...]', 'all without it')
+  const pools = command.rest('[pools...]', 'names of pools (default: all)')
   const { format, connect } = addressed(command)
   const snapshot = command.text(
     '--snapshot <file>',
-    'explain a kept snapshot (- is standard input) and ask nobody',
+    'explain a saved snapshot (- is standard input) without contacting a provisioner',
   )
   const save = command.text(
     '--save <file>',
-    'keep what the pool saw, to explain it again elsewhere (- prints only that)',
+    'save the snapshot of a pool, to explain it later or elsewhere (- prints only the snapshot)',
   )
   command.action(async ({ terminal, cwd }) => {
     const { value: file } = snapshot
     const { value: target } = save
     const named = pools.value
     if (file !== undefined && (target !== undefined || named.length > 0))
-      throw wrong('--snapshot explains that file, so no pool can be named and nothing be saved')
+      throw wrong('--snapshot cannot be combined with names of pools or --save')
     const taken =
       file === undefined
         ? await take(await connect(), named)
@@ -36,13 +36,13 @@ export function declareExplain(program: CliCommand): void {
     const { explainSnapshot } = await import('../provisioner/index.ts')
     const explanations = taken.map(({ name, text }) => explainSnapshot(text, name))
     if (target !== undefined) {
-      if (taken.length !== 1) throw wrong(`--save keeps one pool, and there are ${taken.length}: name one`)
+      if (taken.length !== 1) throw wrong(`--save saves one pool, but ${taken.length} are selected: name one`)
       if (target === '-') {
         terminal.out(taken[0]!.text)
         return 0
       }
       writeOutput(resolve(cwd, target), taken[0]!.text)
-      terminal.say(`kept in ${target}; \`provision explain --snapshot ${target}\` explains it again`)
+      terminal.say(`saved to ${target}; \`provision explain --snapshot ${target}\` explains it again`)
     }
     if (format.value === 'json') printJson(terminal, explanations)
     else
@@ -53,7 +53,7 @@ export function declareExplain(program: CliCommand): void {
   })
 }
 
-/** What the last turn of each pool saw; of all pools that run where none is named. */
+/** The snapshot of each pool's last turn; of all running pools if none is named. */
 async function take(client: Client, named: string[]): Promise<{ name: string; text: string }[]> {
   const { fleetStatus, poolStatus } = await import('../http/index.ts')
   const { pools } = await fleetStatus(client)
@@ -62,7 +62,7 @@ async function take(client: Client, named: string[]): Promise<{ name: string; te
     (named.length > 0 ? named : running).map(async (name) => {
       const { snapshot } = await poolStatus(client, name)
       if (snapshot) return { name, text: `${JSON.stringify(snapshot)}\n` }
-      throw new ProvisionError(problem('SNAPSHOT_MISSING', `pool ${name} has decided nothing yet`))
+      throw new ProvisionError(problem('SNAPSHOT_MISSING', `pool ${name} has not made a decision yet`))
     }),
   )
 }
@@ -80,38 +80,36 @@ function explanationLines(explanation: Explanation): string[] {
     `pool ${pool} at ${clockTime(at)} (${viewWords(explanation.views)})`,
     '',
     ...part('demand', demandWords(demand)),
-    ...part('VMs', vms ? vmWords(vms) : ['not judged: a view is missing or too old']),
+    ...part(
+      'instances',
+      vms ? vmWords(vms) : ['unknown: the demand or the listing of instances is missing or too old'],
+    ),
     ...part('room', room.length > 0 ? roomRows(room) : ['none']),
     '',
-    ...part(
-      'decides',
-      decisions.length > 0 ? decisions.flatMap(decisionWords) : ['nothing: all is as it should be'],
-    ),
+    ...part('decision', decisions.length > 0 ? decisions.flatMap(decisionWords) : ['nothing to do']),
   ]
 }
 
 function part(name: string, lines: string[]): string[] {
-  return lines.map((line, n) => `${(n === 0 ? name : '').padEnd(8)} ${line}`.trimEnd())
+  return lines.map((line, n) => `${(n === 0 ? name : '').padEnd(9)} ${line}`.trimEnd())
 }
 
 function viewWords({ demandAge, listingAge, listingComplete }: Explanation['views']): string {
-  const master =
-    demandAge === undefined
-      ? 'the master was never heard of'
-      : `the master's word is ${seconds(demandAge)} old`
-  if (listingAge === undefined) return `${master}, the VMs were never listed`
-  return `${master}, the listing of VMs ${seconds(listingAge)}${listingComplete ? '' : ', the newest one was not complete'}`
+  const update =
+    demandAge === undefined ? 'no demand update yet' : `last demand update ${seconds(demandAge)} ago`
+  if (listingAge === undefined) return `${update}, no listing of instances yet`
+  return `${update}, last listing ${seconds(listingAge)} ago${listingComplete ? '' : ', the newest listing is incomplete'}`
 }
 
 function demandWords({ work, slots, aux, sizes }: Explanation['demand']): string[] {
-  if (work === 0) return ['no work waits']
+  if (work === 0) return ['nothing waits']
   const bySize = sizes.map((size) => {
     const fresh = size.fresh === size.work ? 'new' : `${size.fresh} new`
     return `${size.work} × ${size.slots}${size.fresh > 0 ? ` (${fresh})` : ''}`
   })
   const inSlots = sizes.length > 0 ? [`${count(slots, 'slot')}: ${bySize.join(', ')}`] : []
   const auxiliary = aux > 0 ? [`${aux} auxiliary`] : []
-  return [`${count(work, 'piece')} of work, ${[...inSlots, ...auxiliary].join('; ')}`]
+  return [`${count(work, 'allocation')}, ${[...inSlots, ...auxiliary].join('; ')}`]
 }
 
 function vmWords(vms: NonNullable<Explanation['vms']>): string[] {
@@ -123,9 +121,7 @@ function vmWords(vms: NonNullable<Explanation['vms']>): string[] {
   const limits = `${vms.live} of at most ${vms.max}, at least ${vms.min}`
   return [
     `${limits}${all.length > 0 ? `: ${all.join(', ')}` : ''}`,
-    ...(vms.inFlight > 0
-      ? [`${vms.inFlight} more asked for and not known yet: they count as if they were there`]
-      : []),
+    ...(vms.inFlight > 0 ? [`${vms.inFlight} more being launched: they already count`] : []),
     ...(vms.foreignAgents > 0
       ? [`${count(vms.foreignAgents, 'agent')} on instances that are not managed here`]
       : []),
@@ -134,14 +130,14 @@ function vmWords(vms: NonNullable<Explanation['vms']>): string[] {
 
 const places: Record<Room['where'], string> = {
   free: 'on free agents',
-  drained: 'on agents we drained, which are taken back',
-  coming: 'on VMs on their way',
-  to_buy: 'on VMs to be bought',
+  drained: 'on draining agents, which are enabled again',
+  coming: 'on instances that are starting',
+  to_buy: 'on instances to launch',
 }
 
 function roomRows(room: Room[]): string[] {
   return table(
-    ['', 'VMS', 'SLOTS FREE', 'TAKEN BY WAITING WORK'],
+    ['', 'INSTANCES', 'FREE SLOTS', 'TAKEN BY DEMAND'],
     room.map(({ where, vms, slots, filled, filledAux }) => [
       places[where],
       String(vms),
@@ -152,20 +148,26 @@ function roomRows(room: Room[]): string[] {
 }
 
 function decisionWords(decision: Decision): string[] {
-  const { kind, code, meaning, remedy, work } = decision
+  const { meaning, remedy, work } = decision
   return [
-    `${kind}${objects(decision)} ${code}`,
+    headOf(decision),
     `  ${meaning}`,
     ...numbersOf(decision),
-    ...(work.length > 0 ? [`  work: ${work.join(', ')}${work.length === 10 ? ', …' : ''}`] : []),
+    ...(work.length > 0 ? [`  allocations: ${work.join(', ')}${work.length === 10 ? ', …' : ''}`] : []),
     ...(remedy ? [`  remedy: ${remedy}`] : []),
   ]
 }
 
+function headOf(decision: Decision): string {
+  const { kind, code } = decision
+  if (kind === 'hold') return `blocked: ${code}`
+  if (kind === 'block') return `manual launch blocked: ${code}`
+  return `${kind} ${objects(decision)} ${code}`
+}
+
 function objects({ kind, count: n, ids, offerings }: Decision): string {
-  if (kind === 'hold' || kind === 'block') return ''
-  if (kind === 'launch') return ` ${count(n, 'VM')}: ${offerings.join(', then ')}`
-  return ` ${ids.slice(0, 10).join(', ')}${ids.length > 10 ? ` and ${ids.length - 10} more` : ''}`
+  if (kind === 'launch') return `${count(n, 'instance')}: ${offerings.join(', then ')}`
+  return `${ids.slice(0, 10).join(', ')}${ids.length > 10 ? ` and ${ids.length - 10} more` : ''}`
 }
 
 function numbersOf({ numbers }: Decision): string[] {

@@ -1,4 +1,4 @@
-// Pools, VMs and agents for people: a row each, and what keeps a pool from doing more.
+// Tables of pools, instances and agents, and what blocks a pool.
 import type {
   AgentView,
   FleetRow,
@@ -11,7 +11,7 @@ import type {
 import { printable } from '../platform/index.ts'
 import { age, table } from './table.ts'
 
-const statusHead = ['POOL', 'PROVIDER', 'STATE', 'VMS', 'JOINED', 'MIN', 'MAX', 'WAITING', 'FREE SLOTS']
+const statusHead = ['POOL', 'PROVIDER', 'STATE', 'INSTANCES', 'JOINED', 'MIN', 'MAX', 'WAITING', 'FREE SLOTS']
 
 export function statusLines(status: FleetStatus): string[] {
   const { version, clusterId, demand, startedAt, now, pools, orphans = 0, problems = [] } = status
@@ -51,34 +51,34 @@ function rowOf(pool: PoolOverview): string[] {
   ]
 }
 
-/** Each with what to do about it. What is behind a hold is not told a second time. */
+/** Each with its remedy. A problem that is the cause of a blocked reason is not listed a second time. */
 function poolNotes(pool: PoolOverview): [words: string, remedy: string | undefined][] {
   const held = pool.state === 'failed' ? [] : pool.holds
   const behind = new Set(held.flatMap(({ problem }) => (problem ? [problem.code] : [])))
   const rest = pool.problems.filter(({ code }) => !behind.has(code))
   return [
-    ...held.map(reasonNote),
+    ...held.map(blockedNote),
     ...rest.map(({ code, message, remedy }): [string, string] => [`${code} ${message}`, remedy]),
   ]
 }
 
-function reasonNote({ code, meaning, remedy, numbers, problem }: ReasonView): [string, string | undefined] {
-  // The problem of the same code says what its meaning says, and what happened this time.
-  if (problem?.code === code) return [`${code} ${problem.message}`, problem.remedy]
+function blockedNote({ code, meaning, remedy, numbers, problem }: ReasonView): [string, string | undefined] {
+  // The message of a problem of the same code is more exact than the meaning of the code.
+  if (problem?.code === code) return [`blocked: ${code} ${problem.message}`, problem.remedy]
   const because = problem ? ` ${problem.code} ${problem.message}` : ''
   const counted = Object.entries(numbers)
     .filter(([name]) => !/At$/.test(name))
     .map(([name, value]) => `${name} ${value}`)
     .join(', ')
-  return [`${code} ${meaning}${counted && ` (${counted})`}${because}`, problem?.remedy ?? remedy]
+  return [`blocked: ${code} ${meaning}${counted && ` (${counted})`}${because}`, problem?.remedy ?? remedy]
 }
 
 const orphanHead = ['POOL', 'INSTANCE', 'LOCATION', 'STATE', 'TYPE', 'ZONE', 'AGE', 'WRITER', 'NOTE']
 
 const orphanNotes: Record<OrphanView['next'], string> = {
-  drain: 'is drained',
+  drain: 'is draining',
   terminate: 'is terminated',
-  foreign: 'of another provisioner: left alone',
+  foreign: 'managed by another provisioner',
   never: 'kept: orphans.terminate_after is never',
   grace: 'terminated after orphans.terminate_after, once idle',
   unknown: 'kept: the master does not show whether it is idle',
@@ -99,7 +99,7 @@ export function orphanLines(
   const notes = problems
     .flatMap(({ code, message, remedy }) => [`${code} ${message}`, `  ${remedy}`])
     .map(printable)
-  if (orphans.length === 0) return ['no instances without a configured pool', ...notes]
+  if (orphans.length === 0) return ['no instances outside the configured pools', ...notes]
   const rows = orphans.map((orphan) => [
     orphan.pool,
     orphan.id,
@@ -137,7 +137,7 @@ export function instanceLines(instances: InstanceView[], now: number): string[] 
       vm.pool,
       vm.id,
       vm.state,
-      // Whether it joined once does not matter any more.
+      // Whether it joined no longer matters.
       vm.doing === 'ending' ? '-' : vm.agent,
       vm.slots === undefined ? '-' : String(vm.slots),
       vm.instanceType,
@@ -150,8 +150,8 @@ export function instanceLines(instances: InstanceView[], now: number): string[] 
 }
 
 const doings = {
-  ending: 'being ended',
-  draining: 'drained, ended when idle',
+  ending: 'terminating',
+  draining: 'draining, terminated when idle',
   ordered: 'to be removed',
 } as const
 
@@ -179,13 +179,13 @@ function idle({ idleSince }: AgentView, now: number): string {
 
 function agentNote({ draining, enabled, ours }: AgentView): string {
   const service = draining ? 'draining' : enabled ? '' : 'disabled'
-  return [service, ours ? '' : 'not on a VM of this provisioner'].filter(Boolean).join('; ')
+  return [service, ours ? '' : 'not on an instance of this provisioner'].filter(Boolean).join('; ')
 }
 
 const liveHead = ['POOL', 'INSTANCE', 'STATE', 'AGENT', 'SLOTS', 'TLS', 'CERTIFICATE NAME', 'AGE']
 
 /**
- * What people see while the daemon runs: a row for each VM.
+ * The live table of the running daemon: a row for each instance.
  * @param now milliseconds since the epoch
  */
 export function liveView(rows: FleetRow[], now: number): string[] {

@@ -1,4 +1,4 @@
-// Commands to a running provisioner: what it does, and what it is told.
+// Commands for a running provisioner: show what it does, and control it.
 import type { Client, Removed } from '../http/index.ts'
 import { addressed, type CliCommand, type Flag, type Format, onePoolFlag } from './command.ts'
 import { agentLines, instanceLines, orphanLines, statusLines } from './fleet-text.ts'
@@ -18,7 +18,7 @@ export function declareFleet(program: CliCommand): void {
 }
 
 function status(program: CliCommand): void {
-  const command = program.command('status', 'show the pools, and what keeps them from doing more')
+  const command = program.command('status', 'show the pools and what blocks them')
   const { format, connect } = addressed(command)
   view(command, format, connect, async (client) => {
     const { fleetStatus } = await import('../http/index.ts')
@@ -28,14 +28,13 @@ function status(program: CliCommand): void {
 }
 
 function instances(program: CliCommand): void {
-  const command = program.command('instances', 'list the VMs')
+  const command = program.command('instances', 'list the instances')
   const { format, connect } = addressed(command)
   const pool = onePoolFlag(command, 'only this pool')
-  const orphans = command.toggle('--orphans', 'those of the cluster that belong to no configured pool')
+  const orphans = command.toggle('--orphans', 'instances of the cluster that belong to no configured pool')
   view(command, format, connect, async (client) => {
     if (orphans.value) {
-      if (pool.value !== undefined)
-        throw usage('give --orphans or --pool, not both', 'Leave one of them out.')
+      if (pool.value !== undefined) throw usage('give --orphans or --pool, not both', 'Omit one of them.')
       const { listOrphans } = await import('../http/index.ts')
       const value = await listOrphans(client)
       return { lines: orphanLines(value, Date.now()), value }
@@ -47,7 +46,7 @@ function instances(program: CliCommand): void {
 }
 
 function agents(program: CliCommand): void {
-  const command = program.command('agents', 'list the agents, with their slots and whether they have work')
+  const command = program.command('agents', 'list the agents with their slots and whether they are busy')
   const { format, connect } = addressed(command)
   const pool = onePoolFlag(command, 'only this pool')
   view(command, format, connect, async (client) => {
@@ -57,14 +56,14 @@ function agents(program: CliCommand): void {
   })
 }
 
-/** A command that shows a table, with --watch again and again. */
+/** A command that shows a table; with --watch it repeats. */
 function view(
   command: CliCommand,
   format: Flag<Format>,
   connect: () => Promise<Client>,
   look: (client: Client) => Promise<Picture>,
 ): void {
-  const watch = command.toggle('-w, --watch', 'go on looking, every 2 s')
+  const watch = command.toggle('-w, --watch', 'refresh every 2 s')
   command.action(async (context) => {
     const client = await connect()
     return showPicture(() => look(client), format.value, watch.value, context)
@@ -74,11 +73,11 @@ function view(
 function launch(program: CliCommand): void {
   const command = program.command(
     'launch',
-    'launch VMs that no work calls for; idle, they are removed like any other',
+    'launch instances by hand; they are removed when idle, like any other',
   )
-  const given = command.argument('[count]', 'how many (default: 1); all or none')
+  const given = command.argument('[count]', 'how many (default: 1); all are launched or none')
   const { format, connect } = addressed(command)
-  const named = onePoolFlag(command, 'the pool, where there are several')
+  const named = onePoolFlag(command, 'the pool (default: the only one)')
   command.action(async ({ terminal }) => {
     const count = countOf(given.value ?? '1')
     const client = await connect()
@@ -87,8 +86,8 @@ function launch(program: CliCommand): void {
     const intent = await launchInstances(client, pool, count)
     if (format.value === 'json') printJson(terminal, { pool, count, intent })
     else {
-      terminal.say(`Launching ${count === 1 ? 'a VM' : `${count} VMs`} in pool ${pool}.`)
-      terminal.say('See `provision instances --watch`. Idle for too long, they are removed like any other.')
+      terminal.say(`Launching ${count === 1 ? 'an instance' : `${count} instances`} in pool ${pool}.`)
+      terminal.say('See `provision instances --watch`. They are removed when idle, like any other.')
     }
     return 0
   })
@@ -96,69 +95,72 @@ function launch(program: CliCommand): void {
 
 function countOf(text: string): number {
   if (/^[1-9]\d{0,4}$/.test(text)) return Number(text)
-  const message = `the number of VMs must be a whole number from 1, not ${JSON.stringify(text)}`
-  throw usage(message, 'Such as `provision launch 2 --pool gpu`.')
+  const message = `the number of instances must be an integer from 1 to 99999, not ${JSON.stringify(text)}`
+  throw usage(message, 'For example: `provision launch 2 --pool gpu`.')
 }
 
 function drain(program: CliCommand): void {
-  const command = program.command('drain', 'give VMs no more work, and end them when they have none')
-  const given = command.rest('<ids...>', 'of the instances')
+  const command = program.command(
+    'drain',
+    'give instances no new jobs, and terminate them when they are idle',
+  )
+  const given = command.rest('<ids...>', 'ids of the instances')
   const { format, connect } = addressed(command)
-  const undo = command.toggle('--undo', 'take it back, for VMs that are not ended yet')
+  const undo = command.toggle('--undo', 'cancel the drain of instances that are not terminated yet')
   const yes = yesFlag(command)
   command.action(async ({ terminal }) => {
     const ids = [...new Set(given.value)]
     const { drainInstances, undrainInstances } = await import('../http/index.ts')
     if (undo.value) {
       const kept = await undrainInstances(await connect(), ids)
-      sayRemoved(kept, 'stays', format.value, terminal)
+      sayRemoved(kept, 'is kept', format.value, terminal)
       const others = ids.filter((id) => !kept.ids.includes(id))
       if (others.length === 0) return 0
-      terminal.say(`nothing to take back: ${theseInstances(others)} (no order to drain, or ended already)`)
+      terminal.say(`not draining, or terminated already: ${theseInstances(others)}`)
       return 1
     }
-    const question = `Give ${theseInstances(ids)} no more work, and end ${ids.length === 1 ? 'it' : 'them'} when idle?`
+    const question = `Give ${theseInstances(ids)} no new jobs, and terminate ${ids.length === 1 ? 'it' : 'them'} when idle?`
     if (!(await confirm(question, yes.value, terminal))) return 1
     const removed = await drainInstances(await connect(), ids)
-    sayRemoved(removed, 'will be ended when idle', format.value, terminal)
+    sayRemoved(removed, 'will be terminated when idle', format.value, terminal)
     return 0
   })
 }
 
 function terminate(program: CliCommand): void {
-  const command = program.command('terminate', 'end VMs now; those with work only with --force')
-  const given = command.rest('<ids...>', 'of the instances')
+  const command = program.command('terminate', 'terminate instances now; busy ones only with --force')
+  const given = command.rest('<ids...>', 'ids of the instances')
   const { format, connect } = addressed(command)
-  const force = command.toggle('--force', 'also when they have work, which is lost')
+  const force = command.toggle('--force', 'also terminate busy instances; their jobs are lost')
   const yes = yesFlag(command)
   command.action(async ({ terminal }) => {
     const ids = [...new Set(given.value)]
-    const loss = force.value ? ' Work on it is lost.' : ''
-    if (!(await confirm(`End ${theseInstances(ids)}?${loss}`, yes.value, terminal))) return 1
+    const loss = force.value ? ' Their jobs are lost.' : ''
+    if (!(await confirm(`Terminate ${theseInstances(ids)}?${loss}`, yes.value, terminal))) return 1
     const { terminateInstances } = await import('../http/index.ts')
     const removed = await terminateInstances(await connect(), ids, force.value)
-    sayRemoved(removed, force.value ? 'is ended' : 'is drained and ended', format.value, terminal)
+    sayRemoved(removed, force.value ? 'is terminated' : 'is drained and terminated', format.value, terminal)
     return 0
   })
 }
 
 function yesFlag(command: CliCommand): Flag<boolean> {
-  return command.toggle('-y, --yes', 'do not ask')
+  return command.toggle('-y, --yes', 'do not ask for confirmation')
 }
 
-/** The VMs of a question: their ids as long as one can read them. */
+/** The instances of a question: the first eight ids. */
 function theseInstances(ids: string[]): string {
   const shown = ids.slice(0, 8).join(', ')
   return ids.length > 8 ? `${shown} and ${ids.length - 8} more` : shown
 }
 
-/** `what` is what becomes of one VM, such as `is ended`. */
+/** `what` completes the sentence about one instance, such as `is terminated`. */
 function sayRemoved(removed: Removed, what: string, format: Format, terminal: Terminal): void {
   const { ids, waits } = removed
   if (format === 'json') printJson(terminal, removed)
   else for (const id of ids) terminal.say(`${id} ${what}`)
   for (const { pool, code, meaning, remedy } of waits) {
-    terminal.say(`pool ${pool} waits with it: ${code} ${meaning}`)
+    terminal.say(`pool ${pool} is blocked: ${code} ${meaning}`)
     if (remedy) terminal.say(`  ${remedy}`)
   }
 }
@@ -166,27 +168,27 @@ function sayRemoved(removed: Removed, what: string, format: Format, terminal: Te
 function pause(program: CliCommand): void {
   const command = program.command(
     'pause',
-    'launch and end nothing in these pools until they are resumed, also after a restart',
+    'launch and terminate nothing in these pools until they are resumed, also after a restart',
   )
   forPools(command, async (client, pool) => {
     const { pausePool } = await import('../http/index.ts')
     await pausePool(client, pool)
-    return `pool ${pool} is paused: nothing is launched or ended until \`provision resume\``
+    return `pool ${pool} is paused: nothing is launched or terminated until \`provision resume\``
   })
 }
 
 function resume(program: CliCommand): void {
-  const command = program.command('resume', 'let paused pools go on')
+  const command = program.command('resume', 'resume paused pools')
   forPools(command, async (client, pool) => {
     const { resumePool } = await import('../http/index.ts')
     await resumePool(client, pool)
-    return `pool ${pool} goes on`
+    return `pool ${pool} is resumed`
   })
 }
 
-/** A command to several pools, one after the other. `order` returns what is said of it. */
+/** Runs a command on several pools, one after the other. `order` returns the line to print. */
 function forPools(command: CliCommand, order: (client: Client, pool: string) => Promise<string>): void {
-  const named = command.rest('[pools...]', 'may be left out where there is one')
+  const named = command.rest('[pools...]', 'names of pools (default: the only one)')
   const { format, connect } = addressed(command)
   const all = command.toggle('--all', 'every pool')
   command.action(async ({ terminal }) => {
@@ -204,31 +206,31 @@ function forPools(command: CliCommand, order: (client: Client, pool: string) => 
 function adopt(program: CliCommand): void {
   const command = program.command(
     'adopt',
-    'take over the VMs that another provisioner, which is gone, launched in a pool',
+    'take over the instances of a pool that another, stopped provisioner launched',
   )
-  const named = command.argument('[pool]', 'may be left out where there is one')
+  const named = command.argument('[pool]', 'names of pools (default: the only one)')
   const { format, connect } = addressed(command)
-  const orphans = command.toggle('--orphans', 'those that belong to no configured pool')
+  const orphans = command.toggle('--orphans', 'instances that belong to no configured pool')
   const yes = yesFlag(command)
   command.action(async ({ terminal }) => {
     const client = await connect()
     if (orphans.value) {
       if (named.value !== undefined)
-        throw usage('name a pool or give --orphans, not both', 'Leave one of them out.')
+        throw usage('name a pool or give --orphans, not both', 'Omit one of them.')
       return adoptAll(client, format.value, yes.value, terminal)
     }
     const { adoptPool, poolStatus } = await import('../http/index.ts')
     const pool = await pickPool(client, named.value)
     const { foreignWriters } = await poolStatus(client, pool)
     if (foreignWriters.length > 0) {
-      const others = foreignWriters.map((writer) => writer || 'one without a name').join(', ')
-      const question = `Take over the VMs that provisioner ${others} launched in pool ${pool}? It must not run any more.`
+      const others = foreignWriters.map((writer) => writer || '(unnamed)').join(', ')
+      const question = `Take over the instances that provisioner ${others} launched in pool ${pool}? It must no longer run.`
       if (!(await confirm(question, yes.value, terminal))) return 1
     }
     const writers = await adoptPool(client, pool)
     if (format.value === 'json') printJson(terminal, { pool, writers })
-    else if (writers.length === 0) terminal.say(`pool ${pool} has no VMs of another provisioner`)
-    else terminal.say(`the VMs of pool ${pool} are this provisioner's now`)
+    else if (writers.length === 0) terminal.say(`pool ${pool} has no instances of another provisioner`)
+    else terminal.say(`this provisioner now manages the instances of pool ${pool}`)
     return 0
   })
 }
@@ -248,27 +250,30 @@ async function adoptAll(
   }
   const writers = await adoptOrphans(client)
   if (format === 'json') printJson(terminal, { writers })
-  else if (writers.length === 0) terminal.say('there are no instances of another provisioner without a pool')
+  else if (writers.length === 0)
+    terminal.say('no instances of another provisioner outside the configured pools')
   else
-    terminal.say(`${foreign.length} instances are this provisioner's now: see provision instances --orphans`)
+    terminal.say(
+      `this provisioner now manages ${foreign.length} more instances: see provision instances --orphans`,
+    )
   return 0
 }
 
-/** Those named, all with --all, or the only one there is. Throws USAGE where that is not clear. */
+/** The named pools, all with --all, or the only one. Throws USAGE if that is ambiguous. */
 async function pickPools(client: Client, named: string[], all: boolean): Promise<string[]> {
-  if (named.length > 0 && all) throw usage('name pools or give --all, not both', 'Leave one of them out.')
+  if (named.length > 0 && all) throw usage('name pools or give --all, not both', 'Omit one of them.')
   if (named.length > 0) return [...new Set(named)]
   const names = await poolNames(client)
   if (all || names.length === 1) return names
-  throw usage(`which pool is meant? There are: ${names.join(', ')}`, 'Name it, or give --all.')
+  throw usage(`no pool is named; the pools are: ${names.join(', ')}`, 'Name it, or give --all.')
 }
 
-/** The only pool there is, unless it is named. */
+/** The named pool, or the only one. */
 async function pickPool(client: Client, named: string | undefined): Promise<string> {
   if (named !== undefined) return named
   const names = await poolNames(client)
   if (names.length === 1) return names[0]!
-  throw usage(`which pool is meant? There are: ${names.join(', ')}`, 'Name it with --pool.')
+  throw usage(`no pool is named; the pools are: ${names.join(', ')}`, 'Name it with --pool.')
 }
 
 async function poolNames(client: Client): Promise<string[]> {

@@ -1,11 +1,11 @@
-// Work for people: a table of all, a few lines of one, what it prints, and a sentence when its state changes.
+// Jobs on a terminal: the table, the details of one, its output, and a line for each change of state.
 import { type Client, followWork, isOver, type LogLine, type WorkView } from '../http/index.ts'
 import { printable } from '../platform/index.ts'
 import type { Format } from './command.ts'
 import { table, waitingClock } from './table.ts'
 import type { Terminal } from './terminal.ts'
 
-/** What the work prints goes where it belongs; with `json` standard out is left to the result. */
+/** The job's output goes to the same stream it was written to; with `json` standard out holds only the result. */
 export function followOnTerminal(
   client: Client,
   id: string,
@@ -24,7 +24,7 @@ export function followOnTerminal(
   )
 }
 
-/** Lines of work with several containers say whose they are. */
+/** Lines of a job with several containers are prefixed with the agent. */
 export function printLine(line: LogLine, work: WorkView, terminal: Terminal, format: Format): void {
   const { agent } = work.containers.find(({ id }) => id === line.containerId) ?? {}
   const whose = work.containers.length > 1 && agent ? `[${agent}] ` : ''
@@ -69,17 +69,17 @@ export function workLines(work: WorkView): string[] {
   return rows.flatMap(([name, value]) => (value ? [`${name.padEnd(10)} ${printable(value)}`] : []))
 }
 
-/** `work 1f2e runs on local-1`, `work 1f2e failed: …`. */
+/** `job 1f2e runs on local-1`, `job 1f2e has failed: …`. */
 export function stateSentence(work: WorkView): string {
   return printable(sentence(work))
 }
 
 function sentence(work: WorkView): string {
   const why = work.reason ? `: ${work.reason}` : ''
-  if (isOver(work) || work.state === 'ending') return `work ${work.task} ${endWords[work.state] ?? ''}${why}`
+  if (isOver(work) || work.state === 'ending') return `job ${work.task} ${endWords[work.state] ?? ''}${why}`
   const needs = work.slots === 0 ? 'an agent' : work.slots === 1 ? '1 slot' : `${work.slots} slots`
-  if (work.state === 'pending') return `work ${work.task} waits for ${needs} in pool ${work.resourcePool}`
-  return `work ${work.task} runs on ${agentsOf(work)}`
+  if (work.state === 'pending') return `job ${work.task} waits for ${needs} in pool ${work.resourcePool}`
+  return `job ${work.task} runs on ${agentsOf(work)}`
 }
 
 const endWords: Partial<Record<WorkView['state'], string>> = {
@@ -94,7 +94,7 @@ function agentsOf({ containers }: WorkView): string {
   return containers.map(({ agent }) => agent).join(', ')
 }
 
-/** As a shell would take it. */
+/** Quoted for a shell. */
 function quoted(word: string): string {
   return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`
 }

@@ -1,4 +1,4 @@
-// Commands about the work of the built-in master, and its agent: submit, work, agent.
+// Commands for the jobs of the built-in master, and its agent: submit, jobs, agent.
 import type { WorkOrder, WorkView } from '../http/index.ts'
 import type { ProvisionError } from '../problems/index.ts'
 import { type CliCommand, configFlag, formatFlag, masterFlag, tokenFlag, version } from './command.ts'
@@ -7,15 +7,15 @@ import { printJson, usage } from './terminal.ts'
 
 export function declareJobs(program: CliCommand): void {
   submit(program)
-  work(program)
+  jobs(program)
   agent(program)
 }
 
 function submit(program: CliCommand): void {
-  const submitted = program.command('submit', 'hand work in: a command to run, or slots to hold for a while')
+  const submitted = program.command('submit', 'submit a job: run a command, or hold slots for a while')
   const words = submitted.rest('[command...]', 'what to run, after --')
-  const slots = submitted.text('--slots <n>', 'accelerators it needs (default: 1)')
-  const aux = submitted.toggle('--aux', 'auxiliary work: it needs no slot', ['slots'])
+  const slots = submitted.text('--slots <n>', 'accelerators the job needs (default: 1)')
+  const aux = submitted.toggle('--aux', 'an auxiliary job: it needs no slot', ['slots'])
   const duration = submitted.text(
     '--duration <time>',
     'hold the slots for this long, such as 10m, instead of running a command',
@@ -23,12 +23,12 @@ function submit(program: CliCommand): void {
   const pool = submitted.text('--pool <name>', "the resource pool (default: the master's)")
   const name = submitted.text('--name <name>', 'shown in lists')
   const priority = submitted.text('--priority <n>', '1 first, 99 last (default: 42)')
-  const env = submitted.list('--env <KEY=VALUE>', 'a variable for the command (may be given again)')
+  const env = submitted.list('--env <KEY=VALUE>', 'a variable for the command (repeatable)')
   const workdir = submitted.text('--workdir <dir>', 'where the command runs, on the agent')
-  const id = submitted.text('--id <id>', 'handed in again with the same id, it is still one piece of work')
+  const id = submitted.text('--id <id>', 'id of the job; submitting the same id again creates no second job')
   const wait = submitted.toggle(
     '--wait',
-    'follow it until it ends, print what it prints; exit status 0 only when it finished',
+    'follow the job until it ends and print its output; exit status 0 only if it finished',
   )
   const { format, client } = asking(submitted)
 
@@ -45,7 +45,7 @@ function submit(program: CliCommand): void {
       terminal.say(stateSentence(work))
       return 0
     }
-    if (terminal.interactive) terminal.say('Ctrl-C stops watching; the work goes on.')
+    if (terminal.interactive) terminal.say('Ctrl-C stops watching; the job continues.')
     const ended = await followOnTerminal(master, work.task, format.value, terminal)
     if (format.value === 'json') printWork(ended)
     return ended.state === 'finished' ? 0 : 1
@@ -54,9 +54,12 @@ function submit(program: CliCommand): void {
   async function orderOf(): Promise<WorkOrder> {
     const [command, period] = [words.value, duration.value]
     if ((period === undefined) === (command.length === 0))
-      throw usage('give either --duration or a command after --', 'Such as `provision submit -- nvidia-smi`.')
+      throw usage(
+        'give either --duration or a command after --',
+        'For example: `provision submit -- nvidia-smi`.',
+      )
     if (period !== undefined && (env.value || workdir.value))
-      throw wrong('submit', '--env and --workdir are for commands, and --duration runs none')
+      throw wrong('submit', '--env and --workdir need a command; --duration runs none')
     const { randomUUID } = await import('node:crypto')
     return {
       id: id.value ?? randomUUID(),
@@ -73,24 +76,26 @@ function submit(program: CliCommand): void {
 
 function wholeNumber(flag: string, text: string | undefined): number | undefined {
   if (text === undefined || /^\d{1,9}$/.test(text)) return text === undefined ? undefined : Number(text)
-  throw wrong('submit', `${flag} must be a whole number without a sign, not ${JSON.stringify(text)}`)
+  throw wrong('submit', `${flag} must be an integer without a sign, not ${JSON.stringify(text)}`)
 }
 
 function variables(given: string[] = []): Record<string, string> {
   const pairs = given.map((text): [string, string] => {
     const at = text.indexOf('=')
-    // Without the text: it may be a secret someone forgot the name of.
+    // The value is not shown: it may be a secret whose name was forgotten.
     if (at < 1) throw wrong('submit', '--env needs KEY=VALUE')
     return [text.slice(0, at), text.slice(at + 1)]
   })
   return Object.fromEntries(pairs)
 }
 
-function work(program: CliCommand): void {
-  const command = program.command('work', 'list the work of the master, or show or end one piece')
-  const one = command.argument('[id]', 'of the work')
-  const logs = command.toggle('--logs', 'print the last lines it printed')
-  const kill = command.toggle('--kill', 'end it')
+function jobs(program: CliCommand): void {
+  const command = program.command('jobs', 'list the jobs of the master; show or cancel one', {
+    alias: 'work',
+  })
+  const one = command.argument('[id]', 'id of a job (default: list all)')
+  const logs = command.toggle('--logs', 'print the last lines of its output')
+  const kill = command.toggle('--kill', 'cancel it')
   const { format, client } = asking(command)
 
   command.action(async ({ terminal }) => {
@@ -98,8 +103,8 @@ function work(program: CliCommand): void {
     const asJson = format.value === 'json'
     const lines = (texts: string[]) => terminal.out(`${texts.join('\n')}\n`)
     if (id === undefined && (logs.value || kill.value))
-      throw wrong('work', `--${logs.value ? 'logs' : 'kill'} needs the id of the work`)
-    if (logs.value && kill.value) throw wrong('work', '--logs and --kill exclude each other')
+      throw wrong('jobs', `--${logs.value ? 'logs' : 'kill'} needs the id of a job`)
+    if (logs.value && kill.value) throw wrong('jobs', '--logs and --kill cannot be combined')
 
     const { killWork, listWork, logsOf, showWork } = await import('../http/index.ts')
     const { printLine, stateSentence, workLines, workTable } = await import('./jobs-text.ts')
@@ -108,7 +113,7 @@ function work(program: CliCommand): void {
       const work = await listWork(master)
       if (asJson) printJson(terminal, { work })
       else if (work.length > 0) lines(workTable(work))
-      else terminal.say('no work')
+      else terminal.say('no jobs')
     } else if (logs.value) {
       const work = await showWork(master, id)
       const found = await logsOf(master, id)
@@ -124,7 +129,7 @@ function work(program: CliCommand): void {
   })
 }
 
-/** The flags of a command that asks a master for its work. */
+/** The flags of a command that asks a master for its jobs. */
 function asking(command: CliCommand) {
   const config = configFlag(command)
   const master = masterFlag(command)
@@ -139,19 +144,19 @@ function asking(command: CliCommand) {
   }
 }
 
-function wrong(command: 'submit' | 'work', message: string): ProvisionError {
+function wrong(command: 'submit' | 'jobs', message: string): ProvisionError {
   return usage(message, `See \`provision ${command} --help\`.`)
 }
 
-/** The built-in agent, as a VM's startup script starts it. It lists its options itself. */
+/** The built-in agent, as the startup script of an instance starts it. It prints its own help. */
 function agent(program: CliCommand): void {
   const command = program.command(
     'agent',
-    "run the built-in agent; flags, DET_* variables and agent.yaml are the real agent's",
+    "run the built-in agent; it takes the flags, DET_* variables and agent.yaml of Determined's agent",
   )
   const flags = command.rest(
     '[flags...]',
-    'such as --config-file, --master-host, --slot-type; --help lists them',
+    'such as --config-file, --master-host, --slot-type; --help lists them all',
   )
   command.commander.helpOption(false).allowUnknownOption().passThroughOptions()
   command.action(async ({ terminal, env }) => {

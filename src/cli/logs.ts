@@ -1,4 +1,4 @@
-// `provision logs`: what was decided and what became of it; also of a provisioner that does not run any more.
+// `provision logs`: the events of the pools; also of a provisioner that no longer runs.
 
 import type { MasterConfig } from '../config/index.ts'
 import type { Client } from '../http/index.ts'
@@ -17,19 +17,19 @@ interface Query {
 type Read = (query: Query) => JournalRecord[] | Promise<JournalRecord[]>
 
 const everyMs = 1000
-/** As many as a provisioner answers at once. */
+/** A provisioner returns at most this many at once. */
 const mostAtOnce = 10_000
 
 export function declareLogs(program: CliCommand): void {
   const command = program.command(
     'logs',
-    'print what was decided and what became of it, oldest first; of a stopped provisioner, too',
+    'print decisions and their outcome, oldest first; also of a stopped provisioner',
   )
   const { config, master, format, connect } = addressed(command)
   const onePool = onePoolFlag(command, 'only this pool')
-  const period = command.text('--since <time>', 'only the last 10m, 2h …')
-  const newest = command.textOr('-n, --limit <n>', 'the newest so many', '100')
-  const follow = command.toggle('-f, --follow', 'go on with what happens now')
+  const period = command.text('--since <time>', 'only the last, such as 10m or 2h')
+  const newest = command.textOr('-n, --limit <n>', 'only the newest N', '100')
+  const follow = command.toggle('-f, --follow', 'follow new events')
   command.action(async (context) => {
     const { terminal } = context
     const read = master.isGiven ? await readerOf(await connect()) : await fileReader(config.value, context)
@@ -40,7 +40,7 @@ export function declareLogs(program: CliCommand): void {
     )
     const look = async () => follower.take(await read({ pool, since: follower.since, limit: mostAtOnce }))
     const first = await look()
-    if (first.length === 0) terminal.say(`nothing is written down ${period.value ? 'since then' : 'yet'}`)
+    if (first.length === 0) terminal.say(`no events ${period.value ? 'since then' : 'yet'}`)
     print(first.slice(-limit), format.value, terminal)
     while (follow.value) {
       await waitingClock.sleep(everyMs)
@@ -76,19 +76,19 @@ async function fileReader(file: string, context: Context): Promise<Read> {
   }
 }
 
-/** A pool that is no longer configured may have a past; one without either is most likely misspelt. */
+/** A pool that is no longer configured may still have events; a pool with neither is probably misspelt. */
 function checkPool(pools: MasterConfig['resource_pools'], pool: string | undefined): void {
   const names = pools.map(({ pool_name }) => pool_name)
   if (pool === undefined || names.includes(pool)) return
   throw new ProvisionError(
-    problem('POOL_UNKNOWN', `nothing is written down about a pool ${pool}; there are: ${names.join(', ')}`),
+    problem('POOL_UNKNOWN', `no events of a pool ${pool}; the pools are: ${names.join(', ')}`),
   )
 }
 
 function limitOf(text: string): number {
   const limit = Number(text)
   if (Number.isInteger(limit) && limit >= 1) return limit
-  throw wrong(`--limit must be a whole number above 0, but is ${text}`)
+  throw wrong(`--limit must be an integer above 0, but is ${text}`)
 }
 
 /** Milliseconds. */
@@ -105,7 +105,7 @@ function wrong(message: string): ProvisionError {
 export interface Follower {
   /** Milliseconds since the epoch: what to ask for next, from then on. */
   readonly since: number
-  /** Takes an answer for `since`, oldest first; returns what was not in an answer before. */
+  /** Takes the events since `since`, oldest first; returns those that are new. */
   take(events: readonly JournalRecord[]): JournalRecord[]
 }
 
@@ -128,7 +128,7 @@ export function followEvents(start = 0): Follower {
   }
 }
 
-/** Fields that a newer provisioner adds are let through; those that are missing leave a gap. */
+/** Fields of a newer provisioner are ignored; missing fields are left empty. */
 function eventLine(event: JournalRecord, poolWidth = 0): string {
   const pool = String(event['pool'] ?? '').padEnd(poolWidth)
   return `${day(event.at)} ${clockTime(event.at)}  ${pool}  ${words(event)}`.trimEnd()
@@ -145,11 +145,11 @@ function words(event: JournalRecord): string {
       return `decided to ${event['move']} ${ids || countOf(event['count'])}: ${reasonWords(event['reason'])}`
     case 'held': {
       const reasons = Array.isArray(event['reasons']) ? event['reasons'].map(reasonWords) : []
-      return reasons.length > 0 ? `holds back: ${reasons.join('; ')}` : 'holds nothing back any more'
+      return reasons.length > 0 ? `blocked: ${reasons.join('; ')}` : 'no longer blocked'
     }
     case 'launched': {
       const missing = Number(event['missing'] ?? 0)
-      return `launched ${ids || 'nothing'}${missing > 0 ? `; ${missing} not given` : ''}`
+      return `launched ${ids || 'nothing'}${missing > 0 ? `; ${missing} not launched` : ''}`
     }
     case 'problem': {
       const { code, message } = (event['problem'] ?? {}) as { code?: string; message?: string }
@@ -173,5 +173,5 @@ function textsOf(value: unknown): string[] {
 }
 
 function countOf(count: unknown): string {
-  return `${count} VM${count === 1 ? '' : 's'}`
+  return `${count} instance${count === 1 ? '' : 's'}`
 }

@@ -1,4 +1,4 @@
-// The command line: the program and its commands, problems out, the exit status.
+// The command line: the program, its commands, how problems are printed, the exit status.
 import { Command, CommanderError } from 'commander'
 import { nearest } from '../platform/index.ts'
 import { ProvisionError, problem } from '../problems/index.ts'
@@ -27,8 +27,8 @@ const commander = new Command('provision')
     'after',
     '\nExit status: 0 done, 1 failed, 2 usage, 3 configuration or certificate refused, 4 preflight failed, 5 cloud refused.',
   )
-  .helpCommand('help [command]', 'explain a command')
-  // Left to the action, so that a misspelt command gets a better answer than "too many arguments".
+  .helpCommand('help [command]', 'show the help of a command')
+  // Checked in the action, so that a misspelt command gets a better error than "too many arguments".
   .allowExcessArguments()
 
 const program = new CliCommand(commander, { terminal, env: process.env, cwd: process.cwd() })
@@ -66,10 +66,10 @@ function noSuchCommand(word: string): ProvisionError {
     commander.commands.map((command) => command.name()),
   )
   const remedy = meant ? `Did you mean \`provision ${meant}\`?` : 'See `provision --help`.'
-  return usage(`there is no command ${word}`, remedy)
+  return usage(`unknown command ${word}`, remedy)
 }
 
-/** A wrong flag of a command is answered by that command's own help. */
+/** An error in the flags of a command points to the help of that command. */
 function sayWhereHelpIs(command: Command, words: string): void {
   command.showHelpAfterError(`(see \`${words} --help\`)`)
   for (const sub of command.commands) sayWhereHelpIs(sub, `${words} ${sub.name()}`)

@@ -1,4 +1,4 @@
-// `provision`: runs until it is told to stop; a live table for people, log lines for machines.
+// `provision`: runs until it is stopped; prints a live table on a terminal, JSON log lines elsewhere.
 
 import { join, resolve } from 'node:path'
 import { inspect } from 'node:util'
@@ -21,7 +21,7 @@ import {
   writeOutput,
 } from './terminal.ts'
 
-/** Of the program itself, without a command. Returns what it does, which with --dry-run is the dry run. */
+/** The program without a command. Returns its action; with --dry-run that is the dry run. */
 export function declareRun(
   program: CliCommand,
   configFile: Flag<string>,
@@ -29,15 +29,15 @@ export function declareRun(
   const dryRun = declareDryRun(program, configFile)
   const terminateOnExit = program.toggle(
     '--terminate-on-exit',
-    'end the VMs in clouds, too, when it is stopped; asks before it starts',
+    'also terminate the instances in clouds when it is stopped; asks before it starts',
   )
-  const yes = program.toggle('-y, --yes', 'with --terminate-on-exit: do not ask')
+  const yes = program.toggle('-y, --yes', 'with --terminate-on-exit: do not ask for confirmation')
   const logLevel = program.choice('--log-level <level>', '', ['debug', 'info', 'warn', 'error'], 'info')
 
   return async (context) => {
     if (dryRun.isAskedFor.value) return dryRun.run(context)
     const { terminal, env } = context
-    // Left unsaid, someone would think that they meant something.
+    // Ignoring them silently would suggest that they have an effect.
     const stray = dryRun.itsOwn.find(([, flag]) => flag.isGiven)
     if (stray) throw onlyDryRun(stray[0])
     const format = dryRun.format.value
@@ -51,8 +51,8 @@ export function declareRun(
       return 1
     const { runDaemon } = await import('../provisioner/index.ts')
     const stopping = terminateOnExit.value
-      ? 'Ctrl-C ends every VM, also in clouds, and stops.'
-      : 'Ctrl-C ends the local agents and stops.'
+      ? 'Ctrl-C terminates every instance, also in clouds, and stops.'
+      : 'Ctrl-C stops the provisioner and its local agents.'
     const watched = terminal.interactive && format === 'text'
     const area = watched ? liveArea(terminal.write, () => terminal.columns()) : undefined
     await runDaemon({
@@ -73,10 +73,10 @@ export function declareRun(
 }
 
 function onlyDryRun(flag: string): ProvisionError {
-  return usage(`${flag} belongs to --dry-run or to a command`, `Add --dry-run, or leave ${flag} out.`)
+  return usage(`${flag} needs --dry-run or a command`, `Add --dry-run, or omit ${flag}.`)
 }
 
-/** Local VMs end with the provisioner anyway. */
+/** Local instances always end with the provisioner. */
 function cloudPools({ resource_pools }: MasterConfig, providers: readonly AnyProvider[]): string[] {
   const isElsewhere = ({ provider }: PoolConfig) =>
     provider && !providers.find(({ kind }) => kind === provider.type)?.onThisMachine
@@ -85,19 +85,19 @@ function cloudPools({ resource_pools }: MasterConfig, providers: readonly AnyPro
 
 async function mayTerminate(pools: string[], yes: boolean, terminal: Terminal): Promise<boolean> {
   if (pools.length === 0) return true
-  const question = `End every VM of ${pools.join(', ')} when this provisioner is stopped, and lose the work on them?`
+  const question = `Terminate every instance of ${pools.join(', ')} when this provisioner is stopped? Their jobs are lost.`
   return confirm(question, yes, terminal)
 }
 
-// `provision --dry-run`: the exact user data of each pool, without credentials, network or key, and a report of it.
+// `provision --dry-run`: prints the exact user data of each pool and a report; needs no credentials, network or key.
 
-/** Beside its own flags the --format of the whole program, which has `raw` for it alone. */
+/** Its own flags, and the program's --format, whose `raw` only the dry run uses. */
 export function declareDryRun(program: CliCommand, configFile: Flag<string>) {
   const isAskedFor = program.toggle(
     '--dry-run',
-    'print the user data each pool would get; needs no credentials, network or key',
+    'print the user data of each pool; needs no credentials, network or key',
   )
-  const pool = program.list('--pool <name>', 'with --dry-run: only this pool (may be given again)')
+  const pool = program.list('--pool <name>', 'with --dry-run: only this pool (repeatable)')
   const masterHost = program.text(
     '--master-host <host>',
     'with --dry-run: dial this host instead of an alias such as local-ipv4',
@@ -157,7 +157,7 @@ async function print(
     terminal.out(packedBytes(onlyOne(pools)))
   } else {
     for (const { pool, userData } of pools) {
-      // One pool's text is the script itself, so that it can be piped; several need a line between them.
+      // With one pool the output is the script itself, so that it can be piped; several are separated by a line.
       if (pools.length > 1) terminal.out(`# ---- pool ${pool}\n`)
       terminal.out(userData)
     }
@@ -166,9 +166,9 @@ async function print(
 
 function onlyOne(pools: DryRunPool[]): DryRunPool {
   if (pools.length === 1) return pools[0]!
-  const remedy = 'Choose one with --pool, or give --out for a file each.'
+  const remedy = 'Choose one with --pool, or write one file for each pool with --out.'
   throw new ProvisionError(
-    problem('USAGE', `raw bytes of ${pools.length} pools cannot be told apart`, { remedy }),
+    problem('USAGE', `--format raw prints one pool, but ${pools.length} are selected`, { remedy }),
   )
 }
 
@@ -198,7 +198,7 @@ async function writeFiles(
 }
 
 /**
- * For people: how agents will trust, what they dial, how large the user data is.
+ * The report: how agents trust the master, what they dial, how large the user data is.
  * @param now milliseconds since the epoch
  */
 function dryRunReport(pool: DryRunPool, terminal: Terminal, now: number): string[] {
@@ -231,7 +231,7 @@ function daysLeft(notAfter: string, now: number): string {
   return ` (${days} days)`
 }
 
-/** 16,384. Not by toLocaleString: its first call loads the tables of every language, which takes 16 ms. */
+/** 16,384. Not by toLocaleString: its first call loads locale data, which takes 16 ms. */
 function number(n: number): string {
   return String(n).replace(/\B(?=(\d{3})+$)/g, ',')
 }
@@ -244,18 +244,18 @@ function sizes(encoding: string, { script, packed, limit }: DryRunPool['bytes'])
   return limit === undefined ? `${form}, no limit` : `${form} of ${number(limit)}`
 }
 
-/** The calls in the order they are made, each with a line for every field of its body; fallbacks are only named. */
+/** The calls in order, each with a line for every field of its body; fallbacks are named only. */
 function requestLines({ call, body, region, before = [], fallbacks = [] }: DryRunPool['request']): string[] {
-  const place = region ? ` in ${region}` : ''
+  const location = region ? ` in ${region}` : ''
   const fallback = fallbacks.map((next) => `, then ${next.call} for what is missing`).join('')
   return [
-    ...before.flatMap((first) => [`${first.call}${place}, unless it is there`, ...fieldLines(first.body)]),
-    `${call}${place}${fallback}`,
+    ...before.flatMap((first) => [`${first.call}${location}, unless it exists`, ...fieldLines(first.body)]),
+    `${call}${location}${fallback}`,
     ...fieldLines(body),
   ]
 }
 
-/** A field that holds fields is taken apart once: the parts of a launch template are what people look for. */
+/** A field with fields is split once: readers look for the parts of a launch template. */
 function fieldLines(body: Record<string, unknown>): string[] {
   return Object.entries(body).flatMap(([name, value]) => {
     const whole = `  ${name}: ${oneLine(value)}`
@@ -272,7 +272,7 @@ function oneLine(value: unknown): string {
   return inspect(tagsAsObject(value), { breakLength: Number.POSITIVE_INFINITY, compact: true, depth: 8 })
 }
 
-/** EC2's lists of `{Key, Value}` take half a screen; the same as one object can be read. */
+/** EC2's lists of `{Key, Value}` fill half a screen; one object is readable. */
 function tagsAsObject(value: unknown): unknown {
   if (typeof value !== 'object' || value === null) return value
   if (!Array.isArray(value))

@@ -1,4 +1,4 @@
-// A simulation for people: both policies side by side, what it comes to in words, and what was assumed.
+// The report of a simulation: both policies side by side, a summary sentence, and the assumptions.
 
 import { formatDuration } from '../platform/index.ts'
 import type { SimulationReport } from '../simulator/index.ts'
@@ -12,9 +12,9 @@ export function simulationText(report: SimulationReport): string[] {
   const span = time(trace.spanSeconds)
   const rows = rowsOf(ours, origin)
   return [
-    `Pool ${pool} of ${config}, ${count(trace.jobs, 'job')} of ${trace.file} handed in within ${span}`,
+    `Pool ${pool} of ${config}, ${count(trace.jobs, 'job')} of ${trace.file} submitted within ${span}`,
     '',
-    ...table(['', 'this provisioner', "origin's policy"], rows),
+    ...table(['', 'this provisioner', "Determined's provisioner"], rows),
     '',
     summary(ours, origin),
     ...notesOf(report),
@@ -26,13 +26,13 @@ export function simulationText(report: SimulationReport): string[] {
 function rowsOf(ours: Outcome, origin: Outcome): string[][] {
   const row = (name: string, cell: (outcome: Outcome) => string) => [name, cell(ours), cell(origin)]
   return [
-    row('work finished', ({ work }) => `${work.finished} of ${work.submitted}`),
-    row('starts lost with a VM', ({ work }) => String(work.lost)),
+    row('jobs finished', ({ work }) => `${work.finished} of ${work.submitted}`),
+    row('starts lost with an instance', ({ work }) => String(work.lost)),
     row('wait, p50', ({ waitSeconds }) => time(waitSeconds?.p50)),
     row('wait, p95', ({ waitSeconds }) => time(waitSeconds?.p95)),
     row('wait, max', ({ waitSeconds }) => time(waitSeconds?.max)),
-    row('VMs launched', ({ vms }) => String(vms.launched)),
-    row('VMs at once, most', ({ vms }) => String(vms.peak)),
+    row('instances launched', ({ vms }) => String(vms.launched)),
+    row('most instances at once', ({ vms }) => String(vms.peak)),
     row('instance-hours', ({ instanceHours }) => instanceHours.toFixed(1)),
     row('idle share of them', ({ idleShare }) => percent(idleShare)),
     row('slots in use', ({ slotUse }) => percent(slotUse)),
@@ -42,7 +42,7 @@ function rowsOf(ours: Outcome, origin: Outcome): string[][] {
   ]
 }
 
-/** The plain sentence a person would say after reading the table. */
+/** The table in one sentence. */
 function summary(ours: Outcome, origin: Outcome): string {
   const parts = [
     difference(ours.instanceHours, origin.instanceHours, (n) => `${n.toFixed(1)} instance-hours`),
@@ -51,9 +51,9 @@ function summary(ours: Outcome, origin: Outcome): string {
     parts.push(difference(ours.cost.dollars, origin.cost.dollars, (n) => `$${n.toFixed(2)}`))
   if (ours.waitSeconds && origin.waitSeconds)
     parts.push(
-      `95 % of the work waits ${time(ours.waitSeconds.p95)} at most, and ${time(origin.waitSeconds.p95)} there`,
+      `95 % of the jobs wait at most ${time(ours.waitSeconds.p95)}, there ${time(origin.waitSeconds.p95)}`,
     )
-  return `Compared with the origin's policy: ${parts.join(', ')}.`
+  return `Compared with Determined's provisioner: ${parts.join(', ')}.`
 }
 
 function isWhole(cost: Outcome['cost']): cost is NonNullable<Outcome['cost']> {
@@ -75,25 +75,28 @@ function notesOf({ policies, heldSeconds, brokenPromises, assumptions, policy }:
   const refused = (outcome: Outcome) => outcome.work.neverFits.reduce((sum, group) => sum + group.count, 0)
   if (refused(origin) > refused(ours))
     notes.push(
-      `The origin's policy knows the first instance type only: ${count(refused(origin), 'job')} never fit there.`,
+      `Determined's provisioner uses the first instance type only: ${count(refused(origin), 'job')} never fit there.`,
     )
-  for (const [name, { work }] of Object.entries({ 'this provisioner': ours, "the origin's policy": origin }))
+  for (const [name, { work }] of Object.entries({
+    'this provisioner': ours,
+    "Determined's provisioner": origin,
+  }))
     if (work.unfinished.count > 0)
       notes.push(
         `Not finished with ${name}: ${count(work.unfinished.count, 'job')}: ${listed(work.unfinished.ids, work.unfinished.count)}`,
       )
-  const holds = Object.entries(heldSeconds).filter(([code]) => !saidAlready.includes(code))
+  const holds = Object.entries(heldSeconds).filter(([code]) => !listedAlready.includes(code))
   if (holds.length > 0)
     notes.push(
-      `Held back by: ${holds.map(([code, seconds]) => `${code} for ${time(seconds)}`).join(', ')} (docs/errors.md).`,
+      `Blocked by: ${holds.map(([code, seconds]) => `${code} for ${time(seconds)}`).join(', ')} (docs/errors.md).`,
     )
   const unpriced = new Set(
     [ours, origin].flatMap(({ cost }) => cost?.unpriced.map((one) => one.instanceType) ?? []),
   )
-  if (unpriced.size > 0) notes.push(`* without ${[...unpriced].join(', ')}: \`prices\` does not name them.`)
-  if (!ours.cost) notes.push('No cost: `prices` in the configuration names none of the instance types.')
+  if (unpriced.size > 0) notes.push(`* without ${[...unpriced].join(', ')}: not in \`prices\`.`)
+  if (!ours.cost) notes.push('No cost: `prices` in the configuration has none of the instance types.')
   else if (policy.offerings.some(({ capacityType }) => capacityType === 'spot'))
-    notes.push('Spot VMs are counted at the price of their type in `prices`.')
+    notes.push('Spot instances cost the price of their type in `prices`.')
   if (assumptions.faults.length > 0) {
     const words = brokenPromises.map(({ promise, text, times }) => `${promise} (${text}) ${times} times`)
     notes.push(`Promises broken by this provisioner: ${words.length ? words.join(', ') : 'none'}.`)
@@ -101,8 +104,8 @@ function notesOf({ policies, heldSeconds, brokenPromises, assumptions, policy }:
   return notes.length > 0 ? ['', ...notes] : []
 }
 
-/** Reasons for single pieces of work, which the notes name already. */
-const saidAlready = ['NEVER_FITS', 'EXCEEDS_MAX', 'AUX_NOT_ALLOWED']
+/** Reasons that concern single jobs; the notes list them already. */
+const listedAlready = ['NEVER_FITS', 'EXCEEDS_MAX', 'AUX_NOT_ALLOWED']
 
 function assumptionsOf({ policy, assumptions }: SimulationReport): string[] {
   const { bootSeconds, placementSeconds, demand, faults, seed } = assumptions
@@ -112,14 +115,14 @@ function assumptionsOf({ policy, assumptions }: SimulationReport): string[] {
     ...new Set(policy.offerings.map((offering) => `${offering.instanceType} (${offering.slots})`)),
   ]
   return [
-    `Pool: ${policy.minInstances} to ${policy.maxInstances} VMs of ${types.join(', ')} (slots), idle for ${time(policy.maxIdleSeconds)} at most, ` +
+    `Pool: ${policy.minInstances} to ${policy.maxInstances} instances of ${types.join(', ')} (slots), idle for at most ${time(policy.maxIdleSeconds)}, ` +
       `${policy.launchRatePerHour} launches an hour.`,
-    `Assumed: agents join ${boot} after the launch (--boot), work is placed within ${time(placementSeconds)} (--placement), demand is ${demand},`,
-    `  the pool begins empty, ${faults.length ? `in every hour there is a spell of ${faults.join(', ')}` : 'nothing goes wrong (--faults)'}; seed ${seed}.`,
+    `Assumed: agents join ${boot} after the launch (--boot), jobs are placed within ${time(placementSeconds)} (--placement), demand is ${demand},`,
+    `  the pool starts empty, ${faults.length ? `every hour has a period of ${faults.join(', ')}` : 'no faults (--faults)'}; seed ${seed}.`,
   ]
 }
 
-/** Seconds as people say them; `-` for no wait at all, because nothing started. */
+/** Formatted seconds; `-` if nothing started, so that there was no wait. */
 function time(seconds: number | undefined): string {
   if (seconds === undefined) return '-'
   return formatDuration((seconds < 10 ? Math.round(seconds * 10) / 10 : Math.round(seconds)) * 1000)

@@ -1,4 +1,4 @@
-// `provision simulate`: what a pool would have done with a trace of jobs, and what the origin would.
+// `provision simulate`: runs a pool on a trace of jobs, and compares it with Determined's provisioner.
 import { createReadStream } from 'node:fs'
 import { resolve } from 'node:path'
 import { formatDuration, parseDuration } from '../platform/index.ts'
@@ -13,29 +13,29 @@ const longestDelay = 24 * 3_600_000
 export function declareSimulate(program: CliCommand): void {
   const command = program.command(
     'simulate',
-    "try a pool on a trace of jobs: waits, instance-hours, cost; beside the origin's policy",
+    "try a pool on a trace of jobs: waits, instance-hours, cost; compared with Determined's provisioner",
   )
   const jobs = command.text(
     '--jobs <file>',
-    'the trace, CSV with the columns submit,slots,duration; - is standard input',
+    'the trace: CSV with the columns submit,slots,duration; - is standard input',
   )
   const pool = command.text('--pool <name>', 'the pool (default: the only one)')
   const bootTime = command.textOr(
     '--boot <time>',
-    'from the launch of a VM until its agent joins, such as 90s, or 60s-3m',
+    'from the launch of an instance until its agent joins, such as 90s, or 60s-3m',
     '90s',
   )
   const placement = command.textOr(
     '--placement <time>',
-    'the scheduler places work within this time',
+    'the scheduler places a job within this time',
     '500ms',
   )
   const faults = command.text(
     '--faults <names>',
-    'what goes wrong in every hour, such as stock_out,never_joins; or all',
+    'faults in every hour, such as stock_out,never_joins; or all',
   )
   const seed = command.textOr('--seed <text>', 'the same seed gives the same outcome', '1')
-  const example = command.toggle('--example', 'print an example of a trace, and do nothing else')
+  const example = command.toggle('--example', 'print an example trace and exit')
   const configFile = configFlag(command)
   const format = formatFlag(command)
 
@@ -46,7 +46,7 @@ export function declareSimulate(program: CliCommand): void {
       return 0
     }
     if (jobs.value === undefined)
-      throw usage('there are no jobs to simulate', 'Name a trace with --jobs; `--example` prints one.')
+      throw usage('--jobs is missing', 'Name a trace with --jobs; `provision simulate --example` prints one.')
     const boot = rangeOf('--boot', bootTime.value)
     const placesWithin = timeOf('--placement', placement.value)
     const { loadConfig } = await import('../config/index.ts')
@@ -80,7 +80,7 @@ export function declareSimulate(program: CliCommand): void {
     } catch (error) {
       progress.close()
       if (!interrupted.signal.aborted) throw error
-      terminal.say('Interrupted: there is no outcome.')
+      terminal.say('Interrupted: no report.')
       return 1
     } finally {
       for (const signal of ['SIGINT', 'SIGTERM'] as const) process.off(signal, interrupt)
@@ -91,7 +91,7 @@ export function declareSimulate(program: CliCommand): void {
 function timeOf(flag: string, text: string): number {
   const { least, most } = rangeOf(flag, text)
   if (least === most) return most
-  throw usage(`${flag} takes one time, not a range`, `Write it as ${text.split('-')[1]}.`)
+  throw usage(`${flag} takes one duration, not a range`, `Write it as ${text.split('-')[1]}.`)
 }
 
 /** `90s`, or `60s-3m`: milliseconds. */
@@ -100,13 +100,13 @@ function rangeOf(flag: string, text: string): { least: number; most: number } {
   const [least, most = least] = bounds
   const isRange = least !== undefined && most !== undefined && bounds.length <= 2 && least <= most
   if (isRange && most <= longestDelay) return { least: Math.round(least), most: Math.round(most) }
-  throw usage(`${flag} ${JSON.stringify(text)} is no time up to 24h`, 'Write it as 90s, or as 60s-3m.')
+  throw usage(`${flag} ${JSON.stringify(text)} is not a duration up to 24h`, 'Write it as 90s, or as 60s-3m.')
 }
 
 const largestFile = 64 * 1024 * 1024
 
 /**
- * From a file or standard input (`-`), before anybody looks what is in it. Throws TRACE_UNREADABLE, TRACE_TOO_LARGE or
+ * The text of a file or of standard input (`-`), not parsed yet. Throws TRACE_UNREADABLE, TRACE_TOO_LARGE or
  * TRACE_NOT_CSV.
  */
 async function readTraceText(jobs: string, cwd: string): Promise<{ text: string; name: string }> {
@@ -122,31 +122,32 @@ async function readTraceText(jobs: string, cwd: string): Promise<{ text: string;
     }
   } catch (cause) {
     const code = (cause as NodeJS.ErrnoException).code ?? String(cause)
-    const why = code === 'ENOENT' ? 'There is no such file' : `The file cannot be read (${code})`
+    const why =
+      code === 'ENOENT' ? `file not found: ${resolve(cwd, jobs)}` : `the file cannot be read (${code})`
     throw new ProvisionError(problem('TRACE_UNREADABLE', why, { where, cause }))
   }
   if (size > largestFile)
-    throw new ProvisionError(problem('TRACE_TOO_LARGE', 'The trace has more than 64 MiB', { where }))
+    throw new ProvisionError(problem('TRACE_TOO_LARGE', 'the trace is larger than 64 MiB', { where }))
   try {
     const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
     return { text: decoder.decode(Buffer.concat(parts)), name }
   } catch (cause) {
-    throw new ProvisionError(problem('TRACE_NOT_CSV', 'The file is not UTF-8 text', { where, cause }))
+    throw new ProvisionError(problem('TRACE_NOT_CSV', 'the file is not UTF-8 text', { where, cause }))
   }
 }
 
 const drawEvery = 100
 const minute = 60_000
-const names = { ours: 'This provisioner', origin: "The origin's policy" }
+const names = { ours: 'This provisioner', origin: "Determined's provisioner" }
 
 interface SimulationProgress {
   /** `elapsed` is virtual milliseconds. */
   show(policy: keyof typeof names, at: { elapsed: number; finished: number; submitted: number }): void
-  /** Takes the line away. */
+  /** Removes the line. */
   close(): void
 }
 
-/** How far it is: one line that is drawn anew, on a terminal only. */
+/** The progress: one line that is redrawn, on a terminal only. */
 function simulationProgress(terminal: Terminal): SimulationProgress {
   const area = terminal.interactive ? liveArea(terminal.write, () => terminal.columns()) : undefined
   let drawnAt = 0

@@ -1,4 +1,4 @@
-// Tables for people: rows in columns, printed once, printed again while somebody watches, or drawn anew in place.
+// Tables on a terminal: printed once, printed again with --watch, or redrawn in place.
 import { type Clock, printable } from '../platform/index.ts'
 import { ProvisionError } from '../problems/index.ts'
 import type { Format } from './command.ts'
@@ -16,7 +16,7 @@ export function table(head: string[], rows: string[][]): string[] {
   )
 }
 
-/** 45s, 12m, 3h, 2d: enough to see whether something is stuck. */
+/** 45s, 12m, 3h, 2d: exact enough to see whether something is stuck. */
 export function age(ms: number): string {
   const seconds = Math.max(0, Math.floor(ms / 1000))
   if (seconds < 120) return `${seconds}s`
@@ -24,24 +24,24 @@ export function age(ms: number): string {
   return seconds < 172_800 ? `${Math.floor(seconds / 3600)}h` : `${Math.floor(seconds / 86_400)}d`
 }
 
-/** The time of day, the same for everybody who reads it; `at` is milliseconds since the epoch. */
+/** The time of day in UTC; `at` is milliseconds since the epoch. */
 export function clockTime(at: number): string {
   return `${new Date(at).toISOString().slice(11, 19)} UTC`
 }
 
-/** The lower part of a terminal that is drawn anew while log lines scroll above it. */
+/** The lower part of a terminal that is redrawn while log lines scroll above it. */
 export interface LiveArea {
   /** A line that stays, above the area. */
   print(line: string): void
   /** Replaces what the area shows. */
   draw(lines: string[]): void
-  /** Leaves the last picture where it is. */
+  /** Leaves the last lines in place. */
   close(): void
 }
 
 const clearDown = '\x1b[0J'
 
-/** @param columns lines are cut there, so that each takes one row and the next drawing finds them */
+/** @param columns lines are cut at this width, so that each takes one row and can be redrawn */
 export function liveArea(write: (text: string) => void, columns: () => number): LiveArea {
   let shown: string[] = []
   const up = () => (shown.length ? `\x1b[${shown.length}A\r${clearDown}` : '')
@@ -70,7 +70,7 @@ export interface Picture {
 
 const everyMs = 2000
 
-/** Looks until the process is ended. A provisioner that is away for a while is waited for. */
+/** Refreshes until the process ends. Waits for a provisioner that is away for a while. */
 export async function watchPicture(
   look: () => Promise<Picture>,
   format: Format,
@@ -86,7 +86,7 @@ export async function watchPicture(
     if (text !== last) terminal.out(`${text}\n\n`)
     last = text
   }
-  // The first look tells whether there is anybody at all.
+  // The first call throws if no provisioner is there.
   show(await look())
   for (;;) {
     await clock.sleep(everyMs)
@@ -98,7 +98,7 @@ export async function watchPicture(
   }
 }
 
-/** More lines than the terminal has rows could not be drawn over. */
+/** More lines than the terminal has rows could not be redrawn. */
 function fitting(lines: string[], rows: number): string[] {
   const room = Math.max(2, rows - 2)
   if (lines.length <= room) return lines
@@ -110,13 +110,13 @@ async function isAway(error: unknown): Promise<boolean> {
   return isNoAnswer(error) || (error instanceof ProvisionError && error.code === 'NOT_RUNNING')
 }
 
-/** The machine's; a command that waits is ended by its user, so no signal is needed. */
+/** The clock of the machine. The user ends a command that waits, so `sleep` needs no signal. */
 export const waitingClock: Clock = {
   now: Date.now,
   sleep: (ms) => new Promise((done) => setTimeout(done, ms)),
 }
 
-/** A table once, or for as long as somebody watches it. */
+/** Prints a table once, or refreshes it with --watch. */
 export async function showPicture(
   look: () => Promise<Picture>,
   format: Format,

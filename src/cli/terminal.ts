@@ -1,4 +1,4 @@
-// The terminal and the files a command reads and writes: data on standard out, words for people on standard error.
+// The terminal and the files a command reads and writes: data on standard out, messages on standard error.
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { styleText } from 'node:util'
@@ -11,20 +11,20 @@ type Style = Parameters<typeof styleText>[0]
 export interface Terminal {
   /** Data. */
   out(text: string | Uint8Array): void
-  /** A line for people. */
+  /** A message on standard error. */
   say(line: string): void
-  /** As it is, to standard error. */
+  /** Writes to standard error unchanged. */
   write(text: string): void
   style(style: Style, text: string): string
-  /** True when people are looking at standard error. */
+  /** True if standard error is a terminal. */
   interactive: boolean
-  /** Their answer, without blanks around it; undefined when they end the input. Absent when nobody is there to ask. */
+  /** The trimmed answer; undefined if the input ends. Absent without a terminal. */
   ask?: (question: string) => Promise<string | undefined>
   columns(): number
   rows(): number
 }
 
-/** What a command gets from the process it runs in. */
+/** What a command gets from its process. */
 export interface Context {
   terminal: Terminal
   env: NodeJS.ProcessEnv
@@ -40,18 +40,18 @@ export function processTerminal(): Terminal {
     write: (text) => void stderr.write(text),
     style: (style, text) => (coloured ? styleText(style, text, { validateStream: false }) : text),
     interactive: Boolean(stderr.isTTY),
-    // A terminal without a size says 0.
+    // A terminal without a size reports 0.
     columns: () => stderr.columns || 100,
     rows: () => stderr.rows || 24,
     ...(stdin.isTTY && stderr.isTTY && { ask: askProcess }),
   }
   stdout.once('error', (error: NodeJS.ErrnoException) => {
-    // `provision … | head`: who reads no more knows it.
+    // `provision … | head`: the reader has closed the pipe on purpose.
     if (error.code !== 'EPIPE')
       sayProblems(terminal, [problem('FILE_NOT_WRITTEN', `standard out: ${error.message}`)])
     process.exit(1)
   })
-  // A log that nobody can read any more must not end the program that writes it.
+  // A closed log must not end the program that writes it.
   stderr.on('error', () => {})
   return terminal
 }
@@ -72,7 +72,7 @@ async function askProcess(question: string): Promise<string | undefined> {
 
 const colours = { place: 'bold', error: 'red', warning: 'yellow', remedy: 'cyan' } as const
 
-/** All of them, a blank line between two. */
+/** All problems, with a blank line between two. */
 export function sayProblems(terminal: Terminal, problems: Problem[]): void {
   for (const [n, p] of problems.entries()) {
     if (n > 0) terminal.say('')
@@ -114,7 +114,7 @@ export function exitStatusOf(problems: Problem[]): ExitStatus {
   return first ? codeInfo(first.code).exit : 0
 }
 
-/** The last line of a command that has shown these problems, and its exit status. */
+/** Prints the last line of a command that has shown these problems; returns its exit status. */
 export function sayCount(terminal: Terminal, problems: Problem[]): ExitStatus {
   const count = countOf(problems)
   if (count) terminal.say(count)
@@ -127,8 +127,8 @@ export function printJson({ out }: Pick<Terminal, 'out'>, value: unknown): void 
 }
 
 /**
- * Before what cannot be undone: a question on a terminal, --yes elsewhere. False when the answer is no; throws
- * CONFIRMATION_NEEDED where nobody can be asked.
+ * Asks before an action that cannot be undone; --yes answers without a terminal. Returns false if the answer is no. Throws
+ * CONFIRMATION_NEEDED without a terminal.
  */
 export async function confirm(
   what: string,
@@ -147,7 +147,7 @@ export async function readInput(file: string, cwd: string): Promise<Buffer> {
   const { readFile } = await import('node:fs/promises')
   const { buffer } = await import('node:stream/consumers')
   try {
-    // Not by its number: a pipe that has nothing to say yet answers EAGAIN to that.
+    // Not by the file descriptor 0: reading an empty pipe that way fails with EAGAIN.
     return await (file === '-' ? buffer(process.stdin) : readFile(resolve(cwd, file)))
   } catch (error) {
     const why = `${file === '-' ? 'standard input' : file} cannot be read: ${(error as Error).message}`
@@ -156,7 +156,7 @@ export async function readInput(file: string, cwd: string): Promise<Buffer> {
 }
 
 /**
- * Readable by its owner only, since user data may hold what others should not see. An existing file is replaced. Throws
+ * Readable by its owner only, since user data may hold private values. An existing file is replaced. Throws
  * FILE_NOT_WRITTEN.
  */
 export function writeOutput(file: string, data: string | Uint8Array): void {

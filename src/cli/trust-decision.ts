@@ -1,4 +1,4 @@
-// The certificate of a master that nobody vouches for: what is shown of it, who decides, what is kept. Loaded when asked.
+// The decision to trust a master's certificate: what is shown, how it is confirmed, what is stored. Loaded on demand.
 import {
   type Target,
   type TrustMemory,
@@ -10,30 +10,30 @@ import { masterUrl, type PresentedCertificate, pairs, parseFingerprint } from '.
 import { type Problem, ProvisionError, problem } from '../problems/index.ts'
 import { type Context, confirmed, sayProblems, type Terminal, usage } from './terminal.ts'
 
-/** Without a scheme it is https: there is nothing to trust elsewhere. Throws USAGE and CLIENT_MASTER_URL. */
+/** The default scheme is https, since plain http has no certificate to trust. Throws USAGE and CLIENT_MASTER_URL. */
 export function trustTarget(
   given: string | undefined,
   { env }: Pick<Context, 'env'>,
 ): { target: Target; memory: TrustMemory } {
-  if (!given) throw usage('which master? Its URL is missing', 'Such as https://master.example.com:8443.')
+  if (!given) throw usage('the URL of the master is missing', 'For example: https://master.example.com:8443.')
   const text = /^[a-z][a-z0-9+.-]*:\/\//i.test(given) ? given : `https://${given}`
-  // It is about the store, whatever else decides meanwhile.
+  // This command edits the store, so the variable that overrides the store is ignored.
   const target = targetByUrl(text, { env: { ...env, DET_MASTER_CERT_FILE: undefined } })
   const memory = target.trust?.memory
-  if (!memory)
-    throw usage(`${given} is dialled in plain text, without a certificate`, 'Write https:// before the host.')
+  if (!memory) throw usage(`${given} is plain http and has no certificate`, 'Write https:// before the host.')
   return { target, memory }
 }
 
-/** Throws USAGE for what is no SHA-256. */
+/** Throws USAGE for anything but a SHA-256. */
 export function fingerprintOf(text: string | undefined): string | undefined {
   if (text === undefined) return undefined
   const hex = parseFingerprint(text)
-  if (!hex) throw usage(`${JSON.stringify(text)} is no SHA-256`, 'Write sha256: and 64 hexadecimal digits.')
+  if (!hex)
+    throw usage(`${JSON.stringify(text)} is not a SHA-256`, 'Write sha256: and 64 hexadecimal digits.')
   return hex
 }
 
-/** Throws CLIENT_CERT_FINGERPRINT when another one was given. */
+/** Throws CLIENT_CERT_FINGERPRINT if the given SHA-256 is another. */
 export function compareFingerprint(url: string, leaf: PresentedCertificate, given: string | undefined): void {
   if (given === undefined || given === leaf.sha256) return
   const message = `${url} presents ${leaf.subject} with SHA-256 ${leaf.sha256}, not ${given}`
@@ -42,7 +42,7 @@ export function compareFingerprint(url: string, leaf: PresentedCertificate, give
   )
 }
 
-/** Throws why not: another SHA-256, a no, or nobody to ask. */
+/** Throws if it is not trusted: another SHA-256, the answer no, or no terminal to ask. */
 export async function decide(
   stranger: UntrustedServer,
   given: string | undefined,
@@ -56,33 +56,35 @@ export async function decide(
   const { stored } = stranger
   if (stored) for (const line of [...storedLines(stored), '']) terminal.say(line)
   for (const line of howToCompare) terminal.say(line)
-  const question = stored ? 'Trust it in place of the stored one?' : 'Trust this certificate from now on?'
+  const question = stored
+    ? 'Replace the stored certificate with this one?'
+    : 'Trust this certificate from now on?'
   if (!(await confirmed(ask, question))) throw notTrusted(stranger)
 }
 
-/** Without the certificate, which has just been shown. */
+/** Without the certificate, which was just shown. */
 function notTrusted({ url, stored }: UntrustedServer): ProvisionError {
   const remedy =
-    'Ask whoever runs the master for the SHA-256 of its certificate, and give it with --fingerprint.'
+    'Ask the operator of the master for the SHA-256 of its certificate, and pass it with --fingerprint.'
   const code = stored ? 'CLIENT_CERT_CHANGED' : 'CLIENT_CERT_UNTRUSTED'
-  return new ProvisionError(problem(code, `told not to trust ${url}: nothing has changed`, { remedy }))
+  return new ProvisionError(problem(code, `${url} is not trusted; nothing was changed`, { remedy }))
 }
 
 function storedLines([leaf]: PresentedCertificate[]): string[] {
-  if (!leaf) return ['What was stored for it cannot be read.']
+  if (!leaf) return ['The stored certificate cannot be read.']
   return [
-    'Stored so far:',
+    'Stored certificate:',
     '',
     ...certificateLines(leaf).map(([name, text]) => `  ${name.padEnd(8)} ${text}`),
   ]
 }
 
-/** For the last line of what was done. */
+/** For the last line of a command. */
 export function named(leaf: PresentedCertificate): string {
   return `${leaf.subject}, SHA-256 ${pairs(leaf.sha256)}`
 }
 
-/** Keeps the decision, and says what may surprise later, though it works here. */
+/** Stores the decision, and warns of what may fail later in other programs. */
 export async function keep(
   { store, url }: TrustMemory,
   { pem, hasRoot }: Pick<UntrustedServer, 'pem' | 'hasRoot'>,
@@ -97,8 +99,7 @@ export async function keep(
 }
 
 /**
- * What a connection asks about a master that is met for the first time: undefined where nobody is there to ask, or where
- * the store is not what decides.
+ * The question about a master that is not trusted yet. Undefined without a terminal, or if the store does not decide.
  */
 export function askOn(
   { trust }: Target,
@@ -108,12 +109,12 @@ export function askOn(
   const memory = trust?.memory
   if (!ask || !memory) return undefined
   return async (stranger) => {
-    const head = `Neither a well-known CA nor you vouch for ${stranger.url} so far. It presents:`
+    const head = `The certificate of ${stranger.url} is not signed by a trusted CA, and not in your trust store:`
     for (const line of ['', head, '', ...untrustedLines(stranger), '']) terminal.say(line)
     for (const line of howToCompare) terminal.say(line)
     if (!(await confirmed(ask, 'Trust this certificate from now on?'))) return false
     terminal.say(
-      `It is stored in ${memory.store.file}; \`provision trust remove ${stranger.url}\` takes it back.`,
+      `It is stored in ${memory.store.file}; \`provision trust remove ${stranger.url}\` removes it.`,
     )
     sayProblems(terminal, afterStoring(stranger))
     terminal.say('')
@@ -126,7 +127,7 @@ const howToCompare = [
   '  openssl x509 -noout -fingerprint -sha256 -in CERTIFICATE',
 ]
 
-/** The server's certificate, a line for each thing to compare. */
+/** The server's certificate, a line for each value to compare. */
 function certificateLines(leaf: PresentedCertificate): [name: string, text: string][] {
   return [
     ['subject', leaf.subject],
@@ -141,7 +142,7 @@ function untrustedLines({ presented: [leaf], signer }: UntrustedServer): string[
   return [subject!, ['signed', signer] as const, ...rest].map(([name, text]) => `  ${name.padEnd(8)} ${text}`)
 }
 
-/** What may surprise later, though it works here. */
+/** What works here and may fail later in other programs. */
 function afterStoring({ url, hasRoot }: Pick<UntrustedServer, 'url' | 'hasRoot'>): Problem[] {
   if (hasRoot) return []
   const message = `${url} serves its chain without the root: \`det\` with a Python before 3.13 will still refuse it`

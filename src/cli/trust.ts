@@ -1,4 +1,4 @@
-// Commands about masters that were trusted by hand: list, add, replace, remove.
+// Commands for the trusted masters: list, add, replace, remove.
 import type { TrustedMaster } from '../http/index.ts'
 import { ProvisionError, problem } from '../problems/index.ts'
 import { type CliCommand, formatFlag, masterFlag } from './command.ts'
@@ -6,10 +6,7 @@ import { table } from './table.ts'
 import { printJson } from './terminal.ts'
 
 export function declareTrust(program: CliCommand): void {
-  const trust = program.command(
-    'trust',
-    'masters trusted by hand: in the same file as det keeps, so that both trust the same',
-  )
+  const trust = program.command('trust', 'manage trusted masters (shared with the `det` CLI)')
   list(trust)
   add(trust)
   replace(trust)
@@ -17,7 +14,7 @@ export function declareTrust(program: CliCommand): void {
 }
 
 function list(trust: CliCommand): void {
-  const command = trust.command('list', 'show them', { isDefault: true })
+  const command = trust.command('list', 'show the trusted masters', { isDefault: true })
   const format = formatFlag(command)
   command.action(async ({ terminal, env }) => {
     const { trustedMasters } = await import('../http/index.ts')
@@ -26,7 +23,7 @@ function list(trust: CliCommand): void {
     const masters = trustedMasters(store.read())
     if (format.value === 'json') printJson(terminal, { file: store.file, masters })
     else if (masters.length > 0) terminal.out(`${table(head, masters.map(row)).join('\n')}\n`)
-    if (masters.length === 0) terminal.say(`no master is trusted by hand in ${store.file}`)
+    if (masters.length === 0) terminal.say(`no trusted masters in ${store.file}`)
     return 0
   })
 }
@@ -39,7 +36,7 @@ function row({ url, certificates: [leaf], hasRoot }: TrustedMaster): string[] {
 }
 
 function add(trust: CliCommand): void {
-  const command = trust.command('add', 'look at the certificate of a master, and trust it from now on')
+  const command = trust.command('add', 'show the certificate of a master and trust it')
   const meant = looked(command)
   command.action(async (context) => {
     const { terminal } = context
@@ -49,21 +46,21 @@ function add(trust: CliCommand): void {
     const met = await meet()
     if ('trusted' in met) {
       compareFingerprint(memory.url, met.trusted[0]!, given)
-      const by = memory.stored ? `by what is stored in ${memory.store.file}` : 'through a well-known CA'
-      terminal.say(`${memory.url} is trusted already, ${by}`)
+      const by = memory.stored ? `by the certificate stored in ${memory.store.file}` : 'by a well-known CA'
+      terminal.say(`${memory.url} is already trusted ${by}`)
       return 0
     }
     const { stranger } = met
     if (stranger.stored) throw new ProvisionError(untrustedProblem(stranger))
     await decide(stranger, given, terminal)
-    const sentence = `${memory.url} is trusted from now on: ${named(stranger.presented[0])}`
+    const sentence = `${memory.url} is now trusted: ${named(stranger.presented[0])}`
     await keep(memory, stranger, sentence, context)
     return 0
   })
 }
 
 function replace(trust: CliCommand): void {
-  const command = trust.command('replace', 'trust the new certificate of a master in place of the old one')
+  const command = trust.command('replace', 'trust the new certificate of a master instead of the stored one')
   const meant = looked(command)
   command.action(async (context) => {
     const { endsInRoot } = await import('../pki/index.ts')
@@ -75,24 +72,24 @@ function replace(trust: CliCommand): void {
     const met = await meet()
     const [leaf, ...others] = 'trusted' in met ? met.trusted : met.stranger.presented
     if ('trusted' in met) compareFingerprint(url, leaf!, given)
-    // A new certificate that a stored CA issued needs no question.
+    // A new certificate issued by a stored CA needs no confirmation.
     else await decide(met.stranger, given, context.terminal)
     const { pem } = 'trusted' in met ? met : met.stranger
     const isSame = stored[0]?.x509.fingerprint256.replaceAll(':', '').toLowerCase() === leaf!.sha256
     const sentence = isSame
-      ? `${url} presents the certificate that is stored: ${named(leaf!)}`
-      : `${url} is trusted by its new certificate: ${named(leaf!)}`
+      ? `${url} presents the stored certificate: ${named(leaf!)}`
+      : `${url} is now trusted with its new certificate: ${named(leaf!)}`
     await keep(memory, { pem, hasRoot: endsInRoot([leaf!, ...others]) }, sentence, context)
     return 0
   })
 }
 
-/** A command that looks at a master's certificate: its flags, and which master and which SHA-256 they mean. */
+/** A command that reads a master's certificate: its flags, and the master and SHA-256 they select. */
 function looked(command: CliCommand) {
   const url = command.argument('[url]', urlWords)
   const fingerprint = command.text(
     '--fingerprint <sha256>',
-    'trust it only if this is its SHA-256, and do not ask',
+    'trust it only if this is its SHA-256; do not ask',
   )
   const master = masterFlag(command)
   return async () => {
@@ -104,10 +101,10 @@ function looked(command: CliCommand) {
   }
 }
 
-const urlWords = 'of the master, https:// (default: -m)'
+const urlWords = 'URL of the master, https:// (default: -m)'
 
 function remove(trust: CliCommand): void {
-  const command = trust.command('remove', 'trust it no longer')
+  const command = trust.command('remove', 'remove a master from the trust store')
   const url = command.argument('[url]', urlWords)
   const master = masterFlag(command)
   command.action(async (context) => {
@@ -115,7 +112,7 @@ function remove(trust: CliCommand): void {
     const { memory } = trustTarget(url.value ?? master.value, context)
     const { store } = memory
     if (!(await store.remove(memory.url))) throw unknown(memory.url, store.file)
-    context.terminal.say(`${memory.url} is trusted by hand no longer`)
+    context.terminal.say(`${memory.url} is no longer in the trust store`)
     return 0
   })
 }

@@ -1,9 +1,9 @@
-// The kinds of values a configuration key can hold, and how a key is declared: once, with its default and its meaning.
+// The types of values of configuration keys, and how a key is declared: once, with its default and its meaning.
 import * as z from 'zod/mini'
 import { parseDuration } from '../platform/index.ts'
 import type { ProblemCode } from '../problems/index.ts'
 
-/** What the documentation and editors say about a key. */
+/** The documentation of a key, also for editors. */
 interface About {
   description: string
   /** The default in words, where it depends on other keys. */
@@ -11,19 +11,19 @@ interface About {
   deprecated?: true
 }
 
-/** How a wrong value is told to people. */
+/** The wording of a problem with a value. */
 interface Kind {
   /** Completes "must be …". */
   noun: string
   remedy?: string
-  /** Of a value with the right type and a wrong form; else CONFIG_BAD_VALUE. */
+  /** The code for a value of the right type in a wrong form; default CONFIG_BAD_VALUE. */
   code?: ProblemCode
 }
 
 export const documentation = z.registry<About>()
 export const kinds = z.registry<Kind>()
 
-/** A key of the master that is none of ours: let through, unread. */
+/** A key of the master that the provisioner does not read. */
 export const foreign = z.optional(z.unknown())
 
 export function foreignKeys<K extends string>(...names: K[]): Record<K, typeof foreign> {
@@ -32,7 +32,7 @@ export function foreignKeys<K extends string>(...names: K[]): Record<K, typeof f
 
 type Schema = z.ZodMiniType
 
-/** A key that may be left out (or left empty) and then has no value; `assumed` says what happens instead. */
+/** An optional key without a default value; `assumed` describes what applies instead. */
 export function key<S extends Schema>(
   schema: S,
   description: string,
@@ -44,7 +44,7 @@ export function key<S extends Schema>(
   })
 }
 
-/** A key with a default, written as it would stand in the file. */
+/** A key with a default, in the form of the file. */
 export function keyOr<S extends Schema>(
   schema: S,
   standard: z.input<S>,
@@ -53,22 +53,22 @@ export function keyOr<S extends Schema>(
   return documented(z.prefault(schema, standard), { description })
 }
 
-/** A key that has to be there. */
+/** A required key. */
 export function needed<S extends Schema>(schema: S, description: string): z.ZodMiniNonOptional<S> {
   return documented(z.nonoptional(schema), { description })
 }
 
-/** A key kept for old files. */
+/** A deprecated key, kept for old files. */
 export function oldKey<S extends Schema>(schema: S, description: string): z.ZodMiniOptional<S> {
   return documented(z.optional(schema), { description, deprecated: true })
 }
 
-/** A nested block whose keys all have defaults, or may be left out. */
+/** A nested block whose keys all have defaults or are optional. */
 export function block<S extends z.core.$ZodLooseShape>(shape: S, description: string) {
   return documented(z.prefault(z.strictObject(shape), {} as never), { description })
 }
 
-/** The same, where the master has keys of its own. */
+/** The same for a block that also has keys of the master. */
 export function looseBlock<S extends z.core.$ZodLooseShape>(shape: S, description: string) {
   return documented(z.prefault(z.looseObject(shape), {} as never), { description })
 }
@@ -80,12 +80,12 @@ export function documented<S extends Schema>(schema: S, about: About): S {
 
 export const text = z
   .string()
-  .register(kinds, { noun: 'a text', remedy: 'Write a text; quotes make anything a text.' })
+  .register(kinds, { noun: 'a string', remedy: 'Write a string; quotes turn any value into a string.' })
 export const name = z
   .string()
   .check(z.minLength(1))
-  .register(kinds, { noun: 'a text that is not empty', remedy: 'Write a text of at least one character.' })
-export const names = z.array(name).register(kinds, list('texts'))
+  .register(kinds, { noun: 'a non-empty string', remedy: 'Write a string of at least one character.' })
+export const names = z.array(name).register(kinds, list('strings'))
 export const flag = z
   .boolean()
   .register(kinds, { noun: 'true or false', remedy: 'Write true or false, without quotes.' })
@@ -105,12 +105,12 @@ export function count(least: number, most?: number) {
     .int()
     .check(z.gte(least), ...(most === undefined ? [] : [z.lte(most)]))
     .register(kinds, {
-      noun: `a whole number ${range}`,
-      remedy: `Write a whole number ${range}, without quotes.`,
+      noun: `an integer ${range}`,
+      remedy: `Write an integer ${range}, without quotes.`,
     })
 }
 
-/** A text of a certain form; `noun` completes "must be …". */
+/** A string of a certain form; `noun` completes "must be …". */
 export function shaped(pattern: RegExp, noun: string, remedy?: string) {
   return z
     .string()
@@ -125,7 +125,7 @@ export function choice<const T extends readonly [string, ...string[]]>(...words:
 /** https://pkg.go.dev/time#ParseDuration, without a sign. */
 const durationPattern = /^(?:0|(?:(?:\d+\.?\d*|\.\d+)(?:ns|us|µs|μs|ms|s|m|h))+)$/
 
-/** Go durations, as milliseconds (origin: master/pkg/model/duration.go takes texts only, too). */
+/** Go durations, as milliseconds. Like Determined's provisioner (master/pkg/model/duration.go), strings only. */
 function durationOf(
   noun: string,
   test: (ms: number) => boolean,

@@ -1,4 +1,4 @@
-// From master.yaml to the configuration: reading, rules, defaults, the place of each problem, the reference page.
+// From master.yaml to the configuration: reading, rules, defaults, the location of each problem, the reference page.
 // Knows no provider: their definitions are passed in. Imports problems, platform and pki.
 // Start here: loadConfig() reads the file, provider.ts one block by its definition.
 import { isUtf8 } from 'node:buffer'
@@ -56,10 +56,10 @@ export * as z from './words.ts'
 export { readYaml, type YamlPath } from './yaml.ts'
 
 export interface LoadOptions {
-  /** Every kind of provider a pool may have. */
+  /** Every type of provider a pool may have. */
   providers: readonly ProviderBlock[]
   readFile?: (path: string) => Uint8Array
-  /** DET_PORT, DET_SECURITY_TLS_CERT and DET_SECURITY_TLS_KEY win over the file; nothing else is read. */
+  /** DET_PORT, DET_SECURITY_TLS_CERT and DET_SECURITY_TLS_KEY override the file; no other variable is read. */
   env?: Record<string, string | undefined>
 }
 
@@ -70,7 +70,7 @@ export interface Loaded {
   problems: Problem[]
 }
 
-/** Never throws for what is in the file or wrong with it. Relative paths in it start from its folder. */
+/** Never throws for a problem of the file. Relative paths in the file are relative to its folder. */
 export function loadConfig(file: string, options: LoadOptions): Loaded {
   const { readFile = readFileSync } = options
   let bytes: Uint8Array
@@ -80,11 +80,11 @@ export function loadConfig(file: string, options: LoadOptions): Loaded {
     return { problems: [unreadable(file, error)] }
   }
   if (!isUtf8(bytes))
-    return { problems: [problem('CONFIG_FILE_NOT_TEXT', 'The file is not UTF-8 text', { where: { file } })] }
+    return { problems: [problem('CONFIG_FILE_NOT_TEXT', 'the file is not UTF-8 text', { where: { file } })] }
   return parseConfig(Buffer.from(bytes).toString('utf8'), file, options)
 }
 
-/** The same for a text already read; `file` names it in problems and gives the folder of relative paths. */
+/** The same for a file that was already read; `file` is its path in problems and gives the folder of relative paths. */
 export function parseConfig(text: string, file: string, { env = {}, providers }: LoadOptions): Loaded {
   const yaml = readYaml(text, file)
   const overrides = overridesOf(env)
@@ -98,12 +98,12 @@ export function parseConfig(text: string, file: string, { env = {}, providers }:
     return { ...(config && { config }), problems: inOrder(reading.problems) }
   }
   if (isAbsent(yaml.value) && !yaml.problems.some(isError))
-    reading.problems.push(problem('CONFIG_FILE_EMPTY', 'The file holds no keys', { where: { file } }))
+    reading.problems.push(problem('CONFIG_FILE_EMPTY', 'the file has no keys', { where: { file } }))
   else if (!isAbsent(yaml.value))
     reading.problems.push(
       problem(
         'CONFIG_NOT_A_MAPPING',
-        `The file must hold keys, but is ${Array.isArray(yaml.value) ? 'a list' : 'a single value'}`,
+        `the file must be a mapping, but is ${Array.isArray(yaml.value) ? 'a list' : 'a single value'}`,
         {
           where: { ...yaml.locate([]), line: 1, column: 1 },
         },
@@ -113,8 +113,8 @@ export function parseConfig(text: string, file: string, { env = {}, providers }:
 }
 
 /**
- * Where the state folder of a file is that may be broken elsewhere; undefined when that cannot be read from it. For those
- * who want nothing else of it.
+ * The state folder set by a file that may have errors elsewhere; undefined if state_dir cannot be read. For callers that
+ * need nothing else of the file.
  */
 export function stateDirOf(
   file: string,
@@ -132,7 +132,7 @@ export function stateDirOf(
   return resolve(dirname(resolve(file)), stateDir ?? defaultStateDir)
 }
 
-/** Of a text that is no YAML: the line at its left edge that sets the key. */
+/** For a file that is not YAML: the top-level line that sets the key. */
 function plainStateDir(text: string): string | undefined {
   const [, written] = /^state_dir:[ \t]*(.*?)[ \t]*(?:#.*)?\r?$/m.exec(text) ?? []
   return written?.replace(/^(["'])(.*)\1$/, '$2')
@@ -141,10 +141,10 @@ function plainStateDir(text: string): string | undefined {
 function unreadable(file: string, error: unknown): Problem {
   const code = error instanceof Error && 'code' in error ? String(error.code) : ''
   const at = { where: { file }, cause: error }
-  if (code === 'ENOENT') return problem('CONFIG_FILE_MISSING', 'There is no such file', at)
-  if (code === 'EISDIR') return problem('CONFIG_FILE_IS_DIRECTORY', 'This is a directory, not a file', at)
+  if (code === 'ENOENT') return problem('CONFIG_FILE_MISSING', `file not found: ${resolve(file)}`, at)
+  if (code === 'EISDIR') return problem('CONFIG_FILE_IS_DIRECTORY', 'the path is a directory, not a file', at)
   const reason = code || (error instanceof Error ? error.message : String(error))
-  return problem('CONFIG_FILE_UNREADABLE', `The file cannot be read (${reason})`, at)
+  return problem('CONFIG_FILE_UNREADABLE', `the file cannot be read (${reason})`, at)
 }
 
 function inOrder(problems: Problem[]): Problem[] {
@@ -153,23 +153,23 @@ function inOrder(problems: Problem[]): Problem[] {
   return problems.sort((a, b) => line(a) - line(b) || column(a) - column(b))
 }
 
-// What is different between two configurations, key by key, in the words of the file.
+// The differences between two configurations, key by key, as in the file.
 
 export interface Change {
   /** Such as resource_pools, gpu, provider, max_instances: pools go by their names. */
   path: readonly string[]
-  /** undefined: the key was not there, or is not any more. */
+  /** undefined: the key was added or removed. */
   before: unknown
   after: unknown
 }
 
-/** In the order of the paths. Defaults count as written: what is left out now and was written as its default is no change. */
+/** Sorted by path. Defaults count as written: removing a key that was set to its default is no change. */
 export function changesBetween(before: MasterConfig, after: MasterConfig): Change[] {
   const order = ({ path }: Change) => path.join('\0')
   return compare([], byName(before), byName(after)).sort((a, b) => (order(a) < order(b) ? -1 : 1))
 }
 
-/** Pools as a mapping; the name of the file itself does not count. */
+/** Pools as a mapping by name, without the path of the file. */
 function byName({ file: _, resource_pools, ...rest }: MasterConfig): object {
   const pools = resource_pools.map(({ pool_name, ...pool }) => [pool_name, pool] as const)
   return { ...rest, resource_pools: Object.fromEntries(pools) }

@@ -1,4 +1,4 @@
-// `instance_types`: the list form both clouds share.
+// `instance_types`: the list form that both clouds share.
 import { checkDuplicates } from './provider-keys.ts'
 import { type Block, note } from './read-block.ts'
 import type { YamlPath } from './yaml.ts'
@@ -9,12 +9,12 @@ export interface TypeWithSlots {
   slots: number
 }
 
-/** Bare metal takes long to boot: half an hour is no failure. */
+/** Bare-metal instances boot slowly: up to half an hour is normal. */
 export function isBareMetal(type: string): boolean {
   return /[.-]metal(?:-|$)/.test(type)
 }
 
-/** Entries of `instance_types`, each through `read`; those with a problem are left out. */
+/** Entries of `instance_types`, each converted by `read`; those with a problem are omitted. */
 export function typesOf(
   entries: { type?: string; slots?: number }[] | undefined,
   block: Block,
@@ -22,7 +22,7 @@ export function typesOf(
 ): TypeWithSlots[] | undefined {
   if (!entries) return undefined
   if (Array.isArray(block.raw['instance_types']) && block.raw['instance_types'].length === 0)
-    return note(block, 'CONFIG_OUT_OF_RANGE', 'instance_types names no type', { key: 'instance_types' })
+    return note(block, 'CONFIG_OUT_OF_RANGE', 'instance_types has no entry', { key: 'instance_types' })
   checkDuplicates(
     block,
     'instance_types',

@@ -16,7 +16,7 @@ export interface JsonSchema {
   'x-default'?: string
 }
 
-/** The same as a schema: to read what another library wrote. */
+/** The same as a schema, to read the output of other libraries. */
 const jsonSchema: z.ZodMiniType<JsonSchema> = z.looseObject({
   description: z.optional(z.string()),
   type: z.optional(z.string()),
@@ -33,7 +33,7 @@ const jsonSchema: z.ZodMiniType<JsonSchema> = z.looseObject({
   'x-default': z.optional(z.string()),
 })
 
-/** Of an object, as any library writes it. Throws a TypeError for what can neither be shown nor explained here. */
+/** The JSON Schema of an object, written by any library. Throws a TypeError if it cannot be read. */
 export function writtenSchema(schema: object, whose: string): JsonSchema {
   const { data, error } = z.safeParse(jsonSchema, schema)
   if (data) return data
@@ -43,7 +43,7 @@ export function writtenSchema(schema: object, whose: string): JsonSchema {
   )
 }
 
-/** As zod sees it: descriptions, defaults, and defaults in words. */
+/** The JSON Schema of a zod schema: descriptions, defaults, and defaults in words. */
 export function jsonSchemaOf(schema: z.ZodMiniType): JsonSchema {
   return z.toJSONSchema(schema, {
     io: 'input',
@@ -51,7 +51,7 @@ export function jsonSchemaOf(schema: z.ZodMiniType): JsonSchema {
     target: 'draft-07',
     override: ({ zodSchema, jsonSchema }) => {
       if ((zodSchema as unknown) === foreign)
-        jsonSchema.description = 'A key of the master; not read by the provisioner.'
+        jsonSchema.description = 'A key of the master; the provisioner does not read it.'
       if (jsonSchema.maximum === Number.MAX_SAFE_INTEGER) delete jsonSchema.maximum
     },
   }) as JsonSchema

@@ -1,4 +1,5 @@
-// Where agents of a pool dial the master (origin: provconfig/config.go, with the corrections of docs/configuration.md).
+// The address at which agents of a pool dial the master (Determined's provisioner: provconfig/config.go; docs/configuration.md
+// lists the differences).
 
 import type { HostAlias, MasterAddress, MasterScheme } from '../pki/index.ts'
 import { type Problem, ProvisionError, problem } from '../problems/index.ts'
@@ -6,20 +7,20 @@ import type { MasterConfig, PoolConfig } from './master-config.ts'
 import { type MasterUrlParts, parseMasterUrl } from './master-url.ts'
 import type { ProviderBlock } from './provider.ts'
 
-/** https without a port, where a proxy ends TLS: the port of https itself. */
+/** The default port of https, used if a proxy terminates TLS and no port is given. */
 const proxyPort = 443
-/** For a pool without a provider: whoever asks is on the master's machine. */
+/** For a pool without a provider: the caller is on the master's machine. */
 const loopback = '127.0.0.1'
 
 export interface MasterAddressOptions {
   masterHost?: string
-  /** Every kind of provider there is: each may have aliases. */
+  /** Every type of provider: each may have aliases. */
   providers: readonly Pick<ProviderBlock, 'kind' | 'hostAliases' | 'defaultHost'>[]
 }
 
 /**
- * The address of a pool with a provider. `masterHost` stands in for an alias or a missing host: what the metadata
- * server said, or the user. Without it aliases stay as they are, with a warning. Throws MASTER_URL_INVALID or
+ * The address of a pool with a provider. `masterHost` replaces an alias or a missing host: it comes from the metadata
+ * server or from the user. Without it aliases are kept, with a warning. Throws MASTER_URL_INVALID or
  * MASTER_URL_USERINFO only for a configuration that was never checked.
  */
 export function masterAddressOf(
@@ -36,7 +37,7 @@ export function masterAddressOf(
     problems.push(
       problem(
         'MASTER_PORT_ASSUMED',
-        `Pool ${pool.pool_name}: master_url has no port, so ${proxyPort} is assumed`,
+        `pool ${pool.pool_name}: master_url has no port, so ${proxyPort} is assumed`,
         { where },
       ),
     )
@@ -45,7 +46,7 @@ export function masterAddressOf(
   const alias = aliasOf(host, providers)
   if (alias)
     problems.push(
-      problem('MASTER_HOST_ALIAS', `Pool ${pool.pool_name}: the master's host is the alias ${host}`, {
+      problem('MASTER_HOST_ALIAS', `pool ${pool.pool_name}: the master's host is the alias ${host}`, {
         where,
         details: { alias: host },
       }),

@@ -12,9 +12,9 @@ export interface PoolConfig
     PoolKeys,
     'pool_name' | 'description' | 'max_aux_containers_per_agent' | 'agent_reconnect_wait'
   > {
-  /** Who may join the built-in master and is given work: agents of instances of the pool, or every agent. */
+  /** Which agents may join the built-in master and run jobs: those of instances of the pool, or every agent. */
   agents: NonNullable<PoolKeys['agents']>
-  /** undefined: agents of this pool are not ours to launch. */
+  /** undefined: the provisioner launches no agents of this pool. */
   provider?: ProviderConfig
 }
 

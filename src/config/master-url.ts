@@ -1,13 +1,13 @@
-// The parts of master_url, taken from its text: `new URL` would turn 010.0.0.5 into 8.0.0.5.
+// The parts of master_url, parsed by hand: `new URL` would turn 010.0.0.5 into 8.0.0.5.
 
 import { domainToASCII } from 'node:url'
 import type { MasterScheme } from '../pki/index.ts'
 import { shown } from './report.ts'
 
 export interface MasterUrlParts {
-  /** undefined only when the whole text is empty. */
+  /** undefined only if master_url is empty. */
   scheme?: MasterScheme
-  /** Lower case, without brackets or a final dot; empty when the text has none. */
+  /** Lower case, without brackets or a final dot; empty if master_url has none. */
   host: string
   port?: number
 }
@@ -22,13 +22,14 @@ const octet = '(?:25[0-5]|2[0-4]\\d|1\\d\\d|[1-9]?\\d)'
 const ipv4 = new RegExp(`^${octet}(?:\\.${octet}){3}$`)
 const label = /^[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?$/
 
-/** `scheme://host:port` and nothing more (origin: provconfig/config.go); host and port may be left out. */
+/** `scheme://host:port` only, as in Determined's provisioner (provconfig/config.go); host and port are optional. */
 export function parseMasterUrl(text: string): MasterUrlParts | MasterUrlFault {
   if (text === '') return { host: '' }
-  // Before anything is quoted: what stands before an "@" is a secret.
+  // Checked before any value is quoted: the part before an "@" is a secret.
   if (text.includes('@'))
-    return { code: 'MASTER_URL_USERINFO', message: 'master_url holds a user name or password' }
-  if (/[\s\p{Cc}]/u.test(text)) return fault(`master_url holds a blank or control character: ${shown(text)}`)
+    return { code: 'MASTER_URL_USERINFO', message: 'master_url contains a user name or password' }
+  if (/[\s\p{Cc}]/u.test(text))
+    return fault(`master_url contains a blank or control character: ${shown(text)}`)
   const parts = /^([a-z][a-z0-9+.-]*):\/\/([^/?#]*)(.*)$/is.exec(text)
   if (!parts)
     return fault(`master_url ${shown(text)} has no scheme`, `Write "https://${authorityOnly(text)}".`)
@@ -36,12 +37,12 @@ export function parseMasterUrl(text: string): MasterUrlParts | MasterUrlFault {
   const known = schemeOf(scheme)
   if (!known)
     return fault(
-      `The scheme of master_url must be http or https, but is ${shown(scheme)}`,
+      `the scheme of master_url must be http or https, but is ${shown(scheme)}`,
       'Write "https://" or "http://".',
     )
   if (tail)
     return fault(
-      `master_url must end after the port, but goes on with ${shown(tail)}`,
+      `master_url must end after the port, but continues with ${shown(tail)}`,
       `Write "${known}://${authority}".`,
     )
   return hostAndPort(known, authority)
@@ -56,42 +57,42 @@ function hostAndPort(scheme: MasterScheme, authority: string): MasterUrlParts | 
   const parts = /^(?:\[([^\]]*)\]|([^:[\]]*))(?::(\d*))?$/.exec(authority)
   if (!parts) {
     const remedy = isIPv6(authority) ? `Write "${scheme}://[${authority}]".` : undefined
-    return fault(`master_url holds no host and port that can be told apart: ${shown(authority)}`, remedy)
+    return fault(`master_url has no valid host and port: ${shown(authority)}`, remedy)
   }
   const [, bracketed, plain = '', digits] = parts
   const host = bracketed === undefined ? plainHostOf(plain) : ipv6Of(bracketed)
   if (typeof host !== 'string') return host
   const port = digits ? Number(digits) : undefined
   if (port !== undefined && (port < 1 || port > 65_535))
-    return fault(`The port of master_url must be from 1 to 65535, but is ${digits}`)
+    return fault(`the port of master_url must be from 1 to 65535, but is ${digits}`)
   return { scheme, host, ...(port !== undefined && { port }) }
 }
 
 function ipv6Of(text: string): string | MasterUrlFault {
   if (isIPv6(text)) return text.toLowerCase()
   return fault(
-    `The host of master_url is not an IPv6 address: ${shown(text)}`,
+    `the host of master_url is not an IPv6 address: ${shown(text)}`,
     'Write it as "[2001:db8::1]", without a zone.',
   )
 }
 
-/** `node:net` has this, too, but loading it costs every start 3 ms. Addresses with a zone are not for URLs. */
+/** Like isIPv6 of `node:net`, which takes 3 ms to load at every start. Addresses with a zone are not valid in URLs. */
 function isIPv6(text: string): boolean {
   return /^[\da-f:.]+$/i.test(text) && URL.canParse(`http://[${text}]/`)
 }
 
-/** IPv4 as text, an alias, or a DNS name as the certificate would carry it (punycode, no final dot). */
+/** An IPv4 address, an alias, or a DNS name as in a certificate (punycode, no final dot). */
 function plainHostOf(text: string): string | MasterUrlFault {
   if (text === '' || ipv4.test(text)) return text
   if (/^[\d.]+$/.test(text))
     return fault(
-      `The host of master_url is not an IPv4 address: ${shown(text)}`,
+      `the host of master_url is not an IPv4 address: ${shown(text)}`,
       'Write four numbers from 0 to 255 without leading zeros.',
     )
   const dotless = text.replace(/\.$/, '')
   const ascii = (/^[\x21-\x7e]*$/.test(dotless) ? dotless : domainToASCII(dotless)).toLowerCase()
   const isName = ascii.length <= 253 && ascii.split('.').every((part) => label.test(part))
-  return isName ? ascii : fault(`The host of master_url is not a host name: ${shown(text)}`)
+  return isName ? ascii : fault(`the host of master_url is not a host name: ${shown(text)}`)
 }
 
 function authorityOnly(text: string): string {

@@ -1,4 +1,4 @@
-// The whole file: from YAML values to the configuration, in both forms.
+// The complete file: from YAML values to the configuration, in both forms.
 import { resolve } from 'node:path'
 import type * as z from 'zod/mini'
 import { type Problem, problem } from '../problems/index.ts'
@@ -19,7 +19,7 @@ import {
 import { shown } from './report.ts'
 import { masterFile } from './schema.ts'
 
-/** What environment variables say instead of the file (origin: determined-master/init.go). */
+/** Environment variables that override the file, as in Determined (determined-master/init.go). */
 export interface Overrides {
   port?: number
   /** Absolute. */
@@ -31,7 +31,7 @@ type Keys = z.output<typeof masterFile>
 type Files = Partially<NonNullable<ListenKeys['tls']>>
 type ListenKeys = NonNullable<Keys['listen']>
 
-/** undefined when an error was noted, here or before. */
+/** undefined if an error was noted, here or before. */
 export function readMaster(
   block: Block,
   file: string,
@@ -73,7 +73,7 @@ function pathOf({ reading }: Block, path: string): string {
   return resolve(reading.folder, path)
 }
 
-/** The key may be missing: only a process that serves needs it. The certificate may not. */
+/** The key is optional: only a process that serves needs it. The certificate is required. */
 function tlsOf(block: Block, files: Files | undefined, overrides: Overrides): TlsFiles | undefined {
   const cert = overrides.cert ?? (files?.cert && pathOf(block, files.cert))
   const key = overrides.key ?? (files?.key && pathOf(block, files.key))
@@ -83,7 +83,7 @@ function tlsOf(block: Block, files: Files | undefined, overrides: Overrides): Tl
     note(block, 'CONFIG_NEEDS_KEY', 'security.tls.key is set without security.tls.cert', {
       key: ['security', 'tls', 'key'],
       part: 'key',
-      remedy: 'Name the certificate chain in security.tls.cert.',
+      remedy: 'Set security.tls.cert to the certificate chain.',
     })
   return cert ? { cert, ...(key && { key }) } : undefined
 }
@@ -114,7 +114,7 @@ function demandOf(block: Block, demand: DemandConfig): DemandConfig {
   }
 }
 
-// Rules between the top-level keys that are ours alone: where demand comes from, and the listener.
+// Rules between the provisioner's own top-level keys: the source of demand, and the listener.
 
 const determinedOnly = [
   'url',
@@ -148,12 +148,12 @@ export function checkDemand(block: Block, demand: Partially<DemandConfig> | unde
     note(written, 'CONFIG_NEEDS_KEY', `demand.${has} needs demand.${lacks}`, { key: has!, part: 'key' })
   }
   if (given(written, 'token_file') && given(written, 'user'))
-    note(written, 'CONFIG_CONFLICT', 'demand.token_file and demand.user both say who logs in', {
+    note(written, 'CONFIG_CONFLICT', 'demand.token_file and demand.user cannot be combined', {
       key: 'token_file',
       part: 'key',
     })
   if (!['user', 'password_file', 'token_file'].some((key) => given(written, key)))
-    note(written, 'CONFIG_NEEDS_KEY', 'a Determined master wants a login', {
+    note(written, 'CONFIG_NEEDS_KEY', 'a Determined master needs a login', {
       key: 'type',
       remedy: 'Set demand.user and demand.password_file, or demand.token_file.',
     })
@@ -183,9 +183,9 @@ export function checkListen(block: Block, { listen, port, hasTls, demandType }: 
     })
 }
 
-// Environment variables that win over the file (origin: determined-master/init.go).
+// Environment variables that override the file, as in Determined (determined-master/init.go).
 
-/** Empty variables count as unset. Relative paths start from the working directory: they are not the file's. */
+/** Empty variables count as unset. Relative paths are relative to the working directory, not to the file. */
 export function overridesOf(env: Record<string, string | undefined>): Overrides & { problems: Problem[] } {
   const cert = env['DET_SECURITY_TLS_CERT']
   const key = env['DET_SECURITY_TLS_KEY']

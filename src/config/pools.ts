@@ -1,4 +1,4 @@
-// The pools of the file, in its old form (one provisioner block) and its new one (resource_pools).
+// The pools of the file, in its old form (one provisioner block) and its new form (resource_pools).
 
 import { resolve } from 'node:path'
 import type * as z from 'zod/mini'
@@ -24,11 +24,11 @@ import { type masterFile, poolBlock } from './schema.ts'
 type Providers = readonly ProviderBlock[]
 
 export interface ReadPool {
-  /** Also when something is wrong with the pool. */
+  /** Set even if the pool has problems. */
   name: string | undefined
   /** undefined after an error was noted. */
   pool: PoolConfig | undefined
-  /** Where it is written. */
+  /** The block of the pool in the file. */
   block: Block
   hasProvider: boolean
 }
@@ -39,7 +39,7 @@ export function poolsOf(block: Block, providers: Providers): ReadPool[] {
   const old = ['provisioner', 'scheduler'].filter((key) => given(block, key))
   const mixed = newForm.filter((key) => given(block, key))
   if (old.length && mixed.length)
-    note(block, 'CONFIG_FORMS_MIXED', `${old.join(' and ')} cannot stand beside ${mixed.join(' and ')}`, {
+    note(block, 'CONFIG_FORMS_MIXED', `${old.join(' and ')} cannot be combined with ${mixed.join(' and ')}`, {
       key: old[0]!,
       part: 'key',
     })
@@ -63,7 +63,7 @@ function listedPools(block: Block, providers: Providers): ReadPool[] {
   return list.flatMap((raw: unknown, index) => {
     const path = ['resource_pools', index]
     if (!isMapping(raw)) {
-      note(block, 'CONFIG_WRONG_TYPE', `A pool must be a mapping, but is ${described(raw)}`, {
+      note(block, 'CONFIG_WRONG_TYPE', `a pool must be a mapping, but is ${described(raw)}`, {
         key: path,
         remedy: 'Write "- pool_name: NAME" and its other keys below it.',
       })
@@ -76,7 +76,7 @@ function listedPools(block: Block, providers: Providers): ReadPool[] {
   })
 }
 
-/** What the built-in master takes of the names that agents say. */
+/** The longest pool name that the built-in master accepts from agents. */
 const longestName = 256
 
 function checkName(block: Block, name: string | undefined, names: Set<string>): void {
@@ -85,14 +85,14 @@ function checkName(block: Block, name: string | undefined, names: Set<string>): 
     note(
       block,
       'CONFIG_OUT_OF_RANGE',
-      `pool_name has ${name.length} characters: no agent could join such a pool`,
+      `pool_name has ${name.length} characters; the limit is ${longestName}`,
       {
         key: 'pool_name',
         remedy: `Use at most ${longestName} characters.`,
       },
     )
   if (names.has(name))
-    note(block, 'CONFIG_DUPLICATE', `There are two pools named ${JSON.stringify(name)}`, { key: 'pool_name' })
+    note(block, 'CONFIG_DUPLICATE', `two pools are named ${JSON.stringify(name)}`, { key: 'pool_name' })
   names.add(name)
 }
 
@@ -103,7 +103,7 @@ function readPool(block: Block, providers: Providers): ReadPool {
     elsewhere: (key) => providerKey(key, providers),
   })
   if (given(block, 'agent_reattach_enabled'))
-    note(block, 'CONFIG_UNUSED', 'agent_reattach_enabled is ignored: agents always reattach', {
+    note(block, 'CONFIG_UNUSED', 'agent_reattach_enabled has no effect: agents always reattach', {
       key: 'agent_reattach_enabled',
       part: 'key',
     })
@@ -119,7 +119,7 @@ function poolOf(keys: z.output<typeof poolBlock>, provider: PoolConfig['provider
     description: keys.description,
     agent_reconnect_wait: keys.agent_reconnect_wait,
     agents: keys.agents ?? 'known',
-    // The old key wins (origin: resource_pool_config.go).
+    // The old key wins, as in Determined (resource_pool_config.go).
     max_aux_containers_per_agent: old === -1 ? keys.max_aux_containers_per_agent : old,
     provider,
   }
@@ -131,17 +131,17 @@ function providerOf(block: Block, key: 'provider' | 'provisioner', providers: Pr
   if (!provider)
     return note(block, 'CONFIG_WRONG_TYPE', `${key} must be a mapping, but is ${described(block.raw[key])}`, {
       key,
-      remedy: 'Write its keys below it, indented, beginning with "type".',
+      remedy: 'Write its keys indented below it, starting with "type".',
     })
   return key === 'provider' ? readProvider(provider, providers) : readOldProvider(provider, providers)
 }
 
-/** In the old form the type is called `provider`. */
+/** In the old form the key `type` is called `provider`. */
 function readOldProvider(block: Block, providers: Providers) {
   const { provider, ...raw } = block.raw
   if (isAbsent(provider)) return readProvider(block, providers)
   if (given(block, 'type') && raw['type'] !== provider)
-    return note(block, 'CONFIG_CONFLICT', 'provider and type name two types of provider', {
+    return note(block, 'CONFIG_CONFLICT', 'provider and type are two different types of provider', {
       key: 'type',
       part: 'key',
     })
@@ -156,7 +156,7 @@ function oldPool(block: Block, providers: Providers): ReadPool {
   return { ...empty, pool: pool && isSound ? { ...pool, provider } : undefined, hasProvider: true }
 }
 
-/** The pool there is when none is listed (origin: resource_config.go). */
+/** The pool that exists if none is listed, as in Determined (resource_config.go). */
 function emptyPool({ reading }: Block, providers: Providers): ReadPool {
   return readPool({ reading, path: [], raw: { pool_name: 'default' } }, providers)
 }
@@ -171,27 +171,32 @@ export function checkAgents(pools: readonly ReadPool[], demandType: DemandConfig
     const { agents } = block.raw
     const isSound = errorCount(block.reading) === 0
     if (demandType === 'built-in' && isSound && !hasProvider && (isAbsent(agents) || agents === 'known'))
-      note(block, 'POOL_ADMITS_NOBODY', `pool ${name} has no provider: its agents cannot be known`, {
-        key: isAbsent(agents) ? [] : 'agents',
-        remedy: isImplied(block)
-          ? `Write \`resource_pools: [{pool_name: ${name}, agents: any}]\` if every agent that reaches the master may join and be sent work; else list pools with a provider.`
-          : 'Write `agents: any` if every agent that reaches the master may join the pool and be sent work; else give it a provider.',
-      })
+      note(
+        block,
+        'POOL_ADMITS_NOBODY',
+        `pool ${name} has no provider, so the built-in master cannot verify its agents`,
+        {
+          key: isAbsent(agents) ? [] : 'agents',
+          remedy: isImplied(block)
+            ? `Write \`resource_pools: [{pool_name: ${name}, agents: any}]\` if every agent that reaches the master may join and run jobs; otherwise list pools with a provider.`
+            : 'Write `agents: any` if every agent that reaches the master may join the pool and run its jobs; otherwise add a provider.',
+        },
+      )
     if (demandType !== undefined && demandType !== 'built-in' && given(block, 'agents'))
       note(block, 'CONFIG_UNUSED', `agents has no effect with demand.type "${demandType}"`, {
         key: 'agents',
         part: 'key',
-        remedy: 'Remove it: it is for the built-in master.',
+        remedy: 'Remove it: only the built-in master uses it.',
       })
   }
 }
 
-/** The pool is not written in the file. */
+/** The pool is not in the file. */
 function isImplied({ path }: Block): boolean {
   return path.length === 0
 }
 
-/** Keys of providers that stand one level too high; the origin reads over them. */
+/** Keys of providers that are one level too high; Determined's provisioner ignores them. */
 function providerKey(key: string, providers: Providers): string | undefined {
   const isOne =
     key === 'type' || Object.hasOwn(commonKeys, key) || providers.some(({ ownKeys }) => ownKeys.includes(key))
@@ -204,7 +209,7 @@ function checkOtherManagers(block: Block): void {
   managers.forEach((manager: unknown, index) => {
     const pools = isMapping(manager) ? manager['resource_pools'] : undefined
     if (Array.isArray(pools) && pools.some((pool) => isMapping(pool) && !isAbsent(pool['provider'])))
-      note(block, 'CONFIG_UNUSED', 'Providers of additional_resource_managers are not read', {
+      note(block, 'CONFIG_UNUSED', 'providers of additional_resource_managers are not read', {
         key: ['additional_resource_managers', index, 'resource_pools'],
         part: 'key',
         remedy: 'Move pools with a provider to resource_pools.',
@@ -212,14 +217,14 @@ function checkOtherManagers(block: Block): void {
   })
 }
 
-// resource_manager: which one it is, and which pools work goes to when it names none.
+// resource_manager: its type, and the default pools of jobs.
 
 type Keys = z.output<typeof masterFile>['resource_manager']
 
 const others = ['kubernetes', 'slurm', 'pbs']
 const standardPool = 'default'
 
-/** The old names count only where the new ones are missing (origin: resource_manager_config.go). */
+/** The old names apply only if the new ones are missing, as in Determined (resource_manager_config.go). */
 export function resourceManagerOf(
   block: Block,
   keys: Partially<Keys> = {},
@@ -239,7 +244,7 @@ export function resourceManagerOf(
     note(block, 'CONFIG_UNUSED', 'require_authentication has no effect without security.tls.cert', {
       key: ['resource_manager', 'require_authentication'],
       part: 'key',
-      remedy: 'Agents show client certificates only where the master itself speaks TLS: set security.tls.',
+      remedy: 'Set security.tls: agents present client certificates only if the master itself uses TLS.',
     })
   return {
     require_authentication: keys.require_authentication ?? false,
@@ -256,26 +261,26 @@ function checkType(block: Block, { type }: Partially<Keys>): void {
     note(
       block,
       'RESOURCE_MANAGER_UNSUPPORTED',
-      `A resource manager of type ${type} has no agents to launch`,
+      `a resource manager of type ${type} has no agents to launch`,
       { key },
     )
     return
   }
   const meant = nearest(type, ['agent', ...others])
-  note(block, 'CONFIG_BAD_CHOICE', `There is no resource manager of type ${JSON.stringify(type)}`, {
+  note(block, 'CONFIG_BAD_CHOICE', `unknown type of resource manager: ${JSON.stringify(type)}`, {
     key,
     remedy: `Did you mean "${meant ?? 'agent'}"?`,
   })
 }
 
-/** The old form chose Kubernetes in its scheduler block (origin: determined-master/root.go). */
+/** The old form sets Kubernetes in its scheduler block, as in Determined (determined-master/root.go). */
 function checkOldScheduler(block: Block): void {
   const scheduler = inner(block, 'scheduler')?.raw['resource_provider']
   if (isMapping(scheduler) && scheduler['type'] === 'kubernetes')
     note(
       block,
       'RESOURCE_MANAGER_UNSUPPORTED',
-      'A resource manager of type kubernetes has no agents to launch',
+      'a resource manager of type kubernetes has no agents to launch',
       {
         key: ['scheduler', 'resource_provider', 'type'],
       },
@@ -286,7 +291,7 @@ function checkPool(block: Block, key: string, name: string | undefined, pools: r
   const known = pools.flatMap(({ name }) => name ?? [])
   if (name === undefined || known.includes(name)) return
   const meant = nearest(name, known)
-  note(block, 'CONFIG_BAD_CHOICE', `${key} names no pool of this file: ${JSON.stringify(name)}`, {
+  note(block, 'CONFIG_BAD_CHOICE', `${key} is not a pool of this file: ${JSON.stringify(name)}`, {
     key: ['resource_manager', key],
     remedy: meant ? `Did you mean "${meant}"?` : `The pools are: ${known.join(', ')}.`,
   })

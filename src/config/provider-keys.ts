@@ -1,4 +1,4 @@
-// Keys of every provider: the origin's (origin: provconfig/config.go) and ours. The only source of their defaults.
+// Keys of every provider: those of Determined's provisioner (provconfig/config.go) and our own. The only source of their defaults.
 
 import { resolve } from 'node:path'
 import * as z from 'zod/mini'
@@ -23,7 +23,7 @@ import { parseMasterUrl } from './master-url.ts'
 import { type Block, given, inner, isAbsent, isMapping, note, type Partially, sure } from './read-block.ts'
 import { readYaml } from './yaml.ts'
 
-/** The agent image the origin's last release starts; `check` warns when the live master is of another version. */
+/** The agent image of Determined's last release; `check` warns if the running master has another version. */
 export const defaultAgentImage = 'determinedai/determined-agent:0.38.1'
 
 const anyMapping = z.record(z.string(), z.unknown())
@@ -32,77 +32,74 @@ const tlsKeys = {
   trust: keyOr(
     choice('auto', ...trustModes),
     'auto',
-    'How agents trust the master. `auto` embeds the chain of `security.tls.cert` when it is complete up to a private root, and relies on the CAs of the VM and the well-known root (`system`) when a public CA issued it. `skip_verify` encrypts without verifying; `off` is plain text.',
+    'How agents trust the master. `auto` embeds the chain of `security.tls.cert` if it is complete up to a private root; if a public CA issued it, `auto` uses the CAs of the instance and the well-known root (`system`). `skip_verify` encrypts without verifying; `off` is plain text.',
   ),
-  allow_ip_only: keyOr(
-    flag,
-    false,
-    'Accept a certificate that is valid for IP addresses only, without a DNS name.',
-  ),
-  ca_file: key(
-    name,
-    'CA certificates (PEM) to embed when a proxy with a private CA ends the TLS that agents see.',
-  ),
+  allow_ip_only: keyOr(flag, false, 'Accept a certificate that has only IP addresses and no DNS name.'),
+  ca_file: key(name, 'CA certificates (PEM) to embed if a proxy with a private CA terminates TLS.'),
 }
 
 export const commonKeys = {
   master_url: keyOr(
     text,
     '',
-    "Where agents dial the master: `scheme://host:port`. The host may be an alias that the metadata server of the master's machine resolves: `local-ipv4`, `public-ipv4`, `local-hostname`, `public-hostname` (EC2), `internal-ip`, `external-ip` (GCE). Parts left out: scheme `https` when `security.tls.cert` is set, else `http`; the cloud's first alias; the master's `port`.",
+    "Address at which agents dial the master: `scheme://host:port`. The host may be an alias that the metadata server of the master's machine resolves: `local-ipv4`, `public-ipv4`, `local-hostname`, `public-hostname` (EC2), `internal-ip`, `external-ip` (GCE). Defaults: scheme `https` if `security.tls.cert` is set, otherwise `http`; host: the cloud's first alias; port: the master's `port`, but 443 with `https` if the master has no certificate.",
   ),
   master_cert_name: keyOr(
     text,
     '',
-    "The name agents verify in the master's certificate. Empty: chosen from the certificate; `--dry-run` tells which and why.",
+    "The name agents verify in the master's certificate. Empty: chosen from the certificate; `--dry-run` shows which and why.",
   ),
   startup_script: keyOr(
     text,
     '',
-    'A script run on each VM as root, before the agent starts. A failure ends the boot.',
+    'A script that runs on each instance as root before the agent starts. If it fails, the boot fails.',
   ),
-  container_startup_script: keyOr(text, '', "A script run inside the agent's container before the agent."),
+  container_startup_script: keyOr(
+    text,
+    '',
+    "A script that runs inside the agent's container before the agent.",
+  ),
   agent_docker_network: keyOr(text, 'default', "Docker network of the agent's container."),
   agent_docker_runtime: keyOr(text, 'runc', "Docker runtime of the agent's container."),
   agent_docker_image: keyOr(
-    shaped(/^\S+$/, 'the name of an image, without blanks', 'Write it in the form registry/name:tag.'),
+    shaped(/^\S+$/, 'an image name without blanks', 'Write it in the form registry/name:tag.'),
     defaultAgentImage,
-    "Image of the agent. Its version should be the master's.",
+    'Image of the agent. Its version should be that of the master.',
   ),
-  agent_fluent_image: oldKey(text, 'Accepted and ignored, as Determined does.'),
-  agent_reconnect_attempts: keyOr(count(0), 5, 'How often an agent that lost its master tries again.'),
+  agent_fluent_image: oldKey(text, 'Accepted and ignored, as in Determined.'),
+  agent_reconnect_attempts: keyOr(count(0), 5, 'How often an agent tries to reconnect to the master.'),
   agent_reconnect_backoff: keyOr(count(0), 5, 'Seconds between those attempts.'),
   agent_config_file_contents: key(
     z.union([anyMapping, z.string()]).register(kinds, {
-      noun: 'a mapping, or a text that holds one',
-      remedy: 'Write the keys of agent.yaml below it, indented.',
+      noun: 'a mapping, or a string that contains one',
+      remedy: 'Write the keys of agent.yaml indented below it.',
     }),
-    "More of the agent's own configuration (agent.yaml): a mapping, or a text holding one. What it says about TLS must agree with `tls`.",
+    "More of the agent's own configuration (agent.yaml): a mapping, or a string that contains one. Its TLS settings must agree with `tls`.",
     '`{}`',
   ),
   max_idle_agent_period: keyOr(
     period,
     '20m',
-    'How long a VM may be idle before it is drained and terminated.',
+    'How long an instance may be idle before it is drained and terminated.',
   ),
   max_agent_starting_period: keyOr(
     period,
     '20m',
-    'How long a VM may take to join. When it is written, it takes the place of `boot_timeout`; its default counts for nothing.',
+    'How long an instance may take to join. If it is set, it replaces `boot_timeout`; its default has no effect.',
   ),
-  min_instances: keyOr(count(0), 0, 'VMs kept even without work.'),
-  max_instances: keyOr(count(1), 5, 'VMs there may ever be at once, those being launched included.'),
+  min_instances: keyOr(count(0), 0, 'Instances that are kept even without jobs.'),
+  max_instances: keyOr(count(1), 5, 'Maximum number of instances at once, including those being launched.'),
   launch_error_timeout: key(
     duration,
-    'How long a launch error stays reported; `0s`: errors never stick.',
+    'How long a launch error stays reported; `0s`: errors are not kept.',
     '`0s`',
   ),
   launch_error_retries: keyOr(count(0), 0, 'Failed launches in a row before the error is reported.'),
-  tls: block(tlsKeys, 'What agents trust.'),
+  tls: block(tlsKeys, 'How agents trust the master.'),
   preflight: keyOr(
     choice(...preflightModes),
     'tls',
-    'Dial the master as an agent would before anything is launched. `tls`: a wrong answer stops the launch, an unreachable master only warns; `required`: both stop it.',
+    'Dial the master as an agent would before anything is launched. `tls`: a wrong response blocks the launch, an unreachable master only warns; `required`: both block it.',
   ),
   preflight_address: key(
     shaped(
@@ -110,61 +107,57 @@ export const commonKeys = {
       '"host:port"',
       'Write the address as host:port, such as "10.0.0.5:8443" or "[fd00::5]:8443".',
     ),
-    '`host:port` the preflight dials, when the provisioner reaches the master by another address than agents do.',
+    '`host:port` that the preflight dials, if the provisioner reaches the master at another address than agents do.',
     'the address agents dial',
   ),
   preflight_proof: keyOr(
     choice(...preflightProofs),
     'master',
-    "What the preflight takes for proof that agents would join. `master`: `/info` is answered by a master, and the agent socket by its own; `agent_socket`: the latter alone, for proxies that hide `/info`; `http`: any HTTP answer, for masters that are not of Determined's kind.",
+    'What proves to the preflight that agents can join. `master`: `/info` and the agent socket are answered by a master; `agent_socket`: only the agent socket, for proxies that hide `/info`; `http`: any HTTP response, for masters that are not Determined masters.',
   ),
   agent_runtime: key(
     choice('docker', 'process'),
-    'How the agent is started: in a container, or as a process of the VM.',
+    'How the agent is started: in a container, or as a process of the instance.',
     '`docker`; `process` for `type: local`',
   ),
   agent_setup_template: key(name, 'Your own Handlebars template of the startup script.', 'the built-in one'),
   allow_secrets_in_user_data: keyOr(
     flag,
     false,
-    'Let private keys and tokens pass into user data, which everybody who may describe the VM can read.',
+    'Allow private keys and tokens in user data, which everybody who may describe the instance can read.',
   ),
   boot_timeout: key(
     period,
-    'How long a VM may take from launch to joining before it counts as failed and powers itself off.',
-    '`max_agent_starting_period` when that is set; else `10m`, bare metal `30m`',
+    'How long an instance may take from launch to joining before it counts as failed and powers itself off.',
+    '`max_agent_starting_period` if that is set; otherwise `10m`, bare metal `30m`',
   ),
   launch_rate: key(
     count(1),
-    'How many launches in vain are allowed an hour, after the first 10 (or `max_instances`, if greater): instances that never join, join without their slots, or end by themselves within 2 minutes of joining. Others are not counted, and on this machine none is.',
+    'How many failed launches are allowed per hour, after the first 10 (or `max_instances`, if greater): instances that never join, join with too few slots, or end by themselves within 2 minutes of joining. Other launches do not count, and with `type: local` none does.',
     'the greater of 10 and 2 × `max_instances`',
   ),
   placement_grace: keyOr(
     duration,
     '30s',
-    'How long work may stay unplaced on a free agent before that agent counts as unusable.',
+    'How long the scheduler may leave a free agent without an allocation that fits before the agent counts as unusable.',
   ),
   poweroff_if_never_joined: keyOr(
     flag,
     true,
-    'Let a VM that has not joined within `boot_timeout` switch itself off.',
+    'Let an instance power itself off if it has not joined within `boot_timeout`.',
   ),
 }
 
 const spotKeys = {
   enabled: keyOr(flag, true, 'Whether spot capacity is used.'),
-  fallback: keyOr(
-    choice('none', 'on_demand'),
-    'none',
-    'What is launched when no spot capacity is to be had.',
-  ),
+  fallback: keyOr(choice('none', 'on_demand'), 'none', 'What is launched if there is no spot capacity.'),
 }
 
-/** `spot` as a word or a mapping; `more` are keys only one cloud has. */
+/** `spot` as a boolean or a mapping; `more` are the keys of one cloud. */
 export function spotKey<S extends z.core.$ZodLooseShape>(more: S, description: string) {
   const spot = z.union([flag, z.strictObject({ ...spotKeys, ...more })]).register(kinds, {
     noun: 'true, false or a mapping',
-    remedy: 'Write true, false, or keys such as "fallback" below it.',
+    remedy: 'Write true, false, or keys such as "fallback" indented below it.',
   })
   return keyOr(spot, false as never, description)
 }
@@ -185,25 +178,25 @@ export const instanceTypes = z
     remedy: 'Write one "- type: g5.xlarge" on each line below the key.',
   })
 
-// The keys every provider has: rules between them, and the values that depend on others.
+// The keys of every provider: rules between them, and values that depend on others.
 
 export type CommonKeys = z.output<z.ZodMiniObject<typeof commonKeys, z.core.$strict>>
 
-/** The keys every provider has, after defaults and rules. Periods are milliseconds, paths absolute. */
+/** The keys of every provider, after defaults and rules. Periods are milliseconds, paths absolute. */
 export type CommonProviderConfig = Omit<CommonKeys, keyof Derived> & Derived & { type: string }
 type Derived = ReturnType<ReturnType<typeof commonRules>>
 
-/** A provider block of any kind; its own provider knows what more is in it. */
+/** A provider block of any type; the provider knows its own keys. */
 export type ProviderConfig = CommonProviderConfig
-/** What agents of a pool trust, and what may be asked of them. */
+/** How agents of a pool trust the master. */
 export type TlsOptions = CommonProviderConfig['tls']
-/** What runs on a VM: the agent's image under Docker, or the agent as a process. */
+/** What runs on an instance: the agent's image under Docker, or the agent as a process. */
 export type AgentRuntime = CommonProviderConfig['agent_runtime']
 
 const minute = 60_000
 
 /**
- * Notes what is wrong with the keys every provider has; what it gives derives the rest once nothing is.
+ * Notes problems of the keys of every provider; returns the function that derives the rest if there are none.
  * `bareMetal`: one of the pool's instance types is, so booting may take longer.
  */
 export function commonRules(keys: Partially<CommonKeys>, block: Block, bareMetal: boolean) {
@@ -212,14 +205,17 @@ export function commonRules(keys: Partially<CommonKeys>, block: Block, bareMetal
   checkTrust(keys, block)
   checkPreflight(keys, block)
   if (given(block, 'agent_fluent_image'))
-    note(block, 'CONFIG_UNUSED', 'agent_fluent_image is ignored', { key: 'agent_fluent_image', part: 'key' })
+    note(block, 'CONFIG_UNUSED', 'agent_fluent_image has no effect', {
+      key: 'agent_fluent_image',
+      part: 'key',
+    })
   const agentConfig = agentConfigOf(keys.agent_config_file_contents, block)
   checkBootTimeout(block)
   const file = (path: string) => resolve(block.reading.folder, path)
   return (whole: CommonKeys) => ({
     agent_fluent_image: whole.agent_fluent_image ?? '',
     agent_runtime: whole.agent_runtime ?? 'docker',
-    /** Also when the file holds it as a YAML or JSON text. */
+    /** Also if the file has it as a YAML or JSON string. */
     agent_config_file_contents: sure(agentConfig),
     /** The user's own template. */
     ...(whole.agent_setup_template && { agent_setup_template: file(whole.agent_setup_template) }),
@@ -228,7 +224,7 @@ export function commonRules(keys: Partially<CommonKeys>, block: Block, bareMetal
     boot_timeout: given(block, 'max_agent_starting_period')
       ? whole.max_agent_starting_period
       : (whole.boot_timeout ?? (bareMetal ? 30 * minute : 10 * minute)),
-    /** Launches in vain that are allowed an hour. */
+    /** Failed launches that are allowed per hour. */
     launch_rate: whole.launch_rate ?? Math.max(10, 2 * whole.max_instances),
     tls: { ...whole.tls, ...(whole.tls.ca_file && { ca_file: file(whole.tls.ca_file) }) },
   })
@@ -236,7 +232,7 @@ export function commonRules(keys: Partially<CommonKeys>, block: Block, bareMetal
 
 function checkBootTimeout(block: Block): void {
   if (!given(block, 'max_agent_starting_period') || !given(block, 'boot_timeout')) return
-  note(block, 'CONFIG_UNUSED', 'boot_timeout has no effect beside max_agent_starting_period', {
+  note(block, 'CONFIG_UNUSED', 'boot_timeout has no effect with max_agent_starting_period', {
     key: 'boot_timeout',
     part: 'key',
     remedy: 'Remove one of the two.',
@@ -266,7 +262,7 @@ function checkMasterUrl({ master_url = '' }: Partially<CommonKeys>, block: Block
 function checkTrust({ tls }: Partially<CommonKeys>, block: Block): void {
   const trust = tls?.trust
   if (!tls?.ca_file || !trust || trust === 'auto' || trust === 'embed') return
-  note(block, 'CONFIG_CONFLICT', `tls.ca_file is to be embedded, but tls.trust is "${trust}"`, {
+  note(block, 'CONFIG_CONFLICT', `tls.ca_file needs tls.trust "embed", but it is "${trust}"`, {
     key: ['tls', 'ca_file'],
     part: 'key',
     remedy: 'Write `trust: embed`, or remove ca_file.',
@@ -285,7 +281,7 @@ function checkPreflight({ preflight, preflight_address }: Partially<CommonKeys>,
     note(
       block,
       'CONFIG_OUT_OF_RANGE',
-      `The port of preflight_address must be from 1 to 65535, but is ${port}`,
+      `the port of preflight_address must be from 1 to 65535, but is ${port}`,
       {
         key: 'preflight_address',
       },
@@ -297,7 +293,7 @@ function checkPreflight({ preflight, preflight_address }: Partially<CommonKeys>,
     })
 }
 
-/** A list that names something twice. */
+/** Notes duplicates in a list. */
 export function checkDuplicates(
   block: Block,
   key: string,
@@ -308,26 +304,26 @@ export function checkDuplicates(
   values.forEach((value, index) => {
     if (value === undefined) return
     if (seen.has(value))
-      note(block, 'CONFIG_DUPLICATE', `${key} names ${JSON.stringify(value)} twice`, {
+      note(block, 'CONFIG_DUPLICATE', `${key} has ${JSON.stringify(value)} twice`, {
         key: [key, index, ...inside],
       })
     seen.add(value)
   })
 }
 
-/** `key` below `parent` was written by the user. */
+/** Whether the user set `key` below `parent`. */
 export function givenIn(block: Block, parent: string, key: string): boolean {
   const below = inner(block, parent)
   return below !== undefined && given(below, key)
 }
 
-// agent_config_file_contents: a mapping, or a text that holds one as YAML or JSON.
+// agent_config_file_contents: a mapping, or a string that contains one as YAML or JSON.
 
 const agentConfigKey = 'agent_config_file_contents'
 
 /**
- * As a mapping in both cases: the origin hands a text on as a quoted text, which no agent can read
- * (origin: provconfig/config.go, aws.go). `value` is what was read; undefined after a problem was noted.
+ * As a mapping in both cases. Determined's provisioner passes a string on as a quoted string, which no agent can read
+ * (provconfig/config.go, aws.go). `value` is the key's value; undefined after a problem was noted.
  */
 export function agentConfigOf(
   value: string | object | undefined,
@@ -345,16 +341,16 @@ function fromText(text: string, block: Block): Record<string, unknown> | undefin
     return note(
       block,
       'CONFIG_BAD_VALUE',
-      `The text in ${agentConfigKey}, line ${fault.where?.line}: ${fault.message}`,
+      `the string in ${agentConfigKey}, line ${fault.where?.line}: ${fault.message}`,
       {
         key: agentConfigKey,
-        remedy: `${fault.remedy} Written as a mapping instead of a text, its errors are shown in place.`,
+        remedy: `${fault.remedy} Write it as a mapping to see errors in place.`,
       },
     )
   if (isAbsent(value)) return {}
   if (isMapping(value)) return value
-  return note(block, 'CONFIG_BAD_VALUE', `The text in ${agentConfigKey} holds no mapping`, {
+  return note(block, 'CONFIG_BAD_VALUE', `the string in ${agentConfigKey} is not a mapping`, {
     key: agentConfigKey,
-    remedy: 'Write the keys of agent.yaml below it, indented.',
+    remedy: 'Write the keys of agent.yaml indented below it.',
   })
 }

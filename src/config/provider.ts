@@ -1,4 +1,4 @@
-// The provider block of a pool: what each kind of provider says of its own, and the reading of one of whatever kind.
+// The provider block of a pool: the definition of each type of provider, and how a block of any type is read.
 import * as z from 'zod/mini'
 import type { HostAlias } from '../pki/index.ts'
 import { nearest } from '../platform/index.ts'
@@ -17,23 +17,23 @@ import {
   wholeOf,
 } from './read-block.ts'
 
-/** A kind of provider as the configuration knows it. `C` is its block after defaults and rules. */
+/** A type of provider in the configuration. `C` is its block after defaults and rules. */
 export interface ProviderBlock<C extends CommonProviderConfig = CommonProviderConfig> {
   /** `type` in the file, such as `local`. */
   readonly kind: string
-  /** The keys it has beside those of every provider, for a hint where one stands in a block of another kind. */
+  /** Its keys beside those of every provider, for a hint if one is in a block of another type. */
   readonly ownKeys: readonly string[]
-  /** Remedies for keys of other kinds, in the words of this one. */
+  /** Remedies for keys of other types: the corresponding setting of this type. */
   readonly translations: Readonly<Record<string, string>>
-  /** Hosts of `master_url` that the cloud's metadata server replaces, and by what. */
+  /** Hosts of `master_url` that are replaced with a value of the cloud's metadata server. */
   readonly hostAliases: Readonly<Record<string, HostAlias>>
-  /** What agents dial where `master_url` names no host: one of the aliases, or an address. */
+  /** The host that agents dial if `master_url` has none: one of the aliases, or an address. */
   readonly defaultHost: string
-  /** What docs/configuration.md says beside the keys. */
+  /** The text of docs/configuration.md beside the keys. */
   readonly reference: ProviderReference
-  /** The block; undefined after an error was noted. `elsewhere` has the remedy for a key that is none of its own. */
+  /** The block; undefined after an error was noted. `elsewhere` returns the remedy for a key of another type. */
   read(block: Block, elsewhere: (key: string) => string | undefined): C | undefined
-  /** The block as editors and docs/configuration.md have it. */
+  /** The block as JSON Schema, for editors and docs/configuration.md. */
   jsonSchema(): JsonSchema
 }
 
@@ -45,13 +45,13 @@ export interface ProviderReference {
   example?: readonly string[]
   /** An item of the list of public machine images. */
   images?: string
-  /** A sentence on how the slots of its machines are known. */
+  /** A sentence on how the slots of its instances are determined. */
   slots?: string
-  /** Rows of the table of what differs from Determined: key, there, here. */
+  /** Rows of the table of differences: key, Determined, this provisioner. */
   differences?: readonly (readonly [key: string, determined: string, here: string])[]
 }
 
-/** What a kind of provider says of its block in words; the rest follows from its schema. */
+/** The texts of a type of provider; the rest follows from its schema. */
 export interface ProviderWords {
   kind: string
   translations?: Readonly<Record<string, string>>
@@ -61,7 +61,7 @@ export interface ProviderWords {
   reference?: ProviderReference
 }
 
-/** The whole schema of a block: `type`, the keys of every provider, and those of this kind. `description` is of `type`. */
+/** The complete schema of a block: `type`, the keys of every provider, and its own. `description` documents `type`. */
 export function providerSchema<const K extends string, S extends z.core.$ZodLooseShape>(
   kind: K,
   description: string,
@@ -75,13 +75,13 @@ export function providerSchema<const K extends string, S extends z.core.$ZodLoos
 interface SchemaBlock<S extends z.ZodMiniObject, C> extends ProviderWords {
   schema: S
   /**
-   * Notes what is wrong between keys, of which those with a wrong value are missing. What it gives makes the
-   * configuration of the whole block, once no error was noted.
+   * Notes problems between keys; keys with an invalid value are missing. Returns the function that builds the
+   * configuration from the complete block, if no error was noted.
    */
   rules(keys: Partially<z.output<S>>, block: Block): (whole: z.output<S>) => C
 }
 
-/** A kind whose block is told by a schema of ours (`providerSchema`) and the rules between its keys. */
+/** A type whose block is described by a `providerSchema` and rules between its keys. */
 export function providerBlock<S extends z.ZodMiniObject, C extends CommonProviderConfig>({
   schema,
   rules,
@@ -100,7 +100,7 @@ export function providerBlock<S extends z.ZodMiniObject, C extends CommonProvide
   }
 }
 
-/** With what is assumed where nothing is said. */
+/** With the defaults. */
 export function wordsOf({ kind, ...words }: ProviderWords) {
   return {
     kind,
@@ -115,11 +115,11 @@ function isOwn(key: string): boolean {
   return key !== 'type' && !Object.hasOwn(commonKeys, key)
 }
 
-// Reading: by `type` to the kind.
+// Reading: `type` selects the definition.
 
 const anyKind = z.looseObject(commonKeys)
 
-/** undefined after a problem was noted. `typeKey` is where the block says its type: `provider` in the old form. */
+/** undefined after a problem was noted. `typeKey` is the key of the type: `provider` in the old form. */
 export function readProvider(
   block: Block,
   providers: readonly ProviderBlock[],
@@ -127,7 +127,7 @@ export function readProvider(
 ): ProviderConfig | undefined {
   const own = providers.find(({ kind }) => kind === block.raw['type'])
   if (own) return own.read(block, (key) => elsewhere(key, own, providers))
-  // What all types have in common can still be judged.
+  // The keys of every type can still be checked.
   commonRules(readBlock(anyKind, block), block, false)
   return refuseType(block, providers, typeKey)
 }
@@ -136,7 +136,7 @@ function refuseType(block: Block, providers: readonly ProviderBlock[], key: stri
   const written = block.raw['type']
   const kinds = providers.map(({ kind }) => kind)
   if (!given(block, 'type'))
-    return note(block, 'PROVIDER_TYPE_MISSING', 'The provider has no type', {
+    return note(block, 'PROVIDER_TYPE_MISSING', 'the provider has no type', {
       remedy: `Add ${typesOf(kinds)}.`,
     })
   if (written === 'hpc')
@@ -145,7 +145,7 @@ function refuseType(block: Block, providers: readonly ProviderBlock[], key: stri
       remedy: `Remove the provider of this pool, or use \`type: ${unquoted(kinds, '`')}.`,
     })
   const meant = typeof written === 'string' ? nearest(written, kinds) : undefined
-  return note(block, 'PROVIDER_TYPE_UNKNOWN', `There is no provider of type ${described(written)}`, {
+  return note(block, 'PROVIDER_TYPE_UNKNOWN', `unknown type of provider: ${described(written)}`, {
     key,
     remedy: meant ? `Did you mean "${meant}"?` : `Write ${typesOf(kinds)}.`,
   })
@@ -159,12 +159,11 @@ function unquoted(kinds: readonly string[], mark: string): string {
   return orList(kinds).replaceAll('"', mark).slice(mark.length)
 }
 
-/** Keys of other kinds, and of the other form: what to do about them. */
+/** The remedies for keys of other types and of the old form. */
 function elsewhere(key: string, own: ProviderBlock, providers: readonly ProviderBlock[]): string | undefined {
   if (Object.hasOwn(own.translations, key)) return own.translations[key]
-  if (key === 'provider') return 'Outside the old provisioner block the key is called "type".'
+  if (key === 'provider')
+    return 'Write "type": the key is called "provider" only in the old provisioner block.'
   const other = providers.find(({ ownKeys }) => ownKeys.includes(key))?.kind
-  return (
-    other && `It is a key of \`type: ${other}\`, and this provider is of \`type: ${own.kind}\`; remove it.`
-  )
+  return other && `Remove it: it is a key of \`type: ${other}\`, but this provider has \`type: ${own.kind}\`.`
 }

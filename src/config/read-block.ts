@@ -1,4 +1,4 @@
-// Reads a mapping key by key, so that one wrong value does not hide what the others say.
+// Reads a mapping key by key, so that one wrong value does not hide problems of the others.
 import * as z from 'zod/mini'
 import { nearest } from '../platform/index.ts'
 import { type Problem, type ProblemCode, type ProblemOptions, problem } from '../problems/index.ts'
@@ -6,7 +6,7 @@ import { foreign, kinds } from './fields.ts'
 import { shown } from './report.ts'
 import type { YamlPath, YamlText } from './yaml.ts'
 
-/** What could be read: wrong and missing values are left out at any depth. */
+/** The values that could be read: invalid and missing ones are omitted at any depth. */
 export type Partially<T> = T extends readonly (infer Item)[]
   ? Partially<Item>[]
   : T extends object
@@ -16,11 +16,11 @@ export type Partially<T> = T extends readonly (infer Item)[]
 type Schema = z.ZodMiniType
 
 interface Options {
-  /** Keys that are read elsewhere. */
+  /** Keys that other code reads. */
   skip?: string[]
-  /** The same, of keys that the schema does not have. */
+  /** Such keys that are not in the schema. */
   more?: readonly string[]
-  /** The remedy for a key that belongs elsewhere, when it turns up here. */
+  /** The remedy for a key that belongs to another block. */
   elsewhere?: (key: string) => string | undefined
 }
 
@@ -33,15 +33,15 @@ export function readBlock<S extends z.ZodMiniObject>(
 }
 
 /**
- * What was read, as the whole that it is when no error was noted. The one place where that is believed, and it is looked
- * at: throws a TypeError for a value that is missing without a word.
+ * The values as the complete type, once no error was noted. The completeness is checked: throws a TypeError if a value is
+ * missing without a problem.
  */
 export function wholeOf<S extends z.ZodMiniObject>(schema: S, keys: Partially<z.output<S>>): z.output<S> {
   if (isWhole(schema, keys)) return keys
-  throw new TypeError('a value of the configuration was left out, and no problem says so')
+  throw new TypeError('a value of the configuration is missing, but no problem was reported')
 }
 
-/** Every value was judged by itself when it was read: it is whole where none is missing. */
+/** Every value was validated when it was read, so the configuration is complete if none is missing. */
 function isWhole<S extends z.ZodMiniObject>(schema: S, keys: unknown): keys is z.output<S> {
   return hasAll(schema, keys)
 }
@@ -70,17 +70,17 @@ function hasAll(schema: Schema, value: unknown): boolean {
   }
 }
 
-/** A value that a rule leaves out only with an error, where there was none. Throws a TypeError for any other. */
+/** A value that a rule omits only together with an error. Throws a TypeError if it is missing without one. */
 export function sure<T>(value: T | undefined): T {
   if (value !== undefined) return value
-  throw new TypeError('a rule of the configuration has left a value out, and no problem says so')
+  throw new TypeError('a rule of the configuration omitted a value, but no problem was reported')
 }
 
 function read(schema: Schema, value: unknown, path: YamlPath, reading: Reading): unknown {
   const definition = (schema as unknown as z.core.$ZodTypes)._zod.def
   switch (definition.type) {
     case 'optional':
-      // An empty text counts as absent, as for the origin.
+      // An empty string counts as absent, as in Determined.
       return isAbsent(value) || value === ''
         ? undefined
         : read(definition.innerType as Schema, value, path, reading)
@@ -94,7 +94,7 @@ function read(schema: Schema, value: unknown, path: YamlPath, reading: Reading):
       if (isMapping(value)) return readMapping(schema as z.ZodMiniObject, { raw: value, path, reading }, {})
       return wrongType(value, path, reading, {
         noun: 'a mapping',
-        remedy: 'Write its keys below it, indented.',
+        remedy: 'Write its keys indented below it.',
       })
     case 'array':
       if (Array.isArray(value)) return readList(definition.element as Schema, value, path, reading)
@@ -103,7 +103,7 @@ function read(schema: Schema, value: unknown, path: YamlPath, reading: Reading):
       if (isMapping(value)) return readRecord(definition, value, path, reading)
       return wrongType(value, path, reading, {
         noun: 'a mapping',
-        remedy: 'Write "name: value" lines below it, indented.',
+        remedy: 'Write "name: value" lines indented below it.',
       })
     case 'union':
       return readUnion(schema, definition.options as readonly Schema[], value, path, reading)
@@ -151,8 +151,8 @@ function readRecord(
     const issue = z.safeParse(keyType, key).error?.issues[0]
     if (issue) {
       const { code, remedy } = tell(keyType as Schema, issue, key, at)
-      const noun = kinds.get(keyType as Schema)?.noun ?? 'a text'
-      const message = `The name ${JSON.stringify(key)} in ${nameOf(path)} must be ${noun}`
+      const noun = kinds.get(keyType as Schema)?.noun ?? 'a string'
+      const message = `the name ${JSON.stringify(key)} in ${nameOf(path)} must be ${noun}`
       note({ reading, path: at, raw: {} }, code, message, { ...(remedy && { remedy }) })
     }
     const item = read(valueType as Schema, value, at, reading)
@@ -161,7 +161,7 @@ function readRecord(
   return Object.fromEntries(entries)
 }
 
-/** Every union here is told apart by the value's type. */
+/** The type of the value selects the option of a union. */
 function readUnion(
   schema: Schema,
   options: readonly Schema[],
@@ -185,7 +185,7 @@ function readValue(schema: Schema, value: unknown, path: YamlPath, reading: Read
   return note({ reading, path, raw: {} }, code, message, { part: 'value', ...(remedy && { remedy }) })
 }
 
-/** `no`, `0.50` and `123` are texts where a text is wanted: as written, as for the origin's parser. */
+/** `no`, `0.50` and `123` are strings for a string key: as written, like in Determined's parser. */
 function textFor(schema: Schema, value: unknown, path: YamlPath, reading: Reading): unknown {
   const isPlain = typeof value === 'boolean' || typeof value === 'number'
   return isPlain && takesText(schema) ? (reading.yaml.textOf(path) ?? value) : value
@@ -194,7 +194,7 @@ function textFor(schema: Schema, value: unknown, path: YamlPath, reading: Readin
 function takesText(schema: Schema): boolean {
   const { def } = schema._zod
   if (def.type === 'enum' || def.type === 'literal') return true
-  // A duration without its unit is a mistake, not a text.
+  // A duration without its unit is an error, not a string.
   return def.type === 'string'
 }
 
@@ -216,7 +216,7 @@ function wrongType(
   })
 }
 
-// What is being read and where: the block of the file at hand, and how problems with it are noted.
+// The block that is being read, and how its problems are noted.
 
 export interface Reading {
   yaml: Pick<YamlText, 'locate' | 'textOf'>
@@ -233,9 +233,9 @@ export interface Block {
 }
 
 export interface At extends Omit<ProblemOptions, 'where'> {
-  /** A key of the block, or a path below it; without it the block itself. */
+  /** A key of the block, or a path below it; default: the block itself. */
   key?: string | YamlPath
-  /** `key` marks the key's name instead of its value. */
+  /** `key` marks the name of the key instead of its value. */
   part?: 'key' | 'value'
 }
 
@@ -243,17 +243,17 @@ export function isMapping(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
-/** An empty key counts as absent, as in the origin. */
+/** A key without a value counts as absent, as in Determined. */
 export function isAbsent(value: unknown): value is null | undefined {
   return value === undefined || value === null
 }
 
-/** Whether the user wrote the key with a value: a default, or an empty text, is nothing the user said. */
+/** Whether the user set the key; defaults and empty strings do not count. */
 export function given({ raw }: Block, key: string): boolean {
   return Object.hasOwn(raw, key) && !isAbsent(raw[key]) && raw[key] !== ''
 }
 
-/** Notes a problem; gives undefined, so that a reader can end with it. */
+/** Notes a problem; returns undefined, so that a reader can return it. */
 export function note(block: Block, code: ProblemCode, message: string, at: At = {}): undefined {
   const { key = [], part, ...options } = at
   const path = [...block.path, ...(typeof key === 'string' ? [key] : key)]
@@ -261,7 +261,7 @@ export function note(block: Block, code: ProblemCode, message: string, at: At = 
   block.reading.problems.push(problem(code, message, { ...options, where }))
 }
 
-/** A mapping below this one; undefined when the key is absent or holds something else. */
+/** A nested mapping; undefined if the key is absent or has another type. */
 export function inner(block: Block, key: string): Block | undefined {
   const raw = block.raw[key]
   return isMapping(raw) ? { reading: block.reading, path: [...block.path, key], raw } : undefined
@@ -271,7 +271,7 @@ export function errorCount({ problems }: Reading): number {
   return problems.filter(({ severity }) => severity === 'error').length
 }
 
-/** `tls.trust`, `custom_tags[1].key`: the path as people say it, from the block it belongs to. */
+/** `tls.trust`, `custom_tags[1].key`: the path relative to its block. */
 export function nameOf(path: YamlPath): string {
   const start = path.findLastIndex((part) => part === 'provider' || part === 'provisioner') + 1
   const own = start > 0 && start < path.length ? path.slice(start) : afterPool(path)
@@ -284,16 +284,16 @@ function afterPool(path: YamlPath): YamlPath {
   return path[0] === 'resource_pools' && path.length > 2 ? path.slice(2) : path
 }
 
-// Keys a block does not have: errors in our own blocks, warnings where the master has keys of its own.
+// Unknown keys: errors in the provisioner's own blocks, warnings in blocks that also have keys of the master.
 
 interface UnknownKeyOptions {
-  /** Our own block: an unknown key is an error. */
+  /** A block of the provisioner only: an unknown key is an error. */
   strict: boolean
-  /** What the block is called. */
+  /** The name of the block in messages. */
   name: string
-  /** Keys it has beside those of the shape. */
+  /** Additional keys that are not in the shape. */
   more?: readonly string[]
-  /** The remedy for a key that belongs elsewhere, when it turns up here. */
+  /** The remedy for a key that belongs to another block. */
   elsewhere?: ((key: string) => string | undefined) | undefined
 }
 
@@ -315,10 +315,15 @@ export function unknownKeys(
         remedy: remedy ?? keysOf(ours),
       })
     else if (remedy)
-      note(block, 'CONFIG_SUSPECT_KEY', `${JSON.stringify(key)} is not a key of ${name}, and is not read`, {
-        ...at,
-        remedy,
-      })
+      note(
+        block,
+        'CONFIG_SUSPECT_KEY',
+        `${JSON.stringify(key)} is not a key of ${name}, so it has no effect`,
+        {
+          ...at,
+          remedy,
+        },
+      )
   }
 }
 
@@ -327,7 +332,7 @@ function keysOf(keys: string[]): string {
   return `Remove it. The keys here are: ${keys.join(', ')}.`
 }
 
-// What zod found wrong with one value, in the words of the configuration.
+// The problem of one value, from zod's issue.
 
 interface Told {
   code: ProblemCode
@@ -335,7 +340,7 @@ interface Told {
   remedy?: string
 }
 
-/** A value and the schema it does not fit; `issue` is the first thing zod said about it. */
+/** The problem of a value that does not match its schema; `issue` is zod's first issue. */
 export function tell(schema: z.ZodMiniType, issue: z.core.$ZodIssue, value: unknown, path: YamlPath): Told {
   const kind = kinds.get(schema)
   const last = path.at(-1)
@@ -361,7 +366,7 @@ export function tell(schema: z.ZodMiniType, issue: z.core.$ZodIssue, value: unkn
   }
 }
 
-/** `the number 20`, `"20"`: a number and the text of it look alike, so the type is said. */
+/** `the number 20`, `"20"`: the type is shown, because a number and a string look alike. */
 export function described(value: unknown, key?: string | number): string {
   const text = shown(value, key)
   return typeof value === 'number' ? `the number ${text}` : text

@@ -1,4 +1,4 @@
-// docs/configuration.md, made from the schema: one table for each block.
+// docs/configuration.md, generated from the schema: one table for each block.
 
 import { type JsonSchema, jsonSchemaOf } from './json-schema.ts'
 import type { ProviderBlock, ProviderReference } from './provider.ts'
@@ -26,7 +26,7 @@ export function referencePage(providers: readonly ProviderBlock[]): string {
     ]),
     machines(providers),
     corrections(providers),
-    `## Keys of the master\n\nThese are let through unread: ${foreignKeys(root)}. So is every key not named on this page at the top level, in a pool, in \`security\` and in \`resource_manager\`; one that nearly spells a key of ours gets a warning.`,
+    `## Keys of the master\n\nThe provisioner does not read these keys: ${foreignKeys(root)}. The same is true of every other key at the top level, in a pool, in \`security\` and in \`resource_manager\` that is not on this page; a key that is probably a misspelt key of the provisioner gets a warning.`,
   ]
     .join('\n\n')
     .concat('\n')
@@ -36,7 +36,7 @@ function isCommon(key: string): boolean {
   return Object.hasOwn(commonKeys, key)
 }
 
-/** A heading, the table of the block, and those of the blocks inside it that are no provider. */
+/** A heading, the table of the block, and the tables of its nested blocks without the provider. */
 function section(heading: string, schema: JsonSchema): string {
   return [heading, ...blocks('', schema)].join('\n\n')
 }
@@ -57,7 +57,7 @@ function blocks(path: string, schema: JsonSchema): string[] {
   return [table(own, schema.required ?? []), ...inner]
 }
 
-/** Keys that are ours: those of the master have no type. */
+/** The keys of the provisioner: those of the master have no type. */
 function entries(schema: JsonSchema): [string, JsonSchema][] {
   return Object.entries(schema.properties ?? {}).filter(([, value]) => !isForeign(value))
 }
@@ -80,7 +80,7 @@ function foreignKeys(root: JsonSchema): string {
 function table(rows: [string, JsonSchema][], required: string[]): string {
   const lines = rows.map(([key, schema]) => {
     const old = schema['deprecated'] ? ' *(old)*' : ''
-    return `| \`${key}\`${old} | ${typeOf(schema)} | ${required.includes(key) ? 'has to be given' : defaultOf(schema)} | ${cell(schema.description ?? '')} |`
+    return `| \`${key}\`${old} | ${typeOf(schema)} | ${required.includes(key) ? 'required' : defaultOf(schema)} | ${cell(schema.description ?? '')} |`
   })
   return ['| key | type | default | meaning |', '|---|---|---|---|', ...lines].join('\n')
 }
@@ -97,15 +97,15 @@ function typeOf(schema: JsonSchema): string {
   if (schema.oneOf) return 'mapping'
   switch (schema.type) {
     case 'string':
-      return String(schema['pattern'] ?? '').includes('µs') ? 'duration' : 'text'
+      return String(schema['pattern'] ?? '').includes('µs') ? 'duration' : 'string'
     case 'boolean':
       return '`true`, `false`'
     case 'integer':
-      return `whole number ${rangeOf(schema)}`
+      return `integer ${rangeOf(schema)}`
     case 'number':
       return 'number'
     case 'array':
-      return `list of ${schema.items?.type === 'string' ? 'texts' : 'mappings'}`
+      return `list of ${schema.items?.type === 'string' ? 'strings' : 'mappings'}`
     case 'object':
       return 'mapping'
     default:
@@ -137,14 +137,14 @@ function introduction(providers: readonly ProviderBlock[]): string {
 
 This page is generated from the schema (\`npm run docs\`); \`provision schema\` prints the same as JSON Schema for editors.
 
-The provisioner reads the master's own \`master.yaml\`. \`provision validate\` names everything wrong with it at once, with line, column and remedy.
+The provisioner reads the master's own \`master.yaml\`. \`provision validate\` reports all problems at once, with line, column and remedy.
 
 - **Paths** are relative to the file's folder.
-- **Durations** are texts in [Go's syntax](https://pkg.go.dev/time#ParseDuration): \`90s\`, \`20m\`, \`1h30m\`. A bare number is refused, because its unit would be a guess.
-- **Sizes** are in GB, IOPS and MiB/s where the table says so; prices in dollars an hour.
-- \`yes\`, \`no\`, \`on\` and \`off\` are booleans. \`<<\` merges anchors. A key left empty counts as not set.
-- **Unknown keys** in our own blocks are errors at any depth.
-- **Environment**: \`DET_PORT\`, \`DET_SECURITY_TLS_CERT\` and \`DET_SECURITY_TLS_KEY\` win over the file, as for the master; relative paths in them start from the working directory.
+- **Durations** are strings in [Go's syntax](https://pkg.go.dev/time#ParseDuration): \`90s\`, \`20m\`, \`1h30m\`. A bare number is rejected, because its unit is unknown.
+- **Sizes** are in GB, IOPS and MiB/s where the table says so; prices in dollars per hour.
+- \`yes\`, \`no\`, \`on\` and \`off\` are booleans. \`<<\` merges anchors. A key without a value counts as not set.
+- **Unknown keys** in the provisioner's own blocks are errors at any depth.
+- **Environment**: \`DET_PORT\`, \`DET_SECURITY_TLS_CERT\` and \`DET_SECURITY_TLS_KEY\` override the file, as for the master; relative paths in them are relative to the working directory.
 
 \`\`\`yaml
 security:
@@ -172,13 +172,13 @@ function machines(providers: readonly ProviderBlock[]): string {
   const images = texts(providers, 'images').map((item) => `- ${item}`)
   return `### Machine images
 
-There is no built-in image: those of Determined are gone. Images need Docker, and the NVIDIA runtime for GPU pools. Public ones that have both:
+There is no built-in image: those of Determined no longer exist. Images need Docker, and the NVIDIA runtime for GPU pools. Public images with both:
 
 ${images.join('\n')}
 
 ### Slots
 
-\`instance_slots\` and \`slots\` win. ${texts(providers, 'slots').join(' ')}`
+\`instance_slots\` and \`slots\` take precedence. ${texts(providers, 'slots').join(' ')}`
 }
 
 function texts(providers: readonly ProviderBlock[], key: 'images' | 'slots'): string[] {
@@ -190,20 +190,24 @@ type Difference = NonNullable<ProviderReference['differences']>[number]
 const common: readonly Difference[] = [
   [
     '`master_url` without scheme or port',
-    '`http`, port 8080, whatever the master speaks',
-    "`https` and the master's port when `security.tls.cert` is set",
+    '`http`, port 8080, even if the master uses TLS',
+    "`https` and the master's port if `security.tls.cert` is set",
   ],
   ['`master_url` with an IPv6 host', 'loses its brackets', 'keeps them'],
-  ['`master_url` with user and password', 'goes to every VM', 'refused'],
-  ['`security.tls.key`', 'needed beside `cert`', 'read only by a process that serves with it'],
-  ['unknown keys inside `network_interface`, `instance_type`, …', 'ignored', 'refused'],
-  ['`agent_config_file_contents` as a text', 'reaches agents as a quoted text they cannot read', 'parsed'],
-  ['`type: hpc`', 'accepted, then crashes', 'refused'],
+  ['`master_url` with user and password', 'is sent to every instance', 'rejected'],
+  ['`security.tls.key`', 'required with `cert`', 'read only by a process that serves with it'],
+  ['unknown keys inside `network_interface`, `instance_type`, …', 'ignored', 'rejected'],
+  [
+    '`agent_config_file_contents` as a string',
+    'reaches agents as a quoted string they cannot read',
+    'parsed',
+  ],
+  ['`type: hpc`', 'accepted, then crashes', 'rejected'],
 ]
 
 function corrections(providers: readonly ProviderBlock[]): string {
   const rows = [...common, ...providers.flatMap(({ reference }) => reference.differences ?? [])]
-  return `## What differs from Determined
+  return `## Differences from Determined
 
 | key | Determined | here |
 |---|---|---|
@@ -231,7 +235,7 @@ function rawSchema(providers: readonly ProviderBlock[]): JsonSchema {
   }
 }
 
-/** A block of any of these kinds, told by its type. */
+/** A block of any of these types, selected by `type`. */
 function anyOf(described: JsonSchema | undefined, providers: readonly ProviderBlock[]): JsonSchema {
   const { description, deprecated } = described ?? {}
   const oneOf = providers.map((provider) => {
@@ -241,7 +245,7 @@ function anyOf(described: JsonSchema | undefined, providers: readonly ProviderBl
   return { description, ...(deprecated !== undefined && { deprecated }), oneOf }
 }
 
-/** What `provision schema` prints. */
+/** The output of `provision schema`. */
 export function configSchema(providers: readonly ProviderBlock[]): JsonSchema {
   const schema = withoutWords(rawSchema(providers))
   const provisioner = schema.properties?.['provisioner']
@@ -249,7 +253,7 @@ export function configSchema(providers: readonly ProviderBlock[]): JsonSchema {
   return {
     ...schema,
     title: 'master.yaml',
-    description: 'Configuration of a master and of the provisioner of its agents.',
+    description: 'Configuration of a master and its provisioner.',
     not: {
       anyOf: ['provisioner', 'scheduler'].flatMap((old) =>
         ['resource_manager', 'resource_pools'].map((key) => ({ required: [old, key] })),
@@ -258,7 +262,7 @@ export function configSchema(providers: readonly ProviderBlock[]): JsonSchema {
   }
 }
 
-/** Before it was called `type`, the type of a provider was called `provider`. */
+/** In the old form the key `type` is called `provider`. */
 function oldForm(provider: JsonSchema): JsonSchema {
   const { type, ...properties } = provider.properties ?? {}
   return {

@@ -1,13 +1,13 @@
-// Problems as plain text for people: place, code and sentence; the lines of the file; what to do.
+// Problems as plain text: location, code and message; the lines of the file; the remedy.
 import { printable } from '../platform/index.ts'
 import { type Problem, placeOf } from '../problems/index.ts'
 
-/** Colours a part of a report; plain text goes through as it is. */
+/** Colours a part of a report. */
 export type Paint = (part: 'place' | 'error' | 'warning' | 'remedy', text: string) => string
 
 const plain: Paint = (_, text) => text
 
-/** One problem, without a final newline. Warnings say so. */
+/** One problem, without a final newline. Warnings are marked as such. */
 export function reportProblem({ code, severity, message, remedy, where }: Problem, paint = plain): string {
   const place = where ? `${paint('place', placeOf(where))} ` : ''
   const word = severity === 'warning' ? `${paint('warning', 'warning')} ` : ''
@@ -21,12 +21,12 @@ function lineByLine(text: string): string {
   return text.split('\n').map(printable).join('\n')
 }
 
-/** All of them, a blank line between two; empty text when there are none. */
+/** All problems, with a blank line between two; an empty string if there are none. */
 export function reportProblems(problems: Problem[]): string {
   return problems.map((one) => `${reportProblem(one)}\n`).join('\n')
 }
 
-// The lines around a place in a file with a marker under it, ready to print in plain text.
+// The lines around a location in a file with a marker under it, as plain text.
 
 export interface FramedPlace {
   /** From 1. */
@@ -37,14 +37,14 @@ export interface FramedPlace {
 }
 
 const width = 100
-/** Longer lines are not searched for secrets, so they are not shown. */
+/** Longer lines are not shown, because they are not searched for secrets. */
 const longest = 1000
-/** What a terminal would obey or not show. */
+/** Control characters and invisible characters. */
 const unseen = /[\p{Cc}\uFEFF]/gu
 
 /**
- * One line before, the line itself with its marker, one line after. `hidden` tells lines that are never shown as
- * neighbours: the insides of scripts and other long texts.
+ * One line before, the line itself with its marker, one line after. `hidden` marks lines that are never shown as
+ * neighbours: the inner lines of scripts and other long strings.
  */
 export function codeFrame(lines: string[], place: FramedPlace, hidden: (line: number) => boolean): string {
   const shownLines = [place.line - 1, place.line, place.line + 1].filter(
@@ -79,16 +79,16 @@ function marker(text: string, place: FramedPlace, skip: number): string {
   return ' '.repeat(Math.max(0, start)) + '^'.repeat(Math.max(1, Math.min(place.length, room)))
 }
 
-// Values as they may be shown in messages and code frames: short, and without secrets.
+// Values in messages and code frames: short, and without secrets.
 
 const mask = '********'
-/** Scripts count, as for the origin: they are where people put what a VM needs to know. */
+/** Includes scripts, as in Determined: they often contain credentials for the instance. */
 const secretWords =
   /password|passwd|secret|token|credential|startup_script|(?:access|private|signing|api|segment_\w+)_?key/i
-/** `password_file: /run/x` names a file; the path is no secret. */
+/** `password_file: /run/x` is a path, which is not secret. */
 const harmless = /_(?:file|path)$/i
 const secretKey = new RegExp(`(["']?)([\\w.-]*(?:${secretWords.source})[\\w.-]*)\\1(\\s*:\\s*)(\\S.*)$`, 'i')
-/** `|` or `>`: the value is on the lines below. */
+/** `|` or `>`: the value follows on the next lines. */
 const blockStart = /^[|>][-+\d]*\s*$/
 const secretText: [RegExp, string][] = [
   [/(\/\/)[^\s/@"']*@/g, `$1${mask}@`],
@@ -101,7 +101,7 @@ export function isSecretKey(key: string): boolean {
   return secretWords.test(key) && !harmless.test(key)
 }
 
-/** A line of the user's file without the secrets it may hold. */
+/** A line of the user's file with secrets masked. */
 export function maskLine(line: string): string {
   const hidden = line.replace(secretKey, (whole, quote, key, colon, value) =>
     harmless.test(key) || blockStart.test(value) ? whole : `${quote}${key}${quote}${colon}${mask}`,
@@ -113,7 +113,7 @@ function maskText(text: string): string {
   return secretText.reduce((result, [pattern, by]) => result.replace(pattern, by), text)
 }
 
-/** A value as a message names it: `"abc"`, `12`, `a list`; at most 60 characters. */
+/** A value in a message: `"abc"`, `12`, `a list`; at most 60 characters. */
 export function shown(value: unknown, key: string | number | undefined = undefined): string {
   if (value === null || value === undefined) return 'empty'
   if (typeof key === 'string' && isSecretKey(key)) return mask

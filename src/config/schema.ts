@@ -1,4 +1,4 @@
-// The whole of master.yaml, as far as it is ours. Keys of the master that are none of ours are named and let through.
+// The schema of master.yaml. Keys that only the master uses are listed and not read.
 import * as z from 'zod/mini'
 import {
   block,
@@ -24,28 +24,29 @@ import {
   text,
 } from './fields.ts'
 
-/** `state_dir` where the file does not set it. */
+/** The default of `state_dir`. */
 export const defaultStateDir = '.provision'
 
-/** Read by provider.ts, each kind by its own schema. */
+/** Read by provider.ts, each type with its own schema. */
 const anyProvider = z.record(z.string(), z.unknown())
 
 const tlsFiles = {
-  cert: key(name, "Certificate chain (PEM), the server's certificate first."),
-  key: key(text, 'Its private key (PEM). Only a process that serves with it reads it.'),
+  cert: key(name, 'Certificate chain (PEM), server certificate first.'),
+  key: key(text, 'Private key of the certificate (PEM). Only a process that serves with it reads it.'),
 }
 
 export const poolBlock = z
   .looseObject({
-    pool_name: needed(name, 'Its name; unique.'),
-    description: keyOr(text, '', 'Words for people.'),
+    pool_name: needed(name, 'Name of the pool; unique.'),
+    description: keyOr(text, '', 'Free-text description.'),
     provider: documented(z.optional(anyProvider), {
-      description: 'How VMs of this pool are launched. Without it, its agents are not ours to launch.',
+      description:
+        'How instances of this pool are launched. Without it, the provisioner launches none for this pool.',
     }),
     agents: key(
       choice('known', 'any'),
-      'Which agents may join the built-in master and are given work: those of instances of this pool, or every agent that reaches the master.',
-      '`known` with a provider; without one `any` has to be written',
+      'Which agents may join the built-in master and run jobs: those of instances of this pool, or every agent that reaches the master.',
+      '`known` with a provider; without one, `any` must be set',
     ),
     max_aux_containers_per_agent: keyOr(count(0), 100, 'Auxiliary (zero-slot) containers on one agent.'),
     max_cpu_containers_per_agent: oldKey(
@@ -57,7 +58,7 @@ export const poolBlock = z
       '25s',
       'How long the master waits for an agent that lost its connection.',
     ),
-    agent_reattach_enabled: oldKey(z.unknown(), 'Accepted and ignored, as Determined does.'),
+    agent_reattach_enabled: oldKey(z.unknown(), 'Accepted and ignored, as in Determined.'),
     scheduler: foreign,
     task_container_defaults: foreign,
     kubernetes_namespace: foreign,
@@ -71,13 +72,13 @@ const demandKeys = {
   type: keyOr(
     choice(...demandTypes),
     'built-in',
-    "Where demand comes from: our own master, a Determined master's REST API, or a program that pushes it.",
+    "Source of demand: the built-in master, a Determined master's REST API, or a program that pushes it.",
   ),
   url: key(
     shaped(
       /^https?:\/\/[^\s/@]+\/?$/i,
       'a URL such as "https://master.example.com:8443"',
-      'Write scheme, host and port only; the password belongs into password_file.',
+      'Write only scheme, host and port; put the password into password_file.',
     ),
     'The Determined master.',
     'the master of this file',
@@ -87,18 +88,18 @@ const demandKeys = {
   token_file: key(name, 'File with an access token, instead of user and password.'),
   ca_file: key(
     name,
-    'CA certificates (PEM) of whoever ends TLS at that URL.',
-    'the chain in `security.tls.cert`, else the well-known CAs',
+    'CA certificates (PEM) of the server at that URL.',
+    'the chain in `security.tls.cert`, otherwise the well-known CAs',
   ),
   master_cert_name: key(
     name,
-    'Name to verify there in place of the host.',
-    'the host of the URL, or a name of `security.tls.cert` when that does not cover it',
+    'Certificate name to verify instead of the host.',
+    'the host of the URL, or a name of `security.tls.cert` if that does not cover it',
   ),
   placeholder_agent: keyOr(
     flag,
     false,
-    'Experimental: keep a disabled agent with slots at the master, so that it accepts work while no VM runs.',
+    'Experimental: register a disabled agent with slots at the master, so that it accepts jobs while no instance runs.',
   ),
 }
 
@@ -106,12 +107,12 @@ const orphanKeys = {
   terminate_after: keyOr(
     durationOrNever,
     '1h',
-    'Instances of this provisioner whose pool left the file, or was moved, are terminated when they are known to be idle for so long after a start; `never`: only by `provision terminate`.',
+    'Instances whose pool was removed from the file, or moved, are terminated once they are idle and this period has passed since the start; `never`: only by `provision terminate`.',
   ),
   terminate_unknown: keyOr(
     flag,
     false,
-    'Also terminate those of which the master knows nothing: they may be busy.',
+    'Also terminate those that the master does not know: they may be busy.',
   ),
 }
 
@@ -119,7 +120,7 @@ const metricsKeys = {
   access: keyOr(
     choice('token', 'open'),
     'token',
-    'Who may read `/metrics` over the network: who has the token, or everybody.',
+    'Who may read `/metrics` over the network: clients with the token, or everybody.',
   ),
 }
 
@@ -127,17 +128,17 @@ const listenKeys = {
   address: keyOr(name, '0.0.0.0', 'Address to listen on.'),
   port: keyOr(port, 8444, 'Port to listen on.'),
   tls: key(z.strictObject(tlsFiles), 'Certificate and key of this listener.', 'those of `security.tls`'),
-  client_ca: key(name, 'CA certificates (PEM): whoever shows a certificate of theirs needs no token.'),
+  client_ca: key(name, 'CA certificates (PEM): a client with a certificate of one of them needs no token.'),
 }
 
 const resourceManagerKeys = {
-  type: keyOr(name, 'agent', 'Only `agent` has agents to launch.'),
-  default_aux_resource_pool: key(text, 'Pool of work without slots.', '`default`'),
-  default_compute_resource_pool: key(text, 'Pool of work with slots.', '`default`'),
+  type: keyOr(name, 'agent', 'Type of the resource manager; only `agent` is supported.'),
+  default_aux_resource_pool: key(text, 'Default pool of jobs without slots.', '`default`'),
+  default_compute_resource_pool: key(text, 'Default pool of jobs with slots.', '`default`'),
   default_cpu_resource_pool: oldKey(text, 'Old name of `default_aux_resource_pool`.'),
   default_gpu_resource_pool: oldKey(text, 'Old name of `default_compute_resource_pool`.'),
-  no_default_resource_pools: keyOr(flag, false, 'Work has to name its pool.'),
-  require_authentication: keyOr(flag, false, 'Agents have to show a client certificate.'),
+  no_default_resource_pools: keyOr(flag, false, 'Jobs must name their pool.'),
+  require_authentication: keyOr(flag, false, 'Agents must present a client certificate.'),
   client_ca: key(name, 'CA certificates (PEM) of those client certificates.'),
   cluster_name: foreign,
   name: foreign,
@@ -145,7 +146,7 @@ const resourceManagerKeys = {
   scheduler: foreign,
 }
 
-/** Values that are a tag on EC2 and a label on Compute Engine as they are. */
+/** Values that are valid as a tag on EC2 and as a label on Compute Engine. */
 export const clusterIdPattern = /^[a-z0-9](?:[a-z0-9_-]{0,61}[a-z0-9])?$/
 
 export const masterFile = z
@@ -163,18 +164,18 @@ export const masterFile = z
         authz: foreign,
         initial_user_password: foreign,
       },
-      'Security of the master; ours is `tls`.',
+      'Security of the master; the provisioner reads `tls`.',
     ),
     cluster_id: key(
       shaped(
         clusterIdPattern,
         '1 to 63 lower-case letters, digits, "-" and "_"',
-        'It becomes a tag and a label of each VM: use lower case, begin and end with a letter or digit.',
+        'It becomes a tag or label of each instance: use lower case, and start and end with a letter or digit.',
       ),
-      'Marks the VMs of this cluster as ours.',
-      "the one kept in `state_dir`, else the master's; without a pool in a cloud, else a new UUID, kept in `state_dir`",
+      'Id that tags the instances of this cluster.',
+      "the one stored in `state_dir`, otherwise the master's; without a pool in a cloud, otherwise a new UUID, stored in `state_dir`",
     ),
-    cluster_name: keyOr(text, '', 'Name of the cluster, for people.'),
+    cluster_name: keyOr(text, '', 'Display name of the cluster.'),
     state_dir: keyOr(
       name,
       defaultStateDir,
@@ -182,13 +183,13 @@ export const masterFile = z
     ),
     listen: key(
       z.strictObject(listenKeys),
-      'A listener of our own, for pushed demand and the remote command line.',
+      "The provisioner's own listener, for pushed demand and the remote CLI.",
       'none',
     ),
-    demand: block(demandKeys, 'Where demand comes from.'),
+    demand: block(demandKeys, 'Source of demand.'),
     orphans: block(orphanKeys, 'Instances of this cluster that belong to no configured pool.'),
     metrics: block(metricsKeys, 'Metrics for Prometheus.'),
-    prices: keyOr(z.record(name, dollars), {}, 'Dollars an hour by instance type.'),
+    prices: keyOr(z.record(name, dollars), {}, 'Dollars per hour by instance type.'),
     resource_manager: looseBlock(resourceManagerKeys, 'The resource manager (new form).'),
     resource_pools: key(
       z.array(poolBlock).register(kinds, list('pools')),
@@ -197,11 +198,11 @@ export const masterFile = z
     ),
     provisioner: documented(z.optional(anyProvider), {
       description:
-        'The provider of the one pool `default` (old form, with `provider` for `type`). Never together with `resource_manager` or `resource_pools`.',
+        'The provider of the one pool `default` (old form, with `provider` for `type`). Cannot be combined with `resource_manager` or `resource_pools`.',
       deprecated: true,
     }),
     scheduler: foreign,
-    // Every other key the origin's master knows (origin: master/internal/config/config.go).
+    // All other keys of Determined's master (master/internal/config/config.go).
     ...foreignKeys(
       'config_file',
       'log',

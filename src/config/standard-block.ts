@@ -1,4 +1,4 @@
-// Provider blocks whose own keys are told by a Standard Schema (https://standardschema.dev), whatever library made it.
+// Provider blocks whose own keys are described by a Standard Schema (https://standardschema.dev) of any library.
 
 import * as z from 'zod/mini'
 import { needed } from './fields.ts'
@@ -29,15 +29,15 @@ export interface StandardWords<Own extends object> extends ProviderWords {
   /** Of `type`, for editors and the reference. */
   description: string
   /**
-   * Of the keys of its own: it is given those the file has, without `type` and the keys of every provider. It has to
-   * answer at once.
+   * The schema of its own keys. It gets those of the file, without `type` and the keys of every provider, and must be
+   * synchronous.
    */
   schema: StandardSchema<Own>
-  /** The same for editors, as JSON Schema of an object: its `properties` are the keys there are. */
+  /** The same for editors, as JSON Schema of an object: its `properties` are the allowed keys. */
   keys: object
 }
 
-/** A kind whose own keys are told by a Standard Schema, with JSON Schema beside it. An unknown key is an error all the same. */
+/** A type whose own keys are described by a Standard Schema and a JSON Schema. Unknown keys are errors. */
 export function standardProviderBlock<Own extends object>({
   description,
   schema,
@@ -49,7 +49,7 @@ export function standardProviderBlock<Own extends object>({
   const common = z.strictObject({ type: needed(z.literal(kind), description), ...commonKeys })
   const ownKeys = Object.keys(keys.properties ?? {})
   const taken = ownKeys.find((key) => Object.hasOwn(common._zod.def.shape, key))
-  if (taken) throw new TypeError(`${taken} is a key of every provider, and none of type ${kind}`)
+  if (taken) throw new TypeError(`${taken} is a key of every provider; type ${kind} cannot define it`)
   return {
     ...wordsOf(words),
     ownKeys,
@@ -77,7 +77,7 @@ export function standardProviderBlock<Own extends object>({
 function validated<Own>(schema: StandardSchema<Own>, block: Block, keys: string[]): Own | undefined {
   const written = keys.filter((key) => given(block, key)).map((key) => [key, block.raw[key]])
   const result = schema['~standard'].validate(Object.fromEntries(written))
-  if (result instanceof Promise) throw new TypeError('the schema of a provider has to answer at once')
+  if (result instanceof Promise) throw new TypeError('the schema of a provider must be synchronous')
   if (!result.issues) return result.value
   for (const { message, path = [] } of result.issues) {
     const key = path.map((part) => (typeof part === 'object' ? part.key : part)).map(partOf)

@@ -1,4 +1,4 @@
-// What the schema of a provider block is made with: zod's small edition, and the kinds of keys and values we have.
+// What the schema of a provider block is built from: zod's mini edition, and the types of keys and values.
 export * from 'zod/mini'
 export {
   block,

@@ -1,4 +1,4 @@
-// From the syntax tree of a YAML document to plain values: aliases, merge keys, and the limits that keep both harmless.
+// From the syntax tree of a YAML document to plain values: aliases, merge keys, and limits for both.
 import {
   type Alias,
   type Document,
@@ -26,17 +26,17 @@ export interface YamlFault {
 
 export interface YamlTree {
   value: unknown
-  /** What each alias stands for. */
+  /** The node of each alias. */
   targets: Map<Alias, ParsedNode>
   faults: YamlFault[]
 }
 
 type Node = ParsedNode | null
 
-/** Nodes that aliases may add. A real file adds a few dozen; a bomb adds billions. */
+/** Nodes that aliases may add. A real file adds a few dozen; an attack adds billions. */
 const aliasBudget = 10_000
 const deepest = 200
-const unclean = 'The text holds a NUL character or half a surrogate pair'
+const unclean = 'the text has a NUL character or half a surrogate pair'
 
 export function toTree(document: Document.Parsed, lineOf: (offset: number) => number): YamlTree {
   const anchors = new Map<string, ParsedNode>()
@@ -57,7 +57,7 @@ export function toTree(document: Document.Parsed, lineOf: (offset: number) => nu
     if (node.anchor) anchors.set(node.anchor, node)
     if (insideAlias > 0 && --budget < 0) return undefined
     if (depth > deepest)
-      return fault('YAML_TOO_LARGE', `The file is nested deeper than ${deepest} levels`, node)
+      return fault('YAML_TOO_LARGE', `the file is nested deeper than ${deepest} levels`, node)
     if (isScalar(node)) return convertScalar(node)
     open.add(node)
     const value = isSeq<ParsedNode>(node)
@@ -75,15 +75,15 @@ export function toTree(document: Document.Parsed, lineOf: (offset: number) => nu
   function convertAlias(node: Alias.Parsed, depth: number): unknown {
     const target = anchors.get(node.source)
     if (!target)
-      return fault('YAML_UNKNOWN_ALIAS', `No anchor &${node.source} stands before this alias`, node)
+      return fault('YAML_UNKNOWN_ALIAS', `no anchor &${node.source} is defined before this alias`, node)
     if (open.has(target))
-      return fault('YAML_UNKNOWN_ALIAS', `The anchor &${node.source} contains its own alias`, node)
+      return fault('YAML_UNKNOWN_ALIAS', `the anchor &${node.source} contains its own alias`, node)
     targets.set(node, target)
     insideAlias++
     const value = convert(target, depth + 1)
     insideAlias--
     if (budget < 0 && insideAlias === 0 && !faults.some((f) => f.code === 'YAML_TOO_LARGE'))
-      fault('YAML_TOO_LARGE', `Aliases repeat more than ${aliasBudget} values`, node)
+      fault('YAML_TOO_LARGE', `aliases repeat more than ${aliasBudget} values`, node)
     return value
   }
 
@@ -100,7 +100,7 @@ export function toTree(document: Document.Parsed, lineOf: (offset: number) => nu
       }
       const name = keyText(key)
       if (name === undefined) {
-        fault('YAML_KEY', 'A key must be a plain text', key ?? map)
+        fault('YAML_KEY', 'a key must be a plain string', key ?? map)
         continue
       }
       if (!isClean(name)) fault('YAML_CHARACTER', unclean, key)
@@ -123,7 +123,8 @@ export function toTree(document: Document.Parsed, lineOf: (offset: number) => nu
       const whole = convert(item, depth + 1)
       const isMapping = typeof whole === 'object' && whole !== null && !Array.isArray(whole)
       if (isMapping) return [new Map(Object.entries(whole))]
-      if (whole !== undefined && item) fault('YAML_MERGE', '"<<" takes a mapping or a list of mappings', item)
+      if (whole !== undefined && item)
+        fault('YAML_MERGE', '"<<" must be a mapping or a list of mappings', item)
       return []
     })
   }
@@ -139,18 +140,18 @@ export function isMergeKey(key: Node): boolean {
   return isScalar(key) && key.type === 'PLAIN' && key.source === '<<'
 }
 
-/** Keys are texts as written: `on:` stays "on", `8080:` stays "8080". */
+/** Keys are strings as written: `on:` stays "on", `8080:` stays "8080". */
 export function keyText(key: Node): string | undefined {
   if (!isScalar(key) || key.value === null) return undefined
   return typeof key.value === 'string' ? key.value : key.source
 }
 
-/** Lone surrogates cannot be written as UTF-8, NUL cannot be held by a shell. */
+/** Lone surrogates cannot be encoded as UTF-8, and a shell cannot store NUL. */
 function isClean(text: string): boolean {
   return !/[\0\p{Surrogate}]/u.test(text)
 }
 
-// Where in the text a path of a YAML document is: through aliases and merge keys, to the line that has to be edited.
+// The location of a path of a YAML document in the text: through aliases and merge keys, to the line to edit.
 
 export type YamlPath = readonly (string | number)[]
 type Entry = Pair<ParsedNode, Node>
@@ -162,9 +163,9 @@ interface Step {
 }
 
 export interface Places {
-  /** The place of a value, of its key, or of the nearest thing above that exists. */
+  /** The location of a value, of its key, or of the nearest existing parent. */
   locate(path: YamlPath, part?: 'value' | 'key'): Where
-  /** A plain value's text as written, such as `0.50` or `off`; undefined for anything else. */
+  /** The source of a plain value, such as `0.50` or `off`; undefined for anything else. */
   textOf(path: YamlPath): string | undefined
   whereOf(start: number, end: number, path?: string): Where
 }
@@ -247,12 +248,12 @@ export function placesOf(
   }
 }
 
-/** A value left empty has no text of its own: its key is the better place. */
+/** An empty value has no text, so the location of its key is used. */
 function hasText(node: Node): node is ParsedNode {
   return node !== null && node.range[1] > node.range[0]
 }
 
-/** First and last lines of texts over several lines. */
+/** First and last lines of multi-line strings. */
 function textsOf(root: Node, counter: LineCounter): [number, number][] {
   const found: [number, number][] = []
   visit(root, {

@@ -1,4 +1,4 @@
-// Reads YAML 1.2 with merge keys into plain values, and tells where each of them stands. Knows nothing of what they mean.
+// Reads YAML 1.2 with merge keys into plain values, with the location of each. Knows no meaning of the values.
 import {
   type Document,
   type ErrorCode,
@@ -17,19 +17,19 @@ import { type Places, placesOf, toTree, type YamlFault, type YamlPath, type Yaml
 export type { YamlPath }
 
 export interface YamlText extends Pick<Places, 'locate' | 'textOf'> {
-  /** undefined when the text is not YAML; null when nothing is in it. */
+  /** undefined if the text is not YAML; null if it is empty. */
   value: unknown
   problems: Problem[]
 }
 
-/** yes, no, on and off are booleans, as for the origin's parser (yaml.v2); `y` and `n` stay texts. */
+/** yes, no, on and off are booleans, as in Determined's parser (yaml.v2); `y` and `n` stay strings. */
 const words = /^(?:true|yes|on|false|no|off)$/i
 const trueWords = /^(?:true|yes|on)$/i
 const booleanTag = 'tag:yaml.org,2002:bool'
 
 /**
- * Never throws. A problem that leaves the rest readable (a key set twice, a NUL in a text) still gives a value, so
- * that everything wrong with a file can be told at once.
+ * Never throws. After a problem that leaves the rest readable (a key set twice, a NUL in a string) there is still a value,
+ * so that all problems of a file are reported at once.
  */
 export function readYaml(text: string, file: string): YamlText {
   const counter = new LineCounter()
@@ -59,7 +59,7 @@ function parse(text: string, lineCounter: LineCounter) {
     schema: 'core',
     merge: true,
     customTags: withBooleanWords,
-    // Duplicates are found while converting, where the first of the two is known.
+    // Duplicates are found while converting, where the first of the two keys is known.
     uniqueKeys: false,
     prettyErrors: false,
     logLevel: 'error',
@@ -74,24 +74,24 @@ function withBooleanWords(tags: Tags): Tags {
 }
 
 function nulFault(at: number): YamlFault {
-  return { code: 'YAML_CHARACTER', message: 'The file holds a NUL byte', start: at, end: at + 1 }
+  return { code: 'YAML_CHARACTER', message: 'the file has a NUL byte', start: at, end: at + 1 }
 }
 
-/** A mark at the start is read over by every YAML parser; anywhere else it is a part of a key or a value. */
+/** Every YAML parser ignores a mark at the start; anywhere else it is part of a key or a value. */
 function byteOrderFaults(text: string): YamlFault[] {
   const at = text.indexOf('\uFEFF', 1)
   const found: YamlFault[] = []
   if (text.startsWith('\uFEFF'))
     found.push({
       code: 'YAML_BYTE_ORDER_MARK',
-      message: 'The file begins with a byte order mark',
+      message: 'the file starts with a byte order mark',
       start: 0,
       end: 1,
     })
   if (at > 0)
     found.push({
       code: 'YAML_CHARACTER',
-      message: 'A byte order mark stands inside the text',
+      message: 'a byte order mark inside the text',
       start: at,
       end: at + 1,
     })
@@ -114,7 +114,7 @@ function problemOf({ code, message, start, end, remedy }: YamlFault, places: Pla
   return problem(code, message, { where: places.whereOf(start, end), ...(remedy && { remedy }) })
 }
 
-// The parser's complaints in words that say what to do.
+// The parser's errors, with a better message or a remedy.
 
 interface Wording {
   code?: ProblemCode
@@ -123,19 +123,19 @@ interface Wording {
 }
 
 const wordings: Partial<Record<ErrorCode, Wording>> = {
-  TAB_AS_INDENT: { code: 'YAML_TAB', message: 'A tab is used for indentation' },
-  MULTIPLE_DOCS: { code: 'YAML_SEVERAL_DOCUMENTS', message: 'A second document begins here' },
-  RESOURCE_EXHAUSTION: { code: 'YAML_TOO_LARGE', message: 'The file is nested too deeply' },
+  TAB_AS_INDENT: { code: 'YAML_TAB', message: 'a tab is used for indentation' },
+  MULTIPLE_DOCS: { code: 'YAML_SEVERAL_DOCUMENTS', message: 'a second document starts here' },
+  RESOURCE_EXHAUSTION: { code: 'YAML_TOO_LARGE', message: 'the file is nested too deeply' },
   TAG_RESOLVE_FAILED: { code: 'YAML_TAG' },
   BAD_INDENT: { remedy: 'Give every key of one mapping, and every "-" of one list, the same indentation.' },
   BLOCK_AS_IMPLICIT_KEY: {
-    message: 'This value turns into a mapping: another ": " follows, on this line or indented below it',
+    message: 'this value becomes a mapping: another ": " follows, on this line or indented below it',
     remedy:
-      'Put quotes around a value that holds ": ", or give the next key the same indentation as this one.',
+      'Put quotes around a value that contains ": ", or give the next key the same indentation as this one.',
   },
   MULTILINE_IMPLICIT_KEY: {
-    message: 'A key runs over several lines; most often the line before lacks its ":"',
-    remedy: 'Write "key: value" on every line, or put quotes around a text of several lines.',
+    message: 'a key spans several lines; usually the line before lacks its ":"',
+    remedy: 'Write "key: value" on every line, or put quotes around a string of several lines.',
   },
   MISSING_CHAR: { remedy: 'Add the missing character; check quotes and brackets above this line, too.' },
   BAD_SCALAR_START: { remedy: 'Put quotes around the value: it starts with a character YAML reserves.' },
@@ -143,10 +143,10 @@ const wordings: Partial<Record<ErrorCode, Wording>> = {
   BAD_ALIAS: { remedy: 'Put quotes around a value that starts with "*" or "&".' },
 }
 
-/** More than this many are consequences of each other. */
+/** More are usually consequences of the first ones. */
 const most = 10
 
-/** One fault for each line: what follows on the same line is mostly a consequence. */
+/** One fault for each line: later ones on the same line are usually consequences. */
 export function syntaxFaults(document: Document.Parsed, lineOf: (offset: number) => number): YamlFault[] {
   const seen = new Set<number>()
   const faults = [...document.errors, ...(document.warnings as YAMLParseError[])]
@@ -167,7 +167,7 @@ function worded({ code, message, pos: [start, end] }: YAMLParseError): YamlFault
   }
 }
 
-/** The parser sees a missing quote or bracket where the text ends; people look for where it was opened. */
+/** The parser reports a missing quote or bracket at the end of the text; the useful location is where it was opened. */
 function neverClosed(
   document: Document.Parsed,
   { message, pos: [at] }: YAMLParseError,
@@ -184,7 +184,7 @@ function neverClosed(
   const sign = closer[1] ?? closer[2]
   return {
     code: 'YAML_SYNTAX',
-    message: `What starts here is never closed with ${sign}`,
+    message: `this value is never closed with ${sign}`,
     start: start ?? at,
     end: (start ?? at) + 1,
     remedy: `Add the missing ${sign}.`,

@@ -1,4 +1,4 @@
-// Codes of the built-in agent: what keeps it from starting, and what ends it.
+// Codes of the built-in agent: why it does not start, and why it stops.
 import type { CodeInfo } from './code-info.ts'
 
 export const agentCodes = {
@@ -6,89 +6,88 @@ export const agentCodes = {
     severity: 'error',
     exit: 1,
     meaning: 'The agent cannot use one of its options: a flag, a DET_ variable or a key of agent.yaml.',
-    remedy: 'Correct it; `provision agent --help` lists what there is.',
+    remedy: 'Correct it; `provision agent --help` lists all options.',
   },
   AGENT_OPTION_UNUSED: {
     severity: 'warning',
     exit: 1,
-    meaning: 'The real agent has this option, and the built-in one has no use for it.',
-    remedy: 'Remove it, or run the real agent.',
+    meaning: "Determined's agent has this option; the built-in agent ignores it.",
+    remedy: "Remove it, or run Determined's agent.",
   },
   AGENT_FILE_UNREADABLE: {
     severity: 'error',
     exit: 1,
-    meaning: 'The agent cannot read a file that its options name, or what it holds is not what it should be.',
+    meaning: 'The agent cannot read a file named by its options, or the content of the file is invalid.',
     remedy: 'Correct the path, the permissions or the content of the file the message names.',
   },
   AGENT_DEVICES_UNREADABLE: {
     severity: 'error',
     exit: 1,
-    meaning: 'The tool that lists the accelerators of this machine answered with something that is no list.',
-    remedy: 'Run the tool by hand and mend the driver, or set slot_type to cpu or none.',
+    meaning: 'The tool that lists the accelerators of this machine printed invalid output.',
+    remedy: 'Run the tool by hand and repair the driver, or set slot_type to cpu or none.',
   },
   AGENT_WORK_FOLDER: {
     severity: 'error',
     exit: 1,
-    meaning: 'The agent has no folder it can keep a task in.',
-    remedy: 'Remove what lies there, or set TMPDIR to a folder that only the user of the agent may write.',
+    meaning: 'The agent has no folder for the files of its tasks.',
+    remedy:
+      "Remove the file or folder in the message, or set TMPDIR to a folder that only the agent's user may write.",
   },
   AGENT_CONNECTION_LOST: {
     severity: 'error',
     exit: 1,
-    meaning: 'The agent lost its master, and every attempt to reconnect failed.',
+    meaning: 'The agent lost the connection to its master, and every attempt to reconnect failed.',
     remedy:
-      'See why the master cannot be reached; agent_reconnect_attempts and agent_reconnect_backoff set how long is waited.',
+      'Check why the master cannot be reached; agent_reconnect_attempts and agent_reconnect_backoff set how long the agent tries.',
   },
   AGENT_SHUT_DOWN: {
     severity: 'error',
     exit: 1,
     meaning:
-      'The master told the agent to end: it came back too late, or with other devices or another pool.',
+      'The master ordered the agent to stop: it reconnected too late, with other devices, or for another pool.',
     remedy: 'Start the agent again.',
   },
 } as const satisfies Record<string, CodeInfo>
 
-// Codes of agents that did not join, and of the listener and the master they join.
+// Codes of agents that did not join, and of the master's listener.
 
 export const joinCodes = {
   AGENT_DIAL_FAILED: {
     severity: 'error',
     exit: 1,
-    meaning: 'An agent got no connection to its master, or no trust in it.',
+    meaning: 'An agent could not connect to its master, or does not trust its certificate.',
     remedy:
-      'Check address, port and firewall, and that the certificate the agent was given is of the CA the master uses.',
+      "Check address, port and firewall, and that the agent's CA certificate is that of the master's CA.",
   },
   AGENT_REFUSED: {
     severity: 'error',
     exit: 1,
-    meaning: 'A master answered an agent that wanted to join, and said no.',
-    remedy: 'Read the answer: it names the pool, the id or the certificate at fault.',
+    meaning: 'The master rejected the agent.',
+    remedy: 'Correct the pool, the id or the certificate that the message names.',
   },
   CERTIFICATE_NOT_SERVED: {
     severity: 'error',
     exit: 3,
-    meaning:
-      'A certificate and key cannot be used by the TLS listener; while it serves, it keeps the pair it has.',
-    remedy: 'Name a PEM certificate chain, server certificate first, and the unencrypted key made with it.',
+    meaning: 'The TLS listener cannot use a certificate and key; a running listener keeps the previous pair.',
+    remedy: 'Name a PEM certificate chain, server certificate first, and its unencrypted key.',
   },
   JOURNAL_SET_ASIDE: {
     severity: 'warning',
     exit: 1,
-    meaning: 'A state file was torn, altered or not ours; it was kept under another name.',
-    remedy:
-      'Look at the file that was kept; after a crash a torn last record is normal and nothing was promised by it.',
+    meaning: 'A state file was truncated, altered or written by another program; it was renamed and kept.',
+    remedy: 'Inspect the renamed file; after a crash a truncated last record is normal and harmless.',
   },
   JOURNAL_UNUSABLE: {
     severity: 'error',
     exit: 1,
     meaning: 'A state file cannot be read or written.',
-    remedy: 'Check the disk, and that state_dir belongs to the user this runs as.',
+    remedy: 'Check the disk, and that state_dir belongs to the user of this process.',
   },
   LISTEN_FAILED: {
     severity: 'error',
     exit: 1,
     meaning: 'The operating system refused to listen on the configured address and port.',
-    remedy: 'Read the error it gave.',
+    remedy: 'Correct the cause named in the message.',
   },
   LISTEN_NOT_PERMITTED: {
     severity: 'error',
@@ -99,8 +98,8 @@ export const joinCodes = {
   LISTEN_NO_SUCH_ADDRESS: {
     severity: 'error',
     exit: 1,
-    meaning: 'The configured listening address is not one of this machine.',
-    remedy: 'Configure an address this machine has, or none, which is all of them.',
+    meaning: 'This machine does not have the configured listening address.',
+    remedy: 'Configure an address of this machine, or remove the key to listen on all.',
   },
   LISTEN_PORT_TAKEN: {
     severity: 'error',
@@ -111,49 +110,51 @@ export const joinCodes = {
   MASTER_POOL_UNKNOWN: {
     severity: 'error',
     exit: 1,
-    meaning: 'The master was asked about a resource pool it does not have.',
+    meaning: 'A request names a resource pool that the master does not have.',
     remedy: 'Name one of the pools in resource_pools.',
   },
   TOKEN_FILE_OPEN: {
     severity: 'error',
     exit: 3,
-    meaning: 'The file with the token that allows changes can be read or written by other users.',
-    remedy: 'Set its mode to 0600, and replace the token if others may have read it.',
+    meaning: 'Other users can read or write the API token file.',
+    remedy: 'Set its mode to 0600 (`chmod 600 FILE`), and replace the token if others may have read it.',
   },
   TOKEN_FILE_UNUSABLE: {
     severity: 'error',
     exit: 3,
-    meaning: 'The file with the token that allows changes cannot be read or written, or holds none.',
-    remedy: 'Mend the file or its folder, or delete it so that a new one is made.',
+    meaning: 'The API token file cannot be read or written, or holds no token.',
+    remedy:
+      'Correct the permissions of the file or its folder, or delete the file so that a new token is created.',
   },
 } as const satisfies Record<string, CodeInfo>
 
-// Codes of a Determined master as the source of demand: why it was not reached, not trusted, or is not used.
+// Codes of a Determined master as the source of demand.
 
 export const determinedCodes = {
   DETERMINED_UNREACHABLE: {
     severity: 'error',
     exit: 1,
-    meaning: 'The Determined master does not answer, so nothing is launched or ended.',
-    remedy: 'Check demand.url, the master and the network between; it is asked again by itself.',
+    meaning: 'The Determined master does not answer, so nothing is launched or terminated.',
+    remedy: 'Check demand.url, the master and the network; polling continues.',
   },
   DETERMINED_SCHEME: {
     severity: 'error',
     exit: 3,
-    meaning: 'The scheme of demand.url is https and the port does not speak TLS, or the other way round.',
-    remedy: 'Write https:// or http:// in demand.url, as the master serves.',
+    meaning:
+      'The scheme of demand.url does not match the port: https on a port without TLS, or http on a TLS port.',
+    remedy: 'Correct the scheme in demand.url.',
   },
   DETERMINED_CERT_REFUSED: {
     severity: 'error',
     exit: 3,
-    meaning: 'The certificate of the Determined master is not one that is trusted here.',
+    meaning: 'The certificate of the Determined master is not trusted.',
     remedy:
-      "Name the chain up to its root in security.tls.cert or demand.ca_file, and one of the certificate's names in demand.master_cert_name.",
+      "Set security.tls.cert or demand.ca_file to the chain up to its root, and demand.master_cert_name to one of the certificate's names.",
   },
   DETERMINED_NOT_A_MASTER: {
     severity: 'error',
     exit: 3,
-    meaning: 'What answers at demand.url is no Determined master; it was sent no password and no token.',
+    meaning: 'The server at demand.url is not a Determined master. No password or token was sent.',
     remedy: 'Correct demand.url.',
   },
   DETERMINED_LOGIN_FILE: {
@@ -172,70 +173,70 @@ export const determinedCodes = {
   DETERMINED_LOGIN_REFUSED: {
     severity: 'error',
     exit: 3,
-    meaning: 'The Determined master does not take the user and password, or the token.',
-    remedy: 'Correct demand.user and its file, or renew the token; the files are read again at each login.',
+    meaning: 'The Determined master rejects the user and password, or the token.',
+    remedy: 'Correct demand.user and its file, or replace the token; the files are read again at each login.',
   },
   DETERMINED_NOT_PERMITTED: {
     severity: 'error',
     exit: 3,
-    meaning: 'The user at the Determined master may not do what is needed.',
-    remedy: 'Make it an admin of the cluster, see docs/determined.md.',
+    meaning: 'The user at the Determined master lacks a permission.',
+    remedy: 'Make the user an admin of the cluster, see docs/determined.md.',
   },
   DETERMINED_NOT_ADMIN: {
     severity: 'warning',
     exit: 3,
-    meaning: 'The user at the Determined master is no admin: agents cannot be drained, so idle VMs stay.',
-    remedy: 'Make it an admin of the cluster, see docs/determined.md.',
+    meaning:
+      'The user at the Determined master is not an admin: agents cannot be drained, so idle instances stay.',
+    remedy: 'Make the user an admin of the cluster, see docs/determined.md.',
   },
   DETERMINED_WORK_HIDDEN: {
     severity: 'error',
     exit: 3,
-    meaning: 'The master hides work of the pool from our user, so nobody can tell which agents are idle.',
+    meaning:
+      'The user at the master cannot see all jobs of the pool, so it is not known which agents are idle.',
     remedy: 'Give the user a role that sees every workspace (ClusterAdmin), see docs/determined.md.',
   },
   DETERMINED_POOL_PROVIDED: {
     severity: 'error',
     exit: 3,
-    meaning: 'The master launches the agents of this pool itself; two would launch for the same work.',
+    meaning: 'The master launches the agents of this pool itself; both would launch for the same jobs.',
     remedy: "Remove `provider` from this pool in the master's own configuration, and restart the master.",
   },
   DETERMINED_AGENT_AWAY: {
     severity: 'error',
     exit: 1,
-    meaning:
-      'An agent could not be drained or enabled, because it has lost its connection or has not started.',
-    remedy: 'Nothing to do: it is asked again.',
+    meaning: 'An agent could not be drained or enabled: it is disconnected or has not started.',
+    remedy: 'No action is needed: the request is repeated.',
   },
   DETERMINED_FAULT: {
     severity: 'error',
     exit: 1,
-    meaning: 'The Determined master answered, but not with what was asked for.',
-    remedy: "Look into the master's log; it is asked again by itself.",
+    meaning: 'The Determined master returned an unexpected response.',
+    remedy: "Check the master's log; the request is repeated.",
   },
   DETERMINED_PLAIN_HTTP: {
     severity: 'warning',
     exit: 3,
-    meaning: 'The password or token for the Determined master crosses a network in plain text.',
+    meaning: 'The password or token for the Determined master is sent over a network in plain text.',
     remedy: 'Give the master a certificate, and write https:// in demand.url.',
   },
   PLACEHOLDER_EXPERIMENTAL: {
     severity: 'warning',
     exit: 1,
     meaning:
-      'A placeholder agent shows the master slots that are not there. It was never tried on a real master, and work given to it in the moment before it is disabled fails.',
-    remedy: 'Set min_instances: 1 and demand.placeholder_agent: false where that must not happen.',
+      'A placeholder agent reports slots that do not exist. It was never tested with a real master, and a job placed on it before it is disabled fails.',
+    remedy: 'To avoid this, set min_instances: 1 and demand.placeholder_agent: false.',
   },
   NO_SCALE_FROM_ZERO: {
     severity: 'warning',
     exit: 1,
-    meaning:
-      'A Determined master refuses most work that needs slots while a pool without `provider` has no agent.',
+    meaning: 'A Determined master rejects most jobs with slots while a pool without `provider` has no agent.',
     remedy:
-      "Set min_instances: 1. With `launch_error: false` in the master's own configuration, experiments wait at zero agents; commands, notebooks and shells with slots are refused all the same.",
+      "Set min_instances: 1. With `launch_error: false` in the master's own configuration, experiments wait at zero agents; commands, notebooks and shells with slots are still rejected.",
   },
 } as const satisfies Record<string, CodeInfo>
 
-// Codes of `provision simulate`: what can be wrong with a trace of jobs.
+// Codes of `provision simulate`: errors in a trace of jobs.
 
 export const simulateCodes = {
   TRACE_UNREADABLE: {
@@ -247,43 +248,43 @@ export const simulateCodes = {
   TRACE_TOO_LARGE: {
     severity: 'error',
     exit: 2,
-    meaning: 'The trace is larger than what is simulated in one piece.',
-    remedy: 'Simulate a part of it: a day or a week tells as much.',
+    meaning: 'The trace is larger than the limit.',
+    remedy: 'Simulate a part of it, such as a day or a week.',
   },
   TRACE_NOT_CSV: {
     severity: 'error',
     exit: 2,
-    meaning: 'The trace is not CSV text: not UTF-8, or a quote that is opened or closed in the wrong place.',
-    remedy: 'Save it as CSV in UTF-8; `provision simulate --example` prints one.',
+    meaning: 'The trace is not valid CSV: not UTF-8, or a misplaced quote.',
+    remedy: 'Save it as CSV in UTF-8; `provision simulate --example` prints an example.',
   },
   TRACE_HEADER: {
     severity: 'error',
     exit: 2,
-    meaning: 'The first line of the trace does not name the columns as it should.',
-    remedy: 'Begin with `submit,slots,duration`; `id`, `job` and `max_slots` may follow.',
+    meaning: 'The first line of the trace does not name the expected columns.',
+    remedy: 'Start with `submit,slots,duration`; `id`, `job` and `max_slots` are optional.',
   },
   TRACE_EMPTY: {
     severity: 'error',
     exit: 2,
-    meaning: 'The trace holds no job.',
-    remedy: 'Give it one line per job below the header; `provision simulate --example` prints one.',
+    meaning: 'The trace has no jobs.',
+    remedy: 'Write one line per job below the header; `provision simulate --example` prints an example.',
   },
   TRACE_ROW: {
     severity: 'error',
     exit: 2,
     meaning: 'A line of the trace has more or fewer fields than its header.',
-    remedy: 'Give each line one field per column; quote a field that holds a comma.',
+    remedy: 'Write one field per column; quote a field that contains a comma.',
   },
   TRACE_VALUE: {
     severity: 'error',
     exit: 2,
-    meaning: 'A field of the trace is not what its column holds.',
-    remedy: 'See docs/simulate.md for what each column holds.',
+    meaning: 'A field of the trace is not valid for its column.',
+    remedy: 'Correct the field; docs/simulate.md describes the columns.',
   },
   TRACE_TOO_MANY_PROBLEMS: {
     severity: 'error',
     exit: 2,
-    meaning: 'So much is wrong with the trace that the rest of it was not looked at.',
-    remedy: 'Correct what is named above; it is often one mistake in every line.',
+    meaning: 'The trace has too many errors; the rest was not checked.',
+    remedy: 'Correct the reported errors; often every line has the same one.',
   },
 } as const satisfies Record<string, CodeInfo>

@@ -1,123 +1,125 @@
-// Codes of the command line as a client: why a master was not reached, not trusted, or said no.
+// Codes of the command line as a client.
 import type { CodeInfo } from './code-info.ts'
 
-// Codes any part of the program can raise.
+// Codes that any part of the program can report.
 
 export const generalCodes = {
   INTERNAL: {
     severity: 'error',
     exit: 1,
-    meaning: 'A fault in this program, not in what it was given.',
-    remedy: 'Report it with the message and the version printed by `provision version`.',
+    meaning: 'A bug in this program.',
+    remedy: 'Report it with the message and the output of `provision version`.',
   },
   USAGE: {
     severity: 'error',
     exit: 2,
-    meaning: 'The command line was not understood.',
-    remedy: 'See `provision help`.',
+    meaning: 'The command line is invalid.',
+    remedy: 'Run `provision help`.',
   },
   NO_PROVIDED_POOLS: {
     severity: 'error',
     exit: 3,
-    meaning: 'The configuration has no pool whose agents are to be launched.',
-    remedy: 'Give a pool a `provider`, see docs/configuration.md.',
+    meaning: 'No pool of the configuration has a `provider`.',
+    remedy: 'Add a `provider` to a pool, see docs/configuration.md.',
   },
   FILE_UNREADABLE: {
     severity: 'error',
     exit: 2,
     meaning: 'A file named on the command line cannot be read.',
-    remedy: 'Check its name and its permissions.',
+    remedy: 'Check its path and its permissions.',
   },
   CLUSTER_ID_UNKNOWN: {
     severity: 'error',
     exit: 3,
-    meaning: 'A policy has to name the cluster its VMs are marked with, and there is no name yet.',
-    remedy: 'Set `cluster_id` in the configuration, or start `provision` once where it will run.',
+    meaning: 'The policy must contain the cluster_id that tags the instances, and there is none yet.',
+    remedy:
+      'Set `cluster_id` in the configuration, or start `provision` once on the machine where it will run.',
   },
   FILE_NOT_WRITTEN: {
     severity: 'error',
     exit: 1,
-    meaning: 'A file that was asked for cannot be written.',
-    remedy: 'Check the folder, who may write there, and the space left.',
+    meaning: 'An output file cannot be written.',
+    remedy: 'Check the folder, its permissions and the free space.',
   },
 } as const satisfies Record<string, CodeInfo>
 
-// Codes of the command line's trust in a master: its certificate, and what was stored about it.
+// Codes of the trust in a master's certificate, and of the trust store.
 
 export const clientTrustCodes = {
   CLIENT_CERT_UNTRUSTED: {
     severity: 'error',
     exit: 3,
-    meaning: 'The certificate of the master is not from a CA this command trusts.',
+    meaning: 'The certificate of the master is not signed by a trusted CA.',
     remedy: "Set DET_MASTER_CERT_FILE to a file with the master's certificate chain (PEM).",
   },
   CLIENT_CERT_CHANGED: {
     severity: 'error',
     exit: 3,
-    meaning:
-      'The master presents another certificate than the one that was trusted, and no trusted CA issued it.',
-    remedy: 'If it was given a new one, `provision trust replace URL`; if not, somebody stands in between.',
+    meaning: 'The master presents another certificate than the stored one, and no trusted CA issued it.',
+    remedy:
+      'If the master has a new certificate, run `provision trust replace URL`. If not, the connection may be intercepted.',
   },
   CLIENT_CERT_FINGERPRINT: {
     severity: 'error',
     exit: 3,
-    meaning: 'The master presents a certificate of another SHA-256 than the one given.',
-    remedy: 'Compare with the certificate on the master; do not go on before you know whose this one is.',
+    meaning: "The SHA-256 of the master's certificate differs from the given one.",
+    remedy: 'Compare it with the certificate on the master; do not trust it until you know its origin.',
   },
   CLIENT_CERT_NAME: {
     severity: 'error',
     exit: 3,
-    meaning: 'The certificate of the master is for other names than the one that was verified.',
-    remedy: 'Use a host the certificate is for, or set DET_MASTER_CERT_NAME to one of its names.',
+    meaning: 'The certificate of the master is not valid for the verified name.',
+    remedy: 'Use a host name of the certificate, or set DET_MASTER_CERT_NAME to one of its names.',
   },
   CLIENT_CERT_UNUSABLE: {
     severity: 'error',
     exit: 3,
-    meaning: 'The certificate of the master has expired, is not valid yet, or is not fit for a server.',
-    remedy: 'Give the master a good certificate; look at the clock of this machine first.',
+    meaning: 'The certificate of the master has expired, is not valid yet, or is not a server certificate.',
+    remedy: 'Check the clock of this machine; then renew the certificate of the master.',
   },
   CLIENT_TOKEN_UNVERIFIED: {
     severity: 'error',
     exit: 3,
-    meaning: 'DET_MASTER_CERT_FILE is `noverify`, and an unverified master is never sent a token.',
+    meaning: 'DET_MASTER_CERT_FILE is `noverify`; tokens are never sent to an unverified master.',
     remedy: 'Unset DET_MASTER_CERT_FILE and store the certificate with `provision trust add`.',
   },
   CLIENT_NOT_VERIFIED: {
     severity: 'warning',
     exit: 3,
-    meaning: 'DET_MASTER_CERT_FILE is `noverify`: whoever answers is believed to be the master.',
+    meaning: "DET_MASTER_CERT_FILE is `noverify`: the server's identity is not verified.",
     remedy: 'Unset DET_MASTER_CERT_FILE and store the certificate with `provision trust add`.',
   },
   TRUST_ROOT_MISSING: {
     severity: 'warning',
     exit: 3,
-    meaning: 'What was stored for a master ends below its root: enough here, but not for every Python.',
+    meaning:
+      'The stored chain of a master lacks its root. This program accepts that; Python before 3.13 does not.',
     remedy:
-      'Have the master serve its chain up to the root, or set DET_MASTER_CERT_FILE to a file with it for `det`.',
+      'Serve the chain up to the root from the master, or set DET_MASTER_CERT_FILE to a file with the root for `det`.',
   },
   TRUST_NOT_CONSULTED: {
     severity: 'warning',
     exit: 3,
-    meaning: 'While DET_MASTER_CERT_FILE is set, what is stored is not consulted.',
+    meaning: 'The trust store is ignored while DET_MASTER_CERT_FILE is set.',
     remedy: 'Unset DET_MASTER_CERT_FILE.',
   },
   TRUST_UNKNOWN: {
     severity: 'error',
     exit: 1,
-    meaning: 'Nothing is stored for that master.',
-    remedy: '`provision trust list` shows what is.',
+    meaning: 'The trust store has no entry for the master.',
+    remedy: '`provision trust list` shows the entries.',
   },
   TRUST_STORE_UNREADABLE: {
     severity: 'error',
     exit: 3,
-    meaning: 'The file of trusted certificates cannot be read. Nothing is overwritten.',
-    remedy: 'Mend it, or move it away; what was trusted is then asked about again.',
+    meaning: 'The trust store cannot be read. It is not overwritten.',
+    remedy: 'Repair the file, or move it away and trust the masters again.',
   },
   TRUST_STORE_BUSY: {
     severity: 'error',
     exit: 1,
-    meaning: 'Another program keeps the lock of the file of trusted certificates.',
-    remedy: 'Try again; if it stays so, look for a `det` or `provision` that hangs.',
+    meaning: 'Another program holds the lock of the trust store.',
+    remedy: 'Try again; if it persists, stop the `det` or `provision` process that hangs.',
   },
 } as const satisfies Record<string, CodeInfo>
 
@@ -125,58 +127,59 @@ export const clientCodes = {
   CLIENT_MASTER_URL: {
     severity: 'error',
     exit: 2,
-    meaning: 'What -m or DET_MASTER says is no address of a master.',
+    meaning: 'The address in -m or DET_MASTER is invalid.',
     remedy: 'Write it as https://HOST:PORT.',
   },
   CLIENT_UNREACHABLE: {
     severity: 'error',
     exit: 1,
-    meaning: 'No master answers at the address the command was to talk to.',
-    remedy: 'Start the master (`provision`), or say where it is with -m or the right -c.',
+    meaning: 'No master answers at the address.',
+    remedy: 'Start the master (`provision`), or give its address with -m or its configuration with -c.',
   },
   CLIENT_SCHEME: {
     severity: 'error',
     exit: 1,
-    meaning: 'The command speaks TLS and the port does not, or the other way round.',
-    remedy: 'Write https:// or http:// before the host, as the master serves.',
+    meaning: 'The scheme does not match the port: https on a port without TLS, or http on a TLS port.',
+    remedy: 'Correct the scheme, https:// or http://.',
   },
   CLIENT_TLS_REFUSED: {
     severity: 'error',
     exit: 1,
-    meaning: 'The TLS handshake failed for another reason than the certificate of the master.',
-    remedy: 'See the message for what the TLS library said, and what stands before the master.',
+    meaning: "The TLS handshake failed, but not because of the master's certificate.",
+    remedy:
+      'The message has the error of the TLS library; check the proxy or load balancer in front of the master.',
   },
   ...clientTrustCodes,
   NOT_A_PROVISIONER: {
     severity: 'error',
     exit: 1,
-    meaning: 'What answers at that address is not a provisioner or master of this product.',
+    meaning: 'The server at that address is not a provisioner or master of this product.',
     remedy:
-      'Name a running `provision`: its `listen` (8444), or its built-in master. Other masters have command lines of their own.',
+      'Give the address of a running `provision`: its `listen` (8444), or its built-in master. Other masters have their own CLIs.',
   },
   CLIENT_TOKEN_MISSING: {
     severity: 'error',
     exit: 1,
-    meaning: 'The command needs a token, and there is none where it looked.',
-    remedy: "Name a copy of the master's <state_dir>/token with --token-file.",
+    meaning: 'The command needs a token, and found none.',
+    remedy: "Give a copy of the master's <state_dir>/token with --token-file.",
   },
   CLIENT_TOKEN_REFUSED: {
     severity: 'error',
     exit: 1,
-    meaning: 'The master does not take the token.',
-    remedy: "Use the token in the master's own <state_dir>/token.",
+    meaning: 'The master rejects the token.',
+    remedy: "Use the token in the master's <state_dir>/token.",
   },
   CLIENT_TOKEN_EXPOSED: {
     severity: 'error',
     exit: 1,
-    meaning: 'The token would cross a network unencrypted.',
-    remedy: 'Write https:// before the host; http://, written out, sends it all the same.',
+    meaning: 'The token would be sent over a network unencrypted.',
+    remedy: 'Write https:// before the host; an explicit http:// sends it anyway.',
   },
   NOT_RUNNING: {
     severity: 'error',
     exit: 1,
     meaning: 'No provisioner runs with the state_dir of this configuration.',
-    remedy: 'Start it (`provision`), name its configuration with -c, or its address with -m.',
+    remedy: 'Start it (`provision`), or give its configuration with -c or its address with -m.',
   },
   CONTROL_SOCKET_DENIED: {
     severity: 'error',
@@ -187,43 +190,43 @@ export const clientCodes = {
   CONFIRMATION_NEEDED: {
     severity: 'error',
     exit: 2,
-    meaning: 'The command does what cannot be undone, and there is no terminal to ask whether it should.',
+    meaning: 'The command cannot be undone, and there is no terminal for the confirmation.',
     remedy: 'Give --yes.',
   },
   REQUEST_REFUSED: {
     severity: 'error',
     exit: 2,
-    meaning: 'The master did not accept what was asked for, and says why.',
-    remedy: 'Correct what the message names.',
+    meaning: 'The master rejected the request.',
+    remedy: 'Correct the value that the message names.',
   },
   WORK_POOL_UNKNOWN: {
     severity: 'error',
     exit: 2,
-    meaning: 'Work was handed in for a resource pool the master does not have.',
+    meaning: 'A job was submitted to a resource pool that the master does not have.',
     remedy: 'Name one of its pools with --pool.',
   },
   WORK_UNKNOWN: {
     severity: 'error',
     exit: 1,
-    meaning: 'The master knows no work of this id.',
-    remedy: '`provision work` lists what it knows; of work that is over it remembers the last thousand.',
+    meaning: 'The master has no job with this id.',
+    remedy: '`provision jobs` lists its jobs; of finished jobs it keeps the last thousand.',
   },
   WORK_ID_TAKEN: {
     severity: 'error',
     exit: 1,
-    meaning: 'Other work of the same id was handed in before.',
-    remedy: 'Choose another --id, or none.',
+    meaning: 'A different job with the same id was submitted before.',
+    remedy: 'Choose another --id, or omit it.',
   },
   WORK_NOT_CONFIRMED: {
     severity: 'error',
     exit: 1,
-    meaning: 'Work was sent, and no answer came: the master may have it or not.',
-    remedy: 'Ask with `provision work ID`, or hand it in again with the same --id: it is never run twice.',
+    meaning: 'A job was submitted, but no response arrived: the master may have accepted it.',
+    remedy: 'Check with `provision jobs ID`, or submit it again with the same --id: it never runs twice.',
   },
   MASTER_FAULT: {
     severity: 'error',
     exit: 1,
-    meaning: 'The master answered, but not with what was asked for.',
-    remedy: "Look into the master's log and at its /healthz.",
+    meaning: 'The master returned an unexpected response.',
+    remedy: "Check the master's log and its /healthz.",
   },
 } as const satisfies Record<string, CodeInfo>

@@ -8,19 +8,19 @@ import { preflightCodes } from './preflight-codes.ts'
 import { providerCodes, userDataCodes } from './provider-codes.ts'
 import { tlsCodes } from './tls-codes.ts'
 
-/** As the documentation shows them: a title, and its codes. */
+/** The groups in the documentation: title and codes. */
 export const codeGroups = {
   General: generalCodes,
   Configuration: configCodes,
-  'TLS material and trust': tlsCodes,
+  'TLS certificates and trust': tlsCodes,
   Preflight: preflightCodes,
   'User data': userDataCodes,
-  'The master and who joins it': joinCodes,
+  'The built-in master and its agents': joinCodes,
   'A Determined master': determinedCodes,
   'The built-in agent': agentCodes,
   'Clouds and this machine': providerCodes,
   'The fleet': fleetCodes,
-  'Orders to a running provisioner': controlCodes,
+  'Commands to a running provisioner': controlCodes,
   'The command line as a client': clientCodes,
   Simulation: simulateCodes,
 } as const satisfies Record<string, Record<string, CodeInfo>>

@@ -1,38 +1,38 @@
 // Codes of reading and checking the configuration.
 import type { CodeInfo } from './code-info.ts'
 
-// Codes of getting from a file to YAML values.
+// Codes of reading a file as YAML.
 
 export const configFileCodes = {
   CONFIG_FILE_MISSING: {
     severity: 'error',
     exit: 3,
     meaning: 'The configuration file does not exist.',
-    remedy: 'Name the file with -c, or with DET_CONFIG_FILE.',
+    remedy: 'Give the path of the file with -c, or with DET_CONFIG_FILE.',
   },
   CONFIG_FILE_UNREADABLE: {
     severity: 'error',
     exit: 3,
     meaning: 'The configuration file exists but cannot be read.',
-    remedy: 'Give this user the right to read the file.',
+    remedy: 'Let this user read the file.',
   },
   CONFIG_FILE_IS_DIRECTORY: {
     severity: 'error',
     exit: 3,
-    meaning: 'The path of the configuration file names a directory.',
-    remedy: 'Name the file itself, such as DIRECTORY/master.yaml.',
+    meaning: 'The path of the configuration file is a directory.',
+    remedy: 'Give the path of the file, such as DIRECTORY/master.yaml.',
   },
   CONFIG_FILE_BROKEN: {
     severity: 'warning',
     exit: 3,
     meaning:
-      'The configuration file has an error. The command needs its state_dir only, and reached the provisioner that still runs with the last good file.',
+      'The configuration file has an error. The command needs only its state_dir and continues; a running provisioner keeps the last valid configuration.',
     remedy: 'Run `provision validate` and correct the file; until then a restart of the provisioner fails.',
   },
   CONFIG_FILE_EMPTY: {
     severity: 'error',
     exit: 3,
-    meaning: 'The configuration file holds nothing but blanks and comments.',
+    meaning: 'The configuration file has only blank lines and comments.',
     remedy: 'Start from one of the files in examples/.',
   },
   CONFIG_FILE_NOT_TEXT: {
@@ -68,86 +68,87 @@ export const configFileCodes = {
   YAML_MERGE: {
     severity: 'error',
     exit: 3,
-    meaning: 'What "<<" merges is not a mapping.',
-    remedy: 'Let "<<" name an anchor of a mapping, such as `<<: *defaults`.',
+    meaning: 'The value of "<<" is not a mapping.',
+    remedy: 'Give "<<" an anchor of a mapping, such as `<<: *defaults`.',
   },
   YAML_UNKNOWN_ALIAS: {
     severity: 'error',
     exit: 3,
-    meaning: 'An alias names an anchor that does not stand before it.',
-    remedy: 'Define the anchor (&name) first; put quotes around a text that starts with "*".',
+    meaning: 'An alias names an anchor that is not defined before it.',
+    remedy: 'Define the anchor (&name) first; put quotes around a string that starts with "*".',
   },
   YAML_TAG: {
     severity: 'error',
     exit: 3,
-    meaning: 'A tag such as !Ref is not known here, so its value would be taken literally.',
-    remedy: 'Remove the tag and write the value itself; put quotes around a text that starts with "!".',
+    meaning: 'A tag such as !Ref is unknown, so its value would be taken literally.',
+    remedy: 'Remove the tag and write the value itself; put quotes around a string that starts with "!".',
   },
   YAML_SEVERAL_DOCUMENTS: {
     severity: 'error',
     exit: 3,
-    meaning: 'The file holds several YAML documents.',
+    meaning: 'The file has several YAML documents.',
     remedy: 'Remove the "---" line, or move what follows it into a file of its own.',
   },
   YAML_TOO_LARGE: {
     severity: 'error',
     exit: 3,
-    meaning: 'Aliases or nesting make the file expand beyond all measure.',
+    meaning: 'Aliases or nesting expand the file beyond the limit.',
     remedy: 'Write repeated values out, or use fewer levels.',
   },
   YAML_CHARACTER: {
     severity: 'error',
     exit: 3,
     meaning:
-      'The text holds a character no configuration can carry: NUL, half a surrogate pair, an inner byte order mark.',
+      'The file has a character that is not allowed: NUL, half a surrogate pair, or a byte order mark inside the text.',
     remedy: 'Remove the character; an editor that shows invisible characters finds it.',
   },
   YAML_BYTE_ORDER_MARK: {
     severity: 'warning',
     exit: 3,
-    meaning: 'The file begins with a byte order mark; it is read over.',
+    meaning: 'The file starts with a byte order mark; it is ignored.',
     remedy: 'Save the file as UTF-8 without byte order mark.',
   },
 } as const satisfies Record<string, CodeInfo>
 
-// Codes of keys and values, whatever block they stand in.
+// Codes of keys and values in any block.
 
 export const configKeyCodes = {
   CONFIG_NOT_A_MAPPING: {
     severity: 'error',
     exit: 3,
-    meaning: 'The file holds a list or a single value instead of keys.',
-    remedy: 'Write "key: value" lines; examples/ shows whole files.',
+    meaning: 'The file is a list or a single value instead of a mapping.',
+    remedy: 'Write "key: value" lines; examples/ has complete files.',
   },
   CONFIG_UNKNOWN_KEY: {
     severity: 'error',
     exit: 3,
-    meaning: 'A block of ours has no such key.',
-    remedy: 'Correct the spelling, or remove the key; docs/configuration.md lists them all.',
+    meaning: 'Unknown key.',
+    remedy: 'Correct the spelling, or remove the key; docs/configuration.md lists the keys.',
   },
   CONFIG_SUSPECT_KEY: {
     severity: 'warning',
     exit: 3,
-    meaning: 'A key among those of the master nearly spells one of ours, or stands in the wrong block.',
-    remedy: 'Correct the spelling or the place; as it stands the key has no effect here.',
+    meaning:
+      'A key in a block of the master is probably a misspelt key of the provisioner, or is in the wrong block.',
+    remedy: 'Correct the spelling, or move the key; as written it has no effect.',
   },
   CONFIG_MISSING_KEY: {
     severity: 'error',
     exit: 3,
-    meaning: 'A key that has no default is missing.',
+    meaning: 'A required key is missing.',
     remedy: 'Add the key.',
   },
   CONFIG_WRONG_TYPE: {
     severity: 'error',
     exit: 3,
-    meaning: 'A value is of another type than its key wants.',
+    meaning: 'A value has the wrong type.',
     remedy: 'Write the value as docs/configuration.md shows it.',
   },
   CONFIG_BAD_CHOICE: {
     severity: 'error',
     exit: 3,
-    meaning: 'A value is none of the words its key knows.',
-    remedy: 'Use one of the words named in the message.',
+    meaning: 'The value is not one of the allowed choices.',
+    remedy: 'Use one of the choices named in the message.',
   },
   CONFIG_OUT_OF_RANGE: {
     severity: 'error',
@@ -158,32 +159,32 @@ export const configKeyCodes = {
   CONFIG_BAD_VALUE: {
     severity: 'error',
     exit: 3,
-    meaning: 'A text does not have the form its key wants.',
+    meaning: 'A value does not have the required form.',
     remedy: 'Write the value in the form named in the message.',
   },
   CONFIG_BAD_DURATION: {
     severity: 'error',
     exit: 3,
-    meaning: 'A duration is a number, or is not written in the syntax of Go.',
+    meaning: "A duration is a number, or is not in Go's syntax.",
     remedy: 'Write numbers with units (h, m, s, ms), such as "90s", "20m" or "1h30m".',
   },
   CONFIG_CONFLICT: {
     severity: 'error',
     exit: 3,
-    meaning: 'Two settings exclude each other.',
+    meaning: 'Two settings cannot be combined.',
     remedy: 'Keep one of the two settings named in the message.',
   },
   CONFIG_NEEDS_KEY: {
     severity: 'error',
     exit: 3,
-    meaning: 'A setting means nothing without another one.',
+    meaning: 'A setting needs another setting.',
     remedy: 'Add the key named in the message, or remove the setting.',
   },
   CONFIG_DUPLICATE: {
     severity: 'error',
     exit: 3,
-    meaning: 'A list names the same thing twice, or a name is taken already.',
-    remedy: 'Keep one of them, or give the other a name of its own.',
+    meaning: 'A list has the same value twice, or a name is already used.',
+    remedy: 'Keep one of them, or rename the other.',
   },
   CONFIG_UNUSED: {
     severity: 'warning',
@@ -195,9 +196,9 @@ export const configKeyCodes = {
     severity: 'error',
     exit: 3,
     meaning:
-      'The built-in master lets agents join by the instances of their pool, and this pool has no provider that launches any.',
+      'The built-in master lets agents join by the instances of their pool, and this pool has no provider.',
     remedy:
-      'Write `agents: any` if every agent that reaches the master may join the pool and be sent work; else give the pool a provider.',
+      'Write `agents: any` if every agent that reaches the master may join the pool and run its jobs; otherwise add a provider to the pool.',
   },
   CONFIG_FORMS_MIXED: {
     severity: 'error',
@@ -209,38 +210,38 @@ export const configKeyCodes = {
   CONFIG_ENVIRONMENT: {
     severity: 'error',
     exit: 3,
-    meaning: 'An environment variable that overrides the file holds a value that cannot be used.',
+    meaning: 'An environment variable that overrides the file has an invalid value.',
     remedy: 'Correct or unset the variable.',
   },
 } as const satisfies Record<string, CodeInfo>
 
-// Codes of what providers, the master's address and machines demand.
+// Codes of providers, the master's address and machine types.
 
 export const configProviderCodes = {
   PROVIDER_TYPE_MISSING: {
     severity: 'error',
     exit: 3,
-    meaning: 'A provider does not say of which type it is, so its other keys cannot be understood.',
-    remedy: 'Add `type`; docs/configuration.md has the types there are.',
+    meaning: 'A provider has no `type`, so its other keys cannot be read.',
+    remedy: 'Add `type`; docs/configuration.md lists the types.',
   },
   PROVIDER_TYPE_UNKNOWN: {
     severity: 'error',
     exit: 3,
-    meaning: 'A provider is of a type that does not exist.',
-    remedy: 'Write a type that docs/configuration.md has.',
+    meaning: 'The type of a provider is unknown.',
+    remedy: 'Write a type that docs/configuration.md lists.',
   },
   PROVIDER_HPC: {
     severity: 'error',
     exit: 3,
     meaning:
-      '`type: hpc` belongs to the Slurm and PBS resource managers: their queues start the work, and there is no VM to launch.',
-    remedy: 'Remove the provider of this pool, or use a type that docs/configuration.md has.',
+      '`type: hpc` belongs to the Slurm and PBS resource managers: their queues start the jobs, and there is no instance to launch.',
+    remedy: 'Remove the provider of this pool, or use a type that docs/configuration.md lists.',
   },
   RESOURCE_MANAGER_UNSUPPORTED: {
     severity: 'error',
     exit: 3,
     meaning:
-      'The resource manager runs work without agents (Kubernetes, Slurm, PBS), so there is nothing to launch.',
+      'The resource manager runs jobs without agents (Kubernetes, Slurm, PBS), so there is nothing to launch.',
     remedy: 'Use `resource_manager: {type: agent}`, or do not run the provisioner beside this master.',
   },
   MASTER_URL_INVALID: {
@@ -253,7 +254,7 @@ export const configProviderCodes = {
     severity: 'error',
     exit: 3,
     meaning:
-      '`master_url` holds a user name or password; it would be written into the user data of every VM.',
+      '`master_url` contains a user name or password, which would be written into the user data of every instance.',
     remedy: 'Remove everything up to the "@": agents do not log in.',
   },
   MASTER_HOST_ALIAS: {
@@ -262,44 +263,44 @@ export const configProviderCodes = {
     meaning:
       "The master's host is an alias that only the metadata server of the master's machine can resolve.",
     remedy:
-      'Nothing to do where the master runs in that cloud; elsewhere write the host into master_url, or pass --master-host.',
+      'No action is needed if the master runs in that cloud; otherwise write the host into master_url, or pass --master-host.',
   },
   MASTER_PORT_ASSUMED: {
     severity: 'warning',
     exit: 3,
     meaning:
-      '`master_url` is https without a port, and the master itself has no certificate: something in front of it ends TLS.',
+      '`master_url` is https without a port, and the master itself has no certificate: a proxy in front of it terminates TLS.',
     remedy: 'Write the port of that proxy into master_url, such as "https://master.example.com:443".',
   },
   CLUSTER_ID_MISSING: {
     severity: 'error',
     exit: 3,
     meaning:
-      'Pools in a cloud need a cluster_id: without one, a lost state_dir would leave their instances running, and others would be launched beside them.',
-    remedy: 'Set `cluster_id` in the configuration to a name that no other cluster of yours has.',
+      'Pools in a cloud need a cluster_id: without one, a lost state_dir would leave their instances running, and new ones would be launched beside them.',
+    remedy: 'Set `cluster_id` in the configuration to a name that none of your other clusters has.',
   },
   IMAGE_MISSING: {
     severity: 'error',
     exit: 3,
-    meaning: 'A cloud provider names no machine image, and there is no built-in one.',
-    remedy: 'Name one; docs/configuration.md has the key, and public images, for each type of provider.',
+    meaning: 'A cloud provider has no machine image, and there is no built-in one.',
+    remedy: 'Set an image; docs/configuration.md has the key, and public images, for each type of provider.',
   },
   INSTANCE_SLOTS_UNKNOWN: {
     severity: 'error',
     exit: 3,
     meaning: 'The number of accelerators of an instance type is not known without asking the cloud.',
-    remedy: 'Say it: `instance_types: [{type: …, slots: N}]`.',
+    remedy: 'Set it: `instance_types: [{type: …, slots: N}]`.',
   },
   MACHINE_TYPE_INVALID: {
     severity: 'error',
     exit: 3,
-    meaning: 'A name is not one of a Compute Engine machine type.',
+    meaning: 'A name is not a Compute Engine machine type.',
     remedy: 'Write it as SERIES-CLASS-SIZE, such as "n1-standard-8", "g2-standard-8" or "custom-4-8192".',
   },
   GPU_TYPE_UNKNOWN: {
     severity: 'error',
     exit: 3,
-    meaning: '`gpu_type` names no GPU that can be attached to a machine.',
+    meaning: '`gpu_type` is not a GPU that can be attached to a machine.',
     remedy:
       'Use nvidia-tesla-t4, nvidia-tesla-p4, nvidia-tesla-p100 or nvidia-tesla-v100 with an N1 machine.',
   },

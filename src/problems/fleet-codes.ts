@@ -1,180 +1,182 @@
-// Codes of the fleet loop's decisions and refusals.
+// Codes of the reasons that block a pool, and of failures of the fleet loop.
 import type { CodeInfo } from './code-info.ts'
 
 export const fleetCodes = {
   NEVER_FITS: {
     severity: 'warning',
     exit: 1,
-    meaning: 'Work asks for a number of slots that no offering of the pool can ever give it.',
-    remedy: 'Give the work fewer slots, or add an instance type whose slots hold or divide its number.',
+    meaning: 'A job needs a number of slots that no offering of the pool can provide.',
+    remedy:
+      'Give the job fewer slots, or add an instance type with enough slots, or with a divisor of its slots.',
   },
   EXCEEDS_MAX: {
     severity: 'warning',
     exit: 1,
-    meaning: 'Work needs more VMs at once than max_instances allows.',
-    remedy: 'Raise max_instances, or give the work fewer slots.',
+    meaning: 'A job needs more instances at once than max_instances allows.',
+    remedy: 'Raise max_instances, or give the job fewer slots.',
   },
   AUX_NOT_ALLOWED: {
     severity: 'warning',
     exit: 1,
-    meaning: 'Auxiliary work waits in a pool whose agents take none.',
-    remedy: 'Raise max_aux_containers_per_agent, or send the work to another pool.',
+    meaning: 'An auxiliary job waits in a pool whose agents accept none.',
+    remedy: 'Raise max_aux_containers_per_agent, or submit the job to another pool.',
   },
   JOB_AT_MAX_SLOTS: {
     severity: 'warning',
     exit: 1,
-    meaning: 'Work waits because its job may not use more slots.',
+    meaning: 'An allocation waits because its job may not use more slots.',
     remedy: "Raise the job's max_slots, or wait until its other allocations end.",
   },
   WORK_UNPLACEABLE: {
     severity: 'warning',
     exit: 1,
     meaning:
-      'Several free agents were not given work that fits them, so nothing is bought for it for a while.',
-    remedy:
-      "Look for what keeps the scheduler from placing it: the master's log, blocked nodes, limits of the job.",
+      'The scheduler did not place an allocation on several free agents that fit, so no instance is launched for it for a while.',
+    remedy: "Check why the scheduler does not place it: the master's log, blocked nodes, limits of the job.",
   },
   UNPLACED_ON_FREE_AGENT: {
     severity: 'warning',
     exit: 1,
-    meaning: 'A free agent was not given work that fits it; the agent is replaced.',
-    remedy: "Look at the agent's devices: `nvidia-smi` on the VM, and the agent's log.",
+    meaning: 'The scheduler did not place an allocation on a free agent that fits; the agent is replaced.',
+    remedy: "Check the agent's devices: `nvidia-smi` on the instance, and the agent's log.",
   },
   SHORT_OF_SLOTS: {
     severity: 'error',
     exit: 1,
-    meaning: 'An agent joined with fewer slots than its instance type promises, and is replaced.',
-    remedy: 'Correct the slots configured for the type, or look at the GPU driver of the machine image.',
+    meaning: 'An agent joined with fewer slots than its instance type has, and is replaced.',
+    remedy: 'Correct the slots configured for the type, or check the GPU driver of the machine image.',
   },
   NEVER_JOINED: {
     severity: 'error',
     exit: 1,
-    meaning: 'A VM was launched and its agent did not connect within the boot timeout.',
-    remedy: 'Read the stage its startup script reached; `provision check` tries the same from here.',
+    meaning: 'The agent of an instance did not connect within the boot timeout.',
+    remedy:
+      'Check the last stage of its startup script; `provision check` tests the connection from this machine.',
   },
   DID_NOT_LAST: {
     severity: 'error',
     exit: 1,
     meaning: 'An instance ended by itself within 2 minutes of its agent joining.',
-    remedy:
-      "Read what the cloud gives as its reason, and the instance's own log: `provision explain`, the serial console.",
+    remedy: "Check the cloud's reason (`provision explain`) and the serial console of the instance.",
   },
   MAX_REACHED: {
     severity: 'warning',
     exit: 1,
-    meaning: 'More VMs are needed than max_instances allows.',
-    remedy: 'Raise max_instances, or wait until other work ends.',
+    meaning: 'More instances are needed than max_instances allows.',
+    remedy: 'Raise max_instances, or wait until other jobs end.',
   },
   NO_OFFERING: {
     severity: 'error',
     exit: 1,
-    meaning: 'VMs are needed and the pool has no instance type to launch.',
-    remedy: 'Name an instance type in the provider block of the pool.',
+    meaning: 'Instances are needed, but the pool has no instance type.',
+    remedy: 'Set an instance type in the provider block of the pool.',
   },
   OFFERINGS_OUT_OF_CAPACITY: {
     severity: 'warning',
     exit: 5,
-    meaning: 'Every offering that could help was out of stock a moment ago.',
-    remedy: 'Nothing to do: they are tried again. More instance types, zones or on-demand VMs help.',
+    meaning: 'The cloud recently had no capacity in any suitable offering.',
+    remedy: 'Wait: they are tried again. Add instance types or zones, or allow on-demand instances.',
   },
   OFFERINGS_OVER_QUOTA: {
     severity: 'error',
     exit: 5,
-    meaning: "The account's quota ended what every offering that could help can give.",
+    meaning: "The account's quota is used up for every suitable offering.",
     remedy: 'Ask the cloud to raise the quota, or lower max_instances.',
   },
   OFFERINGS_THROTTLED: {
     severity: 'warning',
     exit: 5,
-    meaning: 'The cloud asked for fewer calls, so the next launch waits.',
-    remedy: 'Nothing to do. If it stays, look for other programs on the same account.',
+    meaning: 'The cloud throttles API calls, so the next launch is delayed.',
+    remedy: 'Wait. If it persists, check other programs that use the same account.',
   },
   OFFERINGS_MISCONFIGURED: {
     severity: 'error',
     exit: 5,
-    meaning: 'The cloud refused the launch request for what it says.',
+    meaning: 'The cloud rejected the launch request as invalid.',
     remedy: "Correct the pool's provider block; `provision --dry-run` shows the request.",
   },
   OFFERINGS_NOT_AUTHORIZED: {
     severity: 'error',
     exit: 5,
-    meaning: 'The cloud refused the credentials, or what they ask for.',
+    meaning: 'The cloud rejected the credentials, or they lack a permission.',
     remedy: 'Check the credentials and their permissions: `provision check`.',
   },
   OFFERINGS_FAILING: {
     severity: 'warning',
     exit: 5,
-    meaning: 'The cloud failed for a reason of its own, so the next launch waits.',
-    remedy: 'Nothing to do: the call is repeated.',
+    meaning: 'The cloud had an internal error, so the next launch is delayed.',
+    remedy: 'Wait: the call is repeated.',
   },
   BREAKER_OPEN: {
     severity: 'error',
     exit: 1,
-    meaning: 'Several VMs in a row never became usable agents, so nothing is launched for a while.',
-    remedy: 'Read why they failed (their last stage); the next VM is a single probe.',
+    meaning: 'Several instances in a row did not become usable agents, so nothing is launched for a while.',
+    remedy: 'Check why they failed (their last stage); then a single instance is launched as a probe.',
   },
   BREAKER_PROBING: {
     severity: 'warning',
     exit: 1,
-    meaning: 'After VMs that never joined, one VM at a time is launched until one joins.',
-    remedy: 'Wait for the probe, or read why the others failed.',
+    meaning: 'After instances that never joined, one instance at a time is launched until one joins.',
+    remedy: 'Wait for the probe, or check why the others failed.',
   },
   PROBE_FIRST: {
     severity: 'warning',
     exit: 1,
-    meaning: 'The master could not be checked from here, so one VM is launched and must join before others.',
-    remedy: 'Wait for the first VM, or set `preflight_address` to where the master can be reached from here.',
+    meaning:
+      'The master cannot be checked from this machine, so one instance must join before others are launched.',
+    remedy:
+      'Wait for the first instance, or set `preflight_address` to an address of the master that this machine can reach.',
   },
   LAUNCH_RATE_SPENT: {
     severity: 'warning',
     exit: 1,
     meaning:
-      'Too many instances were launched in vain: they never joined, joined without their slots, or did not last.',
+      'Too many launches failed: instances never joined, joined with too few slots, or ended soon after joining.',
     remedy:
-      'Find out why: `provision explain` and the log name the instances and their last stage. Or raise launch_rate.',
+      'Check why: `provision explain` and the log name the instances and their last stage. Or raise launch_rate.',
   },
   LISTING_MISSING: {
     severity: 'warning',
     exit: 5,
-    meaning: 'The VMs of the pool could not be listed completely for too long, so nothing is launched.',
-    remedy: "Read the listing's own problem; it is repeated.",
+    meaning: "There was no complete listing of the pool's instances for too long, so nothing is launched.",
+    remedy: 'Correct the problem of the listing; it is repeated.',
   },
   LISTING_PARTIAL: {
     severity: 'warning',
     exit: 5,
-    meaning: 'The newest listing of VMs is old or not complete, so no VM is ended on its word.',
-    remedy: "Read the listing's own problem; it is repeated.",
+    meaning: 'The newest listing of instances is old or incomplete, so it causes no terminations.',
+    remedy: 'Correct the problem of the listing; it is repeated.',
   },
   DEMAND_MISSING: {
     severity: 'warning',
     exit: 1,
-    meaning: 'What the master wants is not known, so nothing is launched or ended.',
-    remedy: 'Read why the master could not be asked; it is asked again.',
+    meaning: 'There is no current demand from the master, so nothing is launched or terminated.',
+    remedy: 'Check why the master cannot be reached; polling continues.',
   },
   PAUSED: {
     severity: 'warning',
     exit: 1,
-    meaning: 'The pool is paused: nothing is launched or ended.',
+    meaning: 'The pool is paused: nothing is launched or terminated.',
     remedy: 'Resume it: `provision resume`.',
   },
   CLEARING: {
     severity: 'warning',
     exit: 1,
-    meaning: 'The provisioner ends every VM of the pool before it stops, as it was told, and launches none.',
-    remedy: 'Nothing to do. A second signal stops it with the VMs that are left.',
+    meaning:
+      'The provisioner was ordered to terminate every instance of the pool before it stops, and launches none.',
+    remedy: 'Wait. A second signal stops it at once and leaves the remaining instances running.',
   },
   FOREIGN_WRITER: {
     severity: 'error',
     exit: 1,
-    meaning:
-      'VMs of this cluster and pool were launched by another provisioner, so this one touches nothing.',
-    remedy: 'Stop the other provisioner, or take its VMs over: `provision adopt`.',
+    meaning: 'Another provisioner launched instances of this cluster and pool, so this one changes nothing.',
+    remedy: 'Stop the other provisioner, or take over its instances: `provision adopt`.',
   },
   ACCOUNT_CHANGED: {
     severity: 'error',
     exit: 5,
     meaning:
-      'The credentials are those of another account than the one this pool launched its instances in, so nothing is launched or terminated.',
+      'The credentials belong to another account than the instances of this pool, so nothing is launched or terminated.',
     remedy:
       'Give the provisioner credentials of the earlier account. To leave that account, terminate its instances there, then start with an empty state_dir.',
   },
@@ -182,93 +184,90 @@ export const fleetCodes = {
     severity: 'warning',
     exit: 1,
     meaning:
-      'Instances of this cluster run that belong to no configured pool: it was removed, renamed or moved.',
+      'Instances of this cluster belong to no configured pool: their pool was removed, renamed or moved.',
     remedy: 'Put the pool back into the configuration, or terminate them: `provision terminate ID`.',
   },
   ORPHAN_UNKNOWN: {
     severity: 'warning',
     exit: 1,
-    meaning:
-      'An instance that no configured pool has is terminated once the master shows it idle, and not before.',
-    remedy: 'Wait, or terminate it whatever it does: `provision terminate ID --force`.',
+    meaning: 'An instance outside the configured pools is terminated only when the master reports it idle.',
+    remedy: 'Wait, or terminate it even if it is busy: `provision terminate ID --force`.',
   },
   ORPHANS_UNSEEN: {
     severity: 'warning',
     exit: 5,
     meaning:
-      'A location where instances of this cluster were launched cannot be listed: there may be some left.',
-    remedy: 'Give the provisioner credentials that may list instances there.',
+      'A location where instances of this cluster were launched cannot be listed: instances may remain there.',
+    remedy: 'Use credentials that may list instances there.',
   },
   JOURNAL_MISSING: {
     severity: 'warning',
     exit: 1,
-    meaning: 'Nothing is remembered of earlier launches, so listings must show first what there is.',
+    meaning: 'There is no journal of earlier launches, so the pool waits for complete listings.',
     remedy:
       'Wait: a first start takes 10 seconds, one after a lost journal a minute. Keep `state_dir` on a disk that outlives the process.',
   },
   JOURNAL_FAILING: {
     severity: 'error',
     exit: 1,
-    meaning:
-      'The journal in state_dir cannot be written, and nothing is launched that is not written down first.',
-    remedy: 'Make room on the disk of state_dir, or give the process the right to write there.',
+    meaning: 'The journal in state_dir cannot be written, so nothing is launched.',
+    remedy: 'Free space on the disk of state_dir, or let the process write there.',
   },
   LAUNCH_ERROR: {
     severity: 'error',
     exit: 5,
     meaning: 'More launches failed in a row than launch_error_retries allows.',
-    remedy: 'Read the last failure; launches go on after launch_error_timeout.',
+    remedy: 'Correct the last failure; launches resume after launch_error_timeout.',
   },
   LAUNCH_NOT_READY: {
     severity: 'error',
     exit: 4,
-    meaning: 'A VM launched now could not join, so none is launched.',
-    remedy: 'Read the problem beside it: the preflight of the master, or the user data.',
+    meaning: 'A new instance could not join, so none is launched.',
+    remedy: 'Correct the problem reported with it: the preflight of the master, or the user data.',
   },
   LAUNCH_UNSETTLED: {
     severity: 'warning',
     exit: 5,
-    meaning: 'The outcome of a launch is not known; its VMs count until it is.',
-    remedy: 'Nothing to do: it is asked again, or settled by listings.',
+    meaning: 'The outcome of a launch is unknown; until it is known its instances count.',
+    remedy: 'Wait: the call is repeated, or listings show the outcome.',
   },
   CALL_TIMED_OUT: {
     severity: 'warning',
     exit: 5,
-    meaning: 'A call was not answered in time, so its outcome is not known.',
-    remedy: 'Nothing to do: it is repeated.',
+    meaning: 'A call timed out, so its outcome is unknown.',
+    remedy: 'Wait: the call is repeated.',
   },
   SNAPSHOT_INVALID: {
     severity: 'error',
     exit: 2,
-    meaning: 'A file given to `provision explain` is not a snapshot, or is damaged.',
+    meaning: 'The file given to `provision explain` is not a valid snapshot.',
     remedy: 'Take a new one with `provision explain --save FILE`.',
   },
   SNAPSHOT_MISSING: {
     severity: 'error',
     exit: 1,
-    meaning: 'The pool has decided nothing yet, so there is nothing to explain.',
-    remedy: 'Ask again in a few seconds; `provision status` tells what the pool waits for.',
+    meaning: 'The pool has not made a decision yet.',
+    remedy: 'Try again in a few seconds; `provision status` shows what blocks the pool.',
   },
   LOCK_HELD: {
     severity: 'error',
     exit: 1,
-    meaning:
-      'Another provisioner works with the same state_dir, or did so less than a minute ago on another machine.',
+    meaning: 'Another provisioner uses the same state_dir, or did less than a minute ago on another machine.',
     remedy:
-      'Stop it, or give this one a state_dir and a cluster_id of its own. Where it is surely gone, wait a minute.',
+      'Stop it, or give this provisioner another state_dir and cluster_id. If the other has certainly stopped, wait a minute.',
   },
   STATE_DIR_UNUSABLE: {
     severity: 'error',
     exit: 1,
-    meaning: 'The provisioner keeps what it must not forget in state_dir, and cannot make it or write there.',
-    remedy: 'Let state_dir name a folder that this user can make and write to, on a disk with room.',
+    meaning: 'The state_dir cannot be created or written.',
+    remedy: 'Set state_dir to a folder that this user can create and write, on a disk with free space.',
   },
   STATE_DIR_UNSAFE: {
     severity: 'error',
     exit: 1,
     meaning:
-      '`state_dir` or a file in it belongs to another user, can be written by others, or is a link or a device: somebody else could have put it there.',
-    remedy: 'Name a folder in state_dir that belongs to the user of the provisioner, with mode 0700.',
+      '`state_dir` or a file in it belongs to another user, can be written by others, or is a link or a device: another user could have placed it there.',
+    remedy: 'Set state_dir to a folder that belongs to the user of the provisioner, with mode 0700.',
   },
   STATE_FOREIGN: {
     severity: 'error',
@@ -281,83 +280,82 @@ export const fleetCodes = {
     severity: 'error',
     exit: 1,
     meaning:
-      'A file in state_dir that holds an id of this provisioner is empty, damaged or cannot be read, and is never replaced by a new one without a person.',
+      'A file in state_dir with an id of this provisioner is empty, damaged or unreadable. It is never replaced automatically.',
     remedy: 'Restore the file from a backup.',
   },
   CLUSTER_ID_LOST: {
     severity: 'error',
     exit: 1,
     meaning:
-      'The folder in `state_dir` has been used before, but its file `cluster-id` is gone: with a new id every instance launched before would be forgotten.',
+      'The folder in `state_dir` has been used before, but its file `cluster-id` is missing: with a new id the earlier instances would no longer be managed.',
     remedy: 'Restore the file `cluster-id` in state_dir, or set `cluster_id` in the configuration.',
   },
 } as const satisfies Record<string, CodeInfo>
 
 export type FleetCode = keyof typeof fleetCodes
 
-// Codes of orders and questions to a running provisioner.
+// Codes of commands to a running provisioner.
 
 export const controlCodes = {
   POOL_UNKNOWN: {
     severity: 'error',
     exit: 2,
-    meaning: 'The provisioner runs no pool of that name.',
+    meaning: 'The provisioner runs no pool with that name.',
     remedy: '`provision status` lists the pools; only those with a `provider` are run.',
   },
   POOL_NOT_RUNNING: {
     severity: 'error',
     exit: 1,
-    meaning: 'The pool could not be started yet; it is tried again, and the others run without it.',
-    remedy: 'Correct what the message names; the pool starts at its next try.',
+    meaning: 'The pool could not be started yet. The start is retried; other pools run.',
+    remedy: 'Correct the problem in the message; the pool starts at the next retry.',
   },
   POOL_START_FAILED: {
     severity: 'error',
     exit: 1,
-    meaning:
-      'Starting the pool failed for a reason that is not foreseen. It is tried again, at most five minutes later.',
-    remedy: 'If it stays, report it with the message and the log line.',
+    meaning: 'Starting the pool failed unexpectedly. The start is retried within five minutes.',
+    remedy: 'If it persists, report it with the message and the log line.',
   },
   CONTROL_SOCKET_UNUSABLE: {
     severity: 'warning',
     exit: 1,
-    meaning:
-      'The control socket in state_dir cannot be made, so the command line on this machine finds nobody.',
+    meaning: 'The control socket in state_dir cannot be created, so the local CLI cannot connect.',
     remedy: 'Choose a shorter state_dir on a local file system, or configure `listen` and use -m.',
   },
   INSTANCE_UNKNOWN: {
     severity: 'error',
     exit: 2,
-    meaning: 'An order names VMs that are not VMs of this provisioner, so it was not carried out.',
+    meaning: 'The command names instances that this provisioner does not manage, so nothing was done.',
     remedy: '`provision instances` lists them.',
   },
   INSTANCE_BUSY: {
     severity: 'error',
     exit: 1,
-    meaning: 'A VM that is to be ended has work, so none of those named was touched.',
-    remedy: 'Let the work end first (`provision drain`), or lose it: `provision terminate --force`.',
+    meaning: 'An instance to terminate is busy, so none of the named instances was changed.',
+    remedy:
+      'Let its jobs end first (`provision drain ID`), or terminate it and lose them: `provision terminate ID --force`.',
   },
   ORDER_REFUSED: {
     severity: 'error',
     exit: 2,
-    meaning: 'An order to the provisioner is not of the form it should have.',
-    remedy: 'Correct what the message names: docs/operate/control.md.',
+    meaning: 'A request to the provisioner is invalid.',
+    remedy: 'Correct the field that the message names: docs/operate/control.md.',
   },
   PUSH_MISSING: {
     severity: 'warning',
     exit: 1,
-    meaning: 'Demand is pushed, and nothing has come for the pool since the start.',
+    meaning: '`demand.type` is push, and no demand of the pool was pushed since the start.',
     remedy: 'Push the demand of the pool: docs/push.md.',
   },
   PUSH_STALE: {
     severity: 'warning',
     exit: 1,
-    meaning: 'The newest push of the pool is too old to act on, so nothing is launched or ended.',
-    remedy: 'See that the master still pushes, at least every 5 s also when nothing has changed.',
+    meaning: 'The newest push of the pool is too old, so nothing is launched or terminated.',
+    remedy: 'Check that the master still pushes, at least every 5 s even without changes.',
   },
   PUSH_REFUSED: {
     severity: 'error',
     exit: 2,
-    meaning: 'Pushed demand is not of the form it should have; what was pushed before it stays.',
+    meaning: 'Pushed demand is invalid; the previous push stays in effect.',
     remedy: 'Correct the field that the message names: docs/push.md.',
   },
 } as const satisfies Record<string, CodeInfo>

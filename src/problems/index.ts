@@ -1,6 +1,6 @@
-// Errors as data: a stable code, what happened and where, and what to do about it; the one table of codes.
+// Errors as data: a stable code, what is wrong and where, and what to do; the one table of codes.
 // Every room may import it. It imports nothing.
-// Start here: problem() makes one; the tables beside it hold the codes.
+// Start here: problem() creates one; the tables beside it hold the codes.
 import { codeInfo, type ProblemCode } from './codes.ts'
 
 export { codeGroups, codeInfo, type ProblemCode, problemCodes } from './codes.ts'
@@ -23,7 +23,7 @@ export interface Where {
 export interface Problem {
   code: ProblemCode
   severity: Severity
-  /** What happened, in one sentence without a final full stop. */
+  /** What is wrong, in one sentence without a final full stop. */
   message: string
   /** What the user can do about it. */
   remedy: string
@@ -40,13 +40,13 @@ export interface ProblemOptions {
   cause?: unknown
 }
 
-/** Makes a problem; severity and the default remedy come from the table of codes. */
+/** Creates a problem; severity and the default remedy come from the table of codes. */
 export function problem(code: ProblemCode, message: string, options: ProblemOptions = {}): Problem {
   const info = codeInfo(code)
   return { code, severity: info.severity, message, ...options, remedy: options.remedy ?? info.remedy }
 }
 
-/** One or more problems that stop what was asked for. */
+/** One or more problems that stop an operation. */
 export class ProvisionError extends Error {
   readonly problems: Problem[]
 
@@ -68,7 +68,7 @@ export function isError(p: Problem): boolean {
   return p.severity === 'error'
 }
 
-/** `master.yaml:12:7`, or as much of it as is known. */
+/** `master.yaml:12:7`, or the known part of it. */
 export function placeOf(where: Where): string {
   return [where.file, where.line, where.column].filter((part) => part !== undefined).join(':')
 }

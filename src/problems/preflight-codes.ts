@@ -1,20 +1,20 @@
-// Codes of dialling the master before launching: one for each thing that can be told apart from here.
+// Codes of the preflight: dialling the master before launching, as an agent would.
 import type { CodeInfo } from './code-info.ts'
 
-// Codes of certificates the master presented when it was dialled.
+// Codes of the certificates that the master presented.
 
 export const preflightCertificateCodes = {
   PREFLIGHT_UNKNOWN_CA: {
     severity: 'error',
     exit: 4,
     meaning: "The master's certificate is not from a CA that agents would trust.",
-    remedy: 'Put the chain the master really serves into security.tls.cert, up to its root.',
+    remedy: 'Put the chain that the master serves, up to its root, into security.tls.cert.',
   },
   PREFLIGHT_OTHER_SELF_SIGNED: {
     severity: 'error',
     exit: 4,
     meaning: 'The master presents a self-signed certificate that is not the one agents would trust.',
-    remedy: 'Put the certificate the master really serves into security.tls.cert.',
+    remedy: 'Put the certificate that the master serves into security.tls.cert.',
   },
   PREFLIGHT_MISSING_INTERMEDIATE: {
     severity: 'error',
@@ -25,7 +25,8 @@ export const preflightCertificateCodes = {
   PREFLIGHT_ROOT_MISSING: {
     severity: 'error',
     exit: 4,
-    meaning: 'Agents would join, but Python and Node tasks would not: what they are given has no root.',
+    meaning:
+      'Agents would join, but Python and Node tasks could not verify the master: the root CA is missing.',
     remedy: 'Append the root CA to security.tls.cert (or tls.ca_file).',
   },
   PREFLIGHT_EXPIRED: {
@@ -38,79 +39,79 @@ export const preflightCertificateCodes = {
     severity: 'error',
     exit: 4,
     meaning: 'A certificate the master presents, or one above it, is not valid yet.',
-    remedy: 'Wait for its start or issue it anew; if the date looks wrong, check the clock of this machine.',
+    remedy: 'Wait for its start or reissue it; if the date looks wrong, check the clock of this machine.',
   },
   PREFLIGHT_WRONG_NAME: {
     severity: 'error',
     exit: 4,
     meaning: "The master's certificate is not valid for the name agents verify.",
-    remedy: "Set master_cert_name to one of the certificate's names, or issue it for this one.",
+    remedy:
+      "Set master_cert_name to one of the certificate's names, or reissue the certificate with this name.",
   },
   PREFLIGHT_BAD_PURPOSE: {
     severity: 'error',
     exit: 4,
     meaning:
-      'A certificate of the chain may not be used for this: not for TLS servers, or its issuer is no CA.',
+      'A certificate of the chain has the wrong purpose: it is not for TLS servers, or its issuer is not a CA.',
     remedy: 'Issue the server certificate with extendedKeyUsage serverAuth, from CAs with CA:TRUE.',
   },
   PREFLIGHT_BAD_CA: {
     severity: 'error',
     exit: 4,
-    meaning: 'A certificate signed another one that it may not sign, or too many CAs follow each other.',
+    meaning: 'A certificate signed one that it may not sign, or the chain has too many CAs.',
     remedy: 'Issue the CAs with CA:TRUE, keyCertSign and a sufficient path length.',
   },
   PREFLIGHT_BAD_SIGNATURE: {
     severity: 'error',
     exit: 4,
-    meaning: 'A signature in the presented chain is wrong: often a CA of the same name with another key.',
-    remedy: 'Put the chain the master really serves into security.tls.cert, up to its root.',
+    meaning: 'A signature in the presented chain is invalid: often a CA with the same name and another key.',
+    remedy: 'Put the chain that the master serves, up to its root, into security.tls.cert.',
   },
   PREFLIGHT_TOO_WEAK: {
     severity: 'error',
     exit: 4,
     meaning: 'A key or signature of the presented chain is too weak (RSA below 2048 bits, SHA-1, MD5).',
-    remedy: 'Have the certificates issued anew: ECDSA P-256 or RSA 2048, signed with SHA-256.',
+    remedy: 'Reissue the certificates: ECDSA P-256 or RSA 2048, signed with SHA-256.',
   },
   PREFLIGHT_BAD_CERTIFICATE: {
     severity: 'error',
     exit: 4,
     meaning: 'The presented chain breaks a rule of X.509, such as a critical extension or name constraints.',
-    remedy: 'Have the named certificate issued anew.',
+    remedy: 'Reissue the named certificate.',
   },
   PREFLIGHT_GO_REFUSES: {
     severity: 'error',
     exit: 4,
     meaning: 'OpenSSL accepts what the master presents, but Go agents could not use one of the certificates.',
-    remedy: 'Have the named certificate issued anew: ECDSA P-256 or RSA 2048, by the rules of RFC 5280.',
+    remedy: 'Reissue the named certificate: ECDSA P-256 or RSA 2048, by the rules of RFC 5280.',
   },
   PREFLIGHT_MASTER_NOT_RESTARTED: {
     severity: 'warning',
     exit: 4,
     meaning:
-      'The master presents another certificate than the one in the file: it reads it only at its start.',
+      'The master presents another certificate than the one in the file: it reads the file only at its start.',
     remedy: 'Restart the master (or reload the proxy) before the presented certificate expires.',
   },
   PREFLIGHT_TASKS_LACK_ROOT: {
     severity: 'warning',
     exit: 4,
-    meaning:
-      'The master serves its chain without the root; it gives tasks the same file, and Python refuses it.',
+    meaning: 'The master serves its chain without the root. Tasks get the same file, and Python rejects it.',
     remedy: "Append the root CA to the master's own certificate file and restart it.",
   },
 } as const satisfies Record<string, CodeInfo>
 
-/** Nothing was proved either way: the master may still be reachable from where agents are. */
+/** The preflight proved nothing: agents may still reach the master from their network. */
 const unreachable = {
   PREFLIGHT_NO_ADDRESS: {
     severity: 'error',
     exit: 4,
-    meaning: 'Agents dial an address that only they can look up, such as `local-ipv4`.',
+    meaning: 'Agents dial an address that only they can resolve, such as `local-ipv4`.',
     remedy: 'Set preflight_address to an address at which this machine reaches the master.',
   },
   PREFLIGHT_DNS_NOT_FOUND: {
     severity: 'error',
     exit: 4,
-    meaning: "The master's name has no address here.",
+    meaning: "The master's name cannot be resolved on this machine.",
     remedy: 'Correct master_url; if only agents can resolve it, set preflight_address.',
   },
   PREFLIGHT_DNS_FAILED: {
@@ -128,14 +129,14 @@ const unreachable = {
   PREFLIGHT_UNREACHABLE: {
     severity: 'error',
     exit: 4,
-    meaning: 'No answer to the connection attempt: a firewall, or a host that is down.',
+    meaning: 'The connection attempt timed out: a firewall blocks it, or the host is down.',
     remedy: 'Open the master port to agents and to this machine, or set preflight_address.',
   },
   PREFLIGHT_NO_ROUTE: {
     severity: 'error',
     exit: 4,
     meaning: 'This machine has no route to the master.',
-    remedy: 'Run the provisioner where the master is reachable, or set preflight_address.',
+    remedy: 'Run the provisioner on a machine that can reach the master, or set preflight_address.',
   },
   PREFLIGHT_NO_TLS_ANSWER: {
     severity: 'error',
@@ -154,26 +155,26 @@ const unreachable = {
     severity: 'error',
     exit: 4,
     meaning: 'The connection was cut before the HTTP answer.',
-    remedy: "Look into the master's log for the reason.",
+    remedy: "Check the master's log for the reason.",
   },
   PREFLIGHT_NO_HTTP_ANSWER: {
     severity: 'error',
     exit: 4,
-    meaning: 'The master port took the connection but did not answer `GET /info`.',
+    meaning: 'The master port accepted the connection but did not answer `GET /info`.',
     remedy: 'Check that the master runs and is not overloaded, and what listens on that port.',
   },
   PREFLIGHT_UNAVAILABLE: {
     severity: 'error',
     exit: 4,
-    meaning: 'The port answers HTTP with a status that may pass: 408, 425, 429 or 5xx.',
+    meaning: 'The port answers with a temporary HTTP status: 408, 425, 429 or 5xx.',
     remedy:
-      'Look into the log of the proxy and of the master; `curl -k MASTER_URL/info` shows the whole answer.',
+      'Check the logs of the proxy and of the master; `curl -k MASTER_URL/info` shows the whole answer.',
   },
   PREFLIGHT_FAILED: {
     severity: 'error',
     exit: 4,
-    meaning: 'The dial failed in a way that is not known here. It is tried again.',
-    remedy: 'See the message for what the TLS library reported.',
+    meaning: 'The connection failed with an unknown error. It is retried.',
+    remedy: 'The message has the error of the TLS library.',
   },
 } as const satisfies Record<string, CodeInfo>
 
@@ -182,19 +183,19 @@ const wrongService = {
   PREFLIGHT_NOT_TLS: {
     severity: 'error',
     exit: 4,
-    meaning: 'Agents would speak TLS to a port that does not.',
+    meaning: 'Agents would speak TLS to a port without TLS.',
     remedy: "Use the master's TLS port, give the master a certificate, or write http in master_url.",
   },
   PREFLIGHT_TLS_PORT: {
     severity: 'error',
     exit: 4,
-    meaning: 'Agents would speak plain HTTP to a port that wants TLS.',
+    meaning: 'Agents would speak plain HTTP to a TLS port.',
     remedy: 'Write https in master_url and set security.tls.cert.',
   },
   PREFLIGHT_NOT_HTTP: {
     severity: 'error',
     exit: 4,
-    meaning: 'What listens on the master port does not speak HTTP.',
+    meaning: 'The service on the master port does not speak HTTP.',
     remedy: 'Correct the port of master_url.',
   },
   PREFLIGHT_TLS_TOO_OLD: {
@@ -227,38 +228,38 @@ const wrongService = {
     exit: 4,
     meaning: 'The master presents more bytes of certificates than agents or tasks read in one TLS message.',
     remedy:
-      'Remove what does not belong to its chain, such as a whole CA bundle, from the file the master serves.',
+      'Remove certificates that are not part of its chain, such as a CA bundle, from the file the master serves.',
   },
   PREFLIGHT_NOT_A_MASTER: {
     severity: 'error',
     exit: 4,
     meaning:
-      'The port speaks HTTP, but `/info` is not the answer of a master: a proxy, a sign-in page, another service.',
+      'The port speaks HTTP, but `/info` is not answered by a master: it may be a proxy, a sign-in page or another service.',
     remedy:
-      "Correct master_url or let the proxy pass; if it only hides `/info`, set `preflight_proof: agent_socket`; if the master is not one of Determined's kind, `preflight_proof: http`.",
+      'Correct master_url, or let the proxy pass `/info`; if it must hide `/info`, set `preflight_proof: agent_socket`; if the master is not a Determined master, `preflight_proof: http`.',
   },
   PREFLIGHT_NO_UPGRADE: {
     severity: 'error',
     exit: 4,
     meaning: 'The WebSocket upgrade of `/agents`, by which agents join, does not reach the master.',
     remedy:
-      'Have the proxy pass WebSocket upgrades of `/agents` (nginx: proxy_http_version 1.1 with the Upgrade and Connection headers).',
+      'Configure the proxy to pass WebSocket upgrades of `/agents` (nginx: proxy_http_version 1.1 with the Upgrade and Connection headers).',
   },
 } as const satisfies Record<string, CodeInfo>
 
-/** Agents would join, and yet something is not as it should be. */
+/** Agents can probably join, but there is a doubt. */
 const doubts = {
   PREFLIGHT_UNVERIFIED: {
     severity: 'warning',
     exit: 4,
-    meaning: 'Whether agents can join could not be proved from here; one VM is launched first to find out.',
-    remedy: 'Nothing, if the VM joins; else see the reason in the message.',
+    meaning: 'This machine could not verify that agents can join; one instance is launched first as a test.',
+    remedy: 'No action is needed if the instance joins; otherwise correct the reason in the message.',
   },
   AGENT_VERSION_DIFFERS: {
     severity: 'warning',
     exit: 4,
-    meaning: 'Agents would be of another version than the master they join.',
-    remedy: 'Set `agent_docker_image` to the image of the version of the master.',
+    meaning: 'The agent image has another version than the master.',
+    remedy: "Set `agent_docker_image` to the image of the master's version.",
   },
 } as const satisfies Record<string, CodeInfo>
 
@@ -270,7 +271,7 @@ export const preflightCodes = {
   PREFLIGHT_PENDING: {
     severity: 'warning',
     exit: 4,
-    meaning: 'The master has not been dialled yet, so nothing is launched yet.',
+    meaning: 'The preflight has not run yet, so nothing is launched yet.',
     remedy: 'Wait a few seconds.',
   },
 } as const satisfies Record<string, CodeInfo>

@@ -1,4 +1,4 @@
-// Codes of loading and judging TLS material, and of the trust plan.
+// Codes of TLS certificates and keys, and of the trust plan.
 import type { CodeInfo } from './code-info.ts'
 
 // Codes of reading certificate and key files.
@@ -15,49 +15,49 @@ export const tlsFileCodes = {
     severity: 'error',
     exit: 3,
     meaning: 'A certificate or key file cannot be read: permissions, or it is a directory.',
-    remedy: 'Name a file this user may read.',
+    remedy: 'Give a file that this user may read.',
   },
   TLS_FILE_TOO_LARGE: {
     severity: 'error',
     exit: 3,
-    meaning: 'A certificate or key file has more than 1 MiB: it is not one, or holds whole bundles.',
-    remedy: 'Name the file with the certificate chain alone, or with the key alone.',
+    meaning: 'A certificate or key file is larger than 1 MiB: it may be another file, or a CA bundle.',
+    remedy: 'Give a file with only the certificate chain, or only the key.',
   },
   TLS_FILE_NOT_PEM: {
     severity: 'error',
     exit: 3,
-    meaning: 'The file is empty or holds no PEM text (DER, PKCS#12, something else).',
+    meaning: 'The file is empty or not PEM (DER, PKCS#12 or another format).',
     remedy: 'Convert it to PEM, for example `openssl x509 -inform DER -in FILE -out FILE.pem`.',
   },
   TLS_NO_CERTIFICATE: {
     severity: 'error',
     exit: 3,
-    meaning: 'The certificate file is PEM but holds no certificate (often: the private key by mistake).',
-    remedy: 'Name the file with the certificate chain, the server certificate first.',
+    meaning: 'The certificate file is PEM but has no certificate; often it is the private key.',
+    remedy: 'Give the file with the certificate chain, server certificate first.',
   },
   TLS_PEM_BROKEN: {
     severity: 'error',
     exit: 3,
-    meaning: 'A PEM block is cut off, is not base64, or holds bytes that are no certificate.',
-    remedy: 'Copy the block again from its source; every verifier drops it or what follows it.',
+    meaning: 'A PEM block is truncated, is not base64, or is not a certificate.',
+    remedy: 'Copy the block again from its source; verifiers ignore it or everything after it.',
   },
   TLS_PEM_MENDED: {
     severity: 'warning',
     exit: 3,
-    meaning: 'The file is written in a way some TLS libraries cannot read; what agents get is written anew.',
-    remedy: 'Rewrite the file as plain PEM: a Go master reading the same file may lose certificates.',
+    meaning: 'Some TLS libraries cannot read the format of the file; agents get a rewritten copy.',
+    remedy: 'Rewrite the file as plain PEM: a Go master that reads it may miss certificates.',
   },
   TLS_KEY_IN_CERT_FILE: {
     severity: 'warning',
     exit: 3,
-    meaning: 'The certificate file also holds a private key. It is left out of everything that is emitted.',
-    remedy: 'Keep the private key in a file of its own with mode 0600.',
+    meaning: 'The certificate file also has a private key. The key is never copied into any output.',
+    remedy: 'Keep the private key in a separate file with mode 0600.',
   },
   TLS_KEY_UNREADABLE: {
     severity: 'error',
     exit: 3,
-    meaning: 'The key file holds no private key that can be read.',
-    remedy: 'Name a file with one unencrypted private key in PEM (PKCS#8, PKCS#1 or SEC 1).',
+    meaning: 'The key file has no readable private key.',
+    remedy: 'Give a file with one unencrypted private key in PEM (PKCS#8, PKCS#1 or SEC 1).',
   },
   TLS_KEY_ENCRYPTED: {
     severity: 'error',
@@ -68,18 +68,18 @@ export const tlsFileCodes = {
   TLS_KEY_SEVERAL: {
     severity: 'warning',
     exit: 3,
-    meaning: 'The key file holds several private keys; servers use the first one.',
+    meaning: 'The key file has several private keys; servers use the first.',
     remedy: 'Keep only the key of the server certificate in the file.',
   },
   TLS_KEY_MISMATCH: {
     severity: 'error',
     exit: 3,
     meaning: 'The private key does not belong to the server certificate.',
-    remedy: 'Name the certificate and the key that were made together.',
+    remedy: 'Give the certificate and the key that belong together.',
   },
 } as const satisfies Record<string, CodeInfo>
 
-// Codes of what is wrong with a certificate or a chain, by what its verifiers (Go, OpenSSL, Python) do with it.
+// Codes of faults of a certificate or a chain, by how its verifiers (Go, OpenSSL, Python) react.
 
 export const certificateCodes = {
   TLS_EXPIRED: {
@@ -92,37 +92,38 @@ export const certificateCodes = {
     severity: 'error',
     exit: 3,
     meaning: 'A certificate of the chain is not valid yet.',
-    remedy: 'Wait for its start or issue it anew; if the date looks wrong, check the clock of this machine.',
+    remedy: 'Wait for its start or reissue it; if the date looks wrong, check the clock of this machine.',
   },
   TLS_EXPIRES_SOON: {
     severity: 'warning',
     exit: 3,
     meaning: 'A certificate of the chain expires within 30 days.',
-    remedy: 'Renew it before it expires; agents that start later cannot join.',
+    remedy: 'Renew it before it expires; after that, new agents cannot join.',
   },
   TLS_NO_SAN: {
     severity: 'error',
     exit: 3,
-    meaning: 'The server certificate has no subject alternative name for a host; Go ignores the common name.',
-    remedy: 'Issue it with a DNS name in subjectAltName.',
+    meaning:
+      'The server certificate has no subject alternative name with a host; Go ignores the common name.',
+    remedy: 'Reissue it with a DNS name, such as `-addext subjectAltName=DNS:master.example.com` of openssl.',
   },
   TLS_NOT_FOR_SERVERS: {
     severity: 'error',
     exit: 3,
-    meaning: 'Key usage or extended key usage forbids the server certificate in a TLS server.',
-    remedy: 'Issue it with extendedKeyUsage serverAuth and keyUsage digitalSignature.',
+    meaning: 'Key usage or extended key usage does not allow the server certificate in a TLS server.',
+    remedy: 'Reissue it with extendedKeyUsage serverAuth and keyUsage digitalSignature.',
   },
   TLS_WEAK_KEY: {
     severity: 'error',
     exit: 3,
     meaning: 'An RSA or DSA key of the chain is shorter than 2048 bits; OpenSSL refuses it.',
-    remedy: 'Issue the certificate anew with an ECDSA P-256 key or RSA of at least 2048 bits.',
+    remedy: 'Reissue the certificate with an ECDSA P-256 key or RSA of at least 2048 bits.',
   },
   TLS_WEAK_SIGNATURE: {
     severity: 'error',
     exit: 3,
     meaning: 'A certificate that is not a root is signed with MD5 or SHA-1; OpenSSL refuses it.',
-    remedy: 'Have it issued anew with SHA-256.',
+    remedy: 'Reissue it with SHA-256.',
   },
   TLS_KEY_TYPE: {
     severity: 'error',
@@ -134,24 +135,24 @@ export const certificateCodes = {
     severity: 'error',
     exit: 3,
     meaning: 'A certificate that is not a root is signed with an algorithm Go cannot verify.',
-    remedy: 'Have it issued with SHA-256, SHA-384 or SHA-512 and RSA, ECDSA or Ed25519.',
+    remedy: 'Reissue it with SHA-256, SHA-384 or SHA-512 and RSA, ECDSA or Ed25519.',
   },
   TLS_CRITICAL_EXTENSION: {
     severity: 'error',
     exit: 3,
-    meaning: 'A certificate marks an extension as critical that verifiers do not know.',
-    remedy: 'Have it issued without that extension, or with the extension not critical.',
+    meaning: 'A certificate has a critical extension that verifiers do not know.',
+    remedy: 'Reissue it without that extension, or with the extension not critical.',
   },
   TLS_GO_REFUSES: {
     severity: 'error',
     exit: 3,
     meaning: "A certificate breaks a rule of X.509 that Go's parser enforces; agents could not read it.",
-    remedy: 'Have the certificate issued anew without the named fault.',
+    remedy: 'Reissue the certificate without the named fault.',
   },
   TLS_NOT_A_CA: {
     severity: 'error',
     exit: 3,
-    meaning: 'A certificate that signed another one of the chain may not sign certificates.',
+    meaning: 'A certificate that signed another of the chain is not allowed to sign certificates.',
     remedy: 'Issue the CA with basicConstraints CA:TRUE and keyUsage keyCertSign.',
   },
   TLS_CA_PATH_LENGTH: {
@@ -177,33 +178,32 @@ export const certificateCodes = {
     exit: 3,
     meaning:
       'An issuer name and the subject of its CA differ in bytes (string type, case or blanks): Go refuses.',
-    remedy: "Have the certificate issued anew with the CA's subject copied byte for byte.",
+    remedy: "Reissue the certificate with the CA's subject copied byte for byte.",
   },
   TLS_STRICT_RFC5280: {
     severity: 'warning',
     exit: 3,
     meaning: 'The chain breaks a rule of RFC 5280 that Python 3.13 and newer enforce by default.',
-    remedy: 'Issue the named certificate anew; until then tasks with a newer Python cannot reach the master.',
+    remedy: 'Reissue the named certificate; until then tasks with a newer Python cannot reach the master.',
   },
   TLS_SELF_SIGNED_RENEWAL: {
     severity: 'warning',
     exit: 3,
     meaning:
-      'A lone self-signed certificate is embedded: renewing it strands every agent that runs with the old one.',
-    remedy: 'Use a chain with a root of its own (`provision certs` makes one), or replace agents at renewal.',
+      'A single self-signed certificate is embedded: after its renewal, running agents can no longer connect.',
+    remedy: 'Use a chain with its own root (`provision certs` creates one), or replace agents at renewal.',
   },
   TLS_RENEWED_UNDER_OTHER_ROOT: {
     severity: 'warning',
     exit: 3,
-    meaning: 'The renewed certificate comes from a CA that agents launched before do not trust.',
-    remedy:
-      'Renew under the same CA; or drain these VMs, so that new ones with the new chain take their place.',
+    meaning: 'The renewed certificate is from a CA that running agents do not trust.',
+    remedy: 'Renew it with the same CA; or drain these instances, so that new ones get the new chain.',
   },
   TLS_CHAIN_ORDER: {
     severity: 'warning',
     exit: 3,
     meaning:
-      'The certificates of the file are not in order, server certificate first. Agents get them in order.',
+      'The certificates of the file are not in order (server certificate first). Agents get them in order.',
     remedy: 'Reorder the file: a Go master does not start when the server certificate is not first.',
   },
   TLS_CHAIN_DUPLICATE: {
@@ -216,39 +216,39 @@ export const certificateCodes = {
     severity: 'error',
     exit: 3,
     meaning:
-      'The certificates of the file make a TLS message that agents do not read: Go 1.22 stops at 64 KiB, Python at 100 KiB.',
+      'The certificates of the file make a TLS message that agents cannot read: the limit is 64 KiB in Go 1.22, 100 KiB in Python.',
     remedy:
-      'Keep the server certificate, its intermediates and its root; remove the rest, such as a whole CA bundle.',
+      'Keep the server certificate, its intermediates and its root; remove the rest, such as a CA bundle.',
   },
   TLS_CHAIN_EXTRA: {
     severity: 'warning',
     exit: 3,
     meaning:
-      "Certificates in the file do not belong to the server certificate's chain. Agents do not trust them, yet a master that serves the whole file sends them with every handshake.",
+      "Certificates in the file do not belong to the server certificate's chain. Agents do not trust them, but a master that serves the whole file sends them with every handshake.",
     remedy: 'Remove them from the file, or check that the right chain was copied.',
   },
   TLS_ISSUER_MISSING: {
     severity: 'error',
     exit: 3,
     meaning:
-      'The chain does not reach a root: agents might join, but Python and Node tasks could not verify.',
+      'The chain does not reach a root: agents might join, but Python and Node tasks could not verify the master.',
     remedy: 'Append the certificate of the missing issuer, up to the root, to the file.',
   },
 } as const satisfies Record<string, CodeInfo>
 
-// Codes of the trust plan: how agents trust the master, under which name, and what their configuration says about it.
+// Codes of the trust plan: how agents trust the master, which name they verify, and what their configuration sets.
 
 export const trustCodes = {
   TLS_CERT_WITHOUT_HTTPS: {
     severity: 'error',
     exit: 3,
-    meaning: '`security.tls.cert` is set, but agents are told to dial the master with plain http.',
-    remedy: 'Write https in master_url, or `tls: {trust: off}` if agents really are to use plain text.',
+    meaning: '`security.tls.cert` is set, but agents dial the master with plain http.',
+    remedy: 'Write https in master_url, or `tls: {trust: off}` if agents should use plain text.',
   },
   TLS_PLAIN_HTTP: {
     severity: 'warning',
     exit: 3,
-    meaning: 'Agents talk to the master in plain text.',
+    meaning: 'Agents connect to the master in plain text.',
     remedy: 'Give the master a certificate (security.tls) and use https.',
   },
   TLS_TRUST_CONFLICT: {
@@ -260,14 +260,14 @@ export const trustCodes = {
   TLS_SKIP_VERIFY: {
     severity: 'warning',
     exit: 3,
-    meaning: 'Agents encrypt but do not verify the master: anyone on the path can pose as it.',
-    remedy: 'Remove `trust: skip_verify` once the chain is in security.tls.cert.',
+    meaning: 'Agents encrypt but do not verify the master: anyone on the network path can impersonate it.',
+    remedy: 'Put the chain into security.tls.cert and remove `trust: skip_verify`.',
   },
   TLS_NOTHING_TO_EMBED: {
     severity: 'error',
     exit: 3,
     meaning: '`trust: embed` is set, but there is no certificate to embed.',
-    remedy: "Set security.tls.cert, or tls.ca_file when a proxy with a private CA ends agents' TLS.",
+    remedy: 'Set security.tls.cert, or tls.ca_file if a proxy with a private CA terminates TLS.',
   },
   TLS_SYSTEM_UNKNOWN_CA: {
     severity: 'warning',
@@ -280,33 +280,33 @@ export const trustCodes = {
     severity: 'warning',
     exit: 3,
     meaning:
-      'The certificate file holds the root of a public CA, which may use another one at the next renewal.',
+      'The certificate file holds the root of a public CA, which may use another root at the next renewal.',
     remedy:
-      'Remove the root from the file: masters send the chain without it, and `trust: auto` finds it. With `trust: embed`, use `trust: auto`.',
+      'Remove the root from the file: masters send the chain without it, and `trust: auto` adds it. With `trust: embed`, use `trust: auto`.',
   },
   TLS_CA_LEFT_OUT: {
     severity: 'warning',
     exit: 3,
-    meaning: 'A certificate of tls.ca_file is not usable and left out; the others are embedded.',
+    meaning: 'A certificate of tls.ca_file is not usable and is omitted; the others are embedded.',
     remedy: 'Remove it from the file, or renew it.',
   },
   TLS_NAME_MISMATCH: {
     severity: 'error',
     exit: 3,
-    meaning: 'The configured certificate name is not one the server certificate is valid for.',
-    remedy: 'Use one of the names listed in the message, or issue the certificate for this one.',
+    meaning: 'The server certificate is not valid for the configured certificate name.',
+    remedy: 'Use one of the names listed in the message, or reissue the certificate with this name.',
   },
   TLS_NAME_NEEDED: {
     severity: 'error',
     exit: 3,
-    meaning: 'Agents dial an IP address and the certificate they will see is not known here.',
+    meaning: "Agents dial an IP address, and their server's certificate is not known to the provisioner.",
     remedy: 'Set master_cert_name to the name in that certificate.',
   },
   TLS_NO_USABLE_NAME: {
     severity: 'error',
     exit: 3,
-    meaning: 'The server certificate has DNS names, but none that both Go and OpenSSL accept.',
-    remedy: 'Issue it with a plain host name, such as master.example.com.',
+    meaning: 'Go and OpenSSL do not both accept any DNS name of the server certificate.',
+    remedy: 'Reissue it with a plain host name, such as master.example.com.',
   },
   TLS_IP_ONLY: {
     severity: 'error',
@@ -317,61 +317,61 @@ export const trustCodes = {
   AGENT_CONFIG_CONFLICT: {
     severity: 'error',
     exit: 3,
-    meaning: '`agent_config_file_contents` contradicts how agents are to trust the master.',
+    meaning: '`agent_config_file_contents` contradicts how agents trust the master.',
     remedy: 'Remove the setting from agent_config_file_contents, or choose the matching tls.trust.',
   },
   AGENT_CONFIG_INVALID: {
     severity: 'error',
     exit: 3,
-    meaning: 'The agent would refuse its merged configuration.',
+    meaning: 'The agent would reject its merged configuration.',
     remedy: 'Correct agent_config_file_contents.',
   },
   CLIENT_CERT_REQUIRED: {
     severity: 'error',
     exit: 3,
-    meaning: 'The master demands a client certificate and the agents have none.',
+    meaning: 'The master requires a client certificate, and the agents have none.',
     remedy: 'Set security.tls.client_cert and client_key in agent_config_file_contents.',
   },
   CERTS_EXIST: {
     severity: 'error',
     exit: 3,
     meaning: 'A file of the development certificates already exists; nothing is overwritten.',
-    remedy: 'Choose another --out folder, or remove the old files first.',
+    remedy: 'Choose another folder with --out, or remove the old files first.',
   },
 } as const satisfies Record<string, CodeInfo>
 
-// Codes of settings in agent_config_file_contents that agents take, but not as they were meant.
+// Codes of settings in agent_config_file_contents that agents accept, but that do not have the intended effect.
 
 export const agentConfigCodes = {
   AGENT_CONFIG_NO_EFFECT: {
     severity: 'warning',
     exit: 3,
-    meaning: 'A setting in agent_config_file_contents changes nothing on the agents.',
+    meaning: 'A setting in agent_config_file_contents has no effect on the agents.',
     remedy: 'Remove it, or set the key of the pool that the message names.',
   },
   AGENT_CONFIG_UNVERIFIED: {
     severity: 'warning',
     exit: 3,
-    meaning: 'Agents trust a certificate file on their own disk, so that nothing can be verified from here.',
+    meaning: 'Agents trust a certificate file on their own disk, so the provisioner cannot verify the trust.',
     remedy: 'Use `tls: {trust: embed, ca_file: …}` with a copy of that file.',
   },
 } as const satisfies Record<string, CodeInfo>
 
-// Codes of making a development CA.
+// Codes of creating a development CA.
 
 export const certsCodes = {
   CERTS_REQUEST_INVALID: {
     severity: 'error',
     exit: 2,
-    meaning: 'A certificate was asked for with a name, address or lifetime that no certificate can have.',
+    meaning: 'The requested name, address or lifetime is not valid for a certificate.',
     remedy:
       'Give DNS names with --name, IP addresses with --ip and a lifetime of 1 to 36500 days with --days.',
   },
   CERTS_NOT_WRITTEN: {
     severity: 'error',
     exit: 1,
-    meaning: 'The files of a development CA could not be written; none of them was left behind.',
-    remedy: 'Choose a folder that this user can write to.',
+    meaning: 'The files of a development CA could not be written; partial files were removed.',
+    remedy: 'Choose a folder with --out that this user can write.',
   },
 } as const satisfies Record<string, CodeInfo>
 

@@ -124,8 +124,9 @@ export function tellEvent(logger: Logger, event: FleetEvent): void {
     return
   }
   if (event.kind === 'held') {
+    if (event.reasons.length === 0) logger.info('no longer blocked', { pool })
     for (const { code, numbers } of event.reasons)
-      logger.info('holds back', { pool, code, ...readable(numbers) })
+      logger.info('blocked', { pool, code, ...readable(numbers) })
     return
   }
   const ids = shortIds(event.ids)

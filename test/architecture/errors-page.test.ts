@@ -1,8 +1,9 @@
-// One table of codes: the page lists exactly those, and every one of them can happen.
+// The table of codes: the page lists exactly these codes, and each of them can be reported.
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { errorsPage } from '../../scripts/errors-page.ts'
+import { actReasons } from '../../src/planner/decision.ts'
 import { problemCodes } from '../../src/problems/codes.ts'
 import { root, sourcesBelow } from '../support/sources.ts'
 
@@ -13,12 +14,12 @@ describe('the table of codes', () => {
     expect(readFileSync(join(root, 'docs/errors.md'), 'utf8')).toBe(errorsPage())
   })
 
-  it('lists each code once on the page', () => {
+  it('lists each code, and each reason of a decision, once on the page', () => {
     const listed = [...errorsPage().matchAll(/^\| `([A-Z0-9_]+)` \|/gm)].map((match) => match[1])
-    expect(listed.sort()).toEqual([...codes].sort())
+    expect(listed.sort()).toEqual([...codes, ...Object.keys(actReasons)].sort())
   })
 
-  it('holds no code that nothing raises', () => {
+  it('has no code that nothing reports', () => {
     const raised = sourcesBelow('src')
       .filter((file) => !/^src.problems..*codes/.test(file.path))
       .map((file) => file.text)

@@ -84,7 +84,7 @@ describe('provision check --print-iam-policy', () => {
     const role = check('--print-iam-policy', '--pool', 'l4')
     expect(JSON.parse(role.stdout)).toMatchObject({ stage: 'GA' })
     expect(role.stdout).toContain('compute.instances.create')
-    expect(check('--print-iam-policy').stderr).toContain('not covered: what the pools on gcp need')
+    expect(check('--print-iam-policy').stderr).toContain('not included: permissions for the pools on gcp')
   })
 
   it('prints none where no pool is on a cloud', () => {

@@ -118,7 +118,7 @@ describe('orders', () => {
     expect((await provision('pause')).stderr).toContain('pool default is paused')
     const { stdout } = await provision('status')
     expect(stdout).toMatch(/^default +local +paused/m)
-    expect(stdout).toContain('default: PAUSED')
+    expect(stdout).toContain('default: blocked: PAUSED')
     const refused = await provision('launch')
     expect(refused.status).toBe(1)
     expect(refused.stderr).toMatch(/^PAUSED .*\n +remedy: .*provision resume/)
@@ -139,8 +139,8 @@ describe('orders', () => {
     const id = await firstId()
     await provision('pause')
     const drained = await provision('drain', id, '--yes')
-    expect(drained.stderr).toContain(`${id} will be ended when idle\npool default waits with it: PAUSED`)
-    expect((await provision('drain', id, '--undo')).stderr).toBe(`${id} stays\n`)
+    expect(drained.stderr).toContain(`${id} will be terminated when idle\npool default is blocked: PAUSED`)
+    expect((await provision('drain', id, '--undo')).stderr).toBe(`${id} is kept\n`)
     expect((await provision('drain', id, '--undo')).status).toBe(1)
     await provision('resume')
   })
@@ -151,16 +151,16 @@ describe('orders', () => {
       'MAX_REACHED max_instances is 4: there is room for 3',
     )
     expect((await provision('launch', 'two')).status).toBe(2)
-    expect((await provision('launch', '1')).stderr).toContain('Launching a VM in pool default')
+    expect((await provision('launch', '1')).stderr).toContain('Launching an instance in pool default')
     const { stderr, status } = await provision('terminate', old, '--force', '--yes')
-    expect(stderr).toBe(`${old} is ended\n`)
+    expect(stderr).toBe(`${old} is terminated\n`)
     expect(status).toBe(0)
     await expect.poll(firstId, { timeout: 15_000, interval: 500 }).not.toBe(old)
   })
 
   it('adopt nothing where there is nothing', async () => {
     const { stderr, status } = await provision('adopt', 'default', '--yes')
-    expect(stderr).toContain('has no VMs of another provisioner')
+    expect(stderr).toContain('has no instances of another provisioner')
     expect(status).toBe(0)
   })
 })
@@ -189,7 +189,7 @@ describe('-m', () => {
     expect((await remote('status', ...withToken)).stdout).toContain('demand built-in')
     expect((await remote('status')).stderr).toContain('CLIENT_TOKEN_MISSING')
     expect((await remote('pause')).stderr).toContain('CLIENT_TOKEN_MISSING')
-    expect((await remote('resume', ...withToken)).stderr).toContain('goes on')
+    expect((await remote('resume', ...withToken)).stderr).toContain('is resumed')
   })
 
   it('alone decides: DET_MASTER names a master, and not the provisioner beside it', async () => {

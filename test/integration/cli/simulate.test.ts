@@ -41,9 +41,18 @@ describe('provision simulate', () => {
     const { status, stdout, stderr } = runCli(words.split(' '), { cwd: root, noOutside: true })
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
     const labels = stdout.split('\n').map((line) => line.split('  ')[0]!)
-    for (const label of ['work finished', 'wait, p50', 'wait, p95', 'VMs launched', 'instance-hours', 'cost'])
+    for (const label of [
+      'jobs finished',
+      'wait, p50',
+      'wait, p95',
+      'instances launched',
+      'instance-hours',
+      'cost',
+    ])
       expect(labels).toContain(label)
-    expect(stdout).toMatch(/^Compared with the origin's policy: .*instance-hours .*\$.*95 % of the work/m)
+    expect(stdout).toMatch(
+      /^Compared with Determined's provisioner: .*instance-hours .*\$.*95 % of the jobs/m,
+    )
     expect(stdout).toContain('Never fits (NEVER_FITS): 1 job of 6 slots: odd')
     // The page shows real output: the same lines, whatever their numbers are by now.
     const shown = readFileSync(join(root, 'docs/simulate.md'), 'utf8').split('\n')
@@ -70,9 +79,9 @@ describe('provision simulate', () => {
     const input = readFileSync(join(dir, 'jobs.csv'))
     const { status, stdout, stderr } = runCli(['simulate', '--jobs', '-'], { cwd: dir, input })
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
-    expect(stdout).toMatch(/^Pool small of master.yaml, 3 jobs of standard input handed in within 1m\n/)
-    expect(stdout).toMatch(/work finished +3 of 3 +3 of 3/)
-    expect(stdout).toContain('Pool: 0 to 2 VMs of local (2)')
+    expect(stdout).toMatch(/^Pool small of master.yaml, 3 jobs of standard input submitted within 1m\n/)
+    expect(stdout).toMatch(/jobs finished +3 of 3 +3 of 3/)
+    expect(stdout).toContain('Pool: 0 to 2 instances of local (2)')
     expect(stdout).toContain('No cost: `prices`')
   })
 
@@ -82,10 +91,10 @@ describe('provision simulate', () => {
     expect(stdout).toBe(readFileSync(join(example, 'jobs.csv'), 'utf8'))
   })
 
-  it('says what went wrong on a bad day', () => {
+  it('reports guarantees that failed under faults', () => {
     const { stdout } = run('--jobs', 'jobs.csv', '--faults', 'master_down, crash', '--seed', 'x')
     expect(stdout).toContain('Promises broken by this provisioner: none.')
-    expect(stdout).toContain('in every hour there is a spell of master_down, crash; seed x.')
+    expect(stdout).toContain('every hour has a period of master_down, crash; seed x.')
   })
 
   it('has a menu of faults that is documented', () => {
@@ -94,10 +103,15 @@ describe('provision simulate', () => {
   })
 
   it.each([
-    ['no trace', [], 2, /USAGE there are no jobs to simulate\n.*--example/],
-    ['a trace that is not there', ['--jobs', 'no.csv'], 2, /no\.csv TRACE_UNREADABLE There is no such file/],
+    ['no trace', [], 2, /USAGE --jobs is missing\n.*--example/],
+    [
+      'a trace that is not there',
+      ['--jobs', 'no.csv'],
+      2,
+      /no\.csv TRACE_UNREADABLE file not found: \/.*no\.csv/,
+    ],
     ['a folder', ['--jobs', '.'], 2, /\. TRACE_UNREADABLE .*EISDIR/],
-    ['bytes', ['--jobs', 'bytes.csv'], 2, /bytes\.csv TRACE_NOT_CSV The file is not UTF-8 text/],
+    ['bytes', ['--jobs', 'bytes.csv'], 2, /bytes\.csv TRACE_NOT_CSV the file is not UTF-8 text/],
     [
       'a wrong field',
       ['--jobs', 'bad.csv'],
@@ -113,10 +127,20 @@ describe('provision simulate', () => {
       /two\.yaml has 2 pools to choose from\n.*--pool one or --pool two/,
     ],
     ['a misspelt fault', ['--jobs', 'jobs.csv', '--faults', 'stockout'], 2, /Did you mean stock_out\?/],
-    ['a boot time in words', ['--jobs', 'jobs.csv', '--boot', 'long'], 2, /--boot "long" is no time/],
-    ['a range from high to low', ['--jobs', 'jobs.csv', '--boot', '3m-1m'], 2, /--boot "3m-1m" is no time/],
-    ['a negative time', ['--jobs', 'jobs.csv', '--placement=-1s'], 2, /--placement "-1s" is no time/],
-    ['a range where one time is meant', ['--jobs', 'jobs.csv', '--placement', '1s-2s'], 2, /takes one time/],
+    ['a boot time in words', ['--jobs', 'jobs.csv', '--boot', 'long'], 2, /--boot "long" is not a duration/],
+    [
+      'a range from high to low',
+      ['--jobs', 'jobs.csv', '--boot', '3m-1m'],
+      2,
+      /--boot "3m-1m" is not a duration/,
+    ],
+    ['a negative time', ['--jobs', 'jobs.csv', '--placement=-1s'], 2, /--placement "-1s" is not a duration/],
+    [
+      'a range where one time is meant',
+      ['--jobs', 'jobs.csv', '--placement', '1s-2s'],
+      2,
+      /takes one duration/,
+    ],
     ['a boot that is too slow', ['--jobs', 'jobs.csv', '--boot', '1h'], 2, /do not join within boot_timeout/],
   ])('says what is wrong with %s', (_, args, expected, words) => {
     const { status, stdout, stderr } = run(...args)

@@ -1,4 +1,4 @@
-// `provision submit` and `provision work` before any master is asked: what is said wrongly, and which master is meant.
+// `provision submit` and `provision jobs` before any request: usage errors, and the choice of the master.
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -26,12 +26,12 @@ describe('provision submit', () => {
     [
       'slots in words',
       ['--slots', 'two', '--', 'true'],
-      /--slots must be a whole number without a sign, not "two"/,
+      /--slots must be an integer without a sign, not "two"/,
     ],
     [
       'half a priority',
       ['--priority', '1.5', '--', 'true'],
-      /--priority must be a whole number without a sign, not "1.5"/,
+      /--priority must be an integer without a sign, not "1.5"/,
     ],
     ['slots for auxiliary work', ['--aux', '--slots', '1', '--', 'true'], /--aux.*--slots/],
     ['variables for no command', ['--duration', '1m', '--env', 'A=b'], /--duration runs none/],
@@ -80,13 +80,19 @@ describe('the master that is meant', () => {
   })
 })
 
-describe('provision work', () => {
+describe('provision jobs', () => {
+  it('is also called work', () => {
+    const usage = (name: string) => runCli([name, '--help'], { cwd: dir }).stdout
+    expect(usage('jobs')).toContain('Usage: provision jobs|work')
+    expect(usage('work')).toBe(usage('jobs'))
+  })
+
   it.each([
     ['--kill', ['--kill'], /--kill needs the id/],
     ['--logs', ['--logs'], /--logs needs the id/],
-    ['both', ['x', '--logs', '--kill'], /exclude each other/],
-  ])('wants to know which work %s is for', (_, args, words) => {
-    const { status, stderr } = runCli(['work', ...args], { cwd: dir })
+    ['both', ['x', '--logs', '--kill'], /cannot be combined/],
+  ])('needs the id of one job for %s', (_, args, words) => {
+    const { status, stderr } = runCli(['jobs', ...args], { cwd: dir })
     expect(stderr).toMatch(words)
     expect(status).toBe(2)
   })

@@ -93,7 +93,7 @@ describe('VMs in a cloud, when the daemon is stopped', () => {
   it('are not put at risk by --terminate-on-exit where nobody can confirm it', async () => {
     const { status, stderr } = await runCliAside(['--terminate-on-exit'], { cwd: cluster.dir, env: env() })
     expect(status).toBe(2)
-    expect(stderr).toContain('CONFIRMATION_NEEDED not confirmed: End every VM of gpu when')
+    expect(stderr).toContain('CONFIRMATION_NEEDED not confirmed: Terminate every instance of gpu when')
     expect(ec2.count('CreateFleet') + ec2.count('RunInstances')).toBe(0)
   })
 })

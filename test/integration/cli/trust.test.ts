@@ -40,13 +40,13 @@ describe('provision trust add', () => {
   it('stores what has the given SHA-256, and then has nothing more to do', async () => {
     const url = await serve(leaf, root)
     const added = await trust('add', url, '--fingerprint', `sha256:${sha256(leaf)}`)
-    expect(added.stderr).toMatch(/is trusted from now on: .*SHA-256 ([0-9a-f]{2}:){31}[0-9a-f]{2}\n$/)
+    expect(added.stderr).toMatch(/is now trusted: .*SHA-256 ([0-9a-f]{2}:){31}[0-9a-f]{2}\n$/)
     expect({ status: added.status, stored: store().read() }).toEqual({
       status: 0,
       stored: { [url]: joined([leaf, root]) },
     })
     const again = await trust('add', url)
-    expect(again.stderr).toContain('is trusted already, by what is stored in')
+    expect(again.stderr).toContain('is already trusted by the certificate stored in')
     expect(again.status).toBe(0)
   })
 
@@ -77,9 +77,9 @@ describe('provision trust add', () => {
   })
 
   it.each([
-    ['no URL', ['add'], /which master\?/],
-    ['plain http', ['add', 'http://127.0.0.1:1'], /in plain text/],
-    ['half a SHA-256', ['add', 'https://127.0.0.1:1', '--fingerprint', 'sha256:abc'], /is no SHA-256/],
+    ['no URL', ['add'], /the URL of the master is missing/],
+    ['plain http', ['add', 'http://127.0.0.1:1'], /is plain http/],
+    ['half a SHA-256', ['add', 'https://127.0.0.1:1', '--fingerprint', 'sha256:abc'], /is not a SHA-256/],
     ['a password', ['add', 'https://ada:secret@127.0.0.1:1'], /holds a user name or password/],
   ])('says what is wrong with %s', (_, args, words) => {
     const { status, stderr } = runCli(['trust', ...args], { env })
@@ -110,7 +110,7 @@ describe('provision trust replace', () => {
     const url = await serve(renewed, root)
     await store().set(url, joined([leaf, root]))
     const { status, stderr } = await trust('replace', url)
-    expect(stderr).toContain('is trusted by its new certificate')
+    expect(stderr).toContain('is now trusted with its new certificate')
     expect({ status, stored: store().read() }).toEqual({
       status: 0,
       stored: { [url]: joined([renewed, root]) },
@@ -145,7 +145,7 @@ describe('provision trust list and remove', () => {
 
   it('say that there is nothing, and that a file is broken', async () => {
     const none = runCli(['trust'], { env })
-    expect(none.stderr).toContain('no master is trusted by hand')
+    expect(none.stderr).toContain('no trusted masters in')
     await store().set('https://a:443', leaf.pem)
     writeFileSync(store().file, '{')
     const broken = runCli(['trust', 'list'], { env })

@@ -72,13 +72,13 @@ describe('readiness', () => {
 })
 
 describe('provision explain', () => {
-  it('tells of a running pool, keeps what it saw, and explains it again to whoever has the file', async () => {
+  it('explains a running pool, saves its snapshot, and explains the snapshot again', async () => {
     const { status, stdout } = await cli('explain', '--save', 'kept.json')
     expect(status).toBe(0)
     expect(stdout).toMatch(
-      /^pool default at .*\n\ndemand {3}no work waits\nVMs {6}2 of at most 2, at least 2: 2 idle\n/,
+      /^pool default at .*\n\ndemand {4}nothing waits\ninstances 2 of at most 2, at least 2: 2 idle\n/,
     )
-    expect(stdout).toContain('decides  nothing: all is as it should be')
+    expect(stdout).toContain('decision  nothing to do')
     const again = await runCliAside(['explain', '--snapshot', 'kept.json'], { cwd: cluster.dir })
     expect(again.stdout).toBe(stdout)
     const { stdout: snapshot } = await cli('explain', '--save', '-')
@@ -88,7 +88,7 @@ describe('provision explain', () => {
   it('refuses what makes no sense', async () => {
     const { status, stderr } = await cli('explain', 'default', '--snapshot', 'kept.json')
     expect(status).toBe(2)
-    expect(stderr).toContain('USAGE --snapshot explains that file')
+    expect(stderr).toContain('USAGE --snapshot cannot be combined')
     const unknown = await cli('explain', 'other')
     expect(unknown.stderr).toMatch(/POOL_UNKNOWN .*there are: default/)
   })
@@ -97,17 +97,17 @@ describe('provision explain', () => {
 describe('provision logs', () => {
   it('tells what was decided and what became of it, by the file and through the door alike', async () => {
     const { stdout } = await cli('logs')
-    expect(stdout).toMatch(/default {2}decided to launch 2 VMs: BELOW_MIN \(forWork 0, forMin 2\)\n/)
+    expect(stdout).toMatch(/default {2}decided to launch 2 instances: BELOW_MIN \(forWork 0, forMin 2\)\n/)
     expect(stdout).toMatch(/default {2}launched local-\S+, local-\S+\n/)
     const events = (await cli('logs', '--format', 'json')).stdout.trim().split('\n')
     expect(JSON.parse((await get('/v1/events')).text).events).toEqual(events.map((line) => JSON.parse(line)))
     expect((await cli('logs', '-n', '1')).stdout.trim().split('\n')).toHaveLength(1)
-    expect((await cli('logs', '--pool', 'other')).stderr).toMatch(/POOL_UNKNOWN .*there are: default/)
+    expect((await cli('logs', '--pool', 'other')).stderr).toMatch(/POOL_UNKNOWN .*the pools are: default/)
   })
 
   it.each([
     [['--since', 'yesterday'], '--since must be a duration'],
-    [['-n', '0'], '--limit must be a whole number'],
+    [['-n', '0'], '--limit must be an integer'],
   ])('refuses %j', async (args, words) => {
     const { status, stderr } = await cli('logs', ...args)
     expect(status).toBe(2)

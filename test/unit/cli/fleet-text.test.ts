@@ -32,13 +32,13 @@ describe('the status', () => {
       [
         "provisioner 1.2.3, cluster c, demand push, up 65s",
         "",
-        "POOL     PROVIDER  STATE  VMS  JOINED  MIN  MAX  WAITING  FREE SLOTS",
-        "default  aws       ok     2+1  1       0    8    3        4 of 8",
+        "POOL     PROVIDER  STATE  INSTANCES  JOINED  MIN  MAX  WAITING  FREE SLOTS",
+        "default  aws       ok     2+1        1       0    8    3        4 of 8",
       ]
     `)
   })
 
-  it('tells below the rows what holds a pool, what is behind it, and what to do, each once', () => {
+  it('lists below the rows what blocks a pool, its cause and its remedy, each once', () => {
     const problem = {
       code: 'PREFLIGHT_REFUSED',
       severity: 'error',
@@ -61,21 +61,21 @@ describe('the status', () => {
     }
     expect(statusLines(statusOf(held)).slice(4)).toEqual([
       '',
-      'default: LAUNCH_NOT_READY No VM could join. PREFLIGHT_REFUSED nothing listens',
+      'default: blocked: LAUNCH_NOT_READY No VM could join. PREFLIGHT_REFUSED nothing listens',
       '  Start it.',
-      'default: MAX_REACHED More are needed. (vms 2)',
+      'default: blocked: MAX_REACHED More are needed. (vms 2)',
       '  Raise it.',
       'default: PROVIDER_CAPACITY none left',
       '  Wait.',
     ])
   })
 
-  it('says once what a hold and the problem behind it have in common', () => {
+  it('reports a reason and its problem of the same code once', () => {
     const code = 'JOURNAL_FAILING'
     const problem = { code, severity: 'error', message: 'no space left', remedy: 'Make room.' } as const
     const hold = { code, meaning: 'It cannot be written.', remedy: 'Read on.', numbers: {}, problem }
     expect(statusLines(statusOf({ ...ok, state: 'held', holds: [hold] })).slice(5)).toEqual([
-      'default: JOURNAL_FAILING no space left',
+      'default: blocked: JOURNAL_FAILING no space left',
       '  Make room.',
     ])
   })
@@ -89,7 +89,7 @@ describe('the status', () => {
     } as const
     const failed: PoolOverview = { pool: 'gpu', provider: 'aws', state: 'failed', problems: [problem] }
     const lines = statusLines(statusOf(ok, failed))
-    expect(lines[4]).toBe('gpu      aws       failed  -    -       -    -    -        -')
+    expect(lines[4]).toBe('gpu      aws       failed  -          -       -    -    -        -')
     expect(lines.slice(6)).toEqual(['gpu: AWS_X no credentials', '  Give some.'])
   })
 })
@@ -125,7 +125,7 @@ describe('VMs', () => {
         "POOL     INSTANCE  STATE    AGENT    SLOTS  TYPE       ZONE      CAPACITY   AGE  NOTE",
         "default  i-1       running  joined   1      g5.xlarge  subnet-1  on-demand  60s",
         "default  i-2       running  waiting  -      g5.xlarge  -         on-demand  60s  to be removed",
-        "default  i-3       running  -        1      g5.xlarge  subnet-1  spot       60s  being ended; Server.SpotInstanceTermination",
+        "default  i-3       running  -        1      g5.xlarge  subnet-1  spot       60s  terminating; Server.SpotInstanceTermination",
       ]
     `)
   })
@@ -173,7 +173,7 @@ describe('agents', () => {
         "POOL     AGENT  STATE   FREE SLOTS  WORK      TLS      CERTIFICATE NAME  NOTE",
         "default  i-1    joined  1 of 4      busy      TLSv1.3  master.test",
         "default  i-2    joined  4 of 4      idle 30s  TLSv1.3  master.test       draining",
-        "default  g      joined  1 of 4      busy      -        -                 disabled; not on a VM of this provisioner",
+        "default  g      joined  1 of 4      busy      -        -                 disabled; not on an instance of this provisioner",
       ]
     `)
   })

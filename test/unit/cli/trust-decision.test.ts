@@ -38,7 +38,7 @@ it.each([
   ['in place of the stored one', { ...stranger, stored: [leaf] }, 'CLIENT_CERT_CHANGED'],
 ])('a no to the certificate %s is not answered by showing it again', async (_, asked, code) => {
   await expect(decide(asked, undefined, answering('n'))).rejects.toThrow(
-    `${code}: told not to trust https://master:8443: nothing has changed`,
+    `${code}: https://master:8443 is not trusted; nothing was changed`,
   )
   await expect(decide(asked, undefined, answering('y'))).resolves.toBeUndefined()
 })

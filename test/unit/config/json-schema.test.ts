@@ -102,7 +102,7 @@ describe('docs/configuration.md', () => {
     const missing: string[] = []
     walk(schema, '', (one, path) => {
       const key = path.slice(path.lastIndexOf('.') + 1)
-      const isForeign = one.description?.includes('not read by the provisioner')
+      const isForeign = one.description?.includes('the provisioner does not read it')
       // In the old form only.
       if (!isForeign && !path.startsWith('.provisioner.') && !page.includes(`| \`${key}\``))
         missing.push(path)

@@ -94,7 +94,7 @@ describe('a file', () => {
     ['just words', 'a single value'],
   ])('that holds no keys: %j', (text, what) => {
     const { code, message } = only(written('list.yaml', text))
-    expect([code, message]).toEqual(['CONFIG_NOT_A_MAPPING', `The file must hold keys, but is ${what}`])
+    expect([code, message]).toEqual(['CONFIG_NOT_A_MAPPING', `the file must be a mapping, but is ${what}`])
   })
 
   it('that begins with a byte order mark is read, with columns that count it', () => {

@@ -81,7 +81,7 @@ export const wrongRules: WrongInput[] = [
     ['a user without password', 'demand: {type: determined, ➤user: u}', 'Add the key'],
   ]),
   ...cases('CONFIG_DUPLICATE', [
-    ['two pools of one name', 'resource_pools: [{pool_name: p}, {pool_name: ➤p}]', 'name of its own'],
+    ['two pools of one name', 'resource_pools: [{pool_name: p}, {pool_name: ➤p}]', 'rename the other'],
     ['a subnet twice', aws('subnet_ids: [a, ➤a]'), 'Keep one'],
     ['a tag twice', aws('custom_tags: [{key: a, value: b}, {key: ➤a, value: c}]'), 'Keep one'],
     ['the Name tag twice', aws('custom_tags: [{key: ➤Name, value: b}]'), 'instance_name'],

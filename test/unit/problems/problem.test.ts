@@ -5,7 +5,7 @@ import { ProvisionError, placeOf, problem } from '../../../src/problems/index.ts
 describe('a problem', () => {
   it('takes severity and remedy from the table of codes', () => {
     const p = problem('USAGE', 'no such command: fly')
-    expect(p).toMatchObject({ code: 'USAGE', severity: 'error', remedy: 'See `provision help`.' })
+    expect(p).toMatchObject({ code: 'USAGE', severity: 'error', remedy: 'Run `provision help`.' })
   })
 
   it('keeps the better remedy of the place that found it', () => {
