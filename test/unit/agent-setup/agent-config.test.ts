@@ -121,7 +121,7 @@ describe('conflicts', () => {
 
 describe('what the agent would refuse', () => {
   test.each<[string, Record<string, unknown>, string]>([
-    ['an option that is none', { image_root: '/x' }, '`image_root` is no option of the agent'],
+    ['an option that is none', { image_root: '/x' }, '`image_root` is not an option of the agent'],
     [
       'one further down',
       withTls({ master_certificate: '/x' }),
