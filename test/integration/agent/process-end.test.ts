@@ -218,7 +218,7 @@ describe.concurrent('the agent ends on SIGTERM', { timeout: 60_000 }, () => {
   it('while a master that keeps the connection asks it to wait', async () => {
     const port = await tcp((socket) => socket.write(answer(503, 'not yet')))
     const agent = start({ DET_MASTER_PORT: port, DET_AGENT_RECONNECT_BACKOFF: 600 })
-    await until(() => agent.said().includes('asks to wait'), 'the answer', inTime)
+    await until(() => agent.said().includes('asks the agent to retry'), 'the answer', inTime)
     await endsOnTerm(agent)
   })
 
