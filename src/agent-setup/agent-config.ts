@@ -127,7 +127,7 @@ function isSet(value: unknown): boolean {
   return value !== undefined && value !== null && value !== ''
 }
 
-// What an agent accepts in agent.yaml, and what makes it refuse to start (origin: agent/internal/options/options.go).
+// What an agent accepts in agent.yaml, and what makes it refuse to start (Determined: agent/internal/options/options.go).
 
 /** The value of an option: a kind, the only words it takes, or a block of further options. */
 type Option = 'text' | 'number' | 'flag' | 'texts' | readonly string[] | { block: Options }
@@ -199,7 +199,7 @@ function checkBlock(block: Record<string, unknown>, known: Options, prefix: stri
     if (option) return checkValue(value, option, path)
     const meant = nearest(key, Object.keys(known))
     const remedy = meant ? `Did you mean \`${prefix}${meant}\`?` : 'Remove it.'
-    return [{ path, message: `\`${path}\` is no option of the agent, which refuses unknown ones`, remedy }]
+    return [{ path, message: `\`${path}\` is not an option of the agent, which rejects unknown options`, remedy }]
   })
 }
 

@@ -38,7 +38,7 @@ export interface UserDataRule {
   overflow: 'gzip' | 'gzip-stub' | 'error'
 }
 
-/** agent.yaml as the agent reads it (origin: agent/internal/options). */
+/** agent.yaml as the agent reads it (Determined: agent/internal/options). */
 export type AgentConfig = Record<string, unknown>
 
 /** Paths on the agent VM, below the root directory of a `local` VM. */

@@ -21,7 +21,7 @@ export function contextOf(setup: AgentSetup): TemplateContext {
     pool: setup.poolName,
     master: {
       scheme: setup.master.scheme,
-      // Agents join host and port with a colon, so an IPv6 address needs its brackets (origin: agent.go).
+      // Agents join host and port with a colon, so an IPv6 address needs its brackets (Determined: agent.go).
       host: bracketed(setup.master.host),
       port: String(setup.master.port),
     },

@@ -1,4 +1,4 @@
-// Demand of the built-in master, which lives in this very process: nothing is polled and nothing can be unreachable.
+// Demand of the built-in master, which runs in this process: nothing is polled, and nothing can be unreachable.
 import type { Demand } from '../planner/index.ts'
 import { ProvisionError, problem } from '../problems/index.ts'
 import type { DemandSource } from './source.ts'

@@ -1,4 +1,4 @@
-// Where waiting work is known: the built-in master, a Determined master, a program that pushes it.
+// Sources of demand: the built-in master, a Determined master, a program that pushes it.
 // Imports problems, platform, planner, pki, config and agent-setup.
 // Start with source.ts, the contract.
 export { builtInDemand } from './built-in.ts'

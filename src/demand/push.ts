@@ -1,4 +1,4 @@
-// Demand that a master brings by itself: the newest push of each pool, while it is fresh.
+// Demand that a master pushes: the newest push of each pool, while it is fresh.
 
 import * as z from 'zod/mini'
 import type { Demand } from '../planner/index.ts'
@@ -23,7 +23,7 @@ export interface PushDemand extends DemandSource {
   push(pool: string, demand: PushedDemand): void
 }
 
-/** Nothing is launched or ended on the word of an older push (planner: maxSnapshotAge). */
+/** Milliseconds. An older push causes no launch and no termination (planner: maxSnapshotAge). */
 const staleAfter = 15_000
 
 export function createPushDemand(options: PushDemandOptions): PushDemand {
@@ -58,7 +58,7 @@ export function createPushSource({ drain, undrain, clock }: PushDemandOptions): 
       try {
         listener(pool)
       } catch {
-        // Whoever listens has no say in what was pushed.
+        // A failing listener does not affect the push.
       }
   }
 
@@ -67,11 +67,10 @@ export function createPushSource({ drain, undrain, clock }: PushDemandOptions): 
     async read(pool, signal) {
       signal?.throwIfAborted()
       const demand = newest.get(pool)
-      if (!demand)
-        throw new ProvisionError(problem('PUSH_MISSING', `no demand has been pushed for pool ${pool} yet`))
+      if (!demand) throw new ProvisionError(problem('PUSH_MISSING', `no demand pushed yet for pool ${pool}`))
       const age = clock.now() - demand.at
       if (age <= staleAfter) return demand
-      // The same words as long as it lasts: a problem is told again when its words change.
+      // The message stays the same while the problem lasts: a problem is logged again when its message changes.
       const message = `the newest demand of pool ${pool} is more than ${staleAfter / 1000} s old`
       throw new ProvisionError(problem('PUSH_STALE', message, { details: { age } }))
     },
@@ -201,7 +200,7 @@ const agentSchema = z
     }),
   )
 
-const twice = { error: 'holds the same id twice' }
+const twice = { error: 'contains the same id twice' }
 
 function isUnique(items: { id: string }[]): boolean {
   const seen = new Set<string>()
@@ -212,7 +211,7 @@ function isUnique(items: { id: string }[]): boolean {
 const pushedSchema = z.strictObject({
   pending: z.array(workSchema).check(z.refine(isUnique, twice)),
   agents: z.array(agentSchema).check(z.refine(isUnique, twice)),
-  /** How long ago the master looked, in milliseconds. */
+  /** Age of the master's data, in milliseconds. */
   ageMs: z._default(z.number().check(z.nonnegative(), z.maximum(86_400_000)), 0),
   /** Over HTTP: version of the newest list of drains that was applied before the master looked. */
   drainVersion: z.optional(z.string().check(z.maxLength(100))),

@@ -1,8 +1,8 @@
-// The contract of every source of demand. test/contract/demand-contract.ts holds what it means.
+// The contract of every demand source, tested by test/contract/demand-contract.ts.
 import type { Demand } from '../planner/index.ts'
 
 export interface DemandSource {
-  /** In a word, for status and messages: `built-in`, `determined`, `push`, or one of your own. */
+  /** Short name for status and messages: `built-in`, `determined`, `push`, or one of your own. */
   readonly kind: string
 
   /** The newest known demand of a pool; throws a ProvisionError when the master cannot be asked. */

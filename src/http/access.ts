@@ -1,4 +1,4 @@
-// Who may ask what over the network: everything but a few paths needs the token, wherever the request comes from.
+// Authorization over the network: every path but a few needs the token, whatever address the request comes from.
 
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
 import { lstatSync } from 'node:fs'
@@ -8,22 +8,22 @@ import { type Handler, readPlainFile, writeFileAtomic } from '../platform/index.
 import { ProvisionError, problem } from '../problems/index.ts'
 import { pathOf, sendJson } from './router.ts'
 
-/** What agents, load balancers and orchestrators need before anyone could give them a token. */
+/** Paths that agents, load balancers and orchestrators call without a token. */
 export const openPaths: readonly string[] = ['/agents', '/info', '/api/v1/master', '/healthz', '/readyz']
 
 export interface AccessOptions {
-  /** undefined: nobody has one, so nothing but the open paths can be read, and nothing be changed. */
+  /** undefined: there is no token, so only the open paths can be read, and nothing can be changed. */
   token?: string
-  /** Further paths that anybody may read. */
+  /** More paths that can be read without a token. */
   open?: readonly string[]
-  /** Who shows a certificate of the listener's client CA may do what the token lets do. */
+  /** A client certificate from the listener's client CA grants the same access as the token. */
   takesCertificates?: boolean
 }
 
 /**
- * Put it first: it answers what is not allowed and leaves the rest to the handlers behind it. Where a request comes from is
- * no reason to let it through: a proxy, a tunnel or another user of this machine comes from this machine, too. The way in
- * without a token is the control socket, which its file mode guards.
+ * Put this handler first: it rejects what is not allowed and leaves the rest to the handlers after it. A request from this
+ * machine needs the token too, because a proxy, a tunnel or another user may have sent it. Only the control socket needs no
+ * token: its file mode protects it.
  */
 export function accessHandler({ token, open = [], takesCertificates = false }: AccessOptions): Handler {
   const openReads = new Set([...openPaths, ...open])
@@ -32,15 +32,15 @@ export function accessHandler({ token, open = [], takesCertificates = false }: A
     if (reads && openReads.has(pathOf(request))) return false
     if (takesCertificates && showsCertificate(request) && !isFromPage(request)) return false
     const offered = bearer(request)
-    if (offered === undefined) return refuse(response, `a token is needed: ${howToGetIn}`)
+    if (offered === undefined) return refuse(response, `token required: ${howToGetIn}`)
     if (token !== undefined && sameToken(offered, token)) return false
-    return refuse(response, `this token is not valid: ${howToGetIn}`)
+    return refuse(response, `invalid token: ${howToGetIn}`)
   }
 }
 
-/** For anybody who asks: no path of this machine. */
+/** Shown to unauthenticated clients, so it contains no path of this machine. */
 const howToGetIn =
-  'send the header "Authorization: Bearer TOKEN" with the line in the file `token` of the state_dir of the provisioner, or ask on that machine through the socket `control.sock` beside it'
+  'send the header "Authorization: Bearer TOKEN" with the content of the file `token` in the state_dir of the provisioner, or use the socket `control.sock` in the same folder'
 
 function refuse(response: Parameters<Handler>[1], message: string): true {
   return sendJson(response, 401, { message }, { 'WWW-Authenticate': 'Bearer' })
@@ -51,7 +51,7 @@ function showsCertificate({ socket }: IncomingMessage): boolean {
   return socket instanceof TLSSocket && socket.authorized && socket.getPeerX509Certificate() !== undefined
 }
 
-/** Browsers show a certificate to whatever address any page names, and say on whose behalf. */
+/** A browser presents its certificate to any address a page names, and sends the page's origin with it. */
 function isFromPage({ headers }: IncomingMessage): boolean {
   return headers.origin !== undefined
 }
@@ -62,8 +62,8 @@ function bearer(request: IncomingMessage): string | undefined {
 }
 
 /**
- * The token that lets a client in is one line in a file only its owner can read. Reads it, or makes one (256 bits)
- * when there is no such file. Throws a ProvisionError when the file is empty or a link, cannot be read or written, or is
+ * The API token is one line in a file that only its owner can read. Reads it, or creates one (256 bits)
+ * when the file does not exist. Throws a ProvisionError when the file is empty or a link, cannot be read or written, or is
  * open to other users.
  */
 export function loadToken(file: string): string {
@@ -84,8 +84,8 @@ export function loadToken(file: string): string {
     const token = text.trim()
     if (token.length >= 16) return token
     throw new ProvisionError(
-      problem('TOKEN_FILE_UNUSABLE', `${file} holds no token of at least 16 characters`, {
-        remedy: `Delete ${file}: a new token is made at the next start.`,
+      problem('TOKEN_FILE_UNUSABLE', `${file} contains no token of at least 16 characters`, {
+        remedy: `Delete ${file}: the next start creates a new token.`,
       }),
     )
   } catch (error) {
@@ -107,7 +107,7 @@ function unusable(file: string, cause: Error): ProvisionError {
   return new ProvisionError(problem('TOKEN_FILE_UNUSABLE', `${file}: ${cause.message}`, { cause }))
 }
 
-/** Takes the same time whatever is offered. */
+/** Constant time. */
 export function sameToken(offered: string, token: string): boolean {
   const digest = (text: string) => createHash('sha256').update(text).digest()
   return timingSafeEqual(digest(offered), digest(token))

@@ -1,4 +1,4 @@
-// Agents the master shows, also those that do not run on a VM of this provisioner: `GET /v1/agents`.
+// Agents known to the master, including those that do not run on a VM of this provisioner: `GET /v1/agents`.
 
 import * as z from 'zod/mini'
 import type { PoolStatus } from '../fleet/index.ts'
@@ -14,13 +14,13 @@ const agentSchema = z.object({
   freeSlots: z.number(),
   freeAux: z.optional(z.number()),
   busy: z.boolean(),
-  /** Containers that keep it busy and whose jobs the master does not know: its state was lost. Left out: none. */
+  /** Containers that keep it busy and whose jobs the master does not know, because its state was lost. Left out: none. */
   unknownContainers: z.optional(z.number()),
   /** Milliseconds since the epoch. */
   idleSince: z.optional(z.number()),
   enabled: z.boolean(),
   draining: z.boolean(),
-  /** Runs on a VM that is ours to end. */
+  /** Runs on a VM that this provisioner manages and may terminate. */
   ours: z.boolean(),
   tlsVersion: z.optional(z.string()),
   certificateName: z.optional(z.string()),

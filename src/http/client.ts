@@ -1,5 +1,5 @@
-// Talks to a master of ours: first makes sure that it is one, then asks, with the token where there is one. The provisioner
-// of this machine is talked to through its socket.
+// HTTP client of the built-in master: first verifies that it is one, then sends requests, with the token if there is one.
+// The provisioner of this machine is reached through its socket.
 
 import { request } from 'node:http'
 import { join } from 'node:path'
@@ -13,30 +13,30 @@ import { explainConnection, type UntrustedServer } from './untrusted-server.ts'
 
 export interface Answer {
   status: number
-  /** What the JSON says. */
+  /** The parsed JSON. */
   value: unknown
 }
 
-/** `product` is undefined for a master of Determined's. */
+/** `product` is undefined for a Determined master. */
 export type MasterAbout = Pick<InfoView, 'version' | 'product'>
 
 export interface Client {
-  /** Makes sure that a master of ours answers: before a token is shown to anyone. Once is enough. */
+  /** Verifies that a built-in master answers, before any token is sent. Once is enough. */
   meet(): Promise<void>
-  /** Any status but 401 is an answer. Throws a ProvisionError when there is none, or none of a master of ours. */
+  /** Resolves for any status but 401. Throws a ProvisionError when there is no answer, or none from a built-in master. */
   ask(method: 'GET' | 'POST', path: string, body?: unknown): Promise<Answer>
   readonly url: string
 }
 
 export interface MasterClient extends Client {
-  /** Which master it is, of whatever product. Throws NOT_A_PROVISIONER where none answers. */
+  /** Which master it is, of any product. Throws NOT_A_PROVISIONER when no master answers. */
   about(): Promise<MasterAbout>
 }
 
 export interface ClientOptions {
   target: Target
   version: string
-  /** Whether to trust a master that nobody vouches for from now on; without it, such a one is refused. */
+  /** Asks whether to trust a master that no trusted CA signed, from now on; without it, such a master is rejected. */
   introduce?: (stranger: UntrustedServer) => Promise<boolean>
   /** Milliseconds for one request. */
   timeoutMs?: number
@@ -52,7 +52,7 @@ export function createClient({
   const { address, prefix, access } = target
   const url = masterUrl(address) + prefix
   const token = 'token' in access ? access.token : undefined
-  // Another one after an introduction.
+  // Replaced once the user has decided to trust the master.
   let { trust } = target
   let info: HttpAnswer | undefined
 
@@ -82,7 +82,7 @@ export function createClient({
         { ...target, trust },
         false,
       )
-      // Who changed is refused: that is for `trust replace` to settle.
+      // A changed certificate is rejected here: `trust replace` is the way to accept it.
       if (!stranger || stranger.stored || !(await mayAsk?.(stranger))) throw new ProvisionError(fault)
       trust = await remember(trust!, stranger.pem)
     }
@@ -128,7 +128,7 @@ function authorityOf({ host, port }: Target['address']): string {
 }
 
 function refused({ access }: Target, url: string): Problem {
-  return 'missing' in access ? access.missing : problem('CLIENT_TOKEN_REFUSED', `${url} refuses the token`)
+  return 'missing' in access ? access.missing : problem('CLIENT_TOKEN_REFUSED', `${url} rejected the token`)
 }
 
 /** Throws NOT_A_PROVISIONER. A `cluster_id` tells a Determined master from other services that have a version. */
@@ -140,7 +140,7 @@ function aboutOf({ status, text }: HttpAnswer, url: string): MasterAbout {
     (info.data.product === productName || info.data.cluster_id !== undefined)
   )
     return { version: info.data.version, product: info.data.product }
-  const what = `something that answers GET /info with status ${status}`
+  const what = `a server that answers GET /info with status ${status}`
   throw new ProvisionError(problem('NOT_A_PROVISIONER', `${url} is ${what}`))
 }
 
@@ -151,12 +151,12 @@ export interface LocalClientOptions {
   timeoutMs?: number
 }
 
-/** Talks to the provisioner of this machine through the socket in its state folder. The file's mode decides who may. */
+/** Client of the provisioner of this machine, through the socket in its state folder. The file's mode controls access. */
 export function createLocalClient({ stateDir, version, timeoutMs = 15_000 }: LocalClientOptions): Client {
   const socketPath = join(stateDir, 'control.sock')
   return {
     url: socketPath,
-    // Nobody but the user of the provisioner can have put it there.
+    // Only the provisioner's user can have created it.
     async meet() {},
     async ask(method, path, body) {
       const text = body === undefined ? undefined : JSON.stringify(body)
@@ -174,10 +174,10 @@ function noAnswer(error: NodeJS.ErrnoException, socket: string, stateDir: string
   switch (error.code) {
     case 'ENOENT':
     case 'ECONNREFUSED':
-      return problem('NOT_RUNNING', `no provisioner runs with ${stateDir}`, { cause: error })
+      return problem('NOT_RUNNING', `no provisioner is running with state_dir ${stateDir}`, { cause: error })
     case 'EACCES':
     case 'EPERM':
-      return problem('CONTROL_SOCKET_DENIED', `${socket} may not be opened`, { cause: error })
+      return problem('CONTROL_SOCKET_DENIED', `no permission to open ${socket}`, { cause: error })
     default:
       return problem('CLIENT_UNREACHABLE', `${socket}: ${error.message}`, { cause: error })
   }
@@ -190,7 +190,7 @@ function commonHeaders(version: string): Record<string, string> {
 function parsed(answer: HttpAnswer, url: string): unknown {
   const value = jsonOf(answer.text)
   if (value !== undefined) return value
-  const message = `${url} answered with status ${answer.status} and ${answer.text.length} characters that are no JSON`
+  const message = `${url} returned invalid JSON (status ${answer.status}, ${answer.text.length} characters)`
   throw new ProvisionError(problem('MASTER_FAULT', message))
 }
 
@@ -223,13 +223,13 @@ interface HttpAnswer {
   text: string
 }
 
-/** All that a master remembers fits in; what goes on for longer is no answer of ours. */
+/** Bytes. Everything a master remembers fits; a longer response is not from the built-in master. */
 const longestAnswer = 64 * 1024 * 1024
 
-/** Milliseconds for each address of a host but the last; Node's 250 are too few for a far one. */
+/** Milliseconds for each address of a host but the last; Node's default of 250 is too short for a distant one. */
 const perAddress = 2500
 
-/** Any status is an answer. Rejects with the error of the network or of TLS; ETIMEDOUT after the deadline. */
+/** Resolves for any status. Rejects with the network or TLS error; ETIMEDOUT after the deadline. */
 function exchange(order: ExchangeOrder): Promise<HttpAnswer> {
   const { tls, body, timeoutMs, ...rest } = order
   const deadline = AbortSignal.timeout(timeoutMs)

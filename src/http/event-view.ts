@@ -1,8 +1,8 @@
-// What was decided and what became of it, and how it is asked for: `GET /v1/events`.
+// Decisions and their results, and the query for them: `GET /v1/events`.
 
 import * as z from 'zod/mini'
 
-/** Each kind has fields of its own, as the log of decisions keeps them. */
+/** Each kind has its own fields, as in the decision log. */
 export const eventsSchema = z.object({
   events: z.array(z.looseObject({ at: z.number(), kind: z.string() })),
 })
@@ -11,7 +11,7 @@ export type LoggedEvent = z.output<typeof eventsSchema>['events'][number]
 
 const wholeNumber = z.optional(z.coerce.number().check(z.int(), z.gte(0), z.lte(1e15)))
 
-/** The words of a URL; `since` is milliseconds since the epoch. */
+/** Query parameters; `since` is milliseconds since the epoch. */
 export const eventQuerySchema = z.object({
   pool: z.optional(z.string()),
   since: wholeNumber,
@@ -21,5 +21,5 @@ export const eventQuerySchema = z.object({
 /** Nothing older than `since`, the newest `limit`. */
 export type EventQuery = z.output<typeof eventQuerySchema>
 
-/** As many as are answered at once, and where the query names no limit. */
+/** The largest limit, and the default. */
 export const eventLimits = { most: 10_000, default: 100 }

@@ -1,4 +1,4 @@
-// The doors of a running provisioner, as functions: each answer is what was asked for, or a problem.
+// The endpoints of a running provisioner as functions: each returns the result or throws a ProvisionError.
 import type * as z from 'zod/mini'
 import { type ProblemCode, ProvisionError, problem, problemCodes } from '../problems/index.ts'
 import { type AgentView, agentsSchema } from './agent-view.ts'
@@ -39,7 +39,7 @@ export async function listAgents(client: Client, pool?: string): Promise<AgentVi
   return (await get(client, `/v1/agents${ofPool(pool)}`, agentsSchema)).agents
 }
 
-/** What happened, oldest first: nothing older than `since` (milliseconds since the epoch), the newest `limit`. */
+/** Events, oldest first: none older than `since` (milliseconds since the epoch), the newest `limit`. */
 export async function listEvents(client: Client, query: EventQuery): Promise<LoggedEvent[]> {
   const words = new URLSearchParams()
   for (const [name, value] of Object.entries(query)) if (value !== undefined) words.set(name, String(value))
@@ -58,17 +58,17 @@ export function listOrphans(client: Client): Promise<OrphansView> {
   return get(client, '/v1/orphans', orphansSchema)
 }
 
-/** The provisioners whose instances without a configured pool are ours now. */
+/** Returns the provisioners whose instances without a configured pool are now managed by this one. */
 export async function adoptOrphans(client: Client): Promise<string[]> {
   return (await post(client, '/v1/orphans/adopt', adoptedOrphansSchema)).writers
 }
 
-/** The provisioners whose VMs are ours now. */
+/** Returns the provisioners whose instances are now managed by this one. */
 export async function adoptPool(client: Client, pool: string): Promise<string[]> {
   return (await post(client, `${doorOf(pool)}/adopt`, adoptedSchema)).writers
 }
 
-/** All or none; throws what forbids it. Returns the id of the intent. */
+/** All or none; throws the reason that blocks it. Returns the id of the intent. */
 export async function launchInstances(client: Client, pool: string, count: number): Promise<string> {
   const order: LaunchOrder = { count }
   return (await post(client, `${doorOf(pool)}/launch`, launchedSchema, order)).intent
@@ -78,12 +78,12 @@ export function drainInstances(client: Client, ids: string[]): Promise<Removed> 
   return post(client, '/v1/instances/drain', removedSchema, { ids } satisfies DrainOrder)
 }
 
-/** Of those in `ids` an order to remove them was taken back. */
+/** The removal of the instances in `ids` was cancelled. */
 export function undrainInstances(client: Client, ids: string[]): Promise<Removed> {
   return post(client, '/v1/instances/undrain', removedSchema, { ids } satisfies DrainOrder)
 }
 
-/** Throws INSTANCE_BUSY for VMs with work, unless `force`. */
+/** Throws INSTANCE_BUSY for instances with jobs, unless `force`. */
 export function terminateInstances(client: Client, ids: string[], force: boolean): Promise<Removed> {
   return post(client, '/v1/instances/terminate', removedSchema, { ids, force } satisfies TerminateOrder)
 }
@@ -112,13 +112,13 @@ async function post<View>(
 function read<View>({ url }: Client, { status, value }: Answer, schema: z.ZodMiniType<View, View>): View {
   if (status < 200 || status > 299) throw refusal(url, status, value)
   checkView(schema, value, (issue) => {
-    const place = issue?.path.join('.') || 'all of it'
-    return new ProvisionError(problem('MASTER_FAULT', `the answer of ${url} is not as expected: ${place}`))
+    const place = issue?.path.join('.') || 'the whole body'
+    return new ProvisionError(problem('MASTER_FAULT', `unexpected response from ${url}: ${place}`))
   })
   return value
 }
 
-/** A problem of the provisioner's is passed on as its own; codes this program does not know keep their words. */
+/** A problem reported by the provisioner is passed on unchanged; a code this version does not know keeps its message. */
 function refusal(url: string, status: number, value: unknown): ProvisionError {
   const refused = refusalSchema.safeParse(value)
   if (!refused.success)

@@ -1,4 +1,4 @@
-// The doors of a running provisioner below /v1, whichever listener they are on. docs/operate/control.md is their description.
+// The endpoints of a running provisioner below /v1, on any listener. docs/operate/control.md describes them.
 
 import type * as z from 'zod/mini'
 import type { ManagedInstance } from '../fleet/index.ts'
@@ -30,7 +30,7 @@ import {
 import { problemView, type Refusal, reasonView } from './reason-view.ts'
 import { answerRoutes, type Call, ok, type Reply, type Route } from './router.ts'
 
-/** Who may knock is decided before it. */
+/** An earlier handler does the authorization. */
 export function controlHandler(fleet: FleetControl): Handler {
   const routes = routesOf(fleet).map((route) => ({ ...route, answer: told(route.answer) }))
   return answerRoutes(routes, (status, text) => failure(status, problem('ORDER_REFUSED', text)))
@@ -121,7 +121,7 @@ const statuses: Partial<Record<ProblemCode, number>> = {
   INSTANCE_UNKNOWN: 404,
 }
 
-/** Problems are answers; 409 unless the request itself was wrong. Faults of ours are left to the listener. */
+/** Problems become responses: 409 unless the request itself was wrong. Internal errors are left to the listener. */
 function told(answer: Route['answer']): Route['answer'] {
   return async (call) => {
     try {
@@ -151,11 +151,11 @@ function readBody<T>(schema: z.ZodMiniType<T>, body: unknown): T {
   throw new ProvisionError(problem('ORDER_REFUSED', firstWrong(parsed.error.issues, 'the body')))
 }
 
-// Orders to remove VMs check every id before anything is done about one.
+// Orders to remove instances check every id before any instance is changed.
 
 type Fleet = Pick<FleetControl, 'status' | 'orphans' | 'drain' | 'undrain' | 'terminate'>
 
-/** Throws INSTANCE_UNKNOWN; nothing is done then. */
+/** Throws INSTANCE_UNKNOWN and then changes nothing. */
 async function drain(fleet: Fleet, ids: string[]): Promise<Removed> {
   const pools = poolsOf(fleet, ids)
   return {
@@ -164,20 +164,20 @@ async function drain(fleet: Fleet, ids: string[]): Promise<Removed> {
   }
 }
 
-/** Throws INSTANCE_UNKNOWN; nothing is done then. `ids` are those that stay: others had no such order, or are ended already. */
+/** Throws INSTANCE_UNKNOWN and then changes nothing. `ids` are those that stay: others had no such order, or are terminated already. */
 async function undrain(fleet: Fleet, ids: string[]): Promise<Removed> {
   poolsOf(fleet, ids)
   return { ids: await fleet.undrain(ids), waits: [] }
 }
 
-/** Throws INSTANCE_UNKNOWN, or INSTANCE_BUSY without `force`; nothing is done then. */
+/** Throws INSTANCE_UNKNOWN, or INSTANCE_BUSY without `force`, and then changes nothing. */
 async function terminate(fleet: Fleet, ids: string[], force: boolean): Promise<Removed> {
   const pools = poolsOf(fleet, ids)
   const busy = force ? [] : busyOnes(fleet, ids)
   if (busy.length > 0) throw new ProvisionError(isBusy(busy))
-  // Without force each is drained first and looked at again, so work that came this moment is not lost either.
+  // Without force each is drained first and checked again, so that a job that was just placed is not lost either.
   const ended = await (force ? fleet.terminate(ids) : fleet.drain(ids))
-  // By force no word of the master is needed.
+  // A forced removal does not need the demand.
   const needs = force ? blind.filter((code) => code !== 'DEMAND_MISSING') : blind
   return {
     ids: ended,
@@ -206,7 +206,7 @@ function busyOnes({ status }: Fleet, ids: string[]): string[] {
   return ids.filter((id) => busy.has(id))
 }
 
-/** What keeps the pools from removing anything now: the order stands, and is carried out when that is over. */
+/** What blocks removals in the pools now: the order is kept, and is carried out when nothing blocks it any more. */
 function waitsOf({ status }: Fleet, pools: Set<string>, blind: readonly string[]): Removed['waits'] {
   return status()
     .pools.filter(({ pool }) => pools.has(pool))
@@ -217,7 +217,7 @@ function waitsOf({ status }: Fleet, pools: Set<string>, blind: readonly string[]
     )
 }
 
-/** Orphans that are not known to be idle: without force the order stands until they are. */
+/** Orphans that are not known to be idle: without force the order waits until they are. */
 function orphansWaiting({ orphans }: Fleet, ids: readonly string[]): Removed['waits'] {
   const unknown = orphans().orphans.filter(
     ({ id, next }) =>
@@ -239,10 +239,10 @@ function isStopping(code: string, holds: readonly { code: string; stops: readonl
 }
 
 function isUnknown(ids: string[]): Problem {
-  return problem('INSTANCE_UNKNOWN', `not among the VMs of this provisioner: ${ids.join(', ')}`)
+  return problem('INSTANCE_UNKNOWN', `not an instance of this provisioner: ${ids.join(', ')}`)
 }
 
 function isBusy(ids: string[]): Problem {
-  const message = `${ids.join(', ')} ${ids.length === 1 ? 'has' : 'have'} work`
+  const message = `${ids.join(', ')} ${ids.length === 1 ? 'is' : 'are'} busy`
   return problem('INSTANCE_BUSY', message, { details: { ids } })
 }

@@ -1,4 +1,4 @@
-// Servers and clients of the program: listeners, access, endpoints, and one schema for what both exchange.
+// HTTP servers and clients: listeners, access, endpoints, and one schema for what both exchange.
 // Imports every room up to fleet.
 // Start with router.ts; the files named *-view.ts are the schemas.
 export { accessHandler, loadToken } from './access.ts'

@@ -2,15 +2,15 @@
 
 import * as z from 'zod/mini'
 
-/** Printable, since it is shown; nobody has vouched for a master that is dialled in plain text. */
+/** Printable, because it is shown and a master over plain text is not authenticated. */
 const shown = z.string().check(z.regex(/^[\x21-\x7e]{1,100}$/))
 
 export const infoSchema = z.object({
   version: shown,
-  /** Other services that have a version have none. */
+  /** Tells a master from other services that have a version. */
   cluster_id: z.optional(z.string()),
   cluster_name: z.optional(z.string()),
-  /** What servers of ours call themselves; Determined's masters have none. */
+  /** Name of this product; missing for Determined masters. */
   product: z.optional(shown),
 })
 

@@ -1,4 +1,4 @@
-// VMs, one by one, for people and programs outside: `GET /v1/instances`. Times are milliseconds since the epoch.
+// Instances as the API shows them: `GET /v1/instances`. Times are milliseconds since the epoch.
 
 import * as z from 'zod/mini'
 import type { ManagedInstance, PoolStatus } from '../fleet/index.ts'
@@ -9,7 +9,7 @@ import type { Written } from './view.ts'
 const instanceSchema = z.object({
   id: z.string(),
   pool: z.string(),
-  /** A process of the machine of the provisioner. */
+  /** A process on the provisioner's machine. */
   local: z.optional(z.boolean()),
   state: z.string(),
   stateReason: z.optional(z.string()),

@@ -1,8 +1,8 @@
-// A job at the built-in master, as it is submitted and as it is shown: the endpoints below /provision/v1/work.
+// A job of the built-in master, as submitted and as shown: the endpoints below /provision/v1/work.
 
 import * as z from 'zod/mini'
 
-/** As `POST /provision/v1/work` takes it; what is left out is up to the master. */
+/** Body of `POST /provision/v1/work`; the master chooses what is left out. */
 export const workOrderSchema = z.object({
   id: z.string(),
   name: z.optional(z.string()),
@@ -39,7 +39,7 @@ const workSchema = z.object({
   reason: z.string(),
   duration: z.optional(z.string()),
   command: z.optional(z.array(z.string())),
-  /** Names only: people put secrets into the values. */
+  /** Names only: values may be secrets. */
   env: z.optional(z.array(z.string())),
   submittedAt: z.nullable(z.string()),
   startedAt: z.nullable(z.string()),
@@ -57,7 +57,7 @@ const lineSchema = z.object({
 
 export const oneWorkSchema = z.object({ work: workSchema })
 export const allWorkSchema = z.object({ work: z.array(workSchema) })
-/** `count` is how many lines it has ever printed; the first ones may not be kept. */
+/** `count` is how many lines the job has printed; the first ones may no longer be kept. */
 export const workLogsSchema = z.object({ logs: z.array(lineSchema), count: z.number() })
 
 export type WorkView = z.output<typeof workSchema>
@@ -82,7 +82,7 @@ export const failureSchema = z.object({
   }),
 })
 
-/** `GET /api/v1/resource-pools`, as far as clients of ours read it. */
+/** `GET /api/v1/resource-pools`, as far as our clients read it. */
 export const resourcePoolsSchema = z.object({ resourcePools: z.array(z.object({ name: z.string() })) })
 
 export type Failure = z.output<typeof failureSchema>

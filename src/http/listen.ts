@@ -23,7 +23,7 @@ export interface ListenOptions {
   upgrades?: UpgradeHandler[]
   logger: Logger
   limits?: Partial<ServerLimits>
-  /** Called for each client that did not get through the TLS handshake. */
+  /** Called for each failed TLS handshake. */
   onHandshakeFailure?: (failure: HandshakeFailure & { remoteAddress?: string }) => void
 }
 
@@ -31,13 +31,13 @@ export interface Listener {
   readonly address: string
   readonly port: number
   readonly secure: boolean
-  /** Serves new connections with this pair; open ones stay. A pair that cannot be used changes nothing. */
+  /** Uses this certificate and key for new connections; open ones stay. An unusable pair changes nothing. */
   useCertificate(pair: CertificatePair): Problem | undefined
-  /** Takes no more connections, lets requests under way end for `grace` milliseconds, then cuts what is left. */
+  /** Accepts no more connections, gives running requests `grace` milliseconds, then closes what is left. */
   close(grace?: number): Promise<void>
 }
 
-/** Resolves when it listens. Throws a ProvisionError: LISTEN_… when the port cannot be had, CERTIFICATE_NOT_SERVED. */
+/** Resolves when it listens. Throws a ProvisionError: LISTEN_… when it cannot listen on the port, CERTIFICATE_NOT_SERVED. */
 export async function listen(options: ListenOptions): Promise<Listener> {
   const { handlers, upgrades = [], logger } = options
   let tls = options.tls
@@ -49,7 +49,7 @@ export async function listen(options: ListenOptions): Promise<Listener> {
   server.on('upgrade', (request, socket, head) => dispatchUpgrade(upgrades, logger, request, socket, head))
   server.on('clientError', answerClientError)
   await started(server, options)
-  // After start-up a listening socket fails only for want of file descriptors; it goes on when there are some again.
+  // After start-up a listening socket fails only when file descriptors run out; it resumes when some are free.
   server.on('error', (error) => logger.error('the listener failed', { error }))
   const { address, port } = server.address() as AddressInfo
 
@@ -92,7 +92,7 @@ function serverFor({ tls, limits: given, onHandshakeFailure }: ListenOptions): S
     : createPlainServer(common)
   server.maxConnections = limits.connections
   server.setTimeout(limits.idle)
-  // Asked for now, because a socket that has been destroyed no longer knows.
+  // Read now, because a destroyed socket no longer has it.
   server.on('connection', (socket: Socket) => socket.remoteAddress)
   server.on('tlsClientError', (error: Error, socket: TLSSocket & { _parent?: Socket }) => {
     // Node leaves a socket open whose handshake timed out.
@@ -112,7 +112,7 @@ function started(server: Server | TlsServer, { address, port }: ListenOptions): 
   })
 }
 
-/** What ends the server: open connections have `grace` milliseconds to end by themselves. To be called before it listens. */
+/** Returns the function that stops the server: open connections get `grace` milliseconds. Call it before the server listens. */
 function closing(server: Server | TlsServer): (grace: number) => Promise<void> {
   const sockets = new Set<Socket>()
   server.on('connection', (socket: Socket) => {
@@ -134,7 +134,7 @@ const statusOfError: Record<string, string> = {
   ERR_HTTP_REQUEST_TIMEOUT: '408 Request Timeout',
 }
 
-/** Failed handshakes come here, too: only what the HTTP parser found can be answered. */
+/** Failed handshakes end here, too: only errors of the HTTP parser can be answered. */
 function answerClientError(error: NodeJS.ErrnoException, socket: Duplex): void {
   const status = statusOfError[error.code ?? ''] ?? (error.code?.startsWith('HPE_') && '400 Bad Request')
   if (!status || !socket.writable) socket.destroy()
@@ -142,15 +142,15 @@ function answerClientError(error: NodeJS.ErrnoException, socket: Duplex): void {
     socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`, () => socket.destroy())
 }
 
-/** What one client may cost us. Times in milliseconds, sizes in bytes. */
+/** Limits for each client. Times in milliseconds, sizes in bytes. */
 export interface ServerLimits {
-  /** Sockets at once; further ones are closed as they come. */
+  /** Sockets at once; more are closed at once. */
   connections: number
   /** From the first byte of TCP to the end of the TLS handshake. */
   handshake: number
-  /** Until the last header has come; also how long a silent connection lives. */
+  /** Until the last header has arrived; also the timeout of a silent connection. */
   headers: number
-  /** Until the last byte of the body has come. */
+  /** Until the last byte of the body has arrived. */
   request: number
   /** Between two requests on one connection. */
   keepAlive: number
@@ -176,13 +176,13 @@ export interface CertificatePair {
 }
 
 export interface ServerTls extends CertificatePair {
-  /** PEM. Set: clients are asked for a certificate of these CAs; whether they must have one is each handler's business. */
+  /** PEM. When set, clients are asked for a certificate of these CAs; each handler decides whether one is required. */
   clientCa?: string
 }
 
 /**
- * TLS 1.2 is the least (origin: master/internal/core.go). Renegotiation is off: no client of ours uses it, and it lets a
- * client make the server do expensive handshakes on one connection.
+ * TLS 1.2 is the minimum (Determined: master/internal/core.go). Renegotiation is off: none of our clients uses it, and it
+ * lets a client make the server do expensive handshakes on one connection.
  */
 export function contextOptions(tls: ServerTls): SecureContextOptions {
   return {
@@ -196,7 +196,7 @@ export function contextOptions(tls: ServerTls): SecureContextOptions {
 
 /** Why OpenSSL cannot serve with this pair, or undefined. Never a byte of the key. */
 export function unusablePair(tls: ServerTls): Problem | undefined {
-  // Node takes an empty text for "none" and then serves without a certificate.
+  // Node treats an empty string as "none" and then serves without a certificate.
   if (!tls.cert.trim() || !tls.key.trim())
     return problem('CERTIFICATE_NOT_SERVED', `the ${tls.cert.trim() ? 'key' : 'certificate'} is empty`)
   try {
@@ -209,7 +209,7 @@ export function unusablePair(tls: ServerTls): Problem | undefined {
   }
 }
 
-/** Why a port cannot be had, and what to do about it. `error` is what `server.listen` emitted. */
+/** Why listening failed, and what to do. `error` is what `server.listen` emitted. */
 export function listenProblem(error: NodeJS.ErrnoException, address: string, port: number): Problem {
   const host = address.includes(':') ? `[${address}]` : address
   const place = `${host || 'every address'}, port ${port}`
@@ -243,7 +243,7 @@ export type HandshakeFailureKind =
   | 'not_tls'
   | 'broken'
 
-/** Why a client never got through the TLS handshake: often the only trace of an agent that cannot join. */
+/** Why a TLS handshake failed: often the only trace of an agent that cannot join. */
 export interface HandshakeFailure {
   kind: HandshakeFailureKind
   /** One sentence for people, without a full stop. */
@@ -252,41 +252,50 @@ export interface HandshakeFailure {
 
 /** Alerts a client sends about our certificate (RFC 8446 6.2); Go sends bad_certificate for every fault of a chain. */
 const refusals: [RegExp, string][] = [
-  [/ALERT_UNKNOWN_CA/, 'it does not trust the CA of our certificate'],
-  [/ALERT_CERTIFICATE_EXPIRED/, 'it says our certificate is not valid now'],
+  [/ALERT_UNKNOWN_CA/, 'the client does not trust the CA of the server certificate'],
+  [/ALERT_CERTIFICATE_EXPIRED/, 'the client reports that the server certificate is not valid now'],
   [
     /ALERT_(BAD_CERTIFICATE|CERTIFICATE_UNKNOWN|UNSUPPORTED_CERTIFICATE)/,
-    'it refuses our certificate: wrong CA, name or date',
+    'the client rejects the server certificate: wrong CA, name or date',
   ],
 ]
 
-/** Reads the error of `tlsClientError`; Node has no other place that tells. */
+/** Reads the error of `tlsClientError`, the only source Node has. */
 export function handshakeFailure(error: NodeJS.ErrnoException): HandshakeFailure {
   const code = error.code ?? ''
   const refusal = refusals.find(([alert]) => alert.test(code))
   if (refusal) return { kind: 'certificate_refused', message: refusal[1] }
   if (/HTTP_REQUEST|HTTPS_PROXY_REQUEST/.test(code))
-    return { kind: 'plain_text', message: 'it speaks plain HTTP to the TLS port: its TLS is off' }
+    return {
+      kind: 'plain_text',
+      message: 'the client sent plain HTTP to the TLS port: TLS is off on its side',
+    }
   if (/UNSUPPORTED_PROTOCOL|PROTOCOL_VERSION|VERSION_TOO_LOW/.test(code))
-    return { kind: 'tls_too_old', message: 'it offers nothing newer than TLS 1.1' }
+    return { kind: 'tls_too_old', message: 'the client supports no TLS version above 1.1' }
   if (/NO_SHARED_CIPHER|NO_SUITABLE|NO_SHARED_GROUP|HANDSHAKE_FAILURE/.test(code))
-    return { kind: 'nothing_shared', message: 'it shares no cipher, curve or signature algorithm with us' }
+    return {
+      kind: 'nothing_shared',
+      message: 'no cipher, curve or signature algorithm in common with the client',
+    }
   if (code === 'ERR_TLS_HANDSHAKE_TIMEOUT')
-    return { kind: 'timeout', message: 'it did not finish the TLS handshake' }
-  if (/^ERR_SSL_/.test(code)) return { kind: 'not_tls', message: `it does not speak TLS (${code})` }
-  return { kind: 'broken', message: `it went away during the TLS handshake (${code || error.message})` }
+    return { kind: 'timeout', message: 'timed out waiting for the TLS handshake' }
+  if (/^ERR_SSL_/.test(code)) return { kind: 'not_tls', message: `the client does not speak TLS (${code})` }
+  return {
+    kind: 'broken',
+    message: `the client closed the connection during the TLS handshake (${code || error.message})`,
+  }
 }
 
 export interface LocalListener {
   close(): Promise<void>
 }
 
-/** What the kernel has room for (sockaddr_un: 108 bytes with the final NUL on Linux, 104 on macOS). */
+/** The kernel's limit (sockaddr_un: 108 bytes with the final NUL on Linux, 104 on macOS). */
 const longestPath = process.platform === 'darwin' ? 103 : 107
 
 /**
- * Listens on a socket in the file system, in place of what an earlier process left. Whoever may open the file may ask, so
- * it is its owner's alone (0600) from the first moment on. Throws CONTROL_SOCKET_UNUSABLE.
+ * Listens on a Unix socket and replaces one left by an earlier process. Anyone who can open the file has full access, so
+ * its mode is 0600 from the start. Throws CONTROL_SOCKET_UNUSABLE.
  */
 export async function listenLocally(
   path: string,
@@ -305,7 +314,7 @@ export async function listenLocally(
   let inode: number | undefined
   try {
     mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
-    // Nobody else gets into this folder, so the socket's own mode is set before it can be reached.
+    // No other user can enter this folder, so the socket's mode is set before anyone can connect.
     folder = mkdtempSync(join(dirname(path), '.s-'))
     const made = join(folder, 's')
     for (const each of [made, path])
@@ -327,7 +336,7 @@ export async function listenLocally(
   server.on('error', (error) => logger.error('the control socket failed', { error }))
   return {
     async close() {
-      // Whoever has taken the folder over has a socket of its own there.
+      // A process that took over the folder has its own socket there.
       if (statSync(path, { throwIfNoEntry: false })?.ino === inode) rmSync(path, { force: true })
       await close(1000)
     },

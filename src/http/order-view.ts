@@ -1,4 +1,4 @@
-// Orders to a running provisioner: the body of each, checked by the endpoint, and what it is answered with.
+// Commands to a running provisioner: the request body of each, which the endpoint checks, and the response.
 
 import * as z from 'zod/mini'
 import { reasonSchema } from './reason-view.ts'
@@ -16,18 +16,18 @@ export const drainOrderSchema = z.strictObject({ ids })
 /** `POST /v1/instances/terminate` */
 export const terminateOrderSchema = z.strictObject({ ids, force: z._default(z.boolean(), false) })
 
-/** As clients send them. */
+/** The bodies that clients send. */
 export type LaunchOrder = z.input<typeof launchOrderSchema>
 export type DrainOrder = z.input<typeof drainOrderSchema>
 export type TerminateOrder = z.input<typeof terminateOrderSchema>
 
-/** To pause and to resume. */
+/** Response to pause and resume. */
 export const acceptedSchema = z.object({ pool: z.string() })
 /** `POST /v1/orphans/adopt` */
 export const adoptedOrphansSchema = z.object({ writers: z.array(z.string()) })
 export const adoptedSchema = z.object({ pool: z.string(), writers: z.array(z.string()) })
 export const launchedSchema = z.object({ pool: z.string(), count: z.number(), intent: z.string() })
-/** To drain, to undrain and to terminate; `waits` is what keeps the pools from removing anything now. */
+/** Response to drain, undrain and terminate; `waits` is what blocks removals in the pools now. */
 export const removedSchema = z.object({
   ids: z.array(z.string()),
   waits: z.array(z.extend(reasonSchema, { pool: z.string() })),

@@ -1,4 +1,4 @@
-// Instances of the cluster that no configured pool has: `GET /v1/orphans`. Times are milliseconds since the epoch.
+// Instances of the cluster that belong to no configured pool: `GET /v1/orphans`. Times are milliseconds since the epoch.
 
 import * as z from 'zod/mini'
 import { type FoundOrphan, locationOf, type OrphanStatus } from '../fleet/index.ts'
@@ -7,7 +7,7 @@ import type { Written } from './view.ts'
 
 const orphanSchema = z.object({
   id: z.string(),
-  /** What its tag says. */
+  /** The pool in its tag. */
   pool: z.string(),
   /** Kind of provider, region or project. */
   location: z.string(),
@@ -19,7 +19,7 @@ const orphanSchema = z.object({
   writer: z.optional(z.string()),
   /** Launched by this provisioner, or adopted: terminated once it is known to be idle. */
   own: z.boolean(),
-  /** What is done next, or why nothing is: `foreign`, `never`, `grace`, `unknown`, `busy`. */
+  /** The next step, or why there is none: `foreign`, `never`, `grace`, `unknown`, `busy`. */
   next: z.enum(['drain', 'terminate', 'foreign', 'never', 'grace', 'unknown', 'busy']),
 })
 

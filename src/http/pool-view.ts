@@ -1,4 +1,4 @@
-// A pool for people and programs outside: in short for lists, and whole for whoever wants to know why.
+// A pool as the API shows it: a summary for lists, and a detailed view.
 // Times are milliseconds since the epoch, periods milliseconds.
 
 import * as z from 'zod/mini'
@@ -19,7 +19,7 @@ const runningPoolSchema = z.object({
   paused: z.optional(z.boolean()),
   minInstances: count,
   maxInstances: count,
-  /** VMs that can run, and those of them whose agents have joined. */
+  /** Instances that can run, and those of them whose agents have joined. */
   live: count,
   joined: count,
   inFlight: count,
@@ -34,7 +34,7 @@ const runningPoolSchema = z.object({
   listing: z.optional(z.object({ completeAt: time, complete: z.boolean() })),
 })
 
-/** A pool that could not be started has no loop, and only its problems to show. */
+/** A pool that could not be started has no loop, and only problems to show. */
 const failedPoolSchema = z.object({
   pool: z.string(),
   provider: z.string(),
@@ -47,12 +47,12 @@ export const statusSchema = z.object({
   version: z.string(),
   clusterId: z.string(),
   writerId: z.optional(z.string()),
-  /** Kind of the source of demand. */
+  /** Kind of the demand source. */
   demand: z.string(),
   startedAt: time,
   now: time,
   pools: z.array(z.discriminatedUnion('state', [runningPoolSchema, failedPoolSchema])),
-  /** Instances of the cluster that no configured pool has: `GET /v1/orphans`. */
+  /** Instances of the cluster that belong to no configured pool: `GET /v1/orphans`. */
   orphans: z.optional(count),
   /** Of the whole provisioner, such as a location that cannot be listed. */
   problems: z.optional(z.array(problemSchema)),
@@ -64,7 +64,7 @@ export const poolStatusSchema = z.object({
     /** Limits and periods in force, by name. */
     policy: z.optional(z.record(z.string(), z.number())),
     decisions: z.optional(z.array(z.looseObject({ kind: z.string(), reason: reasonSchema }))),
-    /** What the last turn saw, as `provision explain --snapshot` reads it; none before the first turn. */
+    /** The snapshot of the last turn, as `provision explain --snapshot` reads it; none before the first turn. */
     snapshot: z.optional(z.custom<object>((value) => typeof value === 'object' && value !== null)),
   }),
 })
@@ -75,7 +75,7 @@ export type PoolStatusView = z.output<typeof poolStatusSchema>['pool']
 type RunningPool = z.output<typeof runningPoolSchema>
 type FailedPool = z.output<typeof failedPoolSchema>
 
-/** Of this process: what `GET /v1/status` begins with. */
+/** About this process: the first fields of `GET /v1/status`. */
 export type ProcessView = Written<Omit<FleetStatus, 'pools' | 'orphans' | 'problems'>>
 
 export function poolSummary(status: PoolStatus, provider: string): Written<RunningPool> {
@@ -117,7 +117,7 @@ export function failedSummary(
   return { pool, provider, state: 'failed', problems: problems.map(problemView) }
 }
 
-/** `snapshot` is what the last turn saw, in the form that is kept in files. */
+/** `snapshot` is that of the last turn, in the form of snapshot files. */
 export function poolDetails(
   status: PoolStatus,
   provider: string,
@@ -131,7 +131,7 @@ export function poolDetails(
   }
 }
 
-/** What the last turn did, and what it held back, each with its reason. */
+/** What the last turn did, and what was blocked, each with its reason. */
 function decisionViews({ decisions, holds }: PoolStatus) {
   const made = decisions.filter(
     (decision): decision is Exclude<Decision, { kind: 'hold' | 'block' }> =>
@@ -139,7 +139,7 @@ function decisionViews({ decisions, holds }: PoolStatus) {
   )
   return [
     ...made.map((decision) => {
-      // Whoever asked for a manual launch has its id already.
+      // The client that asked for a manual launch already has its id.
       const { request: _, reason, ...rest } = { request: undefined, ...decision }
       return { ...rest, reason: reasonView(reason) }
     }),

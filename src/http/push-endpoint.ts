@@ -15,14 +15,14 @@ import { pathOf, readJson, sendJson } from './router.ts'
 
 export interface PushEndpoint {
   source: DemandSource
-  /** Who may knock is decided before it. */
+  /** An earlier handler does the authorization. */
   handler: Handler
 }
 
 export interface PushEndpointOptions {
-  /** Pools that may be pushed for. */
+  /** Pools that accept pushes. */
   pools: readonly string[]
-  /** Whether orphans of this pool run: whoever knows their agents may push for them, too. */
+  /** Whether orphans of this pool run: then pushes for it are accepted, too. */
   hasOrphans?: (pool: string) => boolean
   /** Of this start of the program. */
   life: string
@@ -30,7 +30,7 @@ export interface PushEndpointOptions {
   logger: Logger
 }
 
-/** Room for some 50,000 agents or pieces of work. */
+/** Bytes. Enough for about 50,000 agents or allocations. */
 const largestBody = 16 * 1024 * 1024
 
 export function openPushEndpoint({
@@ -51,8 +51,8 @@ export function openPushEndpoint({
   }
 
   /**
-   * `draining` counts when the master had applied the drain before it looked; else somebody else took the agent out. Until
-   * it has applied a drain of ours, what it shows is neither a drained agent nor one that was taken back.
+   * `draining` counts when the master had applied our drain before it collected the demand; otherwise someone else drained
+   * the agent. Until the master has applied our drain, its data shows neither a drained agent nor a cancelled drain.
    */
   function counted({ drainVersion, agents, ...rest }: ReadDemand): ReadDemand {
     return {
@@ -71,9 +71,12 @@ export function openPushEndpoint({
     agentsOf.set(pool, now)
     if (ordersOf(pool).drain.length > 0 && pushed.drainVersion === undefined && !silent.has(pool)) {
       silent.add(pool)
-      logger.warn('the master does not say which drains it has applied (drainVersion): no idle VM is ended', {
-        pool,
-      })
+      logger.warn(
+        'the master does not report which drains it has applied (drainVersion): no idle instance is terminated',
+        {
+          pool,
+        },
+      )
     }
     push.take(pool, counted(pushed))
   }
@@ -100,7 +103,9 @@ export function openPushEndpoint({
       if (what === 'drains' && (method === 'GET' || method === 'HEAD'))
         return sendJson(response, 200, ordersOf(pool))
       const allow = what === 'demand' ? 'PUT' : 'GET'
-      return sendProblem(response, 405, refused(`${method} is not for ${what}`), { Allow: allow })
+      return sendProblem(response, 405, refused(`method ${method} is not allowed for ${what}`), {
+        Allow: allow,
+      })
     },
   }
 }
@@ -113,7 +118,7 @@ function decoded(text: string): string | undefined {
   }
 }
 
-/** What caused it stays here. */
+/** Leaves out the cause. */
 function sendProblem(
   response: ServerResponse,
   status: number,
@@ -128,5 +133,5 @@ function refused(message: string): Problem {
 }
 
 function unknown(pool: string, pools: readonly string[]): Problem {
-  return problem('POOL_UNKNOWN', `no pool ${pool} is run here; there are: ${pools.join(', ')}`)
+  return problem('POOL_UNKNOWN', `unknown pool ${pool}; pools of this provisioner: ${pools.join(', ')}`)
 }

@@ -1,4 +1,4 @@
-// Problems and reasons as they leave the process: with a sentence for people, without what only this process can read.
+// Problems and reasons as the API shows them: with a sentence for people, without internal objects.
 
 import * as z from 'zod/mini'
 import { actReasons, type Reason } from '../planner/index.ts'
@@ -21,7 +21,7 @@ export function problemView({ code, severity, message, remedy, details }: Proble
 
 export const reasonSchema = z.object({
   code: z.string(),
-  /** What the code always means; `problem` says more in this case, where there is more to say. */
+  /** The general meaning of the code; `problem` has the details of this case, if there are any. */
   meaning: z.string(),
   remedy: z.optional(z.string()),
   numbers: z.record(z.string(), z.number()),
@@ -49,7 +49,7 @@ export function reasonView({
   }
 }
 
-/** The answer to a request that is refused. Endpoints for pushed demand leave the severity out. */
+/** Response to a rejected request. Endpoints for pushed demand leave out the severity. */
 export const refusalSchema = z.object({ error: z.partial(problemSchema, { severity: true }) })
 
 export type Refusal = z.output<typeof refusalSchema>

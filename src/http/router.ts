@@ -1,5 +1,5 @@
-// Routes as data, the one handler that finds the right one for a request, and what handlers share: the parts of a request,
-// bounded bodies, JSON answers.
+// Routes as data, the handler that finds the route of a request, and what handlers share: the parts of a request,
+// bounded bodies, JSON responses.
 
 import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http'
 import type { Duplex } from 'node:stream'
@@ -29,7 +29,7 @@ export function ok(value: unknown): Reply {
   return { status: 200, value }
 }
 
-/** The first that answers. */
+/** The first handler that answers. */
 export function anyOf(handlers: Handler[]): Handler {
   return async (request, response) => {
     for (const handler of handlers) if (await handler(request, response)) return true
@@ -38,8 +38,8 @@ export function anyOf(handlers: Handler[]): Handler {
 }
 
 /**
- * A known path with another method is 405; an unknown path is left to others. `refuse` makes the answer to a request
- * that no route gets to see.
+ * A known path with another method is 405; an unknown path is left to the next handler. `refuse` makes the response to a
+ * request that reaches no route.
  */
 export function answerRoutes(routes: Route[], refuse: (status: number, text: string) => Reply): Handler {
   return async (request, response) => {
@@ -52,7 +52,7 @@ export function answerRoutes(routes: Route[], refuse: (status: number, text: str
     const method = request.method === 'HEAD' ? 'GET' : request.method
     const found = matches.find(({ route }) => route.method === method)
     const send = ({ status, value }: Reply) => sendJson(response, status, value)
-    if (!found) return send(refuse(405, `${request.method} is not for ${path}`))
+    if (!found) return send(refuse(405, `method ${request.method} is not allowed for ${path}`))
     if (method === 'GET')
       return send(await found.route.answer({ ...found, query: queryOf(request), body: {} }))
     const body = await readJson(request)
@@ -100,7 +100,7 @@ export function queryOf(request: IncomingMessage): URLSearchParams {
   return new URLSearchParams(mark < 0 ? '' : target.slice(mark + 1))
 }
 
-/** Answers JSON; a HEAD request gets the headers only. Returns true, so that a handler can end with it. */
+/** Sends JSON; a HEAD request gets the headers only. Returns true, so that a handler can return the call. */
 export function sendJson(
   response: ServerResponse,
   status: number,
@@ -120,7 +120,7 @@ export function sendJson(
 
 export type Body = { ok: true; value: unknown } | { ok: false; status: 400 | 413; message: string }
 
-/** Reads a whole JSON body of at most `limit` bytes; an empty one is {}. Rejects only when the client goes away. */
+/** Reads a whole JSON body of at most `limit` bytes; an empty one is {}. Rejects only when the client disconnects. */
 export async function readJson(request: IncomingMessage, limit = 1024 * 1024): Promise<Body> {
   const chunks: Buffer[] = []
   let size = 0
@@ -142,7 +142,7 @@ export async function readJson(request: IncomingMessage, limit = 1024 * 1024): P
   }
 }
 
-/** Offers a request to each handler in turn. Nothing a handler or a client does gets past here. Answers 404 when no handler does, 500 when one fails; the reason of a failure goes to the log only. */
+/** Offers a request to each handler in turn and never throws. Responds 404 when no handler answers, 500 when one fails; the reason of a failure goes to the log only. */
 export async function dispatch(
   handlers: Handler[],
   logger: Logger,
@@ -152,7 +152,7 @@ export async function dispatch(
   response.on('error', () => {})
   try {
     for (const handler of handlers) if (await handler(request, response)) return
-    sendJson(response, 404, { message: `nothing is at ${pathOf(request).slice(0, 200)}` })
+    sendJson(response, 404, { message: `not found: ${pathOf(request).slice(0, 200)}` })
   } catch (error) {
     if (request.destroyed && !response.writableEnded) return
     logger.error('a request handler failed', { method: request.method, path: pathOf(request), error })
@@ -168,13 +168,13 @@ export function dispatchUpgrade(
   socket: Duplex,
   head: Buffer,
 ): void {
-  // Node takes its own listener away at the upgrade; an unheard error would end the process.
+  // Node removes its own listener at the upgrade; an unhandled error would end the process.
   socket.on('error', () => socket.destroy())
   try {
     if (request.headers.upgrade?.toLowerCase() !== 'websocket')
-      refuseUpgrade(socket, 400, 'the only upgrade spoken here is websocket')
+      refuseUpgrade(socket, 400, 'only WebSocket upgrades are supported')
     else if (!handlers.some((handler) => handler(request, socket, head)))
-      refuseUpgrade(socket, 404, `nothing is at ${pathOf(request).slice(0, 200)}`)
+      refuseUpgrade(socket, 404, `not found: ${pathOf(request).slice(0, 200)}`)
   } catch (error) {
     logger.error('an upgrade handler failed', { path: pathOf(request), error })
     socket.destroy()
@@ -182,8 +182,8 @@ export function dispatchUpgrade(
 }
 
 /**
- * Answers `{"message": …}` as the origin does (master/internal/api/error.go) and closes the socket. `retryAfter`:
- * seconds, for who may ask again.
+ * Sends `{"message": …}` as Determined's master does (master/internal/api/error.go) and closes the socket. `retryAfter`:
+ * seconds, for clients that may retry.
  */
 export function refuseUpgrade(socket: Duplex, status: number, message: string, retryAfter?: number): void {
   const body = JSON.stringify({ message })

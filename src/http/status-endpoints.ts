@@ -1,4 +1,4 @@
-// What anybody may ask of a server of ours: GET /healthz, /readyz, /info and /metrics.
+// Endpoints without a token: GET /healthz, /readyz, /info and /metrics.
 import type { IncomingMessage } from 'node:http'
 import type { Handler } from '../platform/index.ts'
 import { codeInfo, type Problem } from '../problems/index.ts'
@@ -6,7 +6,7 @@ import type { InfoView } from './info-view.ts'
 import { pathOf, sendJson } from './router.ts'
 import type { Written } from './view.ts'
 
-/** Alive, and willing to serve. `faults` names what keeps us from serving: 200 when empty, else 503 with the list. */
+/** Liveness. `faults` lists what prevents serving: 200 when empty, else 503 with the list. */
 export function healthHandler(faults: () => string[]): Handler {
   return probe('/healthz', 'failing', faults)
 }
@@ -16,7 +16,7 @@ export function openFault({ code }: Pick<Problem, 'code'>): string {
   return `${code} ${codeInfo(code).meaning}`
 }
 
-/** `missing` names what is not there yet, or not any more: a listing of a pool's VMs, the master's word. */
+/** Readiness. `missing` lists what is not available: the listing of a pool's instances, or the demand. */
 export function readyHandler(missing: () => string[]): Handler {
   return probe('/readyz', 'not ready', missing)
 }
@@ -29,12 +29,12 @@ function probe(path: string, failing: string, faultsOf: () => string[]): Handler
   }
 }
 
-/** What our servers call themselves in `GET /info`, so that our clients know one of ours before they show a token. */
+/** The product name in `GET /info`, so that our clients can verify the server before they send a token. */
 export const productName = 'dynamic-agent-provisioner'
 
 export type Info = Required<Omit<InfoView, 'product'>>
 
-/** GET /info where no master answers it. */
+/** GET /info of a provisioner without a built-in master. */
 export function infoHandler(info: Info): Handler {
   return (request, response) => {
     if (!reads(request, '/info')) return false
@@ -42,7 +42,7 @@ export function infoHandler(info: Info): Handler {
   }
 }
 
-/** `info` may hold more, for clients of others. */
+/** `info` may have more fields, for other clients. */
 export function infoView<Known extends Info>(info: Known): Known & Written<InfoView> {
   return { ...info, product: productName }
 }

@@ -1,8 +1,8 @@
-// Which master a command talks to: where it is, what is trusted there, and with which token.
+// Which master a command connects to: its address, the trust, and the token.
 
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-// Not by name: Node 22.12 has no getCACertificates, and would not load this file.
+// No named import: Node 22.12 has no getCACertificates, and would not load this file.
 import tls from 'node:tls'
 import { planTrust } from '../agent-setup/index.ts'
 import type { MasterConfig } from '../config/index.ts'
@@ -27,14 +27,14 @@ import { isError, type Problem, ProvisionError, problem } from '../problems/inde
 
 export interface Target {
   address: MasterAddress
-  /** What stands before the paths of the API. */
+  /** Path prefix of the API. */
   prefix: string
   /** undefined: plain http. */
   trust?: ClientTrust
   access: TokenChoice
 }
 
-/** The master this configuration is of, on this machine. Throws what is wrong with its certificate. */
+/** The master of this configuration, on this machine. Throws a ProvisionError about its certificate. */
 export function targetByConfig(
   config: MasterConfig,
   { tokenFile = join(config.state_dir, 'token'), now }: { tokenFile?: string; now: number },
@@ -48,7 +48,7 @@ export function targetByConfig(
   }
 }
 
-/** A master anywhere. Throws CLIENT_MASTER_URL, and what is wrong with DET_MASTER_CERT_FILE or the trust store. */
+/** A master at any address. Throws CLIENT_MASTER_URL, or an error about DET_MASTER_CERT_FILE or the trust store. */
 export function targetByUrl(
   text: string,
   { tokenFile, env }: { tokenFile?: string; env: TrustVariables },
@@ -62,39 +62,43 @@ export function targetByUrl(
   return { address, prefix, ...(trust && { trust }), access }
 }
 
-/** Why a token must not be sent there, though there may be one. */
+/** Why no token must be sent there. */
 function withheldFrom(url: ClientUrl, address: MasterAddress, trust?: ClientTrust): Problem | undefined {
   if (trust?.unverified)
-    return problem('CLIENT_TOKEN_UNVERIFIED', `${masterUrl(address)} is not verified and gets no token`)
+    return problem('CLIENT_TOKEN_UNVERIFIED', `${masterUrl(address)} is not verified, so no token is sent`)
   if (trust || url.plainOnPurpose || isLoopback(url.host)) return undefined
-  return problem('CLIENT_TOKEN_EXPOSED', `${masterUrl(address)} would be sent the token in plain text`)
+  return problem(
+    'CLIENT_TOKEN_EXPOSED',
+    `${masterUrl(address)} uses plain http, which would expose the token`,
+  )
 }
 
 function accessBy(tokenFile: string | undefined, address: MasterAddress): TokenChoice {
   if (tokenFile) return readToken(tokenFile)
-  return { missing: problem('CLIENT_TOKEN_MISSING', `no token was given for ${masterUrl(address)}`) }
+  return { missing: problem('CLIENT_TOKEN_MISSING', `no token for ${masterUrl(address)}`) }
 }
 
 function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '::1' || /^127\.\d+\.\d+\.\d+$/.test(host)
 }
 
-/** The token that lets a command change things, or why there is none. */
+/** The token a command needs to change things, or why there is none. */
 export type TokenChoice = { token: string } | { missing: Problem }
 
-/** Read where the master keeps it, never made. */
+/** Read from the master's file, never created. */
 export function readToken(file: string): TokenChoice {
   try {
     const token = readFileSync(file, 'utf8').trim()
-    // What no header may hold would end in a message that quotes it.
+    // A value that no header can hold would cause an error message that quotes it.
     if (/^[\x21-\x7e]+$/.test(token)) return { token }
-    return { missing: problem('CLIENT_TOKEN_MISSING', `${file} does not hold a token`) }
+    return { missing: problem('CLIENT_TOKEN_MISSING', `${file} does not contain a token`) }
   } catch (cause) {
     const { code, message } = cause as NodeJS.ErrnoException
     if (code === 'ENOENT')
       return {
-        missing: problem('CLIENT_TOKEN_MISSING', `there is no token at ${file}`, {
-          remedy: 'The master makes it at its first start; elsewhere name a copy of it with --token-file.',
+        missing: problem('CLIENT_TOKEN_MISSING', `token file not found: ${file}`, {
+          remedy:
+            'The master creates it at its first start; on another machine, name a copy with --token-file.',
           cause,
         }),
       }
@@ -102,18 +106,18 @@ export function readToken(file: string): TokenChoice {
   }
 }
 
-/** Whom a client trusts to be its master. */
+/** What a client verifies the master with. */
 export interface ClientTrust {
   options: AgentDialOptions
   /** The name that is verified. */
   name: string
   /** For messages: the anchors. */
   anchors: string
-  /** What helps when the certificate is not trusted or has another name; else the codes' own words do. */
+  /** The remedy when the certificate is not trusted or has another name; default: that of the code. */
   remedy?: string
-  /** Where a certificate that no CA vouches for may become a trusted one. */
+  /** The trust store that may accept a certificate that no trusted CA signed. */
   memory?: TrustMemory
-  /** DET_MASTER_CERT_FILE is `noverify`: whoever answers is believed. */
+  /** DET_MASTER_CERT_FILE is `noverify`: the certificate is not verified. */
   unverified?: true
 }
 
@@ -121,13 +125,13 @@ export interface TrustMemory {
   store: TrustStore
   /** The master's URL as the store has it. */
   url: string
-  /** What was stored for it; empty when that holds no certificate that can be read. */
+  /** The stored certificates; empty when none can be read. */
   stored?: Certificate[]
 }
 
 /**
- * `DET_MASTER_CERT_FILE` adds to the well-known CAs in place of what is stored; `DET_MASTER_CERT_NAME` is verified in
- * place of the host. The others say where the store is.
+ * `DET_MASTER_CERT_FILE` is trusted in addition to the well-known CAs, instead of the stored certificates.
+ * `DET_MASTER_CERT_NAME` is verified instead of the host. The others locate the store.
  */
 export interface TrustVariables extends PlaceVariables {
   DET_MASTER_CERT_FILE?: string
@@ -165,7 +169,7 @@ function trusting(given: Anchors, { host }: ClientUrl, env: TrustVariables): Cli
   const { certificates = [], verify = true, ...words } = given
   const name = env.DET_MASTER_CERT_NAME || host
   const ca = certificates.map(({ x509 }) => x509.toString())
-  // As Determined's command line: another name changes what is verified, not what is asked for.
+  // As in Determined's CLI: another name changes what is verified, not the SNI.
   const { servername } = dialOptions({ name: host })
   const options = { ...dialOptions({ name, ca: alsoTrusting(ca), verify, partialChain: true }), servername }
   return { ...words, options, name, ...(!verify && { unverified: true }) }
@@ -176,12 +180,12 @@ function alsoTrusting(pems: string[]): string[] | undefined {
   return pems.length > 0 ? [...wellKnown(), ...pems] : undefined
 }
 
-/** As Node trusts them by itself, with those of NODE_EXTRA_CA_CERTS; before 22.15 there is no way to ask for these. */
+/** Node's default CAs, with those of NODE_EXTRA_CA_CERTS; Node before 22.15 cannot list the latter. */
 function wellKnown(): readonly string[] {
   return 'getCACertificates' in tls ? tls.getCACertificates('default') : bundledRoots()
 }
 
-/** Stores the certificates for the master in place of what was stored, and trusts them from now on. */
+/** Replaces the stored certificates of the master, and trusts the new ones from now on. */
 export async function remember(trust: ClientTrust, pem: string): Promise<ClientTrust> {
   const { store, url } = trust.memory!
   await store.set(url, pem)
@@ -219,34 +223,34 @@ export function trustByConfig(config: MasterConfig, cert: string, now: number): 
     options: dialOptions({ name, ca }),
     name,
     anchors: plan.mode === 'embed' ? cert : 'the well-known CAs',
-    remedy: `What listens there does not serve ${cert}: start its master again after a renewal, or name another configuration with -c.`,
+    remedy: `The server there does not use ${cert}: restart its master after a renewal, or name another configuration with -c.`,
   }
 }
 
-/** Where -m and DET_MASTER point, read as Determined's own command line reads them (origin: harness common/api/_util.py). */
+/** The address in -m or DET_MASTER, parsed as Determined's CLI does (Determined: harness common/api/_util.py). */
 export interface ClientUrl {
   scheme: MasterScheme
   /** Without brackets. */
   host: string
   port: number
-  /** What stands before the paths of the API: '' or such as `/cluster-a`. */
+  /** Path prefix of the API: '' or such as `/cluster-a`. */
   prefix: string
-  /** Plain http was written out, not merely assumed. */
+  /** http:// was given explicitly. */
   plainOnPurpose: boolean
 }
 
 /** https without a port is 443, http 80; no scheme is http on 8080. Throws CLIENT_MASTER_URL. */
 export function parseClientUrl(text: string): ClientUrl {
   const given = text.trim()
-  // Before anything is quoted: what stands before an "@" is a secret.
-  if (given.includes('@')) throw wrong('the address of the master holds a user name or password')
+  // Checked before anything is quoted: the part before an "@" is a secret.
+  if (given.includes('@')) throw wrong('the master URL contains a user name or password')
   const schemed = /^[a-z][a-z0-9+.-]*:\/\//i.test(given)
   const url = URL.parse(schemed ? given : `http://${given}`)
-  if (!url?.hostname) throw wrong(`${JSON.stringify(text)} is no address of a master`)
+  if (!url?.hostname) throw wrong(`${JSON.stringify(text)} is not a valid master address`)
   if (url.protocol !== 'https:' && url.protocol !== 'http:')
-    throw wrong(`a master speaks https or http, not ${url.protocol.slice(0, -1)}`)
+    throw wrong(`the master's address must use https or http, not ${url.protocol.slice(0, -1)}`)
   if (url.search || url.hash)
-    throw wrong(`the address of the master goes on after its path: ${url.search}${url.hash}`)
+    throw wrong(`the master's address has a query or fragment after its path: ${url.search}${url.hash}`)
   const scheme = url.protocol === 'https:' ? 'https' : 'http'
   return {
     scheme,
@@ -262,7 +266,7 @@ export function canonicalUrl({ scheme, host, port, prefix }: ClientUrl): string 
   return `${scheme}://${host}:${port}${prefix}`
 }
 
-/** From the text: `URL` drops a port that is its scheme's own, and `master:80` means 80, not 8080. */
+/** Read from the string: `URL` drops the default port of a scheme, and `master:80` means 80, not 8080. */
 function portOf(given: string, schemed: boolean, scheme: MasterScheme): number {
   const authority = given.replace(/^[^/]*\/\//, '').replace(/\/.*$/, '')
   const [, digits] = /:(\d+)$/.exec(authority) ?? []

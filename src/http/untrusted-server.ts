@@ -1,4 +1,4 @@
-// A master whose certificate no trusted CA vouches for: what it presents, and whether trusting that would be enough.
+// A master whose certificate no trusted CA signed: what it presents, and whether trusting that would be enough.
 
 import {
   type AgentDialOptions,
@@ -24,32 +24,32 @@ import type { Target } from './target.ts'
 
 export interface UntrustedServer {
   url: string
-  /** In its order; the first is the server's. */
+  /** In the order sent; the first is the server's. */
   presented: [PresentedCertificate, ...PresentedCertificate[]]
   /** The same for the trust store, each once. */
   pem: string
-  /** A root is among them, without which Python before 3.13 trusts none of them. */
+  /** They include a root; without one, Python before 3.13 trusts none of them. */
   hasRoot: boolean
-  /** Who signed it, in words that go on after `signed`. */
+  /** Who signed it; completes `signed …`. */
   signer: string
-  /** What was stored for this master; empty when that cannot be read. */
+  /** The certificates stored for this master; empty when they cannot be read. */
   stored?: PresentedCertificate[]
 }
 
 export interface Look {
-  /** What the master presents; undefined when it does not come so far. */
+  /** What the master presents; undefined when the handshake ends before that. */
   presented?: PresentedCertificate[]
   /** Set when trusting what is presented would be enough. */
   stranger?: UntrustedServer
-  /** What would still be wrong with it: its name, its dates, its strength. */
+  /** What would still be wrong: its name, its dates, its key strength. */
   fault?: DialOutcome
 }
 
-/** Milliseconds for each look at a refused certificate, and for the first answer of a master that may be trusted. */
+/** Milliseconds for each probe of a rejected certificate, and for the first response of a master that may be trusted. */
 const dialMs = 5000
 const answerMs = 10_000
 
-/** Dials without verifying, and then once more with nothing but what was presented. Nothing is sent but GET /info. */
+/** Dials without verification, then again trusting only the presented certificates. Sends only GET /info. */
 export async function lookAt(target: Target): Promise<Look> {
   const { presented: sent } = await dialWith(target, { verify: false })
   const certificates = [...new Map(sent.map((x509) => [x509.fingerprint256, x509])).values()]
@@ -58,7 +58,7 @@ export async function lookAt(target: Target): Promise<Look> {
   const presented: UntrustedServer['presented'] = [leaf, ...others]
   const pem = certificates.map(String).join('')
   const trial = await dialWith(target, { ca: pem, partialChain: true })
-  // With a protocol agreed on, whatever failed came after TLS.
+  // Once a protocol is agreed on, the failure came after TLS.
   if (trial.fault && trial.protocol === undefined) return { presented, fault: trial }
   const stored = target.trust?.memory?.stored?.map(({ x509 }) => presentedFacts(x509))
   const stranger = {
@@ -90,16 +90,16 @@ function signerOf(leaf: PresentedCertificate, stored: PresentedCertificate[] = [
     : `by ${leaf.issuer}`
 }
 
-/** Whether a master is trusted already, or could be: what `provision trust add` and `trust replace` ask. */
+/** Whether a master is trusted already, or could be: for `provision trust add` and `trust replace`. */
 export type TrustProbe =
   | { stranger: UntrustedServer }
-  /** By a well-known CA, or by what is stored. */
+  /** By a well-known CA, or by the trust store. */
   | { trusted: PresentedCertificate[]; pem: string }
 
-/** Throws why trusting it would not be enough, or why it cannot be reached. The master may be of any product. */
+/** Throws a ProvisionError when trusting it would not be enough, or when it cannot be reached. Works with masters of any product. */
 export async function probeTrust(target: Target): Promise<TrustProbe> {
   const { protocol, presented, fault } = await dial(target, target.trust!.options, answerMs)
-  // With a protocol agreed on, its certificate was taken, whatever came after.
+  // Once a protocol is agreed on, the certificate was accepted.
   if (protocol !== undefined)
     return { trusted: presented.map(presentedFacts), pem: presented.map(String).join('') }
   const silence = Object.assign(new Error(`no answer within ${answerMs / 1000} s`), { code: 'ETIMEDOUT' })
@@ -108,10 +108,10 @@ export async function probeTrust(target: Target): Promise<TrustProbe> {
   return { stranger }
 }
 
-/** An entry of the trust store as people and programs look at it. */
+/** An entry of the trust store as the CLI shows it. */
 export interface TrustedMaster {
   url: string
-  /** The server's first; empty when what is stored cannot be read. */
+  /** The server's first; empty when the stored certificates cannot be read. */
   certificates: PresentedCertificate[]
   /** Python before 3.13 needs the root. */
   hasRoot: boolean
@@ -129,21 +129,21 @@ export function trustedMasters(entries: Record<string, string>): TrustedMaster[]
 
 type ClientCode = Extract<ProblemCode, `CLIENT_${string}`>
 
-/** Why there is no connection to a master: what was dialled, what came back, what to do. */
+/** Why the connection to a master failed: the address, the error, and what to do. */
 export interface NoConnection {
   problem: Problem
-  /** Set when trusting what the master presents would be all that is missing. */
+  /** Set when trusting what the master presents would be enough. */
   stranger?: UntrustedServer
 }
 
 const unreachable: Partial<Record<PreflightCode, string>> = {
-  PREFLIGHT_DNS_NOT_FOUND: 'its host has no address here',
-  PREFLIGHT_DNS_FAILED: 'the name server gave no answer',
-  PREFLIGHT_REFUSED: 'nothing listens there',
-  PREFLIGHT_UNREACHABLE: 'no answer in time',
-  PREFLIGHT_NO_ROUTE: 'there is no route to it',
-  PREFLIGHT_CLOSED_IN_HANDSHAKE: 'the connection was cut',
-  PREFLIGHT_CLOSED_AFTER_CONNECT: 'the connection was cut',
+  PREFLIGHT_DNS_NOT_FOUND: 'host not found',
+  PREFLIGHT_DNS_FAILED: 'the name server did not answer',
+  PREFLIGHT_REFUSED: 'connection refused',
+  PREFLIGHT_UNREACHABLE: 'timed out',
+  PREFLIGHT_NO_ROUTE: 'no route to host',
+  PREFLIGHT_CLOSED_IN_HANDSHAKE: 'connection closed',
+  PREFLIGHT_CLOSED_AFTER_CONNECT: 'connection closed',
 }
 
 const untrusted: readonly PreflightCode[] = [
@@ -154,7 +154,7 @@ const untrusted: readonly PreflightCode[] = [
   'PREFLIGHT_BAD_SIGNATURE',
 ]
 
-/** `error` is what `exchange` rejected with; `met`: this master has answered before. Never rejects. */
+/** `error` is what `exchange` rejected with; `met`: this master has responded before. Never rejects. */
 export async function explainConnection(error: Error, target: Target, met: boolean): Promise<NoConnection> {
   const url = masterUrl(target.address)
   const fault = withTlsCode(rootFault(error) ?? error)
@@ -164,15 +164,18 @@ export async function explainConnection(error: Error, target: Target, met: boole
     problem: problem(client, `${url}: ${what}`, { cause: error }),
   })
   if (code === 'PREFLIGHT_NOT_TLS') return told('CLIENT_SCHEME', 'the port does not speak TLS')
-  // A TLS port answers plain text with an alert, which is no HTTP, or by hanging up.
+  // A TLS port answers plain text with an alert, which is not HTTP, or closes the connection.
   if (!met && !target.trust && /^(PREFLIGHT_NOT_HTTP|PREFLIGHT_CLOSED)/.test(code))
-    return told('CLIENT_SCHEME', `plain http got no answer (${faultText(fault)}); the port may speak TLS`)
+    return told(
+      'CLIENT_SCHEME',
+      `no response over plain http (${faultText(fault)}); the port may require TLS`,
+    )
   const why = unreachable[code]
   if (why) return told('CLIENT_UNREACHABLE', code === 'PREFLIGHT_UNREACHABLE' ? faultText(fault) : why)
   return told(target.trust ? 'CLIENT_TLS_REFUSED' : 'CLIENT_UNREACHABLE', faultText(fault))
 }
 
-/** A verifier neither tells whose certificate it refused, nor what else is wrong with one that is not trusted. */
+/** A failed verification reports neither the rejected certificate nor what else is wrong with it. */
 async function explainCertificate(
   first: PreflightCode,
   fault: NodeJS.ErrnoException,
@@ -202,7 +205,7 @@ function certificateProblem(
   if (untrusted.includes(code))
     return problem(
       'CLIENT_CERT_UNTRUSTED',
-      message(`no CA of those trusted here issued it: ${anchors}`),
+      message(`it is not signed by a trusted CA (trusted: ${anchors})`),
       options,
     )
   if (code === 'PREFLIGHT_WRONG_NAME')
@@ -210,7 +213,7 @@ function certificateProblem(
   return problem('CLIENT_CERT_UNUSABLE', message(faultText(fault)), { cause: fault })
 }
 
-/** With the command that trusts it: whoever runs it has compared the SHA-256. */
+/** With the command that trusts it; the user compares the SHA-256 before running it. */
 export function untrustedProblem({ url, presented, signer, stored }: UntrustedServer): Problem {
   const [leaf] = presented
   const fingerprint = `--fingerprint sha256:${leaf.sha256}`
@@ -218,18 +221,18 @@ export function untrustedProblem({ url, presented, signer, stored }: UntrustedSe
   if (!stored)
     return problem(
       'CLIENT_CERT_UNTRUSTED',
-      `${url} presents ${describe(leaf)}, signed ${signer}; neither a well-known CA nor you vouch for it so far`,
+      `${url} presents ${describe(leaf)}, signed ${signer}; not signed by a trusted CA, and not in your trust store`,
       {
         remedy: `If this is the SHA-256 of the master's own certificate: provision trust add ${url} ${fingerprint}`,
         details,
       },
     )
-  const before = stored[0] ? describe(stored[0]) : 'something that cannot be read'
+  const before = stored[0] ? describe(stored[0]) : 'an unreadable certificate'
   return problem(
     'CLIENT_CERT_CHANGED',
-    `${url} presents another certificate than was trusted: now ${describe(leaf)}, signed ${signer}; stored is ${before}`,
+    `${url} presents a certificate that differs from the trusted one: now ${describe(leaf)}, signed ${signer}; stored is ${before}`,
     {
-      remedy: `If the master was given this one: provision trust replace ${url} ${fingerprint}; if not, somebody stands in between.`,
+      remedy: `If the master's certificate was replaced: provision trust replace ${url} ${fingerprint}; if not, someone may be intercepting the connection.`,
       details,
     },
   )

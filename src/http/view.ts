@@ -1,16 +1,16 @@
-// One schema for both ends: the server writes what its type demands, the client checks with it what came.
+// One schema for both ends: its type is what the server must send, and the client validates the response with it.
 
 import type * as z from 'zod/mini'
 
 /**
- * What a server must write: every field of the view, also one that is optional since an older server lacks it or since
- * there may be nothing to show (undefined). A field that is left out or renamed does not compile.
+ * What a server must send: every field of the view, including fields that are optional because an older server lacks them
+ * or because there may be no value (undefined). A missing or renamed field does not compile.
  */
 export type Written<View> = { [Field in keyof Required<View>]: View[Field] }
 
 /**
- * Throws what `wrong` makes of the first issue. The value is checked, not rebuilt: fields that a newer server adds stay
- * in it, at every depth.
+ * Throws what `wrong` returns for the first issue. The value is checked, not copied: fields that a newer server adds are
+ * kept, at every depth.
  */
 export function checkView<View>(
   schema: z.ZodMiniType<View, View>,

@@ -1,4 +1,4 @@
-// The master's doors for work, as functions: each answer is what was asked for, or a problem.
+// The master's job endpoints as functions: each returns the result or throws a ProvisionError.
 import type * as z from 'zod/mini'
 import { type Clock, nearest } from '../platform/index.ts'
 import { type Problem, type ProblemCode, ProvisionError, problem } from '../problems/index.ts'
@@ -20,7 +20,7 @@ import { checkView } from './view.ts'
 const door = '/provision/v1/work'
 const doorOf = (id: string) => `${door}/${encodeURIComponent(id)}`
 
-/** Hands work in. The same order may be sent again: the id makes it one piece of work. */
+/** Submits a job. Safe to repeat: the id makes it the same job. */
 export async function sendWork(client: Client, order: WorkOrder): Promise<WorkView> {
   const answer = await client.ask('POST', door, order)
   const found = read(answer, oneWorkSchema)
@@ -35,17 +35,17 @@ export async function listWork(client: Client): Promise<WorkView[]> {
   return (await wanted(client, 'GET', door, allWorkSchema)).work
 }
 
-/** `id` of the work, or of its allocation. */
+/** `id` of the job, or of its allocation. */
 export async function showWork(client: Client, id: string): Promise<WorkView> {
   return (await wanted(client, 'GET', doorOf(id), oneWorkSchema)).work
 }
 
-/** Orders its end; commands are `ending` until their agents say that they have. */
+/** Kills a job; commands are `ending` until their agents report the end. */
 export async function killWork(client: Client, id: string): Promise<WorkView> {
   return (await wanted(client, 'POST', `${doorOf(id)}/kill`, oneWorkSchema)).work
 }
 
-/** What is kept of its lines, without the first `after` it ever printed. */
+/** The kept lines, without the first `after` lines the job printed. */
 export function logsOf(client: Client, id: string, after = 0): Promise<WorkLogs> {
   return wanted(client, 'GET', `${doorOf(id)}/logs?after=${after}`, workLogsSchema)
 }
@@ -65,7 +65,7 @@ async function wanted<View>(
 function read<View>({ status, value }: Answer, schema: z.ZodMiniType<View, View>): View | undefined {
   if (status < 200 || status > 299) return undefined
   checkView(schema, value, (issue) => {
-    const message = `the answer of the master is not as expected: ${issue?.path.join('.')} ${issue?.message}`
+    const message = `unexpected response from the master: ${issue?.path.join('.')} ${issue?.message}`
     return new ProvisionError(problem('MASTER_FAULT', message))
   })
   return value
@@ -95,26 +95,26 @@ async function poolsOf(client: Client): Promise<string[]> {
 
 function poolUnknown({ resourcePool = '' }: WorkOrder, pools: string[]): Problem {
   const meant = nearest(resourcePool, pools)
-  const message = `there is no resource pool ${resourcePool}; there are: ${pools.join(', ')}`
+  const message = `unknown resource pool ${resourcePool}; pools of this master: ${pools.join(', ')}`
   return problem('WORK_POOL_UNKNOWN', message, meant ? { remedy: `Did you mean --pool ${meant}?` } : {})
 }
 
-/** Who watches work until it is over. */
+/** Callbacks while a job is watched until it is over. */
 export interface Follower {
   onLine(line: LogLine, work: WorkView): void
-  /** At first, and whenever its state is another. */
+  /** First, and whenever its state changes. */
   onState(work: WorkView): void
-  /** No answer; it is tried again. */
+  /** No response; the request is retried. */
   onSilence(error: Error): void
 }
 
-/** Milliseconds between two looks: soon at first, since most mistakes show at once. */
+/** Milliseconds between two polls: short at first, because most mistakes show at once. */
 const firstPause = 200
 const longestPause = 2000
-/** Looks without an answer after which the master is given up: about two minutes. */
+/** Failed polls after which the watch ends: about two minutes. */
 const mostSilent = 60
 
-/** Resolves with the work as it ended. Throws what `showWork` throws, and the last silence when it stays silent. */
+/** Resolves with the job once it is over. Throws what `showWork` throws, and the last error when the master stays unreachable. */
 export async function followWork(
   client: Client,
   id: string,
@@ -126,7 +126,7 @@ export async function followWork(
   let silent = 0
   for (let pause = firstPause; ; pause = Math.min(pause * 1.3, longestPause)) {
     try {
-      // The work first: when that is over, all that it printed is there.
+      // The job first: once it is over, all its output is there.
       const work = await showWork(client, id)
       seen = await passOn(work, seen)
       if (work.state !== state) follower.onState(work)
@@ -143,19 +143,19 @@ export async function followWork(
   async function passOn(work: WorkView, after: number): Promise<number> {
     if (!work.command) return after
     const { logs, count } = await logsOf(client, id, after)
-    // A master that was started again knows the lines since then only.
+    // A restarted master has only the lines since its start.
     if (count < after) return passOn(work, 0)
     for (const line of logs) follower.onLine(line, work)
     return count
   }
 }
 
-/** Milliseconds before each further try: about as long as a master takes to start again. */
+/** Milliseconds before each retry: about as long as a master takes to restart. */
 const waits = [500, 1000, 2000, 4000]
 
 /**
- * Sends the order until an answer comes. What was wrong before anything was sent is thrown as it is; when no answer
- * came at all, WORK_NOT_CONFIRMED: the master may have it.
+ * Sends the job until there is a response. Errors before anything was sent are thrown unchanged; without any response,
+ * throws WORK_NOT_CONFIRMED: the master may have the job.
  */
 export async function submitWork(client: Client, order: WorkOrder, clock: Clock): Promise<WorkView> {
   await client.meet()
@@ -182,8 +182,8 @@ export function isNoAnswer(error: unknown): error is ProvisionError {
 function notConfirmed(error: ProvisionError, { id }: WorkOrder): ProvisionError {
   const [last] = error.problems
   return new ProvisionError(
-    problem('WORK_NOT_CONFIRMED', `no answer about the work ${id}: ${last?.message ?? error.message}`, {
-      remedy: `Ask with \`provision work ${id}\`, or hand it in again with --id ${id}: it is never run twice.`,
+    problem('WORK_NOT_CONFIRMED', `no response about job ${id}: ${last?.message ?? error.message}`, {
+      remedy: `Check with \`provision work ${id}\`, or submit it again with --id ${id}: it is never run twice.`,
       details: { id },
       cause: error,
     }),

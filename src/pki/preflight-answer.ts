@@ -38,7 +38,7 @@ export const probeId = 'provision-preflight'
 
 /**
  * An upgrade that registers nothing, as it does not say whether it is a reconnect: a Determined master answers 403 when
- * it wants a client certificate, else 500 (origin: master/internal/rm/agentrm/agents.go).
+ * it wants a client certificate, else 500 (Determined: master/internal/rm/agentrm/agents.go).
  */
 export const probePath = `/agents?id=${probeId}`
 
@@ -75,7 +75,7 @@ function demandsCertificate(
 const certificateWords =
   /\b(?:no|required|requires?|missing|without|needs?|provide)\b[^.<]{0,40}\b(?:ssl|tls|client)\b[^.<]{0,10}\bcertificate\b|\b(?:ssl|tls|client)[ -]certificate\b[^.<]{0,20}\b(?:required|error|missing|needed)\b/i
 
-// Whether an answer to GET /info is that of a master (origin: master/pkg/aproto/master_message.go, MasterInfo).
+// Whether an answer to GET /info is that of a master (Determined: master/pkg/aproto/master_message.go, MasterInfo).
 
 export interface MasterInfo {
   version: string

@@ -112,7 +112,7 @@ export function parseFingerprint(text: string): string | undefined {
   return /^[0-9a-f]{64}$/.test(hex) ? hex : undefined
 }
 
-// Where Determined's command line keeps what it trusts (origin: harness determined/common/util.py, get_config_path).
+// Where Determined's command line keeps what it trusts (Determined: harness determined/common/util.py, get_config_path).
 
 export interface PlaceVariables {
   DET_DEBUG_CONFIG_PATH?: string

@@ -1,4 +1,4 @@
-// The contract every cloud (and this machine) fulfils. src/testing/provider-contract.ts holds what it means.
+// The contract of every provider. src/testing/provider-contract.ts holds what it means.
 
 import type { AgentSetup, Stage, UserData } from '../agent-setup/index.ts'
 import type { CommonProviderConfig } from '../config/index.ts'
@@ -11,13 +11,13 @@ export interface Provider {
   /** Of its definition. */
   readonly kind: string
 
-  /** Everything we own in the pool, every page. Never throws for what the cloud answers: see `Listing.complete`. */
+  /** All managed instances of the pool, from every page. Never throws for a response of the cloud: see `Listing.complete`. */
   list(signal?: AbortSignal): Promise<Listing>
 
-  /** Launches up to `order.intent.count` VMs. The same intent never gives more than that, however often it is sent. */
+  /** Launches up to `order.intent.count` VMs. Sending the same intent again never launches more. */
   launch(order: LaunchOrder, signal?: AbortSignal): Promise<LaunchResult>
 
-  /** Ends VMs we own in the pool. Ids that are unknown or gone count as terminated; foreign ones are refused. */
+  /** Terminates managed VMs of the pool. Unknown or gone ids count as terminated; foreign ones are rejected. */
   terminate(ids: string[], signal?: AbortSignal): Promise<TerminateResult>
 
   /**
@@ -27,19 +27,19 @@ export interface Provider {
   readonly location?: Location
 
   /**
-   * The instances of these ids that carry our cluster's tag, of whatever pool, asked for one by one and not by pool.
-   * `complete`: the cloud was asked for every id, so that what is missing is not known to it at this moment. Never throws
-   * for what the cloud answers. Without it, only listings say that an instance is gone.
+   * The instances of these ids that carry our cluster's tag, of any pool, queried by id and not by pool.
+   * `complete`: the cloud was queried for every id, so that a missing instance is unknown to it at this moment. Never throws
+   * for a response of the cloud. Without this method, only listings show that an instance is gone.
    */
   find?(ids: string[], signal?: AbortSignal): Promise<Listing>
 
   /**
-   * Whether the cloud shows anything of our cluster, of whatever pool: instances in any state, launch templates. Rejects
-   * when it cannot tell. Without it, there may be.
+   * Whether the cloud has anything of our cluster, of any pool: instances in any state, launch templates. Rejects when
+   * that cannot be determined. Without this method, traces are assumed.
    */
   hasTraces?(signal?: AbortSignal): Promise<boolean>
 
-  /** Slots an agent on this instance type has, or undefined when the cloud does not know the type. */
+  /** Slots of an agent on this instance type, or undefined when the cloud does not know the type. */
   slotsOf(instanceType: string, signal?: AbortSignal): Promise<number | undefined>
 
   /** The last stage the VM's script reported, or undefined when nothing can be read. */
@@ -75,21 +75,21 @@ export interface ClusterProvider {
 export interface ProviderContext<C extends CommonProviderConfig = CommonProviderConfig> {
   config: C
   owner: Ownership
-  /** Where agents of the pool dial the master: VMs are tagged with it. */
+  /** Master address for agents of the pool: VMs are tagged with it. */
   master: MasterAddress
   /** Absolute; the pool's own folder under `state_dir`. */
   stateDir: string
-  /** The provisioner's own environment; what of it reaches a VM is the provider's decision. */
+  /** The provisioner's environment; the provider decides which variables are passed to a VM. */
   env: Readonly<Record<string, string | undefined>>
   clock: Clock
   logger: Logger
 }
 
-/** One thing `provision check` has looked at. Without a problem it is as it should be. */
+/** One item of `provision check`. Without a problem, the item passed. */
 export interface CheckItem {
   what: string
   problem?: Problem
-  /** Why nobody looked: never to be taken for passed. */
+  /** Why the item was skipped; a skipped item has not passed. */
   notChecked?: string
 }
 
@@ -101,9 +101,9 @@ export interface RequestInput<C extends CommonProviderConfig = CommonProviderCon
   intent: LaunchOrder['intent']
 }
 
-// What is asked of a provider, and what comes back. Partial success is a result, not an exception.
+// Requests to a provider, and results. Partial success is a result, not an exception.
 
-/** A launch that was written down before it is asked for. */
+/** A launch, recorded before it is requested. */
 export interface Intent {
   /** UUID. Names and tokens are derived from it; a new attempt gets a new one. */
   id: string
@@ -120,9 +120,9 @@ export interface LaunchOrder {
 
 export interface LaunchFailure {
   class: FailureClass
-  /** Which offering refused; undefined when the whole call did. */
+  /** The offering that failed; undefined when the whole call failed. */
   offering?: Offering
-  /** VMs asked for and not given; 0 when the cloud refused an offering but another filled in. */
+  /** VMs requested but not launched; 0 when an offering failed but another one replaced it. */
   missing: number
   problem: Problem
 }
@@ -170,7 +170,7 @@ export interface LaunchRequest extends CloudCall {
   problems: Problem[]
 }
 
-// Which VMs are ours: those that carry our cluster tag and our pool tag. Nothing else decides.
+// Managed VMs are those with our cluster tag and pool tag. No other property decides.
 
 /** Tag keys on EC2; on GCE the same words as label keys, with `-` for `:`. */
 export const ownerTags = {

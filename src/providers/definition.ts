@@ -1,4 +1,4 @@
-// What a kind of provider is: everything the rest of the program may want to know of a cloud, in one object.
+// The definition of a provider: everything the rest of the program needs to know about a cloud, in one object.
 
 import type { AgentFacts, Machine } from '../agent-setup/index.ts'
 import type { CommonProviderConfig, ProviderBlock } from '../config/index.ts'
@@ -29,12 +29,12 @@ export interface ProviderDefinition<C extends CommonProviderConfig = CommonProvi
   readonly name: string
 
   /**
-   * Keys that say where the VMs are. With another value the same configuration means other VMs, and those there are
-   * would be forgotten: a running provisioner does not take such a change over. `type` always counts.
+   * Keys that locate the VMs. After a change the existing VMs would be orphaned, so a running provisioner does not apply
+   * such a change. `type` always counts.
    */
   readonly identityKeys: readonly (keyof C & string)[]
 
-  /** VMs are processes of this machine, and end when the provider is closed. Else they are left running. */
+  /** VMs are processes on this machine, and are terminated when the provider is closed. Otherwise they keep running. */
   readonly onThisMachine: boolean
 
   /** Milliseconds, from 0, for which a complete listing may not show a VM that was launched. Asked by the fleet loop. */
@@ -80,7 +80,7 @@ export interface ProviderDefinition<C extends CommonProviderConfig = CommonProvi
   check?(context: ProviderContext<C>, offerings: Offering[], signal?: AbortSignal): Promise<CheckItem[]>
 }
 
-/** The words of Determined's API for a pool (origin: proto/src/determined/resourcepool/v1/resourcepool.proto). */
+/** The words of Determined's API for a pool (Determined: proto/src/determined/resourcepool/v1/resourcepool.proto). */
 export interface ResourcePoolFacts {
   /** Such as `RESOURCE_POOL_TYPE_AWS`; of a cloud that Determined does not know, `RESOURCE_POOL_TYPE_STATIC`. */
   type: string
@@ -90,7 +90,7 @@ export interface ResourcePoolFacts {
   instanceType: string
   /** Of that type. */
   slotsPerAgent: number
-  /** VMs may be taken back by the cloud. */
+  /** VMs may be interrupted by the cloud. */
   preemptible: boolean
 }
 
@@ -106,7 +106,7 @@ export interface AnyProvider extends Omit<ProviderDefinition, 'identityKeys'> {
 export function definitionOf(providers: readonly AnyProvider[], config: { type: string }): AnyProvider {
   const own = providers.find(({ kind }) => kind === config.type)
   if (own) return own
-  throw new TypeError(`no provider of type ${JSON.stringify(config.type)} is among those given`)
+  throw new TypeError(`unknown provider type ${JSON.stringify(config.type)}`)
 }
 
 /** These and those; throws a TypeError where two are of one kind. */
@@ -117,7 +117,7 @@ export function withProviders(
   const all = [...known, ...more]
   const twice = all.find(({ kind }, index) => all.findIndex((other) => other.kind === kind) !== index)
   if (!twice) return all
-  throw new TypeError(`there are two providers of type ${JSON.stringify(twice.kind)}`)
+  throw new TypeError(`duplicate provider type ${JSON.stringify(twice.kind)}`)
 }
 
 /** The kinds of machines in the words of startup scripts. */
@@ -127,7 +127,7 @@ export function machineOf({ kind, meaning, partial, userData }: AnyProvider): Ma
 
 /**
  * The address behind a host alias such as `local-ipv4`; any other host comes back as it is, without a request
- * (origin: provconfig/config.go). Throws CLOUD_METADATA_UNAVAILABLE when this machine is not on the alias's cloud, or
+ * (Determined: provconfig/config.go). Throws CLOUD_METADATA_UNAVAILABLE when this machine is not on the alias's cloud, or
  * has no such address: agents can dial no alias.
  */
 export async function resolveHost(

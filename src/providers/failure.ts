@@ -1,4 +1,4 @@
-// What a cloud refuses, by class: one class, one code, whatever the cloud calls it.
+// Cloud errors by class: one code for each class, independent of the cloud's own codes.
 import type { FailureClass } from '../planner/index.ts'
 import {
   type Problem,
@@ -14,7 +14,7 @@ export interface Failure {
   problem: Problem
 }
 
-/** How a cloud's own code is understood. */
+/** The meaning of a cloud's own code. */
 export interface FailureRow {
   class: FailureClass
   /** Left out: that of the problem's code. */

@@ -124,6 +124,6 @@ function nameOf({ clusterId, pool }: Owner): string {
 }
 
 function notOurs(id: string, owner: Owner): TerminateResult['failures'][number] {
-  const message = `${id} was not terminated: it is no instance of ${nameOf(owner)}`
+  const message = `${id} was not terminated: it is not an instance of ${nameOf(owner)}`
   return { id, class: 'config', problem: problem('PROVIDER_NOT_OURS', message, { details: { id } }) }
 }

@@ -8,7 +8,7 @@ import type { CapacityType, Offering } from '../planner/index.ts'
 export interface BoughtByType {
   instance_types: TypeWithSlots[]
   spot: { enabled: boolean; fallback: 'none' | 'on_demand' }
-  /** A machine without accelerators has one slot, of its CPUs (origin: aws_config.go). */
+  /** A machine without accelerators has one slot, of its CPUs (Determined: aws_config.go). */
   cpu_slots_allowed: boolean
 }
 
@@ -27,7 +27,7 @@ function capacityOf({ spot }: BoughtByType): CapacityType[] {
   return spot.fallback === 'on_demand' ? ['spot', 'on_demand'] : ['spot']
 }
 
-/** GPUs win; then one CPU slot where it is allowed; else an agent for auxiliary work only (origin: aws_config.go). */
+/** GPUs win; then one CPU slot where it is allowed; else an agent for auxiliary work only (Determined: aws_config.go). */
 export function slotTypeByType({ instance_types, cpu_slots_allowed }: BoughtByType): SlotType {
   if (instance_types.some(({ slots }) => slots > 0)) return 'cuda'
   return cpu_slots_allowed ? 'cpu' : 'none'

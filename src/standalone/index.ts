@@ -1,4 +1,4 @@
-// Determined's agent protocol, a master and an agent of our own that speak it.
+// Determined's agent protocol, and the built-in master and agent that use it.
 // Imports every room up to http.
 // Start with master/master.ts and agent/run-agent.ts.
 export { holdPlaceholder } from './agent/placeholder.ts'

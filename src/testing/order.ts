@@ -1,11 +1,11 @@
-// Whom VMs are launched for, and what is ordered, where a test has no wishes of its own.
+// Default owner and launch order for tests.
 
 import { createHash, randomUUID } from 'node:crypto'
 import type { UserData } from '../agent-setup/index.ts'
 import type { Offering } from '../planner/index.ts'
 import type { LaunchOrder, Ownership } from '../providers/index.ts'
 
-/** A cluster and a provisioner that nobody has seen before. */
+/** A new cluster and a new provisioner. */
 export function ownerOf(pool: string): Ownership {
   return { clusterId: randomUUID(), pool, writerId: randomUUID() }
 }

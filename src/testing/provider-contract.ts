@@ -57,7 +57,7 @@ export function describeProviderContract(name: string, subject: ProviderSubject)
         await eventually(() => liveIds()).toEqual(idsOf(result.instances))
       })
 
-      clause('tells what each VM is, whom it belongs to and which intent made it', [], async () => {
+      clause('reports the type, owner and intent of each VM', [], async () => {
         const order = harness.order(1)
         const { instances } = await harness.provider.launch(order)
         const expected = {
@@ -180,20 +180,24 @@ export function describeProviderContract(name: string, subject: ProviderSubject)
         expect(await listed(otherCluster)).toEqual([])
       })
 
-      clause('shows nothing that carries no tags of ours', ['foreign_vms'], async () => {
+      clause('lists nothing without our tags', ['foreign_vms'], async () => {
         await harness.foreignInstance!()
         expect(await listed()).toEqual([])
       })
 
-      clause('says that it is not complete, and why, when a part failed', ['broken_listing'], async () => {
-        await harness.provider.launch(harness.order(1))
-        harness.breakListing!()
-        const listing = await harness.provider.list()
-        expect(listing.complete).toBe(false)
-        expect(listing.problems).not.toEqual([])
-      })
+      clause(
+        'is reported as incomplete, with the reason, when a part failed',
+        ['broken_listing'],
+        async () => {
+          await harness.provider.launch(harness.order(1))
+          harness.breakListing!()
+          const listing = await harness.provider.list()
+          expect(listing.complete).toBe(false)
+          expect(listing.problems).not.toEqual([])
+        },
+      )
 
-      clause('shows a VM that ended by itself as ended, with the reason', ['self_ending'], async () => {
+      clause('shows a VM that stopped by itself as stopped, with the reason', ['self_ending'], async () => {
         const { instances } = await harness.provider.launch(harness.order(1))
         await harness.endInstance!(instances[0]!.id)
         await eventually(async () => goneStates.includes((await listed())[0]?.state ?? 'stopped')).toBe(true)
@@ -208,14 +212,14 @@ export function describeProviderContract(name: string, subject: ProviderSubject)
     })
 
     describe('terminate', () => {
-      clause('ends the VMs it is told, and no other', [], async () => {
+      clause('terminates the given VMs, and no others', [], async () => {
         const instances = await some(3)
         const [spared, ...ended] = idsOf(instances)
         expect(await harness.provider.terminate(ended)).toEqual({ terminated: ended, failures: [] })
         await eventually(() => liveIds()).toEqual([spared])
       })
 
-      clause('may be asked again, also for what is gone or never was', [], async () => {
+      clause('may be repeated, also for VMs that are gone or never existed', [], async () => {
         const ids = [...idsOf((await harness.provider.launch(harness.order(1))).instances), harness.unknownId]
         for (let times = 0; times < 2; times++) {
           const result = await harness.provider.terminate(ids)
@@ -226,7 +230,7 @@ export function describeProviderContract(name: string, subject: ProviderSubject)
         expect((await harness.provider.terminate(ids)).failures).toEqual([])
       })
 
-      clause('refuses the VMs of another pool, and ends the others', [], async () => {
+      clause('rejects the VMs of another pool, and terminates the others', [], async () => {
         const otherOwner = { ...harness.owner, pool: `${harness.owner.pool}-other` }
         const other = await harness.open(otherOwner)
         const mine = idsOf((await harness.provider.launch(harness.order(1))).instances)
@@ -239,14 +243,14 @@ export function describeProviderContract(name: string, subject: ProviderSubject)
         expect(await liveIds(other)).toEqual(theirs)
       })
 
-      clause('refuses VMs that carry no tags of ours', ['foreign_vms'], async () => {
+      clause('rejects VMs without our tags', ['foreign_vms'], async () => {
         const id = await harness.foreignInstance!()
         const result = await harness.provider.terminate([id])
         expect(result.terminated).toEqual([])
         expect(result.failures).toMatchObject([{ id, problem: { code: 'PROVIDER_NOT_OURS' } }])
       })
 
-      clause('ends nothing when it is aborted beforehand', [], async () => {
+      clause('terminates nothing when it is aborted beforehand', [], async () => {
         const ids = idsOf((await harness.provider.launch(harness.order(1))).instances)
         const aborted = AbortSignal.abort(new Error('stopped'))
         await expect(harness.provider.terminate(ids, aborted)).rejects.toThrow('stopped')
@@ -271,7 +275,7 @@ export function describeProviderContract(name: string, subject: ProviderSubject)
         await eventually(() => harness.provider.consoleStage(id)).toBe('tls_checked')
       })
 
-      clause('knows no stage of a VM that never was', [], async () => {
+      clause('reports no stage for a VM that never existed', [], async () => {
         expect(await harness.provider.consoleStage(harness.unknownId)).toBeUndefined()
       })
     })
@@ -285,7 +289,7 @@ export function describeProviderContract(name: string, subject: ProviderSubject)
         await eventually(async () => liveIds(await harness.open(harness.owner))).toEqual(ids)
       })
 
-      clause('ends the processes that are its VMs', ['!vms_outlive_close'], async () => {
+      clause('terminates the processes that are its VMs', ['!vms_outlive_close'], async () => {
         await some(2)
         await harness.provider.close()
         expect(await liveIds(await harness.open(harness.owner))).toEqual([])

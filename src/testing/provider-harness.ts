@@ -1,4 +1,4 @@
-// What a provider has to bring so that the contract can be run on it: a cloud it talks to, and ways to disturb it.
+// What a provider needs so that the contract can test it: an endpoint, and ways to cause faults.
 import type { ClusterProvider, LaunchOrder, Ownership, Provider } from '../providers/index.ts'
 
 /**

@@ -12,7 +12,7 @@ export interface Api {
   jobs(pool: string, signal?: AbortSignal): Promise<SeenJob[]>
   /** undefined: no limit. */
   maxSlots(experiment: string, signal?: AbortSignal): Promise<number | undefined>
-  /** undefined when the master does not tell. */
+  /** undefined when the master does not report it. */
   isAdmin(signal?: AbortSignal): Promise<boolean | undefined>
   /** False when the master does not know the agent. Throws DETERMINED_AGENT_AWAY while it may still come back. */
   /** undefined: there is no such agent. */
@@ -23,7 +23,7 @@ export interface Api {
 
 /** Small enough that reading one does not hold up the event loop. */
 const pageSize = 250
-/** How often a list that changes while it is read is begun anew. */
+/** How often the read of a list that changes meanwhile is restarted. */
 const mostTries = 5
 
 const me = z.object({ user: z.object({ admin: z.optional(z.boolean()) }) })
@@ -47,11 +47,11 @@ export function createApi(session: Session): Api {
         items.push(...next.items)
         total = next.total
       }
-      // Somebody came or left between two pages: one of the rest may have been missed.
+      // The list changed between two pages: an entry may have been missed.
       if (total === first.total && items.length === total) return items
     }
     throw new ProvisionError(
-      problem('DETERMINED_FAULT', `the list of ${what} did not stay the same while its pages were read`),
+      problem('DETERMINED_FAULT', `the list of ${what} changed while its pages were read`),
     )
   }
 
@@ -114,7 +114,7 @@ export function createApi(session: Session): Api {
   }
 }
 
-// What the master's answers say, reduced to what demand is made of. Shapes: Determined's proto/src/determined, as its JSON gateway writes them.
+// The master's responses, reduced to the fields that demand needs. Shapes: Determined's proto/src/determined, as its JSON gateway writes them.
 
 export interface SeenAgent {
   id: string

@@ -36,7 +36,7 @@ export interface Connections {
   close(): void
 }
 
-/** A hundred thousand tasks fit in; what goes on for longer is no answer of a master. */
+/** Bytes. A hundred thousand tasks fit; a longer response is not from a master. */
 const longestAnswer = 256 * 1024 * 1024
 
 export function openConnections(

@@ -1,4 +1,4 @@
-// What went wrong between us and the master, as problems: the network, its certificate, or its own words.
+// Errors between us and the master as problems: the network, its certificate, or its error response.
 import * as z from 'zod/mini'
 import { classify, isCertificateCode, masterUrl, rootFault, withTlsCode } from '../../pki/index.ts'
 import { type Clock, delayAfter, type Logger } from '../../platform/index.ts'
@@ -15,14 +15,18 @@ export function connectionProblem(error: Error, { address, trust }: Endpoint): P
     const why =
       code === 'PREFLIGHT_WRONG_NAME'
         ? `its certificate is not valid for ${trust.name}`
-        : `its certificate is refused (${plain(fault)}); trusted are ${trust.anchors}`
+        : `its certificate is rejected (${plain(fault)}); trusted: ${trust.anchors}`
     return problem('DETERMINED_CERT_REFUSED', message(why), options)
   }
   if (code === 'PREFLIGHT_NOT_TLS')
     return problem('DETERMINED_SCHEME', message('the port does not speak TLS'), options)
   // A TLS port answers plain text with an alert, which is no HTTP.
   if (!trust && code === 'PREFLIGHT_NOT_HTTP')
-    return problem('DETERMINED_SCHEME', message('plain http got no answer; the port may speak TLS'), options)
+    return problem(
+      'DETERMINED_SCHEME',
+      message('no response over plain http; the port may require TLS'),
+      options,
+    )
   return problem('DETERMINED_UNREACHABLE', message(plain(fault)), options)
 }
 
@@ -31,7 +35,7 @@ function plain(fault: Error): string {
   return fault.message.split(/[;\n]/)[0]?.trim() || fault.name
 }
 
-/** `{"error": {"code", "reason", "error"}}` (origin: internal/grpcutil/errors.go). */
+/** `{"error": {"code", "reason", "error"}}` (Determined: internal/grpcutil/errors.go). */
 const failureWords = z.object({ error: z.object({ error: z.string() }) })
 
 /** What the master says about its refusal; undefined when it is not the master that speaks. */
@@ -44,7 +48,7 @@ export function wordsOf({ text }: HttpAnswer): string | undefined {
 export function refusal(order: Order, answer: HttpAnswer, endpoint: Endpoint): ProvisionError {
   const what = `${order.method} ${masterUrl(endpoint.address)}${order.path.split('?')[0]}`
   const words = wordsOf(answer)
-  const message = `${what} is answered with ${answer.status}${words ? `: ${words}` : ''}`
+  const message = `${what} returned status ${answer.status}${words ? `: ${words}` : ''}`
   const code = answer.status === 403 ? 'DETERMINED_NOT_PERMITTED' : 'DETERMINED_FAULT'
   return new ProvisionError(problem(code, message, { details: { status: answer.status } }))
 }
@@ -55,7 +59,7 @@ export function parsed<T>(schema: z.ZodMiniType<T>, order: Order, { text }: Http
   if (result.success) return result.data
   const [issue] = result.error.issues
   const place = issue?.path.join('.') || 'the whole'
-  const message = `${order.method} ${order.path.split('?')[0]}: ${place} of the answer is not as expected (${issue?.message})`
+  const message = `${order.method} ${order.path.split('?')[0]}: unexpected response: ${place} (${issue?.message})`
   throw new ProvisionError(problem('DETERMINED_FAULT', message))
 }
 
@@ -67,7 +71,7 @@ export function jsonOf(text: string): unknown {
   }
 }
 
-// Whether the master answers, and how soon one that does not is asked again.
+// Tracks outages of the master, and when to retry.
 
 export interface Outage {
   /** Why the master cannot be used; undefined while it answers. */
@@ -99,7 +103,7 @@ export function watchOutage({ clock, random, logger, signal }: OutageOptions): O
     if (failures++ === 0) since = clock.now()
     retryAt = clock.now() + delayAfter(failures, growth, random)
     if (last?.message !== error.message)
-      logger.warn('the Determined master cannot be used; nothing is launched or ended meanwhile', {
+      logger.warn('the Determined master cannot be used; launches and terminations are paused', {
         code: error.code,
         why: error.problems[0]?.message,
       })
@@ -114,7 +118,7 @@ export function watchOutage({ clock, random, logger, signal }: OutageOptions): O
       try {
         const answer = await task()
         if (last)
-          logger.info('the Determined master answers again', { seconds: (clock.now() - since) / 1000 })
+          logger.info('the Determined master responds again', { seconds: (clock.now() - since) / 1000 })
         last = undefined
         failures = 0
         return answer
@@ -129,6 +133,6 @@ export function watchOutage({ clock, random, logger, signal }: OutageOptions): O
 }
 
 function unknown(cause: unknown): ProvisionError {
-  const message = `the Determined master could not be read: ${cause instanceof Error ? cause.message : String(cause)}`
+  const message = `cannot read the Determined master: ${cause instanceof Error ? cause.message : String(cause)}`
   return new ProvisionError(problem('INTERNAL', message, { cause }))
 }

@@ -90,7 +90,7 @@ export function openSession({ endpoint: load, login, userAgent, timeoutMs }: Ses
     }
     // A master that is not up yet has a proxy speak for it.
     if (answer.status >= 500) throw refusal({ method: 'GET', path: '/api/v1/master' }, answer, endpoint())
-    const message = `${masterUrl(endpoint().address)} answers GET /api/v1/master with status ${answer.status}, and not as a Determined master`
+    const message = `${masterUrl(endpoint().address)} answers GET /api/v1/master with status ${answer.status}; this is not a Determined master`
     throw new ProvisionError(problem('DETERMINED_NOT_A_MASTER', message))
   }
 
@@ -113,7 +113,7 @@ export function openSession({ endpoint: load, login, userAgent, timeoutMs }: Ses
     const answer = await send(order)
     if (answer.status === 200) return parsed(loginSchema, order, answer).token
     if (answer.status >= 500) throw refusal(order, answer, endpoint())
-    throw refused(`the master does not let ${username} log in`, answer)
+    throw refused(`the master rejected the login of ${username}`, answer)
   }
 
   /** Parallel requests share one login. */
@@ -135,7 +135,7 @@ export function openSession({ endpoint: load, login, userAgent, timeoutMs }: Ses
     const second = await send({ ...order, token: await current() })
     if (second.status !== 401) return second
     token = undefined
-    throw refused('the master does not take the token', second)
+    throw refused('the master rejected the token', second)
   }
 
   return {
@@ -177,7 +177,7 @@ export function readCredentials({ user, password_file, token_file }: LoginFiles)
   if (token_file !== undefined) {
     const token = read(token_file).trim()
     if (/^[\x21-\x7e]+$/.test(token)) return { token }
-    throw new ProvisionError(problem('DETERMINED_LOGIN_FILE', `${token_file} does not hold a token`))
+    throw new ProvisionError(problem('DETERMINED_LOGIN_FILE', `${token_file} does not contain a token`))
   }
   if (user !== undefined && password_file !== undefined)
     // The end of the line is the editor's; an empty password is one, too.
@@ -196,7 +196,7 @@ export function fileWarnings({ password_file, token_file }: LoginFiles): Problem
   const mode = statSync(file, { throwIfNoEntry: false })?.mode ?? 0
   if ((mode & 0o004) === 0) return []
   const octal = (mode & 0o777).toString(8).padStart(4, '0')
-  return [problem('DETERMINED_LOGIN_FILE_OPEN', `${file} can be read by everybody (mode ${octal})`)]
+  return [problem('DETERMINED_LOGIN_FILE_OPEN', `${file} is world-readable (mode ${octal})`)]
 }
 
 function read(file: string): string {

@@ -1,4 +1,4 @@
-// Demand of a Determined master, over its REST API: what is asked is read anew, and a slow look around tells of changes.
+// Demand of a Determined master, over its REST API: each read is fresh, and a slow poll detects changes.
 import type { DemandConfig, MasterConfig, PoolConfig } from '../../config/index.ts'
 import type { AgentState, Demand } from '../../planner/index.ts'
 import { type Clock, type Logger, wallTime } from '../../platform/index.ts'
@@ -27,7 +27,7 @@ export interface DeterminedDemandOptions {
   /** From 0 up to 1. */
   random: () => number
   logger: Logger
-  /** Milliseconds between two looks of our own, while the master is quick; default 2 s. */
+  /** Milliseconds between two polls while the master is fast; default 2 s. */
   lookEvery?: number
   /** Milliseconds for one request; default 10 s. */
   timeoutMs?: number
@@ -83,7 +83,9 @@ export function determinedDemand(options: DeterminedDemandOptions): DeterminedDe
       try {
         problems.push(...session.endpoint().warnings, ...fileWarnings(config.demand))
         if ((await api.isAdmin(signal)) === false)
-          problems.push(problem('DETERMINED_NOT_ADMIN', `${config.demand.user ?? 'the user'} is no admin`))
+          problems.push(
+            problem('DETERMINED_NOT_ADMIN', `${config.demand.user ?? 'the user'} is not an admin`),
+          )
         for (const pool of pools) {
           const refusal = poolRefusal(pool, (await looker.look(pool, signal)).view)
           if (refusal) problems.push(refusal)
@@ -102,7 +104,7 @@ export function determinedDemand(options: DeterminedDemandOptions): DeterminedDe
   }
 }
 
-// Tells of changes at the master. It tells nobody by itself, so it is looked at again and again: gently when it is slow.
+// Detects changes at the master. The master sends no events, so it is polled, less often when it is slow.
 
 export interface ChangesOptions {
   looker: Looker
@@ -115,10 +117,10 @@ export interface ChangesOptions {
   signal: AbortSignal
 }
 
-/** The master is busy with our looks for a tenth of the time at most: its list of tasks costs it a query for each. */
+/** Polls take at most a tenth of the master's time: its list of tasks costs it a query for each task. */
 const pausePerLook = 10
 
-/** Looks around as long as somebody listens. */
+/** Polls while there is a listener. */
 export function createChanges(options: ChangesOptions): Pick<DemandSource, 'onChange'> {
   const { looker, outage, clock, random, logger, lookEvery, signal } = options
   const listeners = new Set<{ tell: (pool: string) => void }>()
@@ -130,7 +132,7 @@ export function createChanges(options: ChangesOptions): Pick<DemandSource, 'onCh
       const began = clock.now()
       await looker.look().then(tellChanges, () => {})
       const pause = Math.max(lookEvery, (clock.now() - began) * pausePerLook)
-      // An outage has waits of its own, with their own chance.
+      // An outage has its own backoff and jitter.
       const wait = outage.wait() || pause * (1 + random() / 4)
       await clock.sleep(wait, signal).catch(() => {})
     }
@@ -147,7 +149,7 @@ export function createChanges(options: ChangesOptions): Pick<DemandSource, 'onCh
         try {
           tell(pool)
         } catch (error) {
-          logger.error('a change at the master was not taken', { pool, error })
+          logger.error('a change at the master was not processed', { pool, error })
         }
     }
   }
@@ -174,7 +176,7 @@ function fingerprint(pool: string, { view, memory }: Look): string {
   ])
 }
 
-// Looks at the master, one look at a time: whoever asks while one is under way gets that one.
+// Polls the master, one poll at a time: concurrent callers share it.
 
 export interface Look {
   view: View
@@ -185,7 +187,7 @@ export interface Look {
 export interface Looker {
   /** Includes the pool's job queue from now on. Rejects with the signal's reason as soon as it is aborted. */
   look(pool?: string, signal?: AbortSignal): Promise<Look>
-  /** The newest look that succeeded. */
+  /** The newest successful poll. */
   last(): Look | undefined
 }
 
@@ -194,7 +196,7 @@ export interface LookerOptions {
   limits: LimitReader
   clock: Clock
   outage: Outage
-  /** Ends the look under way, and all later ones. */
+  /** Aborts the running poll, and all later ones. */
   signal: AbortSignal
 }
 
@@ -244,9 +246,9 @@ export function createLooker({ api, limits, clock, outage, signal: closed }: Loo
   }
 }
 
-// Pools that must not be run for this master, and what is warned of before they are.
+// Pools that must not run with this master, and warnings about pools.
 
-/** Why nothing may be launched or ended for the pool; undefined: all is well. */
+/** Why nothing may be launched or terminated in the pool; undefined: nothing blocks it. */
 export function poolRefusal(pool: string, { pools, jobs }: View): Problem | undefined {
   const known = pools.get(pool)
   if (!known) {
@@ -266,12 +268,12 @@ export function poolRefusal(pool: string, { pools, jobs }: View): Problem | unde
     })
   const hidden = jobs.get(pool)?.filter((job) => job.hidden).length ?? 0
   if (hidden === 0) return undefined
-  return problem('DETERMINED_WORK_HIDDEN', `${hidden} jobs of pool ${pool} are hidden from our user`, {
+  return problem('DETERMINED_WORK_HIDDEN', `${hidden} jobs of pool ${pool} are not visible to our user`, {
     details: { pool, hidden },
   })
 }
 
-/** What anybody should know before a pool is run beside a Determined master. Needs no master. */
+/** Warnings before a pool runs with a Determined master. Needs no master. */
 export function warningsFor(
   { pool_name, provider }: PoolConfig,
   { placeholder_agent }: Pick<DemandConfig, 'placeholder_agent'>,
@@ -292,14 +294,14 @@ export function warningsFor(
   return [problem('NO_SCALE_FROM_ZERO', message, { details })]
 }
 
-// Drains agents and gives them back as they were: one that somebody else had disabled, before or since, stays disabled.
+// Drains agents and restores them: an agent that someone else disabled, before or since, stays disabled.
 
 export interface Drains extends Pick<DemandSource, 'drain' | 'undrain'> {
   /** The pool's agents of a view, with what is known of our drains. */
   counted(agents: AgentState[], view: Pick<View, 'at' | 'agents'>): AgentState[]
 }
 
-/** `ours`: it took work before our drain. `theirs`: somebody had taken it out already. */
+/** `ours`: it accepted work before our drain. `theirs`: someone else had already disabled it. */
 type Whose = 'ours' | 'theirs'
 
 export function createDrains(api: Pick<Api, 'agent' | 'drain' | 'enable'>, clock: Clock): Drains {

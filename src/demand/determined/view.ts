@@ -1,4 +1,4 @@
-// One look at the whole master. The order of the reads decides what a change between two of them looks like.
+// One poll of the whole master. The order of the reads decides how a change between two of them appears.
 
 import type { AgentState, Demand, PendingAllocation } from '../../planner/index.ts'
 import type { Clock } from '../../platform/index.ts'
@@ -42,7 +42,7 @@ export async function readView(
   return { at, pools: byName, agents, tasks, jobs, limits: await limits(tasks, jobs, signal) }
 }
 
-// From what was seen at the master to the demand of a pool. Pure.
+// Converts the polled state of the master to the demand of a pool. Pure.
 
 /**
  * An agent shows no slots from its connection until it has looked for its devices. For as long one without slots is not
@@ -130,7 +130,7 @@ function stateOf(
   }
 }
 
-// What one look at the master cannot tell: since when agents are idle, and which work had its agents already.
+// State across polls: since when agents are idle, and which allocations already had agents.
 
 export interface Memory {
   /** Allocations that were seen with resources, and when the master last knew them. */
@@ -147,7 +147,7 @@ interface RememberedAgent {
 
 export const emptyMemory: Memory = { placed: new Map(), agents: new Map() }
 
-/** Milliseconds: a master that was restarted may take a while until it knows its work again. */
+/** Milliseconds: a restarted master may need some time to restore its allocations. */
 const placedFor = 5 * 60_000
 
 /** The memory after a look. Nothing is kept of agents that the master does not know any more. */
@@ -194,7 +194,7 @@ export function isPending({ id, placed }: SeenTask, memory: Memory): boolean {
   return !placed && !memory.placed.has(id)
 }
 
-// max_slots of experiments, where the scheduler holds them to it. Only the fair-share scheduler does (origin: agentrm/fair_share.go).
+// max_slots of experiments, where the scheduler holds them to it. Only the fair-share scheduler does (Determined: agentrm/fair_share.go).
 
 /** By experiment id; left out: no limit. */
 export type JobLimits = ReadonlyMap<string, { maxSlots: number; runningSlots: number }>
@@ -238,7 +238,7 @@ export function createLimitReader(api: Pick<Api, 'maxSlots'>, clock: Clock): Lim
   }
 }
 
-/** A trial's task is called after its experiment: `12.<uuid>` (origin: master/internal/experiment.go). */
+/** A trial's task is called after its experiment: `12.<uuid>` (Determined: master/internal/experiment.go). */
 export function experimentOf({ task }: Pick<SeenTask, 'task'>): string[] {
   const [, experiment] = /^(\d+)\./.exec(task) ?? []
   return experiment === undefined ? [] : [experiment]

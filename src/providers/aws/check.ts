@@ -84,12 +84,12 @@ async function checkTypes(
     const what = `instance type ${type}`
     const look = () => typeFacts(api, type, config.cpu_slots_allowed, signal)
     const found = await attempt(items, what, look, (real) => {
-      if (real === undefined) return fault(`EC2 knows no instance type ${type} in this region`)
+      if (real === undefined) return fault(`instance type ${type} does not exist in this region`)
       const allowed = config.cpu_slots_allowed ? Math.max(slots, 1) : slots
       return real.slots === slots || real.slots === allowed
         ? undefined
         : fault(
-            `${type} has ${real.slots} slots, but the pool counts on ${slots}`,
+            `${type} has ${real.slots} slots, but the pool is configured with ${slots}`,
             'Correct the slots of the instance type.',
           )
     })
@@ -251,7 +251,7 @@ async function checkPermissions(
     // A fleet launches by RunInstances under the same credentials, and its own trial looks at neither profile nor key.
     asked.push([
       'RunInstances',
-      step.offerings[0]?.capacityType === 'spot' ? 'to launch spot VMs' : changes.RunInstances,
+      step.offerings[0]?.capacityType === 'spot' ? 'to launch spot instances' : changes.RunInstances,
       () => api.runInstances({ ...runInstancesOf(step), DryRun }, signal),
     ])
     if (step.call === 'CreateFleet')
@@ -294,7 +294,7 @@ async function allowed(name: string, why: string, ask: () => Promise<unknown>): 
     if (good.includes(code)) return { what }
     if (code !== 'UnauthorizedOperation' || !onOurs.includes(name))
       return { what, problem: ec2Failure(error, `call ec2:${name}`).problem }
-    const message = `whether ec2:${name} is allowed for VMs and templates of ours cannot be told`
+    const message = `cannot determine whether ec2:${name} is allowed for managed instances and launch templates`
     return { what, problem: problem('PROVIDER_PERMISSION_UNKNOWN', message) }
   }
 }

@@ -1,5 +1,5 @@
-// EC2 through Amazon's SDK, which nothing else in this folder loads. Endpoint and credentials come from AWS's own standard
-// places. An answer is read only when it is EC2's answer to the call that was made.
+// EC2 through Amazon's SDK; no other file in this folder loads it. Endpoint and credentials come from AWS's standard
+// sources. A response is used only when it is EC2's response to the call.
 
 import { buffer } from 'node:stream/consumers'
 import {
@@ -42,7 +42,7 @@ export type {
   TagSpecification,
 } from '@aws-sdk/client-ec2'
 
-/** Sent once each: the provider repeats them itself, because the SDK repeats a stock-out, too. */
+/** Sent once each: the provider retries them itself, because the SDK also retries a stock-out. */
 const sentOnce = {
   runInstances: RunInstancesCommand,
   createFleet: CreateFleetCommand,
@@ -150,7 +150,7 @@ function explained(error: unknown, region: string, profile: string | undefined):
   // Endpoints of somebody else's have names of their own.
   if (code !== 'ENOTFOUND' || !hostname.split('.').includes(region)) return error
   if ('description' in partition(region)) return error
-  const message = `no address is known for ${hostname}, and the list of AWS regions has no ${JSON.stringify(region)}`
+  const message = `host ${hostname} not found, and ${JSON.stringify(region)} is not a known AWS region`
   return Object.assign(new Error(message), { name: 'UnknownRegion', cause: error })
 }
 
@@ -186,7 +186,7 @@ function rejectedBy(signal: AbortSignal): Promise<never> {
   })
 }
 
-/** `ofSdk` is what the SDK finds by itself; AWS_DEFAULT_REGION is the name the origin and the AWS CLI read. */
+/** `ofSdk` is what the SDK finds by itself; AWS_DEFAULT_REGION is the name Determined's provisioner and the AWS CLI read. */
 export async function regionOf(
   configured: string | undefined,
   ofSdk: () => Promise<string | undefined>,
@@ -201,7 +201,7 @@ export async function regionOf(
     if (!(error instanceof ProvisionError)) throw error
   }
   throw new ProvisionError(
-    problem('PROVIDER_CONFIG', 'no AWS region is known: none is configured, and this machine is not on EC2', {
+    problem('PROVIDER_CONFIG', 'no AWS region: none is configured, and this machine is not on EC2', {
       remedy: "Set `region` in the pool's provider block, or AWS_REGION.",
     }),
   )
@@ -311,7 +311,7 @@ function trimAnswer(xml: string): string {
   return xml.replace(subtrees, '').replace(values, (whole, name: string) => (read.has(name) ? whole : ''))
 }
 
-// A portal, a proxy or another service may answer in EC2's place, with 200. What is not there would then be taken for gone.
+// A portal, a proxy or another service may answer instead of EC2, with status 200. Missing instances would then count as gone.
 
 /** What an answer of EC2 has to hold to be read as such, besides its root element and a request id. */
 const listIn: Record<string, string> = { DescribeInstances: 'reservationSet' }
@@ -323,13 +323,13 @@ function foreignPart(xml: string, action: string, ok: boolean): string | undefin
   if (/^<(?:!doctype html|html)\b/i.test(text)) return 'an HTML page'
   if (/^[[{"]/.test(text)) return 'JSON'
   const found = /^\uFEFF?(?:<[?!][^>]*>\s*)*<([\w:.-]+)[\s/>]/.exec(text)?.[1]
-  if (!found) return 'something that is not XML'
+  if (!found) return 'a body that is not XML'
   if (/^html$/i.test(found)) return 'an HTML page'
   // The SDK reads the code from errors of several shapes.
-  if (!ok) return text.includes('<Code>') ? undefined : 'XML that is no error of EC2'
+  if (!ok) return text.includes('<Code>') ? undefined : 'XML that is not an EC2 error'
   const root = `${action}Response`
   if (found !== root) return `XML that is not a ${root}`
-  if (!text.endsWith(`</${root}>`)) return `a ${root} that is cut off`
+  if (!text.endsWith(`</${root}>`)) return `a truncated ${root}`
   const list = listIn[action]
   if (list && !new RegExp(`<${list}[\\s/>]`).test(text)) return `a ${root} without a ${list}`
   return /<requestId>[^<]+<\/requestId>/i.test(text) ? undefined : `a ${root} without a request id`

@@ -39,7 +39,7 @@ export const aws: ProviderDefinition<AwsConfig> = {
         ['`instance_slots`', 'ignored for known types', 'wins'],
         ['`spot_max_price: "."`', 'accepted', 'refused'],
         ['`log_stream` without `log_group`', 'half of it ignored', 'refused'],
-        ['`tag_key`', 'decides which VMs are ours', 'never does'],
+        ['`tag_key`', 'decides which VMs are managed', 'never does'],
       ],
     },
   }),
@@ -74,7 +74,7 @@ export const aws: ProviderDefinition<AwsConfig> = {
   check: async (context, offerings, signal) => (await import('./check.ts')).check(context, offerings, signal),
 }
 
-/** As the origin passes them (origin: aws.go). */
+/** As the origin passes them (Determined: aws.go). */
 function logOptionsOf({ log_group, log_stream }: AwsConfig): string[] {
   if (!log_group) return []
   const options = ['--log-driver=awslogs', `--log-opt=awslogs-group=${log_group}`]

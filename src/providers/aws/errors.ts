@@ -1,4 +1,4 @@
-// What EC2 or its SDK said, as a problem of ours with its class.
+// Converts errors of EC2 and its SDK to problems with a class.
 import { type Failure, type FailureRow, failureFrom, ownFailure } from '../failure.ts'
 
 /** `doing` completes "could not …", such as `launch 3 g5.xlarge`. */
@@ -29,7 +29,7 @@ function failureOf(
   const { text, action, encoded } = authorization(message)
   const remedy = remedyOf(row.remedy, action, encoded)?.replace(spotService, serviceIn(message))
   const details = action ? { action } : {}
-  const said = row.unknown ? `${text} (a refusal this version does not know)` : text
+  const said = row.unknown ? `${text} (an error code that this version does not know)` : text
   return failureFrom({ class: row.class, remedy }, doing, { code, message: said, details, cause })
 }
 
@@ -164,8 +164,8 @@ export const failureTable: Record<string, Ec2Row> = {
   },
   NotAuthorized: { class: 'auth', remedy: 'Allow the action in the IAM policy of the provisioner.' },
   AccountDisabled: { class: 'auth', remedy: 'AWS has disabled this for the account; contact AWS support.' },
-  InvalidClientTokenId: { class: 'auth', remedy: 'Check the access key: AWS does not know it.' },
-  UnrecognizedClientException: { class: 'auth', remedy: 'Check the access key: AWS does not know it.' },
+  InvalidClientTokenId: { class: 'auth', remedy: 'Check the access key: it is unknown to AWS.' },
+  UnrecognizedClientException: { class: 'auth', remedy: 'Check the access key: it is unknown to AWS.' },
   MissingAuthenticationToken: { class: 'auth' },
   IncompleteSignature: { class: 'auth' },
   SignatureDoesNotMatch: { class: 'auth', remedy: `Check the secret key. If it is right: ${clock}` },
@@ -181,7 +181,7 @@ export const failureTable: Record<string, Ec2Row> = {
   ProfileWithoutCredentials: {
     class: 'auth',
     remedy:
-      'Look for the profile in `aws configure list-profiles`, and correct or unset AWS_PROFILE; a profile without credentials needs some, or `aws sso login`.',
+      'Run `aws configure list-profiles`, and correct or unset AWS_PROFILE; for a profile without credentials, add them or run `aws sso login`.',
   },
   TokenProviderError: { class: 'auth', remedy: 'Sign in again: `aws sso login`.' },
   Blocked: { class: 'auth', remedy: 'AWS has blocked this account; contact AWS support.' },
@@ -204,7 +204,9 @@ export const failureTable: Record<string, Ec2Row> = {
   VPCIdNotSpecified: config('Name subnet_ids: the account has no default VPC in this region.'),
   'InvalidIAMInstanceProfileArn.Malformed': config('Correct iam_instance_profile_arn.'),
   UnknownRegion: config('Correct `region` in the provider block, or AWS_REGION where it names none.'),
-  OperationNotPermitted: config('Turn off the termination protection of the VM, or end it by hand.'),
+  OperationNotPermitted: config(
+    'Turn off the termination protection of the instance, or terminate it by hand.',
+  ),
 
   InternalError: { class: 'transient' },
   InternalFailure: { class: 'transient' },
@@ -222,7 +224,10 @@ export const failureTable: Record<string, Ec2Row> = {
     remedy:
       'Look at what is between this machine and EC2: a proxy, a portal that wants a sign-in, AWS_ENDPOINT_URL. The call is repeated.',
   },
-  'InvalidInstanceID.NotFound': { class: 'transient', remedy: 'Nothing to do: EC2 shows new VMs late.' },
+  'InvalidInstanceID.NotFound': {
+    class: 'transient',
+    remedy: 'None needed: EC2 lists new instances with a delay.',
+  },
 }
 
 const kmsRemedy =

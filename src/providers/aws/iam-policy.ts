@@ -19,12 +19,12 @@ export interface Policy {
 
 /** Actions EC2 cannot limit to resources, with what they are for. */
 export const questions = {
-  DescribeInstances: 'to list VMs',
+  DescribeInstances: 'to list instances',
   DescribeImages: 'to find the image and its root device',
   DescribeInstanceTypes: 'to know the slots of a type',
-  DescribeLaunchTemplates: 'to tidy up launch templates',
+  DescribeLaunchTemplates: 'to delete outdated launch templates',
   DescribeLaunchTemplateVersions: 'to resolve an SSM parameter',
-  DescribeSpotInstanceRequests: 'to see spot notices',
+  DescribeSpotInstanceRequests: 'to read spot interruption notices',
   DescribeInstanceTypeOfferings: 'to check which zones offer a type',
   DescribeSubnets: 'to check subnets',
   DescribeSecurityGroups: 'to check the security group',
@@ -33,13 +33,13 @@ export const questions = {
 
 /** Actions on VMs and templates of our own. */
 export const changes = {
-  RunInstances: 'to launch VMs of one offering, and those of fleets',
-  CreateFleet: 'to launch VMs of several offerings, and spot VMs',
+  RunInstances: 'to launch instances of one offering, and those of fleets',
+  CreateFleet: 'to launch instances of several offerings, and spot instances',
   CreateLaunchTemplate: 'to launch through a fleet',
-  DeleteLaunchTemplate: 'to tidy up launch templates',
-  CreateTags: 'to mark what is launched as ours',
-  TerminateInstances: 'to end VMs',
-  GetConsoleOutput: 'to see how far a VM came that did not join',
+  DeleteLaunchTemplate: 'to delete outdated launch templates',
+  CreateTags: 'to tag what is launched',
+  TerminateInstances: 'to terminate instances',
+  GetConsoleOutput: 'to read the boot stage of an instance that did not join',
 } as const
 
 type Question = keyof typeof questions

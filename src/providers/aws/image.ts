@@ -1,4 +1,4 @@
-// Which image a VM is made from, and its root device: asked for, because images move on and differ.
+// The image of a VM and its root device: queried, because images change and differ.
 import { type Clock, derivedName, type MetadataOptions } from '../../platform/index.ts'
 import { ProvisionError, problem } from '../../problems/index.ts'
 import { type Ownership, ownerTags } from '../contract.ts'
@@ -25,7 +25,7 @@ export async function resolveImage(
   signal?: AbortSignal,
 ): Promise<ResolvedImage> {
   const found = await find(api, image, owner, signal)
-  if (!found?.ImageId) throw refused(`there is no image ${nameOf(image)} in this region`)
+  if (!found?.ImageId) throw refused(`image ${nameOf(image)} not found in this region`)
   // Instance-store images have none; EC2 has made no new ones for years.
   if (!found.RootDeviceName) throw refused(`image ${found.ImageId} has no root device`)
   const { ImageId: imageId, RootDeviceName: rootDevice, Architecture: architecture } = found
@@ -91,7 +91,7 @@ async function parameterValue(
     const request = { LaunchTemplateName, Versions: ['$Latest'], ResolveAlias: true }
     const { LaunchTemplateVersions = [] } = await api.describeLaunchTemplateVersions(request, signal)
     const id = LaunchTemplateVersions[0]?.LaunchTemplateData?.ImageId
-    if (!id?.startsWith('ami-')) throw refused(`the SSM parameter ${parameter} holds no image id`)
+    if (!id?.startsWith('ami-')) throw refused(`the SSM parameter ${parameter} contains no image id`)
     return id
   } finally {
     await api.deleteLaunchTemplate({ LaunchTemplateName }).catch(() => undefined)

@@ -1,4 +1,4 @@
-// The instances of a pool, or of a whole cluster: listed, found by id, terminated; and which of them AWS will take back.
+// The instances of a pool or of a whole cluster: list, find by id, terminate; and which of them AWS will interrupt.
 import type { Instance, InstanceState } from '../../planner/index.ts'
 import {
   type ClusterContext,

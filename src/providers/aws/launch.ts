@@ -182,7 +182,7 @@ async function spent(
     const failure = ec2Failure(error, `look for the VMs of launch ${id}`)
     return { instances: [], failures: [{ ...failure, missing: 0 }] }
   }
-  const message = `launch ${id} was carried out before, and EC2 shows none of its VMs: ${code}`
+  const message = `launch ${id} was carried out before, but EC2 lists none of its instances: ${code}`
   const replayProblem = problem('PROVIDER_LAUNCH_SPENT', message)
   return { instances: [], failures: [{ class: 'transient', missing: 0, problem: replayProblem }] }
 }

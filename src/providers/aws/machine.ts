@@ -48,7 +48,7 @@ function rootVolume({ volume }: AwsConfig) {
   }
 }
 
-/** A hop limit above 1 lets the metadata service's answers into containers (origin: aws.go asks for 2). */
+/** A hop limit above 1 lets the metadata service's answers into containers (Determined: aws.go asks for 2). */
 export function metadataProblems({ metadata_hop_limit, iam_instance_profile_arn }: AwsConfig): Problem[] {
   if (metadata_hop_limit < 2) return []
   const credentials = iam_instance_profile_arn ? ` and the credentials of ${iam_instance_profile_arn}` : ''
@@ -60,7 +60,7 @@ export function metadataProblems({ metadata_hop_limit, iam_instance_profile_arn 
   ]
 }
 
-// The tags of a VM: the origin's, ours, and the user's own.
+// The tags of a VM: Determined's, ours, and the user's.
 
 export interface TagInput {
   config: AwsConfig
@@ -69,7 +69,7 @@ export interface TagInput {
   tagValue: string
 }
 
-/** Tags that are the same for every launch of a pool; the origin's names (origin: aws.go). */
+/** Tags that are the same for every launch of a pool; the origin's names (Determined: aws.go). */
 export function poolTags({ config, owner, master, tagValue }: TagInput): Tag[] {
   return [
     tag('Name', config.instance_name),
@@ -97,7 +97,7 @@ export function tagSpecifications(tags: Tag[], kinds: ResourceType[]): TagSpecif
  */
 export function tagProblems(tags: Tag[]): Problem[] {
   const found: string[] = []
-  if (tags.length > 50) found.push(`${tags.length} tags, and a VM can have 50`)
+  if (tags.length > 50) found.push(`${tags.length} tags, but an instance can have at most 50`)
   const seen = new Set<string>()
   for (const { Key: key = '', Value: value = '' } of tags) {
     if (key === '') found.push('a tag without a key')
@@ -106,7 +106,7 @@ export function tagProblems(tags: Tag[]): Problem[] {
     if (lengthOf(value) > 256)
       found.push(`the value of ${shortened(key)} has ${lengthOf(value)} characters of at most 256`)
     if (/^aws:/i.test(key)) found.push(`the key ${shortened(key)} begins with aws:, which is Amazon's`)
-    if (seen.has(key)) found.push(`the key ${shortened(key)} is there twice`)
+    if (seen.has(key)) found.push(`duplicate key ${shortened(key)}`)
     seen.add(key)
   }
   return found.map((what) => problem('REQUEST_TAGS_REFUSED', `EC2 would refuse the tags: ${what}`))
@@ -167,7 +167,7 @@ export function settleFacts(
     userData: facts.userData ?? '<user data, base64>',
   }
   if (!unknown.length) return { facts: settled, problems: [] }
-  const message = `the request has values that only AWS can tell: ${unknown.join(', ')}`
+  const message = `the request has values that only AWS knows: ${unknown.join(', ')}`
   return { facts: settled, problems: [problem('REQUEST_UNKNOWN_OFFLINE', message, { details: { unknown } })] }
 }
 

@@ -4,7 +4,7 @@
 import { askMetadata, type MetadataOptions, neededValue, unavailable } from '../../platform/index.ts'
 import { ProvisionError } from '../../problems/index.ts'
 
-/** Values that may stand as a host in `master_url` (origin: provconfig/config.go), and what each of them is. */
+/** Values that may stand as a host in `master_url` (Determined: provconfig/config.go), and what each of them is. */
 export const ec2HostAliases = {
   'local-ipv4': 'address',
   'public-ipv4': 'address',

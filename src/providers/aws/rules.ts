@@ -177,15 +177,20 @@ export function checkTags({ custom_tags = [], tag_key }: Partially<AwsKeys>, blo
 }
 
 function reserved(block: Block, tag: string, key: (string | number)[]): void {
-  note(block, 'CONFIG_CONFLICT', `The tag ${JSON.stringify(tag)} is one of those that mark VMs as ours`, {
-    key,
-    remedy: `Choose a key that does not start with "${ownPrefix}".`,
-  })
+  note(
+    block,
+    'CONFIG_CONFLICT',
+    `The tag ${JSON.stringify(tag)} is reserved: the provisioner identifies its instances by it`,
+    {
+      key,
+      remedy: `Choose a key that does not start with "${ownPrefix}".`,
+    },
+  )
 }
 
 // The instance types of an AWS pool, each with its accelerators.
 
-/** The origin's (origin: aws_config.go). */
+/** The origin's (Determined: aws_config.go). */
 const standardType = 'g4dn.metal'
 
 /** What the user says about slots wins over the table; entries with a problem are left out. */
@@ -224,7 +229,7 @@ function withSlots(block: Block, type: string, slots: number | undefined, path: 
 
 /**
  * NVIDIA GPUs on x86 machines, as the agent's image runs on
- * (https://docs.aws.amazon.com/ec2/latest/instancetypes/ac.html; the origin's table is provconfig/aws_config.go).
+ * (https://docs.aws.amazon.com/ec2/latest/instancetypes/ac.html; Determined's table is provconfig/aws_config.go).
  */
 const gpuSizes: Record<string, Record<number, string>> = {
   p2: { 1: 'xlarge', 8: '8xlarge', 16: '16xlarge' },

@@ -1,4 +1,4 @@
-// Keys of `type: aws`: the origin's (origin: provconfig/aws_config.go) and ours.
+// Keys of `type: aws`: the origin's (Determined: provconfig/aws_config.go) and ours.
 import * as z from 'zod/mini'
 import {
   block,
@@ -20,7 +20,7 @@ import {
   text,
 } from '../../config/index.ts'
 
-/** Digits with at most one dot, and at least one digit (the origin lets a lone "." pass). */
+/** Digits with at most one dot, and at least one digit (Determined's provisioner accepts a lone "."). */
 const price = shaped(
   /^(?:\d+\.?\d*|\.\d+)$/,
   'a price such as "0.45"',
@@ -57,7 +57,7 @@ const volumeKeys = {
   throughput: key(count(125), 'MiB/s; for gp3.'),
 }
 
-const maxPrice = key(price, 'Dollars an hour at most, as a quoted text.', 'the on-demand price')
+const maxPrice = key(price, 'Maximum dollars an hour, as a quoted string.', 'the on-demand price')
 
 const awsKeys = {
   region: key(name, 'EC2 region.', 'the AWS environment and profile, else instance metadata'),
@@ -69,7 +69,11 @@ const awsKeys = {
   image_id: oldKey(name, 'The AMI id; the same as `image: {id: …}`.'),
   volume: block(volumeKeys, 'The root volume.'),
   root_volume_size: oldKey(count(100), 'GB; the same as `volume: {size: …}`.'),
-  tag_key: keyOr(tagKey, 'managed_by', 'A tag of your own on each VM. It never decides which VMs are ours.'),
+  tag_key: keyOr(
+    tagKey,
+    'managed_by',
+    'An extra tag on each VM. It never decides which VMs the provisioner manages.',
+  ),
   tag_value: key(
     tagValue,
     'Value of `tag_key`.',

@@ -104,7 +104,7 @@ function unknownField(path: Path, known: string[]): BaseFault {
   return {
     path,
     part: 'key',
-    message: `${named(path)} is no field of Compute Engine's API`,
+    message: `${named(path)} is not a field of the Compute Engine API`,
     ...(meant ? { remedy: `Did you mean ${orList([meant])}?` } : {}),
   }
 }

@@ -113,7 +113,7 @@ async function checkImage(items: CheckItem[], { api, config, place, signal }: Ch
   const what = `image ${path}`
   if (!parts) {
     const remedy = 'Write it as projects/PROJECT/global/images/NAME, or …/images/family/FAMILY.'
-    items.push({ what, problem: fault(`${path} is not the path of an image`, remedy) })
+    items.push({ what, problem: fault(`${path} is not an image path`, remedy) })
     return
   }
   const [, project = place.project, family, name = ''] = parts
@@ -172,7 +172,7 @@ async function checkTypes(items: CheckItem[], input: CheckInput): Promise<Map<st
         return real === slots || (!real && config.cpu_slots_allowed && slots === 1)
           ? undefined
           : fault(
-              `${machineType} has ${real} GPUs, but the pool counts on ${slots} slots`,
+              `${machineType} has ${real} GPUs, but the pool is configured with ${slots} slots`,
               'Correct the slots of the machine type.',
             )
       })

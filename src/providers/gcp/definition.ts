@@ -42,7 +42,7 @@ export const gcp: ProviderDefinition<GcpConfig> = {
         ],
         ['`boot_disk_type`', '`pd-standard`', '`pd-standard` where the machine series has it'],
         ['`agent_config_file_contents` on GCP', 'dropped', 'used'],
-        ['`label_key`', 'decides which VMs are ours', 'never does'],
+        ['`label_key`', 'decides which VMs are managed', 'never does'],
       ],
     },
   }),
@@ -58,14 +58,14 @@ export const gcp: ProviderDefinition<GcpConfig> = {
   offerings: (config) => offeringsByType(config, zonesOf(config)),
   agent: (config) => ({
     slotType: slotTypeByType(config),
-    // As the origin passes it (origin: gcp.go).
+    // As the origin passes it (Determined: gcp.go).
     dockerLogOptions: config.use_cloud_logging ? ['--log-driver=gcplogs'] : [],
   }),
   request: (input) => buildRequest(input),
   resourcePool: (config) => ({
     type: 'RESOURCE_POOL_TYPE_GCP',
     location: zonesOf(config).join(', '),
-    // The origin's `instance_type.preemptible` is part of it.
+    // Determined's `instance_type.preemptible` is part of it.
     preemptible: config.spot.enabled,
     ...firstType(config),
   }),

@@ -1,4 +1,4 @@
-// What Google's APIs, or something in between, answer instead of a result, in one shape whatever layer it comes from.
+// Errors of Google's APIs, or of a proxy in between, in one shape for every layer.
 import { reasonOf } from '../../platform/index.ts'
 import { type Failure, type FailureRow, failureFrom, ownFailure } from '../failure.ts'
 
@@ -189,8 +189,7 @@ export function isNotFound(error: unknown): boolean {
   return gceErrorIn(error)?.status === 404
 }
 
-const otherOfferings =
-  'Nothing to do: it is tried again later. More zones, machine types or on-demand VMs help.'
+const otherOfferings = 'The launch is retried. Add zones, machine types or on-demand VMs.'
 const credentials =
   'Give the provisioner credentials: `gcloud auth application-default login`, GOOGLE_APPLICATION_CREDENTIALS, or the service account of the VM it runs on.'
 

@@ -13,19 +13,19 @@ export interface Role {
 
 /** Permissions on the project, with what they are for. */
 const always = {
-  'compute.instances.create': 'to launch VMs',
-  'compute.instances.delete': 'to end VMs',
-  'compute.instances.get': 'to look at a VM',
-  'compute.instances.getSerialPortOutput': 'to see how far a VM came that did not join',
-  'compute.instances.list': 'to list VMs',
-  'compute.instances.setLabels': 'to mark what is launched as ours',
-  'compute.instances.setMetadata': 'to give VMs their startup script',
-  'compute.subnetworks.use': 'to put VMs into a network',
+  'compute.instances.create': 'to launch instances',
+  'compute.instances.delete': 'to terminate instances',
+  'compute.instances.get': 'to read an instance',
+  'compute.instances.getSerialPortOutput': 'to read the boot stage of an instance that did not join',
+  'compute.instances.list': 'to list instances',
+  'compute.instances.setLabels': 'to tag what is launched',
+  'compute.instances.setMetadata': 'to set the startup script of instances',
+  'compute.subnetworks.use': 'to attach instances to a network',
   'compute.zoneOperations.get': 'to follow a launch in one zone',
-  'compute.zoneOperations.list': 'to know why a VM was not made, or was taken back',
+  'compute.zoneOperations.list': 'to know why an instance was not created, or was preempted',
   'compute.machineTypes.get': 'to know the slots of a machine type',
   'compute.regions.get': 'to know the zones and quotas of the region',
-  'compute.zones.list': 'to list VMs in every zone',
+  'compute.zones.list': 'to list instances in every zone',
   'compute.projects.get': 'to check quotas',
 } as const
 
@@ -51,27 +51,27 @@ const sometimes: [permission: string, why: string, when: When][] = [
   ],
   [
     'compute.disks.create',
-    'to give VMs their disks',
+    'to create disks for instances',
     (pool) => pool.boot_disk_source_image !== '' || disksOf(pool).some(({ source }) => !source),
   ],
   [
     'compute.images.useReadOnly',
-    'to make disks from an image',
+    'to create disks from an image',
     (pool) => pool.boot_disk_source_image !== '' || madeFrom(pool, 'sourceImage'),
   ],
   [
     'compute.snapshots.useReadOnly',
-    'to make disks from a snapshot',
+    'to create disks from a snapshot',
     (pool) => madeFrom(pool, 'sourceSnapshot'),
   ],
   [
     'compute.disks.use',
-    'to attach a disk that exists',
+    'to attach an existing disk',
     (pool) => disksOf(pool).some(({ source, mode }) => source && mode !== 'READ_ONLY'),
   ],
   [
     'compute.disks.useReadOnly',
-    'to attach a disk that exists, for reading',
+    'to attach an existing disk read-only',
     (pool) => disksOf(pool).some(({ source, mode }) => source && mode === 'READ_ONLY'),
   ],
   ['compute.disks.setLabels', 'to label disks', (pool) => madeFrom(pool, 'labels')],
@@ -87,29 +87,29 @@ const sometimes: [permission: string, why: string, when: When][] = [
   ],
   [
     'compute.subnetworks.useExternalIp',
-    'to give VMs an external address',
+    'to assign an external address to instances',
     (pool) =>
       pool.network_interface.external_ip ||
       interfacesOf(pool).some((one) => accessOf(one).length > 0 || isList(one['ipv6AccessConfigs'])),
   ],
   [
     'compute.addresses.use',
-    'to give VMs a reserved external address',
+    'to assign a reserved external address to instances',
     (pool) => interfacesOf(pool).some((one) => accessOf(one).some(({ natIP }) => natIP)),
   ],
   [
     'compute.instances.setServiceAccount',
-    'to give VMs their service account',
+    'to attach a service account to instances',
     (pool) => pool.service_account.email !== '' || isList(baseOf(pool).serviceAccounts),
   ],
   [
     'compute.instances.setTags',
-    'to give VMs their network tags',
+    'to set network tags on instances',
     (pool) => pool.network_tags.length > 0 || isList(baseOf(pool).tags?.items),
   ],
   [
     'compute.resourcePolicies.use',
-    'to put VMs under a resource policy',
+    'to apply a resource policy to instances',
     (pool) => isList(baseOf(pool)['resourcePolicies']) || madeFrom(pool, 'resourcePolicies'),
   ],
 ]
@@ -157,7 +157,7 @@ export function permissionsOf(pools: readonly GcpConfig[]): Map<string, string> 
 export function leastRole(pools: readonly GcpConfig[]): Role {
   return {
     title: 'Agent provisioner',
-    description: 'Launches and ends agent VMs on Compute Engine',
+    description: 'Launches and terminates agent instances on Compute Engine',
     stage: 'GA',
     includedPermissions: [...permissionsOf(pools).keys()].sort(),
   }

@@ -1,4 +1,4 @@
-// The labels of a VM: the origin's, ours, and the user's own.
+// The labels of a VM: Determined's, ours, and the user's.
 import type { MasterAddress } from '../../pki/index.ts'
 import { derivedName } from '../../platform/index.ts'
 import { type Problem, problem } from '../../problems/index.ts'
@@ -21,7 +21,7 @@ export function ownerKeys(owner: Ownership, intentId: string): Labels {
   return Object.fromEntries(tags.map(([key, value]) => [key.replace(':', '-'), value]))
 }
 
-/** `base_config`'s under the user's under the origin's under ours (origin: gcp.go for the `determined-` ones). */
+/** `base_config`'s under the user's under the origin's under ours (Determined: gcp.go for the `determined-` ones). */
 export function labelsOf({ config, owner, master, intentId, identity }: LabelInput, base: Labels): Labels {
   const ours = Object.entries(ownerKeys(owner, intentId)).map(([key, value]) => [key, labelOf(value)])
   return {
@@ -35,7 +35,7 @@ export function labelsOf({ config, owner, master, intentId, identity }: LabelInp
   }
 }
 
-/** For people and their filters, as the origin writes it; the exact address is in the metadata. */
+/** For people and their filters, in Determined's format; the exact address is in the metadata. */
 function hostLabel(host: string): string {
   return host
     .toLowerCase()
@@ -50,7 +50,7 @@ const value = /^[\p{Ll}\p{Lo}\p{N}_-]{0,63}$/u
 export function labelProblems({ config, owner, intentId }: LabelInput, labels: Labels): Problem[] {
   const found: string[] = []
   const count = Object.keys(labels).length
-  if (count > 64) found.push(`${count} labels, and a VM can have 64`)
+  if (count > 64) found.push(`${count} labels, but an instance can have at most 64`)
   const ours = ownerKeys(owner, intentId)
   for (const name of Object.keys(config.labels))
     if (name in ours) found.push(`the key "${name}", which is the provisioner's own`)

@@ -68,7 +68,7 @@ async function sendStep(
   } catch (error) {
     signal?.throwIfAborted()
     // VMs may have been made: listings will show them.
-    const failure = gceFailure(error, `find out what became of it: ${launching(step)}`)
+    const failure = gceFailure(error, `read the result: ${launching(step)}`)
     return { instances: [], failures: refusalsOf(step, order, failure) }
   }
 }
@@ -188,7 +188,7 @@ function stillRunning({ step, operation }: BulkInsertInput): LaunchFailure {
 }
 
 function spent({ order }: BulkInsertInput): LaunchFailure {
-  const message = `launch ${order.intent.id} was carried out before, and Compute Engine shows none of its VMs`
+  const message = `launch ${order.intent.id} was carried out before, but Compute Engine lists none of its instances`
   return { class: 'transient', missing: 0, problem: problem('PROVIDER_LAUNCH_SPENT', message) }
 }
 

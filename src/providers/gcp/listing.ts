@@ -183,7 +183,7 @@ async function markPreempted({ api, project, signal }: Question, listing: Listin
   }
   listing.instances = listing.instances.map((instance): Instance => {
     const interruptedAt = taken.get(instance.id)
-    const stateReason = 'preempted: Compute Engine has taken the VM back'
+    const stateReason = 'preempted by Compute Engine'
     return interruptedAt === undefined ? instance : { ...instance, interruptedAt, stateReason }
   })
 }

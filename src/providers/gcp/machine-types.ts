@@ -27,7 +27,7 @@ const gpusByVcpu: Record<string, Record<number, number>> = {
 }
 const acceleratedSeries = /^(?:a\d|g[24]-)/
 
-/** GPUs for N1 machines and how many of them fit (origin: gcp_config.go). */
+/** GPUs for N1 machines and how many of them fit (Determined: gcp_config.go). */
 export const attachableGpus: Record<string, readonly number[]> = {
   'nvidia-tesla-t4': [0, 1, 2, 4],
   'nvidia-tesla-p100': [0, 1, 2, 4],
@@ -71,7 +71,7 @@ function builtInGpus(name: string): number | undefined {
 const standardDiskSeries = /^(?:n1|n2|n2d|e2|c2|c2d|t2a|t2d|m1|m2|a2|f1|g1|custom)-/
 const hyperdiskOnly = /^(?:n4|n4a|n4d|c4|c4a|c4d|h4d|m4|x4|a4|a4x|g4)-|^a3-ultragpu-/
 
-/** The origin's pd-standard where the series has it (https://cloud.google.com/compute/docs/disks#disk-types). */
+/** Determined's default pd-standard where the series has it (https://cloud.google.com/compute/docs/disks#disk-types). */
 export function bootDiskFor(machineName: string): string {
   if (hyperdiskOnly.test(machineName)) return 'hyperdisk-balanced'
   return standardDiskSeries.test(machineName) ? 'pd-standard' : 'pd-balanced'
@@ -168,7 +168,7 @@ const platforms: Record<string, readonly string[]> = {
   g2: ['Intel Cascade Lake'],
 }
 
-/** What Determined's provisioner writes over any other value, for these families (origin: gcp_config.go). */
+/** What Determined's provisioner writes over any other value, for these families (Determined: gcp_config.go). */
 const cascadeLake = ['a2', 'g2', 'n2']
 
 /** One thread for each core: https://cloud.google.com/compute/docs/instances/set-threads-per-core */

@@ -4,7 +4,7 @@
 import { askMetadata, type MetadataOptions, neededValue, unavailable } from '../../platform/index.ts'
 import { ProvisionError } from '../../problems/index.ts'
 
-/** Values that may stand as a host in `master_url` (origin: provconfig/config.go), and what each of them is. */
+/** Values that may stand as a host in `master_url` (Determined: provconfig/config.go), and what each of them is. */
 export const gceHostAliases = { 'internal-ip': 'address', 'external-ip': 'address' } as const
 
 export function isGceHostAlias(host: string): host is keyof typeof gceHostAliases {
@@ -38,7 +38,7 @@ export function gceMetadata(options: MetadataOptions): GceMetadata {
       })
       // Google's server signs its answers with this header; a proxy or a portal does not.
       if (headers.get('metadata-flavor') !== 'Google')
-        throw new ProvisionError(unavailable(url, 'something else than the metadata server answered'))
+        throw new ProvisionError(unavailable(url, 'the response is not from the metadata server'))
       if (status === 404) return undefined
       if (status !== 200) throw new ProvisionError(unavailable(url, `HTTP ${status}`))
       return text.trim().split('/').at(-1) || undefined

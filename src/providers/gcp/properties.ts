@@ -105,9 +105,13 @@ function acceleratorsOf(config: GcpConfig, offering: Offering, base: InstancePro
 }
 
 function noGpus(type: string, slots: number): Problem {
-  return problem('REQUEST_MACHINE_REFUSED', `${type} takes no GPUs, but the pool counts on ${slots} slots`, {
-    remedy: 'Set gpu_num: 0, or choose an N1 machine type (GPUs are attached) or one of an A or G family.',
-  })
+  return problem(
+    'REQUEST_MACHINE_REFUSED',
+    `${type} takes no GPUs, but the pool is configured with ${slots} slots`,
+    {
+      remedy: 'Set gpu_num: 0, or choose an N1 machine type (GPUs are attached) or one of an A or G family.',
+    },
+  )
 }
 
 function replaced(what: string, why: string): Problem {

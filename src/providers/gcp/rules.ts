@@ -106,7 +106,7 @@ function checkImage({ base_config, boot_disk_source_image }: Keys, block: Block)
     })
 }
 
-/** The origin's `preemptible` is spot without a fallback. */
+/** Determined's `preemptible` is spot without a fallback. */
 function spotOf({ spot, instance_type }: GcpKeys) {
   const { enabled, fallback } = typeof spot === 'object' ? spot : { enabled: spot, fallback: 'none' as const }
   return { enabled: enabled || instance_type.preemptible, fallback }
@@ -145,7 +145,7 @@ function checkNetwork({ network_interface }: Keys, block: Block): void {
   const { network, subnetwork } = network_interface ?? {}
   if (!network === !subnetwork) return
   const [has, lacks] = network ? ['network', 'subnetwork'] : ['subnetwork', 'network']
-  // The origin then leaves both out without a word (origin: gcp_config.go).
+  // The origin then leaves both out without a word (Determined: gcp_config.go).
   note(block, 'CONFIG_NEEDS_KEY', `network_interface.${has} needs network_interface.${lacks}`, {
     key: ['network_interface', has!],
     part: 'key',
@@ -158,7 +158,7 @@ function checkLabels({ labels = {}, label_key }: Keys, block: Block): void {
       note(
         block,
         'CONFIG_CONFLICT',
-        `The label ${JSON.stringify(label)} is one of those that mark VMs as ours`,
+        `The label ${JSON.stringify(label)} is reserved: the provisioner identifies its instances by it`,
         {
           key: label === label_key ? 'label_key' : ['labels', label],
           part: label === label_key ? 'value' : 'key',
@@ -175,7 +175,7 @@ function checkLabels({ labels = {}, label_key }: Keys, block: Block): void {
 
 // The machine types of a pool and their GPUs: built in, or attached to N1 machines.
 
-/** The origin's (origin: gcp_config.go). */
+/** The origin's (Determined: gcp_config.go). */
 const standard = { machine: 'n1-standard-32', gpuType: 'nvidia-tesla-t4', gpuNum: 4 }
 
 interface Gpus {
@@ -237,7 +237,7 @@ function machineName({ instance_type }: Partially<GcpKeys>, block: Block): strin
   return (said && instance_type?.machine_type) || standard.machine
 }
 
-/** Defaults of the origin's apply to a single N1 machine only: nobody who lists types asks for four T4. */
+/** Determined's defaults apply to a single N1 machine only, not to a list of types. */
 function wantedGpus({ instance_type }: Partially<GcpKeys>, block: Block, several: boolean): Gpus {
   const noType = inner(block, 'instance_type')?.raw['gpu_type'] === ''
   const saidType = givenIn(block, 'instance_type', 'gpu_type')

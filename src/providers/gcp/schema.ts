@@ -1,4 +1,4 @@
-// Keys of `type: gcp`: the origin's (origin: provconfig/gcp_config.go) and ours.
+// Keys of `type: gcp`: the origin's (Determined: provconfig/gcp_config.go) and ours.
 import * as z from 'zod/mini'
 import {
   block,
@@ -52,7 +52,7 @@ const gcpKeys = {
   label_key: keyOr(
     labelKey,
     'managed-by',
-    'A label of your own on each VM. It never decides which VMs are ours.',
+    'An extra label on each VM. It never decides which VMs the provisioner manages.',
   ),
   label_value: key(
     labelValue,

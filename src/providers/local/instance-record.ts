@@ -1,4 +1,4 @@
-// What is written down about a local VM, in <root>/vm.json: it survives the provisioner.
+// The record of a local VM, in <root>/vm.json; it survives the provisioner.
 import {
   constants,
   lstatSync,
@@ -44,9 +44,13 @@ export function readRecord(folder: string): InstanceRecord | undefined {
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return undefined
     throw new ProvisionError(
-      problem('LOCAL_RECORD_UNREADABLE', `${file} is no record of a local VM: ${(cause as Error).message}`, {
-        cause,
-      }),
+      problem(
+        'LOCAL_RECORD_UNREADABLE',
+        `${file} is not a valid record of a local instance: ${(cause as Error).message}`,
+        {
+          cause,
+        },
+      ),
     )
   }
 }

@@ -1,4 +1,4 @@
-// The local VMs of one pool: looked at, watched, ended; what is known about each stands in its record.
+// The local VMs of one pool: list, watch, terminate. The state of each is in its record.
 
 import { failureStages } from '../../agent-setup/index.ts'
 import {
@@ -72,7 +72,7 @@ export function openInstances({
       finish(record)
       return record
     }
-    const reason = watched.get(record.id) ?? 'ended while no provisioner was watching'
+    const reason = watched.get(record.id) ?? 'exited while no provisioner was running'
     logger.info('local VM ended', { id: record.id, reason })
     return save({ ...record, ended: { at: clock.now(), reason } })
   }
@@ -131,7 +131,7 @@ export function openInstances({
       const record = read(id)
       if (!record || settle(record).ended) return
       if (clock.now() >= deadline) {
-        if (ordered) return logger.error('local VM does not end', { id })
+        if (ordered) return logger.error('local instance does not exit', { id })
         signalInstance(record, folder.root(id), 'SIGKILL')
         ordered = true
         deadline = clock.now() + graceMs
@@ -233,19 +233,19 @@ export function signalInstance(record: InstanceRecord, root: string, signal: 'SI
 
 /** Such as `exit status 32: tls_refused, nothing listens on the master port`. */
 export function reasonOf({ code, signal }: ProcessEnd): string {
-  if (signal) return `ended by ${signal}`
+  if (signal) return `killed by ${signal}`
   const stage = Object.entries(failureStages).find(([, info]) => info.exit === code)
   return `exit status ${code}${stage ? `: ${stage[0]}, ${stage[1].meaning}` : ''}`
 }
 
-// What this machine refused, in the words every provider uses.
+// Errors of this machine, in the classes every provider uses.
 
 /** errno names of a machine that has no room left (errno(3)). */
 const full: Record<string, string> = {
   ENOSPC: 'the disk is full',
   EDQUOT: "the user's disk quota is used up",
-  EAGAIN: 'no more processes are allowed',
-  ENOMEM: 'there is no memory left',
+  EAGAIN: 'process limit reached',
+  ENOMEM: 'out of memory',
   EMFILE: 'this process has too many open files',
   ENFILE: 'this machine has too many open files',
 }
@@ -253,9 +253,9 @@ const forbidden: Record<string, string> = {
   EACCES: 'permission denied',
   EPERM: 'permission denied',
   EROFS: 'the file system is read-only',
-  EEXIST: 'something else lies there',
-  ENOTDIR: 'a file lies where a folder belongs',
-  ELOOP: 'a link lies where a file or folder belongs',
+  EEXIST: 'the path already exists',
+  ENOTDIR: 'a file is where a folder is expected',
+  ELOOP: 'a link is where a file or folder is expected',
 }
 
 /** `doing` completes "could not …", such as `start local VM local-1a2b3c4d-1`. */
@@ -266,7 +266,7 @@ export function localFailure(error: unknown, doing: string): Failure {
   const text = (why: string) => `could not ${doing}: ${why}${path ? ` (${path})` : ''}`
   const options = { cause: error, details: { errno: code } }
   if (syscall?.startsWith('spawn') && code === 'ENOENT')
-    return { class: 'config', problem: problem('LOCAL_NO_BASH', text('bash was not found'), options) }
+    return { class: 'config', problem: problem('LOCAL_NO_BASH', text('bash not found'), options) }
   if (Object.hasOwn(full, code))
     return { class: 'capacity', problem: problem('LOCAL_MACHINE_FULL', text(full[code]!), options) }
   if (Object.hasOwn(forbidden, code))

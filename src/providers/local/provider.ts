@@ -1,4 +1,4 @@
-// VMs that are processes on this machine: the rendered script itself runs, in a root directory of its own.
+// VMs as processes on this machine: each runs the rendered script in its own root directory.
 import { closeSync, createReadStream, existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { lastStage, type Stage } from '../../agent-setup/index.ts'

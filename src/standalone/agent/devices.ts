@@ -1,4 +1,4 @@
-// What this machine has to offer, in the order the real agent looks for it (origin: agent/internal/detect).
+// Detects the devices of this machine, in the same order as the Determined agent (Determined: agent/internal/detect).
 
 import { execFile } from 'node:child_process'
 import { createHash } from 'node:crypto'
@@ -10,7 +10,7 @@ import type { AgentOptions } from './options.ts'
 
 export type DetectOptions = Pick<AgentOptions, 'agentId' | 'slotType' | 'visibleGpus' | 'artificialSlots'>
 
-/** The same agent gives the same list at every call as long as the machine is the same: masters compare it. */
+/** Returns the same list at every call while the machine is unchanged: masters compare it. */
 export async function detectDevices(
   options: DetectOptions,
   env: Environment,
@@ -62,20 +62,20 @@ function cpuDevices(): Device[] {
   ]
 }
 
-/** Version 8 of RFC 9562: the bits are the maker's own, here a hash. */
+/** Version 8 of RFC 9562: custom bits, here a hash. */
 function madeUpUuid(seed: string): string {
   const hex = createHash('sha256').update(seed).digest('hex')
   return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-8${hex.slice(13, 16)}-8${hex.slice(17, 20)}-${hex.slice(20, 32)}`
 }
 
-// NVIDIA GPUs, or the MIG instances they are cut into, as nvidia-smi lists them.
+// NVIDIA GPUs, or their MIG instances, as nvidia-smi lists them.
 
 const nvidiaSmi = 'nvidia-smi'
 
 /** Such as `  MIG 1g.5gb  Device  0: (UUID: MIG-c6d4f1ef-…)`, a line of `nvidia-smi -L`. */
 const migLine = /(MIG \S+).+\(UUID.+(MIG.+)\)/
 
-/** A machine without nvidia-smi, or with one that fails, has no GPUs: an agent for CPU work is better than none. */
+/** A machine without nvidia-smi, or with one that fails, has no GPUs: an agent for CPU jobs is better than none. */
 export async function nvidiaDevices(visible: string, env: Environment, logger: Logger): Promise<Device[]> {
   const instances = await migInstances(env, logger)
   return instances.length > 0 ? instances : wholeGpus(visible, env, logger)
@@ -107,7 +107,7 @@ function readLine(line: string): Device {
   const fields = line.split(',').map((field) => field.trim())
   const [index = '', brand = '', uuid = ''] = fields
   if (fields.length === 3 && /^\d+$/.test(index)) return { id: Number(index), brand, uuid, type: 'cuda' }
-  const message = `nvidia-smi listed a GPU as ${JSON.stringify(line.slice(0, 200))}, not as index, name and UUID`
+  const message = `unexpected nvidia-smi output for a GPU: ${JSON.stringify(line.slice(0, 200))}; expected index, name and UUID`
   throw new ProvisionError(problem('AGENT_DEVICES_UNREADABLE', message))
 }
 
@@ -122,12 +122,12 @@ async function ask(args: string[], env: Environment, logger: Logger): Promise<st
 
 const rocmSmi = 'rocm-smi'
 
-/** A machine without rocm-smi, or with one that fails or babbles, has no AMD GPUs. */
+/** A machine without rocm-smi, or with one that fails or prints something else, has no AMD GPUs. */
 export async function rocmDevices(visible: string, env: Environment, logger: Logger): Promise<Device[]> {
   const only = visible ? ['-d', ...visible.split(',')] : []
   const names = ['--showuniqueid', '--showproductname', '--showbus', '--json', ...only]
   let answer = await askTool(rocmSmi, names, env)
-  // Cards without a product name make --showproductname fail; all we need of it is the vendor.
+  // Cards without a product name make --showproductname fail; only the vendor is needed from it.
   if (answer.kind === 'failed')
     answer = await askTool(
       rocmSmi,
@@ -141,7 +141,7 @@ export async function rocmDevices(visible: string, env: Environment, logger: Log
   }
   const devices = readCards(answer.text)
   if (!devices)
-    logger.warn('rocm-smi answered with something that is no list of cards', {
+    logger.warn('rocm-smi returned no list of cards', {
       text: answer.text.slice(0, 200),
     })
   const mine = allocated(env, 'ROCR_VISIBLE_DEVICES')
@@ -176,7 +176,7 @@ export type ToolAnswer =
   | { kind: 'missing' }
   | { kind: 'failed'; reason: string }
 
-/** A driver that hangs must not keep the agent from joining for ever. */
+/** Milliseconds. Without a timeout, a hanging driver would prevent the agent from joining. */
 const timeoutMs = 60_000
 
 /** `command` is looked up on the PATH of `env`. */
@@ -191,9 +191,9 @@ export function askTool(command: string, args: string[], env: Environment): Prom
   })
 }
 
-// Which accelerators a batch system (Slurm, PBS) has given to this process.
+// Accelerators that a batch system (Slurm, PBS) assigned to this process.
 
-/** CUDA_VISIBLE_DEVICES and its kin name devices by index or by UUID; undefined: all of them. */
+/** CUDA_VISIBLE_DEVICES and similar variables name devices by index or by UUID; undefined: all of them. */
 export function allocated(env: Environment, variable: string): (index: number, uuid: string) => boolean {
   const list = env[variable]?.split(',').map((entry) => entry.trim())
   return (index, uuid) => list === undefined || list.includes(String(index)) || list.includes(uuid)

@@ -1,4 +1,4 @@
-// HTTPS_PROXY, HTTP_PROXY and NO_PROXY as a Go program takes them (golang.org/x/net/http/httpproxy).
+// HTTPS_PROXY, HTTP_PROXY and NO_PROXY as a Go program reads them (golang.org/x/net/http/httpproxy).
 
 import { X509Certificate } from 'node:crypto'
 import { readFileSync } from 'node:fs'
@@ -45,10 +45,10 @@ export function proxyFor(master: MasterAddress, env: Environment): ProxyServer |
   }
 }
 
-/** The value is not shown: it may hold a password. */
+/** The value is not shown, because it may contain a password. */
 function unusable(name: string): ProvisionError {
   return new ProvisionError(
-    problem('AGENT_OPTION_INVALID', `${name} names no proxy of the form http://host:port`, {
+    problem('AGENT_OPTION_INVALID', `${name} is not a proxy URL of the form http://host:port`, {
       remedy: 'Use an HTTP proxy, or add the master to NO_PROXY.',
     }),
   )
@@ -86,7 +86,7 @@ function isInNetwork(entry: string, host: string): boolean {
 
 // Connections to the master through an HTTP proxy: CONNECT (RFC 9110 section 9.3.6), then TLS as if there were none.
 
-/** Bytes of the proxy's answer that are read before it is taken for something else. */
+/** Largest response head of a proxy, in bytes. */
 const largestAnswer = 16_384
 
 type Opened = (error: Error | null, socket?: Socket) => void
@@ -114,15 +114,15 @@ function openTunnel(proxy: ProxyServer, target: string, timeoutMs: number): Prom
     const read = (chunk: Buffer) => {
       answer += chunk.toString('latin1')
       const end = answer.indexOf('\r\n\r\n')
-      if (end < 0) return answer.length > largestAnswer && fail('gave an answer that is not HTTP')
+      if (end < 0) return answer.length > largestAnswer && fail('returned a response that is not HTTP')
       const status = /^HTTP\/1\.[01] (\d{3})[^\r]*/.exec(answer)
       if (status?.[1] !== '200') return fail(`refused the tunnel to ${target}: ${status?.[0] ?? 'not HTTP'}`)
       socket.removeAllListeners().setTimeout(0)
-      // The master speaks only when spoken to, so nothing of it can stand behind the head; what does is put back.
+      // The master sends nothing before the request, so no data of the master should follow the head; if there is any, it is put back.
       if (answer.length > end + 4) socket.unshift(Buffer.from(answer.slice(end + 4), 'latin1'))
       resolve(socket)
     }
-    socket.setTimeout(timeoutMs, () => fail('did not answer in time'))
+    socket.setTimeout(timeoutMs, () => fail('timed out'))
     socket.on('error', (error) => fail(`cannot be reached: ${error.message}`))
     socket.on('close', () => fail('closed the connection'))
     socket.on('data', read)
@@ -136,10 +136,10 @@ function connectRequest(target: string, credentials: string | undefined): string
   return `${lines.join('\r\n')}\r\n\r\n`
 }
 
-// What the agent verifies its master with: only the certificates it was given, else the machine's own.
+// The trust anchors of the agent: only the configured certificates, else those of the machine.
 
 /**
- * For one dial; files are read anew each time, so that a renewed certificate counts at the next one. Throws
+ * For one dial; files are read again each time, so that the next dial uses a renewed certificate. Throws
  * `AGENT_FILE_UNREADABLE`.
  */
 export function trustOf(
@@ -153,7 +153,7 @@ export function trustOf(
     name: masterCertName || options.masterHost,
     verify: !skipVerify,
     ca: masterCert ? anchorsIn(masterCert, logger) : wellKnownCas(env),
-    // Go takes any certificate of the file for an anchor, a leaf or an intermediate too.
+    // Go uses any certificate of the file as an anchor, also a leaf or an intermediate.
     partialChain: true,
     ...(clientCert && clientKey
       ? {
@@ -173,8 +173,8 @@ function anchorsIn(file: string, logger: Logger): string[] {
     try {
       anchors.push(new X509Certificate(block.der).toString())
     } catch {
-      const reason = block.fault ?? 'it is no X.509 certificate'
-      logger.warn('a certificate of the file is left out', {
+      const reason = block.fault ?? 'it is not an X.509 certificate'
+      logger.warn('a certificate in the file is ignored', {
         file,
         number: block.number,
         line: block.line,

@@ -1,4 +1,4 @@
-// The options an agent runs with, after flags, variables, agent.yaml and defaults.
+// The options of an agent, merged from flags, variables, agent.yaml and defaults.
 
 import { readFileSync } from 'node:fs'
 import { hostname } from 'node:os'
@@ -13,7 +13,7 @@ export type AgentSlotType = 'gpu' | 'cuda' | 'rocm' | 'cpu' | 'auto' | 'none'
 export interface AgentTls {
   enabled: boolean
   skipVerify: boolean
-  /** Path of the only certificates to trust; '' for the well-known CAs. */
+  /** Path of the file with the only trusted certificates; '' for the well-known CAs. */
   masterCert: string
   /** '' for the dialled host. */
   masterCertName: string
@@ -28,7 +28,7 @@ export interface AgentOptions {
   masterPort: number
   agentId: string
   resourcePool: string
-  /** Where the agent's tasks find the master. */
+  /** The master's address for tasks. */
   containerMasterHost: string
   containerMasterPort: number
   slotType: AgentSlotType
@@ -44,7 +44,7 @@ export interface AgentOptions {
   onConnectionLost: string[]
   /** For tasks. */
   proxies: { http: string; https: string; ftp: string; no: string }
-  /** A word of logrus: panic, fatal, error, warn, warning, info, debug, trace. */
+  /** A logrus level: panic, fatal, error, warn, warning, info, debug, trace. */
   logLevel: string
 }
 
@@ -52,11 +52,11 @@ export function masterOf({ masterHost, masterPort, tls }: AgentOptions): MasterA
   return { scheme: tls.enabled ? 'https' : 'http', host: masterHost, port: masterPort }
 }
 
-// The options that a flag or a DET_ variable can set, as the real agent has them (origin: agent/cmd/determined-agent).
+// The options that a flag or a DET_ variable can set, as in the Determined agent (Determined: agent/cmd/determined-agent).
 
 export type OptionKind = 'text' | 'number' | 'flag'
 
-/** By their path in agent.yaml. What is missing here can only be set in the file: hooks, client certificates. */
+/** By path in agent.yaml. Other options can be set only in the file: hooks, client certificates. */
 export const settableOptions = {
   config_file: 'text',
   'log.level': 'text',
@@ -103,7 +103,7 @@ export function flagOf(name: SettableOption): string {
   return `--${name.replaceAll(/[._]/g, '-')}`
 }
 
-// Puts the agent's options together: a flag beats a variable beats agent.yaml beats the default.
+// Merges the agent's options. Precedence: flag, variable, agent.yaml, default.
 
 type Block = Record<string, unknown>
 
@@ -129,7 +129,7 @@ export function readAgentOptions({ argv, env, defaultFile = usualFile }: OptionS
   const file = readFile(String(named ?? defaultFile), named !== undefined, problems)
   if (problems.some(isError)) return { problems }
   const merged = [file, nested(variables), nested(flags)].reduce(merge, {})
-  // The file passed by itself: what is wrong now comes from a flag, a variable, or from both together.
+  // The file alone was valid: a problem found now comes from a flag or a variable.
   for (const { message, remedy } of checkAgentOptions(merged))
     problems.push(problem('AGENT_OPTION_INVALID', message, { remedy }))
   if (problems.some(isError)) return { problems }
@@ -141,7 +141,7 @@ function readFile(path: string, named: boolean, problems: Problem[]): Block {
   try {
     text = readFileSync(path, 'utf8')
   } catch (cause) {
-    // Nobody has to have the default file.
+    // The default file is optional.
     if (!named && (cause as NodeJS.ErrnoException).code === 'ENOENT') return {}
     const why = (cause as Error).message
     problems.push(
@@ -154,7 +154,9 @@ function readFile(path: string, named: boolean, problems: Problem[]): Block {
   if (yaml.value === undefined || yaml.value === null) return {}
   if (typeof yaml.value !== 'object' || Array.isArray(yaml.value)) {
     problems.push(
-      problem('AGENT_FILE_UNREADABLE', `${path} holds no block of options`, { where: { file: path } }),
+      problem('AGENT_FILE_UNREADABLE', `${path} does not contain a mapping of options`, {
+        where: { file: path },
+      }),
     )
     return {}
   }
@@ -165,7 +167,7 @@ function readFile(path: string, named: boolean, problems: Problem[]): Block {
   return yaml.value as Block
 }
 
-/** `security.tls.enabled` becomes a block in a block. */
+/** `security.tls.enabled` becomes a nested mapping. */
 function nested(given: GivenOptions): Block {
   const blocks = Object.entries(given).map(([name, value]) =>
     name.split('.').reduceRight<unknown>((inner, key) => ({ [key]: inner }), value),
@@ -173,7 +175,7 @@ function nested(given: GivenOptions): Block {
   return (blocks as Block[]).reduce(merge, {})
 }
 
-/** An empty key (`hooks:` and nothing) is no setting, and hides none. */
+/** An empty key (`hooks:` without a value) counts as not set. */
 function merge(under: Block, over: Block): Block {
   const merged = { ...under }
   for (const [key, value] of Object.entries(over)) {
@@ -187,18 +189,18 @@ function isBlock(value: unknown): value is Block {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
-// What flags and variables say, as texts turned into the values agent.yaml would hold.
+// Flags and variables: strings converted to the values agent.yaml would have.
 
 export type OptionValue = string | number | boolean
 export type GivenOptions = Partial<Record<SettableOption, OptionValue>>
 
-/** What Go's strconv.ParseBool takes. */
+/** Values that Go's strconv.ParseBool accepts. */
 const flagWords: Record<string, boolean> = {
   ...Object.fromEntries(['1', 't', 'T', 'true', 'TRUE', 'True'].map((word) => [word, true])),
   ...Object.fromEntries(['0', 'f', 'F', 'false', 'FALSE', 'False'].map((word) => [word, false])),
 }
 
-/** DET_ variables. An empty one counts as not set, as for the real agent. */
+/** DET_ variables. An empty one counts as not set, as in the Determined agent. */
 export function fromEnvironment(
   env: Readonly<Record<string, string | undefined>>,
   problems: Problem[],
@@ -211,7 +213,7 @@ export function fromEnvironment(
   return given
 }
 
-/** `--name value`, `--name=value`, and `--name` alone for what is on or off. */
+/** `--name value`, `--name=value`, and `--name` alone for a boolean. */
 export function fromFlags(argv: readonly string[], problems: Problem[]): GivenOptions {
   const given: GivenOptions = {}
   for (const [flag, text] of flagsIn(argv)) {
@@ -225,7 +227,7 @@ export function fromFlags(argv: readonly string[], problems: Problem[]): GivenOp
 
 const byFlag = new Map(settableNames.map((name) => [flagOf(name), name]))
 
-/** Each flag with its value: after `=`, else the next argument; one that is on or off takes only the former. */
+/** Each flag with its value: after `=`, else the next argument; a boolean takes only the former. */
 function flagsIn(argv: readonly string[]): [flag: string, text: string | undefined][] {
   const found: [string, string | undefined][] = []
   for (let i = 0; i < argv.length; i++) {
@@ -233,7 +235,7 @@ function flagsIn(argv: readonly string[]): [flag: string, text: string | undefin
     const name = byFlag.get(flag)
     if (inline !== undefined) found.push([flag, inline])
     else if (name && settableOptions[name] === 'flag') found.push([flag, 'true'])
-    // An unknown flag probably has its value behind it, which is not another fault.
+    // The argument after an unknown flag is probably its value, and not another error.
     else if (name || (flag.startsWith('--') && argv[i + 1]?.startsWith('--') === false))
       found.push([flag, argv[++i]])
     else found.push([flag, undefined])
@@ -244,7 +246,7 @@ function flagsIn(argv: readonly string[]): [flag: string, text: string | undefin
 function unknownFlag(flag: string): Problem {
   const meant = nearest(flag, [...byFlag.keys()])
   const remedy = meant && `Did you mean \`${meant}\`?`
-  return problem('AGENT_OPTION_INVALID', `\`${flag}\` is no option of the agent`, { remedy })
+  return problem('AGENT_OPTION_INVALID', `\`${flag}\` is not an option of the agent`, { remedy })
 }
 
 function set(
@@ -265,7 +267,7 @@ function set(
     )
 }
 
-const wanted = { text: 'a text', number: 'a whole number', flag: 'true or false' }
+const wanted = { text: 'a string', number: 'an integer', flag: 'true or false' }
 
 function read(text: string, kind: 'text' | 'number' | 'flag'): OptionValue | undefined {
   if (kind === 'text') return text
@@ -273,9 +275,9 @@ function read(text: string, kind: 'text' | 'number' | 'flag'): OptionValue | und
   return /^[+-]?\d{1,9}$/.test(text) ? Number(text) : undefined
 }
 
-// From the merged blocks of options to what the agent runs with: defaults, and the rules that need all of them.
+// Applies the defaults to the merged options, and the rules that need all of them.
 
-/** The origin's own (agent/internal/options, aproto/net.go). */
+/** Those of the Determined agent (agent/internal/options, aproto/net.go). */
 const defaults = { attempts: 5, backoff: 5, logLevel: 'trace' }
 
 export function toOptions(
@@ -327,12 +329,12 @@ function faults(options: AgentOptions, merged: Block): Problem[] {
     found.push(problem('AGENT_OPTION_INVALID', message, { remedy }))
   if (!options.masterHost)
     against('`master_host` is missing', 'Set it, or DET_MASTER_HOST, to the host of the master.')
-  // 0 is not set, as everywhere in Go.
+  // 0 counts as not set, as in Go.
   for (const key of ['master_port', 'container_master_port'])
     if (number(merged[key]) < 0 || number(merged[key]) > 65_535)
-      against(`${merged[key]} is no port (\`${key}\`)`)
+      against(`\`${key}\` must be a port from 1 to 65535, not ${merged[key]}`)
   for (const key of ['artificial_slots', 'agent_reconnect_attempts', 'agent_reconnect_backoff'])
-    if (number(merged[key]) < 0) against(`\`${key}\` must not be negative, it is ${merged[key]}`)
+    if (number(merged[key]) < 0) against(`\`${key}\` must not be negative, but is ${merged[key]}`)
   if (merged['api_enabled'] === true)
     found.push(problem('AGENT_OPTION_UNUSED', '`api_enabled` is set, but this agent has no API of its own'))
   return found

@@ -1,5 +1,5 @@
-// An agent without a machine, disabled as soon as it has joined. A master without `provider` refuses work that no agent is
-// large enough for, and counts disabled agents (origin: agentrm/resource_pool.go). Experimental: never shown on a real master.
+// An agent without a machine, disabled as soon as it has joined. A master without `provider` rejects jobs that no agent is
+// large enough for, and counts disabled agents (Determined: agentrm/resource_pool.go). Experimental: not tested with a real master.
 import { type DeterminedDemand, type Endpoint, placeholderId } from '../../demand/index.ts'
 import type { Clock, Logger } from '../../platform/index.ts'
 import { ProvisionError } from '../../problems/index.ts'
@@ -18,12 +18,12 @@ export interface PlaceholderOptions {
   logger: Logger
 }
 
-/** Milliseconds: at each return there is a moment in which it could be given work. */
+/** Milliseconds: at each reconnect there is a moment in which the master could assign a job to it. */
 const again = { first: 5_000, most: 120_000 }
 const disableAgain = 20
 const mostTries = 100
 
-/** Keeps it at the master until the returned function is called. */
+/** Keeps it connected until the returned function is called. */
 export function holdPlaceholder(options: PlaceholderOptions): () => Promise<void> {
   const { pool, clock, logger } = options
   const stopping = new AbortController()
@@ -32,13 +32,14 @@ export function holdPlaceholder(options: PlaceholderOptions): () => Promise<void
   async function keep(): Promise<void> {
     for (let wait = again.first; !signal.aborted; ) {
       try {
-        // Work that waits would be given to it before it can be disabled.
+        // The master would assign pending jobs to it before it can be disabled.
         const { pending } = await options.source.read(pool, signal)
         if (pending.length === 0) await stay(options, signal)
         wait = again.first
       } catch (error) {
         wait = Math.min(again.most, wait * 2)
-        if (!signal.aborted) logger.debug('the placeholder agent is not at the master', { pool, error })
+        if (!signal.aborted)
+          logger.debug('the placeholder agent is not connected to the master', { pool, error })
       }
       await clock.sleep(wait, signal).catch(() => {})
     }
@@ -84,15 +85,20 @@ async function stay(
     const started = { Version: version, Devices: devicesOf(slots, id), ContainersReattached: [] }
     to.send({ AgentStarted: { ...started, ResourcePoolName: pool } })
     disable().then(
-      () => logger.info('a placeholder agent keeps the pool open for work', { pool, agent: id, slots }),
+      () =>
+        logger.info('a placeholder agent is connected and disabled, so that the pool accepts jobs', {
+          pool,
+          agent: id,
+          slots,
+        }),
       (error: unknown) => {
-        logger.warn('the placeholder agent could not be disabled, and leaves', { pool, error })
+        logger.warn('the placeholder agent could not be disabled, and disconnects', { pool, error })
         over.reject(error)
       },
     )
   }
 
-  /** The master has not read what was sent a moment ago. */
+  /** The master may not have processed the last message yet. */
   async function disable(): Promise<void> {
     for (let tries = 1; ; tries++) {
       try {
@@ -107,7 +113,7 @@ async function stay(
 }
 
 function refusalOf(container: NonNullable<AgentMessage['StartContainer']>['Container']) {
-  const why = 'this agent only keeps the pool open, and runs nothing'
+  const why = 'this is a placeholder agent; it runs no tasks'
   return {
     ContainerStateChanged: {
       Container: { ...container, state: 'TERMINATED' as const },

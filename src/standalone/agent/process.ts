@@ -18,12 +18,12 @@ export interface AgentProcess {
   write: (line: string) => void
 }
 
-/** Milliseconds from SIGTERM to the end, whatever hangs: less than the 10 s that docker and our local pools wait. */
+/** Milliseconds from SIGTERM to the exit, even if something hangs: less than the 10 s that docker and our local pools wait. */
 const longestEnd = 8000
 
 /**
- * Runs the agent and ends this process with its exit status. Throws a ProvisionError when its options leave nothing to
- * run. Tasks are processes of their own and go on (the next agent takes them over), so none is waited for.
+ * Runs the agent and ends this process with its exit status. Throws a ProvisionError when the options are invalid. Tasks
+ * are separate processes and keep running (the next agent takes them over), so the exit does not wait for them.
  */
 export async function runAgentProcess({ argv, env, version, write }: AgentProcess): Promise<never> {
   const { options, problems } = readAgentOptions({ argv, env })
@@ -36,7 +36,7 @@ export async function runAgentProcess({ argv, env, version, write }: AgentProces
     if (stopping.signal.aborted) return
     stopping.abort()
     setTimeout(() => {
-      logger.warn('ended without waiting any longer', { waited_ms: longestEnd })
+      logger.warn('exited after the timeout', { waited_ms: longestEnd })
       process.exit(0)
     }, longestEnd)
   }
@@ -49,12 +49,12 @@ export async function runAgentProcess({ argv, env, version, write }: AgentProces
     logger,
     signal: stopping.signal,
   })
-  // Not by `exitCode`: a connection, a timer or a child process that is left would keep this process for ever, and with it
-  // docker's restart, systemd and the startup script. Nothing is lost: the log is written synchronously.
+  // Not by `exitCode`: an open connection, a timer or a child process would keep this process alive, and then docker,
+  // systemd and the startup script would wait for it. Nothing is lost: the log is written synchronously.
   return process.exit(status)
 }
 
-/** The real agent's words (logrus) in ours; `trace` is its default and says no more than `info` does here. */
+/** The levels of the Determined agent (logrus) as ours; `trace` is its default and corresponds to `info` here. */
 const levels: Record<string, LogLevel> = {
   panic: 'error',
   fatal: 'error',
@@ -64,7 +64,7 @@ const levels: Record<string, LogLevel> = {
   debug: 'debug',
 }
 
-// What `provision agent --help` prints: the options live with the agent, of which the command line knows nothing.
+// The output of `provision agent --help`: the agent owns its options, not the CLI.
 
 const values: Record<OptionKind, string> = { text: ' <text>', number: ' <n>', flag: '[=true|false]' }
 

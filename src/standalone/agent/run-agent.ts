@@ -1,4 +1,4 @@
-// The agent's life: joins its master, comes back when the connection breaks, gives up when it must.
+// Runs the agent: joins the master, reconnects when the connection breaks, and exits when it cannot reconnect.
 
 import { execFile } from 'node:child_process'
 import { hostname } from 'node:os'
@@ -18,18 +18,18 @@ export interface AgentRun {
   options: AgentOptions
   /** For tools, hooks and proxies. */
   env: Readonly<Record<string, string | undefined>>
-  /** Told to the master. */
+  /** Reported to the master. */
   version: string
   clock: Clock
   logger: Logger
-  /** SIGINT or SIGTERM: says goodbye and ends well. */
+  /** SIGINT or SIGTERM: closes the connection and exits with status 0. */
   signal: AbortSignal
 }
 
-/** A connection that breaks sooner was hardly one. */
+/** Milliseconds; a connection that breaks sooner counts as a failed attempt. */
 const hastyMs = 1000
 
-/** Exit status: 0 after the signal, 1 for whatever else ended it (origin: agent/internal/core.go). Never rejects. */
+/** Exit status: 0 after the signal, 1 for any other reason (Determined: agent/internal/core.go). Never rejects. */
 export async function runAgent(run: AgentRun): Promise<0 | 1> {
   const { logger, signal } = run
   try {
@@ -57,7 +57,8 @@ async function live(context: SessionContext): Promise<0 | 1> {
     if (signal.aborted) break
     if (end.kind === 'shut_down') return endedByMaster(end.reason, logger)
     if (end.kind === 'not_connected' && isAskedToWait(end.error)) {
-      if (!waits) logger.warn('the master asks to wait', await explainDial(end.error, context))
+      if (!waits)
+        logger.warn('the master asks the agent to retry later', await explainDial(end.error, context))
       waits = true
       await clock.sleep(options.reconnectBackoff * 1000, signal)
       continue
@@ -70,7 +71,7 @@ async function live(context: SessionContext): Promise<0 | 1> {
       logger.warn('lost the connection to the master', fault)
     } else if (!everJoined) {
       logger.error('could not join the master', fault)
-      // The hook is for a master that cannot be reached; one that hung up was reached (origin: agent/internal/core.go).
+      // The hook is for a master that cannot be reached; a master that closed the connection was reached (Determined: agent/internal/core.go).
       if (end.kind === 'not_connected') await giveUp(context)
       return 1
     } else {
@@ -86,15 +87,15 @@ async function live(context: SessionContext): Promise<0 | 1> {
       await giveUp(context)
       return 1
     }
-    // At once after a loss, then at intervals; at intervals too when the master hangs up on whoever joins.
+    // At once after a loss, then at intervals; also at intervals when the master closes each new connection.
     if (failures > 0 || clock.now() - began < hastyMs)
       await clock.sleep(options.reconnectBackoff * 1000, signal)
   }
-  logger.info('ended as asked')
+  logger.info('stopped by a signal')
   return 0
 }
 
-/** 503: it will answer otherwise in a while, such as a master that does not know its instances yet. No failure of the agent's. */
+/** 503: the answer is temporary, such as of a master that does not know its instances yet. Not a failure of the agent. */
 function isAskedToWait(error: unknown): boolean {
   const [first] = error instanceof ProvisionError ? error.problems : []
   return first?.code === 'AGENT_REFUSED' && first.details?.['status'] === 503
@@ -105,11 +106,11 @@ function giveUp({ options, env, logger }: SessionContext): Promise<void> {
 }
 
 function endedByMaster(reason: string, logger: Logger): 1 {
-  logger.error('the master told this agent to end', { code: 'AGENT_SHUT_DOWN', reason })
+  logger.error('the master shut down this agent', { code: 'AGENT_SHUT_DOWN', reason })
   return 1
 }
 
-/** Masters compare what an agent has before and after: it is looked for once. */
+/** Detected once, because masters compare the devices of an agent across connections. */
 function detectOnce({ options, env, logger }: AgentRun): () => Promise<Device[]> {
   let found: Promise<Device[]> | undefined
   return () => {
@@ -131,9 +132,9 @@ function describe({ options, env }: Pick<AgentRun, 'options' | 'env'>): Record<s
   }
 }
 
-// The command an operator wants run when the master is lost for good, such as `shutdown now`.
+// The configured command that runs when the master is lost for good, such as `shutdown now`.
 
-/** Waits for its end, and never fails: the agent is about to end in any case. */
+/** Waits for the command, and never fails: the agent exits in any case. */
 export function runHook(
   command: readonly string[],
   env: Readonly<Record<string, string | undefined>>,

@@ -1,4 +1,4 @@
-// One connection to the master: from the dial to its end.
+// One connection to the master, from the dial to the close.
 
 import {
   classify,
@@ -38,12 +38,12 @@ export interface SessionContext {
 export type SessionEnd =
   /** No connection: `error` is why. */
   | { kind: 'not_connected'; error: unknown }
-  /** The connection is over; `joined` when the master had been told what this agent has. */
+  /** The connection is closed; `joined` when AgentStarted had been sent. */
   | { kind: 'over'; joined: boolean; reason: string }
-  /** The master said so. */
+  /** The master sent AgentShutdown. */
   | { kind: 'shut_down'; reason: string }
 
-/** Resolves when the connection is over, or could not be had. Rejects for what no reconnecting can mend. */
+/** Resolves when the connection is closed or could not be opened. Rejects for errors that a reconnect cannot fix. */
 export async function holdSession(reconnect: boolean, context: SessionContext): Promise<SessionEnd> {
   const inbox = createInbox<AgentMessage>()
   let end: ConnectionEnd | undefined
@@ -58,12 +58,12 @@ export async function holdSession(reconnect: boolean, context: SessionContext): 
   }
   const leave = () => void connection.close()
   context.signal.addEventListener('abort', leave)
-  // The signal may have come while the dial was ending.
+  // The signal may have arrived while the dial completed.
   if (context.signal.aborted) leave()
   try {
     const first = await inbox.next()
     if (first && !first.MasterSetAgentOptions)
-      return over(false, 'its first message was not the options of the agent')
+      return over(false, 'first message is not MasterSetAgentOptions')
     if (!first?.MasterSetAgentOptions) return over(false, end?.message ?? 'the connection ended')
     await start(first.MasterSetAgentOptions, connection, context)
     return await serve(inbox, context, () => end?.message ?? 'the connection ended')
@@ -98,7 +98,7 @@ function dial(
   })
 }
 
-/** Says what this agent has. */
+/** Sends AgentStarted with the devices of this agent. */
 async function start(
   { MasterInfo: master, ContainersToReattach, KeepContainers = false }: MasterSetAgentOptions,
   connection: AgentConnection,
@@ -139,15 +139,15 @@ async function serve(
   }
 }
 
-// Why there is no connection, and where a certificate is the reason: which one the master presents.
+// Why there is no connection, and for certificate errors: which certificate the master presents.
 
-/** Milliseconds for the second look. */
+/** Milliseconds for the second dial, which reads the certificate. */
 const budgetMs = 5000
 
 /** `error` is why the dial failed. Never rejects. */
 export async function explainDial(error: unknown, context: SessionContext): Promise<DialFault> {
   const { code, ...fault } = dialFault(error, context.options, context.env)
-  // A verifier tells neither whose certificate it refused nor until when that is valid.
+  // A failed verification reports neither the subject of the certificate nor its dates.
   if (!code || !isCertificateCode(code) || proxyFor(masterOf(context.options), context.env)) return fault
   const presents = await presentedBy(context)
   return presents ? { ...fault, presents } : fault
@@ -174,33 +174,33 @@ async function presentedBy({ options, clock, signal }: SessionContext): Promise<
   return `${subject} (${sans.join(', ') || 'no names'}), issued by ${issuer}, valid from ${notBefore} to ${notAfter}`
 }
 
-// Why an agent got no connection, in words an operator can act on.
+// Why an agent got no connection, as messages that an operator can act on.
 
 export type DialFault = {
-  /** Such as `UNKNOWN_CA`; undefined when the master itself said no, or for what is not a connection's fault. */
+  /** Such as `UNKNOWN_CA`; undefined when the master itself rejected the agent, or when the connection is not the cause. */
   kind?: string
   /** One sentence without a full stop. */
   reason: string
-  /** The certificate at fault: whose, for which names, by whom, and until when. */
+  /** The rejected certificate: subject, names, issuer and dates. */
   presents?: string
 }
 
 type Words = (options: AgentOptions, fault: Error, env: SessionContext['env']) => string
 
 const untrusted: Words = ({ tls }, _, env) =>
-  `its certificate is not from a CA this agent trusts (${tls.masterCert || placeOfCas(env)}), or the master does not send its intermediate CA`
+  `its certificate is not signed by a CA this agent trusts (${tls.masterCert || placeOfCas(env)}), or the master does not send its intermediate CA`
 
 const words: Partial<Record<PreflightCode, Words>> = {
-  PREFLIGHT_DNS_NOT_FOUND: ({ masterHost }) => `${masterHost} has no address here`,
-  PREFLIGHT_DNS_FAILED: ({ masterHost }) => `the name server gave no answer for ${masterHost}`,
-  PREFLIGHT_REFUSED: () => 'nothing listens there',
-  PREFLIGHT_UNREACHABLE: () => 'no answer in time: a firewall, or the wrong address',
-  PREFLIGHT_NO_ROUTE: () => 'there is no route to it',
-  PREFLIGHT_NOT_TLS: () => 'it does not speak TLS, and security.tls.enabled is on',
+  PREFLIGHT_DNS_NOT_FOUND: ({ masterHost }) => `host ${masterHost} not found`,
+  PREFLIGHT_DNS_FAILED: ({ masterHost }) => `the name server did not answer for ${masterHost}`,
+  PREFLIGHT_REFUSED: () => 'connection refused',
+  PREFLIGHT_UNREACHABLE: () => 'timed out: a firewall, or the wrong address',
+  PREFLIGHT_NO_ROUTE: () => 'no route to host',
+  PREFLIGHT_NOT_TLS: () => 'the port does not speak TLS, but security.tls.enabled is on',
   PREFLIGHT_CLOSED_IN_HANDSHAKE: ({ tls }) =>
     tls.enabled
-      ? 'it cut the connection during the TLS handshake'
-      : 'it cut the connection; it may want TLS, and security.tls.enabled is off',
+      ? 'connection closed during the TLS handshake'
+      : 'connection closed; the port may require TLS, but security.tls.enabled is off',
   PREFLIGHT_UNKNOWN_CA: untrusted,
   PREFLIGHT_OTHER_SELF_SIGNED: untrusted,
   PREFLIGHT_BAD_SIGNATURE: untrusted,
@@ -210,19 +210,19 @@ const words: Partial<Record<PreflightCode, Words>> = {
   PREFLIGHT_NOT_YET_VALID: () =>
     'a certificate it presents is not valid yet, or the clock of this machine is wrong',
   PREFLIGHT_WRONG_NAME: (_, fault) => fault.message,
-  PREFLIGHT_BAD_PURPOSE: () => 'its certificate is not for servers',
-  PREFLIGHT_BAD_CA: () => 'a CA of its certificate may not issue it',
+  PREFLIGHT_BAD_PURPOSE: () => 'its certificate is not a server certificate',
+  PREFLIGHT_BAD_CA: () => 'a CA of its chain is not allowed to issue the certificate',
   PREFLIGHT_TOO_WEAK: () => 'a key or signature of its certificates is too weak',
-  PREFLIGHT_TLS_TOO_OLD: () => 'it offers no TLS newer than 1.1',
+  PREFLIGHT_TLS_TOO_OLD: () => 'it supports no TLS version above 1.1',
   PREFLIGHT_SNI_REFUSED: ({ tls, masterHost }) =>
-    `it does not answer to the name ${tls.masterCertName || masterHost}`,
+    `its certificate is not valid for the name ${tls.masterCertName || masterHost}`,
   PREFLIGHT_HANDSHAKE_REFUSED: () =>
-    'it refused the TLS handshake: no common algorithm, or it wants a client certificate',
+    'it rejected the TLS handshake: no common algorithm, or it requires a client certificate',
   PREFLIGHT_CLIENT_CERT_REQUIRED: () =>
-    'it wants a client certificate it accepts (security.tls.client_cert, security.tls.client_key)',
+    'it requires a client certificate that it accepts (security.tls.client_cert, security.tls.client_key)',
 }
 
-/** `error` is what `connectAgentSocket` threw, or what stood in the way of calling it. */
+/** `error` is what `connectAgentSocket` threw, or what prevented the call. */
 export function dialFault(
   error: unknown,
   options: AgentOptions,
@@ -241,17 +241,17 @@ export function dialFault(
   }
 }
 
-/** The master's own words, where it answered. */
+/** The master's message, if it answered. */
 function refusal({ code, message, details }: Problem): string {
   if (code !== 'AGENT_REFUSED') return message
-  return `it answered with status ${details?.['status']}: ${details?.['message'] || 'no reason given'}`
+  return `the master answered with status ${details?.['status']}: ${details?.['message'] || 'no reason given'}`
 }
 
-// Messages in the order they came, for a reader that may be busy when they do.
+// A queue of received messages, for a reader that may be busy.
 
 export interface Inbox<T> {
   put(message: T): void
-  /** After the last message `next` gives undefined, for ever. */
+  /** After the last message, `next` always returns undefined. */
   end(): void
   next(): Promise<T | undefined>
 }

@@ -1,4 +1,4 @@
-// What a task finds in its environment: the machine's, the master's, and what only its agent knows (facts of the origin:
+// The environment of a task: variables of the machine, of the master and of the agent (Determined:
 // agent/internal/containers/spec.go).
 
 import { createHash } from 'node:crypto'
@@ -27,19 +27,19 @@ export type Environment = Record<string, string>
 
 export interface TaskEnvironmentInput {
   options: AgentOptions
-  /** The agent's own; little of it reaches a task. */
+  /** The agent's environment; only a few variables are passed to a task. */
   env: Readonly<Record<string, string | undefined>>
   master: Pick<MasterInfo, 'cluster_id' | 'master_id'>
   container: Container
-  /** `NAME=value` of the order. */
+  /** `NAME=value` from the start order. */
   given: readonly string[]
-  /** Where the paths of the order's files really are. */
+  /** The real location of the order's files. */
   files: Map<string, string>
-  /** Makes the file of all trusted certificates from the master's. */
+  /** Creates the file with all trusted certificates, including the master's. */
   bundle: (masterCertificate: string) => string
 }
 
-/** The last two let whoever ends a local VM find its tasks. */
+/** The last two let the provisioner find the tasks of a local VM when it terminates the VM. */
 const ofTheMachine = [
   'PATH',
   'HOME',
@@ -94,15 +94,15 @@ function agentOwn(
   }
 }
 
-/** Node, curl and Python then verify the master with nothing configured. What the order says itself wins. */
+/** Node, curl and Python then verify the master without configuration. Variables of the order take precedence. */
 function trusted(certificate: string | undefined, { bundle, env }: TaskEnvironmentInput): Environment {
   const own = env['SSL_CERT_FILE']
-  // What the agent verifies its master with; NODE_EXTRA_CA_CERTS, because Node goes by the other one only when told to.
+  // The trust anchors of the agent; NODE_EXTRA_CA_CERTS too, because Node ignores SSL_CERT_FILE by default.
   if (!certificate) return own ? { NODE_EXTRA_CA_CERTS: own, SSL_CERT_FILE: own } : {}
   return { NODE_EXTRA_CA_CERTS: certificate, SSL_CERT_FILE: bundle(certificate) }
 }
 
-/** A container would see only its own GPUs; a process must be told. */
+/** A container would see only its own GPUs; a process needs these variables. */
 function visible(devices: Device[]): Environment {
   const uuids = (type: Device['type']) =>
     devices.filter((device) => device.type === type).map((device) => device.uuid)
@@ -119,10 +119,10 @@ function proxies({ proxies: { http, https, ftp, no } }: AgentOptions): [string, 
     ])
 }
 
-// One file of everything a task may trust: the CAs of the machine, and its master's. OpenSSL's SSL_CERT_FILE replaces
-// the machine's list instead of adding to it, so without this a task could reach its master and nobody else.
+// One file with all CAs a task trusts: those of the machine and the master's. OpenSSL's SSL_CERT_FILE replaces the
+// machine's list instead of extending it, so without this file a task could connect to its master only.
 
-/** Writes it once for each master certificate; tells where it is. */
+/** Writes it once for each master certificate; returns its path. */
 export function caBundle(
   masterCertificate: string,
   folder: string,
@@ -137,14 +137,14 @@ export function caBundle(
   return file
 }
 
-// The files a container brings along, put below the task's own folder instead of the machine's root.
+// The files of a container, placed below the task's folder instead of the machine's root.
 
-/** Where each path of the archives really is. Throws the errno error of the file that could not be written. */
+/** Maps each archive path to its real location. Throws the errno error of the file that could not be written. */
 export function placeFiles(archives: RunArchive[], root: string): Map<string, string> {
   const placed = new Map<string, string>()
   for (const { Path, Archive } of archives)
     for (const { path, type, content, mode } of Archive) {
-      // A leading slash makes `..` end at the root, so nothing leads out of it.
+      // A leading slash makes `..` stop at the root, so no path can leave the folder.
       const inside = normalize(join('/', Path, path))
       const real = join(root, inside)
       if (type === fileType.directory) mkdirSync(real, { recursive: true })
@@ -158,19 +158,19 @@ export function placeFiles(archives: RunArchive[], root: string): Map<string, st
   return placed
 }
 
-// Where an agent keeps its tasks. Made when the first task comes; only the agent's user may look into it.
+// The agent's work folder. Created for the first task; only the agent's user can read it.
 
 export interface WorkFolder {
   readonly path: string
   /** Ids of tasks from before a restart of the agent. */
   ids(): string[]
-  /** Throws `AGENT_WORK_FOLDER` for an id that is no name of a folder. */
+  /** Throws `AGENT_WORK_FOLDER` for an id that is not a valid folder name. */
   task(id: string): string
   make(id: string): string
   remove(id: string): void
 }
 
-/** Container ids are UUIDs; whatever else comes must not lead anywhere. */
+/** Container ids are UUIDs; any other id must not become a path. */
 const safeId = /^[A-Za-z0-9][\w.-]{0,127}$/
 
 /** Below the VM's own root for local agents; each agent of a machine has a folder of its own. */
@@ -182,7 +182,7 @@ export function workFolder(agentId: string, env: Readonly<Record<string, string 
     : join(tmpdir(), `determined-agent-${process.getuid?.() ?? 0}-${own}`)
 
   function task(id: string): string {
-    if (!safeId.test(id)) throw unusable(`${JSON.stringify(id.slice(0, 80))} cannot be the name of a folder`)
+    if (!safeId.test(id)) throw unusable(`${JSON.stringify(id.slice(0, 80))} is not a valid folder name`)
     return join(path, id)
   }
 
@@ -192,8 +192,8 @@ export function workFolder(agentId: string, env: Readonly<Record<string, string 
     ids: () => (existsSync(path) && isOurs(path) ? readdirSync(path).filter((id) => safeId.test(id)) : []),
     make(id) {
       mkdirSync(path, { recursive: true, mode: 0o700 })
-      // The folder for temporary files is everybody's: another user may have been there first.
-      if (!isOurs(path)) throw unusable(`${path} is not a folder of this agent's user`)
+      // The temporary folder is shared: another user may have created this path.
+      if (!isOurs(path)) throw unusable(`${path} is not a folder owned by this agent's user`)
       mkdirSync(task(id), { mode: 0o700 })
       return task(id)
     },

@@ -1,4 +1,4 @@
-// The process of a task: a shell that waits for it, so that its exit status is known even when no agent saw the end.
+// The process of a task: a shell waits for it and records the exit status, even when no agent is running.
 import { closeSync, existsSync, openSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import {
@@ -25,9 +25,9 @@ import type {
 import type { Environment } from './task-environment.ts'
 
 /**
- * The first thing it does is to leave a mark, so that a task which was never let go is told from one that was killed. The
- * shell outlives the signals its group is sent, writes down how the task ended, and takes what the task left behind
- * with it, as the end of a container would.
+ * First it writes a marker file, so that a task that never started can be told from one that was killed. The shell
+ * ignores the signals sent to its group, records the exit status of the task, and kills what the task left behind, as the
+ * end of a container would.
  */
 const body = `: >"$1.begun"
 trap : TERM INT HUP QUIT USR1 USR2
@@ -39,7 +39,7 @@ kill -s KILL 0`
 
 export const outputFiles = { stdout: 'stdout', stderr: 'stderr' } as const
 
-/** Throws the errno error of what could not be opened or started. */
+/** Throws the errno error when a file cannot be opened or the process cannot start. */
 export async function startTask(
   folder: string,
   command: readonly string[],
@@ -61,10 +61,10 @@ export function isRunning({ process }: TaskRecord): boolean {
   return processStart(process.pid) === process.start
 }
 
-/** Milliseconds a shell that is alive may take to leave its mark, or to end because its agent has. */
+/** Milliseconds a live shell may take to write its marker, or to exit after its agent. */
 const slowestShell = 5000
 
-/** Of a task that an earlier agent may have died over: was its command let go? */
+/** For a task of an earlier agent that may have died: was its command started? */
 export async function hasBegun(folder: string, record: TaskRecord, clock: Clock): Promise<boolean> {
   for (const deadline = clock.now() + slowestShell; clock.now() < deadline; ) {
     const running = isRunning(record)
@@ -79,7 +79,7 @@ export function signalTask(record: TaskRecord, signal: number): void {
   if (isRunning(record)) sendSignal(-record.process.pid, signal)
 }
 
-/** Of a task that runs no more. Without a word from the shell it was killed together with it. */
+/** For a task that no longer runs. Without a status file, it was killed together with its shell. */
 export function exitCodeOf(folder: string): number {
   try {
     const code = Number(readFileSync(join(folder, 'status'), 'utf8').trim())
@@ -91,7 +91,7 @@ export function exitCodeOf(folder: string): number {
 
 const killed = 128 + 9
 
-// What is written down about a task, in <work folder>/<container id>/task.json: it survives the agent.
+// The record of a task, in <work folder>/<container id>/task.json; it survives the agent.
 
 export interface TaskRecord {
   /** As the master described it; its state is not kept here. */
@@ -105,13 +105,13 @@ export interface TaskRecord {
 export interface TaskEnd {
   /** Milliseconds since the epoch. */
   at: number
-  /** As a shell tells it: 128 and the signal's number for a task ended by a signal. */
+  /** As shells report it: 128 plus the signal number for a task killed by a signal. */
   exitCode: number
 }
 
 const fileName = 'task.json'
 
-/** undefined for a folder in which nothing was started, or whose record cannot be read. */
+/** undefined when nothing was started in the folder, or when the record cannot be read. */
 export function readTask(folder: string): TaskRecord | undefined {
   try {
     const record = JSON.parse(readFileSync(join(folder, fileName), 'utf8')) as TaskRecord
@@ -127,24 +127,24 @@ export function writeTask(folder: string, record: TaskRecord): void {
   writeFileAtomic(join(folder, fileName), `${JSON.stringify(record)}\n`)
 }
 
-// What a connected agent does with the containers its master asks for.
+// The containers of a connected agent.
 
 /** False when the connection is over. */
 export type Send = (message: Partial<MasterMessage>) => boolean
 
 export interface Tasks {
   /**
-   * What has become of the containers the master believes this agent has; it goes with AgentStarted. Others are ended, or
-   * with `keepOthers` told about, too.
+   * The state of the containers that the master expects on this agent, sent with AgentStarted. Other containers are
+   * killed, or with `keepOthers` reported, too.
    */
   reattach(master: MasterInfo, expected: Container[], keepOthers: boolean): Promise<ContainerReattachAck[]>
-  /** AgentStarted is said: from here on the master may be told of containers, until the connection is over. */
+  /** AgentStarted was sent: container messages may follow until the connection is closed. */
   online(send: Send): void
   start(order: StartContainer): void
   signal(order: SignalContainer): void
 }
 
-// What an agent tells its master about a container.
+// Container messages from an agent to its master.
 
 export function stateReport(container: Container, state: 'STARTING' | 'RUNNING'): Partial<MasterMessage> {
   return {
@@ -176,8 +176,7 @@ export function reattachAck(
 
 export function failureOf({ exitCode }: TaskEnd): ContainerFailure | null {
   if (exitCode === 0) return null
-  const why =
-    exitCode > 128 ? `it was ended by signal ${exitCode - 128}` : `it ended with exit status ${exitCode}`
+  const why = exitCode > 128 ? `killed by signal ${exitCode - 128}` : `exited with status ${exitCode}`
   return failure('containerFailed', why, exitCode)
 }
 

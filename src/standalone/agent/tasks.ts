@@ -1,5 +1,5 @@
-// Runs the containers of our own master as processes of this machine. They outlive the agent and its connections; each is
-// written down before it runs, so that none runs twice.
+// Runs the containers of the built-in master as processes of this machine. They outlive the agent and its connections;
+// each is recorded before it runs, so that none runs twice.
 
 import { closeSync, existsSync, fstatSync, openSync, readFileSync, readSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -32,7 +32,7 @@ export interface TasksContext {
   env: Readonly<Record<string, string | undefined>>
   clock: Clock
   logger: Logger
-  /** The agent ends; its tasks go on. */
+  /** The agent exits; its tasks keep running. */
   signal: AbortSignal
   devices: () => Promise<Device[]>
   folder: WorkFolder
@@ -43,12 +43,12 @@ interface Task {
   logs: LogShipper
   /** Resolves when it ends; never for one that an earlier agent started. */
   ended: Promise<unknown>
-  /** Nobody wants to hear of it any more. */
+  /** Its end is no longer reported. */
   unwanted: boolean
 }
 
 const pollMs = 250
-/** Tasks that have ended are remembered, in case their end did not reach the master. */
+/** Ended tasks are remembered, in case the report did not reach the master. */
 const mostEnded = 100
 const sigkill = 9
 
@@ -70,7 +70,7 @@ export function processTasks(context: TasksContext): Tasks {
     })
   }
 
-  /** Ships what it prints and reports its end; both wait for a connection. */
+  /** Sends its output and reports its end; both wait for a connection. */
   async function watch(id: string, task: Task): Promise<void> {
     for (;;) {
       const running = isRunning(task.record)
@@ -78,7 +78,7 @@ export function processTasks(context: TasksContext): Tasks {
       if (!running && task.unwanted) return forget(id)
       if (send && task.logs.ship(send, !running) && !running && report(task)) return
       const pause = clock.sleep(pollMs, signal)
-      // The race may be over before the agent ends.
+      // The race may be over before the agent exits.
       pause.catch(() => {})
       await (running ? Promise.race([pause, task.ended]) : pause)
     }
@@ -107,7 +107,7 @@ export function processTasks(context: TasksContext): Tasks {
     restored = true
     for (const id of folder.ids()) {
       const record = readTask(folder.task(id))
-      // Nothing of another ever ran: its shell gave up when the agent died.
+      // No command ran for the others: their shells exited when the agent died.
       if (record && (await hasBegun(folder.task(id), record, clock))) add(record)
       else folder.remove(id)
     }
@@ -117,9 +117,9 @@ export function processTasks(context: TasksContext): Tasks {
     const { Container: container } = order
     try {
       const { record, ended } = await beginTask(order, master!, context)
-      // Not before it runs: of what the master has heard nothing, it knows that it may order it once more.
+      // Not before it runs: the master may safely repeat an order for which it got no report.
       send?.(stateReport(container, 'STARTING'))
-      // Before anything watches it: its end may come at once, and must not be told first.
+      // Before anything watches it: it may end at once, and the end must not be reported first.
       send?.(stateReport(container, 'RUNNING'))
       add(record, ended)
       logger.info('a task has started', { container: container.id, pid: record.process.pid })
@@ -141,13 +141,13 @@ export function processTasks(context: TasksContext): Tasks {
         const isOfCluster = task.record.clusterId === info.cluster_id
         if (wanted.has(id) && isOfCluster) continue
         if (keepOthers && isOfCluster && !task.record.ended) {
-          logger.warn('a task the master does not know runs on', { container: id })
+          logger.warn('a task unknown to the master keeps running', { container: id })
           kept.push(task.record.container)
           continue
         }
         task.unwanted = true
         if (task.record.ended) forget(id)
-        else logger.warn('ending a task the master does not know', { container: id })
+        else logger.warn('killing a task unknown to the master', { container: id })
         signalTask(task.record, sigkill)
       }
       return [...expected, ...kept].map((container) => ackFor(container, tasks.get(container.id)))
@@ -188,7 +188,7 @@ function ackFor(container: Container, task: Task | undefined) {
     : reattachAck(container, 'RUNNING', null)
 }
 
-// Brings one task to life: its folder, its files, its environment, its process; in this order, and whole or not at all.
+// Starts one task: its folder, files, environment and process, in this order; all or nothing.
 
 export interface BegunTask {
   record: TaskRecord
@@ -196,7 +196,7 @@ export interface BegunTask {
   ended: Promise<unknown>
 }
 
-/** Throws for people: why it does not run. */
+/** Throws an error whose message says why the task cannot run. */
 export async function beginTask(
   order: StartContainer,
   master: MasterInfo,
@@ -230,28 +230,28 @@ function refusalOf(
   own: Device[],
 ): string | undefined {
   const { Cmd, Image, WorkingDir } = RunSpec.ContainerConfig
-  // A Determined master always names an image; ours has none to name.
+  // A Determined master always names an image; the built-in master never does.
   if (Image) return `this agent runs commands, not containers: image ${Image} needs the Determined agent`
-  if (!Cmd[0]) return 'the order names no command'
+  if (!Cmd[0]) return 'the start order has no command'
   if (WorkingDir && !existsSync(WorkingDir)) return `the working directory ${WorkingDir} does not exist`
   const foreign = devices.find((device) => !own.some(({ id }) => id === device.id))
-  return foreign && `device ${foreign.id} is not one of this agent's`
+  return foreign && `device ${foreign.id} does not belong to this agent`
 }
 
-// Sends what a task prints, line by line, from the files it prints into: nothing is lost while there is no connection.
+// Sends the output of a task line by line from its output files, so that nothing is lost without a connection.
 
 const kinds = [
   { file: outputFiles.stdout, type: 1 },
   { file: outputFiles.stderr, type: 2 },
 ] as const
 
-/** Bytes read at once from one file: a task that prints without end must not keep the agent from anything else. */
+/** Bytes read at once from one file: a task with endless output must not block the agent. */
 const portion = 256 * 1024
-/** Bytes after which a line is sent although it goes on. */
+/** Bytes after which an unfinished line is sent. */
 const longestLine = 16 * 1024
 
 export interface LogShipper {
-  /** Sends what there is, up to a bound; `whole` sends a last line without its end too. True when nothing is left. */
+  /** Sends the available output, up to a limit; `whole` also sends a last line without newline. True when nothing is left. */
   ship(send: Send, whole: boolean): boolean
 }
 
@@ -291,7 +291,7 @@ export function createLogShipper(containerId: string, folder: string, now: () =>
 
 const offsetFile = 'sent.json'
 
-/** Of an agent before a restart; lines may come twice after a crash, never not at all. */
+/** Offsets of an earlier agent; after a crash lines may be sent twice, but none is lost. */
 function readOffsets(folder: string): Record<'stdout' | 'stderr', number> {
   try {
     const { stdout, stderr } = JSON.parse(readFileSync(join(folder, offsetFile), 'utf8')) as Record<

@@ -1,5 +1,5 @@
-// The CAs of an agent that was given no certificates of its own: as a Go program finds them, so that an agent of ours joins
-// where Determined's does (Go's crypto/x509/root_unix.go and root_linux.go).
+// The CAs of an agent without configured certificates, found as a Go program finds them, so that our agent joins
+// the same masters as Determined's (Go's crypto/x509/root_unix.go and root_linux.go).
 import { X509Certificate } from 'node:crypto'
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -8,13 +8,13 @@ import { readPem } from '../../pki/index.ts'
 
 type Environment = Readonly<Record<string, string | undefined>>
 
-/** Read whatever SSL_CERT_FILE names: only SSL_CERT_DIR takes their place. */
+/** Read in addition to SSL_CERT_FILE; only SSL_CERT_DIR replaces them. */
 const goDirectories = ['/etc/ssl/certs', '/etc/pki/tls/certs']
 
 /**
- * PEM texts; undefined: those Node ships with. With SSL_CERT_FILE the certificates of that file, read anew each time, and of
- * the directories of CAs; they may be none. Without it the machine's, and Node's own where it cannot read those (before
- * 22.15) or there are none.
+ * PEM strings; undefined: the CAs that Node ships with. With SSL_CERT_FILE: the certificates of that file, read again each
+ * time, and of the CA directories; possibly none. Without it: the machine's CAs, or Node's own where Node cannot read those
+ * (before 22.15) or there are none.
  */
 export function wellKnownCas(env: Environment): string[] | undefined {
   const file = env['SSL_CERT_FILE']
@@ -26,7 +26,7 @@ export function wellKnownCas(env: Environment): string[] | undefined {
   return [...new Set([...certificatesIn(file), ...directories.flatMap(certificatesBelow)])]
 }
 
-/** For messages: where the CAs are that `wellKnownCas` gives. */
+/** For messages: the source of the CAs that `wellKnownCas` returns. */
 export function placeOfCas(env: Environment): string {
   return env['SSL_CERT_FILE'] || 'the well-known CAs'
 }
@@ -39,7 +39,7 @@ function certificatesBelow(directory: string): string[] {
   }
 }
 
-/** A file that is not there or holds something else has none, as for Go. */
+/** A missing file, or one without certificates, has none, as in Go. */
 function certificatesIn(file: string): string[] {
   let text: string
   try {
@@ -52,7 +52,7 @@ function certificatesIn(file: string): string[] {
   )
 }
 
-/** The same text for the same certificate; one that cannot be read is left out. */
+/** The same string for the same certificate; an unreadable one is left out. */
 function pemOf(der: Buffer): string[] {
   try {
     return [new X509Certificate(der).toString()]

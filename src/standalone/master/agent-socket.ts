@@ -15,17 +15,17 @@ import { createHeldDials, isUndecided } from './held-dials.ts'
 export interface AgentSocketOptions {
   registry: Registry
   clock: Clock
-  /** Agents must show a certificate of the master's client CA. */
+  /** Agents must present a certificate of the master's client CA. */
   requireAuthentication: boolean
   onRefused: (refused: RefusedJoin) => void
-  /** Milliseconds a dial waits for an answer that cannot be given yet. */
+  /** Milliseconds a dial is held while the answer is not known yet. */
   longestHold?: number
 }
 
 export interface AgentSocket {
   handler: Handler
   upgrade: UpgradeHandler
-  /** Answers the dials that still wait. */
+  /** Answers the dials that are still held. */
   close(): void
 }
 
@@ -37,7 +37,7 @@ export function agentSocket(options: AgentSocketOptions): AgentSocket {
   function refuse(request: IncomingMessage, socket: Duplex, refusal: Refusal): true {
     const { kind, status, message, retryAfter } = refusal
     const query = new URL(request.url ?? '/', 'http://x').searchParams
-    // The preflight asks every minute, and joins nothing.
+    // The preflight dials every minute and never joins.
     if (query.get('id') !== probeId || query.has('reconnect'))
       options.onRefused({
         at: clock.now(),
@@ -56,7 +56,7 @@ export function agentSocket(options: AgentSocketOptions): AgentSocket {
     handler(request, response) {
       if (pathOf(request) !== '/agents') return false
       return sendJson(response, 400, {
-        message: 'this is the agent socket: it takes WebSocket upgrades only',
+        message: 'this is the agent socket: only WebSocket upgrades are supported',
       })
     },
 
@@ -66,7 +66,7 @@ export function agentSocket(options: AgentSocketOptions): AgentSocket {
         return refuse(request, socket, {
           kind: 'no certificate',
           status: 403,
-          message: 'Forbidden: this master takes agents with a client certificate of its client_ca only',
+          message: 'forbidden: this master accepts only agents with a client certificate of its client_ca',
         })
       if (foreignOrigin(request))
         return refuse(request, socket, { kind: 'a page', status: 403, message: 'request origin not allowed' })
@@ -89,7 +89,7 @@ export function agentSocket(options: AgentSocketOptions): AgentSocket {
   }
 }
 
-/** Verified against the client CA. Over plain text there is nothing to show: refused, where the origin looks away. */
+/** Verified against the client CA. Plain-text connections have no certificate and are rejected; Determined's master accepts them. */
 function showsCertificate({ socket }: IncomingMessage): boolean {
   return socket instanceof TLSSocket && socket.authorized && socket.getPeerX509Certificate() !== undefined
 }

@@ -1,18 +1,18 @@
-// What a master knows of one agent, and how it is shown.
+// The state of one agent in the master, and how it is shown.
 import { type Container, type Device, sameDevices } from '../protocol/container.ts'
 import { type JoinRequest, shownText } from '../protocol/dial.ts'
 import { type AgentStarted, pastReconnectPeriod } from '../protocol/messages.ts'
 
 /**
- * `connecting`: its first socket is open, it has not said what it has. `joined`: it takes work. `away`: the socket is
- * lost and the reconnect window runs. `returning`: it is back inside the window and has not yet said what it has.
+ * `connecting`: its first socket is open, AgentStarted has not arrived. `joined`: it accepts work. `away`: the socket is
+ * lost and the reconnect window runs. `returning`: it reconnected inside the window, AgentStarted has not arrived.
  */
 export type AgentPhase = 'connecting' | 'joined' | 'away' | 'returning'
 
 export interface AgentLink {
   /** IP address it comes from. */
   address: string
-  /** undefined: plain text. `serverName` is the name it asked for and verifies; undefined when it dialled by address. */
+  /** undefined: plain text. `serverName` is the SNI, which the agent verifies; undefined when it dialled by address. */
   tls?: { version: string; cipher: string; serverName?: string }
 }
 
@@ -20,11 +20,11 @@ export interface Agent {
   id: string
   pool: string
   phase: AgentPhase
-  /** Counts the sockets of all agents; what comes from another socket than this is stale. */
+  /** Number of its socket, counted over all agents; messages from any other socket are stale. */
   connection: number
-  /** As it said when it dialled. */
+  /** As sent in the dial. */
   version: string
-  /** The pool it asked for this time; another than `pool` once it has been set up anew. */
+  /** The pool it asked for this time; differs from `pool` after the agent was reconfigured. */
   dialledPool: string
   hostname: string
   link: AgentLink
@@ -33,26 +33,26 @@ export interface Agent {
   joinedAt?: number
   awayUntil?: number
   devices: Device[]
-  /** What a person ordered, whatever the phase; `shownEnabled` and `shownDraining` are what others are told. */
+  /** The operator's order, in any phase; `shownEnabled` and `shownDraining` are what the API shows. */
   enabled: boolean
   draining: boolean
-  /** The provisioner drains it. Kept apart from a person's order, so that taking the drain back never undoes that one. */
+  /** The provisioner drains it. Separate from the operator's order, so that cancelling the drain never undoes that order. */
   provisionerDrain: boolean
   /**
-   * Containers that run there, and of whose jobs this master has no record, because its state was lost. They keep the agent
-   * busy until they end; left out: none.
+   * Containers on it whose jobs this master has no record of, because its state was lost. They keep the agent busy until
+   * they end; left out: none.
    */
   unknownContainers?: Container[]
 }
 
 export type AgentOrder = Partial<Pick<Agent, 'enabled' | 'draining' | 'provisionerDrain'>>
 
-/** Has it ever said what it has? Until then there is nothing to schedule on and nothing to lose. */
+/** Has it ever sent AgentStarted? Until then there is nothing to schedule on and nothing to lose. */
 export function hasJoined(agent: Agent): boolean {
   return agent.phase !== 'connecting'
 }
 
-/** An agent that is away looks disabled and draining, as the origin shows it (master/internal/rm/agentrm/agent.go). */
+/** An agent that is away is shown as disabled and draining, as in Determined (master/internal/rm/agentrm/agent.go). */
 export function shownEnabled(agent: Agent): boolean {
   return isOpen(agent) && (agent.phase === 'joined' || agent.phase === 'connecting')
 }
@@ -66,14 +66,14 @@ export function takesWork(agent: Agent): boolean {
   return agent.phase === 'joined' && isOpen(agent)
 }
 
-/** Neither a person nor the provisioner has taken it out. */
+/** Neither an operator nor the provisioner has disabled or drained it. */
 function isOpen({ enabled, provisionerDrain }: Agent): boolean {
   return enabled && !provisionerDrain
 }
 
-// The life of an agent as pure steps: who may join, and what each event makes of it (origin: agentrm/agents.go, agent.go).
+// The states of an agent as pure functions: which agents may join, and the effect of each event (Determined: agentrm/agents.go, agent.go).
 
-/** What is wrong with a join: the same for every id, pool and address that somebody may make up. */
+/** Kind of rejection: independent of the id, pool and address, which a client can invent. */
 export type RefusalKind =
   | 'no certificate'
   | 'a page'
@@ -88,35 +88,35 @@ export type RefusalKind =
 
 export interface Refusal {
   kind: RefusalKind
-  /** HTTP status; the origin has 500 for everything but a missing client certificate. */
+  /** HTTP status; Determined's master answers 500 for everything but a missing client certificate. */
   status: number
   message: string
-  /** Seconds after which it may ask again; undefined: the answer will not change. */
+  /** Seconds after which it may retry; undefined: the answer will not change. */
   retryAfter?: number
 }
 
 /**
- * Is the agent's id one of the pool's instances? `ended`: it was one. `absent`: none that the newest listing shows running,
- * but it may be yet. `later`: nothing can be said yet. Nobody new is let in before it is `yes`.
+ * Is the agent's id one of the pool's instances? `ended`: it was one. `absent`: the newest listing does not show it as
+ * running, but it may appear. `later`: not known yet. A new agent is admitted only on `yes`.
  */
 export type Admission = 'yes' | 'no' | 'ended' | 'absent' | 'later'
 
 export interface AdmissionRules {
   hasPool: (pool: string) => boolean
-  /** The file says that every agent may join the pool. */
+  /** The configuration lets every agent join the pool. */
   takesAny: (pool: string) => boolean
   /** Is the id one of an instance of the pool that can run? */
   mayJoin: (pool: string, id: string) => Admission
-  /** For a pool there is no more: is it one of its last instances, which work until they are done? */
+  /** For a pool that was removed: is it one of its last instances, which keep working until they are idle? */
   mayReturn: (pool: string, id: string) => Admission
   /**
-   * What was known of the agent may have been lost with the master's state: nobody can say that it is past its reconnect
+   * The record of the agent may have been lost with the master's state, so it cannot be judged to be past its reconnect
    * period.
    */
   isForgotten: (id: string) => boolean
 }
 
-/** Agents of ours and Determined's ask again, at the intervals of their own configuration. */
+/** Seconds. Our agents and Determined's retry at the intervals of their own configuration. */
 const retryAfter = 5
 
 /** May an agent of this id be in the pool? */
@@ -125,7 +125,7 @@ export function admissionOf(rules: Omit<AdmissionRules, 'isForgotten'>, pool: st
   return rules.takesAny(pool) ? 'yes' : rules.mayJoin(pool, id)
 }
 
-/** Why an agent that dials may not have a socket, or undefined. `known` is what we have under its id. */
+/** Why a dialling agent is rejected, or undefined. `known` is the record of its id. */
 export function refusal(
   known: Agent | undefined,
   join: JoinRequest,
@@ -133,7 +133,7 @@ export function refusal(
 ): Refusal | undefined {
   if (known && known.phase !== 'away')
     return { kind: 'connected already', status: 500, message: 'agent: websocket already connected' }
-  // Whether one that is away comes back after a network failure or a restart of its own makes no difference here.
+  // It makes no difference here whether the agent lost its network or was restarted.
   if (!known && join.reconnect && !rules.isForgotten(join.id))
     return { kind: 'past its reconnect period', status: 500, message: pastReconnectPeriod }
   const pool = known?.pool ?? join.resourcePool
@@ -144,17 +144,17 @@ export function refusal(
   }
   if (admission === 'no' || admission === 'ended')
     return { kind: 'no instance', status: 403, message: refusedReason(admission, join.id, pool) }
-  // One that is away was known when it joined. It may return, and is judged again when that can be said.
+  // An agent that is away was known when it joined. It may return, and is checked again once the instances are known.
   if (admission === 'absent' || (admission === 'later' && !known)) {
-    const message = `agent ${join.id} is not known as an instance of resource pool ${pool} yet`
+    const message = `agent ${join.id} is not a known instance of resource pool ${pool} yet`
     return { kind: 'not known yet', status: 503, message, retryAfter }
   }
 }
 
-/** Agents print it. Somebody may have started one by hand. */
+/** Agents print it. An agent may have been started by hand. */
 export function refusedReason(admission: 'no' | 'ended', id: string, pool: string): string {
-  if (admission === 'ended') return `the instance of agent ${id} in resource pool ${pool} has ended`
-  return `agent ${id} is no instance of resource pool ${pool}, which takes no others (agents: any lets them join)`
+  if (admission === 'ended') return `the instance of agent ${id} in resource pool ${pool} no longer runs`
+  return `agent ${id} is not an instance of resource pool ${pool}; set agents: any to let other agents join`
 }
 
 /** The agent has a socket, for the first time or again. */
@@ -183,10 +183,10 @@ export function connected(
 
 export type Started =
   | { kind: 'joined' | 'returned' | 'repeated'; agent: Agent }
-  /** It is not the agent it was, or nonsense: it is told to shut down and forgotten. */
+  /** The agent has changed, or its message is invalid: it is shut down and forgotten. */
   | { kind: 'changed'; reason: string }
 
-/** The agent has said what it has. */
+/** AgentStarted has arrived. */
 export function started(
   agent: Agent,
   message: AgentStarted,
@@ -198,7 +198,7 @@ export function started(
   if (other !== undefined)
     return { kind: 'changed', reason: `its pool changed from ${agent.pool} to ${other}` }
   if (new Set(devices.map((device) => device.id)).size < devices.length)
-    return { kind: 'changed', reason: 'two of its devices have the same id' }
+    return { kind: 'changed', reason: 'two devices have the same id' }
   if (hasJoined(agent) && !sameDevices(agent.devices, devices))
     return {
       kind: 'changed',
@@ -219,7 +219,7 @@ function runningOf({ ContainersReattached: acks }: AgentStarted): Container[] {
     .map((ack) => ack.Container)
 }
 
-/** One of its unknown containers has ended; undefined when it is none of them. */
+/** One of its unknown containers has ended; undefined for any other container. */
 export function withoutUnknown(agent: Agent, containerId: string): Agent | undefined {
   const { unknownContainers = [], ...rest } = agent
   const left = unknownContainers.filter(({ id }) => id !== containerId)
@@ -232,17 +232,17 @@ function counted(devices: Device[]): string {
   return `${devices.length}${kinds.length ? ` (${shownText(kinds.join(', '), 200)})` : ''}`
 }
 
-/** The socket is gone: undefined when there is nothing worth waiting for. */
+/** The socket is closed: undefined when there is no reason to wait for the agent. */
 export function disconnected(agent: Agent, now: number, reconnectWait: number): Agent | undefined {
   if (!hasJoined(agent)) return undefined
   return { ...agent, phase: 'away', awayUntil: now + reconnectWait }
 }
 
-// News about agents, for the live table, the log and the scheduler.
+// Events about agents, for the live table, the log and the scheduler.
 
 /**
- * `connected`: a socket is open. `joined`: ready for work, for the first time. `lost`: the socket is gone, the window
- * runs. `returned`: back inside the window. `ordered`: enabled, disabled or drained. `freed`: a container of an unknown
+ * `connected`: a socket is open. `joined`: ready for work, for the first time. `lost`: the socket is closed, the window
+ * runs. `returned`: reconnected inside the window. `ordered`: enabled, disabled or drained. `freed`: a container of an unknown
  * job has ended. `removed`: forgotten.
  */
 export type AgentEventKind = 'connected' | 'joined' | 'lost' | 'returned' | 'ordered' | 'freed' | 'removed'
@@ -254,15 +254,15 @@ export interface AgentEvent {
   at: number
   /** Why, for `lost` and `removed`: one sentence without a full stop. */
   reason?: string
-  /** It turned out to be none of ours: what it was given is given to another. */
+  /** It is not a managed agent: its work is given to another. */
   foreign?: true
 }
 
-/** Someone dialled and got no socket: often the only sign of an agent that is set up wrongly. */
+/** A rejected dial: often the only sign of a misconfigured agent. */
 export interface RefusedJoin {
   at: number
   address: string
-  /** As far as they were said. */
+  /** As far as the dial had them. */
   id: string
   pool: string
   kind: RefusalKind

@@ -1,4 +1,4 @@
-// All agents of a master: their sockets, their timers, and the news about them.
+// All agents of a master: their sockets, timers and events.
 
 import { isDeepStrictEqual } from 'node:util'
 import { type Clock, groupedLog, type LogFields, type Logger, shortIds } from '../../platform/index.ts'
@@ -31,7 +31,7 @@ import {
 } from './agent.ts'
 
 export interface RegistryOptions extends Omit<AdmissionRules, 'isForgotten'> {
-  /** Milliseconds a lost agent of the pool is waited for. */
+  /** Reconnect window of the pool, in milliseconds. */
   reconnectWait: (pool: string) => number
   masterInfo: MasterInfo
   clock: Clock
@@ -40,42 +40,42 @@ export interface RegistryOptions extends Omit<AdmissionRules, 'isForgotten'> {
   reattach?: (agentId: string) => Container[]
   /** Is there a record of the job of a container that has not ended? */
   isOfJob?: (containerId: string) => boolean
-  /** The master's state was lost: agents are asked which other containers they have. */
+  /** The master's state was lost: agents are asked to report their other containers. */
   stateLost?: boolean
-  /** A returning agent has said which of them it has. */
+  /** A returning agent has reported which of them it has. */
   onReattached?: (agent: Agent, acks: ContainerReattachAck[]) => void
-  /** What agents say of their containers. */
+  /** Container messages of agents. */
   onMessage?: (agent: Agent, message: MasterMessage) => void
-  /** Milliseconds from the open socket to AgentStarted: an agent looks for its devices and containers in between. */
+  /** Milliseconds from the open socket to AgentStarted: an agent detects its devices and containers in between. */
   startTimeout?: number
-  /** Agents at once, joined or not. Instances of ours are let in beyond it: others must not keep them out. */
+  /** Most agents at once, joined or not. Managed instances are admitted beyond it, so that others cannot block them. */
   mostAgents?: number
 }
 
 export interface Registry {
   refuse(join: JoinRequest): Refusal | undefined
-  /** Takes an agent's open socket; `refuse` has been asked in the same turn. */
+  /** Takes an agent's open socket; `refuse` was called in the same event-loop turn. */
   attach(join: JoinRequest, link: AgentLink, open: (handlers: AcceptHandlers) => MasterConnection): void
   get(id: string): Agent | undefined
   /** By id. */
   list(): Agent[]
   /** False when it has no socket. */
   send(id: string, message: Partial<AgentMessage>): boolean
-  /** Changes what was ordered, and leaves the rest; undefined when there is no such agent. */
+  /** Changes the given orders and keeps the rest; undefined when there is no such agent. */
   order(id: string, order: AgentOrder): Agent | undefined
-  /** Puts back an agent from before a restart, away until its window ends. */
+  /** Restores an agent from before a restart, as away until its window ends. */
   restore(agent: Agent): void
   /**
-   * Asks once more about every agent of the pool that was let in, or was there before the start, without that it was known
-   * as an instance, and disconnects those that are none. True when one turned out to be an instance: it takes work now.
+   * Checks again every agent of the pool that was admitted, or restored at the start, before its instance was known, and
+   * disconnects those without an instance. True when one has an instance: it accepts work now.
    */
   judge(pool: string): boolean
-  /** May new work be sent to it? Only to agents of instances that are known to run, unless the pool takes any. */
+  /** May new work be sent to it? Only agents of running instances get work, unless the pool admits any agent. */
   mayWork(agent: Agent): boolean
-  /** Forgets an agent and cuts its socket. */
+  /** Forgets an agent and closes its socket. */
   remove(id: string, reason: string): void
   onEvent(listener: (event: AgentEvent) => void): () => void
-  /** Says goodbye to every agent. */
+  /** Closes the connection of every agent. */
   close(): Promise<void>
 }
 
@@ -84,7 +84,7 @@ interface Entry {
   connection?: MasterConnection
   /** Ends the wait for AgentStarted, or the reconnect window. */
   timer?: AbortController
-  /** It was not known as an instance when it was let in. */
+  /** Its instance was not known when it was admitted. */
   undecided?: boolean
 }
 
@@ -93,7 +93,7 @@ export function createRegistry(options: RegistryOptions): Registry {
   const entries = new Map<string, Entry>()
   const listeners = createListeners<AgentEvent>(logger)
   const logs = { info: quietLog(clock, logger.info), warn: quietLog(clock, logger.warn) }
-  /** Ids that have joined since a start without the state of before: what is forgotten of them since is so rightly. */
+  /** Ids that joined since a start without earlier state: a record missing since then was removed on purpose. */
   const recalled = new Set<string>()
   const isForgotten = (id: string) => options.stateLost === true && !recalled.has(id)
   let connections = 0
@@ -146,14 +146,13 @@ export function createRegistry(options: RegistryOptions): Registry {
       return
     }
     entry.agent = next
-    arm(entry, wait, () => remove(entry, 'it did not come back within its reconnect window'))
+    arm(entry, wait, () => remove(entry, 'it did not reconnect within its reconnect window'))
     tell('lost', next, end.message)
   }
 
   function onMessage(entry: Entry, message: MasterMessage): void {
     if (message.AgentStarted) onStarted(entry, message.AgentStarted)
-    else if (entry.agent.phase === 'connecting')
-      remove(entry, 'it spoke of containers before saying what it has')
+    else if (entry.agent.phase === 'connecting') remove(entry, 'container message before AgentStarted')
     else if (!isOfUnknown(entry, message)) options.onMessage?.(entry.agent, message)
   }
 
@@ -187,7 +186,7 @@ export function createRegistry(options: RegistryOptions): Registry {
     tell(step.kind, step.agent)
   }
 
-  /** The words make a real agent end and start afresh (origin: agentrm/agent.go). */
+  /** This message makes a Determined agent exit and restart (Determined: agentrm/agent.go). */
   function expel(
     entry: Entry,
     reason: string,
@@ -208,7 +207,7 @@ export function createRegistry(options: RegistryOptions): Registry {
       if (closing) return { kind: 'stopping', status: 503, message: 'this master is stopping' }
       const isMore = !entries.has(join.id) && entries.size >= (options.mostAgents ?? 10_000)
       if (isMore && options.mayJoin(join.resourcePool, join.id) !== 'yes') {
-        const message = `this master has ${entries.size} agents and takes no more`
+        const message = `this master has ${entries.size} agents and accepts no more`
         return { kind: 'too many agents', status: 503, message }
       }
     },
@@ -238,7 +237,7 @@ export function createRegistry(options: RegistryOptions): Registry {
         },
       })
       arm(entry, options.startTimeout ?? 120_000, () =>
-        connection.terminate('it did not say what it has in time'),
+        connection.terminate('timed out waiting for AgentStarted'),
       )
       tell('connected', agent)
     },
@@ -264,7 +263,7 @@ export function createRegistry(options: RegistryOptions): Registry {
         undecided: true,
       }
       entries.set(agent.id, entry)
-      arm(entry, wait, () => remove(entry, 'it did not come back after the master was restarted'))
+      arm(entry, wait, () => remove(entry, 'it did not reconnect after the restart of the master'))
       tell('lost', entry.agent, 'the master was restarted')
     },
 
@@ -320,7 +319,7 @@ function orderWord({ enabled, draining, provisionerDrain }: Agent): string {
   return enabled ? 'enabled' : 'disabled'
 }
 
-// Who wants to be told. A listener that fails harms neither the others nor the one who tells.
+// Event listeners. A failing listener affects neither the other listeners nor the emitter.
 
 export interface Listeners<T> {
   /** Returns the function that stops it. */
@@ -332,7 +331,7 @@ export function createListeners<T>(logger: Logger): Listeners<T> {
   const listeners = new Set<(value: T) => void>()
   return {
     add(listener) {
-      // A wrapper, so that the same function added twice is told twice and removed once.
+      // A wrapper, so that a function added twice is called twice and removed one at a time.
       const entry = (value: T) => listener(value)
       listeners.add(entry)
       return () => void listeners.delete(entry)

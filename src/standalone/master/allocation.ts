@@ -1,4 +1,4 @@
-// A piece of work, from its submission to its end.
+// An allocation, from its submission to its end.
 import { isOver } from '../../http/index.ts'
 import {
   type Container,
@@ -9,14 +9,14 @@ import {
 } from '../protocol/container.ts'
 import type { ContainerReattachAck } from '../protocol/messages.ts'
 
-/** `duration` is work the master itself ends: no agent is told of it. */
+/** `duration`: the master itself ends it; no agent gets an order for it. */
 export type Work =
   | { kind: 'duration'; seconds: number }
   | { kind: 'command'; argv: string[]; env: Record<string, string>; workingDirectory: string }
 
 /**
- * `finished`: every container ended with 0. `failed`: one did not, or could not be started. `killed`: on order.
- * `lost`: an agent went away with it, so nobody knows how far it came; it is not run again.
+ * `finished`: every container exited with 0. `failed`: one did not, or could not start. `killed`: by an order.
+ * `lost`: its agent is gone, so its progress is unknown; it is not run again.
  */
 export type Outcome = 'finished' | 'failed' | 'killed' | 'lost'
 
@@ -25,12 +25,12 @@ export type AllocationState = 'pending' | 'running' | 'ending' | Outcome
 
 export interface Placed extends Container {
   agentId: string
-  /** Why it ended; null while it runs, and when it ended with 0. */
+  /** Why it ended; null while it runs, and when it exited with 0. */
   failure: ContainerFailure | null
 }
 
 export interface Allocation {
-  /** `<task>.1`, as the origin numbers the allocations of a task. */
+  /** `<task>.1`, as Determined numbers the allocations of a task. */
   id: string
   task: string
   name: string
@@ -41,7 +41,7 @@ export interface Allocation {
   priority: number
   work: Work
   state: AllocationState
-  /** Set from the moment the end is certain. */
+  /** Set once the outcome is decided. */
   outcome?: Outcome
   /** One sentence without a full stop: why it ended as it did. */
   reason?: string
@@ -59,7 +59,7 @@ export function live(allocation: Allocation): Placed[] {
   return allocation.containers.filter((container) => container.state !== 'TERMINATED')
 }
 
-// What each event makes of a piece of work, as pure steps. Work that is over never changes again.
+// The effect of each event on an allocation, as pure functions. An allocation that is over never changes again.
 
 export interface Submission {
   task: string
@@ -74,7 +74,7 @@ export function submitted(submission: Submission, now: number): Allocation {
   return { ...submission, id: `${submission.task}.1`, state: 'pending', containers: [], submittedAt: now }
 }
 
-/** It has agents. Work that only lasts runs at once; a command is ASSIGNED until its agent says more. */
+/** It was placed. A `duration` allocation runs at once; a command is ASSIGNED until its agent reports more. */
 export function assigned(allocation: Allocation, fits: Fit[], newId: () => string, now: number): Allocation {
   const state = allocation.work.kind === 'duration' ? 'RUNNING' : 'ASSIGNED'
   const containers = fits.map(({ agentId, devices }): Placed => {
@@ -83,7 +83,7 @@ export function assigned(allocation: Allocation, fits: Fit[], newId: () => strin
   return { ...allocation, state: 'running', containers, startedAt: now }
 }
 
-/** An agent says how one of its containers is. News of the past and of foreign containers change nothing. */
+/** An agent reports the state of a container. Outdated reports and foreign containers change nothing. */
 export function reported(
   allocation: Allocation,
   agentId: string,
@@ -98,7 +98,7 @@ export function reported(
   return settled(changed(allocation, container.id, { state: news.state, failure }), now)
 }
 
-/** An agent is gone for good: nobody knows how far its containers came. */
+/** An agent is gone for good: the progress of its containers is unknown. */
 export function agentGone(allocation: Allocation, agentId: string, reason: string, now: number): Allocation {
   const failure = { FailureType: failureTypes.agentFailed, ErrMsg: reason, ExitCode: null }
   let next = allocation
@@ -108,8 +108,8 @@ export function agentGone(allocation: Allocation, agentId: string, reason: strin
 }
 
 /**
- * Its agent turned out to be none of ours: nothing it said or did counts, so the work waits again. undefined for work
- * that others run, too, or whose end is certain.
+ * Its agent is not a managed one: its reports do not count, so the allocation is pending again. undefined for an allocation
+ * that other agents run, too, or whose outcome is decided.
  */
 export function requeued(allocation: Allocation, agentId: string): Allocation | undefined {
   if (allocation.outcome || allocation.containers.some((container) => container.agentId !== agentId))
@@ -118,13 +118,13 @@ export function requeued(allocation: Allocation, agentId: string): Allocation | 
   return { ...rest, state: 'pending', containers: [] }
 }
 
-/** Its time is up: only for work that lasts. */
+/** Its duration is over. */
 export function timeUp(allocation: Allocation, now: number): Allocation {
   if (allocation.work.kind !== 'duration' || allocation.state !== 'running') return allocation
   return settled(withoutLife(allocation), now)
 }
 
-/** Ordered to end. Commands are `ending` until their agents say that they have. */
+/** Kills it. Commands are `ending` until their agents report the end. */
 export function killed(allocation: Allocation, reason: string, now: number): Allocation {
   if (isOver(allocation) || allocation.outcome) return allocation
   return settled({ ...allocation, outcome: 'killed', reason }, now)
@@ -132,13 +132,13 @@ export function killed(allocation: Allocation, reason: string, now: number): All
 
 export interface Reattached {
   allocation: Allocation
-  /** Containers whose start order never reached the agent: it is to be sent again. */
+  /** Containers whose start order never reached the agent: it has to be sent again. */
   startAgain: Placed[]
 }
 
 /**
- * An agent is back and says which of its containers it still has. One it does not know, of which it never said a word,
- * was never started: our agents write down what they start before they start it.
+ * An agent reconnected and reports which containers it still has. A container that it does not know and never reported was
+ * never started: our agents record a task before they start it.
  */
 export function reattached(
   allocation: Allocation,
@@ -154,7 +154,7 @@ export function reattached(
     const unknown = !ack || ack.Failure?.FailureType === failureTypes.restoreError
     if (unknown && container.state === 'ASSIGNED' && !allocation.outcome) startAgain.push(container)
     else if (unknown) {
-      const ErrMsg = ack?.Failure?.ErrMsg ?? 'its agent came back without it'
+      const ErrMsg = ack?.Failure?.ErrMsg ?? 'its agent reconnected without it'
       const failure = { FailureType: failureTypes.restoreError, ErrMsg, ExitCode: null }
       next = settled(changed(next, container.id, { state: 'TERMINATED', failure }), now)
     } else {
@@ -172,12 +172,12 @@ function changed(allocation: Allocation, id: string, change: Partial<Placed>): A
   return { ...allocation, containers }
 }
 
-/** Draws the conclusion: the first container that fails decides the outcome; the work is over with its last container. */
+/** The first failed container decides the outcome; the allocation is over when its last container has ended. */
 function settled(allocation: Allocation, now: number): Allocation {
   const failed = allocation.containers.find(({ state, failure }) => state === 'TERMINATED' && failure)
   const outcome = allocation.outcome ?? (failed && outcomeOf(failed.failure!))
   const reason = allocation.reason ?? (failed && reasonOf(failed))
-  // No agent has to be waited for where none was told.
+  // No agent got an order, so none has to be waited for.
   const over = outcome && allocation.work.kind === 'duration'
   const next = {
     ...(over ? withoutLife(allocation) : allocation),
@@ -202,21 +202,21 @@ function outcomeOf(failure: ContainerFailure): Outcome {
 function reasonOf({ agentId, failure }: Placed): string {
   const { FailureType, ErrMsg, ExitCode } = failure!
   const words = `${agentId}: ${ErrMsg || FailureType}`
-  // An agent's own words may end with it.
+  // The agent's message may already end with the exit code.
   return ExitCode === null || words.endsWith(` ${ExitCode}`) ? words : `${words} (exit code ${ExitCode})`
 }
 
-// Which agents a piece of work goes to: best fit, as the origin does it (master/internal/rm/agentrm/fitting.go), so that
-// small work leaves large agents whole and idle agents stay idle and can be given back.
+// Places an allocation on agents: best fit, as in Determined (master/internal/rm/agentrm/fitting.go), so that small
+// allocations leave large agents free, and idle agents stay idle and can be terminated.
 
 export interface Host {
   id: string
-  /** Devices nobody holds, in the order they are given out. */
+  /** Free devices, in the order they are assigned. */
   free: Device[]
   slots: number
-  /** Auxiliary containers it can still take. */
+  /** Auxiliary containers it can still accept. */
   freeAux: number
-  /** Holds work of any size. */
+  /** Has an allocation of any size. */
   busy: boolean
   runsCommands: boolean
 }
@@ -232,8 +232,8 @@ export interface Fit {
 }
 
 /**
- * Undefined: nowhere now. Work fits one agent, or else several that are wholly free and of one size, with an equal share
- * of the work for each: frameworks expect ranks of equal size.
+ * Undefined: it fits nowhere now. An allocation goes to one agent, or to several completely free agents of the same size,
+ * with an equal share for each: frameworks expect ranks of equal size.
  */
 export function place(need: Need, hosts: Host[]): Fit[] | undefined {
   const able = need.command ? hosts.filter((host) => host.runsCommands) : hosts

@@ -1,21 +1,21 @@
-// Dials that cannot be answered yet wait a while for their answer: an agent of Determined that is refused at its first dial
-// ends, and an instance may dial seconds before the cloud lists it.
+// Holds dials whose answer is not known yet: a Determined agent exits when its first dial is rejected, and an instance
+// may dial seconds before the cloud lists it.
 import type { Socket } from 'node:net'
 import type { Clock } from '../../platform/index.ts'
 import type { Refusal } from './agent.ts'
 
 export interface HeldDial {
   socket: Socket
-  /** Where it comes from: nobody may take all places. */
+  /** Client address: no single one may take all places. */
   address: string
-  /** Asked again and again; undefined: it may be accepted. */
+  /** Polled; undefined: it may be accepted. */
   judge: () => Refusal | undefined
-  /** Called once, when `judge` gives an answer or the time is over; not at all when the dialler went away. */
+  /** Called once, when `judge` has an answer or the time is over; never when the client disconnected. */
   answer: (refusal: Refusal | undefined) => void
 }
 
 export interface HeldDials {
-  /** False when no place is free: it is to be answered at once. */
+  /** False when no place is free: the dial must be answered at once. */
   hold(dial: HeldDial): boolean
   /** Answers all that wait. */
   close(): void
@@ -31,10 +31,10 @@ export interface HeldDialsOptions {
   mostOfAddress?: number
 }
 
-/** Milliseconds between two questions. What changes an answer lies in the fleet, and need not know who waits here. */
+/** Milliseconds between two polls, so that the fleet does not need to know about held dials. */
 const interval = 200
 
-/** Not yet, rather than no: only this refusal invites the agent to come again. */
+/** A temporary rejection: only this one asks the agent to retry. */
 export function isUndecided(refusal: Refusal | undefined): refusal is Refusal {
   return refusal?.retryAfter !== undefined
 }
@@ -74,7 +74,7 @@ export function createHeldDials(options: HeldDialsOptions): HeldDials {
         held.delete(dial)
         socket.destroy()
       }
-      // Read, or its end would not be noticed. Before the answer an agent has nothing to send.
+      // The socket is read, or its close would not be noticed. An agent sends nothing before the answer.
       const events = ['data', 'end', 'error', 'close'] as const
       for (const event of events) socket.on(event, drop)
       const release = () => {

@@ -1,4 +1,4 @@
-// The built-in master, put together: agents join it, work is handed to it, and its REST API tells about both.
+// The built-in master: agents join it, jobs are submitted to it, and its REST API shows both.
 
 import { randomUUID } from 'node:crypto'
 import type { MasterConfig } from '../../config/index.ts'
@@ -41,13 +41,13 @@ export interface MasterOptions {
   clusterId: string
   clock: Clock
   logger: Logger
-  /** Asked for pools that do not say `agents: any`: is `id` one of its instances that can run? */
+  /** For pools without `agents: any`: is `id` one of the pool's instances that can run? */
   mayJoin: AdmissionRules['mayJoin']
-  /** The same for pools that the configuration does not name any more. */
+  /** The same for pools that were removed from the configuration. */
   mayReturn?: AdmissionRules['mayReturn']
-  /** Where work and agents are written down (`openStateStore`); none: a restart forgets them. Closed with the master. */
+  /** Stores jobs and agents (`openStateStore`); none: a restart forgets them. Closed with the master. */
   stateStore?: StateStore
-  /** PEM chain the tasks of commands trust the master by; undefined while there is none to give. */
+  /** PEM chain with which the tasks of commands verify the master; undefined while there is none. */
   taskCertificate?: () => string | undefined
   /** Milliseconds that an agent whose instance is not listed yet waits for its answer; 15 s unless a test says otherwise. */
   longestHold?: number
@@ -62,23 +62,23 @@ export interface Master {
   onAgent(listener: (event: AgentEvent) => void): () => void
   onRefused(listener: (refused: RefusedJoin) => void): () => void
   /**
-   * The pool's instances have been listed. Agents that were let in before that, and turn out to be none of them, are
-   * disconnected, and their work is requeued. Once that is decided of one, later listings change nothing: an instance that
-   * one leaves out is the fleet's affair.
+   * The pool's instances have been listed. Agents that were admitted before and have no instance are disconnected, and
+   * their work is requeued. Once an agent was checked, later listings change nothing: the fleet handles an instance that
+   * is missing from a listing.
    */
   judge(pool: string): void
-  /** The instance is gone: its agent is not waited for. */
+  /** The instance is gone: the master does not wait for its agent. */
   forget(agentId: string, reason: string): void
   /** undefined: there is no such pool. */
   demandOf(pool: string): Demand | undefined
   onDemand(listener: (pool: string) => void): () => void
-  /** The provisioner's drain, which is no person's order. False when the agent is unknown. */
+  /** A drain by the provisioner, not by an operator. False when the agent is unknown. */
   drain(agentId: string): boolean
-  /** Takes the provisioner's drain back; an agent that a person has disabled stays disabled. */
+  /** Cancels the provisioner's drain; an agent that an operator has disabled stays disabled. */
   undrain(agentId: string): boolean
-  /** Why no work can be begun now, for /healthz. */
+  /** Why no job can start now, for /healthz. */
   fault(): Problem | undefined
-  /** Says goodbye to the agents; the listener is closed by whoever opened it. */
+  /** Closes the agents' connections; the caller closes the listener. */
   close(): Promise<void>
 }
 
@@ -141,8 +141,8 @@ export function createMaster(options: MasterOptions): Master {
     longestHold: options.longestHold,
     onRefused(event) {
       const { id: agent, pool, address, kind, status, message: reason } = event
-      // Whoever makes up an id, a pool or anything else each time is one and the same source.
-      logRefused(`${address} ${kind}`, 'an agent was refused', { agent, pool, address, status, reason })
+      // A client that invents ids or pools still counts as one source.
+      logRefused(`${address} ${kind}`, 'agent rejected', { agent, pool, address, status, reason })
       refused.tell(event)
     },
   })
@@ -185,7 +185,7 @@ export function createMaster(options: MasterOptions): Master {
       if (registry.judge(pool)) queue.wake()
     },
     forget: registry.remove,
-    // The last agents of a pool that is gone are shown as long as they are there.
+    // The last agents of a removed pool are shown until they are gone.
     demandOf: (pool) =>
       pools.has(pool) || registry.list().some((agent) => agent.pool === pool)
         ? demand.demandOf(pool)
@@ -197,7 +197,7 @@ export function createMaster(options: MasterOptions): Master {
     async close() {
       queue.close()
       const goodbyes = registry.close()
-      // After the registry has begun to close: they are told that this master is stopping.
+      // After the registry has begun to close, so that the answer is that this master is stopping.
       door.close()
       await goodbyes
       await stateStore.close()
@@ -215,18 +215,18 @@ function masterInfoOf({ version, masterId, clusterId, config }: MasterOptions): 
   }
 }
 
-/** What a restart has to know of agents: that they joined, with what, what was ordered, and that they are gone. */
+/** Records for a restart: agents that joined, their devices, their orders, and their removal. */
 async function keepAgent(stateStore: StateStore, { kind, agent, at }: AgentEvent): Promise<void> {
   if (kind === 'joined' || kind === 'returned' || kind === 'ordered' || kind === 'freed')
     await stateStore.keep({ at, kind: 'agent', agent })
   else if (kind === 'removed') await stateStore.keep({ at, kind: 'agent_removed', id: agent.id })
 }
 
-// What a pool's demand is, and since when each of its agents has had nothing to do.
+// The demand of a pool, and since when each of its agents has been idle.
 
 export interface DemandView {
   demandOf(pool: string): Demand
-  /** An agent has nothing to do any more. */
+  /** An agent became idle. */
   onFree(agentId: string): void
   onAgent(event: AgentEvent): void
 }
@@ -240,7 +240,7 @@ export interface DemandViewOptions {
 }
 
 export function createDemandView({ clock, store, agents, mayWork, auxLimit }: DemandViewOptions): DemandView {
-  /** Milliseconds since the epoch; what it says of an agent counts only while that is not busy. */
+  /** Milliseconds since the epoch; valid for an agent only while it is not busy. */
   const idleSince = new Map<string, number>()
 
   function stateOf(agent: Agent, now: number): AgentState {
@@ -270,7 +270,7 @@ export function createDemandView({ clock, store, agents, mayWork, auxLimit }: De
     onAgent({ kind, agent, at }) {
       if (kind === 'removed') idleSince.delete(agent.id)
       else if (kind === 'freed') idleSince.set(agent.id, at)
-      // Also for one from before a restart, whose idle time nobody has written down.
+      // Also for an agent from before a restart, whose idle time was not recorded.
       else if (!idleSince.has(agent.id)) idleSince.set(agent.id, at)
     },
   }

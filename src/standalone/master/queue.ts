@@ -1,4 +1,4 @@
-// Who is served first. Higher priorities come first and are not overtaken; within one priority, whoever fits goes.
+// The scheduling order. Higher priorities come first and are not overtaken; within one priority, whatever fits starts.
 
 import { runsCommands } from '../protocol/accept.ts'
 import type { Container, Device } from '../protocol/container.ts'
@@ -11,7 +11,7 @@ export interface Assignment {
 }
 
 export interface PoolHost extends Host {
-  /** Every device and every auxiliary place, as if nothing ran there. */
+  /** Every device and every auxiliary place, as if the agent were idle. */
   all: Device[]
   allAux: number
 }
@@ -24,15 +24,15 @@ export function inOrder(pending: Allocation[]): Allocation[] {
 }
 
 /**
- * What can start now, in one pool. Auxiliary work and work with slots do not wait for each other. Work that has to wait
- * holds back lower priorities only when it would fit on these agents if they were empty: if it would not, keeping slots
+ * What can start now in one pool. Auxiliary allocations and those with slots do not wait for each other. A pending
+ * allocation blocks lower priorities only when it would fit on these agents if they were empty: otherwise, keeping slots
  * free does not help it.
  */
 export function schedule(pending: Allocation[], hosts: PoolHost[]): Assignment[] {
   const empty = hosts.map((host) => ({ ...host, free: host.all, freeAux: host.allAux, busy: false }))
   const assignments: Assignment[] = []
   const held = { aux: Number.POSITIVE_INFINITY, slotted: Number.POSITIVE_INFINITY }
-  // What did not fit does not fit later either: hosts only get fuller. It keeps long queues cheap.
+  // A size that did not fit does not fit later either, because hosts only fill up. This keeps long queues cheap.
   const hopeless = new Set<string>()
   let left: Host[] = hosts
   for (const allocation of inOrder(pending)) {
@@ -55,7 +55,7 @@ export function schedule(pending: Allocation[], hosts: PoolHost[]): Assignment[]
 
 // The agents of a pool as the queue sees them.
 
-/** Those that take work. `heldOn` gives an agent's containers that have not ended; `auxLimit` is the pool's, per agent. */
+/** Those that accept work. `heldOn` gives an agent's containers that have not ended; `auxLimit` is the pool's, per agent. */
 export function hostsOf(
   agents: Agent[],
   heldOn: (agentId: string) => Placed[],

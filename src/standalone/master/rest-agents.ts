@@ -45,7 +45,7 @@ function sorted(agents: Agent[], query: URLSearchParams): Agent[] {
   return query.get('orderBy') === 'ORDER_BY_DESC' ? list.reverse() : list
 }
 
-// An agent in the shape of Determined's REST API (origin: proto/src/determined/agent/v1/agent.proto).
+// An agent in the shape of Determined's REST API (Determined: proto/src/determined/agent/v1/agent.proto).
 
 const deviceTypeNames = {
   cpu: 'TYPE_CPU',
@@ -77,7 +77,7 @@ export interface AgentViewOptions {
   excludeContainers?: boolean
 }
 
-/** `containers` are those on the agent; like the origin's, the answer shows only those that hold a slot. */
+/** `containers` are those on the agent; like Determined's, the response shows only those that hold a slot. */
 export function agentView(
   agent: Agent,
   containers: Container[],
@@ -156,12 +156,12 @@ function deviceStats(slots: Slot[], enabled: boolean, draining: boolean): Device
   return { states, disabled: enabled ? 0 : total, draining: draining ? total : 0, total }
 }
 
-// Enable, disable, drain: POST /api/v1/agents/:id/enable and /disable {"drain": true} (origin: agentrm/agent.go).
+// Enable, disable, drain: POST /api/v1/agents/:id/enable and /disable {"drain": true} (Determined: agentrm/agent.go).
 
 export interface AgentOrdersOptions {
   get: (id: string) => Agent | undefined
   order: (id: string, order: AgentOrder) => Agent | undefined
-  /** Ends what runs on it. */
+  /** Kills what runs on it. */
   killOn: (id: string, reason: string) => void
   show: (agent: Agent) => Reply
 }
@@ -180,7 +180,7 @@ export function agentOrderRoutes({ get, order, killOn, show }: AgentOrdersOption
     {
       method: 'POST',
       path: '/api/v1/agents/:id/enable',
-      // Whoever enables an agent wants it to work: the provisioner's drain is over, too.
+      // Enabling an agent also cancels the provisioner's drain.
       answer: ({ params: { id = '' } }) =>
         change(id, { enabled: true, draining: false, provisionerDrain: false }),
     },

@@ -1,4 +1,4 @@
-// The job queue in Determined's shapes: each of our allocations is a job of its own (origin: master/internal/api_job.go).
+// The job queue in Determined's shapes: each of our allocations is a job of its own (Determined: master/internal/api_job.go).
 
 import { isOver } from '../../http/index.ts'
 import { containerStates } from '../protocol/container.ts'
@@ -78,7 +78,7 @@ function jobView(allocation: Allocation, ahead: number) {
   }
 }
 
-// The scheduler's own list of work, in Determined's shapes: tasks and allocations (origin: master/internal/api_tasks.go).
+// The scheduler's own list of work, in Determined's shapes: tasks and allocations (Determined: master/internal/api_tasks.go).
 
 export function taskRoutes(store: WorkStore): Route[] {
   return [
@@ -145,7 +145,7 @@ function allocationView(allocation: Allocation): Record<string, unknown> {
   }
 }
 
-/** The whole is as far as the container that is least far. */
+/** The state of the allocation is that of its slowest container. */
 function stateOf(allocation: Allocation): string {
   if (allocation.state === 'pending') return 'STATE_QUEUED'
   if (isOver(allocation)) return 'STATE_TERMINATED'

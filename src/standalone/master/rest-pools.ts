@@ -1,4 +1,4 @@
-// GET /api/v1/resource-pools in Determined's shape (origin: proto/src/determined/resourcepool/v1/resourcepool.proto).
+// GET /api/v1/resource-pools in Determined's shape (Determined: proto/src/determined/resourcepool/v1/resourcepool.proto).
 import type { PoolConfig, ProviderConfig } from '../../config/index.ts'
 import { infoView, type ResourcePool } from '../../http/index.ts'
 import { type AnyProvider, definitionOf, type ResourcePoolFacts } from '../../providers/index.ts'
@@ -43,7 +43,7 @@ function poolView(
   const members = agents().filter((agent) => agent.pool === pool_name && hasJoined(agent))
   const hosts = members.map((agent) => ({ agent, ...hostOf(agent, heldOn(agent.id), auxLimit) }))
   const used = sum(hosts, (host) => host.slots - host.free.length)
-  // A disabled agent adds nothing but what is still running on it (origin: agentrm/agent_state.go).
+  // A disabled agent adds nothing but what is still running on it (Determined: agentrm/agent_state.go).
   const available = sum(hosts, (host) => (takesWork(host.agent) ? host.slots : host.slots - host.free.length))
   return {
     name: pool_name,
@@ -65,7 +65,7 @@ function poolView(
   }
 }
 
-/** What a pool with a provider adds; -1 and nothing for one whose agents are somebody else's. */
+/** Fields of a pool with a provider; -1 and empty values for a pool without one. */
 function providerView(
   provider: ProviderConfig | undefined,
   facts: ResourcePoolFacts | undefined,
@@ -77,7 +77,7 @@ function providerView(
     preemptible: facts?.preemptible ?? false,
     masterUrl: provider?.master_url ?? '',
     masterCertName: provider?.master_cert_name ?? '',
-    // Scripts may hold secrets; the origin masks them, too.
+    // Scripts may contain secrets; Determined masks them, too.
     startupScript: provider?.startup_script ? '********' : '',
     containerStartupScript: provider?.container_startup_script ? '********' : '',
     agentDockerNetwork: provider?.agent_docker_network ?? '',
@@ -101,7 +101,7 @@ function sum<T>(items: T[], of: (item: T) => number): number {
   return items.reduce((total, item) => total + of(item), 0)
 }
 
-// What anybody may know about this master: GET /info as agents and the origin's CLI read it, and GET /api/v1/master.
+// Public facts about this master: GET /info as agents and Determined's CLI read it, and GET /api/v1/master.
 
 export function masterInfoRoutes(info: MasterInfo): Route[] {
   return [

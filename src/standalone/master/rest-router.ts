@@ -1,4 +1,4 @@
-// The master's routes, with failures in the shape Determined's gateway has (origin: internal/grpcutil/errors.go).
+// The master's routes, with failures in the shape Determined's gateway has (Determined: internal/grpcutil/errors.go).
 import { answerRoutes, type Failure, type Reply, type Route } from '../../http/index.ts'
 import type { Handler } from '../../platform/index.ts'
 
@@ -24,7 +24,7 @@ export function routesHandler(routes: Route[]): Handler {
   return answerRoutes(routes, failure)
 }
 
-// Pages of a list as the origin cuts them (master/internal/api/paginate.go).
+// Pagination as in Determined (master/internal/api/paginate.go).
 
 export interface Pagination {
   offset: number
@@ -41,7 +41,7 @@ export function page<T>(items: T[], query: URLSearchParams, defaultLimit = 0): P
   const offset = whole(query.get('offset'))
   const asked = whole(query.get('limit'))
   if (offset === undefined || asked === undefined || asked < 0)
-    return { ok: false, message: 'offset and limit must be whole numbers, and limit not below 0' }
+    return { ok: false, message: 'offset and limit must be integers, and limit must not be negative' }
   const total = items.length
   if (Math.abs(offset) > total)
     return { ok: false, message: `offset ${offset} out of bounds: there are ${total}` }

@@ -1,4 +1,4 @@
-// Our own doors for work: hand it in, look at it, end it. Determined has no such plain ones.
+// Our own job endpoints: submit, show, kill. Determined has no equally simple ones.
 import type { AllWork, OneWork, WorkLogs, WorkView, Written } from '../../http/index.ts'
 import type { Allocation } from './allocation.ts'
 import { failure, ok, type Reply, type Route, timestamp } from './rest-router.ts'
@@ -11,26 +11,26 @@ export interface WorkRoutesOptions {
   store: WorkStore
   logs: LogStore
   defaults: SubmissionDefaults
-  /** Why nothing can be handed in now. */
+  /** Why nothing can be submitted now. */
   fault: () => string | undefined
 }
 
 export function workRoutes({ queue, store, logs, defaults, fault }: WorkRoutesOptions): Route[] {
   const find = (id: string): Allocation | undefined => store.get(id) ?? store.ofTask(id)
   const stopping = failure(503, 'this master is stopping')
-  const missing = (id: string) => failure(404, `work '${id}' not found`)
+  const missing = (id: string) => failure(404, `job '${id}' not found`)
 
   async function submit(body: Record<string, unknown>): Promise<Reply> {
     const read = readSubmission(body, defaults)
     if (!read.ok) return failure(400, read.message)
     const { submission } = read
     const known = store.ofTask(submission.task)
-    // Handed in again by someone who did not hear the answer: once is enough.
+    // Submitted again by a client that missed the response: it is the same job.
     if (known && isSame(known, submission)) {
       const kept = await queue.submitted(known.id)
       return kept ? shown(kept) : stopping
     }
-    if (known) return failure(409, `work '${submission.task}' is there already, and differs`)
+    if (known) return failure(409, `job '${submission.task}' already exists and differs`)
     const down = fault()
     if (down) return failure(503, down)
     const allocation = await queue.submit(submission)
@@ -69,7 +69,7 @@ export function workRoutes({ queue, store, logs, defaults, fault }: WorkRoutesOp
       answer: async ({ params: { id = '' } }) => {
         const found = find(id)
         if (!found) return missing(id)
-        const killed = await queue.kill(found.id, 'killed on order')
+        const killed = await queue.kill(found.id, 'killed by an order')
         return killed ? shown(killed) : stopping
       },
     },
@@ -85,7 +85,7 @@ function shown(allocation: Allocation): Reply {
   return ok({ work: workView(allocation) } satisfies OneWork)
 }
 
-/** Values of variables are not shown: people put secrets there. */
+/** Values of variables are not shown, because they may be secrets. */
 export function workView(allocation: Allocation): Written<WorkView> {
   const { id, task, name, pool, slots, priority, state, reason, work } = allocation
   return {

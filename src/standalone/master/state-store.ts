@@ -1,4 +1,4 @@
-// Keeps the master's state on the disk: appends, compacts, and when the disk fails, waits and writes everything anew.
+// Keeps the master's state on disk: appends, compacts, and after a disk failure waits and rewrites everything.
 import { existsSync, renameSync } from 'node:fs'
 import {
   type Clock,
@@ -14,15 +14,15 @@ import type { Agent } from './agent.ts'
 import type { Allocation } from './allocation.ts'
 
 export interface StateStore {
-  /** What was there at the start. */
+  /** The state at the start. */
   readonly found: MasterState
   /** JOURNAL_SET_ASIDE, when a file had to be. */
   readonly problems: Problem[]
-  /** The file was missing, damaged or another cluster's: agents may run what nobody here knows of. */
+  /** The file was missing, damaged or from another cluster: agents may run containers that this master does not know. */
   readonly stateLost: boolean
-  /** Resolves with true once the record is on the disk, however long that takes; with false when closed before. */
+  /** Resolves with true once the record is on disk, without a time limit; with false when the store is closed before. */
   keep(record: StateRecord): Promise<boolean>
-  /** Why nothing can be written now; undefined when all is well. */
+  /** Why nothing can be written now; undefined when writing works. */
   fault(): Problem | undefined
   /** Calls back when writing works again after a fault. */
   onMended(listener: () => void): void
@@ -31,9 +31,9 @@ export interface StateStore {
 
 export interface StateStoreOptions {
   file: string
-  /** Whose state it is: in the first line of the file. That of another is refused. */
+  /** Owner of the state, in the first line of the file. Another owner's file is rejected. */
   owner?: JournalOwner
-  /** Written into the file; the file of another cluster is set aside. Left out: whose it is makes no difference. */
+  /** Written into the file; the file of another cluster is set aside. Left out: the owner is not checked. */
   clusterId?: string
   clock: Clock
   logger: Logger
@@ -41,10 +41,10 @@ export interface StateStoreOptions {
 
 /** Milliseconds between attempts while the disk fails. */
 const retryEvery = 5000
-/** Appended records that make a rewrite worth while, beside a multiple of what is alive. */
+/** Appended records that justify a rewrite, in addition to a multiple of the live records. */
 const compactAfter = 2000
 
-/** For a master of which nothing outlives the process. */
+/** For a master whose state does not outlive the process. */
 export function inMemoryStateStore(): StateStore {
   const nothing = {
     found: emptyState(),
@@ -56,7 +56,7 @@ export function inMemoryStateStore(): StateStore {
   return { ...nothing, keep: async () => true, close: async () => {} }
 }
 
-/** Throws a ProvisionError when the file cannot be had at the start (JOURNAL_UNUSABLE) or is another's (STATE_FOREIGN). */
+/** Throws a ProvisionError when the file cannot be opened (JOURNAL_UNUSABLE) or has another owner (STATE_FOREIGN). */
 export async function openStateStore(options: StateStoreOptions): Promise<StateStore> {
   const { file, clusterId, clock } = options
   const isMissing = !existsSync(file)
@@ -72,7 +72,7 @@ export async function openStateStore(options: StateStoreOptions): Promise<StateS
   } catch (cause) {
     throw new ProvisionError(problem('JOURNAL_UNUSABLE', `${file}: ${(cause as Error).message}`, { cause }))
   }
-  const message = `${file} is of cluster ${owner}, and this is ${clusterId}; a new one was begun, and the file as it was is ${aside}`
+  const message = `${file} belongs to cluster ${owner}, but this is cluster ${clusterId}; a new file was created, and the old one was moved to ${aside}`
   const { journal: begun } = await openJournal(journal)
   return createStateStore(options, {
     journal: begun,
@@ -81,14 +81,14 @@ export async function openStateStore(options: StateStoreOptions): Promise<StateS
   })
 }
 
-/** A keeper over a journal that is open already. */
+/** A store over a journal that is already open. */
 export function createStateStore(
   { file, clusterId, clock, logger }: StateStoreOptions,
   { journal, records, problems }: OpenedJournal,
   isMissing = false,
 ): StateStore {
   const found = replay(records)
-  // What the records amount to, by the same rule that reads them.
+  // The state after the records, by the same rule that reads them.
   const state: MasterState = {
     ...found,
     agents: new Map(found.agents),
@@ -98,13 +98,13 @@ export function createStateStore(
   let fault: Problem | undefined
   let mending: Promise<boolean> | undefined
   let compacting = false
-  /** Records that came after the snapshot that is being written. */
+  /** Records added after the snapshot that is being written. */
   let behind = false
   let whenMended = () => {}
 
   async function mend(cause: Error): Promise<boolean> {
     fault = problem('JOURNAL_UNUSABLE', `${file}: ${cause.message}`, { cause })
-    logger.error('the state cannot be written; no work is begun until it can', { problem: fault })
+    logger.error('the state cannot be written; no job starts until it can', { problem: fault })
     while (!closed.signal.aborted) {
       try {
         behind = false
@@ -166,7 +166,7 @@ export function createStateStore(
   }
 }
 
-// What a master writes down: each record is the whole of one agent or one piece of work, so that the last one counts.
+// The master's records: each is a complete agent or allocation, so that the last one counts.
 
 /** Changes with the shape of the records: an older file is then set aside, not misread. */
 export const journalKind = 'master state 1'
@@ -179,7 +179,7 @@ export type StateRecord =
   | { at: number; kind: 'allocation_forgotten'; id: string }
 
 export interface MasterState {
-  /** Whose state it is; older versions did not write that down. */
+  /** Owner of the state; older versions did not record it. */
   clusterId?: string
   /** By id. */
   agents: Map<string, Agent>
@@ -190,9 +190,9 @@ export function emptyState(): MasterState {
   return { agents: new Map(), allocations: new Map() }
 }
 
-/** Kinds of a newer version of the same format are passed over. */
+/** Record kinds of a newer version are skipped. */
 export function apply(state: MasterState, record: StateRecord): void {
-  // Journals of older versions do not know whose drain it was: a person's is the one that must not be undone.
+  // Journals of older versions do not record who drained: an operator's drain is assumed, because it must not be undone.
   if (record.kind === 'agent')
     state.agents.set(record.agent.id, {
       ...record.agent,

@@ -1,14 +1,14 @@
-// All work of a master: what waits and runs, and the last that is over.
+// All allocations of a master: pending, running, and the latest that are over.
 
 import { isOver, type LogLine, type Written } from '../../http/index.ts'
 import type { ContainerLog } from '../protocol/messages.ts'
 import { type Allocation, live, type Placed } from './allocation.ts'
 
-/** What is over is remembered for those who ask how it went. */
+/** Finished allocations are kept for queries. */
 const mostOver = 1000
 
 export interface WorkStoreOptions {
-  /** What is over has been forgotten. */
+  /** A finished allocation was forgotten. */
   onForget: (id: string) => void
   /** The last container on an agent has ended. */
   onFree: (agentId: string) => void
@@ -16,18 +16,18 @@ export interface WorkStoreOptions {
 
 export interface WorkStore {
   get(id: string): Allocation | undefined
-  /** Work of a task: the origin numbers a task's allocations, ours has one. */
+  /** The allocation of a task: Determined numbers a task's allocations, here there is one. */
   ofTask(task: string): Allocation | undefined
   put(allocation: Allocation): void
-  /** What is not over, in the order of submission. */
+  /** Allocations that are not over, in the order of submission. */
   active(): Allocation[]
-  /** Everything remembered, what is over first. */
+  /** All allocations, finished ones first. */
   all(): Allocation[]
   /** Containers on an agent that have not ended. */
   heldOn(agentId: string): Placed[]
-  /** Work that has such containers there. */
+  /** Allocations with such containers there. */
   workOn(agentId: string): Allocation[]
-  /** The work a container belongs to, as long as the container has not ended. */
+  /** The allocation of a container, until the container has ended. */
   owner(containerId: string): Allocation | undefined
 }
 
@@ -36,7 +36,7 @@ export function createWorkStore({ onForget, onFree }: WorkStoreOptions): WorkSto
   const over = new Map<string, Allocation>()
   /** By container. */
   const owners = new Map<string, string>()
-  /** By agent, then container: kept up to date, because it is asked for at every change of anything. */
+  /** By agent, then container: kept up to date, because every change reads it. */
   const held = new Map<string, Map<string, Placed>>()
 
   function place(container: Placed): void {
@@ -96,7 +96,7 @@ export function createWorkStore({ onForget, onFree }: WorkStoreOptions): WorkSto
   }
 }
 
-// The last lines commands have printed: enough to see why one failed, bounded in lines and bytes.
+// The last output lines of commands: enough to see why one failed, limited in lines and bytes.
 
 const mostLines = 1000
 const mostCharacters = 256 * 1024
@@ -104,9 +104,9 @@ const longestLine = 16 * 1024
 
 export interface LogStore {
   add(allocationId: string, log: ContainerLog): void
-  /** What is kept of it; `after` leaves out as many of its first lines, whether they are still kept or not. */
+  /** The kept lines; `after` skips that many of the first lines printed, kept or not. */
   read(allocationId: string, after?: number): Written<LogLine>[]
-  /** Lines it has ever printed. */
+  /** Number of lines printed. */
   count(allocationId: string): number
   forget(allocationId: string): void
 }

@@ -1,4 +1,4 @@
-// What people hand in, as JSON, turned into a submission or into what is wrong with it.
+// Parses a submitted job from JSON: a submission, or what is wrong with it.
 import { type WorkOrder, workOrderSchema } from '../../http/index.ts'
 import { parseDuration } from '../../platform/index.ts'
 import { fileType, type RunArchive } from '../protocol/container.ts'
@@ -11,19 +11,19 @@ export interface SubmissionDefaults {
   /** For the task, when none is given. */
   newId: () => string
   hasPool: (pool: string) => boolean
-  /** Pool for work without and with slots. */
+  /** Default pools for jobs without and with slots. */
   auxPool: string
   computePool: string
 }
 
-/** What clients send, nothing of it checked yet. */
+/** The body of the client, not validated yet. */
 type Body = { [Field in keyof WorkOrder]?: unknown }
 
 const keys = Object.keys(workOrderSchema.shape)
-/** More than any pool has; it keeps sums in numbers. */
+/** More than any pool has; it keeps sums exact. */
 const mostSlots = 100_000
 
-/** `duration` in Go's syntax, or `command` as a list of words; exactly one of them. */
+/** `duration` in Go's syntax, or `command` as a list of strings; exactly one of them. */
 export function readSubmission(given: Record<string, unknown>, defaults: SubmissionDefaults): ReadSubmission {
   const wrong = (message: string): ReadSubmission => ({ ok: false, message })
   const unknown = Object.keys(given).find((key) => !keys.includes(key))
@@ -31,24 +31,24 @@ export function readSubmission(given: Record<string, unknown>, defaults: Submiss
 
   const body: Body = given
   const { id, slots = 1, priority = priorities.default } = body
-  if (!isWhole(slots, 0, mostSlots)) return wrong(`slots must be a whole number from 0 to ${mostSlots}`)
+  if (!isWhole(slots, 0, mostSlots)) return wrong(`slots must be an integer from 0 to ${mostSlots}`)
   if (!isWhole(priority, priorities.first, priorities.last))
-    return wrong(`priority must be a whole number from ${priorities.first} to ${priorities.last}`)
+    return wrong(`priority must be an integer from ${priorities.first} to ${priorities.last}`)
   if (id !== undefined && !(typeof id === 'string' && /^[\w.-]{1,64}$/.test(id)))
     return wrong('id must be 1 to 64 letters, digits, `_`, `-` or `.`')
   const pool = body.resourcePool ?? (slots === 0 ? defaults.auxPool : defaults.computePool)
   if (typeof pool !== 'string' || !defaults.hasPool(pool))
     return wrong(
       body.resourcePool === undefined
-        ? `a resource pool must be named: there is none named ${show(pool)}, where work goes without a name`
-        : `there is no resource pool ${show(pool)}`,
+        ? `name a resource pool: the default pool ${show(pool)} does not exist`
+        : `unknown resource pool ${show(pool)}`,
     )
   const work = readWork(body)
   if (typeof work === 'string') return wrong(work)
   const task = id ?? defaults.newId()
   const name = body.name ?? (work.kind === 'command' ? work.argv[0] : task)
   if (typeof name !== 'string' || name.length > 256)
-    return wrong('name must be a text of at most 256 characters')
+    return wrong('name must be a string of at most 256 characters')
   return { ok: true, submission: { task, name, pool, slots, priority, work } }
 }
 
@@ -58,15 +58,15 @@ function readWork(body: Body): Work | string {
   if (duration !== undefined) {
     const ms = typeof duration === 'string' ? parseDuration(duration) : undefined
     if (ms === undefined || ms < 0)
-      return `duration must be a text such as "90s" or "1h30m", not ${show(duration)}`
+      return `duration must be a string such as "90s" or "1h30m", not ${show(duration)}`
     return { kind: 'duration', seconds: ms / 1000 }
   }
   if (!Array.isArray(command) || command.length === 0 || !command.every(isWord) || command[0] === '')
-    return 'command must be a list of texts without NUL, the first of them the program'
-  if (typeof env !== 'object' || env === null || Array.isArray(env)) return 'env must be an object of texts'
+    return 'command must be a list of strings without NUL, the program first'
+  if (typeof env !== 'object' || env === null || Array.isArray(env)) return 'env must be an object of strings'
   const odd = Object.entries(env).find(([name, value]) => !/^[A-Za-z_]\w*$/.test(name) || !isWord(value))
-  if (odd) return `env: \`${odd[0].slice(0, 60)}\` must be a variable's name with a text without NUL`
-  if (!isWord(workingDirectory)) return 'workingDirectory must be a text without NUL'
+  if (odd) return `env: \`${odd[0].slice(0, 60)}\` must be a variable name with a string without NUL`
+  if (!isWord(workingDirectory)) return 'workingDirectory must be a string without NUL'
   return { kind: 'command', argv: command, env: env as Record<string, string>, workingDirectory }
 }
 
@@ -82,14 +82,14 @@ function show(value: unknown): string {
   return JSON.stringify(value)?.slice(0, 60) ?? 'nothing'
 }
 
-// The order that starts one container of a command on an agent of ours, with what a task needs to reach the master
-// (origin: master/pkg/tasks/task.go; the agent adds what only it knows).
+// The order that starts one container of a command on our agent, with what a task needs to connect to the master
+// (Determined: master/pkg/tasks/task.go; the agent adds what only it knows).
 
 export const taskCertificatePath = '/run/determined/etc/ssl/master.crt'
 
 export interface TaskEnvironment {
   clusterId: string
-  /** PEM chain tasks trust the master by; undefined when the master serves plain text or a proxy ends its TLS. */
+  /** PEM chain with which tasks verify the master; undefined when the master serves plain text or a proxy terminates its TLS. */
   certificate: () => string | undefined
 }
 

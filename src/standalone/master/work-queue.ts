@@ -1,5 +1,5 @@
-// Where work is handed in, given to agents, followed and brought to its end. Decisions are the pure functions beside this
-// file; here they are written down first and carried out then, so that a crash in between repeats nothing.
+// The work queue: takes jobs, places them on agents and follows them to the end. Decisions are the pure functions next to
+// this file; here each is recorded first and then carried out, so that a crash in between repeats nothing.
 
 import { isOver } from '../../http/index.ts'
 import type { Clock, Logger } from '../../platform/index.ts'
@@ -20,37 +20,37 @@ export interface WorkQueueOptions {
   logs: LogStore
   newId: () => string
   agents: () => Agent[]
-  /** Whether the agent is known well enough to be sent work. */
+  /** Whether work may be sent to the agent. */
   mayWork: (agent: Agent) => boolean
-  /** Auxiliary containers an agent of the pool may hold. */
+  /** Most auxiliary containers on an agent of the pool. */
   auxLimit: (pool: string) => number
-  /** False when the agent has no socket: what it missed is settled when it comes back. */
+  /** False when the agent has no socket: missed orders are sent when it reconnects. */
   send: (agentId: string, message: Partial<AgentMessage>) => boolean
-  /** Resolves with true once it is on the disk, however long that takes; with false when the master is closed first. */
+  /** Resolves with true once it is on disk, without a time limit; with false when the master is closed first. */
   keep: (allocation: Allocation) => Promise<boolean>
-  /** False while nothing can be written: nothing new is begun then. */
+  /** False while nothing can be written: nothing new starts then. */
   ready: () => boolean
   environment: TaskEnvironment
 }
 
 export interface WorkQueue {
-  /** Resolves once the work is on the disk; with undefined when the master was closed first. */
+  /** Resolves once the job is on disk; with undefined when the master was closed first. */
   submit(submission: step.Submission): Promise<Allocation | undefined>
-  /** The same for work that was submitted before: whoever asks again is answered no sooner than who asked first. */
+  /** The same for a job that was submitted before: a repeated request resolves no sooner than the first one. */
   submitted(id: string): Promise<Allocation | undefined>
-  /** Undefined also when there is no such work. What is over already stays as it is. */
+  /** Undefined also when there is no such job. A finished job stays as it is. */
   kill(id: string, reason: string): Promise<Allocation | undefined>
   killOn(agentId: string, reason: string): void
-  /** Containers a returning agent should still have: of commands only, for it was told of no other. */
+  /** Containers a returning agent should still have: of commands only, because it gets orders for no other work. */
   expectedOn(agentId: string): Container[]
   onReattached(agent: Agent, acks: ContainerReattachAck[]): void
   onMessage(agent: Agent, message: MasterMessage): void
   onAgent(event: AgentEvent): void
-  /** Work from before a restart, once the agents that are waited for are known. */
+  /** Restores work from before a restart, once the expected agents are known. */
   restore(allocations: Allocation[]): void
-  /** Looks at once whether something can start. */
+  /** Starts whatever can start now. */
   wake(): void
-  /** Tells the pool whenever its work or agents have changed. */
+  /** Calls back with the pool when its work or agents have changed. */
   onChange(listener: (pool: string) => void): () => void
   close(): void
 }
@@ -62,7 +62,7 @@ export function createWorkQueue(options: WorkQueueOptions): WorkQueue {
   const closed = new AbortController()
   let looking = false
 
-  /** Once per turn, whatever happened in it. */
+  /** At most once per event-loop turn. */
   function look(pool: string): void {
     changed.add(pool)
     if (looking) return
@@ -86,13 +86,13 @@ export function createWorkQueue(options: WorkQueueOptions): WorkQueue {
       void update(allocation, step.assigned(allocation, fits, options.newId, clock.now()))
   }
 
-  /** Writes the step down, then gives the orders that follow from it. */
+  /** Records the step, then sends the orders that follow from it. */
   async function update(before: Allocation | undefined, after: Allocation): Promise<Allocation | undefined> {
     if (after === before) return after
     store.put(after)
     if (before?.state !== after.state) {
       const { id, pool, state, reason } = after
-      logger.info('work changed', { allocation: id, pool, state, reason, agents: agentsOf(after) })
+      logger.info('job changed', { allocation: id, pool, state, reason, agents: agentsOf(after) })
     }
     look(after.pool)
     if (!(await options.keep(after))) return undefined
@@ -101,7 +101,7 @@ export function createWorkQueue(options: WorkQueueOptions): WorkQueue {
     return after
   }
 
-  /** Writes it down once more: what came before it is then on the disk, too. */
+  /** Records it again: everything before it is then on disk, too. */
   async function confirmed(work: Allocation): Promise<Allocation | undefined> {
     return (await options.keep(work)) ? work : undefined
   }
@@ -114,7 +114,7 @@ export function createWorkQueue(options: WorkQueueOptions): WorkQueue {
   function start(allocation: Allocation, container: Placed): void {
     const now = store.get(allocation.id)
     if (now?.outcome) {
-      // Killed or lost while it was written down: nothing was started, so nobody will say that it ended.
+      // Killed or lost while it was being recorded: nothing was started, so no agent will report its end.
       void update(
         now,
         step.reported(now, container.agentId, { id: container.id, state: 'TERMINATED' }, null, clock.now()),
@@ -126,7 +126,7 @@ export function createWorkQueue(options: WorkQueueOptions): WorkQueue {
     })
   }
 
-  /** The containers that still run have to go: the work's end is decided. */
+  /** Kills the containers that still run, because the outcome is decided. */
   function end(allocation: Allocation): void {
     if (allocation.work.kind === 'duration') return
     for (const { id, agentId } of live(store.get(allocation.id) ?? allocation))
@@ -135,7 +135,7 @@ export function createWorkQueue(options: WorkQueueOptions): WorkQueue {
 
   async function lastUntilOver({ id, startedAt, work }: Allocation): Promise<void> {
     if (work.kind !== 'duration') return
-    // Written by a clock that has been set back since, it may be in the future.
+    // If the clock was set back since, the time may be in the future.
     const endsAt = Math.min(startedAt!, clock.now()) + work.seconds * 1000
     try {
       // Timers hold at most 24 days.
@@ -145,7 +145,7 @@ export function createWorkQueue(options: WorkQueueOptions): WorkQueue {
       return
     }
     const now = store.get(id)
-    // Unless it was requeued meanwhile, and runs anew.
+    // Unless it was requeued meanwhile and runs again.
     if (now && now.startedAt === startedAt) await update(now, step.timeUp(now, clock.now()))
   }
 
@@ -160,7 +160,7 @@ export function createWorkQueue(options: WorkQueueOptions): WorkQueue {
     async kill(id, reason) {
       const work = store.get(id)
       if (!work) return undefined
-      // Once more, in case the first order got lost.
+      // Repeated, in case the first order was lost.
       if (work.outcome && !isOver(work)) end(work)
       if (work.outcome) return confirmed(work)
       return update(work, step.killed(work, reason, clock.now()))
@@ -181,8 +181,8 @@ export function createWorkQueue(options: WorkQueueOptions): WorkQueue {
       for (const allocation of store.workOn(agent.id)) {
         const { allocation: after, startAgain } = step.reattached(allocation, agent.id, acks, clock.now())
         if (startAgain.length > 0 && !options.mayWork(agent)) {
-          // It never had the order, which may hold secrets, and is not known to be ours any more.
-          const lost = () => step.agentGone(after, agent.id, 'its agent is no known instance', clock.now())
+          // The agent never got the order, which may contain secrets, and it is no longer a known instance.
+          const lost = () => step.agentGone(after, agent.id, 'its agent is not a known instance', clock.now())
           void update(allocation, step.requeued(after, agent.id) ?? lost())
           continue
         }

@@ -1,4 +1,4 @@
-// The master's side: turns an upgrade request into a connection, or refuses it with the JSON answer agents understand.
+// The master's side: turns an upgrade request into a connection, or rejects it with the JSON response agents understand.
 import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { type WebSocket, WebSocketServer } from 'ws'
@@ -14,7 +14,7 @@ import {
 } from './connection.ts'
 import { type AgentMessage, decodeMasterMessage, encodeAgentMessage, type MasterMessage } from './messages.ts'
 
-/** What a master holds of each agent. */
+/** The master's end of an agent's connection. */
 export type MasterConnection = Connection<AgentMessage>
 
 export interface AcceptHandlers {
@@ -23,7 +23,7 @@ export interface AcceptHandlers {
 }
 
 export interface Acceptor {
-  /** Shakes hands. `opened` is called in the same turn as the 101 answer; not at all when the request is no WebSocket's. */
+  /** Completes the handshake. Calls `opened` in the same event-loop turn as the 101 response; never for a request that is not WebSocket. */
   accept(
     request: IncomingMessage,
     socket: Duplex,
@@ -66,7 +66,7 @@ export function createAcceptor({ clock, largestFrame, mostUnread }: AcceptorOpti
   }
 }
 
-/** A browser names the page it runs for; only pages of this very host may talk (gorilla's default upgrader). */
+/** A browser sends the page's origin; only pages of this host may connect (gorilla's default upgrader). */
 export function foreignOrigin(request: IncomingMessage): boolean {
   const { origin, host } = request.headers
   if (origin === undefined) return false
@@ -77,11 +77,11 @@ export function foreignOrigin(request: IncomingMessage): boolean {
   }
 }
 
-// How our own master and agents know each other: only they run commands; for any other agent work is bookkeeping.
+// How the built-in master recognizes our agents: only they run commands; for other agents, work is bookkeeping.
 
 const mark = '+provision'
 
-/** The version our agent announces: semantic versioning's build metadata, which no comparison looks at. */
+/** The version our agent announces: with semver build metadata, which comparisons ignore. */
 export function ownAgentVersion(version: string): string {
   return version + mark
 }

@@ -1,9 +1,9 @@
-// One end of the agent socket: whole messages in and out, pings, and a single, typed end.
+// One end of the agent socket: complete messages in and out, pings, and a single, typed end.
 import { WebSocket } from 'ws'
 import type { Clock } from '../../platform/index.ts'
 import type { Decoded } from './messages.ts'
 
-/** `closed`: the other end said so. `ended`: we did. The rest are faults of the peer or of the network. */
+/** `closed`: by the peer. `ended`: by this end. The rest are faults of the peer or of the network. */
 export type EndKind = 'closed' | 'ended' | 'lost' | 'silent' | 'not_understood' | 'too_large' | 'slow_reader'
 
 export interface ConnectionEnd {
@@ -16,22 +16,22 @@ export interface ConnectionOptions<In, Out> {
   clock: Clock
   decode: (frame: string) => Decoded<In>
   encode: (message: Partial<Out>) => string
-  /** The connection comes along, because the first message may be there before whoever dialled has it in hand. */
+  /** The connection is an argument, because the first message may arrive before the dial has returned it. */
   onMessage: (message: In, connection: Connection<Out>) => void
-  /** Called exactly once, whatever ended it, and nothing is called after it. */
+  /** Called exactly once, for any end; no other callback follows. */
   onEnd: (end: ConnectionEnd) => void
   /** Bytes the peer may leave unread. */
   mostUnread?: number
-  /** How much of the peer is read in a second; undefined: all there is. */
+  /** Read limit per second; undefined: no limit. */
   flow?: FlowLimit
 }
 
 export interface Connection<Out> {
-  /** False when the connection is over, or when the peer does not read: it is then given up. */
+  /** False when the connection is closed, or when the peer does not read: the connection is then closed. */
   send(message: Partial<Out>): boolean
-  /** Says goodbye (1000) and resolves when the socket is gone, after `closeWait` at the latest. */
+  /** Closes with code 1000 and resolves when the socket is closed, after `closeWait` at the latest. */
   close(): Promise<void>
-  /** Cuts the socket. */
+  /** Closes the socket at once. */
   terminate(message?: string): void
 }
 
@@ -74,8 +74,8 @@ export function openConnection<In, Out>(
       slowDown(text.length)
       options.onMessage(decoded.message, connection)
     } else {
-      finish({ kind: 'not_understood', message: `a frame was not understood: ${decoded.reason}` })
-      socket.close(1007, 'frame not understood')
+      finish({ kind: 'not_understood', message: `invalid frame: ${decoded.reason}` })
+      socket.close(1007, 'invalid frame')
     }
   })
   socket.on('error', (error: NodeJS.ErrnoException) => finish(endOfError(error)))
@@ -95,7 +95,10 @@ export function openConnection<In, Out>(
     send(message) {
       if (end || socket.readyState !== WebSocket.OPEN) return false
       if (socket.bufferedAmount > (options.mostUnread ?? mostUnread)) {
-        giveUp({ kind: 'slow_reader', message: `${socket.bufferedAmount} bytes sent and not read` })
+        giveUp({
+          kind: 'slow_reader',
+          message: `${socket.bufferedAmount} bytes sent but not read by the peer`,
+        })
         return false
       }
       socket.send(encode(message), noop)
@@ -106,7 +109,7 @@ export function openConnection<In, Out>(
       socket.close(1000, 'close called')
       return gone
     },
-    terminate(message = 'cut by this end') {
+    terminate(message = 'terminated by this end') {
       giveUp({ kind: 'ended', message })
     },
   }
@@ -117,25 +120,25 @@ function noop(): void {}
 
 function endOfError(error: NodeJS.ErrnoException): ConnectionEnd {
   if (error.code === 'WS_ERR_UNSUPPORTED_MESSAGE_LENGTH' || error.code === 'WS_ERR_TOO_MANY_BUFFERED_PARTS')
-    return { kind: 'too_large', message: `a frame was too large: ${error.message}` }
+    return { kind: 'too_large', message: `frame too large: ${error.message}` }
   if (error.code?.startsWith('WS_ERR_'))
     return { kind: 'not_understood', message: `not the WebSocket protocol: ${error.message}` }
   return { kind: 'lost', message: `the connection broke: ${error.message}` }
 }
 
 function endOfClose(code: number, reason: string): ConnectionEnd {
-  if (code === 1006) return { kind: 'lost', message: 'the connection broke without a goodbye' }
-  return { kind: 'closed', message: `closed by the other end (${code}${reason ? ` ${reason}` : ''})` }
+  if (code === 1006) return { kind: 'lost', message: 'the connection broke without a close frame' }
+  return { kind: 'closed', message: `closed by the peer (${code}${reason ? ` ${reason}` : ''})` }
 }
 
-// Keeps a connection honest: pings at an interval, and gives it up when no pong has come for too long.
+// Keepalive: pings at an interval, and closes the connection when no pong has arrived for too long.
 
 export interface HeartbeatOptions {
   clock: Clock
   ping: () => void
   /** Called once, when the deadline has passed without a pong. */
   expire: () => void
-  /** Milliseconds; the wire's numbers unless a test says otherwise. */
+  /** Milliseconds; the protocol's values except in tests. */
   interval?: number
   deadline?: number
 }
@@ -180,13 +183,13 @@ export function startHeartbeat(options: HeartbeatOptions): Heartbeat {
   }
 }
 
-// A bucket that fills with time: how long to stop reading a peer that says too much.
+// A token bucket: how long to stop reading from a peer that sends too much.
 
 export interface FlowLimit {
   /** Per second. */
   messages: number
   bytes: number
-  /** How many seconds' worth may come at once. */
+  /** Burst, in seconds of the rate. */
   burstSeconds: number
 }
 
@@ -205,35 +208,35 @@ export function createFlow({ messages, bytes, burstSeconds }: FlowLimit, start: 
       allowance = Math.min(burstSeconds, allowance + Math.max(0, now - last) / 1000)
       last = now
       allowance -= Math.max(1 / messages, size / bytes)
-      // Sums of fractions are off by a hair; no one waits a millisecond for that.
+      // Tolerates rounding errors of the sums.
       return Math.max(0, Math.ceil(-allowance * 1000 - 1e-6))
     },
   }
 }
 
-// The wire's numbers: those both ends must share (origin: master/pkg/ws/ws.go) and our own bounds.
+// Protocol constants: those both ends must share (Determined: master/pkg/ws/ws.go) and our own limits.
 
 /** Milliseconds between pings, from both ends. */
 export const pingInterval = 15_000
-/** Milliseconds a connection lives without a pong. Only a pong counts: a peer that talks but cannot hear is gone too. */
+/** Milliseconds a connection lives without a pong. Only a pong counts: a peer that sends but cannot receive is gone, too. */
 export const pongDeadline = 60_000
-/** Milliseconds to wait for the other end's half of a close. */
+/** Milliseconds to wait for the peer's close frame. */
 export const closeWait = 5_000
-/** Milliseconds to dial, shake hands and be answered (gorilla's default dialer has 45 s, too). */
+/** Milliseconds for dial, handshake and response (gorilla's default dialer has 45 s, too). */
 export const dialTimeout = 45_000
 
 /** Largest frame a master may send: start orders carry packed files. */
 export const largestAgentFrame = 128 * 1024 * 1024
 /**
- * Largest frame we take from an agent. The origin takes 128 MiB; the largest that agents really send are log lines and
- * docker's description of a container, far below this, and a master has to bear thousands of agents.
+ * Largest frame accepted from an agent. Determined's master accepts 128 MiB; the largest that agents really send are log
+ * lines and docker's description of a container, far below this, and a master has to serve thousands of agents.
  */
 export const largestMasterFrame = 8 * 1024 * 1024
-/** Bytes a peer may leave unread before it is given up: one large start order and then some. */
+/** Bytes a peer may leave unread before the connection is closed: more than one large start order. */
 export const mostUnread = 192 * 1024 * 1024
 /**
- * What a master takes from one agent in a second, and how much of it at once: a chatty task slows itself down, not the
- * others. The agent's socket is left unread for a while, nothing is thrown away.
+ * Read limits for one agent, per second and in a burst: a task with much output slows itself down, not the others. The
+ * master pauses reading from the agent's socket; nothing is dropped.
  */
 export const agentFlow = { messages: 1000, bytes: 8 * 1024 * 1024, burstSeconds: 4 }
 

@@ -1,9 +1,9 @@
-// A container as master and agents speak of it (origin: master/pkg/cproto, master/pkg/aproto/exit.go).
+// A container in the protocol (Determined: master/pkg/cproto, master/pkg/aproto/exit.go).
 
 // Reads values out of parsed JSON the way Go's decoder fills a struct: a missing or null field is the zero value,
 // an unknown field is ignored, a field of the wrong type makes the whole message bad.
 
-/** Why a message is not understood, with the path of the member at fault. Never leaves this folder as an exception. */
+/** Why a message is invalid, with the path of the member. Never leaves this folder as an exception. */
 export class WireError extends Error {}
 
 export type Reader<T> = (value: unknown, path: string) => T
@@ -16,7 +16,7 @@ function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
-/** Text of at most `limit` characters; missing is ''. */
+/** String of at most `limit` characters; missing is ''. */
 export function text(limit: number): Reader<string> {
   return (value, path) => {
     if (value === undefined || value === null) return ''
@@ -26,10 +26,10 @@ export function text(limit: number): Reader<string> {
   }
 }
 
-/** A whole number; missing is 0. */
+/** An integer; missing is 0. */
 export const integer: Reader<number> = (value, path) => {
   if (value === undefined || value === null) return 0
-  if (!Number.isSafeInteger(value)) fail(path, 'a whole number')
+  if (!Number.isSafeInteger(value)) fail(path, 'an integer')
   return value as number
 }
 
@@ -40,7 +40,7 @@ export const flag: Reader<boolean> = (value, path) => {
   return value
 }
 
-/** One of the given words; missing is ''. */
+/** One of the given strings; missing is ''. */
 export function word<T extends string>(words: readonly T[]): Reader<T> {
   return (value, path) => {
     const found = words.find((w) => w === (value ?? ''))
@@ -64,7 +64,7 @@ export function nullable<T>(read: Reader<T>): Reader<T | null> {
   return (value, path) => (value === undefined || value === null ? null : read(value, path))
 }
 
-/** A map of text to text; missing is {}. */
+/** A map of string to string; missing is {}. */
 export function labels(limit: number): Reader<Record<string, string>> {
   const one = text(limit)
   return (value, path) => {
@@ -76,7 +76,7 @@ export function labels(limit: number): Reader<Record<string, string>> {
   }
 }
 
-/** Anything: kept as it came, for members whose inside is nobody's business here. */
+/** Anything: kept unchanged, for members that are not inspected here. */
 export const anything: Reader<unknown> = (value) => value ?? null
 
 /** An object with the given members. */
@@ -89,7 +89,7 @@ export function object<T extends object>(members: { [K in keyof T]: Reader<T[K]>
   }
 }
 
-// One accelerator, or the CPUs, of an agent (origin: master/pkg/device/device.go).
+// One accelerator, or the CPUs, of an agent (Determined: master/pkg/device/device.go).
 
 export const deviceTypes = ['cpu', 'cuda', 'rocm', ''] as const
 /** '' is a device that gives no slot. */
@@ -102,7 +102,7 @@ export interface Device {
   type: DeviceType
 }
 
-/** More accelerators than any machine has; a longer list is an attack or a mistake. */
+/** More accelerators than any machine has; a longer list is an attack or an error. */
 const mostDevices = 1024
 
 export const readDevices: Reader<Device[]> = list(
@@ -131,7 +131,7 @@ export interface Container {
   description: string
 }
 
-/** The origin's sentences are the type: masters and agents compare them. */
+/** Determined's sentences are the type: masters and agents compare them. */
 export const failureTypes = {
   containerFailed: 'container failed with non-zero exit code',
   containerAborted: 'container was aborted before it started',
@@ -144,7 +144,7 @@ export const failureTypes = {
 } as const
 
 export interface ContainerFailure {
-  /** One of `failureTypes`, or a sentence of a newer agent. */
+  /** One of `failureTypes`, or a string of a newer agent. */
   FailureType: string
   ErrMsg: string
   ExitCode: number | null
@@ -167,10 +167,10 @@ export function isProgress(from: ContainerState, to: ContainerState): boolean {
   return from === '' || containerStates.indexOf(to) >= containerStates.indexOf(from)
 }
 
-// How a container is started: the part of the origin's Spec (master/pkg/cproto/spec.go) that our own agents read.
-// The rest of docker's vocabulary is absent, which Go's decoder takes for its zero values.
+// How a container is started: the part of Determined's Spec (master/pkg/cproto/spec.go) that our agents read.
+// The other docker fields are absent, which Go's decoder reads as zero values.
 
-/** One file of an archive (origin: master/pkg/archive). `type` is a tar type flag: 48 a file, 53 a directory. */
+/** One file of an archive (Determined: master/pkg/archive). `type` is a tar type flag: 48 a file, 53 a directory. */
 export interface ArchiveFile {
   path: string
   type: number
@@ -207,7 +207,7 @@ export interface ContainerSpec {
 
 export const fileType = { file: 48, directory: 53 } as const
 
-/** Characters of a command, a variable or a packed file: the frame's own limit is the outer bound. */
+/** Most characters of a command, a variable or a packed file; the frame limit applies, too. */
 const long = text(64 * 1024 * 1024)
 
 const readConfig = object<ContainerConfig>({

@@ -1,4 +1,4 @@
-// The agent's side: dials a master's agent socket and hands back an open connection, or why there is none.
+// The agent's side: dials a master's agent socket and returns an open connection, or throws why there is none.
 import type { Agent, IncomingMessage } from 'node:http'
 import type { ConnectionOptions as TlsOptions } from 'node:tls'
 import { WebSocket } from 'ws'
@@ -15,13 +15,13 @@ import {
 } from './connection.ts'
 import { type AgentMessage, decodeAgentMessage, encodeMasterMessage, type MasterMessage } from './messages.ts'
 
-/** What an agent holds once it is connected. */
+/** The agent's end of the connection. */
 export type AgentConnection = Connection<MasterMessage>
 
 export interface DialOptions {
   master: MasterAddress
   join: JoinRequest
-  /** `ca`, `servername`, `checkServerIdentity`, `cert`, `key`, …; TLS 1.2 is the least unless it says more. */
+  /** `ca`, `servername`, `checkServerIdentity`, `cert`, `key`, …; TLS 1.2 is the minimum by default. */
   tls?: TlsOptions
   /** For proxies. */
   agent?: Agent
@@ -34,7 +34,7 @@ export interface DialOptions {
 }
 
 /**
- * Connects once. Throws a ProvisionError: AGENT_REFUSED when a master answered (its words are in `details.message`, the
+ * Connects once. Throws a ProvisionError: AGENT_REFUSED when a master answered (its message is in `details.message`, the
  * HTTP status in `details.status`), else AGENT_DIAL_FAILED with the socket's or TLS's own error as `cause`.
  */
 export async function connectAgentSocket(options: DialOptions): Promise<AgentConnection> {
@@ -48,7 +48,7 @@ export async function connectAgentSocket(options: DialOptions): Promise<AgentCon
     maxPayload: largestAgentFrame,
     followRedirects: false,
   })
-  // A late error, after the outcome is known, must not become an uncaught one.
+  // An error after the outcome is known must not become an uncaught exception.
   socket.on('error', () => {})
   const abort = () => socket.terminate()
   options.signal?.addEventListener('abort', abort, { once: true })
@@ -68,12 +68,12 @@ function outcome(socket: WebSocket, options: DialOptions): Promise<AgentConnecti
       const connection = response.socket
       readRefusal(response, (message) => {
         reject(refused(options.master, response.statusCode ?? 0, message))
-        // Go and every proxy keep the connection of an answer that has ended, where destroying the request does nothing.
+        // Go and every proxy keep the connection of a completed response open, and destroying the request has no effect on it.
         socket.terminate()
         connection.destroy()
       })
     })
-    // In the same turn as the event: the first frame may already be in the socket.
+    // In the same event-loop turn: the first frame may already be in the socket.
     socket.once('open', () => {
       resolve(
         openConnection<AgentMessage, MasterMessage>(socket, {
@@ -88,7 +88,7 @@ function outcome(socket: WebSocket, options: DialOptions): Promise<AgentConnecti
   })
 }
 
-/** At most 16 KiB of the answer; its `message` when it is JSON, else the text. Cut off after 5 s. */
+/** At most 16 KiB of the response; its `message` when it is JSON, else the text. Truncated after 5 s. */
 function readRefusal(response: IncomingMessage, done: (message: string) => void): void {
   let body = ''
   const finish = () => {
@@ -102,7 +102,7 @@ function readRefusal(response: IncomingMessage, done: (message: string) => void)
     if (body.length > 16_384) finish()
   })
   response.on('end', finish)
-  // What ends it too early is an error, and a `close` where nobody listens for one.
+  // A premature end emits an error, or only `close`.
   response.on('error', finish)
   response.on('close', finish)
 }
@@ -112,7 +112,7 @@ function messageOf(body: string): string {
     const { message } = JSON.parse(body) as { message?: unknown }
     if (typeof message === 'string') return message
   } catch {
-    // Not a master's JSON: a proxy's page, perhaps. The text says more than a parse error.
+    // Not a master's JSON, perhaps a proxy's page. The text helps more than a parse error.
   }
   return body.trim().slice(0, 300)
 }
@@ -122,7 +122,7 @@ function refused(master: MasterAddress, status: number, message: string): Provis
   return new ProvisionError(
     problem(
       'AGENT_REFUSED',
-      `${master.host}:${master.port} refused the agent with status ${status}: ${words}`,
+      `${master.host}:${master.port} rejected the agent with status ${status}: ${words}`,
       {
         details: { status, message },
       },
@@ -140,14 +140,14 @@ function dialFailed(master: MasterAddress, cause: Error): ProvisionError {
   )
 }
 
-/** Node 24 adds advice about its own flags to TLS messages, and an AggregateError has no message at all. */
+/** Node 24 adds advice about its own flags to TLS messages, and an AggregateError has no message. */
 function reasonOf(error: Error & { errors?: Error[] }): string {
   const text = error.message || error.errors?.map((e) => e.message).join('; ') || error.name
   return text.split('; if the root CA')[0]!
 }
 
-// The address agents dial, and what its query says. Everything is escaped: the origin forgot that, so a pool named
-// "a&b" or an IPv6 master could never be joined.
+// The URL agents dial, and its query. Everything is escaped; Determined's agent does not escape, so it cannot join a pool
+// named "a&b" or an IPv6 master.
 
 export interface JoinRequest {
   id: string
@@ -170,7 +170,7 @@ export function agentsUrl(master: MasterAddress, join: JoinRequest): string {
   return `${masterUrl(master).replace(/^http/, 'ws')}/agents?${query}`
 }
 
-/** Texts Go's strconv.ParseBool takes. */
+/** Strings that Go's strconv.ParseBool accepts. */
 const bools = new Map([
   ...['1', 't', 'T', 'true', 'TRUE', 'True'].map((text) => [text, true] as const),
   ...['0', 'f', 'F', 'false', 'FALSE', 'False'].map((text) => [text, false] as const),
@@ -178,12 +178,12 @@ const bools = new Map([
 
 export type ParsedJoin = { ok: true; join: JoinRequest } | { ok: false; message: string }
 
-/** Longest id, pool or name that is looked at; cloud ids are below 64. */
+/** Most characters of an id, pool or name; cloud ids are below 64. */
 const longest = 256
 
 /**
- * Reads the request target of `GET /agents`. The messages are the origin's (master/internal/rm/agentrm/agents.go), which
- * agents print.
+ * Reads the request target of `GET /agents`. The messages are those of Determined's master
+ * (master/internal/rm/agentrm/agents.go), which agents print.
  */
 export function parseJoin(target: string): ParsedJoin {
   const mark = target.indexOf('?')
@@ -208,17 +208,17 @@ export function parseJoin(target: string): ParsedJoin {
     ([, value]) => typeof value === 'string' && value.length > longest,
   )
   if (tooLong) return { ok: false, message: `${tooLong[0]} is longer than ${longest} characters` }
-  // They become lines of logs, tables and terminals. A pool is one of the configuration, or the agent is refused.
+  // They are printed in logs, tables and terminals. A pool must be in the configuration, or the agent is rejected.
   const unprintable = (['id', 'version', 'hostname'] as const).find((name) => notPrintable.test(join[name]))
-  if (unprintable) return { ok: false, message: `agent ${unprintable} holds control characters` }
+  if (unprintable) return { ok: false, message: `agent ${unprintable} contains control characters` }
   return { ok: true, join }
 }
 
-/** Controls (C0, C1), marks that turn the direction of text, other invisible ones, line breaks, half pairs. */
+/** Control characters (C0, C1), bidirectional marks, other invisible characters, line breaks, lone surrogates. */
 const notPrintable = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/u
 const eachNotPrintable = new RegExp(notPrintable.source, 'gu')
 
-/** What a stranger has said, for a log: printable, and no longer than `most` characters. */
+/** Untrusted input for a log: printable, and at most `most` characters. */
 export function shownText(text: string | null, most = 64): string {
   const printable = (text ?? '').slice(0, 4 * most).replace(eachNotPrintable, '?')
   return printable.length > most ? `${printable.slice(0, most)}…` : printable

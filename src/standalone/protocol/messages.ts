@@ -1,4 +1,4 @@
-// What an agent tells its master (origin: master/pkg/aproto/master_message.go).
+// Messages from an agent to its master (Determined: master/pkg/aproto/master_message.go).
 import {
   anything,
   type Container,
@@ -19,7 +19,7 @@ import {
   WireError,
 } from './container.ts'
 
-// Messages are unions as Go writes them: an object with every member present and all but one null.
+// Messages are unions in Go's encoding: an object with every member present and all but one null.
 
 export type Decoded<T> = { ok: true; message: T } | { ok: false; reason: string }
 
@@ -34,8 +34,8 @@ export function encodeUnion<T extends object>(members: Members<T>, message: Part
 }
 
 /**
- * Understands one frame. Members of newer versions are ignored beside one we know; none or several known members,
- * `null`, or anything that is not such an object is not understood. Never throws.
+ * Decodes one frame. Unknown members of newer versions are ignored next to a known one; a frame with no or several known
+ * members, `null`, or anything but an object is invalid. Never throws.
  */
 export function decodeUnion<T extends object>(members: Members<T>, frame: string): Decoded<T> {
   try {
@@ -71,7 +71,7 @@ function reasonFor(known: [string, unknown][], given: [string, unknown][]): stri
 
 export interface ContainerReattachAck {
   Container: Container
-  /** null: it still runs, or ended well when its state is TERMINATED. */
+  /** null: it still runs, or it succeeded when its state is TERMINATED. */
   Failure: ContainerFailure | null
 }
 
@@ -154,7 +154,7 @@ export function decodeMasterMessage(frame: string): Decoded<MasterMessage> {
   return decodeUnion(masterMembers, frame)
 }
 
-// What a master tells its agents (origin: master/pkg/aproto/agent_message.go).
+// Messages from a master to its agents (Determined: master/pkg/aproto/agent_message.go).
 
 export interface MasterInfo {
   version: string
@@ -167,12 +167,12 @@ export interface MasterInfo {
 /** The first frame on every connection. */
 export interface MasterSetAgentOptions {
   MasterInfo: MasterInfo
-  /** `default` is the only kind a master of ours sends; Go's decoder refuses an absent one. */
+  /** The built-in master sends only `default`; Go's decoder rejects a missing value. */
   LoggingOptions: { type: string }
   ContainersToReattach: { Container: Container }[]
   /**
-   * Ours only: this master has lost its memory. The agent names the other containers that run there, too, in
-   * ContainersReattached, and ends none. Agents that do not know the word end them.
+   * Built-in master only: its state was lost. The agent then also lists its other containers in ContainersReattached,
+   * and kills none. Agents that do not know this member kill them.
    */
   KeepContainers?: boolean
 }
@@ -184,7 +184,7 @@ export interface StartContainer {
 
 export interface SignalContainer {
   ContainerID: string
-  /** Number of a POSIX signal: 15 to end, 9 to kill. */
+  /** Number of a POSIX signal: 15 to stop, 9 to kill. */
   Signal: number
 }
 
@@ -233,7 +233,7 @@ export function decodeAgentMessage(frame: string): Decoded<AgentMessage> {
   return decodeUnion(agentMembers, frame)
 }
 
-/** The answer to an agent that came back too late or changed; agents look for these words (origin: aproto/agent_message.go). */
+/** The answer to an agent that returned too late or changed; agents look for this exact string (Determined: aproto/agent_message.go). */
 export const pastReconnectPeriod = 'agent is past reconnect period, it must restart'
 
 export function mustRestart(message: string): boolean {

@@ -63,9 +63,9 @@ describe('an agent that trusts its master', () => {
     const agent = home.run(trusting())
     await until(joined, 'the agent to join')
     expect(await agent.stop()).toBe(0)
-    expect(agent.lines.at(-1)).toBe('info ended as asked')
+    expect(agent.lines.at(-1)).toBe('info stopped by a signal')
     await until(() => test!.events.some((event) => event.kind === 'lost'), 'the loss')
-    expect(test.events.at(-1)!.reason).toMatch(/^closed by the other end \(1000/)
+    expect(test.events.at(-1)!.reason).toMatch(/^closed by the peer \(1000/)
   })
 
   it('ends well too when it is told to while it dials', async () => {
@@ -105,7 +105,7 @@ describe('an agent that trusts its master', () => {
     test = await startMaster({ config: masterConfig({ resource_manager }) }, { tls })
     const without = home.run(trusting())
     expect(await without.exit).toBe(1)
-    expect(without.said()).toMatch(/it answered with status 403: .*client certificate/)
+    expect(without.said()).toMatch(/the master answered with status 403: .*client certificate/)
     const client_cert = home.file('client.crt', own.pem)
     const client_key = home.file(
       'client.key',
@@ -123,7 +123,7 @@ describe('an agent the master does not want', () => {
     const agent = home.run(trusting({ DET_RESOURCE_POOL: 'no such & pool' }), yaml)
     expect(await agent.exit).toBe(1)
     expect(agent.said()).toMatch(
-      /it answered with status 500: cannot find specified resource pool no such & pool/,
+      /the master answered with status 500: cannot find specified resource pool no such & pool/,
     )
     expect(agent.said()).toMatch(/info hooks.on_connection_lost has run .*hooked/)
   })

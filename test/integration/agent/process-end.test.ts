@@ -116,14 +116,14 @@ describe.concurrent('the agent ends by itself when a master that keeps the conne
   ])('refuses it with %s', async (_, status, message) => {
     const agent = start({ DET_MASTER_PORT: await tcp((socket) => socket.write(answer(status, message))) })
     expect(await agent.end(inTime), agent.said()).toBe(1)
-    expect(agent.said()).toContain(`it answered with status ${status}: ${message}`)
+    expect(agent.said()).toContain(`the master answered with status ${status}: ${message}`)
   })
 
   it.each([403, 500])('refuses it with %s over TLS', async (status) => {
     const port = await tls((socket) => socket.write(answer(status, 'no')))
     const agent = start({ DET_MASTER_PORT: port, ...overTls })
     expect(await agent.end(inTime), agent.said()).toBe(1)
-    expect(agent.said()).toContain(`it answered with status ${status}: no`)
+    expect(agent.said()).toContain(`the master answered with status ${status}: no`)
   })
 
   it('is an HTTP server that knows no upgrade', async () => {
@@ -143,7 +143,7 @@ describe.concurrent('the agent ends by itself when a master that keeps the conne
     const port = await lossyMaster((socket) => socket.write(answer(500, pastReconnectPeriod)))
     const agent = start({ DET_MASTER_PORT: port, DET_AGENT_RECONNECT_BACKOFF: 0 })
     expect(await agent.end(inTime), agent.said()).toBe(1)
-    expect(agent.said()).toContain('the master told this agent to end')
+    expect(agent.said()).toContain('the master shut down this agent')
   })
 
   it('refuses every attempt to reconnect', async () => {
@@ -218,7 +218,7 @@ describe.concurrent('the agent ends on SIGTERM', { timeout: 240_000 }, () => {
   it('while a master that keeps the connection asks it to wait', async () => {
     const port = await tcp((socket) => socket.write(answer(503, 'not yet')))
     const agent = start({ DET_MASTER_PORT: port, DET_AGENT_RECONNECT_BACKOFF: 600 })
-    await until(() => agent.said().includes('asks to wait'), 'the answer', inTime)
+    await until(() => agent.said().includes('asks the agent to retry'), 'the answer', inTime)
     await endsOnTerm(agent)
   })
 

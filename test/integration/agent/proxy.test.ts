@@ -67,7 +67,7 @@ describe('an agent behind a proxy', () => {
       /refused the tunnel to master.test:\d+: HTTP\/1.1 407 Proxy/,
     ],
     ['is no proxy', 'SSH-2.0-OpenSSH_9\r\n\r\n', /refused the tunnel to .*: not HTTP/],
-    ['babbles', 'x'.repeat(20_000), /gave an answer that is not HTTP/],
+    ['babbles', 'x'.repeat(20_000), /returned a response that is not HTTP/],
   ])('says so when it %s', async (_, text, words) => {
     answer = (_head, socket) => socket.end(text)
     const agent = run()

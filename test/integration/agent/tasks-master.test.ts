@@ -24,7 +24,7 @@ describe('a command handed to the master', () => {
     const { state, reason } = await cluster.run(['bash', '-c', 'exit 3'])
     expect({ state, reason }).toEqual({
       state: 'failed',
-      reason: 'agent-1: it ended with exit status 3',
+      reason: 'agent-1: exited with status 3',
     })
   })
 

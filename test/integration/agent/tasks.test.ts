@@ -90,8 +90,8 @@ describe('a command', () => {
   })
 
   it.each([
-    ['exit 3', 3, 'it ended with exit status 3'],
-    ['kill -SEGV $$', 139, 'it was ended by signal 11'],
+    ['exit 3', 3, 'exited with status 3'],
+    ['kill -SEGV $$', 139, 'killed by signal 11'],
   ])('that fails is reported with its exit code: %s', async (script, ExitCode, ErrMsg) => {
     start()
     ;(await visit()).connection.send(order(script))
@@ -172,7 +172,7 @@ describe('a signal', () => {
     connection.send(order('trap "" TERM; echo $$; sleep 300; echo no'))
     await until(() => news().printed(1) !== '')
     connection.send({ SignalContainer: { ContainerID: 'c-1', Signal: 9 } })
-    expect(await end()).toMatchObject({ ExitCode: 137, ErrMsg: 'it was ended by signal 9' })
+    expect(await end()).toMatchObject({ ExitCode: 137, ErrMsg: 'killed by signal 9' })
     // The whole group was signalled, but each of its processes dies in its own time.
     await until(() => processStart(Number(news().printed(1))) === undefined, 'the end of the command')
   })
@@ -195,14 +195,14 @@ describe('a signal', () => {
 describe('an order that cannot be carried out is answered with the reason', () => {
   it.each([
     ['an image', { Image: 'determinedai/environments:cuda' }, /image determinedai\/environments:cuda needs/],
-    ['no command', { Cmd: [] }, /names no command/],
-    ['a device of someone else', { devices: [7] }, /device 7 is not one of this agent's/],
+    ['no command', { Cmd: [] }, /has no command/],
+    ['a device of someone else', { devices: [7] }, /device 7 does not belong to this agent/],
     [
       'a working directory that is not there',
       { WorkingDir: '/no/such' },
       /directory \/no\/such does not exist/,
     ],
-    ['an id that is a path', { id: '../../x' }, /cannot be the name of a folder/],
+    ['an id that is a path', { id: '../../x' }, /is not a valid folder name/],
   ])('%s', async (_, change, reason) => {
     const agent = start()
     ;(await visit()).connection.send(order(mark('ran'), change))

@@ -76,7 +76,7 @@ describe('an agent does not join a master', () => {
     const other = authority('Root of others')
     expect(await refusal(await serve(server(other), other))).toEqual({
       kind: 'UNKNOWN_CA',
-      reason: expect.stringContaining(`not from a CA this agent trusts (${home.dir}/master.crt)`),
+      reason: expect.stringContaining(`not signed by a CA this agent trusts (${home.dir}/master.crt)`),
       presents: expect.stringMatching(
         /^CN=master \(DNS:master.example.com\), issued by CN=Root of others, valid from /,
       ),
@@ -86,7 +86,7 @@ describe('an agent does not join a master', () => {
   it('whose CA only has the name of the right one', async () => {
     const other = authority('Root', { key: testKey('p256', 'another root') })
     const answer = await refusal(await serve(server(other)))
-    expect(answer).toMatchObject({ reason: expect.stringContaining('not from a CA this agent trusts') })
+    expect(answer).toMatchObject({ reason: expect.stringContaining('not signed by a CA this agent trusts') })
   })
 
   it('with a self-signed certificate that is another one', async () => {
@@ -155,14 +155,14 @@ describe('an agent does not join a master', () => {
     const port = await serveRaw((socket) => socket.end('HTTP/1.1 400 Bad Request\r\n\r\n'))
     expect(await refusal(port)).toMatchObject({
       kind: 'NOT_TLS',
-      reason: 'it does not speak TLS, and security.tls.enabled is on',
+      reason: 'the port does not speak TLS, but security.tls.enabled is on',
     })
   })
 
   it('that speaks TLS on the port of plain text', async () => {
     const port = await serve(server(root))
     const off = { DET_SECURITY_TLS_ENABLED: '', DET_SECURITY_TLS_MASTER_CERT: '' }
-    expect(await refusal(port, off)).toMatchObject({ reason: expect.stringContaining('it may want TLS') })
+    expect(await refusal(port, off)).toMatchObject({ reason: expect.stringContaining('may require TLS') })
   })
 
   it('that hangs up in the handshake', async () => {
@@ -174,7 +174,7 @@ describe('an agent does not join a master', () => {
   it('that is not there', async () => {
     const port = await serveRaw(() => {})
     servers[0]!.close()
-    expect(await refusal(port)).toEqual({ kind: 'REFUSED', reason: 'nothing listens there' })
+    expect(await refusal(port)).toEqual({ kind: 'REFUSED', reason: 'connection refused' })
   })
 
   it('whose name has no address', async () => {
@@ -228,7 +228,7 @@ describe('an agent that was given no certificate goes by SSL_CERT_FILE, as a Go 
     const env = { ...without, SSL_CERT_FILE: list, SSL_CERT_DIR: '/nonexistent' }
     expect(await refusal(port, env)).toMatchObject({
       kind: 'UNKNOWN_CA',
-      reason: expect.stringContaining(`not from a CA this agent trusts (${list})`),
+      reason: expect.stringContaining(`not signed by a CA this agent trusts (${list})`),
     })
     home.file('list.crt', root.pem)
     await joinsWith(port, env)
@@ -277,7 +277,7 @@ describe('an agent joins a master', () => {
     const file = home.file('mixed.crt', broken + root.pem)
     const agent = dial(port, { DET_SECURITY_TLS_MASTER_CERT: file })
     await until(() => agent.said().includes('joined the master'), 'the agent to join')
-    expect(agent.said()).toMatch(/warn a certificate of the file is left out .*"number":1,"line":1/)
+    expect(agent.said()).toMatch(/warn a certificate in the file is ignored .*"number":1,"line":1/)
   })
 
   it('with the certificates its file holds at the time of the dial', async () => {

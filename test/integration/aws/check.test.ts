@@ -50,15 +50,15 @@ describe('checking a pool', () => {
       'security group sg-1',
       'key pair ops',
       'vCPU quotas',
-      'ec2:DescribeInstances to list VMs',
+      'ec2:DescribeInstances to list instances',
       'ec2:DescribeInstanceTypes to know the slots of a type',
-      'ec2:DescribeLaunchTemplates to tidy up launch templates',
-      'ec2:TerminateInstances to end VMs',
-      'ec2:GetConsoleOutput to see how far a VM came that did not join',
-      'ec2:RunInstances to launch VMs of one offering, and those of fleets',
+      'ec2:DescribeLaunchTemplates to delete outdated launch templates',
+      'ec2:TerminateInstances to terminate instances',
+      'ec2:GetConsoleOutput to read the boot stage of an instance that did not join',
+      'ec2:RunInstances to launch instances of one offering, and those of fleets',
       'ec2:CreateLaunchTemplate to launch through a fleet',
-      'ec2:CreateFleet to launch VMs of several offerings, and spot VMs',
-      'ec2:DeleteLaunchTemplate to tidy up launch templates',
+      'ec2:CreateFleet to launch instances of several offerings, and spot instances',
+      'ec2:DeleteLaunchTemplate to delete outdated launch templates',
     ])
     expect(cloud.ec2.world.vms.size + cloud.ec2.world.templates.size).toBe(0)
   })
@@ -66,7 +66,7 @@ describe('checking a pool', () => {
   it('asks for the calls the pool will make', async () => {
     const { items } = await checked({}, [offering('g5.12xlarge', { zone: 'subnet-a' })])
     expect(items.map(({ what }) => what)).toContain(
-      'ec2:RunInstances to launch VMs of one offering, and those of fleets',
+      'ec2:RunInstances to launch instances of one offering, and those of fleets',
     )
     expect(items.map(({ what }) => what).join()).not.toContain('CreateFleet')
   })
@@ -87,15 +87,15 @@ describe('checking a pool', () => {
       ssh_key_name: 'gone',
     })
     expect(faults).toEqual([
-      'instance type g5.12xlarge: g5.12xlarge has 4 slots, but the pool counts on 8',
-      'instance type g9.huge: EC2 knows no instance type g9.huge in this region',
+      'instance type g5.12xlarge: g5.12xlarge has 4 slots, but the pool is configured with 8',
+      'instance type g9.huge: instance type g9.huge does not exist in this region',
       'subnet subnet-b: subnet subnet-b has no free address',
       expect.stringContaining('subnet subnet-c: could not find subnet subnet-c: InvalidSubnetID.NotFound'),
       'zones for g4dn.12xlarge: us-west-2a does not offer g4dn.12xlarge',
       'zones for g9.huge: us-west-2a, us-west-2b do not offer g9.huge',
       'security group sg-2: security group sg-2 is of vpc-2, but subnets are of vpc-1',
       expect.stringContaining('key pair gone: could not find key pair gone: InvalidKeyPair.NotFound'),
-      'ec2:TerminateInstances to end VMs: whether ec2:TerminateInstances is allowed for VMs and templates of ours cannot be told',
+      'ec2:TerminateInstances to terminate instances: cannot determine whether ec2:TerminateInstances is allowed for managed instances and launch templates',
       expect.stringContaining('ec2:CreateFleet'),
     ])
   })
@@ -117,8 +117,8 @@ describe('checking a pool', () => {
     const { items } = await checked({}, [...spot, ...bothTypes])
     const tried = items.flatMap(({ what }) => (what.startsWith('ec2:RunInstances') ? what : []))
     expect(tried).toEqual([
-      'ec2:RunInstances to launch spot VMs',
-      'ec2:RunInstances to launch VMs of one offering, and those of fleets',
+      'ec2:RunInstances to launch spot instances',
+      'ec2:RunInstances to launch instances of one offering, and those of fleets',
     ])
   })
 

@@ -173,7 +173,7 @@ describe('a provisioner that is not there', () => {
     )
     const { status, stderr } = await provision('status', '-c', 'other.yaml')
     expect(status).toBe(1)
-    expect(stderr).toMatch(/^NOT_RUNNING no provisioner runs with .*nowhere\n +remedy: /)
+    expect(stderr).toMatch(/^NOT_RUNNING no provisioner is running with state_dir .*nowhere\n +remedy: /)
   })
 })
 

@@ -50,7 +50,7 @@ describe('provision submit', () => {
 
   it('says that the master is not there', () => {
     const { status, stderr } = runCli(['work'], { cwd: dir })
-    expect(stderr).toMatch(/CLIENT_UNREACHABLE http:\/\/127\.0\.0\.1:1: nothing listens there\n.*provision/)
+    expect(stderr).toMatch(/CLIENT_UNREACHABLE http:\/\/127\.0\.0\.1:1: connection refused\n.*provision/)
     expect(status).toBe(1)
   })
 

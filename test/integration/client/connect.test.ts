@@ -118,7 +118,7 @@ resource_pools: [{pool_name: default, provider: {type: local}}]
     const other = await createDevelopmentChain({ names: ['master.test'], ips: [], days: 30, now: Date.now() })
     const { code, remedy } = await refusal(listWork(createClient({ target: targetOf(other), version: '0' })))
     expect(code).toBe('CLIENT_CERT_UNTRUSTED')
-    expect(remedy).toMatch(/does not serve .*configured\.crt.* -c/)
+    expect(remedy).toMatch(/does not use .*configured\.crt.* -c/)
   })
 })
 
@@ -129,7 +129,9 @@ describe('a master that is not trusted', () => {
     expect(message).toMatch(
       /^https:\/\/127\.0\.0\.1:\d+ presents CN=master\.test.*DNS:master\.test.*SHA-256 [0-9a-f]{64}/,
     )
-    expect(message).toMatch(/signed by CN=Development CA .*; neither a well-known CA nor you vouch for it/)
+    expect(message).toMatch(
+      /signed by CN=Development CA .*; not signed by a trusted CA, and not in your trust store/,
+    )
     expect(remedy).toContain('provision trust add')
   })
 
@@ -172,7 +174,7 @@ describe('an address where no master of ours is', () => {
     const port = await masters.closedPort()
     expect(await refusal(listWork(clientOf({ port })))).toMatchObject({
       code: 'CLIENT_UNREACHABLE',
-      message: `https://127.0.0.1:${port}: nothing listens there`,
+      message: `https://127.0.0.1:${port}: connection refused`,
     })
   })
 
@@ -193,7 +195,7 @@ describe('an address where no master of ours is', () => {
   it.each([
     ['a Determined master', infoBody, 200, /a Determined master of version 0\.38\.1/],
     ['another web server', '<html>', 404, /something that answers GET \/info with status 404/],
-    ['another service with JSON', '{"version":"1"}', 200, /something that answers/],
+    ['another service with JSON', '{"version":"1"}', 200, /a server that answers/],
   ])('is told: %s; no token is shown to it', async (_, body, status, words) => {
     const heard: IncomingMessage[] = []
     const other = createServer((request, response) => {

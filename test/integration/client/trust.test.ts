@@ -234,7 +234,7 @@ describe('a master that was trusted and presents another certificate', () => {
     await store().set(urlOf(port), 'no certificate')
     const { code, message } = await refusal(visitor(port, true).meet())
     expect(code).toBe('CLIENT_CERT_CHANGED')
-    expect(message).toContain('stored is something that cannot be read')
+    expect(message).toContain('stored is an unreadable certificate')
     expect(readFileSync(store().file, 'utf8')).toContain('no certificate')
   })
 })

@@ -108,7 +108,7 @@ describe.concurrent('provision beside a Determined master', () => {
     await fake.stop()
     await until(() => stderr().includes('nothing is launched or ended meanwhile'), 'the word of it', 15)
     await fake.start()
-    await until(() => stderr().includes('the Determined master answers again'), 'its return', 15)
+    await until(() => stderr().includes('the Determined master responds again'), 'its return', 15)
     await until(() => world.agents.get(id!)?.away === undefined, 'the return of the agent', 15)
     // Longer than an idle agent is left.
     await new Promise((resolve) => setTimeout(resolve, 5_000))
@@ -129,7 +129,7 @@ describe.concurrent('provision beside a Determined master', () => {
     await fake.start()
     const work = submit(world, { slots: 1 })
     await until(() => daemon.placed(work), 'work on an agent', 40)
-    expect(stderr()).toContain('the Determined master answers again')
+    expect(stderr()).toContain('the Determined master responds again')
   })
 
   it('keeps the pool open with a placeholder agent, which gets none of the work (experimental)', async (context) => {

@@ -54,7 +54,7 @@ describe('a master with require_authentication', () => {
 
   it('answers 403 to an agent with a certificate of another CA', async () => {
     await cluster.start(await authenticating(showing(stranger)))
-    const refused = () => cluster.said('an agent was refused').find((line) => line.includes('403'))
+    const refused = () => cluster.said('agent rejected').find((line) => line.includes('403'))
     await expect.poll(refused, { timeout: 15_000 }).toBeDefined()
   })
 })

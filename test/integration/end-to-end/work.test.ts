@@ -87,7 +87,7 @@ describe('a command', () => {
     expect(alive(pid)).toBe(true)
     expect(await provision('work', id, '--kill')).toMatchObject({ status: 0, stdout: '' })
     const { status, stderr } = await waiting
-    expect(stderr).toMatch(/was killed: killed on order/)
+    expect(stderr).toMatch(/was killed: killed by an order/)
     expect(status).toBe(1)
     await until(() => !alive(pid), 'the end of the process')
   })
@@ -178,7 +178,7 @@ describe('what the master does not take', () => {
       ['--pool', 'defualt', '--', 'true'],
       /WORK_POOL_UNKNOWN .*defualt; there are: default[\s\S]*--pool default/,
     ],
-    [['--priority', '100', '--', 'true'], /REQUEST_REFUSED priority must be a whole number from 1 to 99/],
+    [['--priority', '100', '--', 'true'], /REQUEST_REFUSED priority must be an integer from 1 to 99/],
     [['--duration', 'soon'], /REQUEST_REFUSED duration must be .*"soon"/],
   ])('is refused in its words: %j', async (args, words) => {
     const run = await submit(...args)

@@ -45,7 +45,7 @@ describe('checking a pool', () => {
       'quota NVIDIA_T4_GPUS in us-central1: room for 3 more n1-standard-8',
       'quota GPUS_ALL_REGIONS in all regions: room for 7 more n1-standard-8',
     ])
-    expect(what).toContain('compute.instances.create to launch VMs')
+    expect(what).toContain('compute.instances.create to launch instances')
     expect(what).toContain('compute.regionOperations.get to follow a launch in several zones')
     expect(cloud.gce.calls.filter(({ action }) => action === 'bulkInsert')).toEqual([])
   })
@@ -68,9 +68,9 @@ describe('checking a pool', () => {
       expect.stringContaining('has no compute.zoneOperations.get in project my-project'),
       expect.stringContaining('needs a disk of 300 GB, but boot_disk_size is 200'),
       expect.stringContaining('subnetwork agents is of network research, not of default'),
-      expect.stringContaining('n1-standard-8 has 8 GPUs, but the pool counts on 4 slots'),
+      expect.stringContaining('n1-standard-8 has 8 GPUs, but the pool is configured with 4 slots'),
       expect.stringContaining('machine type n1-standard-8 in us-central1-b: could not find'),
-      expect.stringContaining('n1-standard-8 has 8 GPUs, but the pool counts on 4 slots'),
+      expect.stringContaining('n1-standard-8 has 8 GPUs, but the pool is configured with 4 slots'),
       expect.stringContaining('a machine takes at most 4 nvidia-tesla-t4, and gpu_num is 8'),
       expect.stringContaining('GPU nvidia-tesla-t4 in us-central1-b: could not find'),
       expect.stringContaining('a machine takes at most 4 nvidia-tesla-t4, and gpu_num is 8'),
@@ -83,7 +83,7 @@ describe('checking a pool', () => {
     ['projects/my-project/global/images/family/agent', []],
     ['https://www.googleapis.com/compute/v1/projects/my-project/global/images/agent', []],
     ['global/images/agent', []],
-    ['agent', ['is not the path of an image']],
+    ['agent', ['is not an image path']],
     ['projects/my-project/global/images/gone', ['was not found']],
   ])('reads the image %s as Compute Engine does', async (boot_disk_source_image, expected) => {
     const { faults } = await checked({ boot_disk_source_image })

@@ -134,13 +134,13 @@ describe('a refusal says why', () => {
     await m.join('any-machine', { pool: 'static' })
     expect(await refusalOf(m.dial('i-foreign'))).toEqual({
       status: 503,
-      message: 'agent i-foreign is not known as an instance of resource pool default yet',
+      message: 'agent i-foreign is not a known instance of resource pool default yet',
     })
     answer = 'no'
     expect(await refusalOf(m.dial('i-foreign'))).toEqual({
       status: 403,
       message:
-        'agent i-foreign is no instance of resource pool default, which takes no others (agents: any lets them join)',
+        'agent i-foreign is not an instance of resource pool default; set agents: any to let other agents join',
     })
   })
 

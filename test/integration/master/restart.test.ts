@@ -105,7 +105,7 @@ describe('a restart', () => {
     await stop(first)
     const second = await master()
     const lost = await becomes(second, id, 'lost')
-    expect(lost['reason']).toBe('agent: it did not come back after the master was restarted')
+    expect(lost['reason']).toBe('agent: it did not reconnect after the restart of the master')
     expect(phases(second)).toEqual([])
     await stop(second)
     expect(phases(await master())).toEqual([])

@@ -73,11 +73,11 @@ describe('a command', () => {
     expect(agents[1]!.signals).toEqual([])
   })
 
-  it('is killed on order: at once when it waits, by signal when it runs', async () => {
+  it('is killed by an order: at once when it waits, by signal when it runs', async () => {
     const m = await start()
     const waiting = await submit(m, command())
     await post(m, `/provision/v1/work/${waiting}/kill`)
-    expect(await work(m, waiting)).toMatchObject({ state: 'killed', reason: 'killed on order' })
+    expect(await work(m, waiting)).toMatchObject({ state: 'killed', reason: 'killed by an order' })
     const agent = await workingAgent(m, 'a')
     const id = await submit(m, command())
     await until(() => agent.containers.size)
@@ -115,7 +115,7 @@ describe('work that only lasts', () => {
     await until(() => m.master.agents()[0]?.phase === 'away')
     expect((await work(m, id)).state).toBe('running')
     const lost = await becomes(m, id, 'lost')
-    expect(lost.reason).toBe('a: it did not come back within its reconnect window')
+    expect(lost.reason).toBe('a: it did not reconnect within its reconnect window')
   })
 
   it('goes on when its agent returns in time', async () => {

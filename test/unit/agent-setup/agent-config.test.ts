@@ -121,11 +121,11 @@ describe('conflicts', () => {
 
 describe('what the agent would refuse', () => {
   test.each<[string, Record<string, unknown>, string]>([
-    ['an option that is none', { image_root: '/x' }, '`image_root` is no option of the agent'],
+    ['an option that is none', { image_root: '/x' }, '`image_root` is not an option of the agent'],
     [
       'one further down',
       withTls({ master_certificate: '/x' }),
-      '`security.tls.master_certificate` is no option',
+      '`security.tls.master_certificate` is not an option',
     ],
     ['a flag as text', { debug: 'yes' }, '`debug` must be true or false, not a string'],
     ['a number as text', { bind_port: '9090' }, '`bind_port` must be a whole number, not a string'],
@@ -167,7 +167,7 @@ describe('what the agent would refuse', () => {
     ])
   })
 
-  test('a name every object has is no option either', () => {
+  test('a name every object has is not an option either', () => {
     expect(codes(JSON.parse('{"constructor": 1, "__proto__": {"debug": true}}'), embed)).toEqual([
       'AGENT_CONFIG_INVALID',
       'AGENT_CONFIG_INVALID',

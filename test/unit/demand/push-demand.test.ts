@@ -88,7 +88,7 @@ describe('pushed demand', () => {
         ],
         agents: [],
       },
-      'pending holds the same id twice',
+      'pending contains the same id twice',
     ],
     [
       'more free slots than slots',

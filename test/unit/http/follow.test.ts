@@ -9,7 +9,7 @@ import { ProvisionError, problem } from '../../../src/problems/index.ts'
 type Look = { state: string; lines: string[]; count?: number } | 'silence'
 
 const clock: Clock = { now: () => 0, sleep: async () => {} }
-const silence = () => new ProvisionError(problem('CLIENT_UNREACHABLE', 'nothing listens there'))
+const silence = () => new ProvisionError(problem('CLIENT_UNREACHABLE', 'connection refused'))
 
 /** Answers the looks one after the other, the last one for ever. */
 function scripted(looks: Look[]): Client {

@@ -248,7 +248,7 @@ describe('requests', () => {
     const { port } = await serve({ handlers })
     const ask = (path: string) => rawClient(port, get.replace('/', path)).end
     expect(await ask('/healthz')).toContain('"status":"ok"')
-    expect(await ask('/nowhere')).toMatch(/^HTTP\/1.1 404[\s\S]*nothing is at \/nowhere/)
+    expect(await ask('/nowhere')).toMatch(/^HTTP\/1.1 404[\s\S]*not found: \/nowhere/)
     const failed = await ask('/throw')
     expect(failed).toMatch(/^HTTP\/1.1 500/)
     expect(failed).not.toContain('secret')

@@ -24,10 +24,10 @@ describe('the address of a master', () => {
   })
 
   it.each([
-    ['', /no address/],
+    ['', /not a valid master address/],
     ['ftp://master', /https or http, not ftp/],
-    ['https://', /no address/],
-    ['https://master:99999', /no address/],
+    ['https://', /not a valid master address/],
+    ['https://master:99999', /not a valid master address/],
     ['https://master?x=1', /\?x=1/],
     ['https://master/#top', /#top/],
   ])('%j is refused', (text, words) => {

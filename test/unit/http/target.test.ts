@@ -39,9 +39,9 @@ describe('the master of a configuration', () => {
   })
 
   it.each([
-    ['is not there', () => rmSync(tokenFile), /no token at .*token/],
-    ['is empty', () => writeFileSync(tokenFile, '\n'), /does not hold a token/],
-    ['holds what no header may', () => writeFileSync(tokenFile, 'a\nb'), /does not hold a token/],
+    ['is not there', () => rmSync(tokenFile), /token file not found: .*token/],
+    ['is empty', () => writeFileSync(tokenFile, '\n'), /does not contain a token/],
+    ['holds what no header may', () => writeFileSync(tokenFile, 'a\nb'), /does not contain a token/],
   ])('has no token where the file %s', (_, spoil, words) => {
     spoil()
     const { access } = targetByConfig(config(), { now: 0 })

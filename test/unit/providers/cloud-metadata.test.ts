@@ -108,12 +108,16 @@ describe('on Compute Engine', () => {
 
   it('what answers without the signature of the metadata server is not it', async () => {
     server.faults = ['foreign']
-    await expect(gceMetadata(options()).get('project')).rejects.toThrow(unavailable('something else'))
+    await expect(gceMetadata(options()).get('project')).rejects.toThrow(
+      unavailable('not from the metadata server'),
+    )
   })
 
   it('a redirect is not followed', async () => {
     server.faults = ['redirect']
-    await expect(gceMetadata(options()).get('project')).rejects.toThrow(unavailable('something else'))
+    await expect(gceMetadata(options()).get('project')).rejects.toThrow(
+      unavailable('not from the metadata server'),
+    )
     expect(server.calls).toHaveLength(1)
   })
 })

@@ -10,10 +10,12 @@ describe('the registry of providers', () => {
   it('has each kind once, and takes no second of it', () => {
     expect(withProviders(builtInProviders)).toEqual(builtInProviders)
     const [first] = builtInProviders
-    expect(() => withProviders(builtInProviders, [first!])).toThrow(`two providers of type "${first!.kind}"`)
+    expect(() => withProviders(builtInProviders, [first!])).toThrow(
+      `duplicate provider type "${first!.kind}"`,
+    )
   })
 
   it('says so when a block was read with other providers', () => {
-    expect(() => definitionOf([], { type: 'mine' })).toThrow('no provider of type "mine"')
+    expect(() => definitionOf([], { type: 'mine' })).toThrow('unknown provider type "mine"')
   })
 })

@@ -91,7 +91,7 @@ describe('a provider from outside', () => {
     expect(problems.map(({ code }) => code)).toContain('PROVIDER_TYPE_UNKNOWN')
     const twin = { ...ownRack([]), kind: 'local' }
     expect(() => loadConfig(fileWith('rack: r1'), { providers: [twin] })).toThrow(
-      'there are two providers of type "local"',
+      'duplicate provider type "local"',
     )
   })
 

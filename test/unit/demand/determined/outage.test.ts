@@ -63,9 +63,9 @@ describe('a master that fails', () => {
     expect(watched.problem()).toBeUndefined()
     expect(watched.wait()).toBe(0)
     expect(logger.lines.map((line) => line.split(' {')[0])).toEqual([
-      'warn the Determined master cannot be used; nothing is launched or ended meanwhile',
-      'warn the Determined master cannot be used; nothing is launched or ended meanwhile',
-      'info the Determined master answers again',
+      'warn the Determined master cannot be used; launches and terminations are paused',
+      'warn the Determined master cannot be used; launches and terminations are paused',
+      'info the Determined master responds again',
     ])
     expect(logger.lines.at(-1)).toContain('{"seconds":7}')
   })

@@ -41,7 +41,7 @@ describe('tags', () => {
     [
       'a key of ours',
       [{ key: 'agent-provisioner:pool', value: 'x' }],
-      '"agent-provisioner:pool" is there twice',
+      'duplicate key "agent-provisioner:pool"',
     ],
   ])('refuse %s', (_, tags, expected) => {
     expect(messages(tags)).toEqual([expect.stringContaining(expected)])

@@ -37,11 +37,11 @@ describe('base_config', () => {
       min_cpu_platform: 'x',
     }
     expect(told(base)).toEqual([
-      "base_config.disks[1].initializeParam is no field of Compute Engine's API",
-      "base_config.disks[1].initializeParams.diskSizeGB is no field of Compute Engine's API",
-      "base_config.scheduling.maxRunDuration.second is no field of Compute Engine's API",
-      "base_config.shieldedInstanceConfig.enableVTPM is no field of Compute Engine's API",
-      "base_config.min_cpu_platform is no field of Compute Engine's API",
+      'base_config.disks[1].initializeParam is not a field of the Compute Engine API',
+      'base_config.disks[1].initializeParams.diskSizeGB is not a field of the Compute Engine API',
+      'base_config.scheduling.maxRunDuration.second is not a field of the Compute Engine API',
+      'base_config.shieldedInstanceConfig.enableVTPM is not a field of the Compute Engine API',
+      'base_config.min_cpu_platform is not a field of the Compute Engine API',
     ])
     expect(baseProblems(base)[1]).toMatchObject({
       code: 'REQUEST_BASE_CONFIG',

@@ -37,7 +37,7 @@ describe('GPUs', () => {
     expect(built({}, offering('e2-standard-8', { slots: 4 })).problems).toMatchObject([
       {
         code: 'REQUEST_MACHINE_REFUSED',
-        message: 'e2-standard-8 takes no GPUs, but the pool counts on 4 slots',
+        message: 'e2-standard-8 takes no GPUs, but the pool is configured with 4 slots',
       },
     ])
     expect(built({}, offering('e2-standard-8', { slots: 0 })).problems).toEqual([])

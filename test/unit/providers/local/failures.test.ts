@@ -12,14 +12,14 @@ describe('what this machine refuses', () => {
   it.each([
     ['ENOSPC', 'capacity', 'LOCAL_MACHINE_FULL', 'the disk is full'],
     ['EDQUOT', 'capacity', 'LOCAL_MACHINE_FULL', 'quota'],
-    ['EAGAIN', 'capacity', 'LOCAL_MACHINE_FULL', 'no more processes'],
-    ['ENOMEM', 'capacity', 'LOCAL_MACHINE_FULL', 'no memory'],
+    ['EAGAIN', 'capacity', 'LOCAL_MACHINE_FULL', 'process limit'],
+    ['ENOMEM', 'capacity', 'LOCAL_MACHINE_FULL', 'out of memory'],
     ['EMFILE', 'capacity', 'LOCAL_MACHINE_FULL', 'open files'],
     ['EACCES', 'config', 'LOCAL_NOT_PERMITTED', 'permission denied'],
     ['EPERM', 'config', 'LOCAL_NOT_PERMITTED', 'permission denied'],
     ['EROFS', 'config', 'LOCAL_NOT_PERMITTED', 'read-only'],
-    ['ENOTDIR', 'config', 'LOCAL_NOT_PERMITTED', 'a file lies where a folder belongs'],
-    ['ELOOP', 'config', 'LOCAL_NOT_PERMITTED', 'a link lies'],
+    ['ENOTDIR', 'config', 'LOCAL_NOT_PERMITTED', 'a file is where a folder is expected'],
+    ['ELOOP', 'config', 'LOCAL_NOT_PERMITTED', 'a link is where'],
     ['EIO', 'transient', 'PROVIDER_TRANSIENT', 'EIO: something'],
   ])('is told in words: %s', (code, kind, problemCode, words) => {
     const failure = localFailure(errno(code), 'start local VM local-1')

@@ -70,7 +70,7 @@ describe('a local VM', () => {
     ['exit 0', 'stopped exit status 0'],
     ['exit 7', 'stopped exit status 7'],
     ['exit 32', 'stopped exit status 32: tls_refused, nothing listens on the master port'],
-    ['kill -9 $$', 'stopped ended by SIGKILL'],
+    ['kill -9 $$', 'stopped killed by SIGKILL'],
   ])(
     'that ends with `%s` is shown as ended, with the reason, until it is taken away',
     async (script, shown) => {

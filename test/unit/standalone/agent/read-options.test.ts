@@ -173,15 +173,19 @@ describe('an agent does not start', () => {
 
   it.each<[string, Given, string | RegExp]>([
     ['no master', { env: { DET_MASTER_HOST: '' } }, '`master_host` is missing'],
-    ['an unknown flag', { argv: ['--master-hots', 'x'] }, '`--master-hots` is no option of the agent'],
-    ['a word that is no option', { argv: ['run'] }, '`run` is no option of the agent'],
+    ['an unknown flag', { argv: ['--master-hots', 'x'] }, '`--master-hots` is not an option of the agent'],
+    ['a word that is no option', { argv: ['run'] }, '`run` is not an option of the agent'],
     ['a flag without its value', { argv: ['--agent-id'] }, '`--agent-id` has no value'],
     [
       'a port that is no number',
       { env: { DET_MASTER_PORT: '84x' } },
-      'DET_MASTER_PORT must be a whole number, not "84x"',
+      'DET_MASTER_PORT must be an integer, not "84x"',
     ],
-    ['a port beyond all ports', { argv: ['--master-port=70000'] }, '70000 is no port (`master_port`)'],
+    [
+      'a port beyond all ports',
+      { argv: ['--master-port=70000'] },
+      '`master_port` must be a port from 1 to 65535, not 70000',
+    ],
     [
       'a flag that is neither on nor off',
       { env: { DET_DEBUG: 'yes' } },
@@ -196,14 +200,14 @@ describe('an agent does not start', () => {
     [
       'negative attempts',
       { argv: ['--agent-reconnect-attempts=-1'] },
-      '`agent_reconnect_attempts` must not be negative, it is -1',
+      '`agent_reconnect_attempts` must not be negative, but is -1',
     ],
     [
       'a certificate and no verification, from two places',
       { yaml: 'security: {tls: {master_cert: /x}}\n', env: { DET_SECURITY_TLS_SKIP_VERIFY: '1' } },
       '`security.tls.master_cert` and `security.tls.skip_verify` exclude each other',
     ],
-    ['a file that is a list', { yaml: '- a\n' }, /holds no block of options/],
+    ['a file that is a list', { yaml: '- a\n' }, /does not contain a mapping of options/],
     [
       'a file that does not exist',
       { env: { DET_CONFIG_FILE: '/nonexistent/agent.yaml' } },

@@ -157,7 +157,9 @@ describe('a file', () => {
     expect(ids(ours)).toEqual([])
     expect(ours.stateLost).toBe(true)
     expect(ours.problems).toMatchObject([{ code: 'JOURNAL_SET_ASIDE' }])
-    expect(ours.problems[0]!.message).toMatch(/is of cluster theirs, and this is ours; .*journal\.foreign-/)
+    expect(ours.problems[0]!.message).toMatch(
+      /belongs to cluster theirs, but this is cluster ours; .*journal\.foreign-/,
+    )
     await ours.keep(work('b'))
     await ours.close()
     const again = await of('ours')

@@ -55,13 +55,13 @@ describe('an agent that dials', () => {
       'an id no instance has',
       { id: 'i-2' },
       403,
-      'agent i-2 is no instance of resource pool gpu, which takes no others (agents: any lets them join)',
+      'agent i-2 is not an instance of resource pool gpu; set agents: any to let other agents join',
     ],
     [
       'the id of an instance that has ended',
       { id: 'i-3' },
       403,
-      'the instance of agent i-3 in resource pool gpu has ended',
+      'the instance of agent i-3 in resource pool gpu no longer runs',
     ],
     ['reconnect, and nobody knows it', { reconnect: true }, 500, pastReconnectPeriod],
   ])('is refused with %s', (_, change, status, message) => {
@@ -72,7 +72,7 @@ describe('an agent that dials', () => {
     expect(refusal(undefined, { ...join, id: 'i-9' }, rules)).toEqual({
       kind: 'not known yet',
       status: 503,
-      message: 'agent i-9 is not known as an instance of resource pool gpu yet',
+      message: 'agent i-9 is not a known instance of resource pool gpu yet',
       retryAfter: 5,
     })
   })

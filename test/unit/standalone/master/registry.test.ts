@@ -157,7 +157,7 @@ describe('joining', () => {
     await clock.advance(119_999)
     expect(peer.over).toBe(false)
     await clock.advance(1)
-    expect(news).toEqual(['connected a', 'removed a it did not say what it has in time'])
+    expect(news).toEqual(['connected a', 'removed a timed out waiting for AgentStarted'])
     expect(registry.list()).toEqual([])
   })
 
@@ -231,8 +231,7 @@ describe('an agent that was let in before its instance was known', () => {
     admissions.set(id, 'later')
     return join(id)
   }
-  const foreign =
-    'agent a is no instance of resource pool gpu, which takes no others (agents: any lets them join)'
+  const foreign = 'agent a is not an instance of resource pool gpu; set agents: any to let other agents join'
 
   it('is disconnected with the reason once it turns out to be none', () => {
     const [stranger, own, unknown] = [recalled('a'), recalled('b'), recalled('c')]
@@ -279,7 +278,7 @@ describe('a lost agent', () => {
     await clock.advance(24_999)
     expect(registry.get('a')?.phase).toBe('away')
     await clock.advance(1)
-    expect(news.at(-1)).toBe('removed a it did not come back within its reconnect window')
+    expect(news.at(-1)).toBe('removed a it did not reconnect within its reconnect window')
     expect(registry.refuse(asks('a', true))).toMatchObject({ message: pastReconnectPeriod })
   })
 
@@ -377,7 +376,7 @@ it('agents from before a restart are awaited for one window', async () => {
   expect(news.at(-1)).toBe('returned a')
   registry.restore({ ...kept, id: 'b' })
   await clock.advance(25_000)
-  expect(news.at(-1)).toBe('removed b it did not come back after the master was restarted')
+  expect(news.at(-1)).toBe('removed b it did not reconnect after the restart of the master')
 })
 
 it('a listener that throws harms nobody', () => {

@@ -170,7 +170,7 @@ describe('an agent that comes back', () => {
     (state) => {
       const { allocation, startAgain } = reattached(report(running(), 'a', 'c1', state), 'a', [], 5000)
       expect(startAgain).toEqual([])
-      expect(allocation).toMatchObject({ outcome: 'lost', reason: 'a: its agent came back without it' })
+      expect(allocation).toMatchObject({ outcome: 'lost', reason: 'a: its agent reconnected without it' })
     },
   )
 })

@@ -59,11 +59,11 @@ describe('what the query says', () => {
     [`/agents?id=a&reconnect=true&resource_pool=${'p'.repeat(257)}`, 'resourcePool is longer than 256'],
     ['/agents?id=a%1b%5b2J&reconnect=true', 'control characters'],
     ['/agents?id=a%7f&reconnect=true', 'control characters'],
-    ['/agents?id=a%c2%9b2J&reconnect=true', 'id holds control characters'],
-    ['/agents?id=a%e2%80%aeb&reconnect=true', 'id holds control characters'],
-    ['/agents?id=a%e2%80%a8b&reconnect=true', 'id holds control characters'],
-    ['/agents?id=a&version=%c2%9b&reconnect=true', 'version holds control characters'],
-    ['/agents?id=a&hostname=%c2%85&reconnect=true', 'hostname holds control characters'],
+    ['/agents?id=a%c2%9b2J&reconnect=true', 'id contains control characters'],
+    ['/agents?id=a%e2%80%aeb&reconnect=true', 'id contains control characters'],
+    ['/agents?id=a%e2%80%a8b&reconnect=true', 'id contains control characters'],
+    ['/agents?id=a&version=%c2%9b&reconnect=true', 'version contains control characters'],
+    ['/agents?id=a&hostname=%c2%85&reconnect=true', 'hostname contains control characters'],
   ])('%s is refused: %s', (target, message) => {
     expect(parseJoin(target)).toMatchObject({ ok: false, message: expect.stringContaining(message) })
   })

@@ -64,7 +64,7 @@ describe('what an agent says', () => {
     ['[]', 'expected an object, got a list'],
     ['"AgentStarted"', 'expected an object, got a string'],
     ['{"AgentStarted":{"Devices":{}}}', 'AgentStarted.Devices: expected a list'],
-    ['{"AgentStarted":{"Devices":[{"id":1.5}]}}', 'AgentStarted.Devices[0].id: expected a whole number'],
+    ['{"AgentStarted":{"Devices":[{"id":1.5}]}}', 'AgentStarted.Devices[0].id: expected an integer'],
     [
       '{"AgentStarted":{"Devices":[{"type":"tpu"}]}}',
       'AgentStarted.Devices[0].type: expected one of "cpu", "cuda", "rocm", ""',
