@@ -199,7 +199,9 @@ function checkBlock(block: Record<string, unknown>, known: Options, prefix: stri
     if (option) return checkValue(value, option, path)
     const meant = nearest(key, Object.keys(known))
     const remedy = meant ? `Did you mean \`${prefix}${meant}\`?` : 'Remove it.'
-    return [{ path, message: `\`${path}\` is not an option of the agent, which rejects unknown options`, remedy }]
+    return [
+      { path, message: `\`${path}\` is not an option of the agent, which rejects unknown options`, remedy },
+    ]
   })
 }
 
