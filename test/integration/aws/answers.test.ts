@@ -22,11 +22,11 @@ const foreign = (action: string): [string, string][] => [
   ['<?xml version="1.0"?><html xmlns="http://www.w3.org/1999/xhtml"/>', 'an HTML page'],
   ['{"Reservations": []}', 'JSON'],
   ['[]', 'JSON'],
-  ['OK', 'something that is not XML'],
+  ['OK', 'a body that is not XML'],
   ['<ListBucketResult><Name>x</Name></ListBucketResult>', `XML that is not a ${action}Response`],
   [`<${action}Result><requestId>r</requestId></${action}Result>`, `XML that is not a ${action}Response`],
-  [`<${action}Response><requestId>r</requestId>`, `a ${action}Response that is cut off`],
-  [`<${action}Response/>`, `a ${action}Response that is cut off`],
+  [`<${action}Response><requestId>r</requestId>`, `a truncated ${action}Response`],
+  [`<${action}Response/>`, `a truncated ${action}Response`],
 ]
 
 describe.each(foreign('DescribeInstances'))('a listing answered with %j', (body, told) => {

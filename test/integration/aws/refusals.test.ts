@@ -95,7 +95,7 @@ describe('a region without an address', () => {
     async (region) => {
       const found = await failed(region)
       expect(found.class).toBe('config')
-      expect(found.problem.message).toContain(`the list of AWS regions has no "${region}"`)
+      expect(found.problem.message).toContain(`"${region}" is not a known AWS region`)
       expect(found.problem.remedy).toContain('region')
     },
   )

@@ -153,7 +153,7 @@ describe('provision --dry-run', () => {
       cwd: dir,
       noOutside: true,
     })
-    expect(stderr).toContain('FORBIDDEN: loads @peculiar/x509')
+    expect(stderr).toContain('FORBIDDEN: loads ./vendor/x509.cjs')
     expect(status).toBe(99)
   })
 })

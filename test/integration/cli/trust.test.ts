@@ -80,7 +80,7 @@ describe('provision trust add', () => {
     ['no URL', ['add'], /the URL of the master is missing/],
     ['plain http', ['add', 'http://127.0.0.1:1'], /is plain http/],
     ['half a SHA-256', ['add', 'https://127.0.0.1:1', '--fingerprint', 'sha256:abc'], /is not a SHA-256/],
-    ['a password', ['add', 'https://ada:secret@127.0.0.1:1'], /holds a user name or password/],
+    ['a password', ['add', 'https://ada:secret@127.0.0.1:1'], /contains a user name or password/],
   ])('says what is wrong with %s', (_, args, words) => {
     const { status, stderr } = runCli(['trust', ...args], { env })
     expect(stderr).toMatch(words)

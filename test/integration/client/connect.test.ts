@@ -194,7 +194,7 @@ describe('an address where no master of ours is', () => {
 
   it.each([
     ['a Determined master', infoBody, 200, /a Determined master of version 0\.38\.1/],
-    ['another web server', '<html>', 404, /something that answers GET \/info with status 404/],
+    ['another web server', '<html>', 404, /a server that answers GET \/info with status 404/],
     ['another service with JSON', '{"version":"1"}', 200, /a server that answers/],
   ])('is told: %s; no token is shown to it', async (_, body, status, words) => {
     const heard: IncomingMessage[] = []

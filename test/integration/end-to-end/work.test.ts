@@ -176,7 +176,7 @@ describe('what the master does not take', () => {
   it.each([
     [
       ['--pool', 'defualt', '--', 'true'],
-      /WORK_POOL_UNKNOWN .*defualt; there are: default[\s\S]*--pool default/,
+      /WORK_POOL_UNKNOWN .*defualt; pools of this master: default[\s\S]*--pool default/,
     ],
     [['--priority', '100', '--', 'true'], /REQUEST_REFUSED priority must be an integer from 1 to 99/],
     [['--duration', 'soon'], /REQUEST_REFUSED duration must be .*"soon"/],

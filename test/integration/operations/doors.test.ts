@@ -90,7 +90,7 @@ describe('provision explain', () => {
     expect(status).toBe(2)
     expect(stderr).toContain('USAGE --snapshot cannot be combined')
     const unknown = await cli('explain', 'other')
-    expect(unknown.stderr).toMatch(/POOL_UNKNOWN .*there are: default/)
+    expect(unknown.stderr).toMatch(/POOL_UNKNOWN .*the pools are: default/)
   })
 })
 

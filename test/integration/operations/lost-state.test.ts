@@ -56,7 +56,7 @@ describe.concurrent.each(losses)('a master.journal that is %s', (_, lose) => {
     await expect.poll(() => log, { timeout: 20_000 }).toContain('the master listens')
     const script = `until [ -e ${goOn} ]; do sleep 0.1; done; touch ${done}`
     await run('submit', '--slots', '1', '--', 'bash', '-c', script)
-    await expect.poll(() => log, { timeout: 30_000 }).toMatch(/work changed.*"state":"running"/)
+    await expect.poll(() => log, { timeout: 30_000 }).toMatch(/job changed.*"state":"running"/)
     const [instance] = log.match(/local-[0-9a-f]{8}-\d/)!
     const pid = cluster.processOf(instance)
     await expect.poll(() => run('work'), { timeout: 20_000 }).toContain('running')

@@ -53,10 +53,10 @@ test('every root Node carries can be read by us, and has nothing that Go would r
 describe('node:tls is loaded only for a chain whose root may be a well-known one', () => {
   const program = `
     import { readFileSync } from 'node:fs'
-    import { parseMaterial } from ${JSON.stringify(join(import.meta.dirname, '../../../src/pki/credentials.ts'))}
+    import { parseTlsCredentials } from ${JSON.stringify(join(import.meta.dirname, '../../../src/pki/credentials.ts'))}
     import { planTrust } from ${JSON.stringify(join(import.meta.dirname, '../../../src/agent-setup/trust.ts'))}
     const now = Date.now()
-    const { material } = parseMaterial(readFileSync(0, 'utf8'), undefined, { now })
+    const { material } = parseTlsCredentials(readFileSync(0, 'utf8'), undefined, { now })
     planTrust({ address: { scheme: 'https', host: 'a.b', port: 1 }, options: { trust: 'auto' }, certificateName: '', material, now })
     console.log(['tls', 'net'].filter((name) => process.moduleLoadList.includes('NativeModule ' + name)).join())`
   const loadedFor = (...file: Issued[]) => {

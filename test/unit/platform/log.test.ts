@@ -41,8 +41,8 @@ describe('the log', () => {
 
   it('writes a list of strings as one word, and no empty one', () => {
     const { lines, log } = logged('text')
-    log.info('work changed', { agents: ['i-1', 'i-2'], failed: [] })
-    expect(lines).toEqual(['12:00:00 work changed agents="i-1,i-2"\n'])
+    log.info('job changed', { agents: ['i-1', 'i-2'], failed: [] })
+    expect(lines).toEqual(['12:00:00 job changed agents="i-1,i-2"\n'])
   })
 
   it('leaves out what is below its level', () => {

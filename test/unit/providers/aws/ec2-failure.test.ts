@@ -177,7 +177,7 @@ describe('a refusal that nobody knows', () => {
   })
 
   it.each(['ECONNRESET', 'ETIMEDOUT', 'EAI_AGAIN'])('%s passes', (code) => {
-    expect(told(code).remedy).toMatch(/^Nothing to do/)
+    expect(told(code).remedy).toMatch(/^Wait: the call is repeated later/)
   })
 })
 
