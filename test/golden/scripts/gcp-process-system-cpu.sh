@@ -317,7 +317,7 @@ END
     systemctl start determined-agent
   else
     # shellcheck disable=SC2016
-    setsid bash -c 'while :; do bash "$0"; sleep 5; done' "$AGENT/start" </dev/null >/dev/null 2>&1 &
+    setsid bash -c 'while [ -e "$0" ]; do bash "$0"; sleep 5; done' "$AGENT/start" </dev/null >/dev/null 2>&1 &
     echo $! >"$AGENT/loop"
   fi
   for n in {1..50}; do
