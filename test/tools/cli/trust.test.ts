@@ -159,10 +159,10 @@ describe('a certificate that changed', () => {
     const add = await onTerminal(['trust', 'add', url], env)
     expect([add.status, add.screen.includes('[y/n]')]).toEqual([3, false])
 
-    const no = await onTerminal(['trust', 'replace', url], env, [['stored one? [y/n] ', 'n\r']])
+    const no = await onTerminal(['trust', 'replace', url], env, [['with this one? [y/n] ', 'n\r']])
     expect(no.status).toBe(3)
     expect((await stored()).masters[url]).toContain(sha256(leaf))
-    const yes = await onTerminal(['trust', 'replace', url], env, [['stored one? [y/n] ', 'y\r']])
+    const yes = await onTerminal(['trust', 'replace', url], env, [['with this one? [y/n] ', 'y\r']])
     expect(yes.screen).toContain('Stored so far:')
     expect(yes.status).toBe(0)
     expect(await stored()).toEqual({ canonical: true, masters: { [url]: [changed, other].map(sha256) } })

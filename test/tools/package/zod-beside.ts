@@ -40,7 +40,7 @@ for (const [name, provider] of Object.entries(providers)) {
     ),
     model: provider.offerings(config.resource_pools[0]!.provider!)[0]?.instanceType,
     body: request?.body,
-    agentId: userData?.script.split('\n').find((line) => line.includes('DET_AGENT_ID=')),
+    agentId: userData?.script.split('\n').find((line) => line.startsWith('export DET_AGENT_ID=')),
   }
 }
 console.log(JSON.stringify(told))
