@@ -163,7 +163,7 @@ describe('a certificate that changed', () => {
     expect(no.status).toBe(3)
     expect((await stored()).masters[url]).toContain(sha256(leaf))
     const yes = await onTerminal(['trust', 'replace', url], env, [['with this one? [y/n] ', 'y\r']])
-    expect(yes.screen).toContain('Stored so far:')
+    expect(yes.screen).toContain('Stored certificate:')
     expect(yes.status).toBe(0)
     expect(await stored()).toEqual({ canonical: true, masters: { [url]: [changed, other].map(sha256) } })
     expect((await version(url)).status).toBe(0)
