@@ -1,4 +1,4 @@
-// The provisioner inside a master's own process: VMs come for four pieces of work, and go when there is no more.
+// The provisioner inside a master's own process: VMs are launched for four jobs, and terminated when there are no more.
 import { readFileSync } from 'node:fs'
 import { setTimeout as wait } from 'node:timers/promises'
 import { createProvisioner, createPushDemand, loadConfig } from 'dynamic-agent-provisioner'

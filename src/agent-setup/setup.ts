@@ -79,7 +79,7 @@ export interface AgentSetup {
 
 // From a pool's configuration to what its agents' startup script is made from.
 
-/** `agent_setup_template`: a user's own, in the place of ours. */
+/** `agent_setup_template`: the user's own template, which replaces the built-in one. */
 export interface UserTemplate {
   /** Path of the file, for messages. */
   name: string

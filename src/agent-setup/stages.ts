@@ -1,6 +1,6 @@
 // The stages an agent VM's script reports on its console as `PROVISION_STAGE=<code>`, and its exit status for each failure.
 
-/** Stages that say the boot goes on. The last one printed tells how far a VM came. */
+/** Stages of a boot that continues. The last one printed shows how far a VM got. */
 export const progressStages = [
   'started',
   'startup_script_done',

@@ -209,7 +209,7 @@ export async function listInstances(run: PoolRun): Promise<boolean> {
   }
 }
 
-/** Clouds list what has ended for an hour; after a restart nobody may join in the place of such an instance. */
+/** Clouds list terminated instances for an hour; after a restart no agent may join with the id of one. */
 export function rememberEnded(run: PoolRun, tracks: readonly ManagedInstance[]): void {
   const ids = tracks.map(({ id }) => id)
   if (ids.length > 0) run.background(() => run.write({ at: run.now(), kind: 'ended', ids }).catch(() => {}))

@@ -1,4 +1,4 @@
-// The status of a pool for people and programs: its instances, the last decisions, and what is blocked.
+// The status of a pool, for the CLI and the API: its instances, the last decisions, and what is blocked.
 
 import { type Decision, isLive, type Policy, type Reason, type Snapshot } from '../planner/index.ts'
 import type { Problem } from '../problems/index.ts'

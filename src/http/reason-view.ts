@@ -1,4 +1,4 @@
-// Problems and reasons as the API shows them: with a sentence for people, without internal objects.
+// Problems and reasons as the API shows them: with a readable sentence, without internal objects.
 
 import * as z from 'zod/mini'
 import { actReasons, type Reason } from '../planner/index.ts'

@@ -80,11 +80,11 @@ const certificateWords =
 export interface MasterInfo {
   version: string
   clusterId: string
-  /** Set by masters of ours; Determined's have none. */
+  /** Set by the built-in master; Determined's has none. */
   product?: string
 }
 
-/** It is shown, and nobody vouches for a master that is dialled in plain text. */
+/** It is printed, and a master that is dialled in plain text is not verified. */
 const printable = /^[\x21-\x7e]{1,100}$/
 
 /** Undefined when it is not. */

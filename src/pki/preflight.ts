@@ -69,7 +69,7 @@ export async function preflight(order: PreflightOrder): Promise<PreflightResult>
   }
 }
 
-/** A fault of ours. What we cannot judge is not proved, and not refuted. */
+/** A fault of this program: nothing is proved, and nothing is refuted. */
 function failed({ dialled, at }: Dials, error: unknown): PreflightResult {
   const why = error instanceof Error ? faultText(error) : String(error)
   return {

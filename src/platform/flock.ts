@@ -58,7 +58,7 @@ async function lockShared(handle: number): Promise<'taken' | 'held' | 'unavailab
   return status === 1 && complaints === '' ? 'held' : 'unavailable'
 }
 
-// The same lock for the time of one piece of work, waited for.
+// The same lock, held while one function runs; it is waited for.
 
 /** Milliseconds. Those who hold such a lock write one small file. */
 const patience = 10_000

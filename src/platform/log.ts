@@ -1,4 +1,4 @@
-// The Logger port on a stream: JSON lines for machines, short lines for people.
+// The Logger port on a stream: JSON lines for programs, short lines for a terminal.
 
 import { type Problem, placeOf } from '../problems/index.ts'
 import { wallTime } from './clock.ts'

@@ -152,7 +152,7 @@ export interface TerminateResult {
   failures: { id: string; class: FailureClass; problem: Problem }[]
 }
 
-/** One API call as data for people. User data, and what only the cloud knows, are placeholders in `<>`. */
+/** One API call, to be printed. User data, and values only the cloud knows, are placeholders in `<>`. */
 export interface CloudCall {
   /** The API call, such as `RunInstances`. */
   call: string

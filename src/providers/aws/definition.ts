@@ -74,7 +74,7 @@ export const aws: ProviderDefinition<AwsConfig> = {
   check: async (context, offerings, signal) => (await import('./check.ts')).check(context, offerings, signal),
 }
 
-/** As the origin passes them (Determined: aws.go). */
+/** As Determined's provisioner passes them (aws.go). */
 function logOptionsOf({ log_group, log_stream }: AwsConfig): string[] {
   if (!log_group) return []
   const options = ['--log-driver=awslogs', `--log-opt=awslogs-group=${log_group}`]

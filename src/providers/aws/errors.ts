@@ -243,7 +243,7 @@ function knownRow(code: string): Ec2Row | undefined {
   return /LimitExceeded$|QuotaExceeded|CountExceeded$/.test(own) ? { class: 'quota' } : undefined
 }
 
-/** Of a call as a whole. Without an error status nobody knows what became of it: it is sent again with its token. */
+/** Of a call as a whole. Without an error status its outcome is unknown: it is sent again with its token. */
 function rowByStatus(code: string, status: number | undefined): Ec2Row {
   if (status === undefined || status < 300) return { class: 'transient', remedy: connectionRemedy(code) }
   if (status >= 500) return { class: 'transient' }
@@ -251,7 +251,7 @@ function rowByStatus(code: string, status: number | undefined): Ec2Row {
   return refusedRow(code, status)
 }
 
-/** For a decided refusal whose code nobody has met. */
+/** For a decided refusal with an unknown code. */
 function refusedRow(code: string, status: number): Ec2Row {
   if (status === 401 || status === 403)
     return {

@@ -40,7 +40,7 @@ export function launchInstances(
 
 /** What another way of buying may not meet. */
 const goesOn: FailureClass[] = ['capacity', 'quota']
-/** After these, nobody knows whether something was launched, or nothing will be. */
+/** After these it is unknown whether something was launched, or nothing will be. */
 const stops: FailureClass[] = ['throttle', 'transient', 'auth']
 
 /** A fleet reports each offering by itself, so that a mistake in one of them does not stop the others. */

@@ -69,7 +69,7 @@ export interface TagInput {
   tagValue: string
 }
 
-/** Tags that are the same for every launch of a pool; the origin's names (Determined: aws.go). */
+/** Tags that are the same for every launch of a pool; the names of Determined's provisioner (aws.go). */
 export function poolTags({ config, owner, master, tagValue }: TagInput): Tag[] {
   return [
     tag('Name', config.instance_name),

@@ -1,4 +1,4 @@
-// Keys of `type: aws`: the origin's (Determined: provconfig/aws_config.go) and ours.
+// Keys of `type: aws`: those of Determined's provisioner (provconfig/aws_config.go) and new ones.
 import * as z from 'zod/mini'
 import {
   block,

@@ -58,7 +58,7 @@ export const gcp: ProviderDefinition<GcpConfig> = {
   offerings: (config) => offeringsByType(config, zonesOf(config)),
   agent: (config) => ({
     slotType: slotTypeByType(config),
-    // As the origin passes it (Determined: gcp.go).
+    // As Determined's provisioner passes it (gcp.go).
     dockerLogOptions: config.use_cloud_logging ? ['--log-driver=gcplogs'] : [],
   }),
   request: (input) => buildRequest(input),

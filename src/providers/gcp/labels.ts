@@ -21,7 +21,7 @@ export function ownerKeys(owner: Ownership, intentId: string): Labels {
   return Object.fromEntries(tags.map(([key, value]) => [key.replace(':', '-'), value]))
 }
 
-/** `base_config`'s under the user's under the origin's under ours (Determined: gcp.go for the `determined-` ones). */
+/** Later ones win: `base_config`, the user's, those of Determined's provisioner (gcp.go), our own. */
 export function labelsOf({ config, owner, master, intentId, identity }: LabelInput, base: Labels): Labels {
   const ours = Object.entries(ownerKeys(owner, intentId)).map(([key, value]) => [key, labelOf(value)])
   return {

@@ -39,7 +39,7 @@ export function launchInstances(
 const goesOn: FailureClass[] = ['capacity', 'quota']
 
 /**
- * After any other failure, nobody knows whether something was launched, or nothing will be. Fewer VMs than asked for
+ * After any other failure it is unknown whether something was launched, or nothing will be. Fewer VMs than asked for
  * without a reason are no refusal.
  */
 function mayGoOn({ instances, failures }: StepOutcome, asked: LaunchStep): boolean {

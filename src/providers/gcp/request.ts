@@ -155,7 +155,7 @@ export interface Place {
   zone: string
 }
 
-/** Throws PROVIDER_CONFIG when one of them is known to nobody. */
+/** Throws PROVIDER_CONFIG when one of them is unknown. */
 export async function placeOf(config: GcpConfig, metadata: MetadataOptions): Promise<Place> {
   const { env } = metadata
   return {

@@ -1,4 +1,4 @@
-// Keys of `type: gcp`: the origin's (Determined: provconfig/gcp_config.go) and ours.
+// Keys of `type: gcp`: those of Determined's provisioner (provconfig/gcp_config.go) and new ones.
 import * as z from 'zod/mini'
 import {
   block,

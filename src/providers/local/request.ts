@@ -1,4 +1,4 @@
-// What launching a local VM would do, as data for people.
+// What launching a local VM would do, to be printed.
 
 import { createHash } from 'node:crypto'
 import type * as z from 'zod/mini'
@@ -62,7 +62,7 @@ export function isInstanceId(id: string): boolean {
   return shape.test(id)
 }
 
-// The environment of a local VM: what a machine has, and which VM it is. Nothing else of ours reaches it.
+// The environment of a local VM: what a machine has, and which VM it is. It gets nothing else of this process.
 
 type Environment = Readonly<Record<string, string | undefined>>
 
