@@ -33,7 +33,7 @@ describe.runIf(process.platform === 'linux')('an agent without docker', () => {
     })
     expect(runs(agentOf(vm, pid))).toBe(true)
     expect(vm.tools.calls('setsid').map(({ args }) => args)).toEqual([
-      ['bash', '-c', expect.stringContaining('while :'), `${vm.root}/run/determined-agent/start`],
+      ['bash', '-c', expect.stringContaining('while [ -e "$0" ]'), `${vm.root}/run/determined-agent/start`],
     ])
     expect(vm.tools.calls('docker')).toEqual([])
     const files = [`${vm.root}/etc/determined/agent.yaml`, `${vm.root}/usr/local/determined/master.crt`]
