@@ -74,9 +74,7 @@ describe.each(Object.entries(rackWith))('a block told by %s', (_, rack) => {
       },
       required: expect.arrayContaining(['type', 'rack']),
     })
-    expect(referencePage(all)).toMatch(
-      /## `provider`, `type: rack`[\s\S]*\| `rack` \| string \| required \|/,
-    )
+    expect(referencePage(all)).toMatch(/## `provider`, `type: rack`[\s\S]*\| `rack` \| string \| required \|/)
   })
 })
 
