@@ -14,8 +14,7 @@ beforeAll(async () => {
 })
 afterAll(() => site?.dispose())
 
-function userData(provider: Record<string, unknown> = {}) {
-  const { listener, chain } = master
+function userData(provider: Record<string, unknown> = {}, { listener, chain } = master) {
   return site.userData({ cloud: 'aws', port: listener.port, certificates: chain.chain, provider })
 }
 
@@ -106,18 +105,20 @@ describe('an EC2 machine whose script is run again while its agent has work', ()
 [ ! -e /root/again ] || exit 0
 (until grep -qzs ^DET_CONTAINER_ID= /proc/[0-9]*/environ; do sleep 1; done; ${again}) </dev/null >/dev/null 2>&1 &
 `
-    const { machine, id } = site.launch('aws', await userData({ startup_script: startup }))
-    const { connection } = await site.joined(machine, master, id)
+    // With a master of its own: the job must be placed on this agent.
+    const alone = await site.master()
+    const { machine, id } = site.launch('aws', await userData({ startup_script: startup }, alone))
+    const { connection } = await site.joined(machine, alone, id)
     await connected(machine)
     const order = { command: ['sh', '-c', 'sleep 30'], slots: 1 }
     const work = { host: gateway, token, method: 'POST', body: order }
-    const answer = await master.ask('/provision/v1/work', work)
+    const answer = await alone.ask('/provision/v1/work', work)
     expect(answer.status, JSON.stringify(answer.json)).toBeLessThan(300)
     await site.until(machine, note, () => machine.console().includes(`agent_started ${note}`))
     const listed = async () =>
-      JSON.stringify((await master.ask('/provision/v1/work', { host: gateway, token })).json)
+      JSON.stringify((await alone.ask('/provision/v1/work', { host: gateway, token })).json)
     await expect.poll(listed, { timeout: 90_000 }).toMatch(/finished|succeeded|completed/i)
-    expect(master.master.agents().find((agent) => agent.id === id)).toMatchObject({
+    expect(alone.master.agents().find((agent) => agent.id === id)).toMatchObject({
       connection,
       phase: 'joined',
     })

@@ -72,7 +72,7 @@ describe.concurrent('a Compute Engine machine', () => {
     await site.joined(machine, master, id, first.connection)
     expect(machine.containers()).toBe('')
     // The agent logs it a moment after it has told the master.
-    const joins = () => machine.disk('var/log/determined-agent.log').match(/joined the master/g)
-    await expect.poll(joins).toHaveLength(2)
+    const joins = () => machine.disk('var/log/determined-agent.log').match(/joined the master/g)?.length
+    await site.until(machine, 'it logs the second join', () => joins() === 2)
   })
 })
