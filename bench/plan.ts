@@ -9,14 +9,14 @@ import {
 } from '../src/planner/snapshot.ts'
 import { median, type Report } from './measure.ts'
 
-const now = Date.parse('2026-11-23T12:00:00Z')
+export const now = Date.parse('2026-11-23T12:00:00Z')
 const budgets: [number, number][] = [
   [1_000, 0.3],
   [10_000, 4],
   [100_000, 50],
 ]
 
-const policy: Policy = {
+export const policy: Policy = {
   minInstances: 10,
   maxInstances: 200_000,
   maxIdle: 1_200_000,

@@ -2,6 +2,7 @@
 import { writeFileSync } from 'node:fs'
 import { cpus, totalmem } from 'node:os'
 import { join } from 'node:path'
+import { adversarial } from './adversarial.ts'
 import { agents } from './agents.ts'
 import { coldStart } from './cold-start.ts'
 import { fleetCosts } from './fleet.ts'
@@ -14,6 +15,7 @@ const benchmarks: Record<string, () => Promise<Report>> = {
   'cold-start': coldStart,
   'user-data': userData,
   plan: planTimes,
+  adversarial,
   fleet: fleetCosts,
   // Loaded when it is wanted: an SDK is paid for by those who use it.
   aws: async () => (await import('./aws.ts')).awsCosts(),

@@ -114,7 +114,7 @@ export const plantedFaults: PlantedFault[] = [
     does: "buys for jobs that fit agents at hand, as Determined's provisioner does",
     edits: [
       {
-        file: 'planner/inventory.ts',
+        file: 'planner/bins.ts',
         find: 'agent.slots, agent.freeSlots, 1, aux)',
         replace: 'agent.slots, 0, 1, aux)',
       },

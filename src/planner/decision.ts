@@ -86,10 +86,18 @@ const sampleSize = 10
 
 /** Allocation ids for a reason: the first ones by id, enough to find them. */
 export function sampleOf(work: readonly PendingAllocation[]): string[] {
-  let sample: string[] = []
-  for (const { id } of work) {
-    if (sample.length === sampleSize && id > sample[sampleSize - 1]!) continue
-    sample = [...sample, id].sort().slice(0, sampleSize)
+  return firstIds(work, sampleSize)
+}
+
+/** The first ids in their order: at most `most` of them. */
+export function firstIds(things: Iterable<{ id: string }>, most: number): string[] {
+  const first: string[] = []
+  for (const { id } of things) {
+    if (first.length === most && id >= first[most - 1]!) continue
+    let at = first.length
+    while (at > 0 && first[at - 1]! > id) at--
+    first.splice(at, 0, id)
+    if (first.length > most) first.pop()
   }
-  return sample
+  return first
 }

@@ -1,8 +1,9 @@
 // Explains how plan() reaches its decisions. The numbers come from the plan itself; nothing is computed again.
 import { codeInfo } from '../problems/index.ts'
+import type { Tier } from './bins.ts'
 import { type ActReason, actReasons, type Decision, type ReasonCode } from './decision.ts'
 import { planWithTrace } from './index.ts'
-import type { Inventory, Tier } from './inventory.ts'
+import type { Inventory } from './inventory.ts'
 import type { Placement } from './placing.ts'
 import { offeringKey, type Policy, type Snapshot } from './snapshot.ts'
 

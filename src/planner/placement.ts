@@ -1,23 +1,10 @@
 // Which waiting allocations fit existing or starting VMs, and what has to be bought for the rest.
-import {
-  capacityOf,
-  catalogOf,
-  createBins,
-  dividing,
-  holding,
-  type Inventory,
-  idleLeft,
-  type Kind,
-  preferred,
-  put,
-  type Size,
-  takeWhole,
-  tiers,
-  wholeBins,
-} from './inventory.ts'
+import { capacityOf, createBins, type Kind, put, takeWhole, tiers, wholeBins } from './bins.ts'
+import { catalogOf, compare, dividing, holding, preferred, type Size } from './catalog.ts'
+import { IdleAgents } from './idle.ts'
+import type { Inventory } from './inventory.ts'
 import {
   type Batch,
-  firstFew,
   type Placement,
   type Placing,
   refusal,
@@ -29,7 +16,7 @@ import {
   withoutUnplaceable,
 } from './placing.ts'
 import { roomBelowMax } from './rules.ts'
-import type { PendingAllocation, Policy, Snapshot, Unplaced } from './snapshot.ts'
+import type { KnownAgent, PendingAllocation, Policy, Snapshot, Unplaced } from './snapshot.ts'
 
 export function placeWork(
   work: Work,
@@ -47,7 +34,8 @@ export function placeWork(
     bins: createBins(kinds),
     catalog: catalogOf(snapshot.offerings, snapshot.inFlight, now),
     room: roomBelowMax(inventory, policy),
-    foreignAgents: inventory.foreignAgents,
+    foreignAgents: countBySlots(inventory.foreignAgents),
+    idle: new IdleAgents(),
     trial: { agent: trial },
     snapshot,
     policy,
@@ -62,6 +50,12 @@ export function placeWork(
   unserve(placement, 'JOB_AT_MAX_SLOTS', { work: work.atJobMax, left: work.atJobMax.length })
   unserve(placement, 'WORK_UNPLACEABLE', { work: work.unplaceable, left: work.unplaceable.length })
   return placement
+}
+
+function countBySlots(agents: readonly KnownAgent[]): Map<number, number> {
+  const counts = new Map<number, number>()
+  for (const { slots } of agents) counts.set(slots, (counts.get(slots) ?? 0) + 1)
+  return counts
 }
 
 /** Agents that were the only ones not given some allocation, and the one that is replaced on trial. */
@@ -83,9 +77,7 @@ function suspectsOf(
 
 function placeGroup(placing: Placing, group: WorkGroup): void {
   const { slots, work, waited } = group
-  const counted = waited
-    ? withoutUnplaceable(placing, group, refusersOf(placing.placement.kinds, slots))
-    : work
+  const counted = waited ? withoutUnplaceable(placing, group, refusersOf(placing, slots)) : work
   const batch: Batch = { slots, work: counted, left: counted.length }
   batch.left -= put(placing.bins, slots, batch.left, waited ? freshRoom : anyRoom)
   spread(placing, batch)
@@ -97,25 +89,41 @@ function anyRoom(): boolean {
 }
 
 /** Room that appeared lately: an allocation that was not placed on older room for long will not be placed there now. */
-function freshRoom({ tier, settled }: Kind): boolean {
+function freshRoom({ tier, settled }: Pick<Kind, 'tier' | 'settled'>): boolean {
   return tier !== 'drained' && !(tier === 'ready' && settled)
 }
 
 /** Puts each allocation on several whole bins of one size, as long as there are enough. */
-function spread({ bins, placement, catalog }: Placing, batch: Batch): void {
+function spread({ bins, catalog }: Placing, batch: Batch): void {
   const { slots } = batch
-  const sizes = new Set(placement.kinds.map((kind) => kind.size).filter((size) => divides(size, slots)))
+  const sizes = dividersAmong(bins.sizes, slots)
   // In the order in which they are bought, so that what was bought together stays together.
   const rank = (slots: number) => catalog.find((size) => size.slots === slots)?.preference ?? Infinity
-  for (const size of [...sizes].sort((a, b) => rank(a) - rank(b) || b - a))
-    while (batch.left > 0 && wholeBins(bins, size, anyRoom) >= slots / size) {
-      takeWhole(bins, size, slots / size, anyRoom)
-      batch.left--
-    }
+  if (sizes.length > 1) sizes.sort((a, b) => compare(rank(a), rank(b)) || b - a)
+  for (const size of sizes) {
+    const each = slots / size
+    const held = Math.min(batch.left, Math.floor(wholeBins(bins, size, anyRoom) / each))
+    takeWhole(bins, size, held * each, anyRoom)
+    batch.left -= held
+  }
 }
 
-function divides(size: number, slots: number): boolean {
-  return size > 0 && size < slots && slots % size === 0
+/** The sizes of which several make up so many slots. */
+function dividersAmong(sizes: ReadonlySet<number>, slots: number): number[] {
+  const found: number[] = []
+  const root = Math.floor(Math.sqrt(slots))
+  // Whichever is less: to try each size, or each divisor.
+  if (sizes.size <= root) {
+    for (const size of sizes) if (size > 0 && size < slots && slots % size === 0) found.push(size)
+    return found
+  }
+  for (let divisor = 1; divisor <= root; divisor++) {
+    if (slots % divisor !== 0) continue
+    const other = slots / divisor
+    if (divisor < slots && sizes.has(divisor)) found.push(divisor)
+    if (other < slots && other !== divisor && sizes.has(other)) found.push(other)
+  }
+  return found
 }
 
 function buyFor(placing: Placing, batch: Batch): void {
@@ -152,11 +160,15 @@ function buyTogether(placing: Placing, dividers: Size[], batch: Batch): void {
     .filter((size) => Number.isFinite(size.preference))
     .sort((a, b) => a.preference - b.preference || b.slots - a.slots)
   const missing = (size: Size) => slots / size.slots - wholeBins(placing.bins, size.slots, anyRoom)
-  for (; batch.left > 0; batch.left--) {
-    const size = usable.find((candidate) => missing(candidate) <= placing.room)
-    if (!size) break
-    want(placing, size, missing(size), 'forWork')
-    takeWhole(placing.bins, size.slots, slots / size.slots, anyRoom)
+  for (const size of usable) {
+    const each = slots / size.slots
+    // The first of them uses what is left over of this size; for the others everything has to be bought.
+    const first = missing(size)
+    if (batch.left === 0 || first > placing.room) continue
+    const held = Math.min(batch.left, 1 + Math.floor((placing.room - first) / each))
+    want(placing, size, first + (held - 1) * each, 'forWork')
+    takeWhole(placing.bins, size.slots, held * each, anyRoom)
+    batch.left -= held
   }
   if (batch.left > 0) tooMany(placing, dividers, missing, batch)
 }
@@ -164,12 +176,12 @@ function buyTogether(placing: Placing, dividers: Size[], batch: Batch): void {
 function tooMany(placing: Placing, dividers: Size[], missing: (size: Size) => number, batch: Batch): void {
   const { slots } = batch
   const { maxInstances: max } = placing.policy
-  const foreignAgents = (size: Size) =>
-    placing.foreignAgents.filter((agent) => agent.slots === size.slots).length
+  const foreignAgents = (size: Size) => placing.foreignAgents.get(size.slots) ?? 0
   const possible = dividers.filter((size) => slots / size.slots <= max + foreignAgents(size))
   const best = [...possible].sort((a, b) => missing(a) - missing(b))[0]
   if (best) placing.placement.overflow.push({ slots, size: best, vms: missing(best) - placing.room })
-  const vms = slots / (best ?? dividers[0]!).slots
+  // Even of the largest there would be too many.
+  const vms = slots / (best?.slots ?? Math.max(...dividers.map((size) => size.slots)))
   unserve(placing.placement, best ? 'MAX_REACHED' : 'EXCEEDS_MAX', batch, { slots, vms, max })
 }
 
@@ -178,7 +190,11 @@ function tooMany(placing: Placing, dividers: Size[], missing: (size: Size) => nu
 function placeAux(placing: Placing, group: WorkGroup): void {
   const { slots, waited } = group
   const work = waited
-    ? withoutUnplaceable(placing, group, firstFew(idleLeft(placing.placement.kinds, (kind) => kind.aux > 0)))
+    ? withoutUnplaceable(
+        placing,
+        group,
+        placing.idle.first(placing.placement.kinds, (kind) => (kind.aux > 0 ? 1 : undefined)),
+      )
     : group.work
   const batch: Batch = { slots, work, left: work.length }
   batch.left -= putAux(placing, batch.left, waited ? freshRoom : () => true)

@@ -1,8 +1,10 @@
 // What the steps of a placement share: the result so far, the room that is left, and the functions that add to it.
 
+import { type Bins, buy, type Kind } from './bins.ts'
+import type { Size } from './catalog.ts'
 import { type MarkDecision, type ReasonCode, refusalReasons, sampleOf } from './decision.ts'
-import { type Bins, buy, idleLeft, type Kind, type Size } from './inventory.ts'
-import type { KnownAgent, PendingAllocation, Policy, Snapshot } from './snapshot.ts'
+import type { IdleAgents } from './idle.ts'
+import type { KnownOffering, PendingAllocation, Policy, Snapshot } from './snapshot.ts'
 
 /** Allocations of one size. `waited`: they have waited longer than the scheduler needs to place them where they fit. */
 export interface WorkGroup {
@@ -66,7 +68,9 @@ export interface Placing {
   catalog: Size[]
   /** VMs that may still be bought below max_instances. */
   room: number
-  foreignAgents: KnownAgent[]
+  /** Agents of the pool on unmanaged machines, by their slots: how many. */
+  foreignAgents: ReadonlyMap<number, number>
+  idle: IdleAgents
   /** The agent that is replaced on trial, if one is. */
   trial: { agent: string | undefined }
   snapshot: Snapshot
@@ -94,16 +98,21 @@ export function want(placing: Placing, size: Size, vms: number, what: 'forWork' 
     placing.placement.wanted.push(entry)
   }
   entry[what] += count
-  placing.placement.kinds.push(buy(placing.bins, size.slots, count, placing.policy.maxAuxPerAgent))
+  buy(placing.bins, placing.placement.kinds, size.slots, count, placing.policy.maxAuxPerAgent)
   return count
 }
 
 /** Why none of these sizes can be bought now: the refusal that ends first, or that there is nothing to buy. */
 export function refusal(sizes: readonly Size[]): { code: ReasonCode; numbers: Record<string, number> } {
-  const refused = sizes.flatMap((size) => size.refused)
-  const first = refused.sort((a, b) => a.refused!.until - b.refused!.until)[0]?.refused
+  let offerings = 0
+  let first: KnownOffering['refused']
+  for (const { refused } of sizes) {
+    offerings += refused.length
+    const each = refused[0]?.refused
+    if (each && (!first || each.until < first.until)) first = each
+  }
   if (!first) return { code: 'NO_OFFERING', numbers: {} }
-  const numbers = { offerings: refused.length, failures: first.failures, retryAt: first.until }
+  const numbers = { offerings, failures: first.failures, retryAt: first.until }
   return { code: refusalReasons[first.class], numbers }
 }
 
@@ -113,24 +122,12 @@ export function refusal(sizes: readonly Size[]): { code: ReasonCode; numbers: Re
 // provisioner buys a VM at each arrival: scale_decider.go.)
 
 /** Some of the agents, by id, that could have been given an allocation of this size long ago, alone or together. */
-export function refusersOf(kinds: readonly Kind[], slots: number): string[] {
-  const alone = idleLeft(kinds, (kind) => kind.free >= slots)
-  if (alone.length > 0) return firstFew(alone)
-  for (const size of new Set(kinds.map((kind) => kind.size))) {
-    if (size === 0 || slots % size !== 0) continue
-    const whole = idleLeft(kinds, (kind) => kind.size === size && kind.free === size)
-    if (whole.length >= slots / size) return firstFew(whole)
-  }
-  return []
-}
-
-const few = 8
-
-export function firstFew(ids: readonly string[]): string[] {
-  let first: string[] = []
-  for (const id of ids)
-    if (first.length < few || id < first[few - 1]!) first = [...first, id].sort().slice(0, few)
-  return first
+export function refusersOf({ placement, idle }: Placing, slots: number): string[] {
+  const alone = idle.first(placement.kinds, ({ free }) => (free >= slots ? 1 : undefined))
+  if (alone.length > 0) return alone
+  const together = ({ size, free }: Kind) =>
+    size > 0 && free === size && slots % size === 0 ? slots / size : undefined
+  return idle.first(placement.kinds, together)
 }
 
 /** Judges allocations that were not placed, records what is new, and returns those that still count as demand. */
@@ -174,13 +171,16 @@ interface Verdict {
 
 function verdictOn({ placement, snapshot, trial }: Placing, id: string, refusers: string[]): Verdict {
   const known = snapshot.unplaced.get(id)
-  const fresh = refusers.filter((agent) => !known?.agents.includes(agent)).slice(0, 2)
+  const remembered = known?.agents ?? []
   // The pause is over, and these agents were at hand the last time too. With several VMs any of them may be at fault.
-  const again = refusers.find((agent) => known?.trial === undefined && known?.agents.includes(agent))
-  const refusals = (known?.agents.length ?? 0) + fresh.length
-  if (fresh.length > 0 && again === undefined) {
-    if (refusals === 1) placement.suspects.add(fresh[0]!)
-    return { counts: refusals === 1, agents: fresh }
+  const again = known?.trial === undefined ? refusers.find((agent) => remembered.includes(agent)) : undefined
+  if (again === undefined) {
+    const fresh = refusers.filter((agent) => !remembered.includes(agent)).slice(0, 2)
+    const counts = remembered.length + fresh.length === 1
+    if (fresh.length > 0) {
+      if (counts) placement.suspects.add(fresh[0]!)
+      return { counts, agents: fresh }
+    }
   }
   // Its trial is in progress, or another allocation's trial is and this one has to wait.
   if (trial.agent !== undefined) return { counts: known?.trial === trial.agent }

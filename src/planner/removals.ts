@@ -1,7 +1,8 @@
 // Which VMs should be removed, and why, computed from scratch each time; then the next step to remove each.
 
 import type { AgentDecision, Decision, ReasonCode } from './decision.ts'
-import { type Inventory, isDisabledByPerson, keepOrder, type Member, usedMembers } from './inventory.ts'
+import { keepOrder, usedMembers } from './idle.ts'
+import { type Inventory, isDisabledByPerson, type Member } from './inventory.ts'
 import type { Placement } from './placing.ts'
 import { isForced, isListingCertain, mayDrain, mayTerminate } from './rules.ts'
 import type { Policy, Snapshot } from './snapshot.ts'
@@ -35,30 +36,61 @@ export function chooseRemovals(
   // A launch in flight may still be refused: its VMs count once they exist.
   remove(() => aboveMaxOrder(healthy, idle), lasting - policy.maxInstances, 'ABOVE_MAX')
 
-  for (const { slots, size, vms } of placement.overflow) {
-    const inTheWay = () => idle.filter((m) => isInTheWay(m, slots, size.slots)).sort(leastWantedFirst)
-    if (size.free.length > 0) remove(inTheWay, vms, 'ROOM_FOR_OTHER_WORK')
+  if (placement.overflow.length > 0) {
+    const idleBySize = inTheWay(idle, policy, now)
+    for (const { slots, size, vms } of placement.overflow) {
+      const lists = idleBySize.filter((list) => list.slots < slots && list.slots !== size.slots)
+      if (size.free.length > 0) remove(() => leastWanted(lists), vms, 'ROOM_FOR_OTHER_WORK')
+    }
   }
   return removals
 
-  /** Of no use to such allocations: too small, or taken out of service by somebody else. */
-  function isInTheWay({ agent, phase }: Member, slots: number, wanted: number): boolean {
-    // By its idle time, which our own drain does not change.
-    const idleFor = now - agent!.idleSince!
-    if (phase === 'away') return idleFor > policy.maxIdle
-    return agent!.slots < slots && agent!.slots !== wanted && idleFor >= policy.placementGrace
-  }
-
-  function remove(candidates: () => Member[], most: number, reason: ReasonCode): void {
+  function remove(candidates: () => Iterable<Member>, most: number, reason: ReasonCode): void {
     if (most <= 0) return
     let left = most
     for (const { instance } of candidates()) {
-      if (left <= 0) return
       if (removals.has(instance.id)) continue
       removals.set(instance.id, reason)
       lasting--
-      left--
+      if (--left <= 0) return
     }
+  }
+}
+
+/** Members of one size, the least wanted first; those before `next` are chosen already. */
+interface IdleList {
+  /** -1: of no use to any allocation. */
+  slots: number
+  members: Member[]
+  next: number
+}
+
+/** Idle members by their size: of no use to allocations that need a larger one, or taken out of service by somebody else. */
+function inTheWay(idle: readonly Member[], policy: Policy, now: number): IdleList[] {
+  const lists = new Map<number, IdleList>()
+  for (const member of [...idle].sort(leastWantedFirst)) {
+    const { agent, phase } = member
+    // By its idle time, which our own drain does not change.
+    const idleFor = now - agent!.idleSince!
+    if (phase === 'away' ? idleFor <= policy.maxIdle : idleFor < policy.placementGrace) continue
+    const slots = phase === 'away' ? -1 : agent!.slots
+    const list = lists.get(slots) ?? { slots, members: [], next: 0 }
+    lists.set(slots, list)
+    list.members.push(member)
+  }
+  return [...lists.values()]
+}
+
+/** The members of these lists that are not chosen yet, the least wanted first. */
+function* leastWanted(lists: readonly IdleList[]): Generator<Member> {
+  for (;;) {
+    let least: IdleList | undefined
+    for (const list of lists) {
+      const head = list.members[list.next]
+      if (head && (!least || leastWantedFirst(head, least.members[least.next]!) < 0)) least = list
+    }
+    if (!least) return
+    yield least.members[least.next++]!
   }
 }
 

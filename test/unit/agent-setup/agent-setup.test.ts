@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { agentSetupOf } from '../../../src/agent-setup/setup.ts'
-import { catalogOf } from '../../../src/planner/inventory.ts'
+import { catalogOf } from '../../../src/planner/catalog.ts'
 import { definitionOf, machineOf } from '../../../src/providers/definition.ts'
 import { builtInProviders } from '../../../src/providers/index.ts'
 import { poolSettings } from '../../../src/provisioner/pools.ts'
