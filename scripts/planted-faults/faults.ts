@@ -134,12 +134,12 @@ export const plantedFaults: PlantedFault[] = [
   },
   {
     name: 'trust partial listings',
-    does: 'terminates VMs based on an old or partial listing',
+    does: 'terminates VMs based on a partial listing, or on one from before the drain',
     edits: [
       {
         file: 'planner/rules.ts',
-        find: 'return listing?.complete === true && now - listing.completeAt <= maxSnapshotAge',
-        replace: 'return listing !== undefined || now > maxSnapshotAge',
+        find: 'if (listing?.complete !== true) return false',
+        replace: 'if (!listing?.complete || isForced(instance)) return true',
       },
     ],
   },

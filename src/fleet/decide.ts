@@ -29,7 +29,10 @@ import {
   writtenBy,
 } from './run.ts'
 
-/** How long a VM may be listed as running after the cloud accepted its termination, before the call is repeated. */
+/**
+ * The call is repeated when a complete listing that began so long after the cloud accepted the termination still shows the
+ * VM as running. Milliseconds.
+ */
 const endingTime = 60_000
 
 export interface Turn {
@@ -45,8 +48,14 @@ export function takeTurn(run: PoolRun, requests: readonly ManualLaunch[] = []): 
   const now = run.now()
   if (settleJournal(memory, settings.visibility))
     run.background(() => run.rewrite(() => checkpointOf(memory, now, writtenBy(deps))).catch(() => {}))
+  const listedAt = memory.listing?.completeAt ?? 0
   for (const track of memory.tracks.values())
-    if (track.ending && track.endedAt !== undefined && track.endedAt + endingTime < now && isLive(track)) {
+    if (
+      track.ending &&
+      track.endedAt !== undefined &&
+      track.endedAt + endingTime < listedAt &&
+      isLive(track)
+    ) {
       delete track.ending
       delete track.endedAt
     }
@@ -196,6 +205,7 @@ export function snapshotOf(
     pool,
     listing: memory.listing,
     demandAt: memory.demandAt,
+    ...(memory.demandTook === undefined ? {} : { demandTook: memory.demandTook }),
     instances: [...memory.tracks.values()],
     agents: [...memory.agents.values()],
     pending: memory.pending,

@@ -32,10 +32,13 @@ import {
 export async function readDemand(run: PoolRun): Promise<boolean> {
   const { deps, memory } = run
   try {
-    const demand = await withDeadline(deps.clock, callDeadlines.master, 'the master', (signal) =>
+    const from = run.now()
+    const demand = await withDeadline(deps.clock, callDeadlines.demand, 'the master', (signal) =>
       deps.demand.read(deps.pool, signal),
     )
+    const took = run.now() - from
     const joined = observeDemand(memory, demand, run.now())
+    if (memory.demandAt === demand.at) memory.demandTook = took
     memory.problems.delete('master')
     if (joined.length > 0) run.emit({ kind: 'joined', ids: joined.map(({ id }) => id) })
     for (const track of joined) welcome(run, track)
@@ -163,9 +166,10 @@ export async function listInstances(run: PoolRun): Promise<boolean> {
   const { deps, memory, settings } = run
   const startedAt = run.now()
   try {
-    const listing = await withDeadline(deps.clock, callDeadlines.list, 'a listing', (signal) =>
+    const listing = await withDeadline(deps.clock, listDeadline(memory), 'a listing', (signal) =>
       deps.provider.list(signal),
     )
+    memory.listTimeouts = 0
     checkAccount(run, listing.account)
     if (run.memory.firstCompleteAt === undefined) await noticeFirstStart(run, listing)
     if (listing.at !== undefined) memory.cloudStartedAt ??= listing.at - (run.now() - run.bornAt)
@@ -204,9 +208,21 @@ export async function listInstances(run: PoolRun): Promise<boolean> {
     return listing.complete
   } catch (error) {
     if (memory.listing) memory.listing = { ...memory.listing, complete: false }
+    if (problemOf(error, 'INTERNAL', '').code === 'CALL_TIMED_OUT') memory.listTimeouts++
     tell(run, 'list', problemOf(error, 'INTERNAL', 'the instances could not be listed'))
     return false
   }
+}
+
+const longestListing = 900_000
+
+/**
+ * Milliseconds until a listing is given up. How long one takes grows with the fleet, and is unknown at first: after one
+ * that was given up the next one gets twice as long.
+ */
+function listDeadline({ listing, listTimeouts }: PoolMemory): number {
+  const usual = Math.max(callDeadlines.list, 4 * (listing?.took ?? 0))
+  return Math.min(longestListing, usual * 2 ** listTimeouts)
 }
 
 /** Clouds list terminated instances for an hour; after a restart no agent may join with the id of one. */
@@ -290,8 +306,8 @@ export function observeListing(
     lost.push(...noticeMissing(memory, shown, startedAt, now, rules))
     memory.firstCompleteAt ??= startedAt
   } else for (const [id, writer] of foreign) memory.foreign.set(id, writer)
-  const completeAt = listing.complete ? startedAt : memory.listing?.completeAt
-  memory.listing = completeAt === undefined ? undefined : { completeAt, complete: listing.complete }
+  if (listing.complete) memory.listing = { completeAt: startedAt, took: now - startedAt, complete: true }
+  else if (memory.listing) memory.listing = { ...memory.listing, complete: false }
   return lost
 }
 

@@ -13,8 +13,10 @@ import { keptGrowth } from './failures.ts'
 import { readDemand, rememberEnded } from './observe.ts'
 import { callDeadlines, type ManagedInstance, type PoolMemory, type PoolRun, problemOf, tell } from './run.ts'
 
-// Terminating VMs: they are re-checked right before, then terminated in one call to the cloud.
+// Terminating VMs: they are re-checked right before. The provider looks each of them up by id before it terminates it.
 
+/** Few enough that no answer about one of them is old when the cloud is asked to terminate it. */
+const batchSize = 500
 const retryGrowth = { first: 2_000, most: 60_000 }
 
 /** Terminates the VMs for which the plan gave these reasons; one call of this kind at a time. */
@@ -27,9 +29,15 @@ export function terminateInstances(run: PoolRun, reasons: ReadonlyMap<ManagedIns
         run,
         tracks.filter((track) => reasons.get(track) === 'NEVER_JOINED' && !track.recalled),
       )
-      if (!tracks.every(isForced)) await readDemand(run)
-      const sure = tracks.filter((track) => mayStillEnd(run, track))
-      if (sure.length > 0 && !run.stopping) await end(run, sure)
+      for (let at = 0; at < tracks.length && !run.stopping; at += batchSize) {
+        const batch = tracks.slice(at, at + batchSize)
+        if (!batch.every(isForced)) await readDemand(run)
+        const sure = batch.filter((track) => mayStillEnd(run, track))
+        if (sure.length > 0 && !run.stopping) await end(run, sure)
+        for (const track of batch) delete track.busyWith
+        // After a failure the others wait for the next try.
+        if (run.now() < run.memory.terminateRetryAt) break
+      }
     } finally {
       for (const track of tracks) delete track.busyWith
     }
@@ -43,9 +51,9 @@ export function terminateInstances(run: PoolRun, reasons: ReadonlyMap<ManagedIns
  * checked by itself, because the read may have failed.
  */
 function mayStillEnd({ memory, settings, now }: PoolRun, track: ManagedInstance): boolean {
-  const { demandAt, listing } = memory
-  if (!isListingCertain(listing, settings.policy, now())) return false
-  if (!isForced(track) && !isDemandFresh(demandAt, settings.policy, now())) return false
+  const { demandAt, demandTook, listing } = memory
+  if (!isListingCertain(listing, track)) return false
+  if (!isForced(track) && !isDemandFresh(demandAt, settings.policy, now(), demandTook)) return false
   return mayTerminate(track, memory.agents.get(track.id), demandAt)
 }
 

@@ -6,6 +6,7 @@ import type {
   KnownInstance,
   KnownOffering,
   LaunchBudget,
+  NewestListing,
   Offering,
   PendingAllocation,
   Policy,
@@ -187,6 +188,8 @@ export const callDeadlines = {
   launch: 360_000,
   terminate: 120_000,
   master: 15_000,
+  /** The whole view: it grows with the fleet. */
+  demand: 60_000,
   console: 10_000,
   traces: 10_000,
 }
@@ -273,7 +276,11 @@ export interface PoolMemory {
   pending: PendingAllocation[]
   firstSeen: Map<string, number>
   demandAt?: number
-  listing?: { completeAt: number; complete: boolean }
+  /** Milliseconds that the newest view of the master took to read. */
+  demandTook?: number
+  listing?: NewestListing
+  /** Listings in a row that were given up because they took too long. */
+  listTimeouts: number
   unplaced: Map<string, Unplaced>
   intents: Map<string, OpenIntent>
   /** User data of open intents, by SHA-256. */
@@ -324,6 +331,7 @@ export function emptyMemory(): PoolMemory {
     tracks: new Map(),
     agents: new Map(),
     pending: [],
+    listTimeouts: 0,
     firstSeen: new Map(),
     unplaced: new Map(),
     intents: new Map(),

@@ -54,6 +54,7 @@ export {
   type KnownOffering,
   type LaunchBudget,
   type ManualLaunch,
+  type NewestListing,
   type Offering,
   offeringKey,
   type PendingAllocation,
@@ -82,7 +83,7 @@ export function planWithTrace(snapshot: Snapshot, policy: Policy, now: number): 
   const stopped = (move: 'launch' | 'remove') => snapshot.holds.some(({ stops }) => stops.includes(move))
   const blind = blindness(snapshot, policy, now)
   if (blind) {
-    const ends = stopped('remove') ? [] : forcedEnds(snapshot, policy, now)
+    const ends = stopped('remove') ? [] : forcedEnds(snapshot)
     return { decisions: [...ends, ...requested([], snapshot, policy, now), ...holds, blind] }
   }
 
@@ -114,8 +115,12 @@ function requested(
 }
 
 /** Why nothing can be decided: the view of the master or of the cloud is missing or too old. */
-function blindness({ demandAt, listing }: Snapshot, policy: Policy, now: number): Decision | undefined {
-  if (!isDemandFresh(demandAt, policy, now))
+function blindness(
+  { demandAt, demandTook, listing }: Snapshot,
+  policy: Policy,
+  now: number,
+): Decision | undefined {
+  if (!isDemandFresh(demandAt, policy, now, demandTook))
     return hold('DEMAND_MISSING', demandAt === undefined ? {} : { age: now - demandAt })
   if (!isListingUsable(listing, policy, now))
     return hold('LISTING_MISSING', listing === undefined ? {} : { age: now - listing.completeAt })

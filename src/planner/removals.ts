@@ -134,15 +134,15 @@ export function stepsOf(
   policy: Policy,
   now: number,
 ): Decision[] {
-  const certain = isListingCertain(snapshot.listing, policy, now)
   const steps = new Map<string, { kind: Step; code: ReasonCode; ids: string[] }>()
   let uncertain = 0
   for (const member of inventory.members) {
     const code = removals.get(member.instance.id)
     const kind = code ? removalStep(member, code, snapshot, now) : undrainStep(member, snapshot)
     if (!kind) continue
-    if (kind === 'terminate' && !certain) {
-      uncertain++
+    if (kind === 'terminate' && !isListingCertain(snapshot.listing, member.instance)) {
+      // A complete listing that began before the drain is followed by another one.
+      if (!snapshot.listing?.complete) uncertain++
       continue
     }
     const why = code ?? 'NEEDED_AGAIN'
@@ -168,8 +168,8 @@ export function stepsOf(
 const order: Record<Step, number> = { terminate: 0, undrain: 1, drain: 2 }
 
 /** A forced termination needs no view of the master, which may be gone for good; the cloud must have listed the VM. */
-export function forcedEnds(snapshot: Snapshot, policy: Policy, now: number): Decision[] {
-  if (!isListingCertain(snapshot.listing, policy, now)) return []
+export function forcedEnds(snapshot: Snapshot): Decision[] {
+  if (!isListingCertain(snapshot.listing)) return []
   const ids = snapshot.instances
     .filter((instance) => isForced(instance) && isThere(instance))
     .map(({ id }) => id)

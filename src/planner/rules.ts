@@ -41,13 +41,24 @@ export function isForced({ ordered }: Pick<KnownInstance, 'ordered'>): boolean {
   return ordered === 'even_if_busy'
 }
 
-/** The newest listing of the cloud is complete and fresh: only then may any VM be terminated. */
+// A listing of ten thousand instances may take minutes, and so may an answer of the master. What is read may therefore be
+// old when it arrives. Ages are judged beside the time that reading took: a slow cloud delays a step, and never stops it.
+
+/** Milliseconds that a view may be old: the newest one until the next one is read, each of which takes `took`. */
+function allowedAge(most: number, took = 0): number {
+  return most + 2 * took
+}
+
+/**
+ * Whether the newest listing of the cloud allows terminating the VM: it is complete, and began after the VM was drained.
+ * Its age is no condition: right before a termination the provider looks the VM up by its id.
+ */
 export function isListingCertain(
   listing: Snapshot['listing'],
-  { maxSnapshotAge }: Pick<Policy, 'maxSnapshotAge'>,
-  now: number,
+  instance: Pick<KnownInstance, 'drainedAt' | 'ordered'> = {},
 ): boolean {
-  return listing?.complete === true && now - listing.completeAt <= maxSnapshotAge
+  if (listing?.complete !== true) return false
+  return isForced(instance) || instance.drainedAt === undefined || listing.completeAt > instance.drainedAt
 }
 
 /**
@@ -59,16 +70,17 @@ export function isListingUsable(
   { maxListingAge }: Pick<Policy, 'maxListingAge'>,
   now: number,
 ): boolean {
-  return listing !== undefined && now - listing.completeAt <= maxListingAge
+  return listing !== undefined && now - listing.completeAt <= allowedAge(maxListingAge, listing.took)
 }
 
-/** The view of the master is fresh enough to act on. */
+/** The view of the master is fresh enough to act on. `took`: milliseconds that reading it took. */
 export function isDemandFresh(
   demandAt: number | undefined,
   { maxSnapshotAge }: Pick<Policy, 'maxSnapshotAge'>,
   now: number,
+  took?: number,
 ): boolean {
-  return demandAt !== undefined && now - demandAt <= maxSnapshotAge
+  return demandAt !== undefined && now - demandAt <= allowedAge(maxSnapshotAge, took)
 }
 
 // Failed VMs, which never became usable agents (planner rules: they are broken, not capacity; fleet rules: they open the

@@ -185,12 +185,21 @@ export interface Hold {
   numbers?: Record<string, number>
 }
 
+export interface NewestListing {
+  /** Start of the newest complete listing, and how many milliseconds that took. */
+  completeAt: number
+  took?: number
+  /** Whether the newest listing was complete. */
+  complete: boolean
+}
+
 export interface Snapshot {
   pool: string
-  /** Start of the newest complete listing, and whether the newest listing was complete. */
-  listing: { completeAt: number; complete: boolean } | undefined
+  listing: NewestListing | undefined
   /** `Demand.at`; undefined until the master was first read successfully. */
   demandAt: number | undefined
+  /** Milliseconds that reading it took. */
+  demandTook?: number
   instances: readonly KnownInstance[]
   agents: readonly KnownAgent[]
   /** `since` is when we first observed the allocation waiting. */
@@ -227,9 +236,9 @@ export interface Policy {
   maxAuxPerAgent: number
   /** Launches in vain that are allowed an hour; undefined: unlimited (instances on this machine cost nothing). */
   launchRate?: number | undefined
-  /** With demand older than this nothing is done; with a listing older than this no VM is terminated. */
+  /** With demand older than this, and twice the time that reading it takes, nothing is done. */
   maxSnapshotAge: number
-  /** With no complete listing for longer than this, nothing is launched either. */
+  /** Without a complete listing for longer than this, and twice the time that a listing takes, nothing is done. */
   maxListingAge: number
 }
 

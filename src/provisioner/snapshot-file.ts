@@ -61,8 +61,9 @@ const policy = z.object({
 
 const snapshot = z.object({
   pool: text,
-  listing: z.optional(z.object({ completeAt: time, complete: z.boolean() })),
+  listing: z.optional(z.object({ completeAt: time, took: z.optional(time), complete: z.boolean() })),
   demandAt: z.optional(time),
+  demandTook: z.optional(time),
   instances: z.array(z.object(instanceShape)),
   agents: z.array(agent),
   pending: z.array(

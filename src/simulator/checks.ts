@@ -150,14 +150,18 @@ export function checkTerminateCall(world: ObservedWorld, seen: Observations, ids
   if (!ids.every(isOver)) seen.terminations++
   if (seen.stoppingAt !== undefined)
     invariants.violated(3, `${ids} are terminated while the provisioner stops`)
-  if (!seen.listing?.complete || now - seen.listing.completeAt > maxAge)
-    invariants.violated(13, `${ids} are terminated based on an old or partial listing`)
+  if (!seen.listing?.complete)
+    invariants.violated(13, `${ids} are terminated based on a partial listing, or on none`)
   // A forced termination needs no view of the master.
   const isForced = (id: string) => invariants.orders.get(id) === 'even_if_busy'
   if (!ids.every(isForced) && (!seen.demand || now - seen.demand.at > maxAge))
     invariants.violated(13, `${ids} are terminated based on an old view of the master`)
   for (const id of ids) {
     const vm = cloud.instances.get(id)
+    const drainedAt = seen.drains.get(id)?.at(-1) ?? 0
+    const isConnected = seen.demand?.agents.some((agent) => agent.id === id && agent.connected)
+    if (isConnected && !isForced(id) && (seen.listing?.completeAt ?? 0) < drainedAt)
+      invariants.violated(13, `${id} is terminated based on a listing from before its drain`)
     if (!vm) invariants.violated(6, `${id} is terminated but never existed`)
     else {
       const isOurs = vm.clusterId === clusterId && vm.instance.pool === poolName && isOf(seen, vm)

@@ -292,6 +292,8 @@ export interface Faults {
   lingersFor(): number
   /** What a listing shows of these VMs; `complete`: whether it claims to be complete. */
   listing(instances: Instance[]): { instances: Instance[]; complete: boolean }
+  /** Milliseconds that a listing takes beside the latency of a call. */
+  listingTakes(): number
   /** What an answer by id shows of these instances. */
   finding(instances: Instance[]): Instance[]
   /** Milliseconds the cloud's clock is ahead of ours. */
@@ -310,6 +312,7 @@ export const noFaults: Faults = {
   startsAfter: () => 0,
   lingersFor: () => 0,
   listing: (instances) => ({ instances, complete: true }),
+  listingTakes: () => 0,
   finding: (instances) => instances,
   clockSkew: 0,
 }

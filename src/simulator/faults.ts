@@ -113,6 +113,7 @@ export function createFaults(
         }),
       }
     },
+    listingTakes: () => (scenario.oddities.has('slow_listing') ? draw.whole(20, 60) * second : 0),
     finding: (instances) => instances.filter(({ id }) => !isUnfound(id)),
     clockSkew: scenario.oddities.has('clock_skew') ? random.fork('skew').whole(-600, 600) * second : 0,
   }

@@ -23,6 +23,7 @@ export function simulatedProvider(cloud: Cloud, owner: Ownership): Provider {
 
     async list(signal): Promise<Listing> {
       const heard = await call(cloud, 'list', signal, () => cloud.faults.listing(visible(cloud, owner)))
+      await pause(cloud.clock, cloud.faults.listingTakes())
       if ('failure' in heard) return { instances: [], complete: false, problems: [heard.failure.problem] }
       return listed(heard.answer, cloud)
     },
@@ -85,6 +86,7 @@ export function simulatedCluster(cloud: Cloud, clusterId: string): ClusterProvid
     close: rest.close,
     async list(signal) {
       const heard = await call(cloud, 'list', signal, () => ({ instances: shownOf(cloud, clusterId) }))
+      await pause(cloud.clock, cloud.faults.listingTakes())
       if ('failure' in heard) return { instances: [], complete: false, problems: [heard.failure.problem] }
       return { ...heard.answer, complete: true, problems: [] }
     },

@@ -209,7 +209,8 @@ export function watchedProvider(provider: Provider, watcher: Watcher, now: () =>
       const startedAt = now()
       watcher.onListCall()
       const listing = await provider.list(signal)
-      watcher.onListed(startedAt, listing)
+      // What was given up shows nothing.
+      if (!signal?.aborted) watcher.onListed(startedAt, listing)
       return listing
     },
     async launch(order, signal) {

@@ -235,6 +235,8 @@ export const oddities = [
   'no_push',
   /** No VM launched before the calm ever joins. */
   'bad_image',
+  /** Listings take up to a minute, as those of ten thousand instances do. They show what was true at their start. */
+  'slow_listing',
 ] as const
 export type Oddity = (typeof oddities)[number]
 

@@ -123,7 +123,7 @@ export function trialScenario(trace: Trace, settings: PoolSettings, assumptions:
   const { seed, faults, boot, placesWithin, missedWithin, polled } = assumptions
   const startsAt = trace.beginsAt ?? someDay
   const has = (kind: string) => faults.some((fault) => fault === kind)
-  const oddities = (['late_visibility', 'clock_skew', 'bad_image'] as const).filter(has)
+  const oddities = (['late_visibility', 'clock_skew', 'bad_image', 'slow_listing'] as const).filter(has)
   return {
     seed,
     faults,

@@ -34,6 +34,21 @@ describe('a pool', () => {
     expect(bench.ids()).toHaveLength(1)
   })
 
+  it.each([40, 100, 400])('removes what is idle though each listing takes %i s', async (seconds) => {
+    const bench = await startSettled()
+    bench.faults.listingTakes = () => seconds * 1000
+    bench.wants(4)
+    await bench.pass(5)
+    const [id = ''] = bench.ids()
+    bench.joins(id)
+    bench.wants()
+    await bench.pass(4 * seconds)
+    expect(bench.cloud.instances.get(id)?.instance.state).toBe('running')
+    await bench.pass(20 * 60 + 4 * seconds)
+    expect(bench.cloud.instances.get(id)?.endedAt).toBeDefined()
+    expect(bench.ids()).toEqual([id])
+  })
+
   it('lists less often while nothing changes, and less and less while listings fail', async () => {
     const bench = await startSettled()
     await bench.pass(2 * 60)

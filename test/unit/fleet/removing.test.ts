@@ -21,6 +21,24 @@ function foreignVm(bench: PoolBench, writerId = 'somebody'): string {
     .instances[0]!.id
 }
 
+describe('many VMs', () => {
+  it('are terminated in batches, each after a view of the master of its own', async () => {
+    const bench = await startSettled({ bootTimeout: 10 * minute, maxInstances: 1200, launchRate: undefined })
+    bench.wants(...Array.from({ length: 1200 }, () => 4))
+    await bench.pass(30)
+    bench.wants()
+    const late = bench.ids().at(-1)!
+    const { push } = bench.calls.terminated
+    bench.calls.terminated.push = (...calls) => {
+      bench.joins(late)
+      return push.apply(bench.calls.terminated, calls)
+    }
+    await bench.pass(11 * 60)
+    expect(bench.calls.terminated.map((ids) => ids.length)).toEqual([500, 500, 199])
+    expect(bench.calls.terminated.flat()).not.toContain(late)
+  })
+})
+
 describe('an idle VM', () => {
   it('is drained, observed idle, and terminated', async () => {
     const bench = await startSettled({ maxIdle: 10 * minute })

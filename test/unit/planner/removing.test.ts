@@ -138,12 +138,18 @@ describe('how a VM is removed', () => {
     ])
   })
 
-  it('is not terminated based on an old or partial listing', () => {
+  it('is not terminated based on a partial listing', () => {
     const partial = { completeAt: now - second, complete: false }
     expect(briefly({ ...drained, listing: partial })).toEqual(['hold LISTING_PARTIAL'])
-    expect(briefly({ ...drained, listing: { completeAt: now - 16 * second, complete: true } })).toEqual([
-      'hold LISTING_PARTIAL',
-    ])
+  })
+
+  it('waits for a complete listing that began after the drain, however long that takes', () => {
+    const drainedAt = drained.instances[0]!.drainedAt!
+    const took = 10 * minute
+    const before = { completeAt: drainedAt, took, complete: true }
+    expect(briefly({ ...drained, listing: before })).toEqual([])
+    const after = { completeAt: drainedAt + 1, took, complete: true }
+    expect(briefly({ ...drained, listing: after })).toEqual(['terminate i1 LONG_IDLE'])
   })
 })
 

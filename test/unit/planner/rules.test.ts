@@ -11,7 +11,7 @@ import {
   mayTerminate,
   roomBelowMax,
 } from '../../../src/planner/rules.ts'
-import { busy, idle, minute, now, policy, second } from '../../support/planner.ts'
+import { busy, hour, idle, minute, now, policy, second } from '../../support/planner.ts'
 import { sourcesBelow } from '../../support/sources.ts'
 
 const drained = { drainedAt: now - 10 * second }
@@ -41,14 +41,25 @@ describe('a VM may be terminated', () => {
 })
 
 describe('views', () => {
-  it('of the cloud must be complete and fresh to terminate, and may be older and partial to launch', () => {
+  it('of the cloud must be complete to terminate, and have begun after the drain, however long ago', () => {
+    const listing = { completeAt: now - hour, complete: true }
+    expect(isListingCertain(listing)).toBe(true)
+    expect(isListingCertain(listing, { drainedAt: now - hour - 1 })).toBe(true)
+    expect(isListingCertain(listing, { drainedAt: now - hour })).toBe(false)
+    expect(isListingCertain(listing, { drainedAt: now, ordered: 'when_idle' })).toBe(false)
+    expect(isListingCertain(listing, { drainedAt: now, ordered: 'even_if_busy' })).toBe(true)
+    expect(isListingCertain({ completeAt: now, complete: false })).toBe(false)
+    expect(isListingCertain({ completeAt: now, complete: false }, { ordered: 'even_if_busy' })).toBe(false)
+    expect(isListingCertain(undefined)).toBe(false)
+  })
+
+  it('of the cloud may be older and partial to launch, by twice the time that a listing takes', () => {
     const rules = policy()
-    const old = now - rules.maxSnapshotAge
-    expect(isListingCertain({ completeAt: old, complete: true }, rules, now)).toBe(true)
-    expect(isListingCertain({ completeAt: old - 1, complete: true }, rules, now)).toBe(false)
-    expect(isListingCertain({ completeAt: now, complete: false }, rules, now)).toBe(false)
-    expect(isListingCertain(undefined, rules, now)).toBe(false)
     const older = now - rules.maxListingAge
+    const took = 5 * minute
+    const slow = { completeAt: older - 2 * took, took, complete: true }
+    expect(isListingUsable(slow, rules, now)).toBe(true)
+    expect(isListingUsable({ ...slow, completeAt: slow.completeAt - 1 }, rules, now)).toBe(false)
     expect(isListingUsable({ completeAt: older, complete: false }, rules, now)).toBe(true)
     expect(isListingUsable({ completeAt: older - 1, complete: true }, rules, now)).toBe(false)
     expect(isListingUsable(undefined, rules, now)).toBe(false)
@@ -58,6 +69,8 @@ describe('views', () => {
     const rules = policy()
     expect(isDemandFresh(now - rules.maxSnapshotAge, rules, now)).toBe(true)
     expect(isDemandFresh(now - rules.maxSnapshotAge - 1, rules, now)).toBe(false)
+    expect(isDemandFresh(now - rules.maxSnapshotAge - 40 * second, rules, now, 20 * second)).toBe(true)
+    expect(isDemandFresh(now - rules.maxSnapshotAge - 40 * second - 1, rules, now, 20 * second)).toBe(false)
     expect(isDemandFresh(undefined, rules, now)).toBe(false)
   })
 })
