@@ -20,20 +20,54 @@ export interface LogOptions {
 
 export function createLogger({ format, level, clock, write }: LogOptions): Logger {
   const render = format === 'json' ? jsonLine : textLine
+  const line = (own: LogLevel, time: string, message: string, fields: LogFields): string => {
+    for (const limits of lineLimits) {
+      const short = render(own, time, shortened(message, limits), shortened(fields, limits))
+      if (Buffer.byteLength(short) <= longestLine) return short
+    }
+    return render(own, time, message.slice(0, lineLimits[0]!.characters), {})
+  }
   const log =
     (own: LogLevel) =>
     (message: string, fields: LogFields = {}) => {
       if (rank[own] < rank[level]) return
-      write(
-        render(
-          own,
-          new Date(wallTime(clock)).toISOString(),
-          redact(message) as string,
-          redact(fields) as LogFields,
-        ),
-      )
+      const time = new Date(wallTime(clock)).toISOString()
+      write(line(own, time, redact(message) as string, redact(fields) as LogFields))
     }
   return { debug: log('debug'), info: log('info'), warn: log('warn'), error: log('error') }
+}
+
+// A line that lists ten thousand instances helps nobody, and log shippers cut it or drop it.
+
+/** Bytes of a line. */
+const longestLine = 8192
+
+interface Limits {
+  characters: number
+  items: number
+}
+
+/** Tried in turn, until the line is short enough. */
+const lineLimits: Limits[] = [
+  { characters: 4000, items: 20 },
+  { characters: 500, items: 10 },
+  { characters: 100, items: 3 },
+]
+
+/** A copy in which long strings and lists are cut, and say how much is left out. */
+function shortened<T>(value: T, limits: Limits): T
+function shortened(value: unknown, limits: Limits): unknown {
+  const { characters, items } = limits
+  if (typeof value === 'string')
+    return value.length <= characters
+      ? value
+      : `${value.slice(0, characters)}… (${value.length - characters} more characters)`
+  if (typeof value !== 'object' || value === null) return value
+  if (Array.isArray(value)) {
+    const first = value.slice(0, items).map((item) => shortened(item, limits))
+    return value.length <= items ? first : [...first, `… (${value.length - items} more)`]
+  }
+  return Object.fromEntries(Object.entries(value).map(([name, item]) => [name, shortened(item, limits)]))
 }
 
 function jsonLine(level: LogLevel, time: string, message: string, fields: LogFields): string {

@@ -157,3 +157,29 @@ it.each([
 ])('masks what user data is checked for: %s', (text, shown) => {
   expect(redact(text)).toBe(shown)
 })
+
+describe.each(['json', 'text'] as const)('a long line of %s', (format) => {
+  const ids = Array.from({ length: 10_000 }, (_, n) => `i-${String(n).padStart(17, '0')}`)
+
+  it.each([
+    ['lists', { ids }],
+    ['strings', { ids: ids.join(',') }],
+    ['nested lists', { problem: { details: { ids } }, more: ids }],
+    ['many fields', Object.fromEntries(ids.map((id) => [id, id]))],
+    ['what takes several bytes', { names: 'ü'.repeat(7000), more: '€'.repeat(7000) }],
+  ])('is cut where it has long %s, and says how much is left out', (_, fields) => {
+    const { lines, log } = logged(format)
+    log.error('not terminated', fields)
+    expect(Buffer.byteLength(lines[0]!)).toBeLessThanOrEqual(8192)
+    expect(lines[0]).toContain('not terminated')
+    if (Object.keys(fields).length < 10) expect(lines[0]).toMatch(/… \(\d+ more/)
+    if (format === 'json') expect(JSON.parse(lines[0]!)).toMatchObject({ level: 'error' })
+  })
+
+  it('is cut where its message is long', () => {
+    const { lines, log } = logged(format)
+    log.error(`not terminated: ${ids.join(', ')}`, { pool: 'gpu' })
+    expect(Buffer.byteLength(lines[0]!)).toBeLessThanOrEqual(8192)
+    expect(lines[0]).toMatch(/not terminated: i-0.*… \(\d+ more characters\).*gpu/)
+  })
+})
