@@ -1,6 +1,7 @@
 // What the program needs from its machine: clock, files, locks, journal, processes, log, metrics.
 // Every room but problems and planner may import it. It imports problems.
 // Start with ports.ts: the interfaces that tests and the simulation replace.
+
 export { delayAfter, type Growth, retry } from './backoff.ts'
 export { bootMark } from './boot.ts'
 export { systemClock, wallTime } from './clock.ts'
@@ -56,3 +57,4 @@ export {
 export { firstWrong } from './schema-words.ts'
 export { secretName, secretShapes } from './secret-shapes.ts'
 export { type Loaded, watchAndReport } from './watch.ts'
+export { readXml, XmlReadError, xmlDate, xmlFields, xmlList, xmlText } from './xml-reader.ts'

@@ -23,10 +23,8 @@ import {
   TerminateInstancesCommand,
 } from '@aws-sdk/client-ec2'
 import { partition } from '@aws-sdk/core/client'
-import type { MetadataOptions } from '../../platform/index.ts'
-import { ProvisionError, problem } from '../../problems/index.ts'
-import { codeOf } from './errors.ts'
-import { ec2Metadata } from './metadata.ts'
+import { readXml, XmlReadError, xmlDate, xmlFields, xmlList, xmlText } from '../../platform/index.ts'
+import { codeOf, foreignPart, notFromEc2 } from './errors.ts'
 
 export type {
   CreateFleetError,
@@ -34,7 +32,6 @@ export type {
   CreateLaunchTemplateRequest,
   DescribeInstancesRequest,
   Image,
-  Instance as Ec2Instance,
   InstanceTypeInfo,
   ResourceType,
   RunInstancesRequest,
@@ -70,7 +67,10 @@ type Commands = typeof sentOnce & typeof repeated
 type CallName = keyof Commands
 type RequestOf<Name extends CallName> = ConstructorParameters<Commands[Name]>[0]
 type SentCommand<Name extends CallName> = ReturnType<InstanceType<Commands[Name]>['resolveMiddleware']>
-type ResultOf<Name extends CallName> = Awaited<ReturnType<SentCommand<Name>>>['output'] & Answered
+type OutputOf<Name extends CallName> = Name extends keyof OwnOutputs
+  ? OwnOutputs[Name]
+  : Awaited<ReturnType<SentCommand<Name>>>['output']
+type ResultOf<Name extends CallName> = OutputOf<Name> & Answered
 
 /** Of an answer that was read. */
 export interface Answered {
@@ -186,27 +186,6 @@ function rejectedBy(signal: AbortSignal): Promise<never> {
   })
 }
 
-/** `ofSdk` is what the SDK finds by itself; AWS_DEFAULT_REGION is the name Determined's provisioner and the AWS CLI read. */
-export async function regionOf(
-  configured: string | undefined,
-  ofSdk: () => Promise<string | undefined>,
-  metadata: MetadataOptions,
-): Promise<string> {
-  const known = configured ?? (await ofSdk()) ?? metadata.env['AWS_DEFAULT_REGION']
-  if (known) return known
-  try {
-    const here = await ec2Metadata(metadata).get('placement/region')
-    if (here) return here
-  } catch (error) {
-    if (!(error instanceof ProvisionError)) throw error
-  }
-  throw new ProvisionError(
-    problem('PROVIDER_CONFIG', 'no AWS region: none is configured, and this machine is not on EC2', {
-      remedy: "Set `region` in the pool's provider block, or AWS_REGION.",
-    }),
-  )
-}
-
 /** The region of AWS's environment variables or profile; undefined when they name none. */
 export async function regionOfSdk(): Promise<string | undefined> {
   const client = new EC2Client({})
@@ -266,95 +245,129 @@ async function areOthers({ config: { credentials } }: EC2Client): Promise<boolea
   return before.accessKeyId !== now.accessKeyId || before.sessionToken !== now.sessionToken
 }
 
-// Most of what EC2 says about a VM is not read here. Cutting it out before the SDK parses it takes
-// two thirds off the time that a page of VMs holds up the event loop (npm run bench aws).
+// Answers about instances may have thousands of them, four kilobytes each. What is used of them is read here while they
+// arrive: the SDK's parser reads whole documents, and would hold up the event loop for seconds (npm run bench aws).
 
-/** Elements of a VM in DescribeInstances' answer that hold others; none of them holds one of its own name. */
-const unread = [
-  'networkInterfaceSet',
-  'blockDeviceMapping',
-  'groupSet',
-  'metadataOptions',
-  'capacityReservationSpecification',
-  'maintenanceOptions',
-  'privateDnsNameOptions',
-  'networkPerformanceOptions',
-  'hibernationOptions',
-  'enclaveOptions',
-  'cpuOptions',
-  'productCodes',
-]
-const subtrees = new RegExp(`<(${unread.join('|')})>[\\s\\S]*?</\\1>`, 'g')
-
-/** The values read here, all of them without elements inside. */
-const read = new Set([
-  'instanceId',
-  'imageId',
-  'instanceType',
-  'launchTime',
-  'availabilityZone',
-  'instanceLifecycle',
-  'spotInstanceRequestId',
-  'reason',
-  'code',
-  'name',
-  'message',
-  'key',
-  'value',
-  'nextToken',
-  'ownerId',
-  'requestId',
-])
-const values = /<(\w+)>[^<]*<\/\1>/g
-
-function trimAnswer(xml: string): string {
-  return xml.replace(subtrees, '').replace(values, (whole, name: string) => (read.has(name) ? whole : ''))
+/** What is read of an instance, by the SDK's names. */
+export interface Ec2Instance {
+  InstanceId?: string
+  InstanceType?: string
+  LaunchTime?: Date
+  State?: { Name?: string }
+  StateReason?: { Code?: string; Message?: string }
+  StateTransitionReason?: string
+  Placement?: { AvailabilityZone?: string }
+  InstanceLifecycle?: string
+  SpotInstanceRequestId?: string
+  Tags?: { Key?: string; Value?: string }[]
 }
 
-// A portal, a proxy or another service may answer instead of EC2, with status 200. Missing instances would then count as gone.
-
-/** What an answer of EC2 has to hold to be read as such, besides its root element and a request id. */
-const listIn: Record<string, string> = { DescribeInstances: 'reservationSet' }
-
-/** What it is instead of EC2's answer; undefined for the answer to `action`. */
-function foreignPart(xml: string, action: string, ok: boolean): string | undefined {
-  const text = xml.trim()
-  if (!text) return 'an empty body'
-  if (/^<(?:!doctype html|html)\b/i.test(text)) return 'an HTML page'
-  if (/^[[{"]/.test(text)) return 'JSON'
-  const found = /^\uFEFF?(?:<[?!][^>]*>\s*)*<([\w:.-]+)[\s/>]/.exec(text)?.[1]
-  if (!found) return 'a body that is not XML'
-  if (/^html$/i.test(found)) return 'an HTML page'
-  // The SDK reads the code from errors of several shapes.
-  if (!ok) return text.includes('<Code>') ? undefined : 'XML that is not an EC2 error'
-  const root = `${action}Response`
-  if (found !== root) return `XML that is not a ${root}`
-  if (!text.endsWith(`</${root}>`)) return `a truncated ${root}`
-  const list = listIn[action]
-  if (list && !new RegExp(`<${list}[\\s/>]`).test(text)) return `a ${root} without a ${list}`
-  return /<requestId>[^<]+<\/requestId>/i.test(text) ? undefined : `a ${root} without a request id`
+interface Reservation {
+  OwnerId?: string
+  Instances?: Ec2Instance[]
 }
+
+interface OwnOutputs {
+  describeInstances: { Reservations?: Reservation[]; NextToken?: string }
+  runInstances: Reservation
+}
+
+const instance = xmlFields<Ec2Instance>({
+  InstanceId: ['instanceId', xmlText],
+  InstanceType: ['instanceType', xmlText],
+  LaunchTime: ['launchTime', xmlDate],
+  State: ['instanceState', xmlFields({ Name: ['name', xmlText] })],
+  StateReason: ['stateReason', xmlFields({ Code: ['code', xmlText], Message: ['message', xmlText] })],
+  StateTransitionReason: ['reason', xmlText],
+  Placement: ['placement', xmlFields({ AvailabilityZone: ['availabilityZone', xmlText] })],
+  InstanceLifecycle: ['instanceLifecycle', xmlText],
+  SpotInstanceRequestId: ['spotInstanceRequestId', xmlText],
+  Tags: ['tagSet', xmlList(xmlFields({ Key: ['key', xmlText], Value: ['value', xmlText] }))],
+})
+const reservation = {
+  OwnerId: ['ownerId', xmlText],
+  Instances: ['instancesSet', xmlList(instance)],
+} as const
+const requestId = ['requestId', xmlText] as const
+
+/** By the name of the action: what is read of its answer, and the list without which it is not EC2's. */
+const ownReaders = {
+  DescribeInstances: {
+    element: xmlFields<OwnOutputs['describeInstances'] & { requestId?: string }>({
+      Reservations: ['reservationSet', xmlList(xmlFields<Reservation>(reservation))],
+      NextToken: ['nextToken', xmlText],
+      requestId,
+    }),
+    list: ['Reservations', 'reservationSet'],
+  },
+  RunInstances: {
+    element: xmlFields<OwnOutputs['runInstances'] & { requestId?: string }>({ ...reservation, requestId }),
+    list: ['Instances', 'instancesSet'],
+  },
+} as const
+
+// A response is used only when it is EC2's.
 
 interface HttpAnswer {
   statusCode: number
   headers: Record<string, string | undefined>
-  body: NodeJS.ReadableStream
+  body: AsyncIterable<Buffer>
+  /** What was read of a large answer. */
+  own?: object
 }
 
-/** Refuses what is not EC2's answer, and cuts answers to DescribeInstances down, before the client's deserializer reads them. */
+/** Characters of an answer that are enough to name what it is. */
+const headLength = 2000
+
+/** Reads an answer of EC2 while it arrives. Rejects with NotFromEc2. */
+async function ownOutput(action: keyof typeof ownReaders, { body, statusCode }: HttpAnswer): Promise<object> {
+  const root = `${action}Response`
+  const { element, list } = ownReaders[action]
+  let head = ''
+  async function* noted() {
+    for await (const chunk of body) {
+      if (head.length < headLength) head += chunk.toString('latin1', 0, headLength)
+      yield chunk
+    }
+  }
+  try {
+    const { requestId: id, ...output } = await readXml<{ requestId?: string }>(noted(), root, element)
+    const [key, name] = list
+    if (!(key in output)) throw notFromEc2(`a ${root} without a ${name}`, statusCode)
+    if (!id) throw notFromEc2(`a ${root} without a request id`, statusCode)
+    return output
+  } catch (error) {
+    if (!(error instanceof XmlReadError)) throw error
+    if (error.kind === 'truncated') throw notFromEc2(`a truncated ${root}`, statusCode)
+    throw notFromEc2(foreignPart(head, action, true) ?? `a ${root} that cannot be read`, statusCode)
+  }
+}
+
+function hasOwnReader(action: string): action is keyof typeof ownReaders {
+  return Object.hasOwn(ownReaders, action)
+}
+
+/**
+ * Refuses what is not EC2's answer, and reads large answers, before the client's deserializer does: of those it gets an empty
+ * one, and `initialize` adds what was read to the output.
+ */
 function readOwnAnswers(client: EC2Client): void {
   client.middlewareStack.add(
     (next, context) => async (args) => {
       const result = await next(args)
       const response = result.response as HttpAnswer
       const { statusCode } = response
-      const xml = (await buffer(response.body)).toString()
       const action = context.commandName?.replace(/Command$/, '') ?? ''
       const ok = statusCode >= 200 && statusCode < 300
+      if (ok && hasOwnReader(action)) {
+        const own = await ownOutput(action, response)
+        const body = Buffer.from(`<${action}Response></${action}Response>`)
+        return { ...result, response: Object.assign(response, { body, own }) }
+      }
+      const xml = (await buffer(response.body)).toString()
       const foreign = foreignPart(xml, action, ok)
       if (foreign) throw notFromEc2(foreign, statusCode)
-      const body = Buffer.from(ok && action === 'DescribeInstances' ? trimAnswer(xml) : xml)
-      return { ...result, response: Object.assign(response, { body }) }
+      return { ...result, response: Object.assign(response, { body: Buffer.from(xml) }) }
     },
     // Low: nearest to the network, so that it sees the answer first.
     { step: 'deserialize', priority: 'low', name: 'ownAnswers' },
@@ -362,18 +375,13 @@ function readOwnAnswers(client: EC2Client): void {
   client.middlewareStack.add(
     (next) => async (args) => {
       const result = await next(args)
-      const { headers } = result.response as HttpAnswer
+      const { headers, own } = result.response as HttpAnswer
+      Object.assign(result.output, own)
       const answeredAt = Date.parse(headers['date'] ?? '')
       if (Number.isFinite(answeredAt)) Object.assign(result.output, { answeredAt } satisfies Answered)
       return result
     },
-    { step: 'initialize', name: 'answeredAt' },
+    // High: outside of the SDK's logger, which walks through the whole output.
+    { step: 'initialize', priority: 'high', name: 'ownOutput' },
   )
-}
-
-function notFromEc2(what: string, httpStatusCode: number): Error {
-  return Object.assign(new Error(`answered HTTP ${httpStatusCode} with ${what}`), {
-    name: 'NotFromEc2',
-    $metadata: { httpStatusCode },
-  })
 }

@@ -279,3 +279,29 @@ function connectionRemedy(code: string): string | undefined {
 function capital(text: string): string {
   return text.charAt(0).toUpperCase() + text.slice(1)
 }
+
+// A portal, a proxy or another service may answer instead of EC2, with status 200. Missing instances would then count as gone.
+
+/** What it is instead of EC2's answer; undefined for the answer to `action`. */
+export function foreignPart(xml: string, action: string, ok: boolean): string | undefined {
+  const text = xml.trim()
+  if (!text) return 'an empty body'
+  if (/^<(?:!doctype html|html)\b/i.test(text)) return 'an HTML page'
+  if (/^[[{"]/.test(text)) return 'JSON'
+  const found = /^\uFEFF?(?:<[?!][^>]*>\s*)*<([\w:.-]+)[\s/>]/.exec(text)?.[1]
+  if (!found) return 'a body that is not XML'
+  if (/^html$/i.test(found)) return 'an HTML page'
+  // The SDK reads the code from errors of several shapes.
+  if (!ok) return text.includes('<Code>') ? undefined : 'XML that is not an EC2 error'
+  const root = `${action}Response`
+  if (found !== root) return `XML that is not a ${root}`
+  if (!text.endsWith(`</${root}>`)) return `a truncated ${root}`
+  return /<requestId>[^<]+<\/requestId>/i.test(text) ? undefined : `a ${root} without a request id`
+}
+
+export function notFromEc2(what: string, httpStatusCode: number): Error {
+  return Object.assign(new Error(`answered HTTP ${httpStatusCode} with ${what}`), {
+    name: 'NotFromEc2',
+    $metadata: { httpStatusCode },
+  })
+}

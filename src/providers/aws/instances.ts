@@ -19,8 +19,8 @@ import {
 } from './client.ts'
 import { codeOf, ec2Failure } from './errors.ts'
 
-/** Small pages: parsing one of 1,000 VMs holds up the event loop, parsing one of 100 does not. */
-const pageSize = 100
+/** The largest that EC2 gives. */
+const pageSize = 1000
 /** Of a filter: https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_Filter.html */
 const filterValues = 200
 

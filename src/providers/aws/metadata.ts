@@ -2,7 +2,7 @@
 // https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/configuring-instance-metadata-service.html
 
 import { askMetadata, type MetadataOptions, neededValue, unavailable } from '../../platform/index.ts'
-import { ProvisionError } from '../../problems/index.ts'
+import { ProvisionError, problem } from '../../problems/index.ts'
 
 /** Values that may stand as a host in `master_url` (Determined: provconfig/config.go), and what each of them is. */
 export const ec2HostAliases = {
@@ -96,4 +96,25 @@ export async function machineOnAws(options: MetadataOptions): Promise<MachineOnA
     neededValue('zone', metadata.get('placement/availability-zone')),
   ])
   return { instanceId, region, zone }
+}
+
+/** `ofSdk` is what the SDK finds by itself; AWS_DEFAULT_REGION is the name Determined's provisioner and the AWS CLI read. */
+export async function regionOf(
+  configured: string | undefined,
+  ofSdk: () => Promise<string | undefined>,
+  metadata: MetadataOptions,
+): Promise<string> {
+  const known = configured ?? (await ofSdk()) ?? metadata.env['AWS_DEFAULT_REGION']
+  if (known) return known
+  try {
+    const here = await ec2Metadata(metadata).get('placement/region')
+    if (here) return here
+  } catch (error) {
+    if (!(error instanceof ProvisionError)) throw error
+  }
+  throw new ProvisionError(
+    problem('PROVIDER_CONFIG', 'no AWS region: none is configured, and this machine is not on EC2', {
+      remedy: "Set `region` in the pool's provider block, or AWS_REGION.",
+    }),
+  )
 }

@@ -14,7 +14,7 @@ const one = [offering('g5.xlarge', { zone: 'subnet-a' })]
 const spot = one.map((each): Offering => ({ ...each, capacityType: 'spot' }))
 
 /** Bodies that somebody else may send in EC2's place, and how each is told. */
-const foreign = (action: string): [string, string][] => [
+const foreign = (action: string, list?: string): [string, string][] => [
   ['', 'an empty body'],
   [' \n', 'an empty body'],
   ['<!DOCTYPE html>\n<html><body>Sign in</body></html>', 'an HTML page'],
@@ -26,10 +26,10 @@ const foreign = (action: string): [string, string][] => [
   ['<ListBucketResult><Name>x</Name></ListBucketResult>', `XML that is not a ${action}Response`],
   [`<${action}Result><requestId>r</requestId></${action}Result>`, `XML that is not a ${action}Response`],
   [`<${action}Response><requestId>r</requestId>`, `a truncated ${action}Response`],
-  [`<${action}Response/>`, `a truncated ${action}Response`],
+  [`<${action}Response/>`, list ? `a ${action}Response without a ${list}` : `a truncated ${action}Response`],
 ]
 
-describe.each(foreign('DescribeInstances'))('a listing answered with %j', (body, told) => {
+describe.each(foreign('DescribeInstances', 'reservationSet'))('a listing answered with %j', (body, told) => {
   it('is incomplete, told as what it is, and nothing is terminated by it', async () => {
     const provider = await cloud.open()
     const { instances } = await provider.launch(cloud.order(1, one))

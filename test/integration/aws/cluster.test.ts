@@ -55,7 +55,7 @@ it('is asked for ids in filters: hundreds of them in few calls, one unknown one 
   const found = await provider.find!(ids)
   expect(found).toMatchObject({ complete: true, problems: [] })
   expect(found.instances).toHaveLength(250)
-  expect(cloud.ec2.count('DescribeInstances')).toBe(3)
+  expect(cloud.ec2.count('DescribeInstances')).toBe(2)
 })
 
 describe('traces', () => {

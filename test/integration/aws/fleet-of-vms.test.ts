@@ -13,9 +13,9 @@ const one = [offering('g5.xlarge', { zone: 'subnet-a' })]
 const idsOf = (instances: { id: string }[]) => instances.map(({ id }) => id)
 
 describe('list', () => {
-  it('reads every page, 100 VMs at a time', async () => {
+  it('reads every page, 1,000 instances at a time', async () => {
     const provider = await cloud.open()
-    const { instances } = await provider.launch(cloud.order(250, one))
+    const { instances } = await provider.launch(cloud.order(2050, one))
     const listing = await provider.list()
     expect(idsOf(listing.instances)).toEqual(idsOf(instances))
     expect(cloud.ec2.count('DescribeInstances')).toBe(3)
@@ -23,12 +23,12 @@ describe('list', () => {
 
   it('that loses a page says so, and shows the pages it has', async () => {
     const provider = await cloud.open()
-    await provider.launch(cloud.order(250, one))
+    await provider.launch(cloud.order(2050, one))
     const code = 'UnauthorizedOperation'
     cloud.ec2.faults.push({ action: 'DescribeInstances', kind: 'error', code, status: 403, after: 2 })
     const listing = await provider.list()
     expect(listing).toMatchObject({ complete: false, problems: [{ code: 'PROVIDER_AUTH' }] })
-    expect(listing.instances).toHaveLength(200)
+    expect(listing.instances).toHaveLength(2000)
   })
 
   it('whose pages lead in a circle is not complete, and does not go on for ever', async () => {

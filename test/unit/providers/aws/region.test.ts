@@ -1,6 +1,7 @@
 // Where a pool's VMs are, when the file does not say.
 import { afterEach, describe, expect, it, vi } from 'vitest'
-import { regionOf, regionOfSdk } from '../../../../src/providers/aws/client.ts'
+import { regionOfSdk } from '../../../../src/providers/aws/client.ts'
+import { regionOf } from '../../../../src/providers/aws/metadata.ts'
 import { FakeClock } from '../../../support/fake-clock.ts'
 
 const none = () => Promise.resolve(undefined)
