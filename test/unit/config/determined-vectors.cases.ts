@@ -7,7 +7,7 @@ export interface DeterminedVector {
   vector: string
   text: string
   /** `passes`, or the correction made here that Determined's expectation contradicts. */
-  here: 'passes' | 'differs' | 'not ours'
+  here: 'passes' | 'differs' | 'not read'
   why: string
   /** Of every problem, in order; none by default. */
   codes?: ProblemCode[]
@@ -362,7 +362,7 @@ export const determinedVectors: DeterminedVector[] = [
       resource_manager: { type: 'agent', scheduler: { type: 'round_robin' } },
       resource_pools: [{ pool_name: 'default', agents: 'any' }],
     }),
-    here: 'not ours',
+    here: 'not read',
     why: 'The scheduler of the master is accepted and not read; the master itself refuses it.',
   },
   {
@@ -371,7 +371,7 @@ export const determinedVectors: DeterminedVector[] = [
     text: JSON.stringify({
       resource_pools: [{ pool_name: 'p', agents: 'any', scheduler: { fitting_policy: 'worst' } }],
     }),
-    here: 'not ours',
+    here: 'not read',
     why: 'The scheduler of the master is accepted and not read.',
   },
   {
