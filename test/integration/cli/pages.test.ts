@@ -1,5 +1,5 @@
-// README.md and the quickstart are run as their reader would: each page as one session in a copy of the repository, every
-// command in order, and what the page shows is what is printed.
+// README.md and the quickstart are run as a reader would: each page as one session in a copy of the repository, every
+// command in order. The output must be what the page shows.
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { delimiter, dirname, join } from 'node:path'
@@ -12,7 +12,7 @@ import { freePort } from '../../support/takeover/daemon.ts'
 
 const read = (page: string) => readFileSync(join(root, page), 'utf8')
 
-describe.each(['README.md', 'docs/quickstart.md'])('%s', (page) => {
+describe.concurrent.each(['README.md', 'docs/quickstart.md'])('%s', (page) => {
   let folder: string
   let port: number
   let session: Session
@@ -42,15 +42,15 @@ describe.each(['README.md', 'docs/quickstart.md'])('%s', (page) => {
   })
   afterEach(async () => {
     await session.close()
-    rmSync(folder, { recursive: true, force: true })
-  })
+    rmSync(folder, { recursive: true, force: true, maxRetries: 3 })
+  }, 60_000)
 
   it('is one session, which prints what the page shows', async () => {
     for (const step of stepsOf(read(page))) {
       if (step.kind === 'file') await session.run(`cat >${step.name} <<'EOF'\n${step.text}\nEOF`)
       else await type(step)
     }
-  })
+  }, 300_000)
 
   async function type({ command, output, keepsRunning }: Command): Promise<void> {
     const line = runnable(command)?.replace(':8443', `:${port}`)
@@ -61,8 +61,8 @@ describe.each(['README.md', 'docs/quickstart.md'])('%s', (page) => {
       await expect.poll(() => wrong(printed()), { timeout: 60_000, message: command }).toBeUndefined()
       return
     }
-    // A reader types slower than this test: what only reads is asked again until all agents have come.
-    const readsOnly = /^\S*provision (?:status|instances|explain|jobs|logs)\b/.test(line)
+    // A reader types more slowly than this test: commands that only read are repeated until all agents have joined.
+    const readsOnly = /^\S*provision (?:status|instances|agents|explain|jobs|logs)\b/.test(line)
     let ran = await session.run(line)
     for (let n = 0; readsOnly && n < 40 && wrong(ran.printed); n++) ran = await session.run(line)
     expect(wrong(ran.printed), command).toBeUndefined()

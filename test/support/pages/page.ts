@@ -1,4 +1,4 @@
-// A page of the documentation as a session: what a reader saves and types, in order, and what the page shows as output.
+// A page of the documentation as a session: what a reader saves and types, in order, and the output that the page shows.
 //
 // The conventions, which a reader sees too:
 // - A line `$ command` and the lines below it, up to the next `$`, are a command and its output. In an `sh` block each line is
@@ -63,7 +63,7 @@ export interface Seen {
 
 /**
  * The first difference between what a page shows and what was printed, or undefined. Times, ids, processes, ages, ports and fingerprints
- * are equal to each other; sizes in bytes may differ by 3 %, for certificates differ in length.
+ * are equal to each other; sizes in bytes may differ by 3 %, because certificates differ in length.
  */
 export function difference(page: readonly string[], printed: string, seen: Seen): string | undefined {
   const wanted = comparable(page.join('\n'), seen)
@@ -99,13 +99,19 @@ function comparable(text: string, { folder, port }: Seen): string[] {
     .replace(/\bCA [0-9a-f]{6}\b/g, 'CA ID')
     .replace(/\bpid=\d+/g, 'pid=PID')
     .replace(/\b[\d.]+ s ago/g, 'N s ago')
+    // For the first 30 seconds.
+    .replace(/ \(new\)$/gm, '')
+    // Agents that join at the same moment share a line.
+    .replace(/^(.* joined )(local-ID(?:, local-ID)+)$/gm, (_, before, ids) =>
+      ids.replaceAll(/local-ID(?:, )?/g, `${before}local-ID\n`).trim(),
+    )
     .split('\n')
     .map((line) => line.replace(/(?<=\S) +/g, ' ').trimEnd())
     .map((line) => line.replace(/(?<=(?:\bup|on-demand|\.example) )(?:\d+[smh])+$/, 'AGE'))
   return inAnyOrder(lines.join('\n').trim().split('\n'))
 }
 
-/** Agents come on their own: the order of their lines is chance. */
+/** Agents join independently, so the order of their lines varies. */
 function inAnyOrder(lines: string[]): string[] {
   const ofAgents = (line = '') => /^TIME agent (?:connected|joined) /.test(line)
   const sorted: string[] = []

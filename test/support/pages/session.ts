@@ -61,12 +61,12 @@ export class Session {
     return () => onScreen(readFileSync(file, 'utf8'))
   }
 
-  /** Stops everything, as closing the terminals would; resolves when nothing of it runs. */
+  /** Stops everything, as the end of both terminals would. */
   async close(): Promise<void> {
     const group = -this.bash.pid!
-    for (const signal of ['SIGTERM', 'SIGKILL'] as const) {
-      for (let n = 0; n < 100 && running(group, n === 0 ? signal : 0); n++) await pause(100)
-    }
+    // A provisioner takes up to 10 s to terminate its local agents.
+    for (let n = 0; n < 150 && running(group, n === 0 ? 'SIGTERM' : 0); n++) await pause(100)
+    running(group, 'SIGKILL')
   }
 }
 
