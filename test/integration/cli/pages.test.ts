@@ -12,7 +12,7 @@ import { freePort } from '../../support/takeover/daemon.ts'
 
 const read = (page: string) => readFileSync(join(root, page), 'utf8')
 
-describe.concurrent.each(['README.md', 'docs/quickstart.md'])('%s', (page) => {
+describe.each(['README.md', 'docs/quickstart.md'])('%s', (page) => {
   let folder: string
   let port: number
   let session: Session
