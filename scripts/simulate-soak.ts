@@ -49,7 +49,7 @@ const list = [...brokenBy]
   .map(([promise, times]) => `promise ${promise}: ${times}`)
 console.log(
   `${ran} worlds, ${total.broken} broken${list.length > 0 ? ` (${list.join(', ')})` : ''}; ` +
-    `${total.steps} steps, ${Math.round(total.hours)} virtual hours, ${total.vms} VMs, ${total.work} pieces of work; ` +
+    `${total.steps} steps, ${Math.round(total.hours)} virtual hours, ${total.vms} VMs, ${total.work} jobs; ` +
     `${Math.round((performance.now() - began) / 1000)} s`,
 )
 process.exitCode = total.broken > 0 ? 1 : 0

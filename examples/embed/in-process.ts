@@ -10,7 +10,7 @@ const { cert, key } = config.security.tls!
 const tls = { cert: readFileSync(cert, 'utf8'), key: readFileSync(key!, 'utf8') }
 const master = await startTinyMaster(tls, config.port)
 
-// The provisioner tells which agents to drain; the master tells what there is, at every change and at least every 5 s.
+// The provisioner calls back to drain agents; the master pushes its demand, at every change and at least every 5 s.
 const demand = createPushDemand({ drain: master.drain, undrain: master.undrain })
 const push = () => demand.push('default', master.demand())
 push()

@@ -1,4 +1,4 @@
-// The same master, with the provisioner in a process of its own: demand goes to its listener, drains come with the answers.
+// The same master, with the provisioner in a process of its own: demand is pushed to its listener, and the responses list the drains.
 import { readFileSync } from 'node:fs'
 import { request } from 'node:https'
 import { setTimeout as wait } from 'node:timers/promises'
@@ -10,7 +10,7 @@ if (!config) throw new Error(problems.map(({ code, message }) => `${code}: ${mes
 const { cert, key } = config.security.tls!
 const tls = { cert: readFileSync(cert, 'utf8'), key: readFileSync(key!, 'utf8') }
 const master = await startTinyMaster(tls, config.port)
-// `provision` makes it at its first start.
+// `provision` creates it at its first start.
 const token = readFileSync(`${config.state_dir}/token`, 'utf8').trim()
 
 interface Orders {
@@ -44,7 +44,7 @@ function put(path: string, body: object): Promise<Orders> {
 
 for (const id of ['a', 'b', 'c', 'd']) master.submit(id, { slots: 1, seconds: 1 })
 
-// One push at a time. What was drained by the last answer is in the next push, and so is the version of that answer.
+// One push at a time. The next push includes the drains of the last response, and its version.
 let orders: Orders | undefined
 let quiet = 0
 while (quiet < 3) {

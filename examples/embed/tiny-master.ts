@@ -1,4 +1,4 @@
-// A master in a hundred lines: a queue of work, agents that ask for it over TLS, and what the provisioner wants to know.
+// A master in a hundred lines: a queue of jobs, agents that poll for them over TLS, and the demand for the provisioner.
 import { once } from 'node:events'
 import { createServer } from 'node:https'
 import type { PushedDemand } from 'dynamic-agent-provisioner'
@@ -6,9 +6,9 @@ import type { PushedDemand } from 'dynamic-agent-provisioner'
 interface Agent {
   slots: number
   draining: boolean
-  /** Id of what it does. */
+  /** Id of the job it runs. */
   work: string | undefined
-  /** Milliseconds since the epoch until which no word from it is no bad sign. */
+  /** Milliseconds since the epoch: the agent should poll again before this time. */
   expectedBy: number
 }
 
@@ -19,12 +19,12 @@ interface Work {
 
 export interface TinyMaster {
   submit(id: string, work: Work): void
-  /** Work that is not done yet. */
+  /** Jobs that are not done yet. */
   readonly left: number
-  /** Everything the provisioner has to know, as it is at this moment. */
+  /** The demand at this moment, for the provisioner. */
   demand(): PushedDemand
   onChange(listener: () => void): void
-  /** From here on the agent gets no work. False when there is no such agent. */
+  /** From now on the agent gets no jobs. False if there is no such agent. */
   drain(agentId: string): boolean
   undrain(agentId: string): boolean
   close(): Promise<void>
@@ -38,7 +38,7 @@ export async function startTinyMaster(tls: { cert: string; key: string }, port: 
     for (const listener of listeners) listener()
   }
 
-  /** An agent that asks has done what it was given before. */
+  /** An agent that polls has finished its previous job. */
   function next(id: string, slots: number): Work | undefined {
     const agent = agents.get(id) ?? { slots, draining: false, work: undefined, expectedBy: 0 }
     agents.set(id, agent)
@@ -57,7 +57,7 @@ export async function startTinyMaster(tls: { cert: string; key: string }, port: 
       response.end(work ? String(work.seconds) : '')
       changed()
     } else if (url.pathname === '/info') {
-      // What agents ask first; the provisioner asks it before it launches any.
+      // The first request of agents; the provisioner sends it before it launches any.
       response.end(JSON.stringify({ version: 'tiny', cluster_id: 'tiny' }))
     } else response.writeHead(404).end()
   })

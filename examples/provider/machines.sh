@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# The machines of a rack. Here they are processes; put the tools of your own datacentre in the place of each function.
+# The machines of a rack. Here they are processes; replace each function with the tools of your datacentre.
 #
-#   machines.sh FOLDER start ID TAGS <SCRIPT   starts a machine, once however often it is asked; prints its line
+#   machines.sh FOLDER start ID TAGS <SCRIPT   starts a machine, only once for an id; prints its line
 #   machines.sh FOLDER list                    a line for each machine: ID STATE STARTED TAGS
 #   machines.sh FOLDER stop ID
 #   machines.sh FOLDER console ID              what it has printed
@@ -13,7 +13,7 @@ start() {
   local new
   new=$(mktemp new.XXXXXX)
   echo "$(date +%s) $2" >"$new"
-  # A name can be linked once: whoever comes second finds the machine of the first.
+  # A name can be linked only once: a second call finds the machine of the first.
   if ln "$new" "$1.machine" 2>/dev/null; then
     cat >"$1.script"
     set -m # Every machine is a process group of its own.

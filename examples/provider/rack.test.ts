@@ -1,4 +1,4 @@
-// The rack is held against the contract of providers. Its machines run the script of the order, as a real one would.
+// The contract suite of providers with the rack. Its machines run the script of the order, as real ones would.
 import { execFileSync } from 'node:child_process'
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -59,8 +59,8 @@ describeProviderContract('our rack', {
   },
 })
 
-// What a listing cannot show, the contract cannot see: this is about the machines themselves.
-it('starts a machine once, and ends it', async () => {
+// The contract cannot test what no listing shows: the machines themselves.
+it('starts a machine once, and stops it', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'rack-'))
   onTestFinished(() => rmSync(folder, { recursive: true }))
   const owner = ownerOf('default')

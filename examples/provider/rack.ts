@@ -21,7 +21,7 @@ import {
 
 export const machinesProgram = join(import.meta.dirname, 'machines.sh')
 
-/** What can be had, and the GPUs of each. */
+/** The models, and the GPUs of each. */
 const models = { r2: 2, r8: 8 }
 
 const schema = providerSchema('rack', 'Machines of our rack.', {
@@ -68,11 +68,11 @@ export const rack: ProviderDefinition<RackConfig> = {
   open: async ({ config, owner }) => openRack(config.folder, owner),
 }
 
-/** The same intent has the same names, whoever sends it again: this is what makes launching twice impossible. */
+/** The same intent always has the same names, so it cannot launch twice. */
 const idsOf = ({ id, count }: LaunchOrder['intent']) =>
   Array.from({ length: count }, (_, n) => `rack-${id}-${n + 1}`)
 
-/** Everything that has to be known of a machine later is written on it when it is made. */
+/** All facts about a machine that are needed later become its tags when it is started. */
 const tagsOf = ({ owner, intent }: Pick<LaunchOrder, 'owner' | 'intent'>) => ({
   ...ownerTagsOf(owner, intent.id),
   model: intent.offerings[0]!.instanceType,
@@ -125,11 +125,11 @@ export function openRack(folder: string, owner: Ownership): Provider {
         try {
           const machine = (await everyMachine(signal)).find((one) => one.id === id)
           if (machine && !isOurs(machine)) {
-            const foreign = problem('PROVIDER_NOT_OURS', `${id} is not of pool ${owner.pool}`)
+            const foreign = problem('PROVIDER_NOT_OURS', `${id} does not belong to pool ${owner.pool}`)
             result.failures.push({ id, class: 'config', problem: foreign })
             continue
           }
-          // One that is not there is gone.
+          // An unknown machine is gone.
           if (machine) await machines(['stop', id], signal)
           result.terminated.push(id)
         } catch (error) {
@@ -153,7 +153,7 @@ const states = ['running', 'stopped', 'terminated'] as const
 function machineOf(line: string) {
   const [, id, said, started, tags] = /^(\S+) (\w+) (\d+) (\{.*\})$/.exec(line.trim()) ?? []
   const state = states.find((one) => one === said)
-  if (!id || !state || !tags) throw new Error(`machines.sh says ${JSON.stringify(line)}`)
+  if (!id || !state || !tags) throw new Error(`cannot read the line ${JSON.stringify(line)} of machines.sh`)
   const read: Record<string, string | undefined> = JSON.parse(tags)
   return { id, state, started: Number(started), tags: read }
 }
@@ -164,14 +164,14 @@ const instanceOf = ({ id, state, started, tags }: Machine): Instance => ({
   writerId: tags[ownerTags.writer],
   intentId: tags[ownerTags.intent],
   state,
-  ...(state !== 'running' && { stateReason: `machines.sh says ${state}` }),
+  ...(state !== 'running' && { stateReason: `machines.sh reports ${state}` }),
   launchedAt: started * 1000,
   instanceType: tags['model'] ?? '',
   zone: '',
   capacityType: 'on_demand',
 })
 
-/** Nobody knows what came of a call that failed: it is made again. */
+/** The effect of a failed call is unknown, so it is repeated. */
 function failureOf(error: unknown, signal?: AbortSignal) {
   signal?.throwIfAborted()
   return {

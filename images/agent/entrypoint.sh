@@ -1,5 +1,5 @@
 #!/bin/bash
-# Runs the startup script a VM brings along for this container, if any, then becomes the agent.
+# Runs the VM's startup script for this container, if there is one, then becomes the agent.
 set -euo pipefail
 
 script=${PROVISION_ROOT:-}/usr/local/determined/container_startup_script
@@ -12,5 +12,5 @@ if [ -s "$script" ]; then
     exit "$status"
   fi
 fi
-# In the place of this shell, so that signals reach it.
+# Replaces this shell, so that signals reach it.
 exec provision agent "$@"

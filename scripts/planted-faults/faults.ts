@@ -111,7 +111,7 @@ export const plantedFaults: PlantedFault[] = [
   },
   {
     name: 'ignore free slots',
-    does: "buys for jobs that fit agents at hand, as Determined's provisioner does",
+    does: "launches for jobs that fit existing agents, as Determined's provisioner does",
     edits: [
       {
         file: 'planner/bins.ts',
@@ -272,7 +272,7 @@ export const plantedFaults: PlantedFault[] = [
     ],
   },
   {
-    name: 'work for strangers',
+    name: 'jobs for unknown agents',
     does: 'treats an agent as a managed instance before anything was listed',
     always: ['strangers', 'journal_lost'],
     edits: [
@@ -284,7 +284,7 @@ export const plantedFaults: PlantedFault[] = [
     ],
   },
   {
-    name: 'count on strangers',
+    name: 'count slots of unknown agents',
     does: 'counts slots of agents that get no jobs as room',
     always: ['strangers'],
     edits: [
@@ -296,7 +296,7 @@ export const plantedFaults: PlantedFault[] = [
     ],
   },
   {
-    name: 'buy above max_instances',
+    name: 'launch above max_instances',
     does: 'counts only joined VMs against max_instances',
     edits: [
       {

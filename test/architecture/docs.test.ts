@@ -102,6 +102,21 @@ describe('the index of the pages', () => {
   })
 })
 
+describe('docs/internals/adding-a-provider.md', () => {
+  it.each([
+    ['src/config/provider.ts', 'ProviderBlock'],
+    ['src/providers/definition.ts', 'ProviderDefinition'],
+    ['src/providers/contract.ts', 'Provider'],
+  ])('names every member of %s, %s', (file, name) => {
+    const [, body = ''] =
+      new RegExp(`^export interface ${name}\\b[^{]*\\{\n(.*?)^\\}`, 'ms').exec(read(file)) ?? []
+    const members = [...body.matchAll(/^ {2}(?:readonly )?(\w+)\??[:(]/gm)].map(([, member]) => member!)
+    expect(members.length).toBeGreaterThan(6)
+    const page = read('docs/internals/adding-a-provider.md')
+    expect(members.filter((member) => !page.includes(`\`${member}\``))).toEqual([])
+  })
+})
+
 describe('the doors', () => {
   it('of a running provisioner are in docs/operate/control.md', () => {
     const [routes] = sourcesBelow('src/http').filter(({ path }) => path.endsWith('/fleet-endpoints.ts'))

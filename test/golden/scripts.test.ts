@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { describe, expect, it } from 'vitest'
 import { renderScript } from '../../src/agent-setup/render.ts'
-import { agentSetup } from '../support/agent-setups.ts'
+import { agentSetup, machines } from '../support/agent-setups.ts'
 import { scriptSamples } from '../support/script-samples.ts'
 
 const folder = join(import.meta.dirname, 'scripts')
@@ -36,9 +36,7 @@ describe('the samples', () => {
       setup.runtime,
     ])
     const all = [
-      'aws',
-      'gcp',
-      'local',
+      ...machines.map(({ kind }) => kind),
       'embed',
       'system',
       'skip_verify',

@@ -17,8 +17,7 @@ function prepared(name: string): string {
     recursive: true,
     filter: (path) => !/\/certs$|\.provision$/.test(path),
   })
-  const [, words = ''] =
-    /npx provision (certs .*)/.exec(readFileSync(join(folder, 'README.md'), 'utf8')) ?? []
+  const [, words = ''] = /provision (certs .*)/.exec(readFileSync(join(folder, 'README.md'), 'utf8')) ?? []
   const { status, stderr } = runCli(words.split(' '), { cwd: folder })
   expect(status, stderr).toBe(0)
   return folder

@@ -37,7 +37,7 @@ function shapeOf(value: unknown): unknown {
 describe('provision simulate', () => {
   it('does what the README of its example says, as docs/simulate.md shows it', () => {
     const [, words = ''] =
-      /npx provision (simulate .*)/.exec(readFileSync(join(example, 'README.md'), 'utf8')) ?? []
+      /provision (simulate .*)/.exec(readFileSync(join(example, 'README.md'), 'utf8')) ?? []
     const { status, stdout, stderr } = runCli(words.split(' '), { cwd: root, noOutside: true })
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
     const labels = stdout.split('\n').map((line) => line.split('  ')[0]!)

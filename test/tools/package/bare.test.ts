@@ -5,8 +5,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { runAside } from '../../support/run-aside.ts'
-import { root } from '../../support/sources.ts'
 import { type Clouds, startClouds } from '../../support/takeover/clouds.ts'
+import { packInto } from './pack.ts'
 
 const dir = realpathSync(mkdtempSync(join(tmpdir(), 'bare-')))
 const installed = join(dir, 'node_modules/dynamic-agent-provisioner')
@@ -19,10 +19,7 @@ function run(command: string, args: string[], cwd = dir): string {
 
 beforeAll(async () => {
   clouds = await startClouds()
-  const packed = JSON.parse(
-    run('npm', ['pack', '--json', '--pack-destination', dir], root).replace(/^[^[{]*/, ''),
-  )
-  const [{ filename }] = [packed].flat()
+  const filename = await packInto(dir)
   writeFileSync(join(dir, 'package.json'), '{"name": "empty", "private": true, "type": "module"}')
   // Without a registry: nothing else may be asked for.
   run('npm', ['install', '--offline', '--no-audit', '--no-fund', `./${filename}`])

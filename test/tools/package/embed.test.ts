@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { root } from '../../support/sources.ts'
+import { packInto } from './pack.ts'
 
 const dir = realpathSync(mkdtempSync(join(tmpdir(), 'embed-')))
 const env = {
@@ -24,10 +25,7 @@ function run(command: string, args: string[], cwd = dir): string {
 }
 
 beforeAll(async () => {
-  const packed = JSON.parse(
-    run('npm', ['pack', '--json', '--pack-destination', dir], root).replace(/^[^[{]*/, ''),
-  )
-  const [{ filename }] = [packed].flat()
+  const filename = await packInto(dir, env)
   writeFileSync(join(dir, 'package.json'), '{"name": "a-master", "private": true, "type": "module"}')
   // Another zod than ours, with what an old one and a new one export.
   const beside = ['zod@3.25.76', 'vitest']

@@ -1,19 +1,19 @@
-// The origin's vectors: each passes, or says which correction it contradicts.
+// Determined's vectors: each passes, or names the correction it contradicts.
 
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { originVectorsPage } from '../../../scripts/origin-vectors-page.ts'
+import { determinedVectorsPage } from '../../../scripts/determined-vectors-page.ts'
 import { masterAddressOf } from '../../../src/config/master-address.ts'
 import { reportProblems } from '../../../src/config/report.ts'
 import { masterUrl } from '../../../src/pki/trust-plan.ts'
 import { builtInProviders } from '../../../src/providers/index.ts'
 import { parseConfig } from '../../support/config.ts'
 import { root } from '../../support/sources.ts'
-import { originVectors } from './origin-vectors.cases.ts'
+import { determinedVectors } from './determined-vectors.cases.ts'
 
-describe("the origin's vectors", () => {
-  it.each(originVectors)('$origin: $vector', ({ text, codes = [], config, provider, address }) => {
+describe("Determined's vectors", () => {
+  it.each(determinedVectors)('$file: $vector', ({ text, codes = [], config, provider, address }) => {
     const { config: read, problems } = parseConfig(text, 'master.yaml')
     expect(problems.map(({ code }) => code)).toEqual(codes)
     expect(reportProblems(problems)).not.toMatch(/(?:db|script|key)-secret/)
@@ -24,11 +24,13 @@ describe("the origin's vectors", () => {
       expect(masterUrl(masterAddressOf(read!, pool!, { providers: builtInProviders }).address)).toBe(address)
   })
 
-  it('are all in docs/internals/origin-vectors.md (npm run docs)', () => {
-    expect(readFileSync(join(root, 'docs/internals/origin-vectors.md'), 'utf8')).toBe(originVectorsPage())
+  it('are all in docs/internals/determined-vectors.md (npm run docs)', () => {
+    expect(readFileSync(join(root, 'docs/internals/determined-vectors.md'), 'utf8')).toBe(
+      determinedVectorsPage(),
+    )
   })
 
   it('differ only with a reason', () => {
-    expect(originVectors.filter(({ here, why }) => here !== 'passes' && !why)).toEqual([])
+    expect(determinedVectors.filter(({ here, why }) => here !== 'passes' && !why)).toEqual([])
   })
 })

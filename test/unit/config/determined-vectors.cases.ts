@@ -1,13 +1,13 @@
-// The origin's own test vectors of its configuration, and what becomes of each here. docs/internals/origin-vectors.md is made of it.
+// Determined's own test vectors of its configuration, and the result of each here. docs/internals/determined-vectors.md is generated from it.
 import type { ProblemCode } from '../../../src/problems/codes.ts'
 
-export interface OriginVector {
-  /** The origin's test file, below master/. */
-  origin: string
+export interface DeterminedVector {
+  /** Determined's test file, below master/. */
+  file: string
   vector: string
   text: string
-  /** `passes`, or the correction of ours that the origin's expectation contradicts. */
-  here: 'passes' | 'differs' | 'not ours'
+  /** `passes`, or the correction made here that Determined's expectation contradicts. */
+  here: 'passes' | 'differs' | 'not read'
   why: string
   /** Of every problem, in order; none by default. */
   codes?: ProblemCode[]
@@ -45,21 +45,21 @@ const disk = {
 const gpus = (machine_type: string, gpu_type: string, gpu_num: number) =>
   pool({ type: 'gcp', boot_disk_source_image: 'i', instance_type: { machine_type, gpu_type, gpu_num } })
 
-export const originVectors: OriginVector[] = [
+export const determinedVectors: DeterminedVector[] = [
   {
-    origin: provconfig,
+    file: provconfig,
     vector: 'a provider without keys is refused, with these defaults',
     text: pool({}),
     here: 'passes',
-    why: 'Refused in other words; the defaults are those of `type: local`, tested in providers.test.ts.',
+    why: 'Refused with another message; the defaults are those of `type: local`, tested in providers.test.ts.',
     codes: ['PROVIDER_TYPE_MISSING'],
   },
   {
-    origin: provconfig,
+    file: provconfig,
     vector: 'AWS: `http://test.master` is dialled on port 8080; periods of 30 s; an ignored fluent image',
     text: pool({ ...awsKeys, ...master, ...periods, agent_fluent_image: 'fluent_image' }),
     here: 'passes',
-    why: 'That the fluent image is ignored is said in a warning.',
+    why: 'A warning reports that the fluent image is ignored.',
     codes: ['CONFIG_UNUSED'],
     provider: {
       region: 'test.region',
@@ -72,7 +72,7 @@ export const originVectors: OriginVector[] = [
     address: 'http://test.master:8080',
   },
   {
-    origin: provconfig,
+    file: provconfig,
     vector: 'GCP: `http://test.master` is dialled on port 8080',
     text: pool({
       type: 'gcp',
@@ -93,32 +93,32 @@ export const originVectors: OriginVector[] = [
     address: 'http://test.master:8080',
   },
   {
-    origin: provconfig,
+    file: provconfig,
     vector: 'a startup script written as a block keeps its text',
     text: 'provisioner:\n  provider: local\n  startup_script: |\n                echo "hello world"\n                sleep 5\n',
     here: 'passes',
-    why: 'With a type added: reading and checking are one step here.',
+    why: 'With a type added: reading and validation are one step here.',
     provider: { startup_script: 'echo "hello world"\nsleep 5\n' },
   },
   {
-    origin: provconfig,
+    file: provconfig,
     vector: '`base_config` with `diskSizeGb: "200"` becomes the number 200',
     text: pool({ type: 'gcp', ...master, boot_disk_source_image: 'i3', base_config: { disks: [disk] } }),
     here: 'differs',
-    why: '`base_config` goes to the API as it is written; its JSON takes 64-bit numbers as texts.',
+    why: '`base_config` is sent to the API unchanged; its JSON represents 64-bit numbers as strings.',
     provider: { base_config: { disks: [disk] } },
     address: 'http://test.master:8080',
   },
   {
-    origin: provconfig,
+    file: provconfig,
     vector: '`type: hpc` with a partition is valid',
     text: pool({ type: 'hpc', partition: 'tesla_queue', ...master }),
     here: 'differs',
-    why: 'Refused: it launches nothing, and crashes the origin under the agent resource manager.',
+    why: "Refused: it launches nothing, and crashes Determined's master with the agent resource manager.",
     codes: ['PROVIDER_HPC'],
   },
   {
-    origin: awsConfig,
+    file: awsConfig,
     vector: 'region, image and key pair are enough',
     text: pool(awsKeys),
     here: 'passes',
@@ -136,7 +136,7 @@ export const originVectors: OriginVector[] = [
     },
   },
   {
-    origin: awsConfig,
+    file: awsConfig,
     vector: 'a full object keeps every value',
     text: pool({
       ...awsKeys,
@@ -163,15 +163,15 @@ export const originVectors: OriginVector[] = [
     },
   },
   {
-    origin: awsConfig,
+    file: awsConfig,
     vector: 'an empty object is refused because the key pair is empty',
     text: pool({ type: 'aws' }),
     here: 'differs',
-    why: 'Refused because no image is named; a key pair is optional.',
+    why: 'Refused because no image is set; a key pair is optional.',
     codes: ['IMAGE_MISSING'],
   },
   {
-    origin: gcpConfig,
+    file: gcpConfig,
     vector: 'a boot image is enough',
     text: pool({ type: 'gcp', boot_disk_source_image: 'test-source_image' }),
     here: 'passes',
@@ -185,7 +185,7 @@ export const originVectors: OriginVector[] = [
     },
   },
   {
-    origin: gcpConfig,
+    file: gcpConfig,
     vector: 'a full object keeps every value',
     text: pool({
       type: 'gcp',
@@ -222,15 +222,15 @@ export const originVectors: OriginVector[] = [
     },
   },
   {
-    origin: gcpConfig,
+    file: gcpConfig,
     vector: 'an empty object is valid',
     text: pool({ type: 'gcp' }),
     here: 'differs',
-    why: 'Refused because no image is named; the built-in one is gone.',
+    why: 'Refused because no image is set; the one Determined has built in does not exist any more.',
     codes: ['IMAGE_MISSING'],
   },
   {
-    origin: gcpConfig,
+    file: gcpConfig,
     vector: 'n1-standard-1 with eight V100 is valid',
     text: gpus('n1-standard-1', 'nvidia-tesla-v100', 8),
     here: 'passes',
@@ -238,23 +238,23 @@ export const originVectors: OriginVector[] = [
     provider: { instance_types: [{ type: 'n1-standard-1', slots: 8 }] },
   },
   {
-    origin: gcpConfig,
-    vector: 'bunny-1-1 is no machine type',
+    file: gcpConfig,
+    vector: 'bunny-1-1 is not a machine type',
     text: gpus('bunny-1-1', 'nvidia-tesla-v100', 8),
     here: 'passes',
-    why: 'Refused by the form of the name, not by a list.',
+    why: 'Refused because of the format of the name, not by a list.',
     codes: ['MACHINE_TYPE_INVALID'],
   },
   {
-    origin: gcpConfig,
-    vector: 'nvidia-tesla-v999 is no GPU',
+    file: gcpConfig,
+    vector: 'nvidia-tesla-v999 is not a GPU',
     text: gpus('n1-standard-1', 'nvidia-tesla-v999', 8),
     here: 'passes',
     why: '',
     codes: ['GPU_TYPE_UNKNOWN'],
   },
   {
-    origin: gcpConfig,
+    file: gcpConfig,
     vector: 'ten V100 are too many',
     text: gpus('n1-standard-1', 'nvidia-tesla-v100', 10),
     here: 'passes',
@@ -262,7 +262,7 @@ export const originVectors: OriginVector[] = [
     codes: ['GPU_COUNT_INVALID'],
   },
   {
-    origin: gcpConfig,
+    file: gcpConfig,
     vector: 'a service account keeps its scopes',
     text: pool({
       type: 'gcp',
@@ -274,25 +274,25 @@ export const originVectors: OriginVector[] = [
     provider: { service_account: { email: 'a@b', scopes: ['a', 'b'] } },
   },
   {
-    origin: root,
+    file: root,
     vector: 'the old form becomes the pool `default`',
     text: JSON.stringify({ scheduler: { fit: 'best' }, provisioner: { provider: 'local', ...periods } }),
     here: 'passes',
-    why: 'With a type added. How the master schedules is not read.',
+    why: 'With a type added. The scheduler of the master is not read.',
     config: { resource_pools: [{ pool_name: 'default' }] },
     provider: { max_idle_agent_period: 30_000, max_agent_starting_period: 30_000 },
   },
   {
-    origin: root,
+    file: root,
     vector: 'an old Kubernetes scheduler becomes a Kubernetes resource manager without pools',
     text: JSON.stringify({ scheduler: { resource_provider: { type: 'kubernetes' } } }),
     here: 'differs',
-    why: 'Refused: Kubernetes runs its pods itself, there is nothing to launch.',
+    why: 'Refused: Kubernetes runs its pods itself, so there is nothing to launch.',
     codes: ['RESOURCE_MANAGER_UNSUPPORTED'],
   },
   {
-    origin: root,
-    vector: "`base_config` keeps its camelCase, and other keys of the master don't disturb",
+    file: root,
+    vector: '`base_config` keeps its camelCase, and other keys of the master do no harm',
     text: JSON.stringify({
       provisioner: { provider: 'gcp', boot_disk_source_image: 'i', base_config: { disks: [disk] } },
       task_container_defaults: { cpu_pod_spec: { apiVersion: 'v1', kind: 'Pod' } },
@@ -302,7 +302,7 @@ export const originVectors: OriginVector[] = [
     provider: { base_config: { disks: [disk] } },
   },
   {
-    origin: masterConfig,
+    file: masterConfig,
     vector: 'a provider without `type` is read with its defaults',
     text: JSON.stringify({
       log: { level: 'info' },
@@ -312,12 +312,12 @@ export const originVectors: OriginVector[] = [
       integrations: { pachyderm: { address: 'foo' } },
     }),
     here: 'differs',
-    why: 'Reading and checking are one step: the missing type is said, as the origin says it later.',
+    why: 'Reading and validation are one step: the missing type is reported, as Determined reports it later.',
     codes: ['PROVIDER_TYPE_MISSING'],
   },
   {
-    origin: masterConfig,
-    vector: 'old names of the default pools, and of the auxiliary containers (0), are taken over',
+    file: masterConfig,
+    vector: 'old names of the default pools, and of the auxiliary containers (0), are applied',
     text: JSON.stringify({
       resource_manager: {
         type: 'agent',
@@ -331,23 +331,23 @@ export const originVectors: OriginVector[] = [
       ],
     }),
     here: 'passes',
-    why: 'With `agents: any` added. `fair_share` is let through.',
+    why: 'With `agents: any` added. `fair_share` is accepted and not read.',
     config: {
       resource_manager: { default_aux_resource_pool: 'cpu-pool', default_compute_resource_pool: 'gpu-pool' },
       resource_pools: [{ max_aux_containers_per_agent: 10 }, { max_aux_containers_per_agent: 0 }],
     },
   },
   {
-    origin: masterConfig,
+    file: masterConfig,
     vector: 'a file without resource manager',
     text: JSON.stringify({ log: { level: 'info' }, db: { user: 'u', port: '3000' } }),
     here: 'differs',
-    why: 'Its one pool has no provider. Our own master would know none of its agents: the file has to say `agents: any`.',
+    why: 'Its one pool has no provider. The built-in master would know none of its agents: the file must set `agents: any`.',
     codes: ['POOL_ADMITS_NOBODY'],
   },
   {
-    origin: masterConfig,
-    vector: '`agent_reattach_enabled` is announced as ignored',
+    file: masterConfig,
+    vector: '`agent_reattach_enabled` is reported as ignored',
     text: JSON.stringify({
       resource_pools: [{ pool_name: 'root', agents: 'any', agent_reattach_enabled: true }],
     }),
@@ -356,30 +356,30 @@ export const originVectors: OriginVector[] = [
     codes: ['CONFIG_UNUSED'],
   },
   {
-    origin: masterConfig,
+    file: masterConfig,
     vector: 'no scheduler means `priority`; `round_robin` is refused',
     text: JSON.stringify({
       resource_manager: { type: 'agent', scheduler: { type: 'round_robin' } },
       resource_pools: [{ pool_name: 'default', agents: 'any' }],
     }),
-    here: 'not ours',
-    why: 'How the master schedules is let through unread; the master itself refuses it.',
+    here: 'not read',
+    why: 'The scheduler of the master is accepted and not read; the master itself refuses it.',
   },
   {
-    origin: schedulerConfig,
+    file: schedulerConfig,
     vector: "a pool's scheduler with only `fitting_policy: worst` is of type `priority`",
     text: JSON.stringify({
       resource_pools: [{ pool_name: 'p', agents: 'any', scheduler: { fitting_policy: 'worst' } }],
     }),
-    here: 'not ours',
-    why: 'How the master schedules is let through unread.',
+    here: 'not read',
+    why: 'The scheduler of the master is accepted and not read.',
   },
   {
-    origin: masterConfig,
+    file: masterConfig,
     vector: 'printing the configuration masks scripts, passwords and keys',
     text: 'db:\n  password: db-secret\nresource_pools:\n  - pool_name: p\n    provider:\n      type: local\n      startup_script: |\n        script-secret\n      max_instancs: 1\n      container_startup_script: script-secret\ntelemetry:\n  segment_master_key: key-secret\nport: x\n',
     here: 'passes',
-    why: 'The configuration is never printed; the lines shown beside a problem are masked, scripts left out.',
+    why: 'The configuration is never printed; lines shown with a problem are masked, and scripts are left out.',
     codes: ['CONFIG_UNKNOWN_KEY', 'CONFIG_WRONG_TYPE'],
   },
 ]
