@@ -76,7 +76,7 @@ describe('a key that cannot be read says why and where', () => {
       'junk in the block',
       pemOf(Buffer.from([0x30, 3, 2, 1, 5]), 'PRIVATE KEY'),
       'TLS_KEY_UNREADABLE',
-      'no private key can be read from key.pem: block 1 is no key that OpenSSL can read',
+      'no private key can be read from key.pem: block 1 is not a key that OpenSSL can read',
       1,
     ],
     [

@@ -47,7 +47,7 @@ test('the whole file is what a master sends: 64 KiB is what Go 1.22 reads, 100 K
   expect(large.problems[0]).toMatchObject({
     code: 'TLS_CHAIN_TOO_LARGE',
     message: expect.stringMatching(
-      /^chain\.pem holds too much: its \d+ certificates make a TLS message of \d+ bytes; agents built with Go 1\.22 stop at 65536$/,
+      /^chain\.pem is too large: its \d+ certificates make a TLS message of \d+ bytes; agents built with Go 1\.22 stop at 65536$/,
     ),
   })
   expect(parse(chain + repeat(110_000)).problems[0]!.message).toMatch(/OpenSSL and Python at 102400$/)

@@ -51,7 +51,9 @@ describe('launching', () => {
     expect(permission.problem!.message).toBe(
       'not proved from here (PREFLIGHT_REFUSED): nothing listens on 10.0.0.5:8443',
     )
-    expect(permission.problem!.remedy).toBe('If the one VM that is launched now does not join: Start it.')
+    expect(permission.problem!.remedy).toBe(
+      'If the one instance that is launched now does not join: Start it.',
+    )
   })
 })
 
