@@ -33,7 +33,7 @@ export function judgeInfo(answer: HttpAnswer, { proof, ...circumstances }: Judgi
   return proof === 'http' ? undefined : 'PREFLIGHT_NOT_A_MASTER'
 }
 
-/** The id of the probe; the standalone master does not log connections with it. */
+/** The id of the probe; the built-in master does not log connections with it. */
 export const probeId = 'provision-preflight'
 
 /**
@@ -80,7 +80,7 @@ const certificateWords =
 export interface MasterInfo {
   version: string
   clusterId: string
-  /** Set by the standalone master; Determined's master has none. */
+  /** Set by the built-in master; Determined's master has none. */
   product?: string
 }
 

@@ -27,7 +27,7 @@ export interface PreflightOrder {
   agentsHaveClientCertificate?: boolean
   /** Which answer proves that agents would join. Default: `master`. */
   proof?: PreflightProof
-  /** The master gives tasks its certificate file, as Determined's master does; false for the standalone master. */
+  /** The master gives tasks its certificate file, as Determined's master does; false for the built-in master. */
   givesTasksItsChain?: boolean
 }
 

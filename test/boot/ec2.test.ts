@@ -85,18 +85,18 @@ describe.concurrent('an EC2 machine', () => {
       () => machine.stages().length === before.length + again.length,
     )
     expect(machine.stages()).toEqual([...before, ...again])
-    expect(machine.console()).toContain('agent_started it was running already')
+    expect(machine.console()).toContain('agent_started already running')
     expect(machine.disk('root/proof')).toBe('run\n')
   })
 })
 
 describe('an EC2 machine whose script is run again while its agent has work', () => {
   it.each([
-    ['as it was', 'x', 'it was running already'],
+    ['as it was', 'x', 'already running'],
     [
       'with other settings',
       's/RECONNECT_ATTEMPTS=.*/RECONNECT_ATTEMPTS=9/',
-      'it has work, and keeps its earlier configuration',
+      'it has tasks and keeps its earlier configuration',
     ],
   ])('%s leaves both alone', async (_, edit, note) => {
     const again = `sed '${edit === 'x' ? '' : edit}' /var/lib/cloud/instance/scripts/part-001 >/root/again && bash /root/again`

@@ -37,7 +37,7 @@ describe.concurrent('a Compute Engine machine', () => {
     await site.until(machine, 'the script runs again', () => times(machine, 'agent_connected') === 2)
     await site.joined(machine, master, id, first.connection)
     expect(machine.stages()).toEqual([...stages, ...stages])
-    expect(machine.console()).toContain('agent_started it was running already')
+    expect(machine.console()).toContain('agent_started already running')
   })
 
   it('joins with a script so long that a stub has to unpack it', async () => {

@@ -93,7 +93,7 @@ describe('conflicts', () => {
     [plan('system'), { enabled: false }, 'security.tls.enabled: false'],
     [plan('system'), { skip_verify: true }, 'security.tls.skip_verify: true'],
     [plan('skip_verify'), { skip_verify: false }, 'security.tls.skip_verify: false'],
-    [plan('skip_verify'), { master_cert: '/my.pem' }, 'agents refuse both together'],
+    [plan('skip_verify'), { master_cert: '/my.pem' }, 'agents do not accept both'],
     [plan('off'), { enabled: true }, 'security.tls.enabled: true'],
   ])('%j against %j', (trust, tls, text) => {
     const { problems } = mergeAgentConfig(withTls(tls), trust)
@@ -128,13 +128,13 @@ describe('what the agent would refuse', () => {
       '`security.tls.master_certificate` is not an option',
     ],
     ['a flag as text', { debug: 'yes' }, '`debug` must be true or false, not a string'],
-    ['a number as text', { bind_port: '9090' }, '`bind_port` must be a whole number, not a string'],
-    ['half a port', { bind_port: 90.5 }, '`bind_port` must be a whole number'],
-    ['a text as list', { http_proxy: ['a'] }, '`http_proxy` must be a text, not a list'],
+    ['a number as text', { bind_port: '9090' }, '`bind_port` must be an integer, not a string'],
+    ['half a port', { bind_port: 90.5 }, '`bind_port` must be an integer'],
+    ['a string as list', { http_proxy: ['a'] }, '`http_proxy` must be a string, not a list'],
     [
       'a list of numbers',
       { hooks: { on_connection_lost: [1] } },
-      '`hooks.on_connection_lost` must be a list of texts',
+      '`hooks.on_connection_lost` must be a list of strings',
     ],
     ['a block as text', { security: 'on' }, '`security` must be a block of options, not a string'],
     ['a runtime of the past', { container_runtime: 'podman' }, '`container_runtime` must be one of docker'],

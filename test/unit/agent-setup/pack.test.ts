@@ -104,12 +104,12 @@ describe('user data over the limit', () => {
       container_startup_script: 15_000,
       certificates: 2_052,
     })
-    expect(message).toMatch(/ bytes packed, and aws takes 16,384; unpacked: startup_script 29,993, /)
+    expect(message).toMatch(/ bytes packed, and aws accepts 16,384; unpacked: startup_script 29,993, /)
   })
 
   it('is told for Compute Engine with what the base64 of its stub costs', async () => {
     const { problems } = await packed({ cloud: 'gcp', startupScript: `# ${noise(300_000)}` })
-    expect(problems[0]!.message).toContain('gcp takes 262,144')
+    expect(problems[0]!.message).toContain('gcp accepts 262,144')
   })
 })
 

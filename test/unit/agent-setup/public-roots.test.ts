@@ -103,7 +103,7 @@ describe('a file that holds the root', () => {
     expect(mode).toBe('system')
     expect(found!.chain).toEqual([])
     expect(found!.modeReason).toBe(
-      "chain.pem holds the chain up to CN=Public Root, a CA in Node's list of well-known ones",
+      "chain.pem contains the chain up to CN=Public Root, a CA in Node's list of well-known CAs",
     )
     expect(given).toMatchObject({ pem: root.pem })
     expect(problems).toEqual([
@@ -111,7 +111,7 @@ describe('a file that holds the root', () => {
         code: 'TLS_PUBLIC_ROOT_IN_FILE',
         severity: 'warning',
         message:
-          'chain.pem holds CN=Public Root, the root of a public CA; agents trust the CAs of their machine and that root',
+          'chain.pem contains CN=Public Root, the root of a public CA; agents trust the CAs of their VM and that root',
       }),
     ])
   })

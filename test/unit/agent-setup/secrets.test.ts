@@ -53,7 +53,7 @@ describe('a secret in a script', () => {
     const [problem] = inScript(`#!/bin/bash\necho start\n\ndocker login -p hunter2\n`)
     expect(problem).toMatchObject({
       code: 'USER_DATA_SECRET',
-      message: 'startup_script, line 4, holds what looks like a secret: a password of docker login',
+      message: 'startup_script, line 4, contains what looks like a secret: a password of docker login',
       details: { key: 'startup_script' },
     })
   })

@@ -52,7 +52,7 @@ describe('the scheme of the master URL decides whether agents use TLS', () => {
     expect(found).toEqual({
       mode: 'off',
       modeReason: 'agents dial plain http',
-      certificateNameReason: 'without TLS there is nothing to verify',
+      certificateNameReason: 'agents dial without TLS',
       chain: [],
     })
     expect(codes).toEqual(['TLS_PLAIN_HTTP'])
@@ -92,7 +92,7 @@ describe('trust: auto', () => {
     const { plan: found, codes } = plan({ material: material(root, intermediate, leaf) })
     expect(found).toMatchObject({
       mode: 'embed',
-      modeReason: 'chain.pem holds the chain up to its root CN=Test Root',
+      modeReason: 'chain.pem contains the chain up to its root CN=Test Root',
       certificateName: masterName,
     })
     expect(found!.chain.map(({ role, pem }) => [role, pem])).toEqual([
@@ -107,7 +107,7 @@ describe('trust: auto', () => {
     const { plan: found, codes } = plan({ material: lone })
     expect(found).toMatchObject({
       mode: 'embed',
-      modeReason: 'chain.pem holds a self-signed certificate, which is its own root',
+      modeReason: 'chain.pem contains a self-signed certificate, which is its own root',
     })
     expect(found!.chain).toHaveLength(1)
     expect(codes).toEqual(['TLS_SELF_SIGNED_RENEWAL'])
@@ -143,9 +143,8 @@ describe('trust: auto', () => {
   test('https without a certificate: a proxy ends TLS, agents trust the system', () => {
     expect(plan({ host: masterName }).plan).toEqual({
       mode: 'system',
-      modeReason: 'agents dial https and no certificate is configured: a proxy ends TLS',
-      certificateNameReason:
-        'agents verify the host they dial; the certificate they will see is not known here',
+      modeReason: 'agents dial https and no certificate is configured: a proxy terminates TLS',
+      certificateNameReason: 'agents verify the host they dial; the certificate they will receive is unknown',
       chain: [],
     })
   })
@@ -154,7 +153,7 @@ describe('trust: auto', () => {
     const { plan: found } = plan({ caMaterial: anchors, material: whole, host: 'proxy.example.com' })
     expect(found).toMatchObject({
       mode: 'embed',
-      modeReason: 'ca.pem (tls.ca_file) holds what agents shall trust',
+      modeReason: 'ca.pem (tls.ca_file) contains the CAs for agents',
     })
     expect(found!.chain.map(({ pem }) => pem)).toEqual([root.pem])
     expect(found!.certificateName).toBeUndefined()
@@ -291,7 +290,7 @@ describe('the certificate name', () => {
       'what an alias stands for, when allowed',
       { material: names(ip('10.0.0.5')), host: 'internal-ip', allowIpOnly: true },
       undefined,
-      'agents verify the address internal-ip stands for; it is not known here',
+      'agents verify the address that internal-ip is replaced by, which is unknown until they boot',
     ],
     [
       'a configured address, when allowed',
