@@ -9,7 +9,7 @@ export const tlsFileCodes = {
     exit: 3,
     meaning: 'A certificate or key file named in the configuration does not exist.',
     remedy:
-      'Correct the path; relative paths are relative to the configuration file. To try things out, `provision certs` makes a certificate.',
+      'Correct the path; relative paths are relative to the configuration file. For a trial, `provision certs` creates a certificate.',
   },
   TLS_FILE_UNREADABLE: {
     severity: 'error',
@@ -274,13 +274,13 @@ export const trustCodes = {
     exit: 3,
     meaning: "`trust: system` is set, but the certificate's issuer is not among the well-known CAs.",
     remedy:
-      'Use `trust: embed`, name the CA in tls.ca_file, or have startup_script add it to the CAs of the machine.',
+      'Use `trust: embed`, name the CA in tls.ca_file, or have startup_script add it to the CAs of the instance.',
   },
   TLS_PUBLIC_ROOT_IN_FILE: {
     severity: 'warning',
     exit: 3,
     meaning:
-      'The certificate file holds the root of a public CA, which may use another root at the next renewal.',
+      'The certificate file contains the root of a public CA, which may use another root at the next renewal.',
     remedy:
       'Remove the root from the file: masters send the chain without it, and `trust: auto` adds it. With `trust: embed`, use `trust: auto`.',
   },
@@ -299,7 +299,7 @@ export const trustCodes = {
   TLS_NAME_NEEDED: {
     severity: 'error',
     exit: 3,
-    meaning: "Agents dial an IP address, and their server's certificate is not known to the provisioner.",
+    meaning: 'Agents dial an IP address, and the provisioner does not know the certificate at that address.',
     remedy: 'Set master_cert_name to the name in that certificate.',
   },
   TLS_NO_USABLE_NAME: {

@@ -203,7 +203,7 @@ describe('whose journal it is', () => {
     const before = readFileSync(file)
     const error: ProvisionError = await openAs(us).catch((thrown) => thrown)
     expect(error.code).toBe('STATE_FOREIGN')
-    expect(error.message).toContain(`${file} is of cluster ${other.cluster}`)
+    expect(error.message).toContain(`${file} belongs to cluster ${other.cluster}`)
     expect(error.message).toContain('this is cluster prod, pool gpu')
     expect(error.problems[0]!.remedy).toContain(`mv ${file} ${file}.foreign`)
     expect(readFileSync(file)).toEqual(before)

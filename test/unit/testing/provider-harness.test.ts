@@ -26,6 +26,6 @@ it('is nothing where every claim has its member', () => {
 
 it('names the ability and the member that is missing', () => {
   expect(() => checkHarness(harness, ['max_count', 'self_ending'])).toThrow(
-    new TypeError('to show self_ending, the harness has to have endInstance'),
+    new TypeError('for the ability self_ending, the harness needs the member endInstance'),
   )
 })
