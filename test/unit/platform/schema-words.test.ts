@@ -10,7 +10,7 @@ const schema = z.strictObject({
 
 const good = { name: 'a', list: [1] }
 
-describe('what is wrong with a body', () => {
+describe('the message for an invalid body', () => {
   it.each([
     [7, 'the body must be an object'],
     [{ ...good, name: 1 }, 'name must be a string'],
@@ -24,8 +24,8 @@ describe('what is wrong with a body', () => {
     [{ ...good, flag: 'yes' }, 'flag must be true or false'],
     [{ ...good, more: 1, most: 2 }, 'the body has an unknown field: more, most'],
     [{ list: [1] }, 'name must be a string'],
-  ])('%j: %s', (body, words) => {
+  ])('%j: %s', (body, message) => {
     const parsed = schema.safeParse(body)
-    expect(firstWrong(parsed.error!.issues, 'the body')).toBe(words)
+    expect(firstWrong(parsed.error!.issues, 'the body')).toBe(message)
   })
 })
