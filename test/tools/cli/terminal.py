@@ -20,7 +20,7 @@ def main():
         os.chdir(job["cwd"])
         os.execve(job["argv"][0], job["argv"], job["env"])
     answers = list(job["answers"])
-    screen, seen = "", 0
+    screen, position = "", 0
     deadline = time.monotonic() + SECONDS
     while time.monotonic() < deadline:
         if not select.select([screen_fd], [], [], 0.2)[0]:
@@ -32,9 +32,9 @@ def main():
         if not part:
             break
         screen += part.decode("utf-8", "replace")
-        while answers and answers[0][0] in screen[seen:]:
+        while answers and answers[0][0] in screen[position:]:
             text, typed = answers.pop(0)
-            seen = screen.index(text, seen) + len(text)
+            position = screen.index(text, position) + len(text)
             os.write(screen_fd, typed.encode())
     else:
         os.kill(pid, 9)
