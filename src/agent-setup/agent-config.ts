@@ -26,7 +26,7 @@ const key = 'agent_config_file_contents'
 const setByScript: Record<string, string> = {
   master_host: 'master_url',
   master_port: 'master_url',
-  agent_id: 'the id of the VM',
+  agent_id: 'the id of the instance',
   resource_pool: 'pool_name',
   slot_type: "the instance type's slots and cpu_slots_allowed",
   agent_reconnect_attempts: 'agent_reconnect_attempts of the pool',

@@ -24,11 +24,11 @@ export const failureStages = {
   agent_failed: {
     exit: 26,
     meaning:
-      'the agent exited: within 5 seconds of its start and not because of the master, or later in a local VM',
+      'the agent exited: within 5 seconds of its start and not because of the master, or later in a local instance',
   },
   agent_not_started: { exit: 27, meaning: 'docker refused to start the agent container' },
   disk_not_writable: { exit: 28, meaning: 'a file could not be written: the disk is full or read-only' },
-  tls_dns: { exit: 30, meaning: "the VM cannot resolve the master's name" },
+  tls_dns: { exit: 30, meaning: "the instance cannot resolve the master's name" },
   tls_unreachable: { exit: 31, meaning: 'no connection to the master: timeout, no route or a firewall' },
   tls_refused: { exit: 32, meaning: 'nothing listens on the master port' },
   tls_not_tls: { exit: 33, meaning: 'the master port speaks something other than TLS' },
@@ -36,11 +36,11 @@ export const failureStages = {
   tls_wrong_name: { exit: 35, meaning: "the master's certificate is for another name" },
   tls_expired: {
     exit: 36,
-    meaning: "a certificate of the master's chain has expired, or the VM's clock is wrong",
+    meaning: "a certificate of the master's chain has expired, or the instance's clock is wrong",
   },
   tls_not_yet_valid: {
     exit: 37,
-    meaning: "a certificate of the master's chain is not valid yet, or the VM's clock is wrong",
+    meaning: "a certificate of the master's chain is not valid yet, or the instance's clock is wrong",
   },
   tls_bad_certificate: { exit: 38, meaning: "the master's certificate is faulty or not for TLS servers" },
   tls_handshake_failed: { exit: 39, meaning: 'the TLS handshake was refused or cut off' },

@@ -189,7 +189,7 @@ function chooseEmbed(input: TrustInput): ModeChoice | Problem {
       reason: `${material.file} contains the chain up to ${root.subject}, ${inNodesList}`,
       leaf: material.leaf,
       wellKnownRoot: wellKnownRootOf(material, now, roots),
-      problems: [publicRootWarning(material, root, 'agents trust the CAs of their VM and that root')],
+      problems: [publicRootWarning(material, root, 'agents trust the CAs of their instance and that root')],
     }
   return {
     mode: 'embed',
@@ -224,7 +224,7 @@ function chooseIncomplete(
     details: { missing: top.issuer, wellKnown: root !== undefined },
     ...(root && {
       remedy:
-        'Use `trust: auto`: agents then trust that well-known root and the CAs of their VM. To make them trust only that root, append it to the file.',
+        'Use `trust: auto`: agents then trust that well-known root and the CAs of their instance. To make them trust only that root, append it to the file.',
     }),
   })
 }

@@ -111,7 +111,7 @@ export function readCertificates(
       ),
       ...mendedProblems(untidy, mine, file),
       ...keys.slice(0, 1).map((key) =>
-        problem('TLS_KEY_IN_CERT_FILE', `${file} also holds a private key (block ${key.number})`, {
+        problem('TLS_KEY_IN_CERT_FILE', `${file} also contains a private key (block ${key.number})`, {
           where: { file, line: key.line },
         }),
       ),
@@ -146,13 +146,13 @@ export function notPem(text: string, file: string): Problem {
       ? 'is empty'
       : looksBinary(text)
         ? 'is binary (DER or PKCS#12?), not PEM'
-        : 'holds no PEM block (-----BEGIN …)'
+        : 'contains no PEM block (-----BEGIN …)'
   return problem('TLS_FILE_NOT_PEM', `${file} ${what}`, { where: { file } })
 }
 
 function noCertificate(blocks: PemBlock[], file: string): Problem {
   const labels = [...new Set(blocks.map((block) => block.label))].join(', ')
-  return problem('TLS_NO_CERTIFICATE', `${file} holds no certificate, only: ${labels}`, {
+  return problem('TLS_NO_CERTIFICATE', `${file} contains no certificate, only: ${labels}`, {
     where: { file, line: blocks[0]!.line },
   })
 }

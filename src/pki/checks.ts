@@ -120,7 +120,7 @@ function checkCa(ca: Link): Problem[] {
   // Version 1 has no extensions; both OpenSSL and Go let such a root, and only a root, sign.
   const oldRoot = version === 1 && ca.selfSigned
   if (!basicConstraints?.ca && !oldRoot) {
-    const why = basicConstraints ? 'its basicConstraints say CA:FALSE' : 'it has no basicConstraints'
+    const why = basicConstraints ? 'its basicConstraints are CA:FALSE' : 'it has no basicConstraints'
     problems.push(fault(ca, 'TLS_NOT_A_CA', `signed a certificate of the chain, but is no CA: ${why}`))
   }
   if (keyUsage && !keyUsage.has(keyUsageBit.keyCertSign))
@@ -168,7 +168,7 @@ export function checkCritical(links: Link[]): Problem[] {
         fault(
           link,
           'TLS_CRITICAL_EXTENSION',
-          `marks the extension ${extension.oid} as critical, which clients do not know`,
+          `marks the extension ${extension.oid} as critical, which clients do not support`,
         ),
       ),
   )
@@ -200,7 +200,7 @@ export function judgeKey(
   if ((type === 'rsa' || type === 'dsa' || type === 'rsa-pss') && bits < minBits)
     return {
       code: 'TLS_WEAK_KEY',
-      what: `has a key of ${bits} bits (${type}); OpenSSL wants at least ${minBits}`,
+      what: `has a key of ${bits} bits (${type}); OpenSSL requires at least ${minBits}`,
     }
   switch (type) {
     case 'rsa':

@@ -35,7 +35,7 @@ export interface DevelopmentRequest {
   /** DNS names of the leaf; wildcards and IDN are allowed. */
   names: string[]
   ips: string[]
-  /** Lifetime of the leaf, 1 to 36,500. The CAs live ten years, or as long as the leaf if that is longer. */
+  /** Lifetime of the leaf, 1 to 36,500. The CAs are valid for ten years, or as long as the leaf if that is longer. */
   days: number
   /** Milliseconds since the epoch. */
   now: number
@@ -165,7 +165,7 @@ export interface DevelopmentFiles {
   chain: string
   /** Key of the leaf: for `security.tls.key`. */
   serverKey: string
-  /** The leaf alone. */
+  /** Only the leaf. */
   serverCertificate: string
   intermediateCertificate: string
   intermediateKey: string

@@ -21,7 +21,7 @@ export function readKey(text: string, file: string): KeyFile {
   const [first, ...rest] = mine
   if (!first) {
     const labels = [...new Set(blocks.map((block) => block.label))].join(', ')
-    return failed(unreadable(file, `it holds no private key, only: ${labels}`))
+    return failed(unreadable(file, `it contains no private key, only: ${labels}`))
   }
   const refusal = refusalOf(first, file)
   if (refusal) return failed(refusal)
@@ -30,7 +30,7 @@ export function readKey(text: string, file: string): KeyFile {
   const problems = mendedProblems(untidy, [first], file)
   if (rest.length > 0)
     problems.push(
-      problem('TLS_KEY_SEVERAL', `${file} holds ${mine.length} private keys; the first one is used`, {
+      problem('TLS_KEY_SEVERAL', `${file} contains ${mine.length} private keys; the first one is used`, {
         where: { file, line: rest[0]!.line },
       }),
     )

@@ -38,7 +38,7 @@ export const probeId = 'provision-preflight'
 
 /**
  * An upgrade that registers nothing, as it does not say whether it is a reconnect: a Determined master answers 403 when
- * it wants a client certificate, else 500 (Determined: master/internal/rm/agentrm/agents.go).
+ * it requires a client certificate, else 500 (Determined: master/internal/rm/agentrm/agents.go).
  */
 export const probePath = `/agents?id=${probeId}`
 
@@ -135,6 +135,6 @@ function messageOf(body: string): string | undefined {
 
 function shown(text: string, length: number): string {
   const line = visible(text.slice(0, 4096).replace(/\s+/g, ' ').trim())
-  if (secretShapes.some(({ pattern }) => pattern.test(line))) return '(left out: it looks like a secret)'
+  if (secretShapes.some(({ pattern }) => pattern.test(line))) return '(omitted: it looks like a secret)'
   return line.length > length ? `${line.slice(0, length)}…` : line
 }

@@ -140,7 +140,7 @@ function doubtsAbout(presented: PresentedCertificate[], order: PreflightOrder, a
 }
 
 function withoutAddress(dialled: { host: string; port: number }): PreflightResult {
-  const message = `agents dial \`${dialled.host}\`, which only they can look up`
+  const message = `agents dial \`${dialled.host}\`, which only they can resolve`
   return {
     verdict: 'unverified',
     problem: problem('PREFLIGHT_NO_ADDRESS', message),

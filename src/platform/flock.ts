@@ -66,7 +66,7 @@ async function lockShared(handle: number): Promise<'taken' | 'held' | 'unavailab
 /** Holders of such a lock only write one small file. */
 const lockTimeoutMs = 10_000
 
-/** The shell's descriptor keeps the lock until its standard input closes, also when this process dies. */
+/** The shell's descriptor keeps the lock until its standard input closes, also when this process exits. */
 const holdLockScript = `
 exec 9>>"$1" || exit 1
 if command -v flock; then flock 9; elif command -v perl; then perl -e 'open(F, ">&=9") && flock(F, 2) or exit 1'; else exit 127; fi >&2 || exit

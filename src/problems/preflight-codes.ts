@@ -39,7 +39,7 @@ export const preflightCertificateCodes = {
     severity: 'error',
     exit: 4,
     meaning: 'A certificate the master presents, or one above it, is not valid yet.',
-    remedy: 'Wait for its start or reissue it; if the date looks wrong, check the clock of this machine.',
+    remedy: 'Wait until it is valid or reissue it; if the date looks wrong, check the clock of this machine.',
   },
   PREFLIGHT_WRONG_NAME: {
     severity: 'error',

@@ -92,7 +92,7 @@ export const certificateCodes = {
     severity: 'error',
     exit: 3,
     meaning: 'A certificate of the chain is not valid yet.',
-    remedy: 'Wait for its start or reissue it; if the date looks wrong, check the clock of this machine.',
+    remedy: 'Wait until it is valid or reissue it; if the date looks wrong, check the clock of this machine.',
   },
   TLS_EXPIRES_SOON: {
     severity: 'warning',
@@ -140,7 +140,7 @@ export const certificateCodes = {
   TLS_CRITICAL_EXTENSION: {
     severity: 'error',
     exit: 3,
-    meaning: 'A certificate has a critical extension that verifiers do not know.',
+    meaning: 'A certificate has a critical extension that verifiers do not support.',
     remedy: 'Reissue it without that extension, or with the extension not critical.',
   },
   TLS_GO_REFUSES: {

@@ -64,7 +64,7 @@ fail() { # '<code> <exit status>' <what happened>
   fi
   stage "${1% *}" "$2"
   if has_work; then
-    log 'the agent has tasks: the VM stays on while they run, or if the agent joins'
+    log 'the agent has tasks: the instance stays on while they run, or if the agent joins'
     keep_agent 2>/dev/null || true
     rm -rf "$RUN/failed"
     exit "${1#* }"
@@ -278,7 +278,7 @@ while :; do
     *) fault='tls_handshake_failed 39' ;;
   esac
   [ "$fault" != 'tls_unknown_ca 34' ] ||
-    out="not from a CA of ${CA_FILE:-this VM} or the embedded root: add its CA by startup_script, or set tls.ca_file. $out"
+    out="not from a CA of ${CA_FILE:-this instance} or the embedded root: add its CA by startup_script, or set tls.ca_file. $out"
   final='' clock=''
   if [[ $fault != *3[012679] ]] || (($(elapsed) + 15 >= BOOT_TIMEOUT)); then final=true; fi
   if [[ $fault = *3[67] ]]; then
@@ -292,7 +292,7 @@ while :; do
 done
 
 # The agent is a container that docker restarts.
-[ -x "$(type -P docker)" ] || fail 'no_docker 21' 'there is no docker command on this VM'
+[ -x "$(type -P docker)" ] || fail 'no_docker 21' 'there is no docker command on this instance'
 again 45 2 timeout 20 docker info >/dev/null 2>&1 || fail 'no_docker 21' 'docker does not answer'
 docker image inspect -- "$IMAGE" >/dev/null 2>&1 || again 6 15 docker pull -q -- "$IMAGE" ||
   fail 'image_pull_failed 25' "$IMAGE"

@@ -297,7 +297,7 @@ done
 
 # The agent is a process.
 COMMAND=('determined-agent' 'run')
-[ -x "$(type -P "${COMMAND[0]}")" ] || fail 'no_agent_command 23' "${COMMAND[0]} is not on this VM"
+[ -x "$(type -P "${COMMAND[0]}")" ] || fail 'no_agent_command 23' "${COMMAND[0]} is not on this instance"
 DET_CONFIG_FILE=$(file /etc/determined/agent.yaml)
 export DET_CONFIG_FILE
 DET_SECURITY_TLS_MASTER_CERT=$(file /usr/local/determined/master.crt)

@@ -58,7 +58,7 @@ fail() { # '<code> <exit status>' <what happened>
   fi
   stage "${1% *}" "$2"
   if has_work; then
-    log 'the agent has tasks: the VM stays on while they run, or if the agent joins'
+    log 'the agent has tasks: the instance stays on while they run, or if the agent joins'
     keep_agent 2>/dev/null || true
     rm -rf "$RUN/failed"
     exit "${1#* }"
@@ -188,7 +188,7 @@ DET_AGENT_ID=$(again 30 2 curl -sSfm 5 --noproxy '*' -H 'Metadata-Flavor: Google
 export DET_AGENT_ID
 
 # The agent is a container that docker restarts.
-[ -x "$(type -P docker)" ] || fail 'no_docker 21' 'there is no docker command on this VM'
+[ -x "$(type -P docker)" ] || fail 'no_docker 21' 'there is no docker command on this instance'
 again 45 2 timeout 20 docker info >/dev/null 2>&1 || fail 'no_docker 21' 'docker does not answer'
 docker image inspect -- "$IMAGE" >/dev/null 2>&1 || again 6 15 docker pull -q -- "$IMAGE" ||
   fail 'image_pull_failed 25' "$IMAGE"

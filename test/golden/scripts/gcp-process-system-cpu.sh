@@ -55,7 +55,7 @@ fail() { # '<code> <exit status>' <what happened>
   fi
   stage "${1% *}" "$2"
   if has_work; then
-    log 'the agent has tasks: the VM stays on while they run, or if the agent joins'
+    log 'the agent has tasks: the instance stays on while they run, or if the agent joins'
     keep_agent 2>/dev/null || true
     rm -rf "$RUN/failed"
     exit "${1#* }"
@@ -244,7 +244,7 @@ while :; do
     *) fault='tls_handshake_failed 39' ;;
   esac
   [ "$fault" != 'tls_unknown_ca 34' ] ||
-    out="not from a CA of ${CA_FILE:-this VM}: add its CA by startup_script, or set tls.ca_file. $out"
+    out="not from a CA of ${CA_FILE:-this instance}: add its CA by startup_script, or set tls.ca_file. $out"
   final='' clock=''
   if [[ $fault != *3[012679] ]] || (($(elapsed) + 15 >= BOOT_TIMEOUT)); then final=true; fi
   if [[ $fault = *3[67] ]]; then
@@ -259,7 +259,7 @@ done
 
 # The agent is a process.
 COMMAND=('determined-agent' 'run')
-[ -x "$(type -P "${COMMAND[0]}")" ] || fail 'no_agent_command 23' "${COMMAND[0]} is not on this VM"
+[ -x "$(type -P "${COMMAND[0]}")" ] || fail 'no_agent_command 23' "${COMMAND[0]} is not on this instance"
 DET_CONFIG_FILE=$(file /etc/determined/agent.yaml)
 export DET_CONFIG_FILE
 SSL_CERT_FILE=$(file "$CA_BUNDLE")

@@ -203,7 +203,7 @@ describe('settings that the agent would reject', () => {
 test.each([
   ['master_host', 'x', 'master_url'],
   ['master_port', 8443, 'master_url'],
-  ['agent_id', 'x', 'id of the VM'],
+  ['agent_id', 'x', 'id of the instance'],
   ['resource_pool', 'x', 'pool_name'],
   ['slot_type', 'cpu', 'slots'],
   ['agent_reconnect_attempts', 3, 'agent_reconnect_attempts of the pool'],

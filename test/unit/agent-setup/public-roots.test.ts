@@ -111,7 +111,7 @@ describe('a file that contains the root', () => {
         code: 'TLS_PUBLIC_ROOT_IN_FILE',
         severity: 'warning',
         message:
-          'chain.pem contains CN=Public Root, the root of a public CA; agents trust the CAs of their VM and that root',
+          'chain.pem contains CN=Public Root, the root of a public CA; agents trust the CAs of their instance and that root',
       }),
     ])
   })

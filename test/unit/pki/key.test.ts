@@ -50,19 +50,19 @@ describe('an unreadable key is reported with reason and position', () => {
       'key.pem is binary (DER or PKCS#12?), not PEM',
       undefined,
     ],
-    ['text', 'hello', 'TLS_FILE_NOT_PEM', 'key.pem holds no PEM block (-----BEGIN …)', undefined],
+    ['text', 'hello', 'TLS_FILE_NOT_PEM', 'key.pem contains no PEM block (-----BEGIN …)', undefined],
     [
       'a certificate',
       server().pem,
       'TLS_KEY_UNREADABLE',
-      'no private key can be read from key.pem: it holds no private key, only: CERTIFICATE',
+      'no private key can be read from key.pem: it contains no private key, only: CERTIFICATE',
       undefined,
     ],
     [
       'a public key',
       pemOf(serverKey.spki, 'PUBLIC KEY'),
       'TLS_KEY_UNREADABLE',
-      'no private key can be read from key.pem: it holds no private key, only: PUBLIC KEY',
+      'no private key can be read from key.pem: it contains no private key, only: PUBLIC KEY',
       undefined,
     ],
     [
