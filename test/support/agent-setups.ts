@@ -47,9 +47,9 @@ export function chainOf(pemText: string): CertificateFacts[] {
 export function trustPlan(mode: TrustMode, certificateName?: string): TrustPlan {
   return {
     mode,
-    modeReason: 'the test says so',
+    modeReason: 'set by the test',
     ...(certificateName && { certificateName }),
-    certificateNameReason: 'the test says so',
+    certificateNameReason: 'set by the test',
     chain: mode === 'embed' ? exampleChain() : [],
   }
 }

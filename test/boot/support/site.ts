@@ -154,7 +154,7 @@ export class Site {
       const result = poll()
       if (result) return result
       if (!on || Date.now() > end)
-        throw new Error(`${on ? 'in vain' : 'the machine is off'}: ${what}\n${machine.describe()}`)
+        throw new Error(`${on ? 'timed out' : 'the machine is off'}: ${what}\n${machine.describe()}`)
       await new Promise((resolve) => setTimeout(resolve, 50))
     }
   }

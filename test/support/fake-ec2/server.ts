@@ -54,7 +54,7 @@ const actions: Record<string, (world: World, params: Params) => Xml> = {
  * - an error code, with EC2's answer for it (`RequestLimitExceeded`, `UnauthorizedOperation` …)
  * - `lose_reply`: the call takes effect, the connection breaks before the answer
  * - `drop`: the connection breaks before the effect
- * - `html`: what a gateway says when EC2 is not there
+ * - `html`: the answer of a gateway without EC2
  * - `hang`: no answer, ever
  * - `body`: whatever `body` holds, with 200 or `status`, as a portal or another service answers
  * - `cut`: the call takes effect, the connection breaks in the middle of the answer

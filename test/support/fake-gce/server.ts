@@ -35,7 +35,7 @@ const routes: [action: string, method: string, path: string, handle: Handler][] 
  * - a reason, with Google's answer for it (`rateLimitExceeded`, `forbidden` …)
  * - `lose_reply`: the call takes effect, the connection breaks before the answer
  * - `drop`: the connection breaks before the effect
- * - `html`: what a gateway says; with status 200 what a portal says
+ * - `html`: the answer of a gateway; with status 200 that of a portal
  * - `body`: status 200 with this body, whatever it is
  * - `hang`: no answer, ever
  */

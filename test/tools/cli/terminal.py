@@ -1,4 +1,4 @@
-"""Runs a program on a terminal of its own: types an answer whenever a text appears, and tells what the screen showed.
+"""Runs a program on its own terminal: types an answer when a text appears, and returns the contents of the screen.
 
 JSON in: {"argv", "env", "cwd", "answers": [[text, what to type], ...]}; JSON out: {"status", "screen", "unanswered"}.
 A status of 128 + n means that signal n ended it.
@@ -27,7 +27,7 @@ def main():
             continue
         try:
             part = os.read(screen_fd, 65536)
-        except OSError:  # Linux tells the end of a terminal by EIO
+        except OSError:  # Linux reports the end of a terminal with EIO
             break
         if not part:
             break

@@ -126,9 +126,10 @@ it.each(['json', 'text'] as const)('no line of %s contains cursor controls or li
   const write = (line: string) => lines.push(line)
   const logger = createLogger({ format, level: 'info', clock: new FakeClock(0), write })
   const evil = 'a\u001b[2J\u009b2J\u202eb\u2028c\r\nd'
-  logger.warn(`said ${evil}`, { id: evil, list: [evil] })
+  logger.warn(`received ${evil}`, { id: evil, list: [evil] })
   expect(lines[0]).toMatch(/^[^\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]+\n$/)
-  if (format === 'json') expect(JSON.parse(lines[0]!)).toMatchObject({ message: `said ${evil}`, id: evil })
+  if (format === 'json')
+    expect(JSON.parse(lines[0]!)).toMatchObject({ message: `received ${evil}`, id: evil })
 })
 
 it('a field cannot replace the message, the level or the time', () => {

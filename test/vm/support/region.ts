@@ -87,7 +87,7 @@ export class Region {
       const result = await poll()
       if (result) return result
       if (!on || Date.now() > end)
-        throw new Error(`${on ? 'in vain' : 'the VM is off'}: ${what}\n${await vm.describe()}`)
+        throw new Error(`${on ? 'timed out' : 'the VM is off'}: ${what}\n${await vm.describe()}`)
       await new Promise((resolve) => setTimeout(resolve, 250))
     }
   }

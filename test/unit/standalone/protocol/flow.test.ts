@@ -26,7 +26,7 @@ it('never exceeds the burst, and a clock set back adds nothing', () => {
   expect(flow.take(1, 0)).toBe(200)
 })
 
-it('a reader that waits as told never exceeds burst and rate', () => {
+it('a reader that waits as required never exceeds burst and rate', () => {
   fc.assert(
     fc.property(fc.array(fc.nat(3000), { maxLength: 50 }), (sizes) => {
       const flow = createFlow(limit, 0)

@@ -162,7 +162,7 @@ describe('a message of a master', () => {
     })
   })
 
-  it('tells an agent to restart with the exact string that agents search for', () => {
+  it('shuts down an agent with the exact string that agents search for', () => {
     expect(mustRestart(`502: ${pastReconnectPeriod}`)).toBe(true)
     expect(mustRestart('websocket already connected')).toBe(false)
   })
