@@ -98,10 +98,10 @@ export function readCertificates(
 ): { certificates: Certificate[]; problems: Problem[] } {
   const { blocks, untidy } = readPem(text)
   if (blocks.length === 0) return { certificates: [], problems: [notPem(text, file)] }
-  const mine = blocks.filter((block) => certificateLabels.includes(block.label))
+  const certificateBlocks = blocks.filter((block) => certificateLabels.includes(block.label))
   const keys = blocks.filter((block) => block.label.endsWith('PRIVATE KEY'))
-  if (mine.length === 0) return { certificates: [], problems: [noCertificate(blocks, file)] }
-  const read = mine.map((block) => readCertificate(block, file))
+  if (certificateBlocks.length === 0) return { certificates: [], problems: [noCertificate(blocks, file)] }
+  const read = certificateBlocks.map((block) => readCertificate(block, file))
   return {
     certificates: read.flatMap(({ certificate }) => certificate ?? []),
     problems: [
@@ -109,7 +109,7 @@ export function readCertificates(
         read.flatMap(({ problems }) => problems),
         file,
       ),
-      ...mendedProblems(untidy, mine, file),
+      ...mendedProblems(untidy, certificateBlocks, file),
       ...keys.slice(0, 1).map((key) =>
         problem('TLS_KEY_IN_CERT_FILE', `${file} also contains a private key (block ${key.number})`, {
           where: { file, line: key.line },

@@ -107,8 +107,8 @@ export function parseTlsCredentials(
 }
 
 /** The path is a single self-signed certificate. */
-export function isLoneSelfSigned(material: TlsCredentials): boolean {
-  return material.path.complete && material.path.certificates.length === 1
+export function isLoneSelfSigned({ path }: TlsCredentials): boolean {
+  return path.complete && path.certificates.length === 1
 }
 
 /** The path as people and trust plans see it, leaf first. */
@@ -117,12 +117,12 @@ export function pathFacts(path: ChainPath): CertificateFacts[] {
 }
 
 /** The certificates and key for a TLS server: the path without its root, which clients must already have. */
-export function servedPair(material: TlsCredentials): { cert: string; key: string } {
-  if (!material.key) throw new TypeError('this material was loaded without its key')
-  const served = linksOf(material.path).filter((link) => link.role !== 'root')
+export function servedPair({ key, path }: TlsCredentials): { cert: string; key: string } {
+  if (!key) throw new TypeError('the credentials were loaded without their key')
+  const served = linksOf(path).filter((link) => link.role !== 'root')
   return {
     cert: served.map((link) => link.certificate.x509.toString()).join(''),
-    key: material.key.export({ type: 'pkcs8', format: 'pem' }).toString(),
+    key: key.export({ type: 'pkcs8', format: 'pem' }).toString(),
   }
 }
 

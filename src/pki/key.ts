@@ -17,8 +17,8 @@ export interface KeyFile {
 export function readKey(text: string, file: string): KeyFile {
   const { blocks, untidy } = readPem(text)
   if (blocks.length === 0) return failed(notPem(text, file))
-  const mine = blocks.filter((block) => block.label.endsWith('PRIVATE KEY'))
-  const [first, ...rest] = mine
+  const keyBlocks = blocks.filter((block) => block.label.endsWith('PRIVATE KEY'))
+  const [first, ...rest] = keyBlocks
   if (!first) {
     const labels = [...new Set(blocks.map((block) => block.label))].join(', ')
     return failed(unreadable(file, `it contains no private key, only: ${labels}`))
@@ -30,7 +30,7 @@ export function readKey(text: string, file: string): KeyFile {
   const problems = mendedProblems(untidy, [first], file)
   if (rest.length > 0)
     problems.push(
-      problem('TLS_KEY_SEVERAL', `${file} contains ${mine.length} private keys; the first one is used`, {
+      problem('TLS_KEY_SEVERAL', `${file} contains ${keyBlocks.length} private keys; the first one is used`, {
         where: { file, line: rest[0]!.line },
       }),
     )

@@ -91,7 +91,7 @@ test('the server presents the path in order without its root, for any order of t
   expect(servedPair(material!)).toEqual({ cert: three[0].pem + three[1].pem, key: files.key })
   const lone = server()
   expect(servedPair(parse(lone.pem, files.key).material!).cert).toBe(lone.pem)
-  expect(() => servedPair(parse(files.cert).material!)).toThrow(/without its key/)
+  expect(() => servedPair(parse(files.cert).material!)).toThrow(/without their key/)
 })
 
 test('printing the credentials reveals nothing of the key', () => {
