@@ -5,7 +5,7 @@ import { isOver, type WorkOrder, type WorkView } from '../../src/http/job-view.t
 import { isNoAnswer, listWork } from '../../src/http/work-client.ts'
 import { systemClock } from '../../src/platform/clock.ts'
 import type { Random } from '../../src/simulator/scenario.ts'
-import { submitPatiently } from '../../test/support/patient-submit.ts'
+import { submitWithRetries } from '../../test/support/retrying-submit.ts'
 import type { Trace } from './verdict.ts'
 
 export interface Load {
@@ -48,7 +48,7 @@ export function createLoad(client: Client, tracesFile: string, random: Random): 
     const { order, fails } = nextOrder(n)
     // Some clients ask twice at once: that, too, is one piece of work.
     const times = random.chance(20) ? 2 : 1
-    await Promise.any(Array.from({ length: times }, () => submitPatiently(client, order, giveUp)))
+    await Promise.any(Array.from({ length: times }, () => submitWithRetries(client, order, giveUp)))
     accepted.set(order.id, { fails })
   }
 

@@ -3,7 +3,7 @@
 const byte = '(?:25[0-5]|2[0-4]\\d|1\\d\\d|[1-9]?\\d)'
 const ipv4 = new RegExp(`^${byte}(?:\\.${byte}){3}$`)
 
-/** 4, 6, or 0 for what is no IP address. Without brackets and zone (`%eth0`): URLs and certificates know no zones. */
+/** 4, 6, or 0 if it is not an IP address. Brackets and zones (`%eth0`) are not allowed: URLs and certificates have no zones. */
 export function ipVersion(text: string): 4 | 6 | 0 {
   if (ipv4.test(text)) return 4
   return text.includes(':') && isIpv6(text) ? 6 : 0
@@ -19,7 +19,7 @@ function isIpv6(text: string): boolean {
   return tail === undefined ? left === 8 : left + right < 8
 }
 
-/** How many groups of 16 bits a part without `::` has; undefined when it is malformed. Only the end may be IPv4. */
+/** Number of 16-bit groups in a part without `::`; undefined when it is malformed. Only the end may be IPv4. */
 function groupsOf(part: string, atEnd: boolean): number | undefined {
   if (part === '') return 0
   const words = part.split(':')

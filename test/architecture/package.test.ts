@@ -1,4 +1,4 @@
-// What the package would hold: what users need, and nothing that lies about on the machine that packs it.
+// The contents of the package: what users need, and no other files of the machine that packs it.
 import { execFileSync } from 'node:child_process'
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -12,16 +12,16 @@ afterAll(() => {
   for (const folder of folders) rmSync(folder, { recursive: true, force: true })
 })
 
-it('holds no key, no secret and no state of the examples', { timeout: 60_000 }, () => {
+it('contains no key, no secret and no state of the examples', { timeout: 60_000 }, () => {
   for (const folder of folders) {
     mkdirSync(folder, { recursive: true })
     writeFileSync(join(folder, 'server.key'), 'not for others')
   }
-  const told = execFileSync('npm', ['pack', '--dry-run', '--json', '--ignore-scripts'], {
+  const output = execFileSync('npm', ['pack', '--dry-run', '--json', '--ignore-scripts'], {
     cwd: root,
     encoding: 'utf8',
   })
-  const [{ files }] = JSON.parse(told) as [{ files: { path: string }[] }]
+  const [{ files }] = JSON.parse(output) as [{ files: { path: string }[] }]
   const paths = files.map(({ path }) => path)
   expect(paths.filter((path) => /\.key$|\/(certs|secrets|\.provision)\//.test(path))).toEqual([])
   for (const wanted of [

@@ -1,4 +1,4 @@
-// Hands work in over the REST API, as a client with the token would.
+// Submits a job with the REST API, like a client with the token.
 import { readFileSync } from 'node:fs'
 import { request } from 'node:https'
 import { join } from 'node:path'

@@ -1,4 +1,4 @@
-// Work as a client of the REST API sees it.
+// Jobs in the REST API.
 import { expect } from 'vitest'
 import { type Answer, type TestMaster, token } from './master.ts'
 
@@ -8,7 +8,7 @@ export async function post(m: TestMaster, path: string, body: Json = {}): Promis
   return m.ask(path, { method: 'POST', token, body })
 }
 
-/** Hands work in and returns its id. */
+/** Submits a job and returns its id. */
 export async function submit(m: TestMaster, body: Json): Promise<string> {
   const { status, json } = await post(m, '/provision/v1/work', body)
   expect([status, json]).toEqual([201, { work: expect.objectContaining({ state: 'pending' }) }])
@@ -17,7 +17,7 @@ export async function submit(m: TestMaster, body: Json): Promise<string> {
 
 export const work = async (m: TestMaster, id: string) => (await m.ask(`/provision/v1/work/${id}`)).json.work
 
-/** Resolves with the work once it is in that state. */
+/** Resolves with the job when it is in that state. */
 export async function becomes(m: TestMaster, id: string, state: string) {
   for (let i = 0; i < 1000; i++) {
     const now = await work(m, id)

@@ -1,4 +1,4 @@
-// Our own job endpoints: submit, show, kill. Determined has no equally simple ones.
+// Endpoints for jobs that Determined does not have: submit, show, kill.
 import type { AllWork, OneWork, WorkLogs, WorkView, Written } from '../../http/index.ts'
 import type { Allocation } from './allocation.ts'
 import { failure, ok, type Reply, type Route, timestamp } from './rest-router.ts'
@@ -25,7 +25,7 @@ export function workRoutes({ queue, store, logs, defaults, fault }: WorkRoutesOp
     if (!read.ok) return failure(400, read.message)
     const { submission } = read
     const known = store.ofTask(submission.task)
-    // Submitted again by a client that missed the response: it is the same job.
+    // A client that missed the response submitted it again: it is the same job.
     if (known && isSame(known, submission)) {
       const kept = await queue.submitted(known.id)
       return kept ? shown(kept) : stopping
@@ -69,7 +69,7 @@ export function workRoutes({ queue, store, logs, defaults, fault }: WorkRoutesOp
       answer: async ({ params: { id = '' } }) => {
         const found = find(id)
         if (!found) return missing(id)
-        const killed = await queue.kill(found.id, 'killed by an order')
+        const killed = await queue.kill(found.id, 'killed by a request')
         return killed ? shown(killed) : stopping
       },
     },

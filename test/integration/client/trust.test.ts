@@ -174,7 +174,7 @@ describe('what trusting would not mend is told at once, and never asked about', 
     const { meet, asked } = visitor(await serve([leaf, intermediate], old), true)
     const { code, message } = await refusal(meet())
     expect({ code, asked }).toEqual({ code: 'CLIENT_TLS_REFUSED', asked: [] })
-    expect(message).toMatch(/the TLS library says: .*handshake failure$/)
+    expect(message).toMatch(/the TLS library reports: .*handshake failure$/)
   })
 
   it('a port that speaks plain HTTP', async () => {

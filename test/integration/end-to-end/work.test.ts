@@ -87,7 +87,7 @@ describe('a command', () => {
     expect(alive(pid)).toBe(true)
     expect(await provision('work', id, '--kill')).toMatchObject({ status: 0, stdout: '' })
     const { status, stderr } = await waiting
-    expect(stderr).toMatch(/was killed: killed by an order/)
+    expect(stderr).toMatch(/was killed: killed by a request/)
     expect(status).toBe(1)
     await until(() => !alive(pid), 'the end of the process')
   })

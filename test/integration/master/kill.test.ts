@@ -13,7 +13,7 @@ import { type Container, failureTypes } from '../../../src/standalone/protocol/c
 import { type AgentConnection, connectAgentSocket } from '../../../src/standalone/protocol/dial.ts'
 import { killable } from '../../support/killable.ts'
 import { gpu } from '../../support/master.ts'
-import { submitPatiently } from '../../support/patient-submit.ts'
+import { submitWithRetries } from '../../support/retrying-submit.ts'
 
 const token = 'token-of-the-tests'
 const folder = mkdtempSync(join(tmpdir(), 'kill-'))
@@ -98,7 +98,7 @@ it('no work is lost and none is run twice', async () => {
   const ids = Array.from({ length: 60 }, (_, i) => `task-${i}`)
   const submitting = (async () => {
     for (const [i, id] of ids.entries()) {
-      await submitPatiently(client, { id, slots: i % 4, command: [id] })
+      await submitWithRetries(client, { id, slots: i % 4, command: [id] })
       await pause(Math.random() * 30)
     }
   })()

@@ -73,11 +73,11 @@ describe('a command', () => {
     expect(agents[1]!.signals).toEqual([])
   })
 
-  it('is killed by an order: at once when it waits, by signal when it runs', async () => {
+  it('is killed by a request: at once when it waits, by signal when it runs', async () => {
     const m = await start()
     const waiting = await submit(m, command())
     await post(m, `/provision/v1/work/${waiting}/kill`)
-    expect(await work(m, waiting)).toMatchObject({ state: 'killed', reason: 'killed by an order' })
+    expect(await work(m, waiting)).toMatchObject({ state: 'killed', reason: 'killed by a request' })
     const agent = await workingAgent(m, 'a')
     const id = await submit(m, command())
     await until(() => agent.containers.size)

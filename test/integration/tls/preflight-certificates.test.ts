@@ -116,14 +116,14 @@ describe('a certificate nobody vouches for', () => {
     expectWrong(
       master([other]).then((port) => dial(port)),
       'PREFLIGHT_MISSING_INTERMEDIATE',
-      'comes without the certificate of its issuer CN=Other intermediate, and agents would not be given that one either',
+      'the server does not send the certificate of its issuer CN=Other intermediate, and agents would not be given it either',
     ))
 
   test('it is sent with a certificate that has nothing to do with it', () =>
     expectWrong(
       master([other, authority('Unrelated')]).then((port) => dial(port)),
       'PREFLIGHT_MISSING_INTERMEDIATE',
-      'comes without the certificate of its issuer CN=Other intermediate',
+      'does not send the certificate of its issuer CN=Other intermediate',
     ))
 
   test('the same in front of its intermediate: what counts is the way up from it', () =>
@@ -149,14 +149,14 @@ describe('a certificate nobody vouches for', () => {
     expectWrong(
       master([server()]).then((port) => dial(port)),
       'PREFLIGHT_OTHER_SELF_SIGNED',
-      'it is self-signed and not the one agents would trust',
+      'it is self-signed and not the certificate agents would trust',
     ))
 
   test('it is self-signed and renewed, even with the same key', async () => {
     const renewed = server(undefined, { notBefore: now - day / 2 })
     const old = embed(name, ['root', server(undefined, { notBefore: now - 2 * day }).pem])
     const result = dial(await master([renewed]), old)
-    await expectWrong(result, 'PREFLIGHT_OTHER_SELF_SIGNED', 'it was renewed at the master only')
+    await expectWrong(result, 'PREFLIGHT_OTHER_SELF_SIGNED', 'it was renewed on the master only')
     expect((await result).problem!.remedy).toContain('Copy')
   })
 
@@ -182,7 +182,7 @@ describe('a chain with a gap', () => {
     expectWrong(
       master([leaf]).then((port) => dial(port, rootOnly)),
       'PREFLIGHT_MISSING_INTERMEDIATE',
-      'comes without the certificate of its issuer CN=Intermediate',
+      'does not send the certificate of its issuer CN=Intermediate',
     ))
 
   test('it forgot it, and agents have it', async () => {
@@ -194,7 +194,11 @@ describe('a chain with a gap', () => {
     ['the leaf alone', embed(name, ['leaf', leaf.pem])],
   ])('agents have %s: they would join, their tasks would not', async (_, trust) => {
     const port = await master([leaf, intermediate])
-    await expectWrong(dial(port, trust), 'PREFLIGHT_ROOT_MISSING', 'agents would join, tasks would not')
+    await expectWrong(
+      dial(port, trust),
+      'PREFLIGHT_ROOT_MISSING',
+      'agents would join, tasks could not connect',
+    )
   })
 
   test('agents would join, but the master has no root to give to tasks', async () => {

@@ -98,7 +98,7 @@ test('an internal error is told without the place in the sources of OpenSSL', as
   const port = await masters.tcp((socket) => socket.once('data', () => socket.end(alert(80))))
   const { verdict, problem } = await dial(port)
   expect(verdict).toBe('unverified')
-  expect(problem!.message).toMatch(/^127\.0\.0\.1:\d+: the TLS library says: .*alert internal error$/)
+  expect(problem!.message).toMatch(/^127\.0\.0\.1:\d+: the TLS library reports: .*alert internal error$/)
 })
 
 test('what is asked is what agents would ask: their host, not ours', async () => {

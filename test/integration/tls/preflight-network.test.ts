@@ -113,7 +113,7 @@ const inCloud = { scheme: 'https', host: 'local-ipv4', port: 8443, alias: 'addre
 
 test('an address only agents can look up is not dialled', async () => {
   const result = await dial(8443, { address: inCloud })
-  expectUnverified(result, 'PREFLIGHT_NO_ADDRESS', 'agents dial `local-ipv4`, which only they can look up')
+  expectUnverified(result, 'PREFLIGHT_NO_ADDRESS', 'agents dial `local-ipv4`, which only they can resolve')
 })
 
 test('another address is dialled instead of it, and the certificate name still verified', async () => {

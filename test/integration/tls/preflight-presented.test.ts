@@ -88,14 +88,16 @@ describe('a chain with a whole bundle behind it', () => {
     const result = await dial(await serving(...bundle(70_000)))
     expect(result).toMatchObject({ verdict: 'wrong', problem: { code: 'PREFLIGHT_CHAIN_TOO_LARGE' } })
     expect(result.problem!.message).toMatch(
-      /presents too much: \d+ certificates make a TLS message of \d+ bytes; agents built with Go 1\.22 stop at 65536$/,
+      /presents too many certificates: \d+ certificates make a TLS message of \d+ bytes; agents built with Go 1\.22 stop at 65536$/,
     )
   })
 
   test('is more than OpenSSL and Python read from 100 KiB on', async () => {
     const result = await dial(await serving(...bundle(110_000)))
     expect(result).toMatchObject({ verdict: 'wrong', problem: { code: 'PREFLIGHT_CHAIN_TOO_LARGE' } })
-    expect(result.problem!.message).toContain('more certificates than OpenSSL and Python read: over 100 KiB')
+    expect(result.problem!.message).toContain(
+      'over 100 KiB of certificates, more than OpenSSL and Python read',
+    )
   })
 })
 
@@ -119,7 +121,7 @@ test('bytes that are no certificate at all', async () => {
     const result = await dial((spoiling.address() as AddressInfo).port)
     expect(result.problem).toMatchObject({ code: 'PREFLIGHT_BAD_CERTIFICATE' })
     expect(result.verdict).toBe('wrong')
-    expect(result.problem!.message).toMatch(/^127\.0\.0\.1:\d+: the TLS library says: wrong tag$/)
+    expect(result.problem!.message).toMatch(/^127\.0\.0\.1:\d+: the TLS library reports: wrong tag$/)
   } finally {
     spoiling.close()
   }

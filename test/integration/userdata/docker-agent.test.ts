@@ -277,7 +277,7 @@ describe('the script run again', () => {
   it('leaves an agent alone that is as it should be, and rewrites the files', async () => {
     const { vm, run, changes } = await second('running')
     expect(run.status).toBe(0)
-    expect(run.output).toContain('PROVISION_STAGE=agent_started it was running already')
+    expect(run.output).toContain('PROVISION_STAGE=agent_started already running')
     expect(changes).toEqual([])
     expect(vm.read('usr/local/determined/master.crt')).toBe(anchorsOf(agentSetup().trust))
   })
@@ -295,7 +295,7 @@ describe('the script run again', () => {
   it('leaves one of other settings alone whose tasks are containers', async () => {
     const { run, calls, changes } = await second('running', { same: false, running: 'deadbeef' })
     expect(run.output).toContain(
-      'PROVISION_STAGE=agent_started it has work, and keeps its earlier configuration',
+      'PROVISION_STAGE=agent_started it has tasks and keeps its earlier configuration',
     )
     expect(changes).toEqual([])
     const asked = calls.find(({ args }) => args[0] === 'ps')
@@ -310,7 +310,7 @@ describe('the script run again', () => {
       expect(idle.changes).toContain('stop')
       task({ DET_CONTAINER_ID: 'c', DET_AGENT_ID: 'i-again' })
       const busy = await second('running', { same: false })
-      expect(busy.run.output).toContain('it has work')
+      expect(busy.run.output).toContain('it has tasks')
       expect(busy.changes).toEqual([])
     },
   )

@@ -102,7 +102,7 @@ const cases: Case[] = [
     stage: 'no_agent_command',
     when: "the agent's command is not on the image",
     setup: { ...process, command: ['no-such-agent', 'run'] },
-    says: 'no-such-agent is not on this machine',
+    says: 'no-such-agent is not on this instance',
   },
   {
     stage: 'agent_failed',

@@ -179,7 +179,7 @@ image) exit 1 ;; inspect) case $3 in *Pid*) cat "$FAKES/agent-pid" ;; *) echo tr
     const scene = await Scene.open()
     scene.container(`${scene.dial}; read -r _`)
     expect(await scene.watched({ bootTimeoutSeconds: 600 })).toBe(0)
-    expect(scene.console()).toContain('agent_connected by its connection alone')
+    expect(scene.console()).toContain('agent_connected by its connection')
   })
 
   it('does not take an agent that is kept waiting and refused for one that joined, and tells its words', async ({
@@ -205,7 +205,7 @@ image) exit 1 ;; inspect) case $3 in *Pid*) cat "$FAKES/agent-pid" ;; *) echo tr
     const { status, output } = await scene.vm.run(scene.setup())
     expect([status, output]).toEqual([
       0,
-      expect.stringContaining('agent_started it ended and is started again: level=fatal'),
+      expect.stringContaining('agent_started it exited and is restarted: level=fatal'),
     ])
     await scene.powerOff()
   })

@@ -45,7 +45,7 @@ describe.runIf(process.platform === 'linux')('an agent without docker', () => {
     const vm = vms.create()
     const first = agentOf(vm, (await vm.run(setup)).pid)
     const { output, pid } = await vm.run(setup)
-    expect(output).toContain('PROVISION_STAGE=agent_started it was running already')
+    expect(output).toContain('PROVISION_STAGE=agent_started already running')
     expect([agentOf(vm, pid), runs(first)]).toEqual([first, true])
   })
 
@@ -64,7 +64,7 @@ describe.runIf(process.platform === 'linux')('an agent without docker', () => {
     const busy = { ...setup, command: ['bash', '-c', `${task} ${agent}`] }
     const first = agentOf(vm, (await vm.run(busy)).pid)
     const { output } = await vm.run({ ...busy, poolName: 'other' })
-    expect(output).toContain('PROVISION_STAGE=agent_started it has work')
+    expect(output).toContain('PROVISION_STAGE=agent_started it has tasks')
     expect(runs(first)).toBe(true)
   })
 

@@ -227,7 +227,7 @@ describe('with trust: system', () => {
 
   it.each([
     ['its own list and the root', true, /not from a CA of \S+cert\.pem or the embedded root: add/],
-    ['the root alone', false, /not from a CA of this machine or the embedded root: add/],
+    ['the root alone', false, /not from a CA of this instance or the embedded root: add/],
   ])('%s are named', async (_, hasList, text) => {
     const vm = vms.create({ openssl: unknownCa })
     if (hasList) vm.write('etc/ssl/cert.pem', leaf!.pem)
@@ -305,7 +305,7 @@ describe('what does not end the boot', () => {
     const openssl = says(verifyError(20, 'unable to get local issuer certificate'), 1)
     const { status, stages, output } = await vms.create({ openssl }).run({ trust, agentConfig, ...oneTry })
     expect([status, stages.includes('tls_checked')]).toEqual([0, false])
-    expect(output).toContain('not a CA of this machine')
+    expect(output).toContain('not a CA of this instance')
   })
 
   it('a machine that has neither openssl nor curl, which is said', async () => {

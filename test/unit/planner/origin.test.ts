@@ -4,7 +4,7 @@ import {
   desiredByDetermined,
   planAsDetermined,
 } from '../../../src/simulator/determined-policy.ts'
-import { demandVectors, launchCase, launchVectors, removalVectors } from '../../support/origin-vectors.ts'
+import { demandVectors, launchCase, launchVectors, removalVectors } from '../../support/determined-vectors.ts'
 import {
   busy,
   hour,

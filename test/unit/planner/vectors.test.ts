@@ -1,6 +1,6 @@
 // plan() on the origin's own vectors: the same answers, but for the rows of docs/internals/planner.md they name.
 import { describe, expect, it } from 'vitest'
-import { demandVectors, launchCase, launchVectors, removalVectors } from '../../support/origin-vectors.ts'
+import { demandVectors, launchCase, launchVectors, removalVectors } from '../../support/determined-vectors.ts'
 import { launched, offering, planned, removed } from '../../support/planner.ts'
 
 describe("plan() on the vectors of Determined's provisioner", () => {

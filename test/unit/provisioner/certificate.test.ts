@@ -103,12 +103,12 @@ describe('the certificate', () => {
     await writeChain()
     await clock.advance(40_000)
     expect([certificate.current(), handedOn]).toEqual([first, []])
-    expect(logger.lines.at(-1)).toMatch(/^error .*not usable; the last good one stays/)
+    expect(logger.lines.at(-1)).toMatch(/^error .*not valid; the previous one stays in use/)
     isUsable = true
     await clock.advance(2000)
     expect(handedOn).toEqual([certificate.current()])
     expect(certificate.current()).not.toBe(first)
-    expect(logger.lines.at(-1)).toMatch(/^info the certificate is good again/)
+    expect(logger.lines.at(-1)).toMatch(/^info the certificate is valid again/)
   })
 
   it('stays when the changed files are broken', async () => {
@@ -119,7 +119,7 @@ describe('the certificate', () => {
     writeFileSync(join(folder, 'chain.crt'), 'nothing of the kind')
     await clock.advance(40_000)
     expect(certificate.current()).toBe(first)
-    expect(logger.lines.at(-1)).toMatch(/^error .*not usable; the last good one stays/)
+    expect(logger.lines.at(-1)).toMatch(/^error .*not valid; the previous one stays in use/)
   })
 
   it('that is not usable at the start keeps it from starting', async () => {

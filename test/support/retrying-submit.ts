@@ -1,12 +1,12 @@
-// Hands work in as a careful client does: until it is answered; the id makes that safe.
+// Submits a job until there is an answer, like a careful client; the job's id makes retries safe.
 import type { Client } from '../../src/http/client.ts'
 import type { WorkOrder, WorkView } from '../../src/http/job-view.ts'
 import { isNoAnswer, sendWork } from '../../src/http/work-client.ts'
 import { systemClock } from '../../src/platform/clock.ts'
 import { ProvisionError } from '../../src/problems/index.ts'
 
-/** Rejects with what is wrong with the order, or with the signal's reason. */
-export async function submitPatiently(
+/** Rejects with the fault of the job, or with the signal's reason. */
+export async function submitWithRetries(
   client: Client,
   order: WorkOrder,
   signal?: AbortSignal,
@@ -15,7 +15,7 @@ export async function submitPatiently(
     try {
       return await sendWork(client, order)
     } catch (error) {
-      // A master that dies at the first word looks like a port of another protocol.
+      // A master that exits during the handshake looks like a port of another protocol.
       const isCut = error instanceof ProvisionError && error.code === 'CLIENT_SCHEME'
       if (!isCut && !isNoAnswer(error)) throw error
       await systemClock.sleep(20, signal)
