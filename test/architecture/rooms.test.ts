@@ -30,6 +30,7 @@ const owners: Record<string, RegExp> = {
   '@google-cloud/compute': /^src\/providers\/gcp\//,
   '@peculiar/x509': /^src\/pki\//,
   commander: /^src\/cli\//,
+  'csv-parse': /^src\/simulator\//,
   'google-gax': /^src\/providers\/gcp\//,
   handlebars: /^src\/agent-setup\//,
   'prom-client': /^src\/platform\//,
