@@ -45,10 +45,10 @@ export function declareExplain(program: CliCommand): void {
       terminal.say(`saved to ${target}; \`provision explain --snapshot ${target}\` explains it again`)
     }
     if (format.value === 'json') printJson(terminal, explanations)
-    else
-      terminal.out(
-        `${explanations.map((each) => explanationLines(each).map(printable).join('\n')).join('\n\n')}\n`,
-      )
+    else {
+      const texts = await Promise.all(explanations.map(explanationLines))
+      terminal.out(`${texts.map((lines) => lines.map(printable).join('\n')).join('\n\n')}\n`)
+    }
     return 0
   })
 }
@@ -74,7 +74,7 @@ function wrong(message: string): ProvisionError {
 type Decision = Explanation['decisions'][number]
 type Room = NonNullable<Explanation['room']>[number]
 
-function explanationLines(explanation: Explanation): string[] {
+async function explanationLines(explanation: Explanation): Promise<string[]> {
   const { pool, at, demand, vms, room = [], decisions } = explanation
   return [
     `pool ${pool} at ${clockTime(at)} (${viewWords(explanation.views)})`,
@@ -84,7 +84,7 @@ function explanationLines(explanation: Explanation): string[] {
       'instances',
       vms ? vmWords(vms) : ['unknown: the demand or the listing of instances is missing or too old'],
     ),
-    ...part('room', room.length > 0 ? roomRows(room) : ['none']),
+    ...part('room', room.length > 0 ? await roomRows(room) : ['none']),
     '',
     ...part('decision', decisions.length > 0 ? decisions.flatMap(decisionWords) : ['nothing to do']),
   ]
@@ -135,7 +135,7 @@ const places: Record<Room['where'], string> = {
   to_buy: 'on instances to launch',
 }
 
-function roomRows(room: Room[]): string[] {
+function roomRows(room: Room[]): Promise<string[]> {
   return table(
     ['', 'INSTANCES', 'FREE SLOTS', 'TAKEN BY DEMAND'],
     room.map(({ where, vms, slots, filled, filledAux }) => [

@@ -35,7 +35,7 @@ export function printLine(line: LogLine, work: WorkView, terminal: Terminal, for
 
 const head = ['ID', 'STATE', 'POOL', 'SLOTS', 'PRIORITY', 'AGENTS', 'SUBMITTED', 'NAME']
 
-export function workTable(work: WorkView[]): string[] {
+export async function workTable(work: WorkView[]): Promise<string[]> {
   return table(
     head,
     work.map((one) => [

@@ -112,7 +112,7 @@ function jobs(program: CliCommand): void {
     if (id === undefined) {
       const work = await listWork(master)
       if (asJson) printJson(terminal, { work })
-      else if (work.length > 0) lines(workTable(work))
+      else if (work.length > 0) lines(await workTable(work))
       else terminal.say('no jobs')
     } else if (logs.value) {
       const work = await showWork(master, id)

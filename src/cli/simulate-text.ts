@@ -6,7 +6,7 @@ import { table } from './table.ts'
 
 type Outcome = SimulationReport['policies']['ours']
 
-export function simulationText(report: SimulationReport): string[] {
+export async function simulationText(report: SimulationReport): Promise<string[]> {
   const { pool, config, trace, policies } = report
   const { ours, origin } = policies
   const span = time(trace.spanSeconds)
@@ -14,7 +14,7 @@ export function simulationText(report: SimulationReport): string[] {
   return [
     `Pool ${pool} of ${config}, ${count(trace.jobs, 'job')} of ${trace.file} submitted within ${span}`,
     '',
-    ...table(['', 'this provisioner', "Determined's provisioner"], rows),
+    ...(await table(['', 'this provisioner', "Determined's provisioner"], rows)),
     '',
     summary(ours, origin),
     ...notesOf(report),

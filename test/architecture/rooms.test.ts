@@ -35,6 +35,7 @@ const owners: Record<string, RegExp> = {
   handlebars: /^src\/agent-setup\//,
   'prom-client': /^src\/platform\//,
   'reflect-metadata': /^src\/pki\//,
+  'string-width': /^src\/cli\//,
   vitest: /^src\/testing\//,
   ws: /^src\/standalone\/protocol\//,
   yaml: /^src\/config\/yaml/,
