@@ -1,19 +1,19 @@
 // Hands work in as a careful client does: until it is answered; the id makes that safe.
 import type { Client } from '../../src/http/client.ts'
-import type { WorkOrder, WorkView } from '../../src/http/job-view.ts'
-import { isNoAnswer, sendWork } from '../../src/http/work-client.ts'
+import { isNoAnswer, sendJob } from '../../src/http/job-client.ts'
+import type { JobOrder, JobView } from '../../src/http/job-view.ts'
 import { systemClock } from '../../src/platform/clock.ts'
 import { ProvisionError } from '../../src/problems/index.ts'
 
 /** Rejects with what is wrong with the order, or with the signal's reason. */
 export async function submitPatiently(
   client: Client,
-  order: WorkOrder,
+  order: JobOrder,
   signal?: AbortSignal,
-): Promise<WorkView> {
+): Promise<JobView> {
   for (;;)
     try {
-      return await sendWork(client, order)
+      return await sendJob(client, order)
     } catch (error) {
       // A master that dies at the first word looks like a port of another protocol.
       const isCut = error instanceof ProvisionError && error.code === 'CLIENT_SCHEME'
