@@ -54,11 +54,11 @@ function rowOf(pool: PoolOverview): string[] {
 
 /** Each with its remedy. A problem that is the cause of a blocked reason is not listed a second time. */
 function poolNotes(pool: PoolOverview): [words: string, remedy: string | undefined][] {
-  const held = pool.state === 'failed' ? [] : pool.holds
-  const behind = new Set(held.flatMap(({ problem }) => (problem ? [problem.code] : [])))
+  const blocked = pool.state === 'failed' ? [] : pool.blocked
+  const behind = new Set(blocked.flatMap(({ problem }) => (problem ? [problem.code] : [])))
   const rest = pool.problems.filter(({ code }) => !behind.has(code))
   return [
-    ...held.map(blockedNote),
+    ...blocked.map(blockedNote),
     ...rest.map(({ code, message, remedy }): [string, string] => [`${code} ${message}`, remedy]),
   ]
 }

@@ -71,7 +71,7 @@ async function obstacles(daemon: Daemon): Promise<string[]> {
   const end = Date.now() + 60_000
   for (;;) {
     const { pools } = await daemon.status()
-    const codes = pools.flatMap(({ holds, problems }) => [...holds, ...problems].map(({ code }) => code))
+    const codes = pools.flatMap(({ blocked, problems }) => [...blocked, ...problems].map(({ code }) => code))
     const found = codes.filter((code) => code !== 'PAUSED')
     if (found.length === 0 || Date.now() > end) return found
     await new Promise((resolve) => setTimeout(resolve, 500))

@@ -35,7 +35,7 @@ export interface Status {
     inFlight: number
     problems: { code: string }[]
     /** What keeps the pool from acting. */
-    holds: { code: string }[]
+    blocked: { code: string }[]
   }[]
 }
 

@@ -18,7 +18,7 @@ const ok: PoolOverview = {
   slots: 8,
   freeSlots: 4,
   foreignWriters: [],
-  holds: [],
+  blocked: [],
   problems: [],
 }
 
@@ -47,14 +47,14 @@ describe('the status', () => {
     } as const
     const held: PoolOverview = {
       ...ok,
-      state: 'held',
-      holds: [
+      state: 'blocked',
+      blocked: [
         { code: 'LAUNCH_NOT_READY', meaning: 'No VM could join.', remedy: 'Read on.', numbers: {}, problem },
         {
           code: 'MAX_REACHED',
           meaning: 'More are needed.',
           remedy: 'Raise it.',
-          numbers: { vms: 2, retryAt: 1e12 },
+          numbers: { instances: 2, retryAt: 1e12 },
         },
       ],
       problems: [problem, { ...problem, code: 'PROVIDER_CAPACITY', message: 'none left', remedy: 'Wait.' }],
@@ -63,7 +63,7 @@ describe('the status', () => {
       '',
       'default: blocked: LAUNCH_NOT_READY No VM could join. PREFLIGHT_REFUSED nothing listens',
       '  Start it.',
-      'default: blocked: MAX_REACHED More are needed. (vms 2)',
+      'default: blocked: MAX_REACHED More are needed. (instances 2)',
       '  Raise it.',
       'default: PROVIDER_CAPACITY none left',
       '  Wait.',
@@ -74,7 +74,7 @@ describe('the status', () => {
     const code = 'JOURNAL_FAILING'
     const problem = { code, severity: 'error', message: 'no space left', remedy: 'Make room.' } as const
     const hold = { code, meaning: 'It cannot be written.', remedy: 'Read on.', numbers: {}, problem }
-    expect((await statusLines(statusOf({ ...ok, state: 'held', holds: [hold] }))).slice(5)).toEqual([
+    expect((await statusLines(statusOf({ ...ok, state: 'blocked', blocked: [hold] }))).slice(5)).toEqual([
       'default: blocked: JOURNAL_FAILING no space left',
       '  Make room.',
     ])

@@ -245,14 +245,14 @@ describe('a client', () => {
 })
 
 it('a server that drops or renames a field does not compile', () => {
-  const fields = { code: 'PAUSED', meaning: 'Held.', numbers: {}, work: undefined, problem: undefined }
+  const fields = { code: 'PAUSED', meaning: 'Held.', numbers: {}, allocations: undefined, problem: undefined }
   const whole: Written<ReasonView> = { ...fields, remedy: undefined }
   // @ts-expect-error `remedy` may be undefined and must be written all the same
   const dropped: Written<ReasonView> = fields
   // @ts-expect-error `means` is no field of the view
   const renamed: Written<ReasonView> = { ...whole, means: 'Held.' }
   // @ts-expect-error numbers are not texts
-  const retyped: Written<ReasonView> = { ...whole, numbers: { vms: '2' } }
+  const retyped: Written<ReasonView> = { ...whole, numbers: { instances: '2' } }
   const views: ReasonView[] = [
     whole,
     dropped,
