@@ -1,6 +1,6 @@
 // What the package would hold: what users need, and nothing that lies about on the machine that packs it.
 import { execFileSync } from 'node:child_process'
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, expect, it } from 'vitest'
 import { root } from '../support/sources.ts'
@@ -32,4 +32,10 @@ it('holds no key, no secret and no state of the examples', { timeout: 60_000 }, 
     'examples/provider/rack.ts',
   ])
     expect(paths).toContain(wanted)
+})
+
+it('is what `npx provision` runs in a checkout, which would otherwise build it anew first', () => {
+  expect(realpathSync(join(root, 'node_modules/.bin/provision'))).toBe(
+    realpathSync(join(root, 'dist/cli.cjs')),
+  )
 })
