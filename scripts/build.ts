@@ -1,6 +1,6 @@
 // Builds dist/: the bundles, the type declarations, and the list of licences of what is inside.
 import { execFileSync } from 'node:child_process'
-import { rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { rmSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { bundle } from './bundle.ts'
 import { closeDeclarations } from './declarations.ts'
@@ -17,9 +17,3 @@ execFileSync(join(root, 'node_modules/.bin/tsc'), ['-p', 'tsconfig.build.json'],
 })
 const declarations = closeDeclarations(join(dist, 'types'), ['index.d.ts', 'testing/index.d.ts'])
 writeFileSync(join(root, 'THIRD_PARTY_LICENSES'), licensesOf([...inputs, ...declarations], root))
-
-// Without it the first `npx provision` of a checkout installs the checkout as a package, and so builds it anew: below a
-// provisioner that may be running.
-const command = join(root, 'node_modules/.bin/provision')
-rmSync(command, { force: true })
-symlinkSync('../../dist/cli.cjs', command)

@@ -1,6 +1,6 @@
 // What the package would hold: what users need, and nothing that lies about on the machine that packs it.
 import { execFileSync } from 'node:child_process'
-import { mkdirSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, expect, it } from 'vitest'
 import { root } from '../support/sources.ts'
@@ -34,8 +34,13 @@ it('holds no key, no secret and no state of the examples', { timeout: 60_000 }, 
     expect(paths).toContain(wanted)
 })
 
-it('is what `npx provision` runs in a checkout, which would otherwise build it anew first', () => {
-  expect(realpathSync(join(root, 'node_modules/.bin/provision'))).toBe(
-    realpathSync(join(root, 'dist/cli.cjs')),
-  )
+it('is not built anew by the `prepare` that the first `npx provision` of a checkout runs', {
+  timeout: 60_000,
+}, () => {
+  const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
+  const files = () =>
+    readdirSync(join(root, 'dist')).map((name) => [name, statSync(join(root, 'dist', name)).mtimeMs])
+  const before = files()
+  execFileSync('sh', ['-c', scripts.prepare], { cwd: root, env: { ...process.env, npm_command: 'exec' } })
+  expect(files()).toEqual(before)
 })
