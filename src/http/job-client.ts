@@ -183,7 +183,7 @@ function notConfirmed(error: ProvisionError, { id }: JobOrder): ProvisionError {
   const [last] = error.problems
   return new ProvisionError(
     problem('WORK_NOT_CONFIRMED', `no response about job ${id}: ${last?.message ?? error.message}`, {
-      remedy: `Check with \`provision job ${id}\`, or submit it again with --id ${id}: it is never run twice.`,
+      remedy: `Check with \`provision jobs ${id}\`, or submit it again with --id ${id}: it is never run twice.`,
       details: { id },
       cause: error,
     }),

@@ -62,7 +62,11 @@ it('work whose answers got lost is there once, and its sender hears of it in the
 it('without any answer the sender is told that the master may have it', async () => {
   losses = 100
   const error = (await submitJob(client(), order, clock).catch((error: unknown) => error)) as ProvisionError
-  expect(error.problems[0]).toMatchObject({ code: 'WORK_NOT_CONFIRMED', details: { id: 'once' } })
+  expect(error.problems[0]).toMatchObject({
+    code: 'WORK_NOT_CONFIRMED',
+    remedy: expect.stringContaining('`provision jobs once`'),
+    details: { id: 'once' },
+  })
   expect(error.problems[0]!.remedy).toContain('--id once')
   expect(posts).toBe(5)
   expect(await atTheMaster()).toHaveLength(1)
