@@ -34,8 +34,12 @@ async function reactions(): Promise<number[]> {
 async function memoryOf(sizes: number[]): Promise<number[]> {
   const folder = mkdtempSync(join(tmpdir(), 'bench-'))
   const outfile = join(folder, 'fleet-memory.mjs')
+  // esbuild's ES modules have no `require` for the CommonJS libraries in them.
+  const banner = {
+    js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url)",
+  }
   const entryPoints = [join(import.meta.dirname, 'fleet-memory.ts')]
-  await build({ entryPoints, outfile, bundle: true, platform: 'node', format: 'esm' })
+  await build({ entryPoints, outfile, bundle: true, platform: 'node', format: 'esm', banner })
   const measured = sizes.map((size) => {
     const { stdout, stderr, status } = spawnSync(process.execPath, [outfile, String(size)], {
       encoding: 'utf8',

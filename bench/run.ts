@@ -49,4 +49,4 @@ const page = `# Performance
 Machine: ${machine}.
 
 ${sections.join('\n')}`
-if (wanted.length === 0) writeFileSync(join(import.meta.dirname, '../docs/performance.md'), page)
+if (wanted.length === 0) writeFileSync(join(import.meta.dirname, '../docs/internals/performance.md'), page)

@@ -138,7 +138,7 @@ async function workFor(daemon: Daemon, pool: string): Promise<void> {
 }
 
 async function jobsOf(daemon: Daemon): Promise<{ id: string; state: string }[]> {
-  return JSON.parse(await daemon.command('work', '--format', 'json')).work
+  return JSON.parse(await daemon.command('jobs', '--format', 'json')).jobs
 }
 
 async function record({ name, master, stoppedBy, run, last }: Variant): Promise<void> {

@@ -1,8 +1,8 @@
 // A steady load of short commands, each of which writes down that it began and that it came to its end.
 import { readFileSync, writeFileSync } from 'node:fs'
 import type { Client } from '../../src/http/client.ts'
-import { isOver, type WorkOrder, type WorkView } from '../../src/http/job-view.ts'
-import { isNoAnswer, listWork } from '../../src/http/work-client.ts'
+import { isNoAnswer, listJobs } from '../../src/http/job-client.ts'
+import { isOver, type JobOrder, type JobView } from '../../src/http/job-view.ts'
 import { systemClock } from '../../src/platform/clock.ts'
 import type { Random } from '../../src/simulator/scenario.ts'
 import { submitWithRetries } from '../../test/support/retrying-submit.ts'
@@ -11,7 +11,7 @@ import type { Trace } from './verdict.ts'
 export interface Load {
   /** By task. */
   accepted: Map<string, { fails: boolean }>
-  finals: Map<string, WorkView>
+  finals: Map<string, JobView>
   changed: string[]
   /** Hands work in until `over`; what it has begun to hand in then, until `giveUp`. */
   submit(over: AbortSignal, giveUp: AbortSignal): Promise<void>
@@ -35,7 +35,7 @@ export function createLoad(client: Client, tracesFile: string, random: Random): 
   const changed: string[] = []
   writeFileSync(tracesFile, '')
 
-  function nextOrder(n: number): { order: WorkOrder; fails: boolean } {
+  function nextOrder(n: number): { order: JobOrder; fails: boolean } {
     const fails = random.chance(10)
     const id = `soak-${n}`
     const command = ['sh', '-c', script, 'soak', (random.next() * 1.5).toFixed(2), fails ? '7' : '0']
@@ -76,7 +76,7 @@ export function createLoad(client: Client, tracesFile: string, random: Random): 
       await Promise.all(underWay)
     },
     async look() {
-      const seen = await listWork(client).catch((error: unknown) => {
+      const seen = await listJobs(client).catch((error: unknown) => {
         if (isNoAnswer(error)) return []
         throw error
       })

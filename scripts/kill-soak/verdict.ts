@@ -1,5 +1,5 @@
 // What a soak has shown: the master's word on each piece of work against what really ran.
-import type { WorkView } from '../../src/http/job-view.ts'
+import type { JobView } from '../../src/http/job-view.ts'
 
 /** One container's command has begun, or come to its end. */
 export interface Trace {
@@ -12,7 +12,7 @@ export interface Evidence {
   /** By task: what was answered, and whether the command means to fail. */
   accepted: ReadonlyMap<string, { fails: boolean }>
   /** The first final state that was seen, by task. */
-  finals: ReadonlyMap<string, WorkView>
+  finals: ReadonlyMap<string, JobView>
   /** Work whose final state was another one later on. */
   changed: readonly string[]
   traces: readonly Trace[]
@@ -60,7 +60,7 @@ export function judge(evidence: Evidence): Verdict {
 }
 
 /** A container of it more than once, or another container than those it ended with. */
-function ranTwice(work: WorkView, traces: readonly Trace[], began: Map<string, number>): string[] {
+function ranTwice(work: JobView, traces: readonly Trace[], began: Map<string, number>): string[] {
   const own = new Set(work.containers.map(({ id }) => id))
   const foreign = traces.some(({ task, container }) => task === work.task && !own.has(container))
   const again = [...own].some((id) => (began.get(id) ?? 0) > 1)
@@ -68,7 +68,7 @@ function ranTwice(work: WorkView, traces: readonly Trace[], began: Map<string, n
 }
 
 function wrongState(
-  work: WorkView,
+  work: JobView,
   { accepted, kills }: Evidence,
   began: Map<string, number>,
   ended: Map<string, number>,

@@ -22,7 +22,7 @@ function list(trust: CliCommand): void {
     const store = trustStore(trustStoreFile(env))
     const masters = trustedMasters(store.read())
     if (format.value === 'json') printJson(terminal, { file: store.file, masters })
-    else if (masters.length > 0) terminal.out(`${table(head, masters.map(row)).join('\n')}\n`)
+    else if (masters.length > 0) terminal.out(`${(await table(head, masters.map(row))).join('\n')}\n`)
     if (masters.length === 0) terminal.say(`no trusted masters in ${store.file}`)
     return 0
   })

@@ -159,7 +159,7 @@ const count = z.int().check(z.nonnegative(), z.maximum(1_000_000))
 /** Milliseconds since the epoch. */
 const moment = z.number().check(z.nonnegative())
 
-const workSchema = z.strictObject({
+const jobSchema = z.strictObject({
   id,
   /** Slots wanted; 0 is auxiliary work. */
   slots: count,
@@ -209,7 +209,7 @@ function isUnique(items: { id: string }[]): boolean {
 }
 
 const pushedSchema = z.strictObject({
-  pending: z.array(workSchema).check(z.refine(isUnique, twice)),
+  pending: z.array(jobSchema).check(z.refine(isUnique, twice)),
   agents: z.array(agentSchema).check(z.refine(isUnique, twice)),
   /** Age of the master's data, in milliseconds. */
   ageMs: z._default(z.number().check(z.nonnegative(), z.maximum(86_400_000)), 0),
@@ -217,7 +217,7 @@ const pushedSchema = z.strictObject({
   drainVersion: z.optional(z.string().check(z.maxLength(100))),
 })
 
-export type PushedWork = z.input<typeof workSchema>
+export type PushedWork = z.input<typeof jobSchema>
 export type PushedAgent = z.input<typeof agentSchema>
 /** All of one pool at one moment: what is not in it is not there. */
 export type PushedDemand = z.input<typeof pushedSchema>

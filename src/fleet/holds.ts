@@ -16,7 +16,7 @@ export function holdsOf(
   if (memory.paused) holds.push({ code: 'PAUSED', stops: both })
   if (memory.clearing) holds.push({ code: 'CLEARING', stops: ['launch'] })
   if (memory.foreign.size > 0)
-    holds.push({ code: 'FOREIGN_WRITER', stops: both, numbers: { vms: memory.foreign.size } })
+    holds.push({ code: 'FOREIGN_WRITER', stops: both, numbers: { instances: memory.foreign.size } })
   if (memory.otherAccount) holds.push({ code: 'ACCOUNT_CHANGED', stops: both })
   if (memory.journalMissing) holds.push(journalHold(memory, settings.visibility))
   if (memory.problems.has('journal')) holds.push({ code: 'JOURNAL_FAILING', stops: ['launch'] })

@@ -26,7 +26,7 @@ export const reasonSchema = z.object({
   remedy: z.optional(z.string()),
   numbers: z.record(z.string(), z.number()),
   /** Ids of the allocations concerned. */
-  work: z.optional(z.array(z.string())),
+  allocations: z.optional(z.array(z.string())),
   problem: z.optional(problemSchema),
 })
 
@@ -44,7 +44,7 @@ export function reasonView({
     meaning: told?.meaning ?? `${actReasons[code as keyof typeof actReasons]}.`,
     remedy: told?.remedy,
     numbers,
-    work,
+    allocations: work,
     problem: problem && problemView(problem),
   }
 }

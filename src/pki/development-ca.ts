@@ -11,9 +11,9 @@ import {
   rmSync,
   writeFileSync,
 } from 'node:fs'
-import { isIP } from 'node:net'
 import { join } from 'node:path'
 import type * as X509 from '@peculiar/x509'
+import { ipVersion } from '../platform/index.ts'
 import { ProvisionError, problem } from '../problems/index.ts'
 import { canonicalName, isHostname } from './names.ts'
 
@@ -292,7 +292,7 @@ function accepted(entries: Entry[]): string[] {
 
 function dnsName(text: string): Entry {
   const name = canonicalName(text)
-  if (isIP(name)) return { fault: `${name} is an IP address, not a name; give it with --ip` }
+  if (ipVersion(name)) return { fault: `${name} is an IP address, not a name; give it with --ip` }
   const [star, host] = name.startsWith('*.') ? ['*.', name.slice(2)] : ['', name]
   if (!isHostname(host)) return { fault: `${JSON.stringify(text)} is not a hostname` }
   // Go accepts a.local for *.local, OpenSSL does not: agents would join, but their tasks could not connect.
@@ -304,8 +304,7 @@ function dnsName(text: string): Entry {
 function ipAddress(text: string): Entry {
   const address = canonicalName(text)
   // A zone index (fe80::1%eth0) names an interface of this machine; certificates cannot contain one.
-  if (!isIP(address) || address.includes('%'))
-    return { fault: `${JSON.stringify(text)} is not an IP address` }
+  if (!ipVersion(address)) return { fault: `${JSON.stringify(text)} is not an IP address` }
   return { value: address }
 }
 

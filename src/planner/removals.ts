@@ -129,7 +129,7 @@ export function stepsOf(
     .sort((a, b) => order[a.kind] - order[b.kind] || (a.code < b.code ? -1 : 1))
     .map(({ kind, code, ids }) => ({ kind, ids: ids.sort(), reason: { code, numbers } }))
   if (uncertain > 0)
-    decisions.push({ kind: 'hold', reason: { code: 'LISTING_PARTIAL', numbers: { vms: uncertain } } })
+    decisions.push({ kind: 'hold', reason: { code: 'LISTING_PARTIAL', numbers: { instances: uncertain } } })
   return decisions
 }
 

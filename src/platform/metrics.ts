@@ -109,13 +109,13 @@ export const metricTable = {
     help: 'Instances of this cluster that belong to no configured pool, by the pool their tag names.',
     labels: ['pool'],
   },
-  pending_work: { kind: 'gauge', help: 'Allocations that wait.', labels: ['pool'] },
+  pending_allocations: { kind: 'gauge', help: 'Allocations that wait.', labels: ['pool'] },
   launches_in_flight: {
     kind: 'gauge',
     help: 'Instances requested from the cloud and not known yet.',
     labels: ['pool'],
   },
-  holds: {
+  blocked: {
     kind: 'gauge',
     help: '1 for each reason that blocks a wanted change now.',
     labels: ['pool', 'reason'],

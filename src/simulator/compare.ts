@@ -44,7 +44,7 @@ const contenders: Record<PolicyName, Contender> = {
 export interface Comparison {
   policies: Record<PolicyName, Outcome>
   /** Of ours, by blocking reason: seconds. Determined's provisioner gives no reasons. */
-  heldSeconds: Record<string, number>
+  blockedSeconds: Record<string, number>
   /** By ours; Determined's provisioner makes none. */
   brokenPromises: { promise: number; text: string; times: number; first: string }[]
 }
@@ -66,7 +66,7 @@ export async function compare(options: CompareOptions): Promise<Comparison> {
   const held = [...trials.ours.held].sort().map(([code, ms]) => [code, rounded(ms / 1000)])
   return {
     policies: { ours: outcome('ours'), origin: outcome('origin') },
-    heldSeconds: Object.fromEntries(held),
+    blockedSeconds: Object.fromEntries(held),
     brokenPromises: brokenOf(trials.ours.violations),
   }
 }
@@ -90,8 +90,8 @@ function outcomeOf(
     },
   )
   return {
-    vms: { launched: vms.length, peak: peakOf(vms) },
-    work: {
+    instances: { launched: vms.length, peak: peakOf(vms) },
+    jobs: {
       submitted: jobs.length,
       finished: meter.finished,
       lost: meter.lost,
@@ -110,15 +110,15 @@ function leftOf(
   { world }: Trial,
   jobs: readonly TraceJob[],
   offerings: PoolSettings['offerings'],
-): Pick<Outcome['work'], 'neverFits' | 'unfinished'> {
-  const groups = new Map<string, Outcome['work']['neverFits'][number]>()
-  const unfinished: Outcome['work']['unfinished'] = { count: 0, ids: [] }
+): Pick<Outcome['jobs'], 'neverFits' | 'unfinished'> {
+  const groups = new Map<string, Outcome['jobs']['neverFits'][number]>()
+  const unfinished: Outcome['jobs']['unfinished'] = { count: 0, ids: [] }
   for (const job of jobs) {
     if (!world.master.work.has(job.id)) continue
     const code = misfitOf(job, offerings, world.scenario.policy)
     const key = `${code} ${job.slots}`
     const group = code ? (groups.get(key) ?? { code, slots: job.slots, count: 0, ids: [] }) : unfinished
-    if (code) groups.set(key, group as Outcome['work']['neverFits'][number])
+    if (code) groups.set(key, group as Outcome['jobs']['neverFits'][number])
     group.count++
     if (group.ids.length < sample) group.ids.push(job.id)
   }
@@ -154,8 +154,8 @@ export interface Waits {
 
 /** Keys are part of the JSON output: docs/simulate.md. */
 export interface Outcome {
-  vms: { launched: number; peak: number }
-  work: {
+  instances: { launched: number; peak: number }
+  jobs: {
     submitted: number
     finished: number
     /** Starts that were lost with their VM. */

@@ -35,6 +35,11 @@ describe('the command line', () => {
     const light = /^(src\/(cli|problems)\/.*|src\/platform\/(duration|nearest|printable)\.ts|package\.json)$/
     // The tables of codes, because every command may print a problem.
     expect([...loaded].filter((path) => !light.test(path))).toEqual(['src/config/report.ts'])
+    const libraries = sources
+      .filter(({ path }) => loaded.has(path))
+      .flatMap(({ imports }) => imports.filter(({ dynamic, typeOnly }) => !dynamic && !typeOnly))
+      .flatMap(({ specifier }) => (/^(\.|node:)/.test(specifier) ? [] : [specifier]))
+    expect([...new Set(libraries)]).toEqual(['commander'])
   })
 
   it('keeps every flag and argument in a constant, so that the compiler reports unread ones', () => {

@@ -1,6 +1,6 @@
 // The contents of the package: what users need, and no other files of the machine that packs it.
 import { execFileSync } from 'node:child_process'
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, expect, it } from 'vitest'
 import { root } from '../support/sources.ts'
@@ -32,4 +32,15 @@ it('contains no key, no secret and no state of the examples', { timeout: 60_000 
     'examples/provider/rack.ts',
   ])
     expect(paths).toContain(wanted)
+})
+
+it('is not built anew by the `prepare` that the first `npx provision` of a checkout runs', {
+  timeout: 60_000,
+}, () => {
+  const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
+  const files = () =>
+    readdirSync(join(root, 'dist')).map((name) => [name, statSync(join(root, 'dist', name)).mtimeMs])
+  const before = files()
+  execFileSync('sh', ['-c', scripts.prepare], { cwd: root, env: { ...process.env, npm_command: 'exec' } })
+  expect(files()).toEqual(before)
 })

@@ -112,11 +112,11 @@ describe('an EC2 machine whose script is rerun while its agent has tasks', () =>
     await connected(machine)
     const order = { command: ['sh', '-c', 'sleep 30'], slots: 1 }
     const work = { host: gateway, token, method: 'POST', body: order }
-    const answer = await alone.ask('/provision/v1/work', work)
+    const answer = await alone.ask('/provision/v1/jobs', work)
     expect(answer.status, JSON.stringify(answer.json)).toBeLessThan(300)
     await site.until(machine, note, () => machine.console().includes(`agent_started ${note}`))
     const listed = async () =>
-      JSON.stringify((await alone.ask('/provision/v1/work', { host: gateway, token })).json)
+      JSON.stringify((await alone.ask('/provision/v1/jobs', { host: gateway, token })).json)
     await expect.poll(listed, { timeout: 90_000 }).toMatch(/finished|succeeded|completed/i)
     expect(alone.master.agents().find((agent) => agent.id === id)).toMatchObject({
       connection,

@@ -1,19 +1,19 @@
 // Submits a job until there is an answer, like a careful client; the job's id makes retries safe.
 import type { Client } from '../../src/http/client.ts'
-import type { WorkOrder, WorkView } from '../../src/http/job-view.ts'
-import { isNoAnswer, sendWork } from '../../src/http/work-client.ts'
+import { isNoAnswer, sendJob } from '../../src/http/job-client.ts'
+import type { JobOrder, JobView } from '../../src/http/job-view.ts'
 import { systemClock } from '../../src/platform/clock.ts'
 import { ProvisionError } from '../../src/problems/index.ts'
 
 /** Rejects with the fault of the job, or with the signal's reason. */
 export async function submitWithRetries(
   client: Client,
-  order: WorkOrder,
+  order: JobOrder,
   signal?: AbortSignal,
-): Promise<WorkView> {
+): Promise<JobView> {
   for (;;)
     try {
-      return await sendWork(client, order)
+      return await sendJob(client, order)
     } catch (error) {
       // A master that exits during the handshake looks like a port of another protocol.
       const isCut = error instanceof ProvisionError && error.code === 'CLIENT_SCHEME'

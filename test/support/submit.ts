@@ -12,7 +12,7 @@ export function submit(cluster: Cluster, work: object): Promise<number> {
       {
         host: '127.0.0.1',
         port: cluster.port,
-        path: '/provision/v1/work',
+        path: '/provision/v1/jobs',
         method: 'POST',
         ca: file('chain.crt'),
         servername: 'master.test',

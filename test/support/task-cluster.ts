@@ -50,7 +50,7 @@ export async function taskCluster(): Promise<TaskCluster> {
     home,
     ask,
     async run(command, env = {}) {
-      const { work } = (await ask('POST', '/provision/v1/work', { command, env })) as { work: { id: string } }
+      const { job } = (await ask('POST', '/provision/v1/jobs', { command, env })) as { job: { id: string } }
       let found = { state: '', reason: '' }
       for (
         const end = Date.now() + 30_000;
@@ -58,9 +58,9 @@ export async function taskCluster(): Promise<TaskCluster> {
       ) {
         if (Date.now() > end) throw new Error(`${command[0]} never ended: ${JSON.stringify(found)}`)
         await new Promise((resolve) => setTimeout(resolve, 20))
-        found = ((await ask('GET', `/provision/v1/work/${work.id}`)) as { work: typeof found }).work
+        found = ((await ask('GET', `/provision/v1/jobs/${job.id}`)) as { job: typeof found }).job
       }
-      const { logs } = (await ask('GET', `/provision/v1/work/${work.id}/logs`)) as {
+      const { logs } = (await ask('GET', `/provision/v1/jobs/${job.id}/logs`)) as {
         logs: { stream: string; text: string }[]
       }
       const outputOf = (stream: string) =>

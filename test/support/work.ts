@@ -10,12 +10,12 @@ export async function post(m: TestMaster, path: string, body: Json = {}): Promis
 
 /** Submits a job and returns its id. */
 export async function submit(m: TestMaster, body: Json): Promise<string> {
-  const { status, json } = await post(m, '/provision/v1/work', body)
-  expect([status, json]).toEqual([201, { work: expect.objectContaining({ state: 'pending' }) }])
-  return json.work.id
+  const { status, json } = await post(m, '/provision/v1/jobs', body)
+  expect([status, json]).toEqual([201, { job: expect.objectContaining({ state: 'pending' }) }])
+  return json.job.id
 }
 
-export const work = async (m: TestMaster, id: string) => (await m.ask(`/provision/v1/work/${id}`)).json.work
+export const work = async (m: TestMaster, id: string) => (await m.ask(`/provision/v1/jobs/${id}`)).json.job
 
 /** Resolves with the job when it is in that state. */
 export async function becomes(m: TestMaster, id: string, state: string) {

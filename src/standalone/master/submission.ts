@@ -1,5 +1,5 @@
 // Parses a submitted job from JSON: returns a submission, or the fault.
-import { type WorkOrder, workOrderSchema } from '../../http/index.ts'
+import { type JobOrder, jobOrderSchema } from '../../http/index.ts'
 import { parseDuration } from '../../platform/index.ts'
 import { fileType, type RunArchive } from '../protocol/container.ts'
 import type { StartContainer } from '../protocol/messages.ts'
@@ -17,9 +17,9 @@ export interface SubmissionDefaults {
 }
 
 /** The body of the client, not validated yet. */
-type Body = { [Field in keyof WorkOrder]?: unknown }
+type Body = { [Field in keyof JobOrder]?: unknown }
 
-const keys = Object.keys(workOrderSchema.shape)
+const keys = Object.keys(jobOrderSchema.shape)
 /** More than any pool has, and small enough for exact sums. */
 const mostSlots = 100_000
 

@@ -70,7 +70,7 @@ describe('provision simulate', () => {
       /```json\n(.*?)```/s.exec(readFileSync(join(root, 'docs/simulate.md'), 'utf8')) ?? []
     const [made, shown] = [JSON.parse(stdout), JSON.parse(documented)]
     // Which reasons there were is not part of the shape.
-    for (const report of [made, shown]) report.heldSeconds = {}
+    for (const report of [made, shown]) report.blockedSeconds = {}
     expect(shapeOf(made)).toEqual(shapeOf(shown))
     expect(made.trace).toMatchObject({ jobs: 203, beginsAt: null })
   })

@@ -6,8 +6,8 @@ import { join } from 'node:path'
 import type { TLSSocket } from 'node:tls'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { createClient } from '../../../src/http/client.ts'
+import { listJobs, sendJob } from '../../../src/http/job-client.ts'
 import { targetByConfig, targetByUrl } from '../../../src/http/target.ts'
-import { listWork, sendWork } from '../../../src/http/work-client.ts'
 import { createDevelopmentChain, type DevelopmentChain } from '../../../src/pki/development-ca.ts'
 import { type Problem, ProvisionError } from '../../../src/problems/index.ts'
 import { parseConfig } from '../../support/config.ts'
@@ -80,7 +80,7 @@ describe('a master that is trusted', () => {
     ['its whole chain', () => chain.chain],
     ['its intermediate alone', () => chain.intermediate.certificate],
   ])('by %s answers', async (_, certificates) => {
-    expect(await listWork(clientOf({ certificates: certificates() }))).toEqual([])
+    expect(await listJobs(clientOf({ certificates: certificates() }))).toEqual([])
   })
 
   it('is asked for by its host and verified by the other name', async () => {
@@ -94,7 +94,7 @@ describe('a master that is trusted', () => {
       DET_MASTER_CERT_NAME: 'master.test',
     }
     const target = targetByUrl(`https://localhost:${port}`, { env })
-    expect((await refusal(listWork(createClient({ target, version: '0' })))).code).toBe('NOT_A_PROVISIONER')
+    expect((await refusal(listJobs(createClient({ target, version: '0' })))).code).toBe('NOT_A_PROVISIONER')
     expect(asked).toBe('localhost')
   })
 })
@@ -111,12 +111,12 @@ resource_pools: [{pool_name: default, provider: {type: local}}]
   }
 
   it('is trusted by its chain, under a name of it', async () => {
-    expect(await listWork(createClient({ target: targetOf(chain), version: '0' }))).toEqual([])
+    expect(await listJobs(createClient({ target: targetOf(chain), version: '0' }))).toEqual([])
   })
 
   it('is refused when it serves another chain, and the advice is about the configuration', async () => {
     const other = await createDevelopmentChain({ names: ['master.test'], ips: [], days: 30, now: Date.now() })
-    const { code, remedy } = await refusal(listWork(createClient({ target: targetOf(other), version: '0' })))
+    const { code, remedy } = await refusal(listJobs(createClient({ target: targetOf(other), version: '0' })))
     expect(code).toBe('CLIENT_CERT_UNTRUSTED')
     expect(remedy).toMatch(/does not use .*configured\.crt.* -c/)
   })
@@ -124,7 +124,7 @@ resource_pools: [{pool_name: default, provider: {type: local}}]
 
 describe('a master that is not trusted', () => {
   it('is refused without its CA, with its certificate and the command that would help', async () => {
-    const { code, message, remedy } = await refusal(listWork(clientOf({ certificates: '' })))
+    const { code, message, remedy } = await refusal(listJobs(clientOf({ certificates: '' })))
     expect(code).toBe('CLIENT_CERT_UNTRUSTED')
     expect(message).toMatch(
       /^https:\/\/127\.0\.0\.1:\d+ presents CN=master\.test.*DNS:master\.test.*SHA-256 [0-9a-f]{64}/,
@@ -136,7 +136,7 @@ describe('a master that is not trusted', () => {
   })
 
   it('is refused under another name, and its names are told', async () => {
-    const { code, message } = await refusal(listWork(clientOf({ name: 'other.test' })))
+    const { code, message } = await refusal(listJobs(clientOf({ name: 'other.test' })))
     expect(code).toBe('CLIENT_CERT_NAME')
     expect(message).toMatch(/DNS:master\.test.*not valid for other\.test/)
   })
@@ -146,7 +146,7 @@ describe('a master that is not trusted', () => {
     const leaf = server(root, { notBefore: now - 20 * day, notAfter: now - day })
     const port = await masters.secure({ cert: leaf.pem, key: leaf.key.pem })
     const { code, message } = await refusal(
-      listWork(clientOf({ port, certificates: root.pem, name: masterName })),
+      listJobs(clientOf({ port, certificates: root.pem, name: masterName })),
     )
     expect(code).toBe('CLIENT_CERT_UNUSABLE')
     expect(message).toMatch(/expired/)
@@ -164,15 +164,15 @@ describe('a master that is not trusted', () => {
     })
     const client = createClient({ target, version: '0' })
     await client.meet()
-    expect((await refusal(listWork(client))).code).toBe('CLIENT_TOKEN_UNVERIFIED')
-    expect((await refusal(sendWork(client, order))).code).toBe('CLIENT_TOKEN_UNVERIFIED')
+    expect((await refusal(listJobs(client))).code).toBe('CLIENT_TOKEN_UNVERIFIED')
+    expect((await refusal(sendJob(client, order))).code).toBe('CLIENT_TOKEN_UNVERIFIED')
   })
 })
 
 describe('an address where no master of ours is', () => {
   it('is told: nothing listens', async () => {
     const port = await masters.closedPort()
-    expect(await refusal(listWork(clientOf({ port })))).toMatchObject({
+    expect(await refusal(listJobs(clientOf({ port })))).toMatchObject({
       code: 'CLIENT_UNREACHABLE',
       message: `https://127.0.0.1:${port}: connection refused`,
     })
@@ -180,7 +180,7 @@ describe('an address where no master of ours is', () => {
 
   it('is told: it takes connections and says nothing', async () => {
     const port = await masters.tcp(() => {})
-    expect(await refusal(listWork(clientOf({ port })))).toMatchObject({
+    expect(await refusal(listJobs(clientOf({ port })))).toMatchObject({
       code: 'CLIENT_UNREACHABLE',
       message: expect.stringContaining('no answer within 0.4 s'),
     })
@@ -188,8 +188,8 @@ describe('an address where no master of ours is', () => {
 
   it('is told: TLS to a port that speaks plain text, and the other way round', async () => {
     const port = await masters.tcp(answerInfo())
-    expect((await refusal(listWork(clientOf({ port })))).code).toBe('CLIENT_SCHEME')
-    expect((await refusal(listWork(clientOf({ scheme: 'http' })))).code).toBe('CLIENT_SCHEME')
+    expect((await refusal(listJobs(clientOf({ port })))).code).toBe('CLIENT_SCHEME')
+    expect((await refusal(listJobs(clientOf({ scheme: 'http' })))).code).toBe('CLIENT_SCHEME')
   })
 
   it.each([
@@ -205,7 +205,7 @@ describe('an address where no master of ours is', () => {
     const port = await masters.secure({ cert: chain.chain, key: chain.leaf.key }, (socket) =>
       other.emit('connection', socket),
     )
-    const problem = await refusal(sendWork(clientOf({ port }), order))
+    const problem = await refusal(sendJob(clientOf({ port }), order))
     expect(problem.code).toBe('NOT_A_PROVISIONER')
     expect(problem.message).toMatch(words)
     expect(heard.map(({ method, url, headers }) => [method, url, headers.authorization])).toEqual([
@@ -216,21 +216,21 @@ describe('an address where no master of ours is', () => {
 
 describe('a token', () => {
   it('is needed to read, on this machine too', async () => {
-    const { code, remedy } = await refusal(listWork(clientOf({ token: null })))
+    const { code, remedy } = await refusal(listJobs(clientOf({ token: null })))
     expect([code, remedy]).toEqual(['CLIENT_TOKEN_MISSING', expect.stringContaining('--token-file')])
   })
 
   it('is asked for before anything is sent that changes something', async () => {
-    const { code, remedy } = await refusal(sendWork(clientOf({ token: null }), order))
+    const { code, remedy } = await refusal(sendJob(clientOf({ token: null }), order))
     expect(code).toBe('CLIENT_TOKEN_MISSING')
     expect(remedy).toContain('--token-file')
   })
 
   it('that is another one is refused, for reading too', async () => {
     const client = clientOf({ token: 'of-another-master' })
-    expect((await refusal(sendWork(client, order))).code).toBe('CLIENT_TOKEN_REFUSED')
-    expect((await refusal(listWork(client))).code).toBe('CLIENT_TOKEN_REFUSED')
+    expect((await refusal(sendJob(client, order))).code).toBe('CLIENT_TOKEN_REFUSED')
+    expect((await refusal(listJobs(client))).code).toBe('CLIENT_TOKEN_REFUSED')
     expect(m.master).toBeDefined()
-    expect(await listWork(clientOf())).toEqual([])
+    expect(await listJobs(clientOf())).toEqual([])
   })
 })

@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Server } from 'node:net'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { type Client, createClient } from '../../../src/http/client.ts'
-import { listWork, submitWork } from '../../../src/http/work-client.ts'
+import { listJobs, submitJob } from '../../../src/http/job-client.ts'
 import type { Clock } from '../../../src/platform/ports.ts'
 import type { ProvisionError } from '../../../src/problems/index.ts'
 import { startMaster, type TestMaster, token } from '../../support/master.ts'
@@ -49,11 +49,11 @@ function client(): Client {
 }
 
 const order = { id: 'once', slots: 1, duration: '1h' }
-const atTheMaster = () => listWork(client())
+const atTheMaster = () => listJobs(client())
 
 it('work whose answers got lost is there once, and its sender hears of it in the end', async () => {
   losses = 3
-  expect(await submitWork(client(), order, clock)).toMatchObject({ task: 'once', state: 'pending' })
+  expect(await submitJob(client(), order, clock)).toMatchObject({ task: 'once', state: 'pending' })
   expect(posts).toBe(4)
   expect(waits).toEqual([500, 1000, 2000])
   expect(await atTheMaster()).toHaveLength(1)
@@ -61,15 +61,19 @@ it('work whose answers got lost is there once, and its sender hears of it in the
 
 it('without any answer the sender is told that the master may have it', async () => {
   losses = 100
-  const error = (await submitWork(client(), order, clock).catch((error: unknown) => error)) as ProvisionError
-  expect(error.problems[0]).toMatchObject({ code: 'WORK_NOT_CONFIRMED', details: { id: 'once' } })
+  const error = (await submitJob(client(), order, clock).catch((error: unknown) => error)) as ProvisionError
+  expect(error.problems[0]).toMatchObject({
+    code: 'WORK_NOT_CONFIRMED',
+    remedy: expect.stringContaining('`provision jobs once`'),
+    details: { id: 'once' },
+  })
   expect(error.problems[0]!.remedy).toContain('--id once')
   expect(posts).toBe(5)
   expect(await atTheMaster()).toHaveLength(1)
 })
 
 it('nothing is sent twice that was refused', async () => {
-  const wrong = submitWork(client(), { ...order, slots: -1 }, clock)
+  const wrong = submitJob(client(), { ...order, slots: -1 }, clock)
   await expect(wrong).rejects.toMatchObject({ code: 'REQUEST_REFUSED' })
   expect(posts).toBe(1)
 })
@@ -78,6 +82,6 @@ it('a master that was never there is not tried again', async () => {
   const away = client()
   between.close()
   waits.length = 0
-  await expect(submitWork(away, order, clock)).rejects.toMatchObject({ code: 'CLIENT_UNREACHABLE' })
+  await expect(submitJob(away, order, clock)).rejects.toMatchObject({ code: 'CLIENT_UNREACHABLE' })
   expect(waits).toEqual([])
 })

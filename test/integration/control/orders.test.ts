@@ -47,7 +47,7 @@ describe('a person’s orders', () => {
   it('never end a busy VM but by force', async () => {
     const { instance: id } = joined().find((row) => !isEnded(row.instance))!
     const order = { id: 'w', slots: 1, duration: '1h' }
-    await ask('POST', '/provision/v1/work', { ca, port: cluster.port, token: cluster.token() }, order)
+    await ask('POST', '/provision/v1/jobs', { ca, port: cluster.port, token: cluster.token() }, order)
     await expect
       .poll(agents, { timeout: 10_000 })
       .toEqual(expect.arrayContaining([expect.objectContaining({ id, busy: true })]))

@@ -29,7 +29,7 @@ async function begin(...args: string[]): Promise<string> {
 
 // biome-ignore lint/suspicious/noExplicitAny: the master's own JSON
 async function show(id: string): Promise<any> {
-  return JSON.parse((await provision('work', id, '--format', 'json')).stdout).work
+  return JSON.parse((await provision('work', id, '--format', 'json')).stdout).job
 }
 
 async function becomes(id: string, state: string): Promise<void> {
@@ -97,7 +97,7 @@ describe('work that only lasts', () => {
   it('holds slots of several agents for its time', async () => {
     const run = await submit('--slots', '4', '--duration', '300ms', '--format', 'json')
     expect(run.status, run.stderr).toBe(0)
-    const { work } = JSON.parse(run.stdout)
+    const { job: work } = JSON.parse(run.stdout)
     expect(work).toMatchObject({
       state: 'finished',
       slots: 4,

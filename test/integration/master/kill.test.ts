@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterEach, expect, it } from 'vitest'
 import { createClient } from '../../../src/http/client.ts'
-import { listWork } from '../../../src/http/work-client.ts'
+import { listJobs } from '../../../src/http/job-client.ts'
 import { systemClock } from '../../../src/platform/clock.ts'
 import { ownAgentVersion } from '../../../src/standalone/protocol/accept.ts'
 import { type Container, failureTypes } from '../../../src/standalone/protocol/container.ts'
@@ -113,7 +113,7 @@ it('no work is lost and none is run twice', async () => {
   let states: string[] = []
   for (let i = 0; i < 500 && !finished(); i++) {
     await pause(20)
-    states = (await listWork(client)).map(({ state }) => state)
+    states = (await listJobs(client)).map(({ state }) => state)
   }
   expect(states).toEqual(ids.map(() => 'finished'))
   expect(Object.fromEntries(runs)).toEqual(Object.fromEntries(ids.map((id) => [id, 1])))

@@ -1,6 +1,6 @@
 // What the REST API takes and tells about work, in the shapes Determined's clients expect.
 import { afterEach, describe, expect, it } from 'vitest'
-import { gpu, startMaster, type TestMaster } from '../../support/master.ts'
+import { gpu, startMaster, type TestMaster, token } from '../../support/master.ts'
 import { becomes, type Json, post, submit } from '../../support/work.ts'
 
 let running: TestMaster[] = []
@@ -90,7 +90,7 @@ describe('handing in', () => {
     [{ duration: '1s', slot: 1 }, '`slot` is not one of'],
   ])('%j is refused: %s', async (body, message) => {
     const m = running[0] ?? (await start())
-    const { status, json } = await post(m, '/provision/v1/work', body)
+    const { status, json } = await post(m, '/provision/v1/jobs', body)
     expect([status, json.error.error]).toEqual([400, expect.stringContaining(message)])
   })
 
@@ -98,17 +98,37 @@ describe('handing in', () => {
     const m = await start()
     const body = { id: 'once', duration: '1h', slots: 1 }
     await submit(m, body)
-    expect(await post(m, '/provision/v1/work', body)).toMatchObject({
+    expect(await post(m, '/provision/v1/jobs', body)).toMatchObject({
       status: 200,
-      json: { work: { id: 'once.1' } },
+      json: { job: { id: 'once.1' } },
     })
-    expect((await post(m, '/provision/v1/work', { ...body, slots: 2 })).status).toBe(409)
-    expect((await m.ask('/provision/v1/work')).json.work).toHaveLength(1)
+    expect((await post(m, '/provision/v1/jobs', { ...body, slots: 2 })).status).toBe(409)
+    expect((await m.ask('/provision/v1/jobs')).json.jobs).toHaveLength(1)
+  })
+
+  it.each([
+    ['GET', ''],
+    ['GET', '/once'],
+    ['GET', '/once/logs?after=0'],
+    ['POST', '/once/kill'],
+  ])('%s jobs%s is answered in the same way at its former path', async (method, path) => {
+    const m = await start()
+    const body = { id: 'once', duration: '1h', slots: 1 }
+    expect(await post(m, '/provision/v1/work', body)).toMatchObject({
+      status: 201,
+      json: { job: { task: 'once' } },
+    })
+    const ask = (name: string) => m.ask(`/provision/v1/${name}${path}`, { method, token })
+    const former = await ask('work')
+    expect(former.status).toBe(200)
+    const answer = await ask('jobs')
+    const times = (value: unknown) => JSON.stringify(value).replace(/"endedAt":"[^"]*"/, '')
+    expect(times(answer)).toBe(times(former))
   })
 
   it('needs the token', async () => {
     const m = await start()
     const body = { duration: '1s' }
-    expect((await m.ask('/provision/v1/work', { method: 'POST', body })).status).toBe(401)
+    expect((await m.ask('/provision/v1/jobs', { method: 'POST', body })).status).toBe(401)
   })
 })

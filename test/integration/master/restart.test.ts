@@ -46,14 +46,14 @@ async function stop(m: TestMaster): Promise<void> {
 }
 
 async function submit(m: TestMaster, body: object): Promise<string> {
-  const { status, json } = await m.ask('/provision/v1/work', { method: 'POST', token, body })
+  const { status, json } = await m.ask('/provision/v1/jobs', { method: 'POST', token, body })
   expect(status).toBe(201)
-  return json.work.id
+  return json.job.id
 }
 
 async function becomes(m: TestMaster, id: string, state: string): Promise<Record<string, unknown>> {
   for (let i = 0; i < 1500; i++) {
-    const { work } = (await m.ask(`/provision/v1/work/${id}`)).json
+    const { job: work } = (await m.ask(`/provision/v1/jobs/${id}`)).json
     if (work?.state === state) return work
     await new Promise((resolve) => setTimeout(resolve, 3))
   }
@@ -66,7 +66,7 @@ describe('a restart', () => {
   it('keeps what waits, in its order, and what is over', async () => {
     const first = await master()
     const over = await submit(first, { duration: '1h', slots: 1, id: 'over' })
-    await first.ask(`/provision/v1/work/${over}/kill`, { method: 'POST', token })
+    await first.ask(`/provision/v1/jobs/${over}/kill`, { method: 'POST', token })
     const waits = [
       await submit(first, { command: ['a'], id: 'z-first' }),
       await submit(first, { command: ['b'], id: 'a-second' }),
@@ -160,7 +160,7 @@ describe('a restart', () => {
         enabled: false,
         draining: drain,
       })
-      expect((await second.ask(`/provision/v1/work/${id}`)).json.work.state).toBe('pending')
+      expect((await second.ask(`/provision/v1/jobs/${id}`)).json.job.state).toBe('pending')
       await second.ask('/api/v1/agents/agent/enable', { method: 'POST', token })
       await becomes(second, id, 'finished')
     },
@@ -221,7 +221,7 @@ describe('a crash', () => {
     await stop(first)
     for (const { copy, ids } of copies) {
       const next = await master(copy)
-      const there = (await next.ask('/provision/v1/work')).json.work.map(({ id }: { id: string }) => id)
+      const there = (await next.ask('/provision/v1/jobs')).json.jobs.map(({ id }: { id: string }) => id)
       expect(there).toEqual(expect.arrayContaining(ids))
       await stop(next)
     }

@@ -54,11 +54,11 @@ describe('a command', () => {
       env: ['LR'],
       containers: [{ state: 'TERMINATED', exitCode: 0 }],
     })
-    expect((await m.ask(`/provision/v1/work/${id}/logs`)).json.logs).toMatchObject([
+    expect((await m.ask(`/provision/v1/jobs/${id}/logs`)).json.logs).toMatchObject([
       { stream: 'stderr', text: 'epoch 1' },
     ])
-    expect((await m.ask(`/provision/v1/work/${id}/logs?after=1`)).json).toEqual({ logs: [], count: 1 })
-    expect((await m.ask(`/provision/v1/work/${id}/logs?after=x`)).status).toBe(400)
+    expect((await m.ask(`/provision/v1/jobs/${id}/logs?after=1`)).json).toEqual({ logs: [], count: 1 })
+    expect((await m.ask(`/provision/v1/jobs/${id}/logs?after=x`)).status).toBe(400)
   })
 
   it('fails with its exit code, and its other containers are killed', async () => {
@@ -76,12 +76,12 @@ describe('a command', () => {
   it('is killed by a request: at once when it waits, by signal when it runs', async () => {
     const m = await start()
     const waiting = await submit(m, command())
-    await post(m, `/provision/v1/work/${waiting}/kill`)
+    await post(m, `/provision/v1/jobs/${waiting}/kill`)
     expect(await work(m, waiting)).toMatchObject({ state: 'killed', reason: 'killed by a request' })
     const agent = await workingAgent(m, 'a')
     const id = await submit(m, command())
     await until(() => agent.containers.size)
-    await post(m, `/provision/v1/work/${id}/kill`)
+    await post(m, `/provision/v1/jobs/${id}/kill`)
     await becomes(m, id, 'killed')
     expect(agent.signals).toMatchObject([{ Signal: 9 }])
     expect(agent.started).toHaveLength(1)
@@ -160,7 +160,7 @@ describe('an agent that was away', () => {
 
   it('is told to kill what was killed meanwhile', async () => {
     const { m, agent, id } = await interrupted()
-    await post(m, `/provision/v1/work/${id}/kill`)
+    await post(m, `/provision/v1/jobs/${id}/kill`)
     expect((await work(m, id)).state).toBe('ending')
     await agent.reconnect()
     await becomes(m, id, 'killed')
@@ -270,7 +270,7 @@ describe('the demand source', () => {
     const [agent] = (await source.read('default')).agents
     expect(agent).toMatchObject({ freeSlots: 1, busy: true })
     expect(agent!.idleSince).toBeUndefined()
-    await post(m, `/provision/v1/work/${small}/kill`)
+    await post(m, `/provision/v1/jobs/${small}/kill`)
     await becomes(m, small, 'killed')
     const [again] = (await source.read('default')).agents
     expect(again!.idleSince).toBeGreaterThanOrEqual(before)

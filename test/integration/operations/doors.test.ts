@@ -50,7 +50,7 @@ describe('metrics', () => {
       'provisioner_launched_instances_total{pool="default",offering="on_demand/local/any"} 2',
       'provisioner_instances{pool="default",state="joined"} 2',
       'provisioner_join_seconds_count{pool="default",stage="joined"} 2',
-      'provisioner_pending_work{pool="default"} 0',
+      'provisioner_pending_allocations{pool="default"} 0',
     ])
       expect(text).toContain(line)
     expect(text).toMatch(/provisioner_call_seconds_count\{pool="default",call="list",outcome="done"\} [1-9]/)

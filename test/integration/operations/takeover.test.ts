@@ -71,7 +71,7 @@ async function obstacles(daemon: Daemon): Promise<string[]> {
   const end = Date.now() + 60_000
   for (;;) {
     const { pools } = await daemon.status()
-    const codes = pools.flatMap(({ holds, problems }) => [...holds, ...problems].map(({ code }) => code))
+    const codes = pools.flatMap(({ blocked, problems }) => [...blocked, ...problems].map(({ code }) => code))
     const found = codes.filter((code) => code !== 'PAUSED')
     if (found.length === 0 || Date.now() > end) return found
     await new Promise((resolve) => setTimeout(resolve, 500))
@@ -81,7 +81,7 @@ async function obstacles(daemon: Daemon): Promise<string[]> {
 /** What the built-in master knew of jobs, and the log of decisions. */
 async function expectHistory({ fixture }: Takeover, daemon: Daemon): Promise<void> {
   const { recorded } = fixture
-  const { work } = JSON.parse(await daemon.command('work', '--format', 'json'))
+  const { jobs: work } = JSON.parse(await daemon.command('jobs', '--format', 'json'))
   expect(work.map(({ id }: { id: string }) => id).sort()).toEqual(recorded.jobs.toSorted())
   const logged = await daemon.command('logs', '--limit', '10000')
   expect(recorded.instances.filter(({ id }) => !logged.includes(id))).toEqual([])

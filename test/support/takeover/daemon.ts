@@ -35,7 +35,7 @@ export interface Status {
     inFlight: number
     problems: { code: string }[]
     /** What blocks the pool. */
-    holds: { code: string }[]
+    blocked: { code: string }[]
   }[]
 }
 

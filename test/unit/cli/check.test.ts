@@ -18,8 +18,8 @@ const rows = [
 ]
 
 describe('the table of a check', () => {
-  it('has a block for each subject, and one remedy for what has the same', () => {
-    expect(checkLines(rows)).toEqual([
+  it('has a block for each subject, and one remedy for what has the same', async () => {
+    expect(await checkLines(rows)).toEqual([
       'configuration',
       '  ok       master.yaml  1 pool',
       '',

@@ -57,8 +57,8 @@ describe('reading', () => {
   ])('needs the token %s', async (_, headers) => {
     for (const path of [
       '/api/v1/agents',
-      '/provision/v1/work',
-      '/provision/v1/work/x/logs',
+      '/provision/v1/jobs',
+      '/provision/v1/jobs/x/logs',
       '/v1/status',
       '/metrics',
     ])

@@ -1,7 +1,7 @@
 // Following work: every line once and in order, every state once, over silences and restarts of the master.
 import { expect, it } from 'vitest'
 import type { Client } from '../../../src/http/client.ts'
-import { followWork } from '../../../src/http/work-client.ts'
+import { followJob } from '../../../src/http/job-client.ts'
 import type { Clock } from '../../../src/platform/ports.ts'
 import { ProvisionError, problem } from '../../../src/problems/index.ts'
 
@@ -24,7 +24,7 @@ function scripted(looks: Look[]): Client {
       const { state, lines, count = lines.length } = look
       const kept = lines.slice(Math.max(0, after - (count - lines.length)))
       const logs = kept.map((text) => ({ containerId: 'c', stream: 'stdout', text }))
-      return { status: 200, value: path.includes('/logs') ? { logs, count } : { work: work(state) } }
+      return { status: 200, value: path.includes('/logs') ? { logs, count } : { job: work(state) } }
     },
   }
 }
@@ -44,7 +44,7 @@ async function follow(looks: Look[]) {
     onState: ({ state }: { state: string }) => void states.push(state),
     onSilence: () => void silences++,
   }
-  const outcome = followWork(scripted(looks), 'w', follower, clock)
+  const outcome = followJob(scripted(looks), 'w', follower, clock)
   const ended = await outcome.then(
     ({ state }) => state,
     (error: ProvisionError) => error.code,

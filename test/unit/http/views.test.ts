@@ -22,7 +22,7 @@ import {
 import type { FleetControl, FleetRow } from '../../../src/http/fleet-control.ts'
 import { controlHandler } from '../../../src/http/fleet-endpoints.ts'
 import { instanceViews } from '../../../src/http/instance-view.ts'
-import { oneWorkSchema } from '../../../src/http/job-view.ts'
+import { oneJobSchema } from '../../../src/http/job-view.ts'
 import { type LocalListener, listenLocally } from '../../../src/http/listen.ts'
 import { orphansView } from '../../../src/http/orphan-view.ts'
 import { failedSummary, poolDetails, poolSummary, statusSchema } from '../../../src/http/pool-view.ts'
@@ -212,9 +212,9 @@ describe('what the built-in master writes', () => {
   it('is read by its clients as it was written, without what is secret', () => {
     fc.assert(
       fc.property(allocations, (allocation) => {
-        const answer = sent({ work: workView(allocation) })
-        checkView(oneWorkSchema, answer, wrong)
-        expect(answer).toStrictEqual(sent({ work: workView(allocation) }))
+        const answer = sent({ job: workView(allocation) })
+        checkView(oneJobSchema, answer, wrong)
+        expect(answer).toStrictEqual(sent({ job: workView(allocation) }))
         expect(JSON.stringify(answer)).not.toContain('no one else')
       }),
     )
@@ -245,14 +245,14 @@ describe('a client', () => {
 })
 
 it('a server that drops or renames a field does not compile', () => {
-  const fields = { code: 'PAUSED', meaning: 'Held.', numbers: {}, work: undefined, problem: undefined }
+  const fields = { code: 'PAUSED', meaning: 'Held.', numbers: {}, allocations: undefined, problem: undefined }
   const whole: Written<ReasonView> = { ...fields, remedy: undefined }
   // @ts-expect-error `remedy` may be undefined and must be written all the same
   const dropped: Written<ReasonView> = fields
   // @ts-expect-error `means` is no field of the view
   const renamed: Written<ReasonView> = { ...whole, means: 'Held.' }
   // @ts-expect-error numbers are not texts
-  const retyped: Written<ReasonView> = { ...whole, numbers: { vms: '2' } }
+  const retyped: Written<ReasonView> = { ...whole, numbers: { instances: '2' } }
   const views: ReasonView[] = [
     whole,
     dropped,

@@ -71,7 +71,7 @@ describe('what is bought', () => {
         kind: 'hold',
         reason: {
           code: 'OFFERINGS_OVER_QUOTA',
-          numbers: { work: 1, slots: 4, offerings: 2, failures: 1, retryAt: quota.until },
+          numbers: { allocations: 1, slots: 4, offerings: 2, failures: 1, retryAt: quota.until },
           work: ['w'],
         },
       },
@@ -115,7 +115,7 @@ describe('what is bought', () => {
     const given = { instances: [vm('i1')], agents: [busy('i1')], pending: works(3, 4) }
     expect(planned(given, { maxInstances: 3 })).toMatchObject([
       { kind: 'launch', count: 2 },
-      { kind: 'hold', reason: { code: 'MAX_REACHED', numbers: { work: 1, vms: 1, max: 3 } } },
+      { kind: 'hold', reason: { code: 'MAX_REACHED', numbers: { allocations: 1, instances: 1, max: 3 } } },
     ])
   })
 

@@ -22,8 +22,8 @@ describe('metrics for Prometheus', () => {
 
   it('lose the values of a cleared gauge', async () => {
     const metrics = createPrometheusMetrics()
-    metrics.gauge('holds', 1, { pool: 'gpu', reason: 'MAX_REACHED' })
-    metrics.clear('holds')
+    metrics.gauge('blocked', 1, { pool: 'gpu', reason: 'MAX_REACHED' })
+    metrics.clear('blocked')
     expect(await metrics.render()).not.toContain('MAX_REACHED')
   })
 

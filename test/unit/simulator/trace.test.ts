@@ -50,6 +50,15 @@ describe('a trace', () => {
     ])
   })
 
+  it('may mix the line ends of systems', () => {
+    const { jobs } = traceOf('submit,slots,duration\r\n0,1,60\n1,2,60\r\n2,3,60\n')
+    expect(jobs.map(({ id, slots }) => [id, slots])).toEqual([
+      ['line-2', 1],
+      ['line-3', 2],
+      ['line-4', 3],
+    ])
+  })
+
   it('may hold comments and blank lines, and need not end with a line break', () => {
     expect(traceOf('# mine\n\nsubmit,slots,duration\n  # one\n 0 , 1 , 60').jobs).toMatchObject([
       { id: 'line-5', slots: 1, duration: 60_000 },
@@ -73,8 +82,28 @@ describe('what is wrong with a trace', () => {
     ['a short line', rows('0,1'), 'jobs.csv:2:3 TRACE_ROW The line has 2 fields, and the header 3'],
     ['a long line', rows('0,1,60,9'), 'jobs.csv:2:8 TRACE_ROW The line has 4 fields, and the header 3'],
     ['an open quote', rows('0,"1,60'), 'jobs.csv:2:3 TRACE_NOT_CSV A quote is opened and not closed'],
-    ['a quote inside', rows('0,1"2,60'), 'jobs.csv:2:4 TRACE_NOT_CSV A quote stands inside'],
-    ['text after a quote', rows('0,"1"2,60'), 'jobs.csv:2:6 TRACE_NOT_CSV Text follows a quote'],
+    ['a quote inside', rows('0,1"2,60'), 'jobs.csv:2:3 TRACE_NOT_CSV A quote stands inside'],
+    ['text after a quote', rows('0,"1"2,60'), 'jobs.csv:2:3 TRACE_NOT_CSV Text follows a quote'],
+    [
+      'an open quote before lines with quotes',
+      rows('0,"1,60', '1,2,3', '4,"5",6'),
+      'jobs.csv:2:3 TRACE_NOT_CSV A quote is opened and not closed',
+    ],
+    [
+      'an open quote that a later line closes',
+      rows('0,1,60', '0,"1,60', '4,5",6'),
+      'jobs.csv:3:3 TRACE_NOT_CSV A quote is opened and not closed',
+    ],
+    [
+      'an open quote after comments and blank lines',
+      rows('0,1,60', '# "mine', '', '"0,1,60'),
+      'jobs.csv:5:1 TRACE_NOT_CSV A quote is opened and not closed',
+    ],
+    [
+      'a fault after wide and quoted fields',
+      'job,submit,slots,duration\r\n"实验, ""😀""" ,  0,x,60\n',
+      'jobs.csv:2:19 TRACE_VALUE slots "x"',
+    ],
     ['a negative time', rows('-5s,1,60'), 'jobs.csv:2:1 TRACE_VALUE submit "-5s" is out of range'],
     ['no time', rows('noon,1,60'), 'jobs.csv:2:1 TRACE_VALUE submit "noon" is not a time'],
     ['a huge time', rows(`${'9'.repeat(400)},1,60`), 'is out of range'],
