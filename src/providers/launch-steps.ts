@@ -1,4 +1,5 @@
-// Carries out a launch: its steps in order, each once, the next only for the VMs that the steps before it did not give.
+// Carries out a launch: its steps in order, each once; every step asks only for the VMs that earlier steps did not
+// launch.
 import type { Instance } from '../planner/index.ts'
 import { isError, type Problem, ProvisionError, problem } from '../problems/index.ts'
 import type { LaunchFailure, LaunchOrder, LaunchResult, Ownership, TerminateResult } from './contract.ts'
@@ -9,17 +10,17 @@ export interface StepOutcome {
   failures: LaunchFailure[]
 }
 
-/** What differs between clouds. */
+/** The parts that differ between clouds. */
 export interface StepRules<Step> {
-  /** The steps in the order they are tried, with everything known that only the cloud can tell. */
+  /** The steps in the order they are tried, with all values that only the cloud knows. */
   prepare(): Promise<{ steps: Step[]; problems: Problem[] }>
-  /** The same step for so many VMs at most. */
+  /** The same step for at most `count` VMs. */
   withCount(step: Step, count: number): Step
   /** Rejects only when the launch is aborted. */
   send(step: Step): Promise<StepOutcome>
-  /** Whether the next step may give VMs that this one, which was sent as `asked`, did not. */
+  /** Whether the next step may launch VMs that this one, which was sent as `asked`, did not. */
   mayGoOn(outcome: StepOutcome, asked: Step): boolean
-  /** Whether `next` asks for what was just refused, so that it is passed over; default: never. */
+  /** Whether `next` asks for what has just been refused, and is skipped; default: never. */
   asksForSame?(refused: Step, next: Step): boolean
   failureOf: FailureOf
 }
@@ -57,7 +58,7 @@ export async function runSteps<Step>(
   return { instances, failures: withMissing(failures, count - instances.length) }
 }
 
-/** Failures are about offerings, not VMs: what is missing in the end is the last one's, once. */
+/** Failures are about offerings, not VMs: the VMs that are still missing are counted once, in the last failure. */
 function withMissing(failures: LaunchFailure[], missing: number): LaunchFailure[] {
   return failures.map((failure, index) => ({
     ...failure,
@@ -65,26 +66,26 @@ function withMissing(failures: LaunchFailure[], missing: number): LaunchFailure[
   }))
 }
 
-// Terminates VMs of a pool on a cloud: foreign ones are left alone, and one that cannot be terminated does not spare the rest.
+// Terminates VMs of a pool on a cloud. Foreign ones are rejected, and one failure does not stop the rest.
 
-/** Whose instances they are; without a pool, any of the cluster. */
+/** The owner of the instances; without a pool, the whole cluster. */
 export interface Owner {
   clusterId: string
   pool?: string
 }
 
-/** What differs between clouds. */
+/** The parts that differ between clouds. */
 export interface TerminateRules<Vm, Target, O extends Owner = Ownership> {
   owner: O
-  /** Those of the VMs that the cloud knows, by id. */
+  /** The VMs that the cloud knows, by id. */
   look(): Promise<Map<string, Vm>>
   isOurs(vm: Vm, owner: O): boolean
   /**
-   * What the call to terminate it needs; undefined when it is gone. `vm` is undefined when the cloud does not show it, as
+   * What the terminate call needs; undefined when the VM is gone. `vm` is undefined when the cloud does not show it, which
    * may happen with a new one.
    */
   targetOf(id: string, vm: Vm | undefined): Target | undefined
-  /** Terminates them and adds to the result what came of each. */
+  /** Terminates them and adds each outcome to the result. */
   end(targets: Target[], result: TerminateResult): Promise<void>
   failureOf: FailureOf
 }
@@ -102,7 +103,7 @@ export async function terminateOwn<Vm, Target, O extends Owner = Ownership>(
     known = await rules.look()
   } catch (error) {
     signal?.throwIfAborted()
-    const failure = rules.failureOf(error, `look at the instances to terminate in ${nameOf(owner)}`)
+    const failure = rules.failureOf(error, `find the instances to terminate in ${nameOf(owner)}`)
     return { terminated: [], failures: ids.map((id) => ({ id, ...failure })) }
   }
   const result: TerminateResult = { terminated: [], failures: [] }

@@ -1,15 +1,15 @@
-// Answers of a cloud that are kept, so that not every launch asks again.
+// Cached responses of a cloud, so that not every launch asks again.
 import { type Clock, limit } from '../platform/index.ts'
 
 /**
- * The tag or label value, and the start of VM names, where the master does not run on the cloud of its agents
+ * The tag or label value, and the prefix of VM names, when the master does not run on the cloud of its agents
  * (Determined's provisioner: provconfig/aws_config.go, gcp_config.go).
  */
 export const notOnThisCloud = 'determined-ai-determined'
 
 type Ask<T> = (signal?: AbortSignal) => Promise<T>
 
-/** The last answer while it is younger than `keptMs`, else a new one. One call at a time; failures are not kept. */
+/** The last answer if it is younger than `keptMs`, else a new one. One call at a time; failures are not cached. */
 export function keptAnswer<T>(clock: Clock, keptMs: number, ask: Ask<T>): Ask<T> {
   const oneCall = limit(1)
   let kept: { answer: T; at: number } | undefined
@@ -22,7 +22,7 @@ export function keptAnswer<T>(clock: Clock, keptMs: number, ask: Ask<T>): Ask<T>
     })
 }
 
-/** Who this machine is on the cloud, asked once; an error means that it is not on the cloud. */
+/** The name of this host on the cloud, queried once; an error means that it is not on the cloud. */
 export function ownIdentity(ask: () => Promise<string | undefined>): () => Promise<string> {
   let identity: Promise<string> | undefined
   return () => {
@@ -34,7 +34,7 @@ export function ownIdentity(ask: () => Promise<string | undefined>): () => Promi
   }
 }
 
-/** Slots of instance types, each asked for until it is known. */
+/** Slots of instance types, each queried until it is known. */
 export function keptSlots(
   ask: (instanceType: string, signal?: AbortSignal) => Promise<number | undefined>,
 ): typeof ask {

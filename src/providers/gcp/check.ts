@@ -1,4 +1,4 @@
-// `provision check` for a pool: what Google Cloud says to each thing a launch would need, without launching.
+// `provision check` for a pool: asks Google Cloud about everything a launch needs, without launching.
 import type { Offering } from '../../planner/index.ts'
 import type { MetadataOptions } from '../../platform/index.ts'
 import { type Problem, problem } from '../../problems/index.ts'
@@ -17,7 +17,7 @@ import { applicationDefault, endpointsOf, transport } from './transport.ts'
 
 const attempt = attemptWith(gceFailure)
 
-/** With the project and zone a launch would have. Throws PROVIDER_CONFIG when no project or zone is known. */
+/** Checks with the project and zone that a launch would have. Throws PROVIDER_CONFIG when one of them is unknown. */
 export async function check(
   context: ProviderContext<GcpConfig>,
   offerings: Offering[],
@@ -47,12 +47,12 @@ interface CheckInput {
   signal?: AbortSignal | undefined
 }
 
-/** Every item, also after one that failed: all is told at once. */
+/** Checks every item, also after one that failed, so that all problems are reported at once. */
 async function checkPool(input: CheckInput): Promise<CheckItem[]> {
   const items: CheckItem[] = [{ what: `project ${input.place.project}` }]
   const region = await checkZones(items, input)
   const refused = items.at(-1)?.problem
-  // Nothing else can be asked then; the same words for each thing would hide that.
+  // Without credentials every other item would fail with the same message.
   if (refused?.details?.['code'] === 'credentials')
     return [items[0]!, { what: 'credentials', problem: refused }]
   await checkPermissions(items, input)
@@ -102,7 +102,7 @@ function checkBase(items: CheckItem[], { base_config }: GcpConfig): void {
 
 function notGranted(permission: string, project: string): Problem {
   return problem('PROVIDER_AUTH', `the provisioner's account has no ${permission} in project ${project}`, {
-    remedy: 'Give it a role that has the permission; docs/gcp.md has the least role.',
+    remedy: 'Give it a role that has the permission; docs/gcp.md describes the minimal role.',
   })
 }
 
@@ -152,12 +152,12 @@ async function checkNetwork(items: CheckItem[], { api, config, place, signal }: 
     api.getSubnetwork({ project: projectOf(subnetwork), region, subnetwork: lastPart(subnetwork) }, signal)
   await attempt(items, `subnetwork ${subnetwork} in ${region}`, look, (found) =>
     network && lastPart(found.network) !== lastPart(network)
-      ? fault(`subnetwork ${subnetwork} is of network ${lastPart(found.network)}, not of ${network}`)
+      ? fault(`subnetwork ${subnetwork} is in network ${lastPart(found.network)}, not in ${network}`)
       : undefined,
   )
 }
 
-/** The types there are, by name. A type that some zones lack is used where it is, so each zone is an item. */
+/** The existing types, by name. A type that some zones lack is used in the others, so each zone is an item. */
 async function checkTypes(items: CheckItem[], input: CheckInput): Promise<Map<string, MachineType>> {
   const { api, config, place, signal } = input
   const { project } = place
@@ -182,7 +182,7 @@ async function checkTypes(items: CheckItem[], input: CheckInput): Promise<Map<st
   return known
 }
 
-/** Only N1 machines take GPUs; the others bring theirs. */
+/** Only N1 machines take attached GPUs; others have theirs built in. */
 async function checkGpus(items: CheckItem[], { api, config, place, signal }: CheckInput, zones: string[]) {
   const { gpu_type, gpu_num } = config.instance_type
   const taken = config.instance_types.some(({ type }) => familyOf(type).gpus === 'attached')
@@ -205,8 +205,8 @@ async function checkGpus(items: CheckItem[], { api, config, place, signal }: Che
 type Quotas = NonNullable<Region['quotas']>
 
 /**
- * How many more VMs the quotas of the region leave room for (https://cloud.google.com/compute/resource-usage). Newer
- * machine series have quotas that only Cloud Quotas shows: those are not found here, and not judged.
+ * How many more VMs the quotas of the region allow (https://cloud.google.com/compute/resource-usage). Newer machine
+ * series have quotas that only Cloud Quotas shows; those are not checked.
  */
 async function checkQuotas(
   items: CheckItem[],
@@ -237,7 +237,7 @@ async function checkQuotas(
 
 interface Need {
   metric: string
-  /** Spot VMs have quotas of their own where those were ever asked for, and count with the others where not. */
+  /** Spot VMs have separate quotas if those were ever requested; otherwise they count with the others. */
   spot: boolean
   perVm: number
   vm: string
@@ -253,7 +253,7 @@ function headroom(quotas: Quotas, { metric: name, spot, perVm, vm, where }: Need
   const what = `quota ${metric} in ${where}`
   if (room) return { what: `${what}: room for ${room} more ${vm}` }
   const message = `${what} has no room for a ${vm}, which needs ${perVm}: ${usage} of ${limit} are used`
-  const remedy = 'Ask for more of the quota (IAM & Admin, Quotas), or choose another type or region.'
+  const remedy = 'Request a higher quota (IAM & Admin, Quotas), or choose another type or region.'
   return { what, problem: problem('PROVIDER_QUOTA', message, { remedy }) }
 }
 
@@ -279,7 +279,7 @@ function needs(
   ]
 }
 
-/** The type of each GPU in such a VM. */
+/** The type of each GPU of such a VM. */
 function cardsOf(
   { instance_type }: GcpConfig,
   instanceType: string,

@@ -1,4 +1,4 @@
-// Carries out a launch on Compute Engine: bulkInsert for each step, followed until it is known what it made.
+// Carries out a launch on Compute Engine: bulkInsert for each step, followed until its result is known.
 import type { FailureClass, Instance, Offering } from '../../planner/index.ts'
 import { type Clock, limit, retry } from '../../platform/index.ts'
 import { problem } from '../../problems/index.ts'
@@ -14,7 +14,7 @@ export interface LaunchContext {
   api: GceApi
   clock: Clock
   operationTimeoutMs: number
-  /** The request with everything known that only Google Cloud can tell. */
+  /** The request with all values that only Google Cloud knows. */
   prepare(order: LaunchOrder, signal?: AbortSignal): Promise<GcpLaunch>
 }
 
@@ -35,12 +35,12 @@ export function launchInstances(
   return runSteps(order, rules, signal)
 }
 
-/** What another way of buying may not meet. */
+/** Failures after which another capacity type or offering is tried. */
 const goesOn: FailureClass[] = ['capacity', 'quota']
 
 /**
- * After any other failure it is unknown whether something was launched, or nothing will be. Fewer VMs than asked for
- * without a reason are no refusal.
+ * After any other failure it is unknown whether something was launched, or no launch can succeed. Fewer VMs than
+ * requested, without a reason, are not a refusal.
  */
 function mayGoOn({ instances, failures }: StepOutcome, asked: LaunchStep): boolean {
   if (!failures.length) return instances.length >= asked.names.length
@@ -67,13 +67,13 @@ async function sendStep(
     return await bulkInsertResult({ api, order, step, operation, signal })
   } catch (error) {
     signal?.throwIfAborted()
-    // VMs may have been made: listings will show them.
+    // VMs may have been created: listings will show them.
     const failure = gceFailure(error, `read the result: ${launching(step)}`)
     return { instances: [], failures: refusalsOf(step, order, failure) }
   }
 }
 
-/** Sent again with the same request id; undefined when its VMs exist, because it has taken effect before. */
+/** Retries with the same request id; undefined when its VMs exist, because an earlier attempt took effect. */
 function insert(
   step: LaunchStep,
   { api, clock }: LaunchContext,
@@ -96,14 +96,14 @@ interface BulkInsertInput {
   api: GceApi
   order: LaunchOrder
   step: LaunchStep
-  /** Undefined when the answer was that the names exist. */
+  /** undefined when the response was that the names exist. */
   operation: GceOperation | undefined
   signal?: AbortSignal | undefined
 }
 
 /**
- * What became of a bulkInsert: the VMs there are, and why the others are not. VMs are found by their label rather than
- * by the operation's counts: a launch sent again finds what it made the first time.
+ * The result of a bulkInsert: the VMs, and why the others are missing. VMs are found by their label rather than by the
+ * operation's counts, so that a repeated launch finds the VMs of its first attempt.
  */
 async function bulkInsertResult(input: BulkInsertInput): Promise<StepOutcome> {
   const { api, order, step, operation, signal } = input
@@ -127,7 +127,7 @@ function ours(found: GceInstance[], { owner }: LaunchOrder): Instance[] {
     .map((instance) => instanceOf(instance, owner.pool))
 }
 
-/** Each VM of a bulkInsert has an operation of its own, in its zone, under the same group id. */
+/** Each VM of a bulkInsert has its own operation in its zone, with the same group id. */
 async function insertsOf({ api, step, operation, signal }: BulkInsertInput): Promise<GceOperation[]> {
   if (!operation?.operationGroupId) return []
   const { project } = step.request
@@ -137,7 +137,7 @@ async function insertsOf({ api, step, operation, signal }: BulkInsertInput): Pro
   return byZone.flat().filter(({ operationType, targetLink }) => operationType !== 'bulkInsert' && targetLink)
 }
 
-/** Listings may lag behind; a VM asked for by its name does not. One that is gone is not found. */
+/** Listings may lag; a query by name does not. A deleted VM is not found. */
 async function notListed(
   { api, step, signal }: BulkInsertInput,
   listed: GceInstance[],
@@ -162,13 +162,13 @@ async function notListed(
   return found.filter((instance) => instance !== undefined)
 }
 
-/** One for each reason and offering. What the whole operation says counts only when no VM says why. */
+/** One failure for each reason and offering. The reason of the whole operation counts only when no VM has one. */
 function failuresOf({ order, step, operation }: BulkInsertInput, inserts: GceOperation[]): LaunchFailure[] {
   const told = inserts.flatMap(({ zone, error }) =>
     (error?.errors ?? []).map((one) => ({ ...one, zone: lastPart(zone) })),
   )
   const errors = operation?.error?.errors ?? []
-  // The reason stands beside this summary, unless it is alone.
+  // This summary is ignored if there is another reason.
   const reasons = errors.filter(({ code }) => code !== 'VM_MIN_COUNT_NOT_REACHED')
   const whole = (reasons.length ? reasons : errors).map((one) => ({ ...one, zone: zoneIn(one.message) }))
   const found = new Map<string, LaunchFailure>()
@@ -196,19 +196,19 @@ interface FollowInput {
   api: GceApi
   clock: Clock
   project: string
-  /** Milliseconds until it is left to itself. */
+  /** Milliseconds after which it is no longer followed. */
   timeoutMs: number
   signal?: AbortSignal | undefined
 }
 
-/** `wait` is best effort, and may answer at once. */
+/** Milliseconds; `wait` is best effort, and may return at once. */
 const leastMs = 1000
-/** Timers do not reach as far as an operation_timeout_period may. */
+/** Milliseconds; the longest timer is shorter than the longest operation_timeout_period. */
 const longestMs = 600_000
 
 /**
- * Follows an operation with `wait`, which holds its answer back until there is something to tell: the operation when it
- * is done, or as it was when time was up. Rejects when it cannot be asked about.
+ * Follows an operation with `wait`, which responds when the state changes: returns the operation when it is done, or its
+ * last state at the timeout. Rejects when it cannot be queried.
  */
 async function follow(operation: GceOperation, input: FollowInput): Promise<GceOperation> {
   const { clock, timeoutMs, signal } = input
@@ -224,7 +224,7 @@ async function follow(operation: GceOperation, input: FollowInput): Promise<GceO
     } catch (error) {
       signal?.throwIfAborted()
       if (cut.aborted) continue
-      // Operations are kept for two weeks: what is asked about has ended.
+      // Operations are kept for two weeks: one that is not found is done.
       if (isNotFound(error)) return { ...latest, status: 'DONE' }
       throw error
     }
@@ -239,13 +239,13 @@ function wait({ name = '', zone, region }: GceOperation, { api, project }: Follo
     : api.waitInRegion({ project, region: lastPart(region), operation: name }, signal)
 }
 
-/** A lack of rights, of answers or of patience is nothing an offering could help. */
+/** Missing permissions, missing responses and timeouts do not depend on the offering. */
 const ofAll: FailureClass[] = ['auth', 'transient', 'throttle']
 
 /**
- * Failures of the offerings a refusal is about, which are left alone for a while. A stock-out is that of its zone. A
- * quota is the region's, so that the other zones would refuse as well; so would they when no zone is named, or when the
- * request itself is wrong.
+ * Failures of the offerings that a refusal is about; those are not used for a while. Insufficient capacity applies to its
+ * zone. A quota applies to the region, so the other zones would refuse too; the same holds when no zone is named, or when
+ * the request itself is wrong.
  */
 function refusalsOf(
   step: LaunchStep,
@@ -263,7 +263,7 @@ function refusalsOf(
   }))
 }
 
-/** A step knows the zone of an offering that names none. */
+/** A step knows the zone when its offering names none. */
 function isSame(asked: Offering, { instanceType, capacityType, zone }: Offering): boolean {
   const same = asked.instanceType === instanceType && asked.capacityType === capacityType
   return same && (asked.zone === zone || asked.zone === '')

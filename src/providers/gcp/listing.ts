@@ -1,4 +1,4 @@
-// Listings of a pool and of a whole cluster, instances by name, and why they have stopped where it can be known.
+// Listings of a pool and of a whole cluster, instances by name, and the reason of their stop where it is known.
 import type { Instance } from '../../planner/index.ts'
 import type { Clock } from '../../platform/index.ts'
 import { problem } from '../../problems/index.ts'
@@ -30,14 +30,14 @@ export interface ListInput {
   signal?: AbortSignal | undefined
 }
 
-/** An instance that Google has taken back is deleted, or stopped and then terminated by the planner as any that has stopped. */
+/** An interrupted instance is deleted, or stopped; the planner terminates it like any other stopped one. */
 export function listPool({ owner, region, ...input }: ListInput): Promise<Listing> {
   return listed({
     ...input,
     filter: ownerFilter(owner),
     keeps: (instance) => isOurs(instance, owner),
     poolOf: () => owner.pool,
-    // Instances of all regions are listed, but the outage of another must not hold this one up.
+    // Instances of all regions are listed, but an outage of another region must not make the listing incomplete.
     lacking: ({ silent }) => silent.filter((place) => lastPart(place).startsWith(`${region}-`)),
     doing: `list the instances of pool ${owner.pool}`,
   })
@@ -50,7 +50,7 @@ export interface ClusterInput {
   signal?: AbortSignal | undefined
 }
 
-/** Every instance with the cluster's label. A zone that does not answer may hold some. */
+/** All instances with the cluster's label. A zone that does not respond may contain some. */
 export function listCluster({ clusterId, ...input }: ClusterInput): Promise<Listing> {
   return listed({
     ...input,
@@ -62,25 +62,25 @@ export function listCluster({ clusterId, ...input }: ClusterInput): Promise<List
   })
 }
 
-/** So many names keep the URL of a question short. */
+/** Names in one query, which keeps its URL short. */
 export const namesAtOnce = 50
 
 export interface FindInput extends ClusterInput {
   ids: string[]
-  /** Pool of an instance, where its label alone does not say it. */
+  /** Pool of an instance, if its label alone is not enough. */
   poolOf?: (instance: GceInstance) => string
-  /** Where an instance was seen last. */
+  /** Zone in which an instance was last observed. */
   zoneOf?: (id: string) => string | undefined
 }
 
 /**
- * The instances of these names in every zone. A zone that does not answer matters when an instance is missing that may
- * be in it.
+ * The instances with these names in all zones. A zone that does not respond matters only if it may contain a missing
+ * instance.
  */
 export async function findInstances({ ids, poolOf, zoneOf, ...input }: FindInput): Promise<Listing> {
   const { clusterId } = input
   const names = ids.filter(isName)
-  // No instance can have the name `0`: without names, one short answer tells that the project answers.
+  // No instance can have the name `0`: without names, a short query proves that the project responds.
   const batches: string[][] = names.length ? [] : [[]]
   for (let from = 0; from < names.length; from += namesAtOnce)
     batches.push(names.slice(from, from + namesAtOnce))
@@ -110,7 +110,7 @@ export async function findInstances({ ids, poolOf, zoneOf, ...input }: FindInput
   return whole
 }
 
-/** Whether there is any instance with the cluster's label, in whatever state. Rejects when a zone did not answer. */
+/** Whether any instance has the cluster's label, in any state. Rejects when a zone did not respond. */
 export async function hasInstances({ api, clusterId, project, signal }: ClusterInput): Promise<boolean> {
   const { instances, silent, error } = await asked(api, { project, filter: clusterFilter(clusterId) }, signal)
   if (instances.some((instance) => isOfCluster(instance, clusterId))) return true
@@ -125,7 +125,7 @@ interface Question {
   filter: string
   keeps(instance: GceInstance): boolean
   poolOf(instance: GceInstance): string
-  /** Those of the silent zones without which the listing is not complete. */
+  /** The silent zones that make the listing incomplete. */
   lacking(answer: Answer): string[]
   /** Completes "could not …". */
   doing: string
@@ -159,8 +159,8 @@ async function listed(question: Question): Promise<Listing> {
 }
 
 /**
- * The operation `compute.instances.preempted` is the only trace that Google took a spot instance back
- * (https://cloud.google.com/compute/docs/instances/create-use-spot). Asked for while spot instances are stopping or stopped.
+ * The operation `compute.instances.preempted` is the only trace of an interruption
+ * (https://cloud.google.com/compute/docs/instances/create-use-spot). Queried while spot instances are stopping or stopped.
  */
 async function markPreempted({ api, project, signal }: Question, listing: Listing): Promise<void> {
   const ending = listing.instances.filter(
@@ -178,7 +178,7 @@ async function markPreempted({ api, project, signal }: Question, listing: Listin
         taken.set(lastPart(targetLink), Date.parse(insertTime) || 0)
   } catch (error) {
     signal?.throwIfAborted()
-    // The listing itself is whole: only the reason is missing.
+    // The listing is still complete: only the reason is missing.
     listing.problems.push(gceFailure(error, `list the preempted instances of project ${project}`).problem)
   }
   listing.instances = listing.instances.map((instance): Instance => {
@@ -188,15 +188,15 @@ async function markPreempted({ api, project, signal }: Question, listing: Listin
   })
 }
 
-// Remembers the zone of each instance, because Compute Engine asks for it, and when it was first seen.
+// Remembers the zone of each instance, which Compute Engine requires, and when it was first observed.
 
-/** A listing shows new instances within seconds, and within a minute at its worst. */
+/** Milliseconds; a listing shows new instances within seconds, at worst within a minute. */
 const newMs = 300_000
 
 interface Known {
   zone: string
   firstSeen: number
-  /** Launched by this provider, rather than found. */
+  /** Launched by this provider, not only observed. */
   launched: boolean
 }
 
@@ -211,7 +211,10 @@ export function zoneCache(clock: Clock) {
   const isNew = ({ launched, firstSeen }: Known) => launched && clock.now() - firstSeen < newMs
 
   return {
-    /** The instances of a listing; a complete one says who is gone, too. Unreadable times become that of the first sight. */
+    /**
+     * Records a listing; a complete one also shows which are gone. Unreadable times become the time of the first
+     * observation.
+     */
     seen({ instances, complete }: Pick<Listing, 'instances' | 'complete'>): Instance[] {
       const kept = [...known].filter(([, one]) => !complete || isNew(one))
       known = new Map([...kept, ...instances.map((one) => remember(one, false))])

@@ -45,8 +45,8 @@ import { applicationDefault, endpointsOf, transport } from './transport.ts'
 export { check } from './check.ts'
 
 /**
- * Throws PROVIDER_CONFIG when no project or zone is known, and REQUEST_BASE_CONFIG for a `base_config` that the API does not take.
- * Credentials are looked for at the first call.
+ * Throws PROVIDER_CONFIG when the project or zone is unknown, and REQUEST_BASE_CONFIG for a `base_config` that the API does
+ * not accept. Credentials are read at the first call.
  */
 export async function create(context: ProviderContext<GcpConfig>): Promise<Provider> {
   const { clock, env } = context
@@ -58,14 +58,14 @@ export async function create(context: ProviderContext<GcpConfig>): Promise<Provi
   return gcpProvider(context, apiOf(place.project, env, clock), place, metadata)
 }
 
-/** Throws PROVIDER_CONFIG for an endpoint that cannot be used. */
+/** Throws PROVIDER_CONFIG for an invalid endpoint. */
 function apiOf(project: string, env: ClusterContext['env'], clock: Clock): GceApi {
   const endpoints = endpointsOf(env)
   const credentials = applicationDefault(googleAuth(project), env['GOOGLE_APPLICATION_CREDENTIALS'])
   return gceClient({ endpoints, send: transport({ credentials, fetch: globalThis.fetch }), clock })
 }
 
-/** The provider over any Compute Engine. */
+/** The provider with a given Compute Engine client. */
 export function gcpProvider(
   context: ProviderContext<GcpConfig>,
   api: GceApi,
@@ -115,7 +115,7 @@ export function gcpProvider(
       zoneOf: known.zoneOf,
       signal,
     })
-    // Says nothing of the instances that were not asked for.
+    // Not a complete listing: it contains only the requested instances.
     return { ...listing, instances: known.seen({ ...listing, complete: false }) }
   }
 
@@ -139,7 +139,7 @@ export function gcpProvider(
     hasTraces: (signal) =>
       orProblem(
         gceFailure,
-        `look for instances of cluster ${owner.clusterId}`,
+        `find instances of cluster ${owner.clusterId}`,
         () => hasInstances({ api, clusterId: owner.clusterId, project, signal }),
         signal,
       ),
@@ -155,12 +155,12 @@ export function gcpProvider(
   }
 }
 
-/** All instances of a cluster in one project. Throws PROVIDER_CONFIG for a location that names no project. */
+/** All instances of a cluster in one project. Throws PROVIDER_CONFIG for a location without a project. */
 export async function createCluster(location: Location, context: ClusterContext): Promise<ClusterProvider> {
   const { clusterId, clock, env } = context
   const { project } = location
   if (!project)
-    throw new ProvisionError(problem('PROVIDER_CONFIG', 'the location names no Google Cloud project'))
+    throw new ProvisionError(problem('PROVIDER_CONFIG', 'the location contains no Google Cloud project'))
   const api = apiOf(project, env, clock)
   const known = zoneCache(clock)
   const cluster = { api, clusterId, project }
@@ -191,9 +191,10 @@ export async function createCluster(location: Location, context: ClusterContext)
   }
 }
 
-// What a launch has to know that the file does not say, and the slots of machine types: asked for, and kept for a while.
+// Facts that a launch needs and the file does not contain, and the slots of machine types: queried, and cached for a
+// while.
 
-/** Regions get a new zone once in years. */
+/** Milliseconds; a region gets a new zone once in years. */
 const zonesKeptMs = 3_600_000
 
 interface OnlineInput {
@@ -212,7 +213,7 @@ function onlineFacts({ api, config, place, clock, metadata }: OnlineInput): Onli
     const { zones = [] } = await api.getRegion({ project: place.project, region }, signal)
     return zones.map(lastPart)
   })
-  // As Determined's provisioner cuts it: 30 characters, without a hyphen at the end.
+  // As in Determined's provisioner: 30 characters, without a hyphen at the end.
   const ownName = ownIdentity(async () =>
     (await gceMetadata(metadata).get('name'))?.slice(0, 30).replace(/-$/, ''),
   )
@@ -221,13 +222,13 @@ function onlineFacts({ api, config, place, clock, metadata }: OnlineInput): Onli
     return {
       ...place,
       ...(needsIdentity ? { identity: await ownName() } : {}),
-      // Only a launch in several zones has to name those it may not use.
+      // Only a launch in several zones has to list the zones it must not use.
       ...(config.zones.length > 1 ? { zones: await zonesOfRegion(signal) } : {}),
     }
   }
 }
 
-/** GPUs, else the one CPU slot where it is allowed; undefined for a type the zone does not have. */
+/** GPUs, else one CPU slot if `cpu_slots_allowed`; undefined for a type that the zone does not have. */
 async function slotsOf(
   api: GceApi,
   config: GcpConfig,
@@ -238,7 +239,7 @@ async function slotsOf(
     const type = await api.getMachineType(place, signal)
     return gpusOf(config, place.machineType, type) || (config.cpu_slots_allowed ? 1 : 0)
   } catch (error) {
-    // A name that cannot be one is `invalid`.
+    // `invalid`: the string cannot be a name.
     if (['notFound', 'invalid'].includes(codeOf(error))) return undefined
     throw error
   }
@@ -250,13 +251,16 @@ const deletesAtOnce = 10
 export interface TerminateInput {
   api: GceApi
   project: string
-  /** Named when an instance is refused; without a pool, any of the cluster is terminated. */
+  /** Named in the message when an instance is rejected; without a pool, any instance of the cluster is terminated. */
   owner: Owner
   isOurs: (instance: GceInstance) => boolean
   ids: string[]
-  /** Where an instance was seen last. */
+  /** Zone in which an instance was last observed. */
   zoneOf: (id: string) => string | undefined
-  /** Zone of an instance this provider launched a moment ago: ours, although a listing may not show it yet. */
+  /**
+   * Zone of an instance that this provider launched a moment ago: it is managed, although a listing may not show it
+   * yet.
+   */
   zoneOfNew: (id: string) => string | undefined
   signal?: AbortSignal | undefined
 }
@@ -305,7 +309,7 @@ async function look({
   return known
 }
 
-/** The request id is that of this order: one that failed inside its operation may be given again. */
+/** The request id is derived from this call: a delete that failed inside its operation may be requested again. */
 async function end(input: TerminateInput, id: string, zone: string, result: TerminateResult): Promise<void> {
   const { api, project, signal } = input
   if (signal?.aborted) return
@@ -319,7 +323,7 @@ async function end(input: TerminateInput, id: string, zone: string, result: Term
   }
 }
 
-/** Negative: so many of the newest bytes; the last stage is among them. */
+/** A negative start means that many of the newest bytes; the last stage is among them. */
 const start = '-65536'
 
 /** The last stage the VM's script wrote to its serial console. */

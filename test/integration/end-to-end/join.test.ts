@@ -24,7 +24,7 @@ describe('stand-alone', () => {
     const [first] = running.rows()
     expect(cluster.consoleOf(first!.instance)).toContain('PROVISION_STAGE=tls_checked')
     await running.stop()
-    expect(cluster.said('local VM ended')).toHaveLength(2)
+    expect(cluster.said('local instance terminated')).toHaveLength(2)
   })
 
   it('replaces an agent that dies', async () => {

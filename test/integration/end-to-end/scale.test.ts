@@ -23,7 +23,7 @@ describe('a pool without work', () => {
 
     await expect.poll(() => running.rows().length, { timeout: 40_000, interval: 200 }).toBe(0)
     expect(cluster.said('decided to drain').length).toBeGreaterThan(0)
-    const launched = cluster.said('info local VM started').length
+    const launched = cluster.said('info local instance started').length
     expect(launched).toBe(3)
   }, 70_000)
 
@@ -36,7 +36,7 @@ describe('a pool without work', () => {
       most = Math.max(most, running.rows().length)
     }, 20)
     for (let n = 0; n < 9; n++) await submit(cluster, { id: `w${n}`, slots: 1, duration: '1s' })
-    await expect.poll(() => cluster.said('info local VM started').length, { timeout: 20_000 }).toBe(4)
+    await expect.poll(() => cluster.said('info local instance started').length, { timeout: 20_000 }).toBe(4)
     await expect
       .poll(() => running.rows().filter((row) => row.agent === 'joined').length, { timeout: 20_000 })
       .toBe(4)

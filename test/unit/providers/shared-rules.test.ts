@@ -49,7 +49,7 @@ describe('terminating', () => {
       ['b', 'transient'],
     ])
     expect(failures[0]?.problem.message).toBe(
-      'could not look at the instances to terminate in pool gpu in cluster prod: Broken: away',
+      'could not find the instances to terminate in pool gpu in cluster prod: Broken: away',
     )
   })
 

@@ -37,7 +37,7 @@ describe('GPUs', () => {
     expect(built({}, offering('e2-standard-8', { slots: 4 })).problems).toMatchObject([
       {
         code: 'REQUEST_MACHINE_REFUSED',
-        message: 'e2-standard-8 takes no GPUs, but the pool is configured with 4 slots',
+        message: 'e2-standard-8 does not support GPUs, but the pool is configured with 4 slots',
       },
     ])
     expect(built({}, offering('e2-standard-8', { slots: 0 })).problems).toEqual([])
@@ -143,7 +143,7 @@ describe('what a family cannot have', () => {
     [
       'g2-standard-8',
       { disks: [{ initializeParams: { diskType: 'zones/z/diskTypes/pd-standard' } }] },
-      'takes no disk of type pd-standard',
+      'does not support disks of type pd-standard',
     ],
   ] as [string, object, string][])('%s refuses %o by name', (type, base_config, words) => {
     const { problems } = built({ base_config: { ...base_config } }, offering(type, { slots: 0 }))

@@ -22,9 +22,9 @@ describe('what this machine refuses', () => {
     ['ELOOP', 'config', 'LOCAL_NOT_PERMITTED', 'a link is where'],
     ['EIO', 'transient', 'PROVIDER_TRANSIENT', 'EIO: something'],
   ])('is told in words: %s', (code, kind, problemCode, words) => {
-    const failure = localFailure(errno(code), 'start local VM local-1')
+    const failure = localFailure(errno(code), 'start local instance local-1')
     expect(failure).toMatchObject({ class: kind, problem: { code: problemCode, details: { errno: code } } })
-    expect(failure.problem.message).toMatch(/^could not start local VM local-1: .* \(\/var\/lib\/x\)$/)
+    expect(failure.problem.message).toMatch(/^could not start local instance local-1: .* \(\/var\/lib\/x\)$/)
     expect(failure.problem.message).toContain(words)
   })
 
