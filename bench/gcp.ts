@@ -107,8 +107,8 @@ async function callsFor(count: number): Promise<Row[]> {
   const launched = callsOf(gce)
   const ids = instances.map(({ id }) => id)
   const zoneOf = () => undefined
-  const isOurs = () => true
-  await terminateOwned({ api, owner, isOurs, project, ids, zoneOf, zoneOfNew: zoneOf })
+  const isManaged = () => true
+  await terminateOwned({ api, owner, isManaged, project, ids, zoneOf, zoneOfNew: zoneOf })
   const ended = callsOf(gce)
   api.close()
   await gce.close()

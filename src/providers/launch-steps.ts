@@ -19,7 +19,7 @@ export interface StepRules<Step> {
   /** Rejects only when the launch is aborted. */
   send(step: Step): Promise<StepOutcome>
   /** Whether the next step may launch VMs that this one, which was sent as `asked`, did not. */
-  mayGoOn(outcome: StepOutcome, asked: Step): boolean
+  mayContinue(outcome: StepOutcome, asked: Step): boolean
   /** Whether `next` asks for what has just been refused, and is skipped; default: never. */
   asksForSame?(refused: Step, next: Step): boolean
   failureOf: FailureOf
@@ -52,7 +52,7 @@ export async function runSteps<Step>(
     const outcome = await rules.send(asked)
     instances.push(...outcome.instances)
     failures.push(...outcome.failures)
-    if (instances.length >= count || !rules.mayGoOn(outcome, asked)) break
+    if (instances.length >= count || !rules.mayContinue(outcome, asked)) break
     if (outcome.failures.length) refused = step
   }
   return { instances, failures: withMissing(failures, count - instances.length) }
@@ -78,15 +78,15 @@ export interface Owner {
 export interface TerminateRules<Vm, Target, O extends Owner = Ownership> {
   owner: O
   /** The VMs that the cloud knows, by id. */
-  look(): Promise<Map<string, Vm>>
-  isOurs(vm: Vm, owner: O): boolean
+  find(): Promise<Map<string, Vm>>
+  isManaged(vm: Vm, owner: O): boolean
   /**
    * What the terminate call needs; undefined when the VM is gone. `vm` is undefined when the cloud does not show it, which
    * may happen with a new one.
    */
   targetOf(id: string, vm: Vm | undefined): Target | undefined
   /** Terminates them and adds each outcome to the result. */
-  end(targets: Target[], result: TerminateResult): Promise<void>
+  terminate(targets: Target[], result: TerminateResult): Promise<void>
   failureOf: FailureOf
 }
 
@@ -100,7 +100,7 @@ export async function terminateOwn<Vm, Target, O extends Owner = Ownership>(
   signal?.throwIfAborted()
   let known: Map<string, Vm>
   try {
-    known = await rules.look()
+    known = await rules.find()
   } catch (error) {
     signal?.throwIfAborted()
     const failure = rules.failureOf(error, `find the instances to terminate in ${nameOf(owner)}`)
@@ -110,13 +110,13 @@ export async function terminateOwn<Vm, Target, O extends Owner = Ownership>(
   const targets: Target[] = []
   for (const id of ids) {
     const vm = known.get(id)
-    const isForeign = vm && !rules.isOurs(vm, owner)
-    const target = isForeign ? undefined : rules.targetOf(id, vm)
-    if (isForeign) result.failures.push(notOurs(id, owner))
+    const isForeignVm = vm && !rules.isManaged(vm, owner)
+    const target = isForeignVm ? undefined : rules.targetOf(id, vm)
+    if (isForeignVm) result.failures.push(foreign(id, owner))
     else if (target === undefined) result.terminated.push(id)
     else targets.push(target)
   }
-  await rules.end(targets, result)
+  await rules.terminate(targets, result)
   return result
 }
 
@@ -124,7 +124,7 @@ function nameOf({ clusterId, pool }: Owner): string {
   return pool === undefined ? `cluster ${clusterId}` : `pool ${pool} in cluster ${clusterId}`
 }
 
-function notOurs(id: string, owner: Owner): TerminateResult['failures'][number] {
+function foreign(id: string, owner: Owner): TerminateResult['failures'][number] {
   const message = `${id} was not terminated: it is not an instance of ${nameOf(owner)}`
   return { id, class: 'config', problem: problem('PROVIDER_NOT_OURS', message, { details: { id } }) }
 }

@@ -10,12 +10,12 @@ export const notOnThisCloud = 'determined-ai-determined'
 type Ask<T> = (signal?: AbortSignal) => Promise<T>
 
 /** The last answer if it is younger than `keptMs`, else a new one. One call at a time; failures are not cached. */
-export function keptAnswer<T>(clock: Clock, keptMs: number, ask: Ask<T>): Ask<T> {
+export function cachedAnswer<T>(clock: Clock, ttlMs: number, ask: Ask<T>): Ask<T> {
   const oneCall = limit(1)
   let kept: { answer: T; at: number } | undefined
   return (signal) =>
     oneCall(async () => {
-      if (kept && clock.now() - kept.at < keptMs) return kept.answer
+      if (kept && clock.now() - kept.at < ttlMs) return kept.answer
       const answer = await ask(signal)
       kept = { answer, at: clock.now() }
       return answer
@@ -35,7 +35,7 @@ export function ownIdentity(ask: () => Promise<string | undefined>): () => Promi
 }
 
 /** Slots of instance types, each queried until it is known. */
-export function keptSlots(
+export function cachedSlots(
   ask: (instanceType: string, signal?: AbortSignal) => Promise<number | undefined>,
 ): typeof ask {
   const slots = new Map<string, number>()

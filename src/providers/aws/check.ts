@@ -9,7 +9,7 @@ import { attemptWith, fault } from '../failure.ts'
 import { notOnThisCloud } from '../online-facts.ts'
 import { type Ec2Api, ec2Client, type RunInstancesRequest, regionOf, regionOfSdk } from './client.ts'
 import { codeOf, ec2Failure } from './errors.ts'
-import { changes, neededActions, questions } from './iam-policy.ts'
+import { neededActions, readActions, writeActions } from './iam-policy.ts'
 import { type ResolvedImage, resolveImage, typeFacts } from './image.ts'
 import { type AwsLaunch, awsLaunch, type LaunchStep } from './request.ts'
 import type { AwsConfig } from './rules.ts'
@@ -82,8 +82,8 @@ async function checkTypes(
   const items: CheckItem[] = []
   for (const { type, slots } of config.instance_types) {
     const what = `instance type ${type}`
-    const look = () => typeFacts(api, type, config.cpu_slots_allowed, signal)
-    const found = await attempt(items, what, look, (real) => {
+    const query = () => typeFacts(api, type, config.cpu_slots_allowed, signal)
+    const found = await attempt(items, what, query, (real) => {
       if (real === undefined) return fault(`instance type ${type} does not exist in this region`)
       const allowed = config.cpu_slots_allowed ? Math.max(slots, 1) : slots
       return real.slots === slots || real.slots === allowed
@@ -113,9 +113,9 @@ async function checkNetwork(input: CheckInput, signal?: AbortSignal): Promise<Ch
   const items: CheckItem[] = []
   const vpcs = new Set<string>()
   const zones: string[] = []
-  const look = (id: string) => () => api.describeSubnets({ SubnetIds: [id] }, signal)
+  const query = (id: string) => () => api.describeSubnets({ SubnetIds: [id] }, signal)
   for (const id of ids)
-    await attempt(items, `subnet ${id}`, look(id), ({ Subnets = [] }) => {
+    await attempt(items, `subnet ${id}`, query(id), ({ Subnets = [] }) => {
       const [subnet] = Subnets
       if (subnet?.VpcId) vpcs.add(subnet.VpcId)
       if (subnet?.AvailabilityZone) zones.push(subnet.AvailabilityZone)
@@ -126,13 +126,13 @@ async function checkNetwork(input: CheckInput, signal?: AbortSignal): Promise<Ch
     })
   if (zones.length) items.push(...(await checkZones(input, zones, signal)))
   if (security_group_id) {
-    const lookUp = () => api.describeSecurityGroups({ GroupIds: [security_group_id] }, signal)
-    await attempt(items, `security group ${security_group_id}`, lookUp, ({ SecurityGroups = [] }) => {
+    const query = () => api.describeSecurityGroups({ GroupIds: [security_group_id] }, signal)
+    await attempt(items, `security group ${security_group_id}`, query, ({ SecurityGroups = [] }) => {
       const [group] = SecurityGroups
-      const strange = [...vpcs].filter((vpc) => vpc !== group?.VpcId)
-      return strange.length
+      const otherVpcs = [...vpcs].filter((vpc) => vpc !== group?.VpcId)
+      return otherVpcs.length
         ? fault(
-            `security group ${security_group_id} is in ${group?.VpcId}, but subnets are in ${strange.join(', ')}`,
+            `security group ${security_group_id} is in ${group?.VpcId}, but subnets are in ${otherVpcs.join(', ')}`,
           )
         : undefined
     })
@@ -157,16 +157,17 @@ async function checkZones(
     const { InstanceTypeOfferings = [] } = await api.describeInstanceTypeOfferings(request, signal)
     for (const type of wanted) {
       const has = InstanceTypeOfferings.flatMap((one) => (one.InstanceType === type ? one.Location : []))
-      const lacking = zones.filter((zone) => !has.includes(zone))
-      if (lacking.length) items.push({ what: `zones for ${type}`, problem: lack(type, lacking, zones) })
+      const missingZones = zones.filter((zone) => !has.includes(zone))
+      if (missingZones.length)
+        items.push({ what: `zones for ${type}`, problem: notOffered(type, missingZones, zones) })
     }
   })
   return items
 }
 
-function lack(type: string, lacking: string[], zones: string[]): Problem {
-  const message = `${lacking.join(', ')} ${lacking.length > 1 ? 'do' : 'does'} not offer ${type}`
-  return lacking.length < zones.length
+function notOffered(type: string, missingZones: string[], zones: string[]): Problem {
+  const message = `${missingZones.join(', ')} ${missingZones.length > 1 ? 'do' : 'does'} not offer ${type}`
+  return missingZones.length < zones.length
     ? problem('PROVIDER_NOT_OFFERED', message)
     : fault(message, 'Remove the type from the pool, or add subnets in other zones.')
 }
@@ -205,7 +206,7 @@ function runInstancesOf(step: LaunchStep): RunInstancesRequest {
 // https://docs.aws.amazon.com/AWSEC2/latest/APIReference/CommonParameters.html (DryRun)
 
 /** A well-formed instance id that does not exist. */
-const nobody = 'i-00000000000000000'
+const unknownId = 'i-00000000000000000'
 
 async function checkPermissions(
   { api, config }: CheckInput,
@@ -215,36 +216,36 @@ async function checkPermissions(
   const DryRun = true
   const LaunchTemplateName = 'agent-provisioner-check'
   const asked: [name: string, why: string, ask: () => Promise<unknown>][] = [
-    ['DescribeInstances', questions.DescribeInstances, () => api.describeInstances({ DryRun }, signal)],
+    ['DescribeInstances', readActions.DescribeInstances, () => api.describeInstances({ DryRun }, signal)],
     [
       'DescribeInstanceTypes',
-      questions.DescribeInstanceTypes,
+      readActions.DescribeInstanceTypes,
       () => api.describeInstanceTypes({ DryRun }, signal),
     ],
   ]
-  const needed = neededActions(config).questions
+  const needed = neededActions(config).readActions
   if (needed.has('DescribeLaunchTemplates'))
     asked.push([
       'DescribeLaunchTemplates',
-      questions.DescribeLaunchTemplates,
+      readActions.DescribeLaunchTemplates,
       () => api.describeLaunchTemplates({ DryRun }, signal),
     ])
   if (needed.has('DescribeSpotInstanceRequests'))
     asked.push([
       'DescribeSpotInstanceRequests',
-      questions.DescribeSpotInstanceRequests,
+      readActions.DescribeSpotInstanceRequests,
       () => api.describeSpotInstanceRequests({ DryRun }, signal),
     ])
   asked.push(
     [
       'TerminateInstances',
-      changes.TerminateInstances,
-      () => api.terminateInstances({ DryRun, InstanceIds: [nobody] }, signal),
+      writeActions.TerminateInstances,
+      () => api.terminateInstances({ DryRun, InstanceIds: [unknownId] }, signal),
     ],
     [
       'GetConsoleOutput',
-      changes.GetConsoleOutput,
-      () => api.getConsoleOutput({ DryRun, InstanceId: nobody }, signal),
+      writeActions.GetConsoleOutput,
+      () => api.getConsoleOutput({ DryRun, InstanceId: unknownId }, signal),
     ],
   )
   for (const step of steps) {
@@ -252,20 +253,20 @@ async function checkPermissions(
     // nor key.
     asked.push([
       'RunInstances',
-      step.offerings[0]?.capacityType === 'spot' ? 'to launch spot instances' : changes.RunInstances,
+      step.offerings[0]?.capacityType === 'spot' ? 'to launch spot instances' : writeActions.RunInstances,
       () => api.runInstances({ ...runInstancesOf(step), DryRun }, signal),
     ])
     if (step.call === 'CreateFleet')
       asked.push(
         [
           'CreateLaunchTemplate',
-          changes.CreateLaunchTemplate,
+          writeActions.CreateLaunchTemplate,
           () => api.createLaunchTemplate({ ...step.template, DryRun }, signal),
         ],
-        ['CreateFleet', changes.CreateFleet, () => api.createFleet({ ...step.request, DryRun }, signal)],
+        ['CreateFleet', writeActions.CreateFleet, () => api.createFleet({ ...step.request, DryRun }, signal)],
         [
           'DeleteLaunchTemplate',
-          changes.DeleteLaunchTemplate,
+          writeActions.DeleteLaunchTemplate,
           () => api.deleteLaunchTemplate({ DryRun, LaunchTemplateName }, signal),
         ],
       )
@@ -283,7 +284,7 @@ const good = [
 ]
 
 /** A policy may allow these only for resources with our tag, and the resources tried here do not exist. */
-const onOurs = ['TerminateInstances', 'GetConsoleOutput', 'DeleteLaunchTemplate']
+const onManaged = ['TerminateInstances', 'GetConsoleOutput', 'DeleteLaunchTemplate']
 
 async function allowed(name: string, why: string, ask: () => Promise<unknown>): Promise<CheckItem> {
   const what = `ec2:${name} ${why}`
@@ -293,7 +294,7 @@ async function allowed(name: string, why: string, ask: () => Promise<unknown>): 
   } catch (error) {
     const code = codeOf(error)
     if (good.includes(code)) return { what }
-    if (code !== 'UnauthorizedOperation' || !onOurs.includes(name))
+    if (code !== 'UnauthorizedOperation' || !onManaged.includes(name))
       return { what, problem: ec2Failure(error, `call ec2:${name}`).problem }
     const message = `cannot determine whether ec2:${name} is allowed for managed instances and launch templates`
     return { what, problem: problem('PROVIDER_PERMISSION_UNKNOWN', message) }

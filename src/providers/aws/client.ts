@@ -95,15 +95,15 @@ export type Ec2Api = { [Name in CallName]: Ec2Call<Name> } & {
 const timeouts = { connectionTimeout: 5000, requestTimeout: 90_000, throwOnRequestTimeout: true }
 
 /** Makes the SDK read the profile files again; by default it reads each file once in the life of a process. */
-const readsFilesAnew = { ignoreCache: true }
+const reloadFiles = { ignoreCache: true }
 
 /** @param profile the value of AWS_PROFILE, named in the error when no credentials are found */
 export function ec2Client(region: string, more: EC2ClientConfig = {}, profile?: string): Ec2Api {
-  const shared: EC2ClientConfig = { region, requestHandler: timeouts, ...readsFilesAnew, ...more }
+  const shared: EC2ClientConfig = { region, requestHandler: timeouts, ...reloadFiles, ...more }
   // Adaptive mode slows down while EC2 throttles.
-  const patient = new EC2Client({ maxAttempts: 5, ...shared, retryMode: 'adaptive' })
+  const adaptive = new EC2Client({ maxAttempts: 5, ...shared, retryMode: 'adaptive' })
   const once = new EC2Client({ ...shared, maxAttempts: 1 })
-  for (const client of [patient, once]) readOwnAnswers(client)
+  for (const client of [adaptive, once]) filterResponses(client)
 
   function call<Name extends CallName>(
     client: EC2Client,
@@ -116,7 +116,7 @@ export function ec2Client(region: string, more: EC2ClientConfig = {}, profile?: 
         const send = () => client.send(new Command(request) as never, options)
         return (await withFreshCredentials(client, send)) as ResultOf<Name>
       } catch (error) {
-        throw signal?.aborted ? signal.reason : explained(error, region, profile)
+        throw signal?.aborted ? signal.reason : withHint(error, region, profile)
       }
     }
   }
@@ -128,17 +128,17 @@ export function ec2Client(region: string, more: EC2ClientConfig = {}, profile?: 
 
   return {
     ...calls(once, sentOnce),
-    ...calls(patient, repeated),
-    account: (signal) => accountOf(region, patient.config.credentials, signal),
+    ...calls(adaptive, repeated),
+    account: (signal) => accountOf(region, adaptive.config.credentials, signal),
     close() {
-      patient.destroy()
+      adaptive.destroy()
       once.destroy()
     },
   }
 }
 
 /** Adds the name of the profile or the region to an error that it explains. */
-function explained(error: unknown, region: string, profile: string | undefined): unknown {
+function withHint(error: unknown, region: string, profile: string | undefined): unknown {
   if (!(error instanceof Error)) return error
   const code = codeOf(error)
   if (code === 'CredentialsProviderError' && profile)
@@ -270,7 +270,7 @@ async function areOthers({ config: { credentials } }: EC2Client): Promise<boolea
 // the time for which a page of VMs blocks the event loop (npm run bench aws).
 
 /** Elements of a VM in the response to DescribeInstances that contain others; none contains one of its own name. */
-const unread = [
+const unusedElements = [
   'networkInterfaceSet',
   'blockDeviceMapping',
   'groupSet',
@@ -284,10 +284,10 @@ const unread = [
   'cpuOptions',
   'productCodes',
 ]
-const subtrees = new RegExp(`<(${unread.join('|')})>[\\s\\S]*?</\\1>`, 'g')
+const subtrees = new RegExp(`<(${unusedElements.join('|')})>[\\s\\S]*?</\\1>`, 'g')
 
 /** The values that are used; none of them contains other elements. */
-const read = new Set([
+const usedValues = new Set([
   'instanceId',
   'imageId',
   'instanceType',
@@ -308,7 +308,9 @@ const read = new Set([
 const values = /<(\w+)>[^<]*<\/\1>/g
 
 function trimAnswer(xml: string): string {
-  return xml.replace(subtrees, '').replace(values, (whole, name: string) => (read.has(name) ? whole : ''))
+  return xml
+    .replace(subtrees, '')
+    .replace(values, (whole, name: string) => (usedValues.has(name) ? whole : ''))
 }
 
 // A portal, a proxy or another service may answer instead of EC2, with status 200. Missing instances would then count
@@ -318,7 +320,7 @@ function trimAnswer(xml: string): string {
 const listIn: Record<string, string> = { DescribeInstances: 'reservationSet' }
 
 /** What the response is instead of EC2's; undefined for EC2's response to `action`. */
-function foreignPart(xml: string, action: string, ok: boolean): string | undefined {
+function foreignContent(xml: string, action: string, ok: boolean): string | undefined {
   const text = xml.trim()
   if (!text) return 'an empty body'
   if (/^<(?:!doctype html|html)\b/i.test(text)) return 'an HTML page'
@@ -346,7 +348,7 @@ interface HttpAnswer {
  * Rejects responses that are not EC2's, and trims those to DescribeInstances, before the client's deserializer reads
  * them.
  */
-function readOwnAnswers(client: EC2Client): void {
+function filterResponses(client: EC2Client): void {
   client.middlewareStack.add(
     (next, context) => async (args) => {
       const result = await next(args)
@@ -355,7 +357,7 @@ function readOwnAnswers(client: EC2Client): void {
       const xml = (await buffer(response.body)).toString()
       const action = context.commandName?.replace(/Command$/, '') ?? ''
       const ok = statusCode >= 200 && statusCode < 300
-      const foreign = foreignPart(xml, action, ok)
+      const foreign = foreignContent(xml, action, ok)
       if (foreign) throw notFromEc2(foreign, statusCode)
       const body = Buffer.from(ok && action === 'DescribeInstances' ? trimAnswer(xml) : xml)
       return { ...result, response: Object.assign(response, { body }) }

@@ -34,8 +34,8 @@ function failureOf(
 }
 
 /** Whether the error is about one capacity type only, without being a lack of capacity: another one may succeed. */
-export function isAboutOneWay({ problem: { details } }: Failure): boolean {
-  return knownRow(String(details?.['code']))?.oneWay === true
+export function isAboutCapacityType({ problem: { details } }: Failure): boolean {
+  return knownRow(String(details?.['code']))?.capacityTypeOnly === true
 }
 
 /** The EC2 error code, or the name the SDK or the operating system gives the error. */
@@ -82,7 +82,7 @@ function remedyOf(remedy: string | undefined, action: string | undefined, encode
 
 interface Ec2Row extends FailureRow {
   /** Spot capacity or fleets are refused; other capacity types may work. */
-  oneWay?: true
+  capacityTypeOnly?: true
   /** The code is not in the table. */
   unknown?: true
 }
@@ -159,7 +159,7 @@ export const failureTable: Record<string, Ec2Row> = {
   },
   'AuthFailure.ServiceLinkedRoleCreationNotPermitted': {
     class: 'auth',
-    oneWay: true,
+    capacityTypeOnly: true,
     remedy: `Run \`aws iam create-service-linked-role --aws-service-name ${spotService}\` once in this account, or allow iam:CreateServiceLinkedRole in the IAM policy of the provisioner.`,
   },
   NotAuthorized: { class: 'auth', remedy: 'Allow the action in the IAM policy of the provisioner.' },
@@ -176,7 +176,8 @@ export const failureTable: Record<string, Ec2Row> = {
   ExpiredTokenException: { class: 'auth', remedy: 'Renew the session credentials.' },
   CredentialsProviderError: {
     class: 'auth',
-    remedy: 'Give AWS credentials: environment variables, a profile, or the role of the instance the provisioner runs on.',
+    remedy:
+      'Give AWS credentials: environment variables, a profile, or the role of the instance the provisioner runs on.',
   },
   ProfileWithoutCredentials: {
     class: 'auth',
@@ -199,7 +200,9 @@ export const failureTable: Record<string, Ec2Row> = {
     'Use another image: the snapshot of this one is gone or not shared with the account.',
   ),
   InvalidBlockDeviceMapping: config("Make the volume at least as large as the image's snapshot."),
-  'InvalidUserData.Malformed': config('Shorten the startup scripts: EC2 accepts at most 16,384 bytes of user data.'),
+  'InvalidUserData.Malformed': config(
+    'Shorten the startup scripts: EC2 accepts at most 16,384 bytes of user data.',
+  ),
   InvalidInstanceType: config('Correct the instance type; EC2 has no such type.'),
   VPCIdNotSpecified: config('Set subnet_ids: the account has no default VPC in this region.'),
   'InvalidIAMInstanceProfileArn.Malformed': config('Correct iam_instance_profile_arn.'),

@@ -18,7 +18,7 @@ export interface Policy {
 }
 
 /** Actions that IAM cannot limit to resources, and their purpose. */
-export const questions = {
+export const readActions = {
   DescribeInstances: 'to list instances',
   DescribeImages: 'to find the image and its root device',
   DescribeInstanceTypes: 'to know the slots of a type',
@@ -32,7 +32,7 @@ export const questions = {
 } as const
 
 /** Actions on our own instances and templates. */
-export const changes = {
+export const writeActions = {
   RunInstances: 'to launch instances of one offering, and those of fleets',
   CreateFleet: 'to launch instances of several offerings, and spot instances',
   CreateLaunchTemplate: 'to launch through a fleet',
@@ -42,12 +42,12 @@ export const changes = {
   GetConsoleOutput: 'to read the boot stage of an instance that did not join',
 } as const
 
-type Question = keyof typeof questions
-type Change = keyof typeof changes
+type Question = keyof typeof readActions
+type Change = keyof typeof writeActions
 
 export interface NeededActions {
-  questions: Set<Question>
-  changes: Set<Change>
+  readActions: Set<Question>
+  writeActions: Set<Change>
 }
 
 /** The actions that one pool needs, including its checks; none that its configuration does not use. */
@@ -67,7 +67,7 @@ export function neededActions(config: AwsConfig): NeededActions {
     asked.push('DescribeSubnets', 'DescribeInstanceTypeOfferings')
   if (network_interface.security_group_id) asked.push('DescribeSecurityGroups')
   if (ssh_key_name) asked.push('DescribeKeyPairs')
-  return { questions: new Set(asked), changes: new Set(changed) }
+  return { readActions: new Set(asked), writeActions: new Set(changed) }
 }
 
 const arn = (kind: string) => `arn:*:ec2:*:*:${kind}/*`
@@ -79,15 +79,15 @@ const ec2 = (action: string) => `ec2:${action}`
  */
 export function leastPolicy(clusterId: string, pools: readonly AwsConfig[]): Policy {
   const needs = pools.map(neededActions)
-  const has = (action: Change) => needs.some(({ changes: needed }) => needed.has(action))
+  const has = (action: Change) => needs.some(({ writeActions: needed }) => needed.has(action))
   const usesSpot = pools.some((pool) => callsOf(pool).spot)
   const cluster = { [`aws:RequestTag/${ownerTags.cluster}`]: clusterId }
   const ours = { [`aws:ResourceTag/${ownerTags.cluster}`]: clusterId }
-  const asked = Object.keys(questions).filter((name) =>
-    needs.some(({ questions: needed }) => needed.has(name as Question)),
+  const asked = Object.keys(readActions).filter((name) =>
+    needs.some(({ readActions: needed }) => needed.has(name as Question)),
   )
-  const launches = (['RunInstances', 'CreateFleet'] as const).filter(has)
-  const makes = (['RunInstances', 'CreateFleet', 'CreateLaunchTemplate'] as const).filter(has)
+  const launching = (['RunInstances', 'CreateFleet'] as const).filter(has)
+  const creating = (['RunInstances', 'CreateFleet', 'CreateLaunchTemplate'] as const).filter(has)
   const besides = ['volume', 'network-interface', ...(usesSpot ? ['spot-instances-request'] : [])]
   const ofFleets = has('CreateFleet') ? ['fleet'] : []
   const templates = has('CreateLaunchTemplate') ? ['launch-template'] : []
@@ -103,19 +103,19 @@ export function leastPolicy(clusterId: string, pools: readonly AwsConfig[]): Pol
     Condition: { StringEquals: cluster },
   })
   const launch = withTag('LaunchWithOurTag', ['RunInstances'], ['instance'])
-  const others = makes.filter((action) => action !== 'RunInstances')
+  const others = creating.filter((action) => action !== 'RunInstances')
   const statements: Statement[] = [
     { Sid: 'Ask', Effect: 'Allow', Action: asked.map(ec2), Resource: '*' },
     { ...launch, Condition: { ...launch.Condition, ...profileCondition(pools) } },
     withTag('MakeWhatInstancesNeed', ['RunInstances'], besides),
     ...(others.length ? [withTag('MakeWithOurTag', others, made)] : []),
-    { Sid: 'UseForLaunches', Effect: 'Allow', Action: launches.map(ec2), Resource: used.map(arn) },
+    { Sid: 'UseForLaunches', Effect: 'Allow', Action: launching.map(ec2), Resource: used.map(arn) },
     {
       Sid: 'TagWhatIsMade',
       Effect: 'Allow',
       Action: ['ec2:CreateTags'],
       Resource: made.map(arn),
-      Condition: { StringEquals: { 'ec2:CreateAction': makes, ...cluster } },
+      Condition: { StringEquals: { 'ec2:CreateAction': creating, ...cluster } },
     },
     {
       Sid: 'EndAndReadOurs',

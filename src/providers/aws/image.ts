@@ -2,7 +2,7 @@
 import { type Clock, derivedName, type MetadataOptions } from '../../platform/index.ts'
 import { ProvisionError, problem } from '../../problems/index.ts'
 import { type Ownership, ownerTags } from '../contract.ts'
-import { keptAnswer, ownIdentity } from '../online-facts.ts'
+import { cachedAnswer, ownIdentity } from '../online-facts.ts'
 import { type Ec2Api, type Image, type InstanceTypeInfo, pages } from './client.ts'
 import { codeOf } from './errors.ts'
 import { type AwsFacts, tagSpecifications } from './machine.ts'
@@ -112,7 +112,7 @@ function refused(message: string): ProvisionError {
 // while.
 
 /** Milliseconds after which a newer image is used. */
-const imageKeptMs = 600_000
+const imageTtlMs = 600_000
 
 export interface OnlineInput {
   api: Ec2Api
@@ -125,7 +125,7 @@ export interface OnlineInput {
 export type OnlineFacts = (signal?: AbortSignal) => Promise<AwsFacts>
 
 export function onlineFacts({ api, config, owner, clock, metadata }: OnlineInput): OnlineFacts {
-  const image = keptAnswer(clock, imageKeptMs, (signal) => resolveImage(api, config.image, owner, signal))
+  const image = cachedAnswer(clock, imageTtlMs, (signal) => resolveImage(api, config.image, owner, signal))
   const ownInstanceId = ownIdentity(() => ec2Metadata(metadata).get('instance-id'))
   return async (signal) => {
     const facts = await image(signal)

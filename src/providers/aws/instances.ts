@@ -102,7 +102,7 @@ async function listing(
         // The time of the first response: instances launched after it may be missing.
         if (at !== undefined) answer.at ??= at
         for (const instance of instances) {
-          if (!isOurs(instance, scope)) continue
+          if (!isManaged(instance, scope)) continue
           // Keeps only what is used, not the SDK's objects: there may be 10,000.
           answer.instances.push(instanceOf(instance))
           if (isLive(instance) && instance.SpotInstanceRequestId)
@@ -122,7 +122,7 @@ async function listing(
 export async function hasInstances(api: Ec2Api, clusterId: string, signal?: AbortSignal): Promise<boolean> {
   const scope = { clusterId }
   for await (const { instances } of instancePages(api, { Filters: ownerFilters(scope) }, signal))
-    if (instances.some((instance) => isOurs(instance, scope))) return true
+    if (instances.some((instance) => isManaged(instance, scope))) return true
   return false
 }
 
@@ -203,7 +203,7 @@ function stateReason({ Code = '', Message = '' }: NonNullable<Ec2Instance['State
 }
 
 /** Managed are those with the tags of the cluster and, if given, of the pool; nothing else decides. */
-function isOurs(instance: Ec2Instance, { clusterId, pool }: Owner): boolean {
+function isManaged(instance: Ec2Instance, { clusterId, pool }: Owner): boolean {
   const tags = tagsOf(instance)
   return (
     tags.get(ownerTags.cluster) === clusterId && (pool === undefined || tags.get(ownerTags.pool) === pool)
@@ -242,11 +242,11 @@ export function terminateOwned(input: TerminateInput): Promise<TerminateResult> 
   const { ids, owner, signal } = input
   const rules = {
     owner,
-    look: () => look(input),
-    isOurs,
+    find: () => find(input),
+    isManaged,
     targetOf,
-    async end(toEnd: string[], result: TerminateResult) {
-      for (const batch of chunks(toEnd, largestBatch)) await end(input, batch, result)
+    async terminate(targets: string[], result: TerminateResult) {
+      for (const batch of chunks(targets, largestBatch)) await terminateBatch(input, batch, result)
     },
     failureOf: ec2Failure,
   }
@@ -263,7 +263,7 @@ function targetOf(id: string, instance?: Ec2Instance): string | undefined {
 }
 
 /** Uses a filter, because `InstanceIds` fails as a whole for one unknown id. */
-async function look({ api, ids, signal }: TerminateInput): Promise<Map<string, Ec2Instance>> {
+async function find({ api, ids, signal }: TerminateInput): Promise<Map<string, Ec2Instance>> {
   const known = new Map<string, Ec2Instance>()
   for (const Values of chunks(ids, filterValues)) {
     const Filters = [{ Name: 'instance-id', Values }]
@@ -277,7 +277,11 @@ async function look({ api, ids, signal }: TerminateInput): Promise<Map<string, E
  * EC2 refuses a whole batch for one protected or unknown instance, and names it; it has then terminated none, or only
  * those in other zones. The named ones are settled and the rest is retried, in halves when none was named.
  */
-async function end(input: TerminateInput, batch: string[], result: TerminateResult): Promise<void> {
+async function terminateBatch(
+  input: TerminateInput,
+  batch: string[],
+  result: TerminateResult,
+): Promise<void> {
   if (!batch.length) return
   try {
     await input.api.terminateInstances({ InstanceIds: batch }, input.signal)
@@ -295,7 +299,7 @@ async function end(input: TerminateInput, batch: string[], result: TerminateResu
       else result.failures.push({ id, ...ec2Failure(error, `terminate ${id}`) })
     const rest = batch.filter((id) => !refused.includes(id))
     const parts = named.length ? [rest] : chunks(rest, Math.ceil(rest.length / 2))
-    for (const part of parts) await end(input, part, result)
+    for (const part of parts) await terminateBatch(input, part, result)
   }
 }
 

@@ -11,7 +11,7 @@ import {
   type Ec2Api,
   pages,
 } from './client.ts'
-import { codeOf, ec2Failure, isAboutOneWay, refusal } from './errors.ts'
+import { codeOf, ec2Failure, isAboutCapacityType, refusal } from './errors.ts'
 import { instanceOf, instancePages, intentFilter, ownerFilters } from './instances.ts'
 import { type AwsLaunch, type LaunchStep, withCount } from './request.ts'
 
@@ -32,26 +32,26 @@ export function launchInstances(
     prepare: () => context.prepare(order, signal),
     withCount,
     send: (step: LaunchStep) => sendStep(step, order, context, signal),
-    mayGoOn,
+    mayContinue,
     failureOf: ec2Failure,
   }
   return runSteps(order, rules, signal)
 }
 
 /** Failures after which another capacity type or offering is tried. */
-const goesOn: FailureClass[] = ['capacity', 'quota']
+const continueAfter: FailureClass[] = ['capacity', 'quota']
 /** After these it is unknown whether something was launched, or no launch can succeed. */
-const stops: FailureClass[] = ['throttle', 'transient', 'auth']
+const stopAfter: FailureClass[] = ['throttle', 'transient', 'auth']
 
 /** A fleet reports each offering separately, so a mistake in one does not stop the others. */
-function mayGoOn({ failures }: StepOutcome): boolean {
-  const classes = failures.flatMap((failure) => (isAboutOneWay(failure) ? [] : failure.class))
-  const isElsewhere = classes.length < failures.length || classes.some((one) => goesOn.includes(one))
-  return isElsewhere && !classes.some((one) => stops.includes(one))
+function mayContinue({ failures }: StepOutcome): boolean {
+  const classes = failures.flatMap((failure) => (isAboutCapacityType(failure) ? [] : failure.class))
+  const isElsewhere = classes.length < failures.length || classes.some((one) => continueAfter.includes(one))
+  return isElsewhere && !classes.some((one) => stopAfter.includes(one))
 }
 
 const policy = { tries: 3, pauses: { first: 1_000, most: 2_000 } }
-const passing: FailureClass[] = ['throttle', 'transient']
+const retryable: FailureClass[] = ['throttle', 'transient']
 const missingTemplate = 'InvalidLaunchTemplateName.NotFoundException'
 
 /** Retries with the same token, so that a lost response never causes a second launch. */
@@ -65,14 +65,16 @@ async function sendStep(
   const isRetryable = (error: unknown) => {
     if (isReplayed(error)) return false
     if (step.call === 'CreateFleet' && codeOf(error) === missingTemplate) return true
-    return passing.includes(ec2Failure(error, doing).class)
+    return retryable.includes(ec2Failure(error, doing).class)
   }
   try {
     const { clock } = context
     return await retry(() => send(step, order, context, signal), { ...policy, isRetryable, clock, signal })
   } catch (error) {
     signal?.throwIfAborted()
-    return isReplayed(error) ? spent(codeOf(error), order, context, signal) : refused(step, error, doing)
+    return isReplayed(error)
+      ? replayedLaunch(codeOf(error), order, context, signal)
+      : refused(step, error, doing)
   }
 }
 
@@ -139,10 +141,10 @@ function fleetFailures(errors: CreateFleetError[], offerings: Offering[]): Launc
 function refused({ offerings }: LaunchStep, error: unknown, doing: string): StepOutcome {
   const failure = { ...ec2Failure(error, doing), missing: 0 }
   // Without an offering, the failure would apply to every capacity type.
-  const isOfEach = offerings.length === 1 || isAboutOneWay(failure)
+  const perOffering = offerings.length === 1 || isAboutCapacityType(failure)
   return {
     instances: [],
-    failures: isOfEach ? offerings.map((offering) => ({ ...failure, offering })) : [failure],
+    failures: perOffering ? offerings.map((offering) => ({ ...failure, offering })) : [failure],
   }
 }
 
@@ -155,7 +157,7 @@ function nameOf({ instanceType, zone, capacityType }: Offering): string {
 }
 
 /** Attempts; new VMs appear with a delay. */
-const looks = 3
+const maxAttempts = 3
 const betweenMs = 5000
 
 /**
@@ -163,7 +165,7 @@ const betweenMs = 5000
  * both cases the launch has happened, and a request with another token could only launch more: the result is its VMs,
  * including terminated ones. While EC2 shows none, the outcome is unknown.
  */
-async function spent(
+async function replayedLaunch(
   code: string,
   order: LaunchOrder,
   context: LaunchContext,
@@ -171,9 +173,9 @@ async function spent(
 ): Promise<StepOutcome> {
   const { id } = order.intent
   try {
-    const mayAppear = code === 'IdempotentParameterMismatch' ? looks : 1
-    for (let look = 1; look <= mayAppear; look++) {
-      if (look > 1) await context.clock.sleep(betweenMs, signal)
+    const mayAppear = code === 'IdempotentParameterMismatch' ? maxAttempts : 1
+    for (let attempt = 1; attempt <= mayAppear; attempt++) {
+      if (attempt > 1) await context.clock.sleep(betweenMs, signal)
       const instances = await createdBy(order, context, signal)
       if (instances.length) return { instances, failures: [] }
     }
@@ -192,11 +194,11 @@ async function createdBy(
   { api }: LaunchContext,
   signal?: AbortSignal,
 ): Promise<Instance[]> {
-  const made: Instance[] = []
+  const created: Instance[] = []
   const Filters = [...ownerFilters(owner), intentFilter(intent.id)]
   for await (const { instances } of instancePages(api, { Filters }, signal))
-    made.push(...instances.map(instanceOf))
-  return made
+    created.push(...instances.map(instanceOf))
+  return created
 }
 
 // Launch templates of fleets: created once, found again by name, which is a hash of the content, and removed when

@@ -52,7 +52,9 @@ function rootVolume({ volume }: AwsConfig) {
 /** A hop limit above 1 lets containers reach the metadata service (Determined's aws.go sets 2). */
 export function metadataProblems({ metadata_hop_limit, iam_instance_profile_arn }: AwsConfig): Problem[] {
   if (metadata_hop_limit < 2) return []
-  const credentials = iam_instance_profile_arn ? ` and use the credentials of ${iam_instance_profile_arn}` : ''
+  const credentials = iam_instance_profile_arn
+    ? ` and use the credentials of ${iam_instance_profile_arn}`
+    : ''
   return [
     problem(
       'REQUEST_METADATA_OPEN',

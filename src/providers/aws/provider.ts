@@ -3,7 +3,7 @@ import { lastStage, type Stage } from '../../agent-setup/index.ts'
 import { limit, type MetadataOptions } from '../../platform/index.ts'
 import type { LaunchOrder, LaunchResult, Provider, ProviderContext } from '../contract.ts'
 import { orProblem } from '../failure.ts'
-import { keptSlots } from '../online-facts.ts'
+import { cachedSlots } from '../online-facts.ts'
 import { type Ec2Api, ec2Client, regionOf, regionOfSdk } from './client.ts'
 import { codeOf, ec2Failure } from './errors.ts'
 import { onlineFacts, typeFacts } from './image.ts'
@@ -34,7 +34,7 @@ export function awsProvider(
   const factsOf = onlineFacts({ api, config, owner, clock, metadata })
   const templates = launchTemplates({ api, owner, clock, logger })
   const launchedAt = new Map<string, number>()
-  const slotsOfType = keptSlots(
+  const slotsOfType = cachedSlots(
     async (type, signal) => (await typeFacts(api, type, config.cpu_slots_allowed, signal))?.slots,
   )
   // Consoles are read when many VMs have failed at once, and EC2's rate limit for that is low.

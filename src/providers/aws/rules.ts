@@ -70,7 +70,8 @@ function imageOf({ image, image_id }: Keys, block: Block): AwsImage | undefined 
   // Something inside it is wrong, and has been reported.
   if (!isMapping(block.raw['image']) || image === undefined) return undefined
   const ways = ['id', 'ssm', 'owner', 'name'].filter((way) => givenIn(block, 'image', way))
-  if (ways.length === 0) return note(block, 'IMAGE_MISSING', 'image sets none of id, ssm and owner', { key: 'image', remedy })
+  if (ways.length === 0)
+    return note(block, 'IMAGE_MISSING', 'image sets none of id, ssm and owner', { key: 'image', remedy })
   if (new Set(ways.map((way) => (way === 'name' ? 'owner' : way))).size > 1)
     return note(block, 'CONFIG_CONFLICT', `image is specified in several ways: ${ways.join(', ')}`, {
       key: 'image',
@@ -213,15 +214,10 @@ function withSlots(block: Block, type: string, slots: number | undefined, path: 
   if (known !== undefined) return [{ type, slots: known }]
   const meant = nearest(type, knownGpuTypes())
   const say = path.length > 1 ? `\`- {type: ${type}, slots: N}\`` : '`instance_slots: N`'
-  note(
-    block,
-    'INSTANCE_SLOTS_UNKNOWN',
-    `the number of accelerators of ${JSON.stringify(type)} is unknown`,
-    {
-      key: path,
-      remedy: `${meant ? `Did you mean "${meant}"? Else set it: ` : 'Set it: '}${say}.`,
-    },
-  )
+  note(block, 'INSTANCE_SLOTS_UNKNOWN', `the number of accelerators of ${JSON.stringify(type)} is unknown`, {
+    key: path,
+    remedy: `${meant ? `Did you mean "${meant}"? Else set it: ` : 'Set it: '}${say}.`,
+  })
   return []
 }
 

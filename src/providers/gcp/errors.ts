@@ -196,7 +196,8 @@ const credentials =
 const capacity: FailureRow = { class: 'capacity', remedy: otherOfferings }
 const quota: FailureRow = {
   class: 'quota',
-  remedy: 'Request a higher limit for the quota in the message (IAM & Admin, Quotas), or lower max_instances.',
+  remedy:
+    'Request a higher limit for the quota in the message (IAM & Admin, Quotas), or lower max_instances.',
 }
 const throttle: FailureRow = { class: 'throttle' }
 const transient: FailureRow = { class: 'transient' }

@@ -12,7 +12,7 @@ export interface Role {
 }
 
 /** Permissions on the project, and their purpose. */
-const always = {
+const alwaysNeeded = {
   'compute.instances.create': 'to launch instances',
   'compute.instances.delete': 'to terminate instances',
   'compute.instances.get': 'to read an instance',
@@ -32,7 +32,7 @@ const always = {
 type When = (pool: GcpConfig) => boolean
 
 /** Keys of the pool, and values of `base_config`, that need further permissions. */
-const sometimes: [permission: string, why: string, when: When][] = [
+const conditionallyNeeded: [permission: string, why: string, when: When][] = [
   ['compute.regionOperations.get', 'to follow a launch in several zones', ({ zones }) => zones.length > 1],
   [
     'compute.acceleratorTypes.get',
@@ -143,10 +143,10 @@ function isList(value: unknown): boolean {
 
 /** Permissions and their purpose, as far as these pools need them. */
 export function permissionsOf(pools: readonly GcpConfig[]): Map<string, string> {
-  const asked = sometimes.filter(([, , when]) => pools.some(when))
+  const requested = conditionallyNeeded.filter(([, , when]) => pools.some(when))
   return new Map([
-    ...Object.entries(always),
-    ...asked.map(([permission, why]): [string, string] => [permission, why]),
+    ...Object.entries(alwaysNeeded),
+    ...requested.map(([permission, why]): [string, string] => [permission, why]),
   ])
 }
 

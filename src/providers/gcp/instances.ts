@@ -55,7 +55,7 @@ function reasonOf({ status = '', statusMessage, lastStopTimestamp }: GceInstance
 }
 
 /** Managed are those with the cluster's and the pool's label; nothing else decides. */
-export function isOurs({ labels = {} }: GceInstance, { clusterId, pool }: Ownership): boolean {
+export function isManaged({ labels = {} }: GceInstance, { clusterId, pool }: Ownership): boolean {
   return labels[clusterKey] === labelOf(clusterId) && labels[poolKey] === labelOf(pool)
 }
 
@@ -120,7 +120,7 @@ async function* pages<P extends Page>(
 export interface Answer {
   instances: GceInstance[]
   /** Zones that did not respond. */
-  silent: string[]
+  unreachable: string[]
   pages: number
   /** Time of the first page. */
   at?: number
@@ -128,16 +128,16 @@ export interface Answer {
 }
 
 /** Instances of all zones, page by page. Rejects only with the reason of `signal`. */
-export async function asked(
+export async function queryInstances(
   api: GceApi,
   request: { project: string; filter: string },
   signal?: AbortSignal,
 ): Promise<Answer> {
-  const answer: Answer = { instances: [], silent: [], pages: 0 }
-  const silent = new Set<string>()
+  const answer: Answer = { instances: [], unreachable: [], pages: 0 }
+  const unreachable = new Set<string>()
   try {
     for await (const page of pages((token) => api.listInstances({ ...request, ...token }, signal))) {
-      for (const place of silentPlaces(page)) silent.add(place)
+      for (const zone of unreachableZonesIn(page)) unreachable.add(zone)
       answer.instances.push(...Object.values(page.items ?? {}).flatMap(({ instances = [] }) => instances))
       if (!answer.pages++ && page.at !== undefined) answer.at = page.at
     }
@@ -145,27 +145,27 @@ export async function asked(
     signal?.throwIfAborted()
     answer.error = error
   }
-  return { ...answer, silent: [...silent] }
+  return { ...answer, unreachable: [...unreachable] }
 }
 
 /** Those of the silent zones in which one of these instances, which no zone listed, may be. */
-export function silentZonesOf(
+export function relevantZones(
   missing: string[],
-  silent: string[],
+  unreachable: string[],
   zoneOf: (id: string) => string | undefined = () => undefined,
 ): string[] {
-  return silent.filter((place) => missing.some((id) => (zoneOf(id) ?? lastPart(place)) === lastPart(place)))
+  return unreachable.filter((zone) => missing.some((id) => (zoneOf(id) ?? lastPart(zone)) === lastPart(zone)))
 }
 
-export function silence(zones: string[]): GceError {
+export function noResponse(zones: string[]): GceError {
   return new GceError('SERVICE_UNAVAILABLE', `no response from ${zones.join(', ')}`)
 }
 
-function silentPlaces({ items = {}, unreachables = [] }: InstancePage): string[] {
+function unreachableZonesIn({ items = {}, unreachables = [] }: InstancePage): string[] {
   const warned = Object.entries(items).filter(
     ([, { warning }]) => warning?.code && warning.code !== 'NO_RESULTS_ON_PAGE',
   )
-  return [...unreachables, ...warned.map(([place]) => place)]
+  return [...unreachables, ...warned.map(([zone]) => zone)]
 }
 
 /** Throws when a page, or a zone of `region`, failed. */
@@ -174,10 +174,10 @@ export async function allInstances(
   { region, ...request }: { project: string; filter: string; region: string },
   signal?: AbortSignal,
 ): Promise<GceInstance[]> {
-  const { instances, silent, error } = await asked(api, request, signal)
+  const { instances, unreachable, error } = await queryInstances(api, request, signal)
   if (error) throw error
-  const lacking = silent.filter((place) => lastPart(place).startsWith(`${region}-`))
-  if (lacking.length) throw silence(lacking)
+  const missingZones = unreachable.filter((zone) => lastPart(zone).startsWith(`${region}-`))
+  if (missingZones.length) throw noResponse(missingZones)
   return instances
 }
 

@@ -57,7 +57,9 @@ export function labelProblems({ config, owner, intentId }: LabelInput, labels: L
   for (const [name, text] of Object.entries(labels)) {
     if (text.startsWith('<')) continue
     if (!key.test(name))
-      found.push(`the key "${name}" (a lower-case letter, then at most 62 lower-case letters, digits, _ or -)`)
+      found.push(
+        `the key "${name}" (a lower-case letter, then at most 62 lower-case letters, digits, _ or -)`,
+      )
     if (!value.test(text))
       found.push(`the value "${text}" of ${name} (at most 63 lower-case letters, digits, _ or -)`)
   }

@@ -7,7 +7,7 @@ import type { Failure } from '../failure.ts'
 import { runSteps, type StepOutcome } from '../launch-steps.ts'
 import { type GceApi, type GceInstance, type GceOperation, timeouts } from './client.ts'
 import { gceErrorIn, gceFailure, isNotFound, refusal } from './errors.ts'
-import { allInstances, allOperations, instanceOf, intentFilter, isOurs, lastPart } from './instances.ts'
+import { allInstances, allOperations, instanceOf, intentFilter, isManaged, lastPart } from './instances.ts'
 import { type GcpLaunch, type LaunchStep, regionOf, withCount } from './request.ts'
 
 export interface LaunchContext {
@@ -27,7 +27,7 @@ export function launchInstances(
     prepare: () => context.prepare(order, signal),
     withCount,
     send: (step: LaunchStep) => sendStep(step, order, context, signal),
-    mayGoOn,
+    mayContinue,
     // A launch of more VMs than one call may create has several steps with the same offerings.
     asksForSame: (refused: LaunchStep, next: LaunchStep) => refused.offerings[0] === next.offerings[0],
     failureOf: gceFailure,
@@ -36,15 +36,15 @@ export function launchInstances(
 }
 
 /** Failures after which another capacity type or offering is tried. */
-const goesOn: FailureClass[] = ['capacity', 'quota']
+const continueAfter: FailureClass[] = ['capacity', 'quota']
 
 /**
  * After any other failure it is unknown whether something was launched, or no launch can succeed. Fewer VMs than
  * requested, without a reason, are not a refusal.
  */
-function mayGoOn({ instances, failures }: StepOutcome, asked: LaunchStep): boolean {
+function mayContinue({ instances, failures }: StepOutcome, asked: LaunchStep): boolean {
   if (!failures.length) return instances.length >= asked.names.length
-  return failures.every((failure) => goesOn.includes(failure.class))
+  return failures.every((failure) => continueAfter.includes(failure.class))
 }
 
 async function sendStep(
@@ -112,18 +112,18 @@ async function bulkInsertResult(input: BulkInsertInput): Promise<StepOutcome> {
   const request = { project, region, filter: intentFilter(order.owner, order.intent.id) }
   const names = new Set(step.names)
   const listed = (await allInstances(api, request, signal)).filter(({ name = '' }) => names.has(name))
-  if (listed.length >= step.names.length) return { instances: ours(listed, order), failures: [] }
+  if (listed.length >= step.names.length) return { instances: managed(listed, order), failures: [] }
   const inserts = await insertsOf(input)
-  const instances = ours([...listed, ...(await notListed(input, listed, inserts))], order)
+  const instances = managed([...listed, ...(await notListed(input, listed, inserts))], order)
   if (operation && operation.status !== 'DONE') return { instances, failures: [stillRunning(input)] }
   const failures = failuresOf(input, inserts)
-  if (!failures.length && !instances.length) failures.push(spent(input))
+  if (!failures.length && !instances.length) failures.push(replayedLaunch(input))
   return { instances, failures }
 }
 
-function ours(found: GceInstance[], { owner }: LaunchOrder): Instance[] {
+function managed(found: GceInstance[], { owner }: LaunchOrder): Instance[] {
   return found
-    .filter((instance) => isOurs(instance, owner))
+    .filter((instance) => isManaged(instance, owner))
     .map((instance) => instanceOf(instance, owner.pool))
 }
 
@@ -144,14 +144,18 @@ async function notListed(
   inserts: GceOperation[],
 ): Promise<GceInstance[]> {
   const known = new Set(listed.map(({ name }) => name))
-  const made = inserts.filter(({ targetLink, error }) => !error && !known.has(lastPart(targetLink)))
-  const few = limit(10)
+  const created = inserts.filter(({ targetLink, error }) => !error && !known.has(lastPart(targetLink)))
+  const limited = limit(10)
   const found = await Promise.all(
-    made.map(({ targetLink, zone }) =>
-      few(async () => {
-        const place = { project: step.request.project, zone: lastPart(zone), instance: lastPart(targetLink) }
+    created.map(({ targetLink, zone }) =>
+      limited(async () => {
+        const instancePath = {
+          project: step.request.project,
+          zone: lastPart(zone),
+          instance: lastPart(targetLink),
+        }
         try {
-          return await api.getInstance(place, signal)
+          return await api.getInstance(instancePath, signal)
         } catch (error) {
           if (isNotFound(error)) return undefined
           throw error
@@ -164,15 +168,18 @@ async function notListed(
 
 /** One failure for each reason and offering. The reason of the whole operation counts only when no VM has one. */
 function failuresOf({ order, step, operation }: BulkInsertInput, inserts: GceOperation[]): LaunchFailure[] {
-  const told = inserts.flatMap(({ zone, error }) =>
+  const vmErrors = inserts.flatMap(({ zone, error }) =>
     (error?.errors ?? []).map((one) => ({ ...one, zone: lastPart(zone) })),
   )
   const errors = operation?.error?.errors ?? []
   // This summary is ignored if there is another reason.
   const reasons = errors.filter(({ code }) => code !== 'VM_MIN_COUNT_NOT_REACHED')
-  const whole = (reasons.length ? reasons : errors).map((one) => ({ ...one, zone: zoneIn(one.message) }))
+  const operationErrors = (reasons.length ? reasons : errors).map((one) => ({
+    ...one,
+    zone: zoneIn(one.message),
+  }))
   const found = new Map<string, LaunchFailure>()
-  for (const { code = 'unknown', message = '', zone } of told.length ? told : whole)
+  for (const { code = 'unknown', message = '', zone } of vmErrors.length ? vmErrors : operationErrors)
     for (const failure of refusalsOf(step, order, refusal(code, message, launching(step)), zone))
       found.set(`${code} ${failure.offering?.zone}`, failure)
   return [...found.values()]
@@ -187,7 +194,7 @@ function stillRunning({ step, operation }: BulkInsertInput): LaunchFailure {
   return { ...refusal('timeout', message, launching(step)), missing: 0 }
 }
 
-function spent({ order }: BulkInsertInput): LaunchFailure {
+function replayedLaunch({ order }: BulkInsertInput): LaunchFailure {
   const message = `launch ${order.intent.id} was carried out before, but Compute Engine lists none of its instances`
   return { class: 'transient', missing: 0, problem: problem('PROVIDER_LAUNCH_SPENT', message) }
 }
@@ -217,13 +224,13 @@ async function follow(operation: GceOperation, input: FollowInput): Promise<GceO
   while (latest.status !== 'DONE') {
     const asked = clock.now()
     if (asked >= until) break
-    const cut = AbortSignal.timeout(Math.min(until - asked, longestMs))
-    const stop = signal ? AbortSignal.any([signal, cut]) : cut
+    const timeoutSignal = AbortSignal.timeout(Math.min(until - asked, longestMs))
+    const stop = signal ? AbortSignal.any([signal, timeoutSignal]) : timeoutSignal
     try {
       latest = await wait(latest, input, stop)
     } catch (error) {
       signal?.throwIfAborted()
-      if (cut.aborted) continue
+      if (timeoutSignal.aborted) continue
       // Operations are kept for two weeks: one that is not found is done.
       if (isNotFound(error)) return { ...latest, status: 'DONE' }
       throw error
@@ -240,7 +247,7 @@ function wait({ name = '', zone, region }: GceOperation, { api, project }: Follo
 }
 
 /** Missing permissions, missing responses and timeouts do not depend on the offering. */
-const ofAll: FailureClass[] = ['auth', 'transient', 'throttle']
+const anyOffering: FailureClass[] = ['auth', 'transient', 'throttle']
 
 /**
  * Failures of the offerings that a refusal is about; those are not used for a while. Insufficient capacity applies to its
@@ -253,7 +260,7 @@ function refusalsOf(
   failure: Failure,
   zone?: string,
 ): LaunchFailure[] {
-  if (ofAll.includes(failure.class)) return [{ ...failure, missing: 0 }]
+  if (anyOffering.includes(failure.class)) return [{ ...failure, missing: 0 }]
   const inZone = step.offerings.filter((offering) => offering.zone === zone)
   const about = failure.class === 'capacity' && inZone.length ? inZone : step.offerings
   return about.map((offering) => ({

@@ -210,9 +210,13 @@ export function fitFamily(
     typeof threads === 'number' &&
     (![1, 2].includes(threads) || (threads > 1 && singleThreaded.test(type)))
   )
-    refuse(`does not support ${threads} threads for each core (base_config.advancedMachineFeatures.threadsPerCore)`)
+    refuse(
+      `does not support ${threads} threads for each core (base_config.advancedMachineFeatures.threadsPerCore)`,
+    )
   if (features['enableNestedVirtualization'] === true && notNested.test(type))
-    refuse('does not support nested virtualization (base_config.advancedMachineFeatures.enableNestedVirtualization)')
+    refuse(
+      'does not support nested virtualization (base_config.advancedMachineFeatures.enableNestedVirtualization)',
+    )
   if (isConfidential(base) && notConfidential.test(type))
     refuse('cannot be a confidential instance (base_config.confidentialInstanceConfig)')
   for (const { initializeParams } of base.disks ?? []) {

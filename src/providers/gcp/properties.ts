@@ -47,8 +47,8 @@ export function propertiesOf(input: PropertiesInput, offering: Offering, region:
   const scheduling = schedulingOf({
     base: base.scheduling ?? {},
     capacity: offering.capacityType,
-    decided: config.spot.enabled || offering.capacityType === 'spot',
-    stays: gpus.present || !familyOf(machineType).migrates || isConfidential(base),
+    isExplicit: config.spot.enabled || offering.capacityType === 'spot',
+    isPinned: gpus.present || !familyOf(machineType).migrates || isConfidential(base),
   })
   return {
     properties: {
@@ -90,10 +90,10 @@ function acceleratorsOf(config: GcpConfig, offering: Offering, base: InstancePro
   const { gpu_type, gpu_num } = config.instance_type
   const type = machineTypeName(offering.instanceType)
   const { gpus } = familyOf(type)
-  const asked =
+  const requested =
     gpu_type && gpu_num > 0 ? [{ acceleratorType: gpu_type, acceleratorCount: gpu_num }] : undefined
   if (gpus === 'attached' || gpus === 'unknown') {
-    const accelerators = gpus === 'attached' && asked ? asked : base.guestAccelerators
+    const accelerators = gpus === 'attached' && requested ? requested : base.guestAccelerators
     return { accelerators, present: Boolean(accelerators?.length), problems: [] }
   }
   if (gpus === 'built_in') {
@@ -112,7 +112,8 @@ function noGpus(type: string, slots: number): Problem {
     'REQUEST_MACHINE_REFUSED',
     `${type} does not support GPUs, but the pool is configured with ${slots} slots`,
     {
-      remedy: 'Set gpu_num: 0, or choose an N1 machine type (GPUs are attached) or a type of an A or G family.',
+      remedy:
+        'Set gpu_num: 0, or choose an N1 machine type (GPUs are attached) or a type of an A or G family.',
     },
   )
 }
@@ -154,13 +155,13 @@ export function disksOf(
 /** The pool's type is replaced on machine types that do not support it, if another type of the pool does. */
 function bootDiskType(config: GcpConfig, machineType: string): { type: string; problems: Problem[] } {
   const accepted = familyOf(machineType).bootDisks
-  const asked = config.boot_disk_type.split('/').at(-1) || accepted?.[0] || 'pd-balanced'
-  if (!accepted || accepted.includes(asked)) return { type: asked, problems: [] }
-  const fitsAnother = config.instance_types.some(({ type }) => familyOf(type).bootDisks?.includes(asked))
-  if (fitsAnother) return { type: accepted[0] ?? asked, problems: [] }
-  const message = `${machineTypeName(machineType)} does not boot from ${asked}`
+  const requested = config.boot_disk_type.split('/').at(-1) || accepted?.[0] || 'pd-balanced'
+  if (!accepted || accepted.includes(requested)) return { type: requested, problems: [] }
+  const fitsAnother = config.instance_types.some(({ type }) => familyOf(type).bootDisks?.includes(requested))
+  if (fitsAnother) return { type: accepted[0] ?? requested, problems: [] }
+  const message = `${machineTypeName(machineType)} does not boot from ${requested}`
   const remedy = `Set boot_disk_type to ${accepted.join(' or ')}, or leave it out.`
-  return { type: asked, problems: [problem('REQUEST_MACHINE_REFUSED', message, { remedy })] }
+  return { type: requested, problems: [problem('REQUEST_MACHINE_REFUSED', message, { remedy })] }
 }
 
 // The network interfaces, the network tags and the service account of a VM.
@@ -213,15 +214,15 @@ export interface SchedulingInput {
   base: Scheduling
   capacity: CapacityType
   /** Whether a key of the pool sets the capacity type; otherwise `base_config` does. */
-  decided: boolean
+  isExplicit: boolean
   /** GPUs, confidential instances, and families that cannot be migrated. */
-  stays: boolean
+  isPinned: boolean
 }
 
 /** `base_config.scheduling`, overridden by what the capacity type and the family require. */
-export function schedulingOf({ base, capacity, decided, stays }: SchedulingInput): Scheduling {
-  const kept = decided ? withoutModel(base) : base
-  const model = decided && capacity === 'spot' ? 'SPOT' : kept.provisioningModel
+export function schedulingOf({ base, capacity, isExplicit, isPinned }: SchedulingInput): Scheduling {
+  const kept = isExplicit ? withoutModel(base) : base
+  const model = isExplicit && capacity === 'spot' ? 'SPOT' : kept.provisioningModel
   const taken = model === 'SPOT' || kept.preemptible === true
   return {
     ...kept,
@@ -229,7 +230,7 @@ export function schedulingOf({ base, capacity, decided, stays }: SchedulingInput
     // The only values that spot VMs may have; DELETE, because a stopped agent VM is never restarted.
     ...(model === 'SPOT' ? { instanceTerminationAction: kept.instanceTerminationAction ?? 'DELETE' } : {}),
     ...(taken ? { automaticRestart: false } : {}),
-    onHostMaintenance: taken || stays ? 'TERMINATE' : (kept.onHostMaintenance ?? 'MIGRATE'),
+    onHostMaintenance: taken || isPinned ? 'TERMINATE' : (kept.onHostMaintenance ?? 'MIGRATE'),
   }
 }
 

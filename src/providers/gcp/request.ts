@@ -154,14 +154,14 @@ function locationsOf(named: string[], region: string, all: string[] = []) {
 
 // Project and zone of a pool: from the file, Google's environment variables, or the host of the provisioner.
 
-export interface Place {
+export interface ProjectAndZone {
   project: string
   /** Zone for launches without one, and for queries about machine types. */
   zone: string
 }
 
 /** Throws PROVIDER_CONFIG when one of them is unknown. */
-export async function placeOf(config: GcpConfig, metadata: MetadataOptions): Promise<Place> {
+export async function projectAndZone(config: GcpConfig, metadata: MetadataOptions): Promise<ProjectAndZone> {
   const { env } = metadata
   return {
     project:
@@ -218,5 +218,7 @@ export function namesOf(
  */
 export function prefixProblems(prefix: string): Problem[] {
   if (prefix.startsWith('<') || /^(?:[a-z][a-z0-9-]*)?$/.test(prefix)) return []
-  return [problem('REQUEST_NAME_REFUSED', `Google Cloud would refuse instance names that start with "${prefix}"`)]
+  return [
+    problem('REQUEST_NAME_REFUSED', `Google Cloud would refuse instance names that start with "${prefix}"`),
+  ]
 }

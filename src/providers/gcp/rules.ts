@@ -129,12 +129,17 @@ function checkZones({ zone, zones = [] }: Keys, block: Block): void {
       part: 'key',
       remedy: 'Move it into zones.',
     })
-  const stranger = zones.find((other) => regionOf(other) !== regionOf(zones[0]!))
-  if (stranger)
-    note(block, 'CONFIG_CONFLICT', `zones must be in one region, but ${zones[0]} and ${stranger} are not`, {
-      key: 'zones',
-      remedy: 'Use one pool for each region.',
-    })
+  const otherRegion = zones.find((other) => regionOf(other) !== regionOf(zones[0]!))
+  if (otherRegion)
+    note(
+      block,
+      'CONFIG_CONFLICT',
+      `zones must be in one region, but ${zones[0]} and ${otherRegion} are not`,
+      {
+        key: 'zones',
+        remedy: 'Use one pool for each region.',
+      },
+    )
 }
 
 function regionOf(zone: string): string {

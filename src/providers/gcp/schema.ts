@@ -100,11 +100,7 @@ const gcpKeys = {
         'Type of the GPUs attached to an N1 machine.',
         '`nvidia-tesla-t4` for N1, else none or what the machine type has built in',
       ),
-      gpu_num: key(
-        count(0),
-        'Number of GPUs.',
-        '`4` for N1, else as many as the machine type has built in',
-      ),
+      gpu_num: key(count(0), 'Number of GPUs.', '`4` for N1, else as many as the machine type has built in'),
       preemptible: keyOr(flag, false, 'Use capacity that Google may interrupt.'),
     },
     'Machine type and GPUs.',

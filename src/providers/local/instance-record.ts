@@ -132,8 +132,7 @@ export function openPoolFolder(stateDir: string): PoolFolder {
 
   function exists(id: string): boolean {
     const stat = lstatSync(root(id), { throwIfNoEntry: false })
-    if (stat && !stat.isDirectory())
-      throw outside(`${root(id)} is a link or a file, not a folder`)
+    if (stat && !stat.isDirectory()) throw outside(`${root(id)} is a link or a file, not a folder`)
     return stat !== undefined
   }
 

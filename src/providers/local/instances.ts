@@ -40,7 +40,7 @@ export interface LocalInstances {
    */
   end(id: string): void
   /** Terminates every VM of the pool and waits until it is gone. */
-  endAll(): Promise<void>
+  terminateAll(): Promise<void>
 }
 
 export function openInstances({
@@ -52,14 +52,14 @@ export function openInstances({
   const folder = openPoolFolder(stateDir)
   /** Exit reasons of the VMs that this process started; undefined while they run. */
   const watched = new Map<string, string | undefined>()
-  const ending = new Map<string, Promise<void>>()
+  const terminating = new Map<string, Promise<void>>()
 
   function read(id: string): InstanceRecord | undefined {
     return folder.exists(id) ? readRecord(folder.root(id)) : undefined
   }
 
   /** Also true until the exit status of a VM of this process has arrived. */
-  function runs(record: InstanceRecord): boolean {
+  function isRunning(record: InstanceRecord): boolean {
     return (watched.has(record.id) && watched.get(record.id) === undefined) || scriptRuns(record)
   }
 
@@ -70,10 +70,10 @@ export function openInstances({
   }
 
   function settle(record: InstanceRecord): InstanceRecord {
-    if (record.ended || runs(record)) return record
+    if (record.ended || isRunning(record)) return record
     // The script is the VM: processes that it leaves behind are terminated with it.
     if (leftBehind(folder.root(record.id)).length > 0) {
-      finish(record)
+      beginTermination(record)
       return record
     }
     const reason = watched.get(record.id) ?? 'exited while no provisioner was running'
@@ -90,11 +90,11 @@ export function openInstances({
         if (!record || !isOwnedBy(record, owner)) continue
         const settled = settle(record)
         records.push(settled)
-        if (settled.terminateAt !== undefined && !settled.ended) finish(settled)
+        if (settled.terminateAt !== undefined && !settled.ended) beginTermination(settled)
       } catch (error) {
         problems.push(localFailure(error, `read local instance ${id}`).problem)
       }
-    for (const record of tooOld(records, clock.now())) folder.remove(record.id)
+    for (const record of expiredRecords(records, clock.now())) folder.remove(record.id)
     return { records, problems }
   }
 
@@ -111,33 +111,38 @@ export function openInstances({
     const record = read(id)
     if (!record) return
     if (!isOwnedBy(record, owner))
-      throw new ProvisionError(problem('PROVIDER_NOT_OURS', `local instance ${id} does not belong to this cluster and pool`))
+      throw new ProvisionError(
+        problem('PROVIDER_NOT_OURS', `local instance ${id} does not belong to this cluster and pool`),
+      )
     const settled = settle(record)
-    const asked = settled.terminateAt === undefined ? save({ ...settled, terminateAt: clock.now() }) : settled
-    if (!asked.ended) finish(asked)
+    const requested =
+      settled.terminateAt === undefined ? save({ ...settled, terminateAt: clock.now() }) : settled
+    if (!requested.ended) beginTermination(requested)
   }
 
   /** Requests the termination and returns; the rest happens in the background, as in a cloud. */
-  function finish(record: InstanceRecord): void {
-    if (ending.has(record.id)) return
+  function beginTermination(record: InstanceRecord): void {
+    if (terminating.has(record.id)) return
     signalInstance(record, folder.root(record.id), 'SIGTERM')
-    ending.set(record.id, Promise.resolve())
-    const done = seeToItsEnd(record.id)
-      .catch((error: unknown) => logger.error('local instance could not be terminated', { id: record.id, error }))
-      .finally(() => ending.delete(record.id))
-    ending.set(record.id, done)
+    terminating.set(record.id, Promise.resolve())
+    const done = waitForExit(record.id)
+      .catch((error: unknown) =>
+        logger.error('local instance could not be terminated', { id: record.id, error }),
+      )
+      .finally(() => terminating.delete(record.id))
+    terminating.set(record.id, done)
   }
 
-  async function seeToItsEnd(id: string): Promise<void> {
+  async function waitForExit(id: string): Promise<void> {
     let deadline = clock.now() + graceMs
-    let ordered = false
+    let killed = false
     for (;;) {
       const record = read(id)
       if (!record || settle(record).ended) return
       if (clock.now() >= deadline) {
-        if (ordered) return logger.error('local instance does not exit', { id })
+        if (killed) return logger.error('local instance does not exit', { id })
         signalInstance(record, folder.root(id), 'SIGKILL')
-        ordered = true
+        killed = true
         deadline = clock.now() + graceMs
       }
       await clock.sleep(pollMs)
@@ -157,11 +162,14 @@ export function openInstances({
           const current = read(record.id)
           if (current) settle(current)
         } catch (error) {
-          logger.error('local instance terminated, but its record could not be written', { id: record.id, error })
+          logger.error('local instance terminated, but its record could not be written', {
+            id: record.id,
+            error,
+          })
         }
       })
     },
-    async endAll() {
+    async terminateAll() {
       const { records, problems } = look()
       for (const { id } of records.filter((record) => !record.ended))
         try {
@@ -169,7 +177,7 @@ export function openInstances({
         } catch (error) {
           problems.push(localFailure(error, `terminate local instance ${id}`).problem)
         }
-      await Promise.all(ending.values())
+      await Promise.all(terminating.values())
       if (problems.length > 0) throw new ProvisionError(problems)
     },
   }
@@ -182,7 +190,7 @@ const keepMs = 3_600_000
 const keepLast = 20
 
 /** Those that terminated more than an hour ago, except the last 20. */
-export function tooOld(records: InstanceRecord[], now: number): InstanceRecord[] {
+export function expiredRecords(records: InstanceRecord[], now: number): InstanceRecord[] {
   const gone = records.flatMap((record) =>
     record.ended && record.terminateAt !== undefined ? [{ record, at: record.ended.at }] : [],
   )
@@ -245,7 +253,7 @@ export function reasonOf({ code, signal }: ProcessEnd): string {
 // Errors of this machine, in the classes that every provider uses.
 
 /** errno codes for a lack of resources (errno(3)). */
-const full: Record<string, string> = {
+const resourceErrors: Record<string, string> = {
   ENOSPC: 'the disk is full',
   EDQUOT: "the user's disk quota is used up",
   EAGAIN: 'process limit reached',
@@ -271,8 +279,8 @@ export function localFailure(error: unknown, doing: string): Failure {
   const options = { cause: error, details: { errno: code } }
   if (syscall?.startsWith('spawn') && code === 'ENOENT')
     return { class: 'config', problem: problem('LOCAL_NO_BASH', text('bash not found'), options) }
-  if (Object.hasOwn(full, code))
-    return { class: 'capacity', problem: problem('LOCAL_MACHINE_FULL', text(full[code]!), options) }
+  if (Object.hasOwn(resourceErrors, code))
+    return { class: 'capacity', problem: problem('LOCAL_MACHINE_FULL', text(resourceErrors[code]!), options) }
   if (Object.hasOwn(forbidden, code))
     return { class: 'config', problem: problem('LOCAL_NOT_PERMITTED', text(forbidden[code]!), options) }
   return { class: 'transient', problem: problem('PROVIDER_TRANSIENT', text(message), options) }

@@ -41,15 +41,15 @@ const overlap = 128
 export async function create(context: ProviderContext<LocalConfig>): Promise<Provider> {
   const vms = openPool(context)
   // One launch at a time, so that a second launch of the same intent finds the VMs of the first.
-  const alone = limit(1)
+  const serial = limit(1)
   return {
     kind: 'local',
     list: async (signal) => list(vms, signal),
-    launch: (order, signal) => alone(() => launch(order, vms, context, signal)),
+    launch: (order, signal) => serial(() => launch(order, vms, context, signal)),
     terminate: async (ids, signal) => terminate(ids, vms, signal),
     slotsOf: async (type) => (type === 'local' ? context.config.slots : undefined),
     consoleStage: (id) => consoleStage(id, vms),
-    close: () => alone(() => vms.endAll()),
+    close: () => serial(() => vms.terminateAll()),
   }
 }
 
@@ -261,6 +261,9 @@ function refuseOtherIntent(record: InstanceRecord, { intent }: LaunchOrder): voi
   const other = record.tags[ownerTags.intent]
   if (other === intent.id) return
   throw new ProvisionError(
-    problem('PROVIDER_NOT_OURS', `local instance ${record.id} already exists, for intent ${other ?? 'unknown'}`),
+    problem(
+      'PROVIDER_NOT_OURS',
+      `local instance ${record.id} already exists, for intent ${other ?? 'unknown'}`,
+    ),
   )
 }

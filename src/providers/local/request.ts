@@ -68,8 +68,8 @@ export function isInstanceId(id: string): boolean {
 
 type Environment = Readonly<Record<string, string | undefined>>
 
-const ofTheMachine = ['PATH', 'TMPDIR', 'LANG', 'LC_ALL', 'SSL_CERT_FILE', 'SSL_CERT_DIR'] as const
-export const instanceVariables = [...ofTheMachine, 'PROVISION_ROOT', 'PROVISION_INSTANCE_ID'] as const
+const hostVariables = ['PATH', 'TMPDIR', 'LANG', 'LC_ALL', 'SSL_CERT_FILE', 'SSL_CERT_DIR'] as const
+export const instanceVariables = [...hostVariables, 'PROVISION_ROOT', 'PROVISION_INSTANCE_ID'] as const
 
 export function instanceEnvironment({
   id,
@@ -80,7 +80,7 @@ export function instanceEnvironment({
   root: string
   env: Environment
 }): Environment {
-  const machine = Object.fromEntries(ofTheMachine.map((name) => [name, env[name]]))
+  const machine = Object.fromEntries(hostVariables.map((name) => [name, env[name]]))
   return { ...machine, PROVISION_ROOT: root, PROVISION_INSTANCE_ID: id }
 }
 

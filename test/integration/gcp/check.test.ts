@@ -67,7 +67,7 @@ describe('checking a pool', () => {
       expect.stringContaining('has no compute.instances.create in project my-project'),
       expect.stringContaining('has no compute.zoneOperations.get in project my-project'),
       expect.stringContaining('needs a disk of 300 GB, but boot_disk_size is 200'),
-      expect.stringContaining('subnetwork agents is of network research, not of default'),
+      expect.stringContaining('subnetwork agents is in network research, not in default'),
       expect.stringContaining('n1-standard-8 has 8 GPUs, but the pool is configured with 4 slots'),
       expect.stringContaining('machine type n1-standard-8 in us-central1-b: could not find'),
       expect.stringContaining('n1-standard-8 has 8 GPUs, but the pool is configured with 4 slots'),

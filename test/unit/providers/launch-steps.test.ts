@@ -35,7 +35,7 @@ function cloud(outcomes: StepOutcome[], more: Partial<StepRules<Step>> = {}) {
       asked.push(`${name} ${count}`)
       return outcomes.shift()!
     },
-    mayGoOn: ({ failures }) => failures.every((one) => one.class === 'capacity'),
+    mayContinue: ({ failures }) => failures.every((one) => one.class === 'capacity'),
     failureOf: (error, doing) =>
       failureFrom({ class: 'transient' }, doing, { code: 'Broken', message: String(error) }),
     ...more,
@@ -79,8 +79,8 @@ describe('the steps of a launch', () => {
 
   it('judge what one gave by what it was asked for', async () => {
     const seen: number[] = []
-    const mayGoOn: StepRules<Step>['mayGoOn'] = (_, { count }) => seen.push(count) > 0
-    await runSteps(order, cloud([outcome(1), outcome(1), outcome(0)], { mayGoOn }).rules)
+    const mayContinue: StepRules<Step>['mayContinue'] = (_, { count }) => seen.push(count) > 0
+    await runSteps(order, cloud([outcome(1), outcome(1), outcome(0)], { mayContinue }).rules)
     expect(seen).toEqual([3, 2, 1])
   })
 

@@ -5,7 +5,7 @@ import { ProvisionError, problem } from '../../../src/problems/index.ts'
 import type { CheckItem, TerminateResult } from '../../../src/providers/contract.ts'
 import { attemptWith, failureFrom, fault, orProblem, ownFailure } from '../../../src/providers/failure.ts'
 import { terminateOwn } from '../../../src/providers/launch-steps.ts'
-import { keptAnswer, keptSlots, ownIdentity } from '../../../src/providers/online-facts.ts'
+import { cachedAnswer, cachedSlots, ownIdentity } from '../../../src/providers/online-facts.ts'
 import { owner } from '../../support/cloud-pools.ts'
 import { FakeClock } from '../../support/fake-clock.ts'
 
@@ -25,10 +25,10 @@ describe('terminating', () => {
   ])
   const rules = {
     owner,
-    look: async () => vms,
-    isOurs: (vm: Vm) => vm.pool === 'gpu',
+    find: async () => vms,
+    isManaged: (vm: Vm) => vm.pool === 'gpu',
     targetOf: (id: string, vm?: Vm) => ((vm ? vm.gone : id !== 'new') ? undefined : id.toUpperCase()),
-    end: async (targets: string[], result: TerminateResult) => void result.terminated.push(...targets),
+    terminate: async (targets: string[], result: TerminateResult) => void result.terminated.push(...targets),
     failureOf,
   }
 
@@ -41,8 +41,8 @@ describe('terminating', () => {
   })
 
   it('fails for every id when the cloud does not say which there are', async () => {
-    const look = () => Promise.reject(new Error('away'))
-    const { terminated, failures } = await terminateOwn(['a', 'b'], { ...rules, look })
+    const find = () => Promise.reject(new Error('away'))
+    const { terminated, failures } = await terminateOwn(['a', 'b'], { ...rules, find })
     expect(terminated).toEqual([])
     expect(failures.map(({ id, class: kind }) => [id, kind])).toEqual([
       ['a', 'transient'],
@@ -104,9 +104,9 @@ describe('the items of a check', () => {
 
   it('have no problem, the one that was found, or the refusal of the cloud', async () => {
     const items: CheckItem[] = []
-    const look = async () => 7
-    expect(await attempt(items, 'one', look)).toBe(7)
-    expect(await attempt(items, 'two', look, (found) => fault(`${found} is too few`, 'Take 8.'))).toBe(7)
+    const find = async () => 7
+    expect(await attempt(items, 'one', find)).toBe(7)
+    expect(await attempt(items, 'two', find, (found) => fault(`${found} is too few`, 'Take 8.'))).toBe(7)
     expect(await attempt(items, 'three', () => Promise.reject(new Error('away')))).toBeUndefined()
     expect(items).toMatchObject([
       { what: 'one' },
@@ -122,7 +122,7 @@ describe('kept answers', () => {
     const clock = new FakeClock()
     const answers = ['first', 'second']
     let calls = 0
-    const ask = keptAnswer(clock, 1_000, async () => {
+    const ask = cachedAnswer(clock, 1_000, async () => {
       calls++
       const answer = answers.shift()
       if (!answer) throw new Error('away')
@@ -150,7 +150,7 @@ describe('kept answers', () => {
 
   it('of slots are asked for until they are known', async () => {
     const answers = [undefined, 0, 8]
-    const slotsOf = keptSlots(async () => answers.shift())
+    const slotsOf = cachedSlots(async () => answers.shift())
     expect([await slotsOf('m4'), await slotsOf('m4'), await slotsOf('m4')]).toEqual([undefined, 0, 0])
     expect(await slotsOf('n4')).toBe(8)
   })

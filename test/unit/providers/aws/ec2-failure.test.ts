@@ -171,7 +171,7 @@ describe('a refusal that nobody knows', () => {
     ['UNABLE_TO_VERIFY_LEAF_SIGNATURE', 'NODE_EXTRA_CA_CERTS'],
     ['CERT_HAS_EXPIRED', 'NODE_EXTRA_CA_CERTS'],
     ['ERR_INVALID_URL', 'AWS_ENDPOINT_URL'],
-    ['ENOTFOUND', 'name servers'],
+    ['ENOTFOUND', 'DNS servers'],
   ])('%s has a remedy: what does not pass by itself is not waited for', (code, words) => {
     expect(told(code).remedy).toContain(words)
   })
@@ -238,7 +238,7 @@ describe('a failure', () => {
       'could not launch: UnauthorizedOperation: You are not authorized to perform: ec2:CreateFleet on resource: arn:x because no policy allows it',
     )
     expect(found.remedy).toBe(
-      'Allow ec2:CreateFleet in the IAM policy of the provisioner. `aws sts decode-authorization-message --encoded-message c2VjcmV0` says why.',
+      'Allow ec2:CreateFleet in the IAM policy of the provisioner. `aws sts decode-authorization-message --encoded-message c2VjcmV0` shows the reason.',
     )
     expect(found.details).toEqual({ code: 'UnauthorizedOperation', action: 'ec2:CreateFleet' })
   })

@@ -36,7 +36,7 @@ describe('tags', () => {
   it.each([
     ['a key of 129 characters', [{ key: 'k'.repeat(129), value: '' }], 'has 129 characters of at most 128'],
     ['a value of 257 characters', [{ key: 'k', value: 'v'.repeat(257) }], 'the value of "k" has 257'],
-    ['a key of Amazon', [{ key: 'AWS:x', value: '' }], 'begins with aws:'],
+    ['a key of Amazon', [{ key: 'AWS:x', value: '' }], 'starts with aws:'],
     ['an empty key', [{ key: '', value: 'x' }], 'without a key'],
     [
       'a key of ours',

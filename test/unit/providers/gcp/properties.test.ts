@@ -134,10 +134,10 @@ describe('what a family cannot have', () => {
   })
 
   it.each([
-    ['t2d-standard-8', { advancedMachineFeatures: { threadsPerCore: 2 } }, 'has no 2 threads for each core'],
-    ['n2-standard-8', { advancedMachineFeatures: { threadsPerCore: 3 } }, 'has no 3 threads for each core'],
-    ['e2-standard-8', { advancedMachineFeatures: { enableNestedVirtualization: true } }, 'has no nested'],
-    ['n2d-standard-8', { advancedMachineFeatures: { enableNestedVirtualization: true } }, 'has no nested'],
+    ['t2d-standard-8', { advancedMachineFeatures: { threadsPerCore: 2 } }, 'does not support 2 threads for each core'],
+    ['n2-standard-8', { advancedMachineFeatures: { threadsPerCore: 3 } }, 'does not support 3 threads for each core'],
+    ['e2-standard-8', { advancedMachineFeatures: { enableNestedVirtualization: true } }, 'does not support nested'],
+    ['n2d-standard-8', { advancedMachineFeatures: { enableNestedVirtualization: true } }, 'does not support nested'],
     ['n1-standard-8', { confidentialInstanceConfig: { enableConfidentialCompute: true } }, 'confidential'],
     ['g2-standard-8', { confidentialInstanceConfig: { confidentialInstanceType: 'SEV' } }, 'confidential'],
     [
@@ -302,7 +302,7 @@ describe('labels and metadata', () => {
     ['a key that begins with a digit', { '1a': 'x' }, 'the key "1a"'],
     ['a value with a dot', { team: 'a.b' }, 'the value "a.b" of team'],
     ['a value of 64 characters', { team: 'x'.repeat(64) }, 'of team'],
-    ['a key of ours', { 'agent-provisioner-pool': 'x' }, "the provisioner's own"],
+    ['a key of ours', { 'agent-provisioner-pool': 'x' }, 'reserved for the provisioner'],
   ])('refuse %s', (_, labels, expected) => {
     expect(built({ labels }).problems).toMatchObject([
       { code: 'REQUEST_TAGS_REFUSED', message: expect.stringContaining(expected) },
