@@ -20,7 +20,7 @@ for (const [name, options] of Object.entries(loops)) {
   vms[name] = 0
   for (let n = 0; n < worlds; n++) {
     const seed = `${values.seed}-${n}`
-    const report = await runWorld(seed, someFaults(seed), { ...options, goesOn: true })
+    const report = await runWorld(seed, someFaults(seed), { ...options, continueAfterFailure: true })
     vms[name] += report.vms
     for (const promise of new Set(report.violations.map((v) => v.promise)))
       counts.set(promise, (counts.get(promise) ?? 0) + 1)

@@ -4,7 +4,10 @@ import { ProvisionError } from '../problems/index.ts'
 import type { Format } from './command.ts'
 import { type Context, type ExitStatus, printJson, type Terminal } from './terminal.ts'
 
-/** Columns as wide as their widest cell, two blanks between; no blanks at a line's end. Others chose some of the words. */
+/**
+ * Columns as wide as their widest cell, two blanks between; no blanks at the end of a line. Control characters in cells
+ * are escaped.
+ */
 export function table(head: string[], rows: string[][]): string[] {
   const all = [head, ...rows.map((row) => row.map(printable))]
   const widths = head.map((_, column) => Math.max(...all.map((row) => (row[column] ?? '').length)))

@@ -1,4 +1,5 @@
-// HTTP client of the built-in master: first verifies that it is one, then sends requests, with the token if there is one.
+// HTTP client of the built-in master: first verifies that it is one, then sends requests, with the token if there is
+// one.
 // The provisioner of this machine is reached through its socket.
 
 import { request } from 'node:http'
@@ -23,7 +24,9 @@ export type MasterAbout = Pick<InfoView, 'version' | 'product'>
 export interface Client {
   /** Verifies that a built-in master answers, before any token is sent. Once is enough. */
   meet(): Promise<void>
-  /** Resolves for any status but 401. Throws a ProvisionError when there is no answer, or none from a built-in master. */
+  /**
+   * Resolves for any status but 401. Throws a ProvisionError when there is no answer, or none from a built-in master.
+   */
   ask(method: 'GET' | 'POST', path: string, body?: unknown): Promise<Answer>
   readonly url: string
 }
@@ -36,7 +39,10 @@ export interface MasterClient extends Client {
 export interface ClientOptions {
   target: Target
   version: string
-  /** Asks whether to trust a master that no trusted CA signed, from now on; without it, such a master is rejected. */
+  /**
+   * Asks whether to trust, from now on, a master without a certificate of a trusted CA; without it, such a master is
+   * rejected.
+   */
   introduce?: (stranger: UntrustedServer) => Promise<boolean>
   /** Milliseconds for one request. */
   timeoutMs?: number
@@ -151,7 +157,9 @@ export interface LocalClientOptions {
   timeoutMs?: number
 }
 
-/** Client of the provisioner of this machine, through the socket in its state folder. The file's mode controls access. */
+/**
+ * Client of the provisioner of this machine, through the socket in its state folder. The file's mode controls access.
+ */
 export function createLocalClient({ stateDir, version, timeoutMs = 15_000 }: LocalClientOptions): Client {
   const socketPath = join(stateDir, 'control.sock')
   return {

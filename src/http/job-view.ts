@@ -2,7 +2,7 @@
 
 import * as z from 'zod/mini'
 
-/** Body of `POST /provision/v1/work`; the master chooses what is left out. */
+/** Body of `POST /provision/v1/work`; the master sets the values of omitted fields. */
 export const workOrderSchema = z.object({
   id: z.string(),
   name: z.optional(z.string()),

@@ -1,4 +1,5 @@
-// A master whose certificate no trusted CA signed: what it presents, and whether trusting that would be enough.
+// A master whose certificate no trusted CA signed: the certificates it presents, and whether trusting them would be
+// enough.
 
 import {
   type AgentDialOptions,
@@ -28,7 +29,7 @@ export interface UntrustedServer {
   presented: [PresentedCertificate, ...PresentedCertificate[]]
   /** The same for the trust store, each once. */
   pem: string
-  /** They include a root; without one, Python before 3.13 trusts none of them. */
+  /** The certificates include a root; without one, Python before 3.13 trusts none of them. */
   hasRoot: boolean
   /** Who signed it; completes `signed …`. */
   signer: string
@@ -37,15 +38,17 @@ export interface UntrustedServer {
 }
 
 export interface Look {
-  /** What the master presents; undefined when the handshake ends before that. */
+  /** The certificates that the master presents; undefined when the handshake fails earlier. */
   presented?: PresentedCertificate[]
-  /** Set when trusting what is presented would be enough. */
+  /** Set when trusting the presented certificates would be enough. */
   stranger?: UntrustedServer
-  /** What would still be wrong: its name, its dates, its key strength. */
+  /** What would still be wrong: the name, the dates, the key strength. */
   fault?: DialOutcome
 }
 
-/** Milliseconds for each probe of a rejected certificate, and for the first response of a master that may be trusted. */
+/**
+ * Milliseconds for each probe of a rejected certificate, and for the first response of a master that may be trusted.
+ */
 const dialMs = 5000
 const answerMs = 10_000
 
@@ -96,7 +99,10 @@ export type TrustProbe =
   /** By a well-known CA, or by the trust store. */
   | { trusted: PresentedCertificate[]; pem: string }
 
-/** Throws a ProvisionError when trusting it would not be enough, or when it cannot be reached. Works with masters of any product. */
+/**
+ * Throws a ProvisionError when trusting it would not be enough, or when it cannot be reached. Works with masters of any
+ * product.
+ */
 export async function probeTrust(target: Target): Promise<TrustProbe> {
   const { protocol, presented, fault } = await dial(target, target.trust!.options, answerMs)
   // Once a protocol is agreed on, the certificate was accepted.
@@ -132,7 +138,7 @@ type ClientCode = Extract<ProblemCode, `CLIENT_${string}`>
 /** Why the connection to a master failed: the address, the error, and what to do. */
 export interface NoConnection {
   problem: Problem
-  /** Set when trusting what the master presents would be enough. */
+  /** Set when trusting the presented certificates would be enough. */
   stranger?: UntrustedServer
 }
 

@@ -1,4 +1,5 @@
-// The promises that must hold in every world, whatever goes wrong. Numbers are those of docs/internals/reliability.md.
+// The promises that must hold in every world, whatever goes wrong. The numbers are those in
+// docs/internals/reliability.md.
 import type { FleetEvent } from '../fleet/index.ts'
 import type { JournalRecord } from '../platform/index.ts'
 import {
@@ -59,17 +60,17 @@ export interface Invariants extends Findings {
   onStopping(name: string): void
   onPaused(name: string, paused: boolean): void
   onMemoryLost(name: string): void
-  /** A copy of its state runs under another name. */
+  /** A copy of its state is started under another name. */
   onCloned(name: string, clone: string): void
   /** The provisioner that searches for orphans has terminated some. */
   onOrphansTerminated(name: string, ids: readonly string[]): void
   onWritten(name: string, record: JournalRecord): void
   onCreated(vm: CloudInstance): void
-  /** The master has placed work. */
+  /** The master has placed a job. */
   onPlaced(work: Work): void
-  /** What can be checked at any time; `check` checks it too. */
+  /** Runs the checks that are possible at any time; `check` runs them too. */
   look(): void
-  /** After every step. True once the world has come to rest, or is broken. */
+  /** Called after every step. True once the world has come to rest, or a promise is broken. */
   check(): boolean
 }
 
@@ -99,7 +100,7 @@ export function createInvariants(observed: () => ObservedWorld): Invariants {
       violations.push({ promise, at: clock.now(), step: clock.steps, message })
     },
     watcher(name) {
-      // Answers to a dead process do not reach the next one.
+      // Responses to a dead process do not reach the next one.
       const life = of(name).starts.length + 1
       const isOver = () => of(name).starts.length > life
       return {

@@ -1,4 +1,4 @@
-// One owner's view of the simulated cloud: calls that take time, fail, or act without an answer.
+// One owner's view of the simulated cloud: calls that take time, fail, or act without a response.
 
 import { lastStage } from '../agent-setup/index.ts'
 import type { FailureClass, Instance } from '../planner/index.ts'
@@ -14,7 +14,7 @@ import type {
 } from '../providers/index.ts'
 import { type CallKind, type Cloud, endInstance, isOwned, performLaunch } from './cloud.ts'
 
-/** What the caller gets when the answer is lost. */
+/** The caller's result; a failure when the response is lost. */
 type Answer<T> = { answer: T } | { failure: { class: FailureClass; problem: Problem } }
 
 export function simulatedProvider(cloud: Cloud, owner: Ownership): Provider {
@@ -116,7 +116,7 @@ function known(
     .map((vm) => ({ ...vm.instance }))
 }
 
-/** VMs with the owner's tags that listings show already and still. */
+/** VMs with the owner's tags that listings show at this moment. */
 function visible({ instances: vms, clock }: Cloud, owner: Ownership): Instance[] {
   const now = clock.now()
   return [...vms.values()]
@@ -133,7 +133,10 @@ function terminate(
   for (const id of ids) {
     const vm = cloud.instances.get(id)
     if (vm && !isOwned(vm, { clusterId: owner.clusterId, pool: owner.pool ?? vm.instance.pool })) {
-      const foreign = problem('PROVIDER_NOT_OURS', `${id} is not of ${owner.pool ?? owner.clusterId}`)
+      const foreign = problem(
+        'PROVIDER_NOT_OURS',
+        `${id} does not belong to ${owner.pool ?? owner.clusterId}`,
+      )
       result.failures.push({ id, class: 'config', problem: foreign })
       continue
     }
@@ -143,7 +146,7 @@ function terminate(
   return result
 }
 
-/** Applies the fault drawn for a call. Effects happen whether the caller still waits or not. */
+/** Applies the fault drawn for a call. Effects happen whether or not the caller still waits. */
 async function call<T>(
   { clock, faults, buckets }: Cloud,
   kind: CallKind,
@@ -166,7 +169,7 @@ async function call<T>(
 
   async function unanswered(): Promise<Answer<T>> {
     await pause(clock, faults.clientTimeout)
-    return { failure: { class: 'transient', problem: problem('PROVIDER_TRANSIENT', 'there was no answer') } }
+    return { failure: { class: 'transient', problem: problem('PROVIDER_TRANSIENT', 'no response') } }
   }
 
   async function refused(after: number, how: keyof typeof refusals): Promise<Answer<T>> {
@@ -179,11 +182,11 @@ async function call<T>(
 const refusals = {
   throttled: { class: 'throttle', code: 'PROVIDER_THROTTLED', message: 'too many calls' },
   refused: { class: 'auth', code: 'PROVIDER_AUTH', message: 'the credentials are not valid' },
-  garbled: { class: 'transient', code: 'PROVIDER_TRANSIENT', message: 'answered with an HTML page' },
+  garbled: { class: 'transient', code: 'PROVIDER_TRANSIENT', message: 'returned an HTML page' },
   failed: { class: 'transient', code: 'PROVIDER_TRANSIENT', message: 'the cloud failed' },
 } as const
 
-/** Zero latency creates no event: a cloud without latency answers in the same moment. */
+/** Zero latency creates no event: a cloud without latency responds at the same moment. */
 async function pause(clock: Clock, ms: number): Promise<void> {
   if (ms > 0) await clock.sleep(ms)
 }

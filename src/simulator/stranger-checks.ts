@@ -10,7 +10,7 @@ export function checkPlaced({ master, invariants }: ObservedWorld, { id, agents 
     if (master.agents.get(agent)?.stranger) invariants.violated(14, `${id} was placed on ${agent}`)
 }
 
-/** What the last plan of the main provisioner counted as room on unmanaged machines. */
+/** The agents on unmanaged machines that the last plan of the main provisioner counted as room. */
 export function checkRoom({ master, clock, policy, provisioners, invariants }: ObservedWorld): void {
   if (!someStranger(master.agents)) return
   const main = provisioners.get(mainName)

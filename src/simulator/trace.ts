@@ -13,11 +13,11 @@ interface Reading {
   problems: Problem[]
   ids: Map<string, number>
   limits: Map<string, { maxSlots: number | undefined; line: number }>
-  /** Whether submissions are dates, and the line that shows it. */
+  /** Whether submissions are dates, and the line that determined it. */
   dates?: { are: boolean; line: number }
 }
 
-/** The trace, or what is wrong with it; `file` names it in problems. Lines may come in any order. */
+/** The trace, or its problems; `file` is its name in problems. Lines may be in any order. */
 export function readTrace(text: string, file: string): { trace: Trace } | { problems: Problem[] } {
   const { rows, fault } = readCsv(text)
   const [header, ...lines] = rows
@@ -25,11 +25,11 @@ export function readTrace(text: string, file: string): { trace: Trace } | { prob
     const { line, column, message } = fault
     return { problems: [problem('TRACE_NOT_CSV', message, { where: { file, line, column } })] }
   }
-  if (!header) return { problems: [problem('TRACE_EMPTY', 'The trace is empty', { where: { file } })] }
+  if (!header) return { problems: [problem('TRACE_EMPTY', 'the trace is empty', { where: { file } })] }
   const { places, problems } = readHeader(header, file)
   if (problems.length > 0) return { problems }
   if (lines.length === 0)
-    return { problems: [problem('TRACE_EMPTY', 'The trace has a header and no jobs', { where: { file } })] }
+    return { problems: [problem('TRACE_EMPTY', 'the trace has a header and no jobs', { where: { file } })] }
   if (lines.length > mostJobs) return { problems: [tooLarge(file, `${lines.length} jobs`, `${mostJobs}`)] }
 
   const reading: Reading = { file, places, problems, ids: new Map(), limits: new Map() }
@@ -38,7 +38,7 @@ export function readTrace(text: string, file: string): { trace: Trace } | { prob
     const job = readJob(reading, row, header.length)
     if (job) jobs.push(job)
     if (problems.length < mostProblems) continue
-    const message = `Reading stopped at line ${row[0]!.line}, after ${mostProblems} problems`
+    const message = `reading stopped at line ${row[0]!.line}, after ${mostProblems} problems`
     return { problems: [...problems, problem('TRACE_TOO_MANY_PROBLEMS', message, { where: { file } })] }
   }
   return problems.length > 0 ? { problems } : traceOf(jobs, reading)
@@ -49,7 +49,7 @@ function readJob(reading: Reading, row: CsvRow, width: number): TraceJob | undef
   const { line } = row[0]!
   if (row.length !== width) {
     const where = { file, line, column: row.at(width)?.column ?? row.at(-1)!.column }
-    const message = `The line has ${row.length} fields, and the header ${width}`
+    const message = `the line has ${row.length} fields, but the header ${width}`
     reading.problems.push(problem('TRACE_ROW', message, { where }))
     return undefined
   }
@@ -72,7 +72,7 @@ function readJob(reading: Reading, row: CsvRow, width: number): TraceJob | undef
   const maxSlots = read('max_slots', readSlots)
   const taken = ids.get(id)
   if (taken !== undefined)
-    wrong(reading, field('id') ?? row[0]!, `id ${JSON.stringify(id)} is that of line ${taken}`)
+    wrong(reading, field('id') ?? row[0]!, `id ${JSON.stringify(id)} is already used in line ${taken}`)
   else ids.set(id, line)
   if (submit) checkDates(reading, submit, field('submit')!)
   checkLimit(reading, row[0]!, field('max_slots'), job, maxSlots)
@@ -88,16 +88,16 @@ function wrong({ problems, file }: Reading, { line, column }: CsvField, message:
   problems.push(problem('TRACE_VALUE', message, { where: { file, line, column } }))
 }
 
-/** Dates and times since the beginning cannot be put in one order. */
+/** Dates and seconds since a start cannot be ordered together. */
 function checkDates(reading: Reading, { isDate }: Moment, field: CsvField): void {
   reading.dates ??= { are: isDate, line: field.line }
   const { are, line } = reading.dates
   if (are === isDate) return
   const [this_, that] = isDate ? ['a date', 'none'] : ['no date', 'one']
-  wrong(reading, field, `submit ${JSON.stringify(field.text)} is ${this_}, and line ${line} has ${that}`)
+  wrong(reading, field, `submit ${JSON.stringify(field.text)} is ${this_}, but line ${line} has ${that}`)
 }
 
-/** One limit a job, and no limit without a job. */
+/** One limit for each job, and no limit without a job. */
 function checkLimit(
   reading: Reading,
   first: CsvField,
@@ -106,7 +106,7 @@ function checkLimit(
   maxSlots: number | undefined,
 ): void {
   if (job === undefined) {
-    if (maxSlots !== undefined) wrong(reading, field!, 'max_slots needs a job that it is for')
+    if (maxSlots !== undefined) wrong(reading, field!, 'max_slots needs a job')
     return
   }
   const known = reading.limits.get(job)
@@ -116,7 +116,7 @@ function checkLimit(
     wrong(
       reading,
       field ?? first,
-      `max_slots of job ${JSON.stringify(job)} is ${other} in line ${known.line}`,
+      `max_slots of job ${JSON.stringify(job)} is already ${other} in line ${known.line}`,
     )
   }
 }
@@ -131,16 +131,16 @@ function traceOf(jobs: TraceJob[], { file, dates }: Reading): { trace: Trace } |
 }
 
 function tooLarge(file: string, what: string, limit: string): Problem {
-  return problem('TRACE_TOO_LARGE', `The trace has ${what}; at most ${limit} can be simulated`, {
+  return problem('TRACE_TOO_LARGE', `the trace has ${what}; at most ${limit} can be simulated`, {
     where: { file },
   })
 }
 
-// CSV as RFC 4180 has it, with the place of every field. Blank lines and lines that begin with # are left out.
+// CSV as in RFC 4180, with the location of every field. Blank lines and lines that start with # are skipped.
 
 export interface CsvField {
   text: string
-  /** From 1; the line its row begins on, and the character where it begins. */
+  /** From 1: the line of its row, and the character where it starts. */
   line: number
   column: number
 }
@@ -153,7 +153,7 @@ export interface CsvFault {
   message: string
 }
 
-/** Up to the first fault: what follows a wrong quote means nothing. */
+/** Up to the first fault: after a misplaced quote, the rest has no meaning. */
 export function readCsv(text: string): { rows: CsvRow[]; fault?: CsvFault } {
   const rows: CsvRow[] = []
   let at = text.startsWith('\uFEFF') ? 1 : 0
@@ -203,7 +203,7 @@ function quotedRow(text: string, line: number): CsvRow | CsvFault {
         return {
           line,
           column: at + part.indexOf('"') + 1,
-          message: 'A quote stands inside an unquoted field',
+          message: 'a quote inside an unquoted field',
         }
       row.push(trimmed(part, line, at + 1))
       at += part.length
@@ -211,24 +211,24 @@ function quotedRow(text: string, line: number): CsvRow | CsvFault {
       const quoted = /"((?:[^"]|"")*)" */y
       quoted.lastIndex = at
       const match = quoted.exec(text)
-      if (!match) return { line, column: at + 1, message: 'A quote is opened and not closed on its line' }
+      if (!match) return { line, column: at + 1, message: 'a quote is not closed on its line' }
       row.push({ text: match[1]!.replaceAll('""', '"'), line, column: at + 1 })
       at += match[0].length
       if (at < text.length && text[at] !== ',')
-        return { line, column: at + 1, message: 'Text follows a quote that closes a field' }
+        return { line, column: at + 1, message: 'text after the closing quote of a field' }
     }
     if (at >= text.length) return row
     at++
   }
 }
 
-// The header of a trace: which column is what.
+// The header of a trace: the position of each column.
 
 const required = ['submit', 'slots', 'duration'] as const
 const columns = [...required, 'id', 'job', 'max_slots'] as const
 export type Column = (typeof columns)[number]
 
-/** Where each column is. Columns in any order; unknown, repeated and missing ones are problems. */
+/** The position of each column. Columns may be in any order; unknown, repeated and missing ones are problems. */
 export function readHeader(
   header: CsvRow,
   file: string,
@@ -239,20 +239,20 @@ export function readHeader(
     problems.push(problem('TRACE_HEADER', message, { remedy, where: { file, line, column } }))
   for (const [place, field] of header.entries()) {
     const name = field.text.toLowerCase()
-    if (!isColumn(name)) complain(field, `There is no column ${JSON.stringify(field.text)}`, remedyFor(field))
-    else if (places[name] !== undefined) complain(field, `The column ${name} is there twice`)
+    if (!isColumn(name)) complain(field, `unknown column ${JSON.stringify(field.text)}`, remedyFor(field))
+    else if (places[name] !== undefined) complain(field, `duplicate column ${name}`)
     else places[name] = place
   }
   if (problems.length > 0 && header.every(({ text }) => /^[\d.]/.test(text)))
     return { places, problems: [noHeader(header[0]!, file)] }
   const missing = required.filter((name) => places[name] === undefined)
   if (missing.length > 0 && problems.length === 0)
-    complain(header[0]!, `The trace has no column ${missing.join(', ')}`)
+    complain(header[0]!, `the trace has no column ${missing.join(', ')}`)
   return { places, problems }
 }
 
 function noHeader({ line, column }: CsvField, file: string): Problem {
-  return problem('TRACE_HEADER', 'The first line names no columns', { where: { file, line, column } })
+  return problem('TRACE_HEADER', 'the first line is not a header', { where: { file, line, column } })
 }
 
 function isColumn(name: string): name is Column {
@@ -265,17 +265,17 @@ function remedyFor({ text }: CsvField): string | undefined {
   return meant ? `Did you mean ${meant}?` : `Remove it; the columns are ${columns.join(', ')}.`
 }
 
-// What may stand in the fields of a trace, and what it means.
+// The fields of a trace: their formats and values.
 
 const year = 366 * 24 * 3_600_000
 const mostSlots = 100_000
 const longestName = 200
 
-/** A value, or what is wrong with the text, in words that go on from `submit "x" `. */
+/** A value, or what is wrong with the text, as the continuation of `submit "x" `. */
 export type Value<T> = { value: T } | { wrong: string }
 
 export interface Moment {
-  /** Milliseconds: since the epoch for a date, else since whatever the trace counts from. */
+  /** Milliseconds: since the epoch for a date, otherwise since the start of the trace's own time. */
   ms: number
   isDate: boolean
 }
@@ -323,23 +323,23 @@ export function readSlots(text: string): Value<number> {
   return Number(text) > mostSlots ? { wrong: 'is more than 100,000 slots' } : { value: Number(text) }
 }
 
-/** What names a job or a piece of work: one line, not too long to be shown. */
+/** The name of a job: one line, not too long to be shown. */
 export function readName(text: string): Value<string> {
   if (text.length > longestName) return { wrong: `has more than ${longestName} characters` }
-  return /\p{Cc}/u.test(text) ? { wrong: 'holds control characters' } : { value: text }
+  return /\p{Cc}/u.test(text) ? { wrong: 'contains control characters' } : { value: text }
 }
 
 // A trace: the jobs that a cluster got, or would get.
 
 /** One line of the file. */
 export interface TraceJob {
-  /** The file's, else `line-N`. */
+  /** From the file, else `line-N`. */
   id: string
   /** Milliseconds since the first submission of the trace. */
   at: number
-  /** 0: auxiliary work. */
+  /** 0 for an auxiliary job. */
   slots: number
-  /** Milliseconds it runs once it has its agents. */
+  /** Milliseconds it runs after its agents were assigned. */
   duration: number
   job?: string
   maxSlots?: number
@@ -348,6 +348,6 @@ export interface TraceJob {
 export interface Trace {
   /** In order of submission. */
   jobs: TraceJob[]
-  /** Milliseconds since the epoch of the first submission, where the file tells dates. */
+  /** Milliseconds since the epoch of the first submission, if the file contains dates. */
   beginsAt?: number
 }

@@ -40,7 +40,7 @@ describe('in random worlds', () => {
   it("the origin's loop breaks promises: the checks can fail", { timeout: 120_000 }, async () => {
     const broken = new Set<number>()
     for (let n = 0; n < 15; n++) {
-      const options = { start: startDeterminedProvisioner, goesOn: true }
+      const options = { start: startDeterminedProvisioner, continueAfterFailure: true }
       const faults = faultKinds.filter((_, kind) => (kind + n) % 3 === 0)
       const { violations } = await runWorld(`origin-${n}`, faults, options)
       for (const { promise } of violations) broken.add(promise)

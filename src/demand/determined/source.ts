@@ -1,4 +1,4 @@
-// Demand of a Determined master, over its REST API: each read is fresh, and a slow poll detects changes.
+// Demand of a Determined master, over its REST API: every read is fresh, and a slow poll detects changes.
 import type { DemandConfig, MasterConfig, PoolConfig } from '../../config/index.ts'
 import type { AgentState, Demand } from '../../planner/index.ts'
 import { type Clock, type Logger, wallTime } from '../../platform/index.ts'
@@ -21,7 +21,7 @@ import {
 
 export interface DeterminedDemandOptions {
   config: Pick<MasterConfig, 'file' | 'port' | 'security' | 'demand'>
-  /** Ours, for the master's log. */
+  /** The provisioner's version, for the master's log. */
   version?: string
   clock: Clock
   /** From 0 up to 1. */
@@ -34,9 +34,9 @@ export interface DeterminedDemandOptions {
 }
 
 export interface DeterminedDemand extends DemandSource {
-  /** What anybody may know of the master: its version and cluster id. Throws why it does not answer. */
+  /** The master's version and cluster id, without a login. Throws the reason if it does not respond. */
   facts(signal?: AbortSignal): Promise<MasterFacts>
-  /** Everything wrong with the master, the login and these pools; never throws. Pools are run in spite of warnings. */
+  /** All problems of the master, the login and these pools; never throws. Pools run in spite of warnings. */
   check(pools: readonly string[], signal?: AbortSignal): Promise<Problem[]>
   /** Why the master cannot be used now; undefined while it can. */
   outage(): Problem | undefined
@@ -117,7 +117,7 @@ export interface ChangesOptions {
   signal: AbortSignal
 }
 
-/** Polls take at most a tenth of the master's time: its list of tasks costs it a query for each task. */
+/** Polls take at most a tenth of the master's time: each list of tasks costs it one query for every task. */
 const pausePerLook = 10
 
 /** Polls while there is a listener. */
@@ -167,7 +167,7 @@ export function createChanges(options: ChangesOptions): Pick<DemandSource, 'onCh
   }
 }
 
-/** The same as long as nothing has changed that a plan would be made of. */
+/** The same value until something changes that a plan depends on. */
 function fingerprint(pool: string, { view, memory }: Look): string {
   const { pending, agents } = demandOf(pool, view, memory)
   return JSON.stringify([
@@ -180,7 +180,7 @@ function fingerprint(pool: string, { view, memory }: Look): string {
 
 export interface Look {
   view: View
-  /** After this view. */
+  /** The memory after this view. */
   memory: Memory
 }
 
@@ -216,7 +216,7 @@ export function createLooker({ api, limits, clock, outage, signal: closed }: Loo
     if (pool !== undefined) pools.add(pool)
     while (flight) {
       if (pool === undefined || flight.pools.has(pool)) return flight.look
-      // It began without the queue of this pool.
+      // The poll in progress began without the queue of this pool.
       await flight.look.catch(() => {})
     }
     const mine = { pools: new Set(pools), look: lookNow() }
@@ -248,7 +248,7 @@ export function createLooker({ api, limits, clock, outage, signal: closed }: Loo
 
 // Pools that must not run with this master, and warnings about pools.
 
-/** Why nothing may be launched or terminated in the pool; undefined: nothing blocks it. */
+/** Why nothing may be launched or terminated in the pool; undefined when it is not blocked. */
 export function poolRefusal(pool: string, { pools, jobs }: View): Problem | undefined {
   const known = pools.get(pool)
   if (!known) {
@@ -257,7 +257,7 @@ export function poolRefusal(pool: string, { pools, jobs }: View): Problem | unde
       'MASTER_POOL_UNKNOWN',
       `the Determined master has no resource pool ${pool}; it has: ${names}`,
       {
-        remedy: "Call the pool here as the master's own configuration does, or add it there.",
+        remedy: "Use the pool's name from the master's configuration, or add the pool there.",
         details: { pool },
       },
     )
@@ -284,37 +284,37 @@ export function warningsFor(
     return [
       problem(
         'PLACEHOLDER_EXPERIMENTAL',
-        `a placeholder agent keeps pool ${pool_name} open while it has no VM`,
+        `a placeholder agent keeps pool ${pool_name} open while it has no instance`,
         {
           details,
         },
       ),
     ]
-  const message = `pool ${pool_name} may shrink to no agent, and the master then refuses most work`
+  const message = `pool ${pool_name} may shrink to no agents; the master then refuses most jobs`
   return [problem('NO_SCALE_FROM_ZERO', message, { details })]
 }
 
-// Drains agents and restores them: an agent that someone else disabled, before or since, stays disabled.
+// Drains agents and restores them: an agent that someone else disabled, earlier or later, stays disabled.
 
 export interface Drains extends Pick<DemandSource, 'drain' | 'undrain'> {
-  /** The pool's agents of a view, with what is known of our drains. */
+  /** The pool's agents in a view, combined with our own drains. */
   counted(agents: AgentState[], view: Pick<View, 'at' | 'agents'>): AgentState[]
 }
 
-/** `ours`: it accepted work before our drain. `theirs`: someone else had already disabled it. */
+/** `ours`: it accepted jobs before our drain. `theirs`: someone else had already disabled it. */
 type Whose = 'ours' | 'theirs'
 
 export function createDrains(api: Pick<Api, 'agent' | 'drain' | 'enable'>, clock: Clock): Drains {
-  /** `at`: milliseconds since the epoch, when the master had answered. */
+  /** `at`: milliseconds since the epoch, when the master had responded. */
   const drained = new Map<string, { whose: Whose; at: number }>()
 
-  /** The master shows a person's plain order by itself; where it says `draining`, only we know whose drain it is. */
+  /** The master shows when a person disabled an agent; for `draining`, only our memory tells whose drain it is. */
   function whose(agent: Pick<SeenAgent, 'id' | 'enabled' | 'draining'>): Whose | undefined {
     if (agent.enabled) return undefined
     return agent.draining ? drained.get(agent.id)?.whose : 'theirs'
   }
 
-  /** Agents that are gone, and those that somebody enabled after our drain: the next one begins anew. */
+  /** Forgets agents that are gone, and those that somebody enabled after our drain: their next drain is a new one. */
   function forgetUndone({ at, agents }: Pick<View, 'at' | 'agents'>): void {
     const shut = new Set(agents.filter(({ enabled }) => !enabled).map(({ id }) => id))
     for (const [id, drain] of drained) if (drain.at < at && !shut.has(id)) drained.delete(id)
@@ -323,14 +323,14 @@ export function createDrains(api: Pick<Api, 'agent' | 'drain' | 'enable'>, clock
   return {
     async drain(agentId, signal) {
       signal?.throwIfAborted()
-      // Not the last view: an agent that was disabled since would be taken for one that takes work.
+      // Not from the last view: an agent that was disabled since then would seem to accept jobs.
       const before = await api.agent(agentId, signal)
       if (!before) {
         drained.delete(agentId)
         return false
       }
       const now = before.enabled ? 'ours' : (whose(before) ?? 'theirs')
-      // One that is disabled gets no work as it is. Drained on top of that it would look as if we had disabled it.
+      // A disabled agent gets no jobs anyway. If we drained it as well, the disabling would look like ours.
       const known = (!before.enabled && !before.draining) || (await api.drain(agentId, signal))
       if (known) drained.set(agentId, { whose: now, at: clock.now() })
       else drained.delete(agentId)
@@ -339,7 +339,8 @@ export function createDrains(api: Pick<Api, 'agent' | 'drain' | 'enable'>, clock
     async undrain(agentId, signal) {
       signal?.throwIfAborted()
       const agent = await api.agent(agentId, signal)
-      // One that drains and is not remembered was drained by us before a restart: the fleet has written that down.
+      // A draining agent that is not remembered was drained by us before a restart: the journal of the fleet contains
+      // it.
       const isOurs = agent?.draining === true && (whose(agent) ?? 'ours') === 'ours'
       const known = isOurs ? await api.enable(agentId, signal) : agent !== undefined
       drained.delete(agentId)

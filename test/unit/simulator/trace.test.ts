@@ -59,22 +59,18 @@ describe('a trace', () => {
 
 describe('what is wrong with a trace', () => {
   it.each([
-    ['nothing', '', 'jobs.csv TRACE_EMPTY The trace is empty'],
-    ['only comments', '# a\n\n', 'jobs.csv TRACE_EMPTY The trace is empty'],
-    ['only a header', 'submit,slots,duration\n', 'jobs.csv TRACE_EMPTY The trace has a header and no jobs'],
-    ['no header', '0,1,60\n', 'jobs.csv:1:1 TRACE_HEADER The first line names no columns'],
-    ['semicolons', 'submit;slots\n', 'jobs.csv:1:1 TRACE_HEADER There is no column "submit;slots"'],
-    ['a missing column', 'submit,slots\n0,1', 'jobs.csv:1:1 TRACE_HEADER The trace has no column duration'],
-    [
-      'a column twice',
-      'submit,slots,duration,slots\n',
-      'jobs.csv:1:23 TRACE_HEADER The column slots is there twice',
-    ],
-    ['a short line', rows('0,1'), 'jobs.csv:2:3 TRACE_ROW The line has 2 fields, and the header 3'],
-    ['a long line', rows('0,1,60,9'), 'jobs.csv:2:8 TRACE_ROW The line has 4 fields, and the header 3'],
-    ['an open quote', rows('0,"1,60'), 'jobs.csv:2:3 TRACE_NOT_CSV A quote is opened and not closed'],
-    ['a quote inside', rows('0,1"2,60'), 'jobs.csv:2:4 TRACE_NOT_CSV A quote stands inside'],
-    ['text after a quote', rows('0,"1"2,60'), 'jobs.csv:2:6 TRACE_NOT_CSV Text follows a quote'],
+    ['nothing', '', 'jobs.csv TRACE_EMPTY the trace is empty'],
+    ['only comments', '# a\n\n', 'jobs.csv TRACE_EMPTY the trace is empty'],
+    ['only a header', 'submit,slots,duration\n', 'jobs.csv TRACE_EMPTY the trace has a header and no jobs'],
+    ['no header', '0,1,60\n', 'jobs.csv:1:1 TRACE_HEADER the first line is not a header'],
+    ['semicolons', 'submit;slots\n', 'jobs.csv:1:1 TRACE_HEADER unknown column "submit;slots"'],
+    ['a missing column', 'submit,slots\n0,1', 'jobs.csv:1:1 TRACE_HEADER the trace has no column duration'],
+    ['a column twice', 'submit,slots,duration,slots\n', 'jobs.csv:1:23 TRACE_HEADER duplicate column slots'],
+    ['a short line', rows('0,1'), 'jobs.csv:2:3 TRACE_ROW the line has 2 fields, but the header 3'],
+    ['a long line', rows('0,1,60,9'), 'jobs.csv:2:8 TRACE_ROW the line has 4 fields, but the header 3'],
+    ['an open quote', rows('0,"1,60'), 'jobs.csv:2:3 TRACE_NOT_CSV a quote is not closed'],
+    ['a quote inside', rows('0,1"2,60'), 'jobs.csv:2:4 TRACE_NOT_CSV a quote inside'],
+    ['text after a quote', rows('0,"1"2,60'), 'jobs.csv:2:6 TRACE_NOT_CSV text after the closing quote'],
     ['a negative time', rows('-5s,1,60'), 'jobs.csv:2:1 TRACE_VALUE submit "-5s" is out of range'],
     ['no time', rows('noon,1,60'), 'jobs.csv:2:1 TRACE_VALUE submit "noon" is not a time'],
     ['a huge time', rows(`${'9'.repeat(400)},1,60`), 'is out of range'],
@@ -98,15 +94,15 @@ describe('what is wrong with a trace', () => {
     [
       'two kinds of times',
       rows('0,1,60', '2026-11-23,1,60', '2026-11-23T00:00Z,1,60'),
-      'is a date, and line 2',
+      'is a date, but line 2',
     ],
-    ['years between', rows('0,1,60', '10000h,1,60'), 'TRACE_TOO_LARGE The trace has more than a year'],
+    ['years between', rows('0,1,60', '10000h,1,60'), 'TRACE_TOO_LARGE the trace has more than a year'],
     [
       'an id twice',
       'submit,slots,duration,id\n0,1,1,a\n0,1,1,a',
-      'jobs.csv:3:7 TRACE_VALUE id "a" is that of l',
+      'jobs.csv:3:7 TRACE_VALUE id "a" is already used in l',
     ],
-    ['a bell in an id', 'submit,slots,duration,id\n0,1,1,a\u0007', 'holds control characters'],
+    ['a bell in an id', 'submit,slots,duration,id\n0,1,1,a\u0007', 'contains control characters'],
     [
       'a limit without a job',
       'submit,slots,duration,max_slots\n0,1,1,4',
@@ -115,7 +111,7 @@ describe('what is wrong with a trace', () => {
     [
       'two limits of a job',
       'submit,slots,duration,job,max_slots\n0,1,1,a,4\n0,1,1,a,5',
-      'jobs.csv:3:9 TRACE_VALUE max_slots of job "a" is 4 in line 2',
+      'jobs.csv:3:9 TRACE_VALUE max_slots of job "a" is already 4 in line 2',
     ],
   ])('%s', (_, text, words) => {
     expect(problemsOf(text).join('\n')).toContain(words)
@@ -128,12 +124,12 @@ describe('what is wrong with a trace', () => {
   it('is not told without end', () => {
     const found = problemsOf(rows(...Array.from({ length: 500 }, () => '0,x,60')))
     expect(found).toHaveLength(21)
-    expect(found.at(-1)).toContain('TRACE_TOO_MANY_PROBLEMS Reading stopped at line 21, after 20 problems')
+    expect(found.at(-1)).toContain('TRACE_TOO_MANY_PROBLEMS reading stopped at line 21, after 20 problems')
   })
 
   it('may be its size', () => {
     const found = problemsOf(`submit,slots,duration\n${'0,1,1\n'.repeat(200_001)}`)
-    expect(found[0]).toContain('TRACE_TOO_LARGE The trace has 200001 jobs')
+    expect(found[0]).toContain('TRACE_TOO_LARGE the trace has 200001 jobs')
   })
 
   it('comes with a word on what was meant', () => {
