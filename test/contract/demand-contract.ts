@@ -1,4 +1,4 @@
-// What every source of demand promises, written once and run on each of them: see src/demand/source.ts.
+// The requirements for every demand source, written once and run on each of them: see src/demand/source.ts.
 import { afterEach, beforeEach, describe, expect } from 'vitest'
 import type { AgentState, PendingAllocation } from '../../src/planner/snapshot.ts'
 import { ProvisionError } from '../../src/problems/index.ts'
@@ -18,7 +18,7 @@ export function describeDemandContract(name: string, subject: DemandSubject): vo
     return (await harness.source.read(pool)).agents.find((each) => each.id === id)
   }
 
-  /** Whether new work could go to it. */
+  /** Whether it accepts new jobs. */
   async function takesWork(id: string): Promise<boolean> {
     const state = await agent(id)
     return state?.enabled === true && !state.draining
@@ -182,7 +182,7 @@ export function describeDemandContract(name: string, subject: DemandSubject): vo
         await eventually(() => takesWork('agent-1')).toBe(true)
       }
 
-      /** Long enough for whatever a source still has to do. */
+      /** Waits long enough for whatever a source may still do. */
       async function staysOut(): Promise<void> {
         await eventually(() => takesWork('agent-1')).toBe(false)
         await new Promise((resolve) => setTimeout(resolve, 100))
@@ -291,7 +291,7 @@ export function describeDemandContract(name: string, subject: DemandSubject): vo
             void harness.source
               .read(pool)
               .then((demand) => demand.pending.length > 0 && resolve(demand.pending.length))
-              // The last change may come while the source is closed.
+              // The last change may arrive while the source is being closed.
               .catch(() => {})
           })
         })

@@ -24,7 +24,7 @@ describeProviderContract('local', {
     const pool = localPool()
     const strangers: ChildProcess[] = []
 
-    /** A VM of someone else, as a copied state folder would hold it. */
+    /** A foreign VM, as in a copied state folder. */
     function stranger(id: string): string {
       const child = spawn('sleep', ['300'], { stdio: 'ignore', detached: true })
       strangers.push(child)

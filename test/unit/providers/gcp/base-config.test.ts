@@ -1,4 +1,4 @@
-// What base_config may hold: fields of the API, at any depth, with values that reach Google as they are written.
+// What base_config may contain: fields of the API, at any depth, with values that reach Google as they are written.
 import { describe, expect, it } from 'vitest'
 import { baseFaults, baseProblems } from '../../../../src/providers/gcp/base-config.ts'
 import fields from '../../../../src/providers/gcp/instance-fields.json' with { type: 'json' }
@@ -7,11 +7,11 @@ import { instanceFields } from '../../../support/compute-descriptor.ts'
 const told = (base: object) => baseFaults(base).map(({ message }) => message)
 
 describe('base_config', () => {
-  it('is described as the client describes it', () => {
+  it("has the same fields as the client's descriptors", () => {
     expect(fields, 'run `node scripts/gcp-instance-fields.ts`').toEqual(instanceFields())
   })
 
-  it('may hold any field the API has', () => {
+  it('may contain any field of the API', () => {
     const base = {
       minCpuPlatform: 'Intel Ice Lake',
       canIpForward: false,
@@ -29,7 +29,7 @@ describe('base_config', () => {
     expect(told(base)).toEqual([])
   })
 
-  it('may hold nothing the client would drop', () => {
+  it('may contain nothing that the client would drop', () => {
     const base = {
       disks: [{}, { initializeParam: {}, initializeParams: { diskSizeGB: 100 } }],
       scheduling: { maxRunDuration: { second: 60 } },
@@ -92,7 +92,7 @@ describe('base_config', () => {
     expect(told(base)).toEqual([`base_config.${message}`])
   })
 
-  it.each(['0', '60', '-1', '9223372036854775807', 60])('takes %o for a 64-bit integer', (seconds) => {
+  it.each(['accepts %o for a 64-bit integer', '60', '-1', '9223372036854775807', 60])('takes %o for a 64-bit integer', (seconds) => {
     expect(told({ scheduling: { maxRunDuration: { seconds } } })).toEqual([])
   })
 })
