@@ -1,21 +1,22 @@
-// The origin's own test vectors of its configuration, and what becomes of each here. docs/internals/origin-vectors.md is made of it.
+// The test vectors of Determined's provisioner for its configuration, and their results here.
+// docs/internals/origin-vectors.md is made from them.
 import type { ProblemCode } from '../../../src/problems/codes.ts'
 
 export interface OriginVector {
-  /** The origin's test file, below master/. */
+  /** Determined's test file, below master/. */
   origin: string
   vector: string
   text: string
-  /** `passes`, or the correction of ours that the origin's expectation contradicts. */
+  /** `passes`, or the deliberate difference that contradicts Determined's expectation. */
   here: 'passes' | 'differs' | 'not ours'
   why: string
-  /** Of every problem, in order; none by default. */
+  /** The codes of all problems, in order; none by default. */
   codes?: ProblemCode[]
   /** Part of the configuration. */
   config?: object
   /** Part of the first pool's provider. */
   provider?: object
-  /** Where its agents dial. */
+  /** The address that its agents dial. */
   address?: string
 }
 
@@ -26,7 +27,7 @@ const root = 'cmd/determined-master/root_test.go'
 const masterConfig = 'internal/config/config_test.go'
 const schedulerConfig = 'internal/config/scheduler_config_test.go'
 
-/** One pool with this provider, as JSON: the form most of the vectors have. */
+/** One pool with this provider, as JSON: the form of most vectors. */
 const pool = (provider: object) => JSON.stringify({ resource_pools: [{ pool_name: 'default', provider }] })
 
 const awsKeys = { type: 'aws', region: 'test.region', image_id: 'test.image', ssh_key_name: 'test-key' }

@@ -1,4 +1,4 @@
-// The origin's vectors: each passes, or says which correction it contradicts.
+// The vectors of Determined's provisioner: each passes, or names the difference that it contradicts.
 
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -12,7 +12,7 @@ import { parseConfig } from '../../support/config.ts'
 import { root } from '../../support/sources.ts'
 import { originVectors } from './origin-vectors.cases.ts'
 
-describe("the origin's vectors", () => {
+describe("the vectors of Determined's provisioner", () => {
   it.each(originVectors)('$origin: $vector', ({ text, codes = [], config, provider, address }) => {
     const { config: read, problems } = parseConfig(text, 'master.yaml')
     expect(problems.map(({ code }) => code)).toEqual(codes)

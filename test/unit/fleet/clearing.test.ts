@@ -1,4 +1,4 @@
-// A pool that is cleared: every VM goes, also busy ones and those that are still on their way, and none comes.
+// A pool that is cleared: every VM is terminated, also busy ones and those being launched, and none is launched.
 import { describe, expect, it } from 'vitest'
 import { codesOf, type PoolBench, startSettled } from '../../support/pool-bench.ts'
 

@@ -1,4 +1,4 @@
-// What a running provisioner takes over of a changed file, and what it names as waiting for the next start.
+// Which parts of a changed file a running provisioner applies, and which it reports as waiting for the next start.
 
 import { describe, expect, it } from 'vitest'
 import type { MasterConfig } from '../../../src/config/master-config.ts'
@@ -40,12 +40,12 @@ function reload(...edits: [string, string][]) {
 const providerOf = ({ resource_pools }: MasterConfig, n: number) => resource_pools[n]!.provider!
 
 describe('a changed configuration', () => {
-  it('without a change asks for nothing', () => {
+  it('without a change does nothing', () => {
     const { told, reconfigured, restarted } = reload(['port: 8080', '# a comment\nport: 8080'])
     expect([told, reconfigured, restarted]).toEqual([[], [], []])
   })
 
-  it('with new limits is taken over by the running loops, of any cloud', () => {
+  it('with new limits is applied by the running loops, of any cloud', () => {
     const { told, reconfigured, restarted, config } = reload(
       ['max_instances: 4', 'max_instances: 6\n      launch_rate: 30'],
       ['max_instances: 2', 'max_instances: 3, min_instances: 1, launch_rate: 10'],
@@ -61,7 +61,7 @@ describe('a changed configuration', () => {
     expect(providerOf(config, 1).min_instances).toBe(1)
   })
 
-  it('takes the boot timeout over under the name Determined gives it, too', () => {
+  it('applies the boot timeout also by its name in Determined', () => {
     const { told, reconfigured, restarted, config } = reload([
       'max_instances: 2',
       'max_instances: 2, max_agent_starting_period: 7m',

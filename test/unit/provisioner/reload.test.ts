@@ -1,4 +1,4 @@
-// Taking a changed configuration over: all of what can be, or nothing when VMs could not be made by it.
+// Applying a changed configuration: as far as possible, or not at all when it cannot launch VMs.
 
 import { appendFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -169,7 +169,7 @@ describe('the configuration file', () => {
   })
   afterEach(() => rmSync(folder, { recursive: true }))
 
-  it('is taken over when it changes; a broken one is reported with its line, and when it is good again', async () => {
+  it('is applied when it changes; an invalid one is reported with its line, and again when it is valid', async () => {
     const file = join(folder, 'master.yaml')
     writeFileSync(file, text)
     const clock = new FakeClock()

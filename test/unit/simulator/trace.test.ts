@@ -30,7 +30,7 @@ describe('a trace', () => {
     ])
   })
 
-  it('may tell dates, with an offset or in UTC', () => {
+  it('may contain dates, with an offset or in UTC', () => {
     const { jobs, beginsAt } = traceOf(
       rows('2026-11-23T10:00:30+01:00,1,60', '2026-11-23 09:00,1,60', '2026-11-23T09:02:00.5Z,1,60'),
     )
@@ -38,11 +38,11 @@ describe('a trace', () => {
     expect(jobs.map(({ at }) => at)).toEqual([0, 30_000, 120_500])
   })
 
-  it('may count seconds since the epoch', () => {
+  it('may contain seconds since the epoch', () => {
     expect(traceOf(rows('1764000000,1,60', '1764000005,1,60')).jobs.map(({ at }) => at)).toEqual([0, 5_000])
   })
 
-  it('names work and jobs in columns of any order', () => {
+  it('names allocations and jobs in columns of any order', () => {
     const text = '\uFEFFjob,ID,max_slots,duration,slots,submit\r\n"a, ""b""",x,8,60,2,0\r\n,,,60,1,1\r\n'
     expect(traceOf(text).jobs).toMatchObject([
       { id: 'x', job: 'a, "b"', maxSlots: 8, slots: 2 },
@@ -50,7 +50,7 @@ describe('a trace', () => {
     ])
   })
 
-  it('may hold comments and blank lines, and need not end with a line break', () => {
+  it('may contain comments and blank lines, and need not end with a line break', () => {
     expect(traceOf('# mine\n\nsubmit,slots,duration\n  # one\n 0 , 1 , 60').jobs).toMatchObject([
       { id: 'line-5', slots: 1, duration: 60_000 },
     ])
@@ -117,22 +117,22 @@ describe('what is wrong with a trace', () => {
     expect(problemsOf(text).join('\n')).toContain(words)
   })
 
-  it('is told at once, each with its place', () => {
+  it('is reported at once, each with its location', () => {
     expect(problemsOf(rows('x,y,z', '0,1,60', '0,1'))).toHaveLength(4)
   })
 
-  it('is not told without end', () => {
+  it('is reported up to a limit', () => {
     const found = problemsOf(rows(...Array.from({ length: 500 }, () => '0,x,60')))
     expect(found).toHaveLength(21)
     expect(found.at(-1)).toContain('TRACE_TOO_MANY_PROBLEMS reading stopped at line 21, after 20 problems')
   })
 
-  it('may be its size', () => {
+  it('includes its size', () => {
     const found = problemsOf(`submit,slots,duration\n${'0,1,1\n'.repeat(200_001)}`)
     expect(found[0]).toContain('TRACE_TOO_LARGE the trace has 200001 jobs')
   })
 
-  it('comes with a word on what was meant', () => {
+  it('includes a suggestion', () => {
     const read = readTrace('submit,slot,duration\n', 'jobs.csv')
     expect('problems' in read && read.problems[0]?.remedy).toBe('Did you mean slots?')
   })
@@ -143,7 +143,7 @@ describe('the example', () => {
     expect(readFileSync(join(root, 'examples/simulate/jobs.csv'), 'utf8')).toBe(exampleTrace())
   })
 
-  it('is a trace, with one job that four slots do not divide', () => {
+  it('is a valid trace, with one job that four slots do not divide', () => {
     const { jobs } = traceOf(exampleTrace())
     expect(jobs.length).toBeGreaterThan(150)
     expect(jobs.filter(({ slots }) => slots > 4 && slots % 4 > 0)).toMatchObject([{ id: 'odd' }])
