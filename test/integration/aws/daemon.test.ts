@@ -1,5 +1,5 @@
-// A provisioner with a pool on EC2: it buys where there is stock, leaves its VMs alone when it stops, and knows them
-// again when it starts.
+// A provisioner with a pool on EC2: it launches where there is capacity, keeps its VMs running when it stops, and
+// recognises them when it starts again.
 import { EC2Client } from '@aws-sdk/client-ec2'
 import { afterEach, beforeEach, expect, inject, it } from 'vitest'
 import type { MasterConfig } from '../../../src/config/master-config.ts'
@@ -24,7 +24,7 @@ afterEach(async () => {
   await cloud.dispose()
 })
 
-/** The machine's clock, which can be put forward. */
+/** The machine's clock, which can be advanced. */
 let ahead = 0
 const clock = { ...systemClock, now: () => systemClock.now() + ahead }
 const patience = { timeout: 30_000 }
@@ -62,10 +62,10 @@ async function submit(): Promise<void> {
 
 const joined = (running: Provisioner) => running.rows().filter(({ agent }) => agent === 'joined').length
 
-it('buys in the zone that has stock, stops without ending a VM, and goes on with them', async () => {
+it('launches in the zone with capacity, stops without terminating a VM, and resumes with them', async () => {
   const config = await configOf()
   const first = await start(config)
-  // Of a cluster it has no memory of, it sees two listings a minute apart before it buys anything.
+  // For a cluster it has no memory of, it needs two listings a minute apart before it launches anything.
   ahead += 61_000
   const { world } = cloud.ec2
   world.stock.set('on_demand/g5.12xlarge/subnet-a', 0)
@@ -83,7 +83,7 @@ it('buys in the zone that has stock, stops without ending a VM, and goes on with
   expect(cloud.ec2.count('TerminateInstances')).toBe(0)
 }, 120_000)
 
-it('drains a spot VM that AWS takes back, and buys another for the work that comes', async () => {
+it('drains a spot VM that AWS interrupts, and launches another for the next job', async () => {
   const running = await start(await configOf('spot: true'))
   ahead += 61_000
   await submit()

@@ -1,4 +1,5 @@
-// Every certificate shape as a stranger: whatever is asked about works after a yes, and whatever is not says why.
+// Every certificate shape as an untrusted one: whatever the user is asked about works after a yes, everything else is
+// explained.
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -18,7 +19,7 @@ const served = certificateShapes
   .map((shape) => ({ shape, name: shape.name, files: shape.make() }))
   .filter(({ files }) => files.served)
 
-describe('a stranger', () => {
+describe('an untrusted master', () => {
   test.concurrent.each(served)('$name', async ({ shape, files }) => {
     const { plan } = judge(shape, files)
     const name = plan ? (plan.certificateName ?? '127.0.0.1') : (shape.dialName ?? masterName)
@@ -48,7 +49,7 @@ async function meeting(target: Target): Promise<{ said: string; pem?: string }> 
   }
 }
 
-/** We offer what Go offers and compare names as Go and OpenSSL both do; the rest is up to Node. */
+/** Offers what Go offers, and compares names as Go and OpenSSL both do; the rest depends on Node. */
 function expectedFor(shape: Shape): string {
   const says = (verdict: Verdict, ...whom: Client[]) =>
     whom.some((client) => expectedOf(shape, client).join() === verdict)

@@ -153,14 +153,17 @@ describe('a code that is not in the table', () => {
 describe('a refusal with an unknown code', () => {
   const told = (code: string, status?: number) => ec2Failure(sdkError(code, status), 'x').problem
 
-  it.each([400, 403, 404, 413])('with HTTP %i is reported as unknown, with the page that lists codes', (status) => {
-    const { message, remedy } = told('Surprise', status)
-    expect(message).toContain('does not know')
-    expect(remedy).toContain('up Surprise in https://docs.aws.amazon.com')
-    expect(remedy).not.toMatch(/nothing to do/i)
-  })
+  it.each([400, 403, 404, 413])(
+    'with HTTP %i is reported as unknown, with the page that lists codes',
+    (status) => {
+      const { message, remedy } = told('Surprise', status)
+      expect(message).toContain('does not know')
+      expect(remedy).toContain('up Surprise in https://docs.aws.amazon.com')
+      expect(remedy).not.toMatch(/nothing to do/i)
+    },
+  )
 
-  it.each(['%s is decided when it is in a response', 'AccountOnHold', 'toString'])('%s is decided when it stands in an answer', (code) => {
+  it.each(['Surprise', 'AccountOnHold', 'toString'])('%s is decided when it is in a response', (code) => {
     const found = refusal(code, 'why', 'launch')
     expect(found.class).toBe('config')
     expect(found.problem.message).toContain('does not know')
@@ -176,7 +179,7 @@ describe('a refusal with an unknown code', () => {
     expect(told(code).remedy).toContain(words)
   })
 
-  it.each(['%s is temporary', 'ETIMEDOUT', 'EAI_AGAIN'])('%s passes', (code) => {
+  it.each(['ECONNRESET', 'ETIMEDOUT', 'EAI_AGAIN'])('%s is temporary', (code) => {
     expect(told(code).remedy).toMatch(/^Wait: the call is repeated later/)
   })
 })

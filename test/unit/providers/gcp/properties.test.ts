@@ -25,7 +25,7 @@ describe('GPUs', () => {
     expect(scheduling?.onHostMaintenance).toBe('TERMINATE')
   })
 
-  it.each(['are not requested again with %s', 'a3-highgpu-8g', 'g2-standard-8'])('are not asked for again with %s', (type) => {
+  it.each(['a2-highgpu-1g', 'a3-highgpu-8g', 'g2-standard-8'])('are not requested again with %s', (type) => {
     const base_config = { guestAccelerators: [{ acceleratorType: 'nvidia-l4', acceleratorCount: 1 }] }
     const { guestAccelerators, scheduling, problems } = built({ base_config }, offering(type))
     expect(guestAccelerators).toBeUndefined()
@@ -134,10 +134,26 @@ describe('what a family does not support', () => {
   })
 
   it.each([
-    ['t2d-standard-8', { advancedMachineFeatures: { threadsPerCore: 2 } }, 'does not support 2 threads for each core'],
-    ['n2-standard-8', { advancedMachineFeatures: { threadsPerCore: 3 } }, 'does not support 3 threads for each core'],
-    ['e2-standard-8', { advancedMachineFeatures: { enableNestedVirtualization: true } }, 'does not support nested'],
-    ['n2d-standard-8', { advancedMachineFeatures: { enableNestedVirtualization: true } }, 'does not support nested'],
+    [
+      't2d-standard-8',
+      { advancedMachineFeatures: { threadsPerCore: 2 } },
+      'does not support 2 threads for each core',
+    ],
+    [
+      'n2-standard-8',
+      { advancedMachineFeatures: { threadsPerCore: 3 } },
+      'does not support 3 threads for each core',
+    ],
+    [
+      'e2-standard-8',
+      { advancedMachineFeatures: { enableNestedVirtualization: true } },
+      'does not support nested',
+    ],
+    [
+      'n2d-standard-8',
+      { advancedMachineFeatures: { enableNestedVirtualization: true } },
+      'does not support nested',
+    ],
     ['n1-standard-8', { confidentialInstanceConfig: { enableConfidentialCompute: true } }, 'confidential'],
     ['g2-standard-8', { confidentialInstanceConfig: { confidentialInstanceType: 'SEV' } }, 'confidential'],
     [
