@@ -1,4 +1,4 @@
-// A master that lets in only agents with a client certificate: pools without one are refused before anything is launched.
+// A master that admits only agents with a client certificate: pools without one are refused before anything is launched.
 import { appendFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -32,7 +32,7 @@ async function authenticating(...provider: string[]): Promise<MasterConfig> {
   return config!
 }
 
-/** A provider line for agents that show this certificate. */
+/** A provider line for agents that present this certificate. */
 function showing({ pem, key }: Issued): string {
   const cert = join(cluster.dir, 'agent.crt')
   const keyFile = join(cluster.dir, 'agent.key')
@@ -47,7 +47,7 @@ describe('a master with require_authentication', () => {
     await expect(cluster.start(config)).rejects.toMatchObject({ code: 'CLIENT_CERT_REQUIRED' })
   })
 
-  it('lets in agents with a certificate of client_ca', async () => {
+  it('admits agents with a certificate of client_ca', async () => {
     const running = await cluster.start(await authenticating(showing(member)))
     await expect.poll(() => running.rows()[0]?.agent, { timeout: 15_000 }).toBe('joined')
   })

@@ -1,4 +1,4 @@
-// Work comes and goes, and so do the agents: the master's queue, the planner, the fleet loop and real processes.
+// Jobs start and end, and so do agents: the master's queue, the planner, the fleet loop and real processes.
 import { afterEach, describe, expect, it } from 'vitest'
 import { Cluster } from '../../support/stand-alone.ts'
 import { submit } from '../../support/submit.ts'
@@ -6,15 +6,15 @@ import { submit } from '../../support/submit.ts'
 let cluster: Cluster
 afterEach(() => cluster.dispose())
 
-describe('a pool without work', () => {
-  it('has no agents, gets as many as the work needs, and has none when it is done', async () => {
+describe('a pool without jobs', () => {
+  it('has no agents, gets as many as the jobs need, and has none when they are done', async () => {
     cluster = new Cluster()
     await cluster.certificate()
     const config = await cluster.config('min_instances: 0', 'slots: 2', 'max_idle_agent_period: 1s')
     const running = await cluster.start(config)
     expect(running.rows()).toEqual([])
 
-    // Three pieces of two slots need three agents of two; one more slot needs no fourth once one is free.
+    // Three jobs of two slots need three agents of two; one more slot needs no fourth once one is free.
     for (const id of ['a', 'b', 'c'])
       expect(await submit(cluster, { id, slots: 2, duration: '3s' })).toBeLessThan(300)
     const joined = () => running.rows().filter((row) => row.agent === 'joined').length
