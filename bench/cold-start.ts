@@ -1,4 +1,4 @@
-// What a dry run costs a person who waits for it, against a bare start of Node.
+// The time of a dry run for a person who waits for it, compared with a bare start of Node.
 import { join } from 'node:path'
 import { interleaved, type Report } from './measure.ts'
 

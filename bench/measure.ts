@@ -1,10 +1,10 @@
-// What every benchmark shares: whole processes timed in turn, and a median.
+// Shared by all benchmarks: whole processes timed in turn, and a median.
 import { spawnSync } from 'node:child_process'
 
 export interface Row {
   what: string
   measured: string
-  /** From the design; empty when there is none. */
+  /** From the design; empty if there is none. */
   budget: string
   met?: boolean | undefined
 }
@@ -13,7 +13,7 @@ export interface Report {
   title: string
   command: string
   rows: Row[]
-  /** What a reader must know to judge the numbers. */
+  /** Context that a reader needs to interpret the numbers. */
   notes?: string[]
 }
 
@@ -23,7 +23,7 @@ export function median(values: number[]): number {
   return sorted.length % 2 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2
 }
 
-/** Wall milliseconds of one process; throws when it fails, since a failing program is quick. */
+/** Wall-clock milliseconds of one process; throws when it fails, because a failing program is fast. */
 export function timeProcess(args: string[], env: NodeJS.ProcessEnv = process.env): number {
   const start = performance.now()
   const { status, stderr } = spawnSync(process.execPath, args, { env, stdio: ['ignore', 'ignore', 'pipe'] })
@@ -32,7 +32,7 @@ export function timeProcess(args: string[], env: NodeJS.ProcessEnv = process.env
   return ms
 }
 
-/** Medians of several commands run in turn (A B A B …), so that a slow minute of the machine hits all alike. */
+/** Medians of several commands that run in turn (A B A B …), so that a slow minute of the machine affects all alike. */
 export function interleaved(commands: string[][], runs: number): number[] {
   const times = commands.map((): number[] => [])
   for (const args of commands) timeProcess(args)

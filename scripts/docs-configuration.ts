@@ -1,4 +1,5 @@
-// Writes docs/configuration.md from the schema, and docs/internals/origin-vectors.md. Tests fail when a page is stale.
+// Writes docs/configuration.md from the schema, and docs/internals/origin-vectors.md. Tests fail when a page is
+// outdated.
 
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'

@@ -1,4 +1,5 @@
-// The text of docs/internals/origin-vectors.md: the origin's own tests of its configuration, and what becomes of them here.
+// The text of docs/internals/origin-vectors.md: the tests of Determined's provisioner for its configuration, and their
+// results here.
 import { originVectors } from '../test/unit/config/origin-vectors.cases.ts'
 
 export function originVectorsPage(): string {

@@ -1,5 +1,6 @@
-// `npm run simulate:compare -- --worlds 1000`: our loop and the origin's in the same worlds, under the same checks. Prints the
-// table of docs/internals/reliability.md: in how many worlds each promise is broken.
+// `npm run simulate:compare -- --worlds 1000`: our loop and that of Determined's provisioner in the same worlds, with
+// the same
+// checks. Prints the table of docs/internals/reliability.md: in how many worlds each promise is broken.
 import { parseArgs } from 'node:util'
 import { startDeterminedProvisioner } from '../src/simulator/determined-policy.ts'
 import { promises } from '../src/simulator/invariants.ts'
