@@ -53,7 +53,7 @@ export function createPushSource({ drain, undrain, clock }: PushDemandOptions): 
     return [...newest.values()].some(({ agents }) => agents.some(({ id }) => id === agentId))
   }
 
-  function tell(pool: string): void {
+  function notify(pool: string): void {
     for (const listener of [...listeners])
       try {
         listener(pool)
@@ -94,7 +94,7 @@ export function createPushSource({ drain, undrain, clock }: PushDemandOptions): 
       // would block all pushes.
       if (before && before.at <= now && now - pushed.ageMs < before.at) return
       newest.set(pool, demandOf(pool, pushed, before, now))
-      tell(pool)
+      notify(pool)
     },
   }
 }

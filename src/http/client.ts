@@ -43,7 +43,7 @@ export interface ClientOptions {
    * Asks whether to trust, from now on, a master without a certificate of a trusted CA; without it, such a master is
    * rejected.
    */
-  introduce?: (stranger: UntrustedServer) => Promise<boolean>
+  introduce?: (untrusted: UntrustedServer) => Promise<boolean>
   /** Milliseconds for one request. */
   timeoutMs?: number
 }
@@ -83,14 +83,14 @@ export function createClient({
     try {
       return await exchanged('GET', '/info', {})
     } catch (error) {
-      const { problem: fault, stranger } = await explainConnection(
+      const { problem: fault, untrusted } = await explainConnection(
         error as Error,
         { ...target, trust },
         false,
       )
       // A changed certificate is rejected here: `trust replace` is the way to accept it.
-      if (!stranger || stranger.stored || !(await mayAsk?.(stranger))) throw new ProvisionError(fault)
-      trust = await remember(trust!, stranger.pem)
+      if (!untrusted || untrusted.stored || !(await mayAsk?.(untrusted))) throw new ProvisionError(fault)
+      trust = await remember(trust!, untrusted.pem)
     }
     return firstAnswer(async () => false)
   }

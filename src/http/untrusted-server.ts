@@ -37,11 +37,11 @@ export interface UntrustedServer {
   stored?: PresentedCertificate[]
 }
 
-export interface Look {
+export interface Inspection {
   /** The certificates that the master presents; undefined when the handshake fails earlier. */
   presented?: PresentedCertificate[]
   /** Set when trusting the presented certificates would be enough. */
-  stranger?: UntrustedServer
+  untrusted?: UntrustedServer
   /** What would still be wrong: the name, the dates, the key strength. */
   fault?: DialOutcome
 }
@@ -53,7 +53,7 @@ const dialMs = 5000
 const answerMs = 10_000
 
 /** Dials without verification, then again trusting only the presented certificates. Sends only GET /info. */
-export async function lookAt(target: Target): Promise<Look> {
+export async function inspect(target: Target): Promise<Inspection> {
   const { presented: sent } = await dialWith(target, { verify: false })
   const certificates = [...new Map(sent.map((x509) => [x509.fingerprint256, x509])).values()]
   const [leaf, ...others] = certificates.map(presentedFacts)
@@ -64,7 +64,7 @@ export async function lookAt(target: Target): Promise<Look> {
   // Once a protocol is agreed on, the failure came after TLS.
   if (trial.fault && trial.protocol === undefined) return { presented, fault: trial }
   const stored = target.trust?.memory?.stored?.map(({ x509 }) => presentedFacts(x509))
-  const stranger = {
+  const untrusted = {
     url: masterUrl(target.address) + target.prefix,
     presented,
     pem,
@@ -72,7 +72,7 @@ export async function lookAt(target: Target): Promise<Look> {
     signer: signerOf(leaf, stored),
     ...(stored && { stored }),
   }
-  return { presented, stranger }
+  return { presented, untrusted }
 }
 
 function dialWith(target: Target, how: Omit<DialTrust, 'name'>): Promise<DialOutcome> {
@@ -95,7 +95,7 @@ function signerOf(leaf: PresentedCertificate, stored: PresentedCertificate[] = [
 
 /** Whether a master is trusted already, or could be: for `provision trust add` and `trust replace`. */
 export type TrustProbe =
-  | { stranger: UntrustedServer }
+  | { untrusted: UntrustedServer }
   /** By a well-known CA, or by the trust store. */
   | { trusted: PresentedCertificate[]; pem: string }
 
@@ -109,9 +109,9 @@ export async function probeTrust(target: Target): Promise<TrustProbe> {
   if (protocol !== undefined)
     return { trusted: presented.map(presentedFacts), pem: presented.map(String).join('') }
   const silence = Object.assign(new Error(`no answer within ${answerMs / 1000} s`), { code: 'ETIMEDOUT' })
-  const { problem, stranger } = await explainConnection(fault ?? silence, target, false)
-  if (!stranger) throw new ProvisionError(problem)
-  return { stranger }
+  const { problem, untrusted } = await explainConnection(fault ?? silence, target, false)
+  if (!untrusted) throw new ProvisionError(problem)
+  return { untrusted }
 }
 
 /** An entry of the trust store as the CLI shows it. */
@@ -139,7 +139,7 @@ type ClientCode = Extract<ProblemCode, `CLIENT_${string}`>
 export interface NoConnection {
   problem: Problem
   /** Set when trusting the presented certificates would be enough. */
-  stranger?: UntrustedServer
+  untrusted?: UntrustedServer
 }
 
 const unreachable: Partial<Record<PreflightCode, string>> = {
@@ -152,7 +152,7 @@ const unreachable: Partial<Record<PreflightCode, string>> = {
   PREFLIGHT_CLOSED_AFTER_CONNECT: 'connection closed',
 }
 
-const untrusted: readonly PreflightCode[] = [
+const untrustedCodes: readonly PreflightCode[] = [
   'PREFLIGHT_UNKNOWN_CA',
   'PREFLIGHT_OTHER_SELF_SIGNED',
   'PREFLIGHT_MISSING_INTERMEDIATE',
@@ -187,28 +187,29 @@ async function explainCertificate(
   fault: NodeJS.ErrnoException,
   target: Target,
 ): Promise<NoConnection> {
-  const look = await lookAt(target)
-  const isUntrusted = untrusted.includes(first)
-  if (!isUntrusted) return { problem: certificateProblem(first, fault, target, look) }
-  const { fault: trial, stranger } = look
+  const inspection = await inspect(target)
+  const isUntrusted = untrustedCodes.includes(first)
+  if (!isUntrusted) return { problem: certificateProblem(first, fault, target, inspection) }
+  const { fault: trial, untrusted } = inspection
   const further = trial && classify(trial)
-  if (further && isCertificateCode(further) && !untrusted.includes(further))
-    return { problem: certificateProblem(further, rootFault(trial.fault) ?? fault, target, look) }
-  if (!stranger || !target.trust?.memory) return { problem: certificateProblem(first, fault, target, look) }
-  return { problem: untrustedProblem(stranger), stranger }
+  if (further && isCertificateCode(further) && !untrustedCodes.includes(further))
+    return { problem: certificateProblem(further, rootFault(trial.fault) ?? fault, target, inspection) }
+  if (!untrusted || !target.trust?.memory)
+    return { problem: certificateProblem(first, fault, target, inspection) }
+  return { problem: untrustedProblem(untrusted), untrusted }
 }
 
 function certificateProblem(
   code: PreflightCode,
   fault: NodeJS.ErrnoException,
   target: Target,
-  { presented }: Look,
+  { presented }: Inspection,
 ): Problem {
   const { name, anchors, remedy } = target.trust!
   const options = { cause: fault, ...(remedy && { remedy }) }
   const shown = presented?.[0] ? describe(presented[0]) : 'a certificate'
   const message = (what: string) => `${masterUrl(target.address)} presents ${shown}; ${what}`
-  if (untrusted.includes(code))
+  if (untrustedCodes.includes(code))
     return problem(
       'CLIENT_CERT_UNTRUSTED',
       message(`it is not signed by a trusted CA (trusted: ${anchors})`),

@@ -69,7 +69,7 @@ export interface Invariants extends Findings {
   /** The master has placed a job. */
   onPlaced(work: Work): void
   /** Runs the checks that are possible at any time; `check` runs them too. */
-  look(): void
+  checkNow(): void
   /** Called after every step. True once the world has come to rest, or a promise is broken. */
   check(): boolean
 }
@@ -164,7 +164,7 @@ export function createInvariants(observed: () => ObservedWorld): Invariants {
     onWritten: (name, record) => checkWritten(observed(), of(name), record),
     onCreated: (vm) => checkCreated(observed(), of(nameOfWriter(vm.instance.writerId!)), vm),
     onPlaced: (work) => checkPlaced(observed(), work),
-    look() {
+    checkNow() {
       checkRoom(observed())
       checkOrphans(observed(), neglect)
       checkSilence(observed(), progress)

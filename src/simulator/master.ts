@@ -50,7 +50,7 @@ export function createMaster(
     work: new Map(),
     agents: new Map(),
     maxAuxPerAgent: scenario.policy.maxAuxPerAgent,
-    getsWork: ({ id, stranger }) => !stranger || rules.isKnown(id),
+    getsWork: ({ id, foreign }) => !foreign || rules.isKnown(id),
   }
   const listeners = new Set<(pool: string) => void>()
   const enabledByPersonAt = new Map<string, number>()
@@ -177,7 +177,7 @@ export function createMaster(
     intrude(ids, slots) {
       for (const id of ids) {
         const order = { enabled: true, draining: false, disabledByPerson: false }
-        const agent = { id, slots, broken: false, connected: true, ...order, stranger: true, work: new Map() }
+        const agent = { id, slots, broken: false, connected: true, ...order, foreign: true, work: new Map() }
         if (!board.agents.has(id)) board.agents.set(id, agent)
       }
       timeline.add('world', 'foreign agents join', { ids, slots })
@@ -285,7 +285,7 @@ export interface Agent {
   broken: boolean
   disabledByPerson: boolean
   /** It runs on no VM. */
-  stranger?: boolean
+  foreign?: boolean
   /** Jobs on it, by id, with the slots they use. */
   work: Map<string, number>
 }

@@ -28,21 +28,18 @@ export function checkOrphans(world: ObservedWorld, { since }: Neglect): void {
   const now = clock.now()
   for (const vm of cloud.instances.values()) {
     const { id, state } = vm.instance
-    const useless = isOf(seen, vm) ? failedShare(world, vm) : undefined
-    if (!useless) {
+    const failed = isOf(seen, vm) ? failedShare(world, vm) : undefined
+    if (!failed) {
       since.delete(id)
       continue
     }
     let entry = since.get(id)
-    if (entry?.why !== useless.why) {
-      entry = { why: useless.why, from: now }
+    if (entry?.why !== failed.why) {
+      entry = { why: failed.why, from: now }
       since.set(id, entry)
     }
-    if (now - entry.from <= useless.limit) continue
-    invariants.violated(
-      5,
-      `${id} (${state}) is ${useless.why} for ${Math.round((now - entry.from) / 1000)} s`,
-    )
+    if (now - entry.from <= failed.limit) continue
+    invariants.violated(5, `${id} (${state}) is ${failed.why} for ${Math.round((now - entry.from) / 1000)} s`)
     entry.from = Number.POSITIVE_INFINITY
   }
 }

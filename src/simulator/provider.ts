@@ -22,18 +22,18 @@ export function simulatedProvider(cloud: Cloud, owner: Ownership): Provider {
     kind: 'simulated',
 
     async list(signal): Promise<Listing> {
-      const heard = await call(cloud, 'list', signal, () => cloud.faults.listing(visible(cloud, owner)))
-      if ('failure' in heard) return { instances: [], complete: false, problems: [heard.failure.problem] }
-      return listed(heard.answer, cloud)
+      const outcome = await call(cloud, 'list', signal, () => cloud.faults.listing(visible(cloud, owner)))
+      if ('failure' in outcome) return { instances: [], complete: false, problems: [outcome.failure.problem] }
+      return listed(outcome.answer, cloud)
     },
 
     async find(ids, signal): Promise<Listing> {
-      const heard = await call(cloud, 'list', signal, () => {
+      const outcome = await call(cloud, 'list', signal, () => {
         const { complete } = cloud.faults.listing([])
         return { complete, instances: cloud.faults.finding(known(cloud, owner, ids)) }
       })
-      if ('failure' in heard) return { instances: [], complete: false, problems: [heard.failure.problem] }
-      return listed(heard.answer, cloud, 'simulated')
+      if ('failure' in outcome) return { instances: [], complete: false, problems: [outcome.failure.problem] }
+      return listed(outcome.answer, cloud, 'simulated')
     },
 
     async hasTraces() {
@@ -42,15 +42,15 @@ export function simulatedProvider(cloud: Cloud, owner: Ownership): Provider {
     },
 
     async launch(order, signal): Promise<LaunchResult> {
-      const heard = await call(cloud, 'launch', signal, () => performLaunch(cloud, order))
-      if ('answer' in heard) return heard.answer
-      return { instances: [], failures: [{ ...heard.failure, missing: order.intent.count }] }
+      const outcome = await call(cloud, 'launch', signal, () => performLaunch(cloud, order))
+      if ('answer' in outcome) return outcome.answer
+      return { instances: [], failures: [{ ...outcome.failure, missing: order.intent.count }] }
     },
 
     async terminate(ids, signal): Promise<TerminateResult> {
-      const heard = await call(cloud, 'terminate', signal, () => terminate(cloud, owner, ids))
-      if ('answer' in heard) return heard.answer
-      return { terminated: [], failures: ids.map((id) => ({ id, ...heard.failure })) }
+      const outcome = await call(cloud, 'terminate', signal, () => terminate(cloud, owner, ids))
+      if ('answer' in outcome) return outcome.answer
+      return { terminated: [], failures: ids.map((id) => ({ id, ...outcome.failure })) }
     },
 
     async slotsOf(instanceType) {
@@ -58,8 +58,8 @@ export function simulatedProvider(cloud: Cloud, owner: Ownership): Provider {
     },
 
     async consoleStage(id, signal) {
-      const heard = await call(cloud, 'console', signal, () => cloud.instances.get(id)?.console ?? '')
-      return 'answer' in heard ? lastStage(heard.answer) : undefined
+      const outcome = await call(cloud, 'console', signal, () => cloud.instances.get(id)?.console ?? '')
+      return 'answer' in outcome ? lastStage(outcome.answer) : undefined
     },
 
     async close() {},
@@ -84,14 +84,14 @@ export function simulatedCluster(cloud: Cloud, clusterId: string): ClusterProvid
     find: find!,
     close: rest.close,
     async list(signal) {
-      const heard = await call(cloud, 'list', signal, () => ({ instances: shownOf(cloud, clusterId) }))
-      if ('failure' in heard) return { instances: [], complete: false, problems: [heard.failure.problem] }
-      return { ...heard.answer, complete: true, problems: [] }
+      const outcome = await call(cloud, 'list', signal, () => ({ instances: shownOf(cloud, clusterId) }))
+      if ('failure' in outcome) return { instances: [], complete: false, problems: [outcome.failure.problem] }
+      return { ...outcome.answer, complete: true, problems: [] }
     },
     async terminate(ids, signal) {
-      const heard = await call(cloud, 'terminate', signal, () => terminate(cloud, { clusterId }, ids))
-      if ('answer' in heard) return heard.answer
-      return { terminated: [], failures: ids.map((id) => ({ id, ...heard.failure })) }
+      const outcome = await call(cloud, 'terminate', signal, () => terminate(cloud, { clusterId }, ids))
+      if ('answer' in outcome) return outcome.answer
+      return { terminated: [], failures: ids.map((id) => ({ id, ...outcome.failure })) }
     },
   }
 }

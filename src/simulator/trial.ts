@@ -89,7 +89,7 @@ export async function runTrial(scenario: Scenario, options: TrialOptions): Promi
     for (const code of holdsOf(world)) held.set(code, (held.get(code) ?? 0) + clock.now() - sampledAt)
     sampledAt = clock.now()
     keepUp()
-    invariants.look()
+    invariants.checkNow()
     return isOver()
   })
   for (const { life } of world.provisioners.values()) life.kill()

@@ -40,8 +40,8 @@ const failureWords = z.object({ error: z.object({ error: z.string() }) })
 
 /** The master's error message; undefined when the response is not from the master. */
 export function wordsOf({ text }: HttpAnswer): string | undefined {
-  const said = failureWords.safeParse(jsonOf(text))
-  return said.success ? said.data.error.error : undefined
+  const parsedBody = failureWords.safeParse(jsonOf(text))
+  return parsedBody.success ? parsedBody.data.error.error : undefined
 }
 
 /** For a response with a status other than 200. */

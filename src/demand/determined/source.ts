@@ -28,7 +28,7 @@ export interface DeterminedDemandOptions {
   random: () => number
   logger: Logger
   /** Milliseconds between two polls while the master is fast; default 2 s. */
-  lookEvery?: number
+  pollIntervalMs?: number
   /** Milliseconds for one request; default 10 s. */
   timeoutMs?: number
 }
@@ -44,7 +44,7 @@ export interface DeterminedDemand extends DemandSource {
 
 /** Opens no connection yet. */
 export function determinedDemand(options: DeterminedDemandOptions): DeterminedDemand {
-  const { config, version, clock, random, logger, lookEvery = 2_000, timeoutMs = 10_000 } = options
+  const { config, version, clock, random, logger, pollIntervalMs = 2_000, timeoutMs = 10_000 } = options
   const session = openSession({
     endpoint: () => endpointOf(config, wallTime(clock)),
     login: config.demand,
@@ -54,20 +54,28 @@ export function determinedDemand(options: DeterminedDemandOptions): DeterminedDe
   const api = createApi(session)
   const closed = new AbortController()
   const outage = watchOutage({ clock, random, logger, signal: closed.signal })
-  const looker = createLooker({
+  const poller = createLooker({
     api,
     limits: createLimitReader(api, clock),
     clock,
     outage,
     signal: closed.signal,
   })
-  const changes = createChanges({ looker, outage, clock, random, logger, lookEvery, signal: closed.signal })
+  const changes = createChanges({
+    poller,
+    outage,
+    clock,
+    random,
+    logger,
+    pollIntervalMs,
+    signal: closed.signal,
+  })
   const drains = createDrains(api, clock)
 
   return {
     kind: 'determined',
     async read(pool, signal): Promise<Demand> {
-      const { view, memory } = await looker.look(pool, signal)
+      const { view, memory } = await poller.poll(pool, signal)
       const refusal = poolRefusal(pool, view)
       if (refusal) throw new ProvisionError(refusal)
       const demand = demandOf(pool, view, memory)
@@ -87,7 +95,7 @@ export function determinedDemand(options: DeterminedDemandOptions): DeterminedDe
             problem('DETERMINED_NOT_ADMIN', `${config.demand.user ?? 'the user'} is not an admin`),
           )
         for (const pool of pools) {
-          const refusal = poolRefusal(pool, (await looker.look(pool, signal)).view)
+          const refusal = poolRefusal(pool, (await poller.poll(pool, signal)).view)
           if (refusal) problems.push(refusal)
         }
       } catch (error) {
@@ -107,31 +115,31 @@ export function determinedDemand(options: DeterminedDemandOptions): DeterminedDe
 // Detects changes at the master. The master sends no events, so it is polled, less often when it is slow.
 
 export interface ChangesOptions {
-  looker: Looker
+  poller: Looker
   outage: Outage
   clock: Clock
   random: () => number
   logger: Logger
   /** Milliseconds. */
-  lookEvery: number
+  pollIntervalMs: number
   signal: AbortSignal
 }
 
 /** Polls take at most a tenth of the master's time: each list of tasks costs it one query for every task. */
-const pausePerLook = 10
+const pausePerPoll = 10
 
 /** Polls while there is a listener. */
 export function createChanges(options: ChangesOptions): Pick<DemandSource, 'onChange'> {
-  const { looker, outage, clock, random, logger, lookEvery, signal } = options
-  const listeners = new Set<{ tell: (pool: string) => void }>()
-  const told = new Map<string, string>()
+  const { poller, outage, clock, random, logger, pollIntervalMs, signal } = options
+  const listeners = new Set<{ notify: (pool: string) => void }>()
+  const reported = new Map<string, string>()
   let isLooking = false
 
   async function keepLooking(): Promise<void> {
     while (listeners.size > 0 && !signal.aborted) {
       const began = clock.now()
-      await looker.look().then(tellChanges, () => {})
-      const pause = Math.max(lookEvery, (clock.now() - began) * pausePerLook)
+      await poller.poll().then(notifyChanges, () => {})
+      const pause = Math.max(pollIntervalMs, (clock.now() - began) * pausePerPoll)
       // An outage has its own backoff and jitter.
       const wait = outage.wait() || pause * (1 + random() / 4)
       await clock.sleep(wait, signal).catch(() => {})
@@ -139,15 +147,15 @@ export function createChanges(options: ChangesOptions): Pick<DemandSource, 'onCh
     isLooking = false
   }
 
-  function tellChanges(look: Look): void {
-    for (const pool of look.view.pools.keys()) {
-      const now = fingerprint(pool, look)
-      if (told.get(pool) === now) continue
-      told.set(pool, now)
+  function notifyChanges(poll: Poll): void {
+    for (const pool of poll.view.pools.keys()) {
+      const now = fingerprint(pool, poll)
+      if (reported.get(pool) === now) continue
+      reported.set(pool, now)
       if (signal.aborted) return
-      for (const { tell } of [...listeners])
+      for (const { notify } of [...listeners])
         try {
-          tell(pool)
+          notify(pool)
         } catch (error) {
           logger.error('a change at the master was not processed', { pool, error })
         }
@@ -155,8 +163,8 @@ export function createChanges(options: ChangesOptions): Pick<DemandSource, 'onCh
   }
 
   return {
-    onChange(tell) {
-      const listener = { tell }
+    onChange(notify) {
+      const listener = { notify }
       listeners.add(listener)
       if (!isLooking && !signal.aborted) {
         isLooking = true
@@ -168,7 +176,7 @@ export function createChanges(options: ChangesOptions): Pick<DemandSource, 'onCh
 }
 
 /** The same value until something changes that a plan depends on. */
-function fingerprint(pool: string, { view, memory }: Look): string {
+function fingerprint(pool: string, { view, memory }: Poll): string {
   const { pending, agents } = demandOf(pool, view, memory)
   return JSON.stringify([
     pending.map(({ id }) => id).sort(),
@@ -178,7 +186,7 @@ function fingerprint(pool: string, { view, memory }: Look): string {
 
 // Polls the master, one poll at a time: concurrent callers share it.
 
-export interface Look {
+export interface Poll {
   view: View
   /** The memory after this view. */
   memory: Memory
@@ -186,9 +194,9 @@ export interface Look {
 
 export interface Looker {
   /** Includes the pool's job queue from now on. Rejects with the signal's reason as soon as it is aborted. */
-  look(pool?: string, signal?: AbortSignal): Promise<Look>
+  poll(pool?: string, signal?: AbortSignal): Promise<Poll>
   /** The newest successful poll. */
-  last(): Look | undefined
+  last(): Poll | undefined
 }
 
 export interface LookerOptions {
@@ -202,36 +210,36 @@ export interface LookerOptions {
 
 export function createLooker({ api, limits, clock, outage, signal: closed }: LookerOptions): Looker {
   const pools = new Set<string>()
-  let last: Look | undefined
-  let flight: { pools: ReadonlySet<string>; look: Promise<Look> } | undefined
+  let last: Poll | undefined
+  let flight: { pools: ReadonlySet<string>; poll: Promise<Poll> } | undefined
 
-  async function lookNow(): Promise<Look> {
+  async function pollNow(): Promise<Poll> {
     closed.throwIfAborted()
     const view = await outage.attempt(() => readView(api, limits, pools, clock, closed))
     last = { view, memory: remember(last?.memory ?? emptyMemory, view) }
     return last
   }
 
-  async function shared(pool: string | undefined): Promise<Look> {
+  async function shared(pool: string | undefined): Promise<Poll> {
     if (pool !== undefined) pools.add(pool)
     while (flight) {
-      if (pool === undefined || flight.pools.has(pool)) return flight.look
+      if (pool === undefined || flight.pools.has(pool)) return flight.poll
       // The poll in progress began without the queue of this pool.
-      await flight.look.catch(() => {})
+      await flight.poll.catch(() => {})
     }
-    const mine = { pools: new Set(pools), look: lookNow() }
+    const mine = { pools: new Set(pools), poll: pollNow() }
     flight = mine
-    mine.look
+    mine.poll
       .catch(() => {})
       .finally(() => {
         if (flight === mine) flight = undefined
       })
-    return mine.look
+    return mine.poll
   }
 
   return {
     last: () => last,
-    async look(pool, signal) {
+    async poll(pool, signal) {
       signal?.throwIfAborted()
       if (!signal) return shared(pool)
       const stopped = Promise.withResolvers<never>()

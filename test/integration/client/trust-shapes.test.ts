@@ -42,7 +42,7 @@ describe('an untrusted master', () => {
 async function meeting(target: Target): Promise<{ said: string; pem?: string }> {
   try {
     const met = await probeTrust(target)
-    return 'trusted' in met ? { said: 'trusted' } : { said: 'stranger', pem: met.stranger.pem }
+    return 'trusted' in met ? { said: 'trusted' } : { said: 'stranger', pem: met.untrusted.pem }
   } catch (error) {
     if (error instanceof ProvisionError) return { said: error.code ?? '' }
     throw error

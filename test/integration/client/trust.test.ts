@@ -43,8 +43,8 @@ function visitor(port: number, answer: boolean) {
     target: targetByUrl(urlOf(port), { env }),
     version: '0',
     timeoutMs: 2000,
-    introduce: async (stranger) => {
-      asked.push(stranger)
+    introduce: async (untrusted) => {
+      asked.push(untrusted)
       return answer
     },
   })
