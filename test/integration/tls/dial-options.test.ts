@@ -1,4 +1,4 @@
-// Dialling as an agent does: what it offers, what it trusts, which names it takes.
+// Dialling like an agent: what it offers, what it trusts, which names it accepts.
 import { once } from 'node:events'
 import { type RequestOptions, request } from 'node:https'
 import type { AddressInfo } from 'node:net'
@@ -31,7 +31,7 @@ async function serve(options: tls.TlsOptions = {}, greeting = 'hello'): Promise<
   return server
 }
 
-/** The protocol that was agreed on, or the code of the refusal. */
+/** The negotiated protocol, or the code of the refusal. */
 async function dial(server: tls.Server, trust: DialTrust): Promise<string> {
   const { port } = server.address() as AddressInfo
   const socket = tls.connect({ host: '127.0.0.1', port, ...dialOptions(trust) })
@@ -85,7 +85,7 @@ test.each([
   expect(await dial(await serve(), { name: wanted, ca: chain.chain })).toBe(expected)
 })
 
-test('the name goes out as SNI, an address does not, and neither warns', async () => {
+test('the name is sent as SNI, an address is not, and neither causes a warning', async () => {
   const warnings: Error[] = []
   const warned = (warning: Error) => warnings.push(warning)
   process.on('warning', warned)
@@ -99,7 +99,7 @@ test('the name goes out as SNI, an address does not, and neither warns', async (
   expect(warnings).toEqual([])
 })
 
-test('a client certificate is shown to a master that asks for one', async () => {
+test('a client certificate is presented to a master that requests one', async () => {
   const server = await serve({ requestCert: true, rejectUnauthorized: false, ca: chain.root.certificate })
   const seen: (string | undefined)[] = []
   server.on('secureConnection', (socket) => seen.push(socket.getPeerX509Certificate()?.subject))
@@ -109,7 +109,7 @@ test('a client certificate is shown to a master that asks for one', async () => 
   expect(seen).toEqual([expect.stringContaining(`CN=${name}`), undefined])
 })
 
-test('clients of http bring a verified chain with an odd curve through alive', async () => {
+test('http clients survive a verified chain with an unusual curve', async () => {
   const root = authority('Root')
   const odd = authority('Odd', { issuer: root, key: testKey('brainpool') })
   const leaf = certificateFor(odd)
@@ -124,11 +124,11 @@ test('clients of http bring a verified chain with an odd curve through alive', a
   expect(answer.statusCode).toBe(204)
 })
 
-test('without verification any certificate and any name will do', async () => {
+test('without verification any certificate and any name are accepted', async () => {
   expect(await dial(await serve(), { name: 'other.example.com', verify: false })).toBe('TLSv1.3')
 })
 
-// Each of these passes with Node's own defaults; Go has none of them to offer.
+// Each of these works with Node's own defaults; Go offers none of them.
 test.each<[string, tls.TlsOptions]>([
   ['the CBC suites with SHA-256', { maxVersion: 'TLSv1.2', ciphers: 'ECDHE-ECDSA-AES128-SHA256' }],
   ['the CBC suites with SHA-384', { maxVersion: 'TLSv1.2', ciphers: 'ECDHE-ECDSA-AES256-SHA384' }],
@@ -139,7 +139,7 @@ test.each<[string, tls.TlsOptions]>([
   expect(await dial(server, { name, ca: chain.chain })).toMatch(/ALERT_HANDSHAKE_FAILURE$/)
 })
 
-test('a master that stops at TLS 1.1 is refused', async () => {
+test('a master with TLS 1.1 at most is rejected', async () => {
   const server = await serve({ minVersion: 'TLSv1', maxVersion: 'TLSv1.1', ciphers: 'DEFAULT@SECLEVEL=0' })
   expect(await dial(server, { name, ca: chain.chain })).toBe('ERR_SSL_TLSV1_ALERT_PROTOCOL_VERSION')
 })
