@@ -40,7 +40,7 @@ export async function runSteps<Step>(
     steps = prepared.steps
   } catch (error) {
     signal?.throwIfAborted()
-    const failure = rules.failureOf(error, `prepare the launch of ${count} VMs in pool ${owner.pool}`)
+    const failure = rules.failureOf(error, `prepare the launch of ${count} instances in pool ${owner.pool}`)
     return { instances: [], failures: [{ ...failure, missing: count }] }
   }
   const instances: Instance[] = []

@@ -37,19 +37,19 @@ import { checkPlaced, checkRoom } from './stranger-checks.ts'
 /** The promise behind each number; 0 is a bug of the program itself. */
 export const promises: Record<number, string> = {
   0: 'the loop itself does not fail',
-  1: 'no launch takes live and in-flight VMs above max_instances',
-  2: 'healthy VMs are never taken below min_instances',
-  3: 'a busy VM is never terminated, except on an explicit order',
-  4: 'an intent gives its VMs once, is written down before it is sent, and its token never carries another request',
-  5: 'every managed VM joins or is terminated within its time',
+  1: 'no launch takes live and in-flight instances above max_instances',
+  2: 'healthy instances are never taken below min_instances',
+  3: 'a busy instance is never terminated, except on an explicit order',
+  4: 'an intent gives its instances once, is recorded before it is sent, and its token never carries another request',
+  5: 'every managed instance joins or is terminated within its time',
   6: 'instances of others are never changed',
   7: 'nothing is launched while agents cannot join',
-  8: 'met demand launches nothing, steady demand does not oscillate',
-  9: 'jobs that can run get VMs in bounded time',
+  8: 'satisfied demand launches nothing, steady demand does not oscillate',
+  9: 'jobs that can run get instances in bounded time',
   10: 'calls are bounded during an outage, and have jitter',
-  11: 'a VM carries the user data in force at its launch',
+  11: 'an instance carries the user data in force at its launch',
   12: 'every blocked change has a reason',
-  13: 'no VM is terminated based on an old or partial view',
+  13: 'no instance is terminated based on an old or partial view',
   14: 'an agent that is no managed instance gets no jobs and its slots do not count as room',
 }
 

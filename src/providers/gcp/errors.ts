@@ -189,7 +189,7 @@ export function isNotFound(error: unknown): boolean {
   return gceErrorIn(error)?.status === 404
 }
 
-const otherOfferings = 'The launch is retried. Add zones, machine types or on-demand VMs.'
+const otherOfferings = 'The launch is retried. Add zones, machine types or on-demand instances.'
 const credentials =
   'Give the provisioner credentials: `gcloud auth application-default login`, GOOGLE_APPLICATION_CREDENTIALS, or the service account of the instance it runs on.'
 

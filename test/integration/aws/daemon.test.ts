@@ -27,7 +27,7 @@ afterEach(async () => {
 /** The machine's clock, which can be advanced. */
 let ahead = 0
 const clock = { ...systemClock, now: () => systemClock.now() + ahead }
-const patience = { timeout: 30_000 }
+const pollOptions = { timeout: 30_000 }
 
 async function start(config: MasterConfig): Promise<Provisioner> {
   const listings = cloud.ec2.count('DescribeInstances')
@@ -71,14 +71,14 @@ it('launches in the zone with capacity, stops without terminating a VM, and resu
   world.stock.set('on_demand/g5.12xlarge/subnet-a', 0)
   await submit()
   await submit()
-  await expect.poll(() => joined(first), patience).toBe(2)
+  await expect.poll(() => joined(first), pollOptions).toBe(2)
   expect([...world.vms.values()].map(({ subnet }) => subnet)).toEqual(['subnet-b', 'subnet-b'])
   expect(cluster.said('InsufficientInstanceCapacity')).toHaveLength(1)
 
   await first.stop()
   expect([...world.vms.values()].map(({ state }) => state)).toEqual(['running', 'running'])
   const second = await start(config)
-  await expect.poll(() => joined(second), patience).toBe(2)
+  await expect.poll(() => joined(second), pollOptions).toBe(2)
   expect(world.vms.size).toBe(2)
   expect(cloud.ec2.count('TerminateInstances')).toBe(0)
 }, 120_000)
@@ -87,12 +87,12 @@ it('drains a spot VM that AWS interrupts, and launches another for the next job'
   const running = await start(await configOf('spot: true'))
   ahead += 61_000
   await submit()
-  await expect.poll(() => joined(running), patience).toBe(1)
+  await expect.poll(() => joined(running), pollOptions).toBe(1)
   const [taken] = cloud.ec2.world.vms.keys()
   cloud.ec2.world.interrupt(taken!)
   const drained = () => cluster.said('decided to drain').filter((line) => line.includes('SPOT_INTERRUPTED'))
-  await expect.poll(drained, patience).toHaveLength(1)
+  await expect.poll(drained, pollOptions).toHaveLength(1)
   await submit()
-  await expect.poll(() => joined(running), patience).toBe(2)
+  await expect.poll(() => joined(running), pollOptions).toBe(2)
   expect([...cloud.ec2.world.vms.values()].map(({ capacity }) => capacity)).toEqual(['spot', 'spot'])
 }, 120_000)

@@ -31,7 +31,7 @@ afterEach(async () => {
 
 let ahead = 0
 const clock = { ...systemClock, now: () => systemClock.now() + ahead }
-const patience = { timeout: 30_000 }
+const pollOptions = { timeout: 30_000 }
 
 const configOf = (): Promise<MasterConfig> =>
   cluster.config(
@@ -77,7 +77,7 @@ it('an unknown agent waits as long as nothing can be listed, and is rejected aft
   expect(await work('work', id)).toContain('pending')
   cloud.ec2.faults.length = 0
   ahead += 61_000
-  await expect.poll(() => dial('stranger'), patience).toMatch(/ (?:403|503) /)
+  await expect.poll(() => dial('stranger'), pollOptions).toMatch(/ (?:403|503) /)
   expect(cluster.said('agent joined').filter((line) => line.includes('stranger'))).toEqual([])
   // However often it dials.
   for (let n = 0; n < 20; n++) await dial(`stranger-${n}`)
@@ -89,12 +89,12 @@ it('agents in the journals reconnect while nothing can be listed, and keep their
   const first = await cluster.start(config, { clock })
   ahead += 61_000
   const id = (await work('submit', '--slots', '4', '--duration', '30m')).trim()
-  await expect.poll(() => joined(first), patience).toBe(1)
-  await expect.poll(() => work('work', id), patience).toContain('running')
+  await expect.poll(() => joined(first), pollOptions).toBe(1)
+  await expect.poll(() => work('work', id), pollOptions).toContain('running')
   await first.stop()
   listingsFail()
   const second = await cluster.start(config, { clock })
-  await expect.poll(() => joined(second), patience).toBe(1)
+  await expect.poll(() => joined(second), pollOptions).toBe(1)
   expect(await work('work', id)).toContain('running')
   const [vm] = cloud.ec2.world.vms.keys()
   expect(await dial('stranger')).toMatch(/ 503 /)

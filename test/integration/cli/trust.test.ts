@@ -28,7 +28,7 @@ afterEach(async () => {
 const root = authority('Root')
 const leaf = server(root)
 const renewed = server(root, { key: testKey('p256', 'renewed') })
-const stranger = server(undefined, { key: testKey('p256', 'stranger') })
+const untrusted = server(undefined, { key: testKey('p256', 'stranger') })
 const sha256 = ({ pem }: Issued) => presentedFacts(new X509Certificate(pem)).sha256
 
 const store = () => trustStore(join(dir, 'determined/certs.json'))
@@ -69,9 +69,9 @@ describe('provision trust add', () => {
   })
 
   it('does not replace, and reports who signed the new one', async () => {
-    const url = await serve(stranger)
+    const url = await serve(untrusted)
     await store().set(url, joined([leaf, root]))
-    const { status, stderr } = await trust('add', url, '--fingerprint', sha256(stranger))
+    const { status, stderr } = await trust('add', url, '--fingerprint', sha256(untrusted))
     expect(stderr).toMatch(/CLIENT_CERT_CHANGED .*signed by itself; stored is .*\n.*provision trust replace/)
     expect(status).toBe(3)
   })
@@ -99,11 +99,11 @@ describe('provision trust add', () => {
 
 describe('provision trust replace', () => {
   it('stores an unknown certificate with the given SHA-256 in place of the old one', async () => {
-    const url = await serve(stranger)
+    const url = await serve(untrusted)
     await store().set(url, joined([leaf, root]))
     expect((await trust('replace', url)).status).toBe(3)
-    expect((await trust('replace', url, '--fingerprint', sha256(stranger))).status).toBe(0)
-    expect(store().read()).toEqual({ [url]: stranger.pem })
+    expect((await trust('replace', url, '--fingerprint', sha256(untrusted))).status).toBe(0)
+    expect(store().read()).toEqual({ [url]: untrusted.pem })
   })
 
   it('needs no SHA-256 for a new certificate of a stored CA', async () => {

@@ -27,10 +27,10 @@ describe('an untrusted master', () => {
     const env = { DET_DEBUG_CONFIG_PATH: join(dir, String(serving.port)), DET_MASTER_CERT_NAME: name }
     const target = () => targetByUrl(`https://127.0.0.1:${serving.port}`, { env })
     try {
-      const met = await meeting(target())
-      expect(met.said).toBe(expectedFor(shape))
-      if (!met.pem) return
-      await remember(target().trust!, met.pem)
+      const probe = await meeting(target())
+      expect(probe.said).toBe(expectedFor(shape))
+      if (!probe.pem) return
+      await remember(target().trust!, probe.pem)
       expect((await meeting(target())).said).toBe('trusted')
     } finally {
       serving.close()
@@ -41,8 +41,8 @@ describe('an untrusted master', () => {
 /** `stranger`, `trusted` or the code of the refusal. */
 async function meeting(target: Target): Promise<{ said: string; pem?: string }> {
   try {
-    const met = await probeTrust(target)
-    return 'trusted' in met ? { said: 'trusted' } : { said: 'stranger', pem: met.untrusted.pem }
+    const probe = await probeTrust(target)
+    return 'trusted' in probe ? { said: 'trusted' } : { said: 'stranger', pem: probe.untrusted.pem }
   } catch (error) {
     if (error instanceof ProvisionError) return { said: error.code ?? '' }
     throw error

@@ -10,7 +10,7 @@ import { authority, server } from '../../support/x509-profiles.ts'
 
 const clientCa = authority('Client CA')
 const member = server(clientCa, { purposes: [purpose.client] })
-const stranger = server(authority('Stranger'), { purposes: [purpose.client] })
+const untrusted = server(authority('Stranger'), { purposes: [purpose.client] })
 
 let cluster: Cluster
 let running: Provisioner
@@ -104,7 +104,7 @@ describe('a client certificate', () => {
   })
 
   it('of another CA does not', async () => {
-    const shown = { ...remote, cert: stranger.pem, key: stranger.key.pem }
+    const shown = { ...remote, cert: untrusted.pem, key: untrusted.key.pem }
     expect((await ask('POST', '/v1/pools/default/resume', shown)).status).toBe(401)
   })
 

@@ -11,7 +11,7 @@ import { authority, server } from '../../support/x509-profiles.ts'
 
 const clientCa = authority('Client CA')
 const member = server(clientCa, { purposes: [purpose.client] })
-const stranger = server(authority('Stranger'), { purposes: [purpose.client] })
+const untrusted = server(authority('Stranger'), { purposes: [purpose.client] })
 
 let cluster: Cluster
 beforeEach(async () => {
@@ -53,7 +53,7 @@ describe('a master with require_authentication', () => {
   })
 
   it('answers 403 to an agent with a certificate of another CA', async () => {
-    await cluster.start(await authenticating(showing(stranger)))
+    await cluster.start(await authenticating(showing(untrusted)))
     const refused = () => cluster.said('agent rejected').find((line) => line.includes('403'))
     await expect.poll(refused, { timeout: 15_000 }).toBeDefined()
   })

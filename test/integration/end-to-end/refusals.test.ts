@@ -21,7 +21,7 @@ import { authority, masterName, server } from '../../support/x509-profiles.ts'
 
 const masters = new Masters()
 const root = authority('Root')
-const stranger = authority('Stranger')
+const untrusted = authority('Stranger')
 const leaf = server(root)
 const trust = embed(masterName, ['leaf', leaf.pem], ['root', root.pem])
 
@@ -41,7 +41,7 @@ interface Refusal {
 const refusals: Refusal[] = [
   {
     master: 'of another CA',
-    port: () => serving(server(stranger), stranger),
+    port: () => serving(server(untrusted), untrusted),
     stage: 'tls_unknown_ca',
     preflight: 'PREFLIGHT_UNKNOWN_CA',
     agent: /CA|trust/,

@@ -12,12 +12,12 @@ import { authority, server as certificateFor } from '../../support/x509-profiles
 const name = 'master.example.com'
 const servers: tls.Server[] = []
 let chain: DevelopmentChain
-let stranger: DevelopmentChain
+let untrusted: DevelopmentChain
 
 beforeAll(async () => {
   const request = { names: [name, '*.pool.example.com'], ips: ['127.0.0.1'], days: 1, now: Date.now() }
   chain = await createDevelopmentChain(request)
-  stranger = await createDevelopmentChain(request)
+  untrusted = await createDevelopmentChain(request)
 })
 afterEach(async () => {
   for (const server of servers.splice(0)) server.close()
@@ -57,7 +57,7 @@ test.each(['TLSv1.2', 'TLSv1.3'] as const)(
 
 test('a master of another CA is not, whatever this machine trusts', async () => {
   const server = await serve()
-  expect(await dial(server, { name, ca: stranger.chain })).toBe('SELF_SIGNED_CERT_IN_CHAIN')
+  expect(await dial(server, { name, ca: untrusted.chain })).toBe('SELF_SIGNED_CERT_IN_CHAIN')
   expect(await dial(server, { name })).toBe('SELF_SIGNED_CERT_IN_CHAIN')
 })
 
@@ -103,7 +103,7 @@ test('a client certificate is presented to a master that requests one', async ()
   const server = await serve({ requestCert: true, rejectUnauthorized: false, ca: chain.root.certificate })
   const seen: (string | undefined)[] = []
   server.on('secureConnection', (socket) => seen.push(socket.getPeerX509Certificate()?.subject))
-  const clientCertificate = { cert: stranger.leaf.certificate, key: stranger.leaf.key }
+  const clientCertificate = { cert: untrusted.leaf.certificate, key: untrusted.leaf.key }
   await dial(server, { name, ca: chain.chain, clientCertificate })
   await dial(server, { name, ca: chain.chain })
   expect(seen).toEqual([expect.stringContaining(`CN=${name}`), undefined])

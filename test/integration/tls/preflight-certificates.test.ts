@@ -75,8 +75,8 @@ describe('a master with a valid certificate', () => {
   })
 
   test('without verification any certificate is accepted, and no name is reported as verified', async () => {
-    const stranger = server(undefined, { names: null })
-    const result = await dial(await master([stranger]), plan('skip_verify', name))
+    const untrusted = server(undefined, { names: null })
+    const result = await dial(await master([untrusted]), plan('skip_verify', name))
     expect(result).toMatchObject({ verdict: 'ok', warnings: [], protocol: 'TLSv1.3' })
     expect(result.name).toBeUndefined()
   })

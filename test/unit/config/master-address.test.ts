@@ -14,11 +14,11 @@ const tls = 'security: {tls: {cert: c}}\n'
 function addressOf(text: string, masterHost?: string) {
   const { config, problems } = parseConfig(text, 'master.yaml')
   expect(problems).toEqual([])
-  const { address, problems: said } = masterAddressOf(config!, config!.resource_pools[0]!, {
+  const { address, problems: warnings } = masterAddressOf(config!, config!.resource_pools[0]!, {
     masterHost,
     providers: builtInProviders,
   })
-  return `${masterUrl(address)} ${said.map(({ code }) => code).join(' ')}`.trim()
+  return `${masterUrl(address)} ${warnings.map(({ code }) => code).join(' ')}`.trim()
 }
 
 describe('the address agents dial', () => {

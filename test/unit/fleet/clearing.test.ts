@@ -2,9 +2,9 @@
 import { describe, expect, it } from 'vitest'
 import { codesOf, type PoolBench, startSettled } from '../../support/pool-bench.ts'
 
-async function clear(bench: PoolBench, patience = 120_000): Promise<string[]> {
+async function clear(bench: PoolBench, timeoutMs = 120_000): Promise<string[]> {
   let left: string[] | undefined
-  void bench.fleet.clear(patience).then((ids) => {
+  void bench.fleet.clear(timeoutMs).then((ids) => {
     left = ids
   })
   await bench.pass(130)

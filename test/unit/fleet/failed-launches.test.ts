@@ -108,7 +108,7 @@ describe('the journal', () => {
 
   it('is written at once: in a crash loop the breaker continues, and its probe is launched', async () => {
     const bench = await threeFailed()
-    const told = problemsOf(bench).length
+    const reported = problemsOf(bench).length
     const made = bench.ids().length
     for (let n = 0; n < 10 && bench.ids().length === made; n++) {
       bench.life.kill()
@@ -116,7 +116,7 @@ describe('the journal', () => {
       await bench.pass(20)
     }
     expect(bench.ids().length).toBe(made + 1)
-    expect(problemsOf(bench)).toHaveLength(told)
+    expect(problemsOf(bench)).toHaveLength(reported)
   })
 
   it('contains that an agent joined: the breaker stays closed after a restart', async () => {
@@ -146,10 +146,10 @@ describe('an instance known only from the journal', () => {
     await bench.pass(5 * 60)
     // Somebody else has terminated it in the meantime.
     endInstance(bench.cloud, bench.cloud.instances.get(bench.ids()[0]!)!, 'terminated by its owner')
-    const told = problemsOf(bench).length
+    const reported = problemsOf(bench).length
     bench.restart()
     await bench.pass(30)
-    expect(problemsOf(bench)).toHaveLength(told)
+    expect(problemsOf(bench)).toHaveLength(reported)
     expect(bench.fleet.status().snapshot!.budget.spent).toBe(0)
   })
 
@@ -176,14 +176,14 @@ describe('instances that stopped before they were listed', () => {
     const bench = await startSettled({ maxInstances: 5, maxIdle: 10_000 })
     bench.faults.lingersFor = () => 60 * minute
     for (let n = 0; n < 3; n++) await shortJob(bench)
-    const told = problemsOf(bench).length
+    const reported = problemsOf(bench).length
     bench.life.kill()
     bench.disk.erase()
     bench.restart()
     await bench.pass(120)
     bench.wants(4)
     await bench.pass(20)
-    expect(problemsOf(bench)).toHaveLength(told)
+    expect(problemsOf(bench)).toHaveLength(reported)
     expect(bench.fleet.status().breaker).toEqual({ state: 'closed' })
     expect(bench.ids()).toHaveLength(4)
   })

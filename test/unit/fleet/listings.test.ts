@@ -113,9 +113,9 @@ describe('an account that is not the one the instances are in', () => {
     expect(codesOf(bench)).toContain('ACCOUNT_CHANGED')
     expect(bench.fleet.knows(vm.instance.id)).toBe(true)
     expect(bench.ids()).toHaveLength(1)
-    const told = bench.events.find((e) => e.kind === 'problem' && e.problem.code === 'ACCOUNT_CHANGED')
-    expect(JSON.stringify(told)).toContain('answers for account another')
-    expect(JSON.stringify(told)).toContain('are in account simulated')
+    const reported = bench.events.find((e) => e.kind === 'problem' && e.problem.code === 'ACCOUNT_CHANGED')
+    expect(JSON.stringify(reported)).toContain('answers for account another')
+    expect(JSON.stringify(reported)).toContain('are in account simulated')
   })
 })
 

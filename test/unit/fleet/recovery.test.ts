@@ -7,10 +7,10 @@ import { codesOf, inVain, type PoolBench, startSettled } from '../../support/poo
 
 /** The next launch call has this fate, all others are answered. */
 function once(bench: PoolBench, fate: Fate): void {
-  let met = false
+  let wasUsed = false
   bench.faults.fate = (call) => {
-    if (call !== 'launch' || met) return 'done'
-    met = true
+    if (call !== 'launch' || wasUsed) return 'done'
+    wasUsed = true
     return fate
   }
 }

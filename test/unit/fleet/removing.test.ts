@@ -98,11 +98,11 @@ describe('a VM that never joins', () => {
     bench.cloud.instances.get(id!)!.console = 'PROVISION_STAGE=started\nPROVISION_STAGE=tls_wrong_name\n'
     await bench.pass(5 * 60 + 10)
     expect(bench.calls.terminated).toEqual([[id]])
-    const said = bench.events.flatMap((e) =>
+    const logged = bench.events.flatMap((e) =>
       e.kind === 'problem' && e.problem.code === 'NEVER_JOINED' ? [e.problem] : [],
     )
-    expect(said).toMatchObject([{ details: { id, stage: 'tls_wrong_name' } }])
-    expect(said[0]?.message).toContain("the master's certificate is for another name")
+    expect(logged).toMatchObject([{ details: { id, stage: 'tls_wrong_name' } }])
+    expect(logged[0]?.message).toContain("the master's certificate is for another name")
   })
 
   it('opens the breaker when it is the third in a row', async () => {

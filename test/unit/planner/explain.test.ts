@@ -68,8 +68,8 @@ describe('an explanation', () => {
   it('lists all decisions of the plan, in their order', () => {
     fc.assert(
       fc.property(snapshots, policies, (given, rules) => {
-        const told = explain(given, rules, now).decisions.map(({ kind, code }) => [kind, code])
-        expect(told).toEqual(plan(given, rules, now).map(({ kind, reason }) => [kind, reason.code]))
+        const reported = explain(given, rules, now).decisions.map(({ kind, code }) => [kind, code])
+        expect(reported).toEqual(plan(given, rules, now).map(({ kind, reason }) => [kind, reason.code]))
       }),
     )
   })

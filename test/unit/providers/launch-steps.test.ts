@@ -105,7 +105,7 @@ describe('a launch that cannot be prepared', () => {
     const { instances, failures } = await runSteps(order, rules)
     expect([asked, instances]).toEqual([[], []])
     expect(failures).toMatchObject([{ class: 'transient', missing: 3 }])
-    expect(failures[0]?.problem.message).toContain('could not prepare the launch of 3 VMs in pool gpu')
+    expect(failures[0]?.problem.message).toContain('could not prepare the launch of 3 instances in pool gpu')
   })
 
   it('sends nothing when its request has an error; warnings do not stop it', async () => {

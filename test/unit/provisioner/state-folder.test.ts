@@ -106,14 +106,14 @@ function put(name: string): string {
 }
 
 describe.runIf(process.geteuid?.() === 0)('of another user', () => {
-  const stranger = 65534
+  const otherUser = 65534
 
   it('a state_dir is refused, with its owner and a remedy', async () => {
     mkdirSync(stateDir)
-    chownSync(stateDir, stranger, stranger)
+    chownSync(stateDir, otherUser, otherUser)
     expect(await refusal()).toMatchObject({
       code: 'STATE_DIR_UNSAFE',
-      message: `${stateDir} belongs to user ${stranger}, but this process runs as user 0`,
+      message: `${stateDir} belongs to user ${otherUser}, but this process runs as user 0`,
       remedy: expect.stringContaining(`chown -R 0 ${stateDir}`),
     })
   })
@@ -121,7 +121,7 @@ describe.runIf(process.geteuid?.() === 0)('of another user', () => {
   it.each([...files, 'fleet', 'logs'])('%s is refused', async (name) => {
     const path = put(name.includes('.') || !['fleet', 'logs'].includes(name) ? name : `${name}/x`)
     const planted = name === 'fleet' || name === 'logs' ? dirname(path) : path
-    chownSync(planted, stranger, stranger)
+    chownSync(planted, otherUser, otherUser)
     const { code, message } = await refusal()
     expect([code, message]).toEqual([
       'STATE_DIR_UNSAFE',
@@ -135,7 +135,7 @@ describe.runIf(process.geteuid?.() === 0)('of another user', () => {
     symlinkSync(real, stateDir)
     const release = await hold()
     release()
-    lchownSync(stateDir, stranger, stranger)
+    lchownSync(stateDir, otherUser, otherUser)
     expect((await refusal()).message).toContain('belongs to user')
   })
 

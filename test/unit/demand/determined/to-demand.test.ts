@@ -90,18 +90,18 @@ function viewOf({ agents = [], tasks = [], limits = new Map(), at: when = at }: 
 }
 
 /** The demand after these polls, one after the other. */
-function demandAfter(...looks: Told[]): Demand {
+function demandAfter(...polls: Told[]): Demand {
   let memory: Memory = emptyMemory
   let demand: Demand | undefined
-  for (const told of looks) {
-    const view = viewOf(told)
+  for (const poll of polls) {
+    const view = viewOf(poll)
     memory = remember(memory, view)
     demand = demandOf('default', view, memory)
   }
   return demand!
 }
 
-const only = (...looks: Told[]) => demandAfter(...looks).agents[0]!
+const only = (...polls: Told[]) => demandAfter(...polls).agents[0]!
 
 describe('a job', () => {
   it('without resources is pending, since it was registered', () => {
@@ -263,12 +263,12 @@ describe('idle time', () => {
   const work = { tasks: [task({ resources: [onAgent('i-1', 0)] })] }
 
   it('starts when an agent is first observed without its last job', () => {
-    const looks = [
+    const polls = [
       { agents: [agent()], ...work },
       { agents: [agent()], at: at + second },
     ]
-    expect(only(...looks).idleSince).toBe(at + second)
-    expect(only(...looks, { agents: [agent()], at: at + 2 * second }).idleSince).toBe(at + second)
+    expect(only(...polls).idleSince).toBe(at + second)
+    expect(only(...polls, { agents: [agent()], at: at + 2 * second }).idleSince).toBe(at + second)
   })
 
   it('is none while it is busy', () => {
@@ -280,11 +280,11 @@ describe('idle time', () => {
   })
 
   it('is forgotten with the agent', () => {
-    const looks = [
+    const polls = [
       { agents: [agent()], ...work },
       {},
       { agents: [agent({ registeredTime: null })], at: at + second },
     ]
-    expect(only(...looks).idleSince).toBe(at + second)
+    expect(only(...polls).idleSince).toBe(at + second)
   })
 })

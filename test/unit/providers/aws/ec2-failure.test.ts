@@ -151,12 +151,12 @@ describe('a code that is not in the table', () => {
 })
 
 describe('a refusal with an unknown code', () => {
-  const told = (code: string, status?: number) => ec2Failure(sdkError(code, status), 'x').problem
+  const problemFor = (code: string, status?: number) => ec2Failure(sdkError(code, status), 'x').problem
 
   it.each([400, 403, 404, 413])(
     'with HTTP %i is reported as unknown, with the page that lists codes',
     (status) => {
-      const { message, remedy } = told('Surprise', status)
+      const { message, remedy } = problemFor('Surprise', status)
       expect(message).toContain('does not know')
       expect(remedy).toContain('up Surprise in https://docs.aws.amazon.com')
       expect(remedy).not.toMatch(/nothing to do/i)
@@ -176,11 +176,11 @@ describe('a refusal with an unknown code', () => {
     ['ERR_INVALID_URL', 'AWS_ENDPOINT_URL'],
     ['ENOTFOUND', 'DNS servers'],
   ])('%s has a remedy: what does not pass by itself is not waited for', (code, words) => {
-    expect(told(code).remedy).toContain(words)
+    expect(problemFor(code).remedy).toContain(words)
   })
 
   it.each(['ECONNRESET', 'ETIMEDOUT', 'EAI_AGAIN'])('%s is temporary', (code) => {
-    expect(told(code).remedy).toMatch(/^Wait: the call is repeated later/)
+    expect(problemFor(code).remedy).toMatch(/^Wait: the call is repeated later/)
   })
 })
 

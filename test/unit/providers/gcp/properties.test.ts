@@ -91,9 +91,9 @@ describe('what a family does not support', () => {
       { base_config: { minCpuPlatform } },
       offering(type, { slots: 0 }),
     )
-    const told = problems.filter(({ code }) => code === 'REQUEST_BASE_CONFIG_REPLACED')
-    expect(told.every(({ severity }) => severity === 'warning')).toBe(true)
-    return [properties.minCpuPlatform, ...told.map(({ message }) => message)]
+    const reported = problems.filter(({ code }) => code === 'REQUEST_BASE_CONFIG_REPLACED')
+    expect(reported.every(({ severity }) => severity === 'warning')).toBe(true)
+    return [properties.minCpuPlatform, ...reported.map(({ message }) => message)]
   }
 
   it.each([

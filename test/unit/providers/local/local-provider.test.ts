@@ -165,17 +165,17 @@ describe('the termination of a local VM', () => {
   it('never affects another process that was given the same process id', async () => {
     const id = await launch('exit 0')
     await eventually(() => stateOf(id)).toMatch(/^stopped/)
-    const stranger = spawn('sleep', ['300'], { detached: true, stdio: 'ignore' })
+    const otherProcess = spawn('sleep', ['300'], { detached: true, stdio: 'ignore' })
     const { ended, ...record } = pool.record(id)
     expect(ended).toBeDefined()
-    const reused = { ...record, process: { ...record.process, pid: stranger.pid! } }
+    const reused = { ...record, process: { ...record.process, pid: otherProcess.pid! } }
     writeFileSync(pool.file(id, 'vm.json'), JSON.stringify(reused))
     const later = await pool.open()
     await later.terminate([id])
     await later.close()
-    expect(processStart(stranger.pid!)).toBeDefined()
-    stranger.kill('SIGKILL')
-    await once(stranger, 'exit')
+    expect(processStart(otherProcess.pid!)).toBeDefined()
+    otherProcess.kill('SIGKILL')
+    await once(otherProcess, 'exit')
   })
 
   it('keeps folders of VMs that are gone for an hour, then the last 20', async () => {
