@@ -105,7 +105,7 @@ async function kept(run: PoolRun, write: () => Promise<void>): Promise<void> {
   }
 }
 
-/** Remembers the last problem of a kind of work, and reports it when it is news. */
+/** Remembers the last problem of a kind of task, and reports it when it is new. */
 export function reportProblem(
   run: PoolRun,
   kind: Parameters<PoolMemory['problems']['set']>[0],

@@ -137,7 +137,7 @@ function refused({ access }: Target, url: string): Problem {
   return 'missing' in access ? access.missing : problem('CLIENT_TOKEN_REFUSED', `${url} rejected the token`)
 }
 
-/** Throws NOT_A_PROVISIONER. A `cluster_id` tells a Determined master from other services that have a version. */
+/** Throws NOT_A_PROVISIONER. A `cluster_id` distinguishes a Determined master from other services that have a version. */
 function aboutOf({ status, text }: HttpAnswer, url: string): MasterAbout {
   const info = infoSchema.safeParse(jsonOf(text))
   if (

@@ -98,13 +98,13 @@ export function isShortOfSlots(
 
 // Launching: live and in-flight VMs never exceed max_instances (invariant 1). launch_rate, the first probe and the
 // breaker
-// bound failed launches; instances that do their work are bounded by max_instances alone.
+// bound failed launches; instances that run a job are bounded by max_instances alone.
 
 const hour = 3_600_000
 /** An instance that stops by itself within this time after joining counts as a failed launch. Milliseconds. */
 const lastsAtLeast = 120_000
 
-/** Its agent joined, and the instance stopped by itself before it could be of use. */
+/** Its agent joined, and the instance stopped by itself before it could be used. */
 export function didNotLast({ joinedAt }: Pick<KnownInstance, 'joinedAt'>, endedAt: number): boolean {
   return joinedAt !== undefined && endedAt - joinedAt < lastsAtLeast
 }

@@ -316,7 +316,7 @@ export function createDrains(api: Pick<Api, 'agent' | 'drain' | 'enable'>, clock
   /** `at`: milliseconds since the epoch, when the master had responded. */
   const drained = new Map<string, { whose: Whose; at: number }>()
 
-  /** The master shows when a person disabled an agent; for `draining`, only our memory tells whose drain it is. */
+  /** The master shows when a person disabled an agent; for `draining`, only our memory knows whose drain it is. */
   function whose(agent: Pick<SeenAgent, 'id' | 'enabled' | 'draining'>): Whose | undefined {
     if (agent.enabled) return undefined
     return agent.draining ? drained.get(agent.id)?.whose : 'theirs'

@@ -182,7 +182,7 @@ image) exit 1 ;; inspect) case $3 in *Pid*) cat "$FAKES/agent-pid" ;; *) echo tr
     expect(scene.console()).toContain('agent_connected by its connection alone')
   })
 
-  it('does not take an agent that is kept waiting and refused for one that joined, and tells its words', async ({
+  it('does not mistake an agent that is kept waiting and refused for one that joined, and reports its log', async ({
     expect,
   }) => {
     const words =
