@@ -1,11 +1,11 @@
-// What every benchmark shares: whole processes timed in turn, and a median.
+// Shared by all benchmarks: whole processes timed in turn, and a median.
 import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 
 export interface Row {
   what: string
   measured: string
-  /** From the design; empty when there is none. */
+  /** From the design; empty if there is none. */
   budget: string
   met?: boolean | undefined
 }
@@ -14,7 +14,7 @@ export interface Report {
   title: string
   command: string
   rows: Row[]
-  /** What a reader must know to judge the numbers. */
+  /** Context that a reader needs to interpret the numbers. */
   notes?: string[]
 }
 

@@ -15,7 +15,7 @@ const benchmarks: Record<string, () => Promise<Report>> = {
   'user-data': userData,
   plan: planTimes,
   fleet: fleetCosts,
-  // Loaded when it is wanted: an SDK is paid for by those who use it.
+  // Loaded on demand, because an SDK takes time to load.
   aws: async () => (await import('./aws.ts')).awsCosts(),
   gcp: async () => (await import('./gcp.ts')).gcpCosts(),
   agents,

@@ -129,7 +129,7 @@ function jobs(program: CliCommand): void {
   })
 }
 
-/** The flags of a command that asks a master for its jobs. */
+/** The flags of a command that queries a master for its jobs. */
 function asking(command: CliCommand) {
   const config = configFlag(command)
   const master = masterFlag(command)

@@ -6,7 +6,7 @@ import type { LiveArea } from './live-area.ts'
 import { type Context, type ExitStatus, printJson, type Terminal } from './terminal.ts'
 import { type Measure, measureFor, padded } from './text-width.ts'
 
-/** Columns as wide as their widest cell, two blanks between; no blanks at a line's end. Others chose some of the words. */
+/** Columns as wide as their widest cell, two blanks between; no blanks at the end of a line. */
 export async function table(head: string[], rows: string[][]): Promise<string[]> {
   return tableOf(head, rows, await measureFor(rows.flat()))
 }

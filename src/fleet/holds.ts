@@ -92,7 +92,7 @@ function problemOfBlock({ code, numbers }: BlockDecision['reason']): Problem {
 const passing: readonly ReasonCode[] = ['LAUNCH_IN_FLIGHT', 'LAUNCH_UNSETTLED']
 
 /** Reports the holds if their codes differ from those reported before; returns the value to pass next time. */
-export function tellHolds(run: PoolRun, decisions: readonly Decision[], before: string): string {
+export function reportHolds(run: PoolRun, decisions: readonly Decision[], before: string): string {
   const reasons = decisions.flatMap(({ kind, reason }) =>
     kind === 'hold' && !passing.includes(reason.code) ? [reason] : [],
   )

@@ -2,7 +2,7 @@
 
 import * as z from 'zod/mini'
 
-/** Body of `POST /provision/v1/jobs`; the master chooses what is left out. */
+/** Body of `POST /provision/v1/jobs`; the master sets the values of omitted fields. */
 export const jobOrderSchema = z.object({
   id: z.string(),
   name: z.optional(z.string()),

@@ -38,11 +38,11 @@ export function reasonView({
   work,
   problem,
 }: Reason & { problem?: Problem }): Written<ReasonView> {
-  const told = code in problemCodes ? problemCodes[code as keyof typeof problemCodes] : undefined
+  const info = code in problemCodes ? problemCodes[code as keyof typeof problemCodes] : undefined
   return {
     code,
-    meaning: told?.meaning ?? `${actReasons[code as keyof typeof actReasons]}.`,
-    remedy: told?.remedy,
+    meaning: info?.meaning ?? `${actReasons[code as keyof typeof actReasons]}.`,
+    remedy: info?.remedy,
     numbers,
     allocations: work,
     problem: problem && problemView(problem),

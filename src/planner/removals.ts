@@ -41,7 +41,7 @@ export function chooseRemovals(
   }
   return removals
 
-  /** Of no use to such allocations: too small, or taken out of service by somebody else. */
+  /** Not usable for such allocations: too small, or taken out of service by somebody else. */
   function isInTheWay({ agent, phase }: Member, slots: number, wanted: number): boolean {
     // By its idle time, which our own drain does not change.
     const idleFor = now - agent!.idleSince!
@@ -162,7 +162,10 @@ function removalStep(
   return code === 'ORDERED' || mayDrain(instance, demandAt, now) ? 'drain' : undefined
 }
 
-/** Needs a view of the master that shows the result of the drain: on an older one the agent would be drained and undrained in turn. */
+/**
+ * Needs a view of the master that shows the result of the drain: on an older one the agent would be drained and
+ * undrained in turn.
+ */
 function undrainStep({ instance, agent, phase }: Member, { demandAt = 0 }: Snapshot): Step | undefined {
   if (instance.drainedAt === undefined || demandAt <= instance.drainedAt) return undefined
   if (!agent?.connected || isDisabledByPerson(agent)) return undefined

@@ -135,7 +135,7 @@ function brokenOf(violations: readonly Violation[]): Comparison['brokenPromises'
   return [...broken.values()].sort((a, b) => a.promise - b.promise)
 }
 
-// What a policy did with a trace, in the numbers people compare. Pure: from spans of VMs and waits to sums.
+// The result of a policy on a trace, in the numbers people compare. Pure: from spans of VMs and waits to sums.
 
 /** A VM as it was paid for. Milliseconds since the epoch. */
 export interface InstanceSpan {
@@ -160,21 +160,21 @@ export interface Outcome {
     finished: number
     /** Starts that were lost with their VM. */
     lost: number
-    /** Work that can never run in this pool, in groups of one size and reason. */
+    /** Jobs that can never run in this pool, in groups of one size and reason. */
     neverFits: { code: MisfitCode; slots: number; count: number; ids: string[] }[]
-    /** Work that could run and had not finished when the simulation ended. */
+    /** Jobs that could run and had not finished when the simulation ended. */
     unfinished: { count: number; ids: string[] }
   }
-  /** Seconds from submission to the first start, of work that started; null when none did. */
+  /** Seconds from submission to the first start, of jobs that started; null when none did. */
   waitSeconds: Waits | null
   instanceHours: number
-  /** Part of the instance-hours in which a VM had no work at all, its boot included; null without VMs. */
+  /** Share of the instance-hours in which a VM had no job, its boot included; null without VMs. */
   idleShare: number | null
-  /** Part of the slots paid for that work held; null without slots. */
+  /** Share of the paid slots that jobs used; null without slots. */
   slotUse: number | null
-  /** Null when `prices` names none of the types launched. */
+  /** Null when `prices` contains none of the launched types. */
   cost: { dollars: number; unpriced: { instanceType: string; instanceHours: number }[] } | null
-  /** Seconds from the first submission until work was done and idle VMs were gone. */
+  /** Seconds from the first submission until all jobs were done and idle VMs were gone. */
   lastedSeconds: number
 }
 
@@ -217,7 +217,7 @@ export function useOf(
   }
 }
 
-/** Most VMs at one moment. One that ends when another begins is not counted with it. */
+/** Most VMs at one moment. One that ends when another starts is not counted with it. */
 export function peakOf(vms: readonly InstanceSpan[]): number {
   const changes = vms.flatMap(({ from, to }) => [
     { at: from, by: 1 },
@@ -232,7 +232,7 @@ export function peakOf(vms: readonly InstanceSpan[]): number {
   return peak
 }
 
-/** Percentiles by nearest rank: the least wait that so many of a hundred do not exceed. */
+/** Percentiles by nearest rank: the smallest wait that this percentage of the jobs does not exceed. */
 export function waitsOf(waits: readonly number[]): Waits | null {
   if (waits.length === 0) return null
   const sorted = [...waits].sort((a, b) => a - b)

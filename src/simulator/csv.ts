@@ -16,7 +16,7 @@ export interface CsvFault {
 }
 
 const bom = '\uFEFF'
-const notClosed = 'A quote is opened and not closed on its line'
+const notClosed = 'a quote is not closed on its line'
 
 const rules = {
   comment: '#',
@@ -84,8 +84,8 @@ function faultOf({ code, bytes, lines }: CsvError, text: string): CsvFault {
   if (code === 'CSV_QUOTE_NOT_CLOSED' || Number(lines) > line) return { line, column, message: notClosed }
   const message =
     code === 'INVALID_OPENING_QUOTE'
-      ? 'A quote stands inside an unquoted field'
-      : 'Text follows a quote that closes a field'
+      ? 'a quote inside an unquoted field'
+      : 'text after the closing quote that closes a field'
   return { line, column, message }
 }
 

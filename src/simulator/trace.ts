@@ -16,11 +16,11 @@ interface Reading {
   problems: Problem[]
   ids: Map<string, number>
   limits: Map<string, { maxSlots: number | undefined; line: number }>
-  /** Whether submissions are dates, and the line that shows it. */
+  /** Whether submissions are dates, and the line that determined it. */
   dates?: { are: boolean; line: number }
 }
 
-/** The trace, or what is wrong with it; `file` names it in problems. Lines may come in any order. */
+/** The trace, or its problems; `file` is its name in problems. Lines may be in any order. */
 export function readTrace(text: string, file: string): { trace: Trace } | { problems: Problem[] } {
   const csv = readCsv(text)
   if ('fault' in csv) {
@@ -28,12 +28,12 @@ export function readTrace(text: string, file: string): { trace: Trace } | { prob
     return { problems: [problem('TRACE_NOT_CSV', message, { where: { file, line, column } })] }
   }
   const [header, ...rows] = csv.rows
-  if (!header) return { problems: [problem('TRACE_EMPTY', 'The trace is empty', { where: { file } })] }
+  if (!header) return { problems: [problem('TRACE_EMPTY', 'the trace is empty', { where: { file } })] }
   const lines = linesOf(text)
   const { places, problems } = readHeader(header, lines[header.line - 1]!, file)
   if (problems.length > 0) return { problems }
   if (rows.length === 0)
-    return { problems: [problem('TRACE_EMPTY', 'The trace has a header and no jobs', { where: { file } })] }
+    return { problems: [problem('TRACE_EMPTY', 'the trace has a header and no jobs', { where: { file } })] }
   if (rows.length > mostJobs) return { problems: [tooLarge(file, `${rows.length} jobs`, `${mostJobs}`)] }
 
   const reading: Reading = { file, lines, places, problems, ids: new Map(), limits: new Map() }
@@ -42,7 +42,7 @@ export function readTrace(text: string, file: string): { trace: Trace } | { prob
     const job = readJob(reading, row, header.fields.length)
     if (job) jobs.push(job)
     if (problems.length < mostProblems) continue
-    const message = `Reading stopped at line ${row.line}, after ${mostProblems} problems`
+    const message = `reading stopped at line ${row.line}, after ${mostProblems} problems`
     return { problems: [...problems, problem('TRACE_TOO_MANY_PROBLEMS', message, { where: { file } })] }
   }
   return problems.length > 0 ? { problems } : traceOf(jobs, reading)
@@ -53,7 +53,7 @@ function readJob(reading: Reading, row: CsvRow, width: number): TraceJob | undef
   const { line, fields } = row
   if (fields.length !== width) {
     const column = columnOf(reading, line, Math.min(width, fields.length - 1))
-    const message = `The line has ${fields.length} fields, and the header ${width}`
+    const message = `the line has ${fields.length} fields, but the header ${width}`
     reading.problems.push(problem('TRACE_ROW', message, { where: { file, line, column } }))
     return undefined
   }
@@ -73,7 +73,8 @@ function readJob(reading: Reading, row: CsvRow, width: number): TraceJob | undef
   const job = read('job', readName)
   const maxSlots = read('max_slots', readSlots)
   const taken = ids.get(id)
-  if (taken !== undefined) wrong(reading, line, 'id', `id ${JSON.stringify(id)} is that of line ${taken}`)
+  if (taken !== undefined)
+    wrong(reading, line, 'id', `id ${JSON.stringify(id)} is already used in line ${taken}`)
   else ids.set(id, line)
   if (submit) checkDates(reading, submit, row)
   checkLimit(reading, line, job, maxSlots)
@@ -101,17 +102,17 @@ function linesOf(text: string): string[] {
   return text.replace(/^\uFEFF/, '').split(/\r?\n/)
 }
 
-/** Dates and times since the beginning cannot be put in one order. */
+/** Dates and seconds since a start cannot be ordered together. */
 function checkDates(reading: Reading, { isDate }: Moment, row: CsvRow): void {
   reading.dates ??= { are: isDate, line: row.line }
   const { are, line } = reading.dates
   if (are === isDate) return
   const [this_, that] = isDate ? ['a date', 'none'] : ['no date', 'one']
   const given = JSON.stringify(row.fields[reading.places.submit!])
-  wrong(reading, row.line, 'submit', `submit ${given} is ${this_}, and line ${line} has ${that}`)
+  wrong(reading, row.line, 'submit', `submit ${given} is ${this_}, but line ${line} has ${that}`)
 }
 
-/** One limit a job, and no limit without a job. */
+/** One limit for each job, and no limit without a job. */
 function checkLimit(
   reading: Reading,
   line: number,
@@ -119,7 +120,7 @@ function checkLimit(
   maxSlots: number | undefined,
 ): void {
   if (job === undefined) {
-    if (maxSlots !== undefined) wrong(reading, line, 'max_slots', 'max_slots needs a job that it is for')
+    if (maxSlots !== undefined) wrong(reading, line, 'max_slots', 'max_slots needs a job')
     return
   }
   const known = reading.limits.get(job)
@@ -127,7 +128,7 @@ function checkLimit(
   else if (known.maxSlots !== maxSlots) {
     const other = known.maxSlots ?? 'no limit'
     const name = JSON.stringify(job)
-    wrong(reading, line, 'max_slots', `max_slots of job ${name} is ${other} in line ${known.line}`)
+    wrong(reading, line, 'max_slots', `max_slots of job ${name} is already ${other} in line ${known.line}`)
   }
 }
 
@@ -141,18 +142,18 @@ function traceOf(jobs: TraceJob[], { file, dates }: Reading): { trace: Trace } |
 }
 
 function tooLarge(file: string, what: string, limit: string): Problem {
-  return problem('TRACE_TOO_LARGE', `The trace has ${what}; at most ${limit} can be simulated`, {
+  return problem('TRACE_TOO_LARGE', `the trace has ${what}; at most ${limit} can be simulated`, {
     where: { file },
   })
 }
 
-// The header of a trace: which column is what.
+// The header of a trace: the place of each column.
 
 const required = ['submit', 'slots', 'duration'] as const
 const columns = [...required, 'id', 'job', 'max_slots'] as const
 export type Column = (typeof columns)[number]
 
-/** Where each column is. Columns in any order; unknown, repeated and missing ones are problems. */
+/** The position of each column. Columns may be in any order; unknown, repeated and missing ones are problems. */
 export function readHeader(
   { line, fields }: CsvRow,
   text: string,
@@ -167,18 +168,18 @@ export function readHeader(
     )
   for (const [place, field] of fields.entries()) {
     const name = field.toLowerCase()
-    if (!isColumn(name)) complain(place, `There is no column ${JSON.stringify(field)}`, remedyFor(field))
-    else if (places[name] !== undefined) complain(place, `The column ${name} is there twice`)
+    if (!isColumn(name)) complain(place, `unknown column ${JSON.stringify(field)}`, remedyFor(field))
+    else if (places[name] !== undefined) complain(place, `duplicate column ${name}`)
     else places[name] = place
   }
   if (problems.length > 0 && fields.every((field) => /^[\d.]/.test(field))) {
     problems.length = 0
-    complain(0, 'The first line names no columns')
+    complain(0, 'the first line is not a header')
     return { places, problems }
   }
   const missing = required.filter((name) => places[name] === undefined)
   if (missing.length > 0 && problems.length === 0)
-    complain(0, `The trace has no column ${missing.join(', ')}`)
+    complain(0, `the trace has no column ${missing.join(', ')}`)
   return { places, problems }
 }
 
@@ -192,17 +193,17 @@ function remedyFor(text: string): string | undefined {
   return meant ? `Did you mean ${meant}?` : `Remove it; the columns are ${columns.join(', ')}.`
 }
 
-// What may stand in the fields of a trace, and what it means.
+// The fields of a trace: their formats and values.
 
 const year = 366 * 24 * 3_600_000
 const mostSlots = 100_000
 const longestName = 200
 
-/** A value, or what is wrong with the text, in words that go on from `submit "x" `. */
+/** A value, or what is wrong with the text, as the continuation of `submit "x" `. */
 export type Value<T> = { value: T } | { wrong: string }
 
 export interface Moment {
-  /** Milliseconds: since the epoch for a date, else since whatever the trace counts from. */
+  /** Milliseconds: since the epoch for a date, otherwise since the start of the trace's own time. */
   ms: number
   isDate: boolean
 }
@@ -250,23 +251,23 @@ export function readSlots(text: string): Value<number> {
   return Number(text) > mostSlots ? { wrong: 'is more than 100,000 slots' } : { value: Number(text) }
 }
 
-/** What names a job or a piece of work: one line, not too long to be shown. */
+/** The name of a job: one line, not too long to be shown. */
 export function readName(text: string): Value<string> {
   if (text.length > longestName) return { wrong: `has more than ${longestName} characters` }
-  return /\p{Cc}/u.test(text) ? { wrong: 'holds control characters' } : { value: text }
+  return /\p{Cc}/u.test(text) ? { wrong: 'contains control characters' } : { value: text }
 }
 
 // A trace: the jobs that a cluster got, or would get.
 
 /** One line of the file. */
 export interface TraceJob {
-  /** The file's, else `line-N`. */
+  /** From the file, else `line-N`. */
   id: string
   /** Milliseconds since the first submission of the trace. */
   at: number
-  /** 0: auxiliary work. */
+  /** 0 for an auxiliary job. */
   slots: number
-  /** Milliseconds it runs once it has its agents. */
+  /** Milliseconds it runs after its agents were assigned. */
   duration: number
   job?: string
   maxSlots?: number
@@ -275,6 +276,6 @@ export interface TraceJob {
 export interface Trace {
   /** In order of submission. */
   jobs: TraceJob[]
-  /** Milliseconds since the epoch of the first submission, where the file tells dates. */
+  /** Milliseconds since the epoch of the first submission, if the file contains dates. */
   beginsAt?: number
 }

@@ -1,4 +1,4 @@
-// The demand contract on the built-in master, whole, on a real TLS listener: agents join over sockets, people order over REST.
+// The demand contract on a complete built-in master with a real TLS listener: agents join over sockets, people use REST.
 import { builtInDemand } from '../../src/demand/built-in.ts'
 import { gpu, masterConfig, startMaster, type TestAgent, token } from '../support/master.ts'
 import { until } from '../support/server.ts'

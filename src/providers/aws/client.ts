@@ -42,7 +42,7 @@ export type {
   TagSpecification,
 } from '@aws-sdk/client-ec2'
 
-/** Sent once each: the provider retries them itself, because the SDK also retries a stock-out. */
+/** Sent once each: the provider retries them itself, because the SDK would also retry after insufficient capacity. */
 const sentOnce = {
   runInstances: RunInstancesCommand,
   createFleet: CreateFleetCommand,
@@ -59,7 +59,7 @@ const repeated = {
   describeSpotInstanceRequests: DescribeSpotInstanceRequestsCommand,
   getConsoleOutput: GetConsoleOutputCommand,
   terminateInstances: TerminateInstancesCommand,
-  // Asked by `provision check` alone.
+  // Used by `provision check` only.
   describeInstanceTypeOfferings: DescribeInstanceTypeOfferingsCommand,
   describeKeyPairs: DescribeKeyPairsCommand,
   describeSecurityGroups: DescribeSecurityGroupsCommand,
@@ -72,9 +72,9 @@ type RequestOf<Name extends CallName> = ConstructorParameters<Commands[Name]>[0]
 type SentCommand<Name extends CallName> = ReturnType<InstanceType<Commands[Name]>['resolveMiddleware']>
 type ResultOf<Name extends CallName> = Awaited<ReturnType<SentCommand<Name>>>['output'] & Answered
 
-/** Of an answer that was read. */
+/** Metadata of a response that was accepted. */
 export interface Answered {
-  /** By EC2's clock: the `Date` header, milliseconds since the epoch. */
+  /** The `Date` header, which is EC2's clock; milliseconds since the epoch. */
   answeredAt?: number
 }
 
@@ -84,26 +84,26 @@ export type Ec2Call<Name extends CallName> = (
   signal?: AbortSignal,
 ) => Promise<ResultOf<Name>>
 
-/** Every EC2 call that is made, and no other: what a fake has to answer, and what permissions are needed for. */
+/** All EC2 calls that the provisioner makes: what a fake has to answer, and what needs permissions. */
 export type Ec2Api = { [Name in CallName]: Ec2Call<Name> } & {
-  /** The account that the credentials are of; undefined when AWS does not answer in time. */
+  /** The account of the credentials; undefined when AWS does not answer in time. */
   account(signal?: AbortSignal): Promise<string | undefined>
   close(): void
 }
 
-/** The SDK waits for ever by default. CreateFleet may take most of a minute, because it answers with the VMs. */
+/** The SDK has no timeout by default. CreateFleet may take most of a minute, because it answers with the VMs. */
 const timeouts = { connectionTimeout: 5000, requestTimeout: 90_000, throwOnRequestTimeout: true }
 
-/** Reaches the SDK's reader of profiles, which otherwise reads each file once in the life of a process. */
-const readsFilesAnew = { ignoreCache: true }
+/** Makes the SDK read the profile files again; by default it reads each file once in the life of a process. */
+const reloadFiles = { ignoreCache: true }
 
-/** @param profile the name in AWS_PROFILE, told where no credentials are found */
+/** @param profile the value of AWS_PROFILE, named in the error when no credentials are found */
 export function ec2Client(region: string, more: EC2ClientConfig = {}, profile?: string): Ec2Api {
-  const shared: EC2ClientConfig = { region, requestHandler: timeouts, ...readsFilesAnew, ...more }
-  // Adaptive: slows down by itself while EC2 throttles.
-  const patient = new EC2Client({ maxAttempts: 5, ...shared, retryMode: 'adaptive' })
+  const shared: EC2ClientConfig = { region, requestHandler: timeouts, ...reloadFiles, ...more }
+  // Adaptive mode slows down while EC2 throttles.
+  const adaptive = new EC2Client({ maxAttempts: 5, ...shared, retryMode: 'adaptive' })
   const once = new EC2Client({ ...shared, maxAttempts: 1 })
-  for (const client of [patient, once]) readOwnAnswers(client)
+  for (const client of [adaptive, once]) filterResponses(client)
 
   function call<Name extends CallName>(
     client: EC2Client,
@@ -116,7 +116,7 @@ export function ec2Client(region: string, more: EC2ClientConfig = {}, profile?: 
         const send = () => client.send(new Command(request) as never, options)
         return (await withFreshCredentials(client, send)) as ResultOf<Name>
       } catch (error) {
-        throw signal?.aborted ? signal.reason : explained(error, region, profile)
+        throw signal?.aborted ? signal.reason : withHint(error, region, profile)
       }
     }
   }
@@ -128,17 +128,17 @@ export function ec2Client(region: string, more: EC2ClientConfig = {}, profile?: 
 
   return {
     ...calls(once, sentOnce),
-    ...calls(patient, repeated),
-    account: (signal) => accountOf(region, patient.config.credentials, signal),
+    ...calls(adaptive, repeated),
+    account: (signal) => accountOf(region, adaptive.config.credentials, signal),
     close() {
-      patient.destroy()
+      adaptive.destroy()
       once.destroy()
     },
   }
 }
 
-/** An error that the name of the profile or of the region explains says it. */
-function explained(error: unknown, region: string, profile: string | undefined): unknown {
+/** Adds the name of the profile or the region to an error that it explains. */
+function withHint(error: unknown, region: string, profile: string | undefined): unknown {
   if (!(error instanceof Error)) return error
   const code = codeOf(error)
   if (code === 'CredentialsProviderError' && profile)
@@ -147,14 +147,14 @@ function explained(error: unknown, region: string, profile: string | undefined):
       cause: error,
     })
   const hostname = 'hostname' in error && typeof error.hostname === 'string' ? error.hostname : ''
-  // Endpoints of somebody else's have names of their own.
+  // Custom endpoints have other names.
   if (code !== 'ENOTFOUND' || !hostname.split('.').includes(region)) return error
   if ('description' in partition(region)) return error
   const message = `host ${hostname} not found, and ${JSON.stringify(region)} is not a known AWS region`
   return Object.assign(new Error(message), { name: 'UnknownRegion', cause: error })
 }
 
-/** Milliseconds; the answer only tells apart two accounts, so nothing waits long for it. */
+/** Milliseconds. Short, because the answer is only used to tell two accounts apart. */
 const accountDeadlineMs = 3000
 
 /** https://docs.aws.amazon.com/STS/latest/APIReference/API_GetCallerIdentity.html: needs no permission. */
@@ -169,7 +169,7 @@ async function accountOf(
   const abortSignal = signal ? AbortSignal.any([signal, late]) : late
   try {
     const answer = client.send(new GetCallerIdentityCommand({}), { abortSignal })
-    // Credentials are looked for without a signal.
+    // The SDK's search for credentials takes no signal.
     const { Account = '' } = await Promise.race([answer, rejectedBy(abortSignal)])
     return /^\d{12}$/.test(Account) ? Account : undefined
   } catch {
@@ -186,7 +186,7 @@ function rejectedBy(signal: AbortSignal): Promise<never> {
   })
 }
 
-/** `ofSdk` is what the SDK finds by itself; AWS_DEFAULT_REGION is the name Determined's provisioner and the AWS CLI read. */
+/** `ofSdk` is the region the SDK finds; Determined's provisioner and the AWS CLI read AWS_DEFAULT_REGION. */
 export async function regionOf(
   configured: string | undefined,
   ofSdk: () => Promise<string | undefined>,
@@ -219,7 +219,7 @@ export async function regionOfSdk(): Promise<string | undefined> {
   }
 }
 
-/** Every page of an answer that says with `NextToken` that there are more. Rejects for a page that leads back to one before it. */
+/** All pages of a response with `NextToken`. Rejects when a token leads back to an earlier page. */
 export async function* pages<Page extends { NextToken?: string | undefined }>(
   fetchPage: (token: string | undefined) => Promise<Page>,
 ): AsyncGenerator<Page> {
@@ -240,7 +240,7 @@ export function chunks<T>(items: readonly T[], size: number): T[][] {
   )
 }
 
-/** EC2 says RequestExpired for a session that is over, and for a clock that is wrong. */
+/** EC2 answers RequestExpired both for an expired session and for a wrong clock. */
 const refusals = [
   'AuthFailure',
   'ExpiredToken',
@@ -250,7 +250,7 @@ const refusals = [
   'UnrecognizedClientException',
 ]
 
-/** Sends once more when AWS refused the credentials and others have taken their place; such a refusal had no effect. */
+/** Sends again when AWS refused the credentials and new ones are available; a refused request had no effect. */
 async function withFreshCredentials<T>(client: EC2Client, send: () => Promise<T>): Promise<T> {
   try {
     return await send()
@@ -266,11 +266,11 @@ async function areOthers({ config: { credentials } }: EC2Client): Promise<boolea
   return before.accessKeyId !== now.accessKeyId || before.sessionToken !== now.sessionToken
 }
 
-// Most of what EC2 says about a VM is not read here. Cutting it out before the SDK parses it takes
-// two thirds off the time that a page of VMs holds up the event loop (npm run bench aws).
+// Most of what EC2 returns about a VM is not used. Removing it before the SDK parses the response saves two thirds of
+// the time for which a page of VMs blocks the event loop (npm run bench aws).
 
-/** Elements of a VM in DescribeInstances' answer that hold others; none of them holds one of its own name. */
-const unread = [
+/** Elements of a VM in the response to DescribeInstances that contain others; none contains one of its own name. */
+const unusedElements = [
   'networkInterfaceSet',
   'blockDeviceMapping',
   'groupSet',
@@ -284,10 +284,10 @@ const unread = [
   'cpuOptions',
   'productCodes',
 ]
-const subtrees = new RegExp(`<(${unread.join('|')})>[\\s\\S]*?</\\1>`, 'g')
+const subtrees = new RegExp(`<(${unusedElements.join('|')})>[\\s\\S]*?</\\1>`, 'g')
 
-/** The values read here, all of them without elements inside. */
-const read = new Set([
+/** The values that are used; none of them contains other elements. */
+const usedValues = new Set([
   'instanceId',
   'imageId',
   'instanceType',
@@ -308,16 +308,19 @@ const read = new Set([
 const values = /<(\w+)>[^<]*<\/\1>/g
 
 function trimAnswer(xml: string): string {
-  return xml.replace(subtrees, '').replace(values, (whole, name: string) => (read.has(name) ? whole : ''))
+  return xml
+    .replace(subtrees, '')
+    .replace(values, (whole, name: string) => (usedValues.has(name) ? whole : ''))
 }
 
-// A portal, a proxy or another service may answer instead of EC2, with status 200. Missing instances would then count as gone.
+// A portal, a proxy or another service may answer instead of EC2, with status 200. Missing instances would then count
+// as terminated.
 
-/** What an answer of EC2 has to hold to be read as such, besides its root element and a request id. */
+/** The list that EC2's response must contain, besides its root element and a request id. */
 const listIn: Record<string, string> = { DescribeInstances: 'reservationSet' }
 
-/** What it is instead of EC2's answer; undefined for the answer to `action`. */
-function foreignPart(xml: string, action: string, ok: boolean): string | undefined {
+/** What the response is instead of EC2's; undefined for EC2's response to `action`. */
+function foreignContent(xml: string, action: string, ok: boolean): string | undefined {
   const text = xml.trim()
   if (!text) return 'an empty body'
   if (/^<(?:!doctype html|html)\b/i.test(text)) return 'an HTML page'
@@ -325,7 +328,7 @@ function foreignPart(xml: string, action: string, ok: boolean): string | undefin
   const found = /^\uFEFF?(?:<[?!][^>]*>\s*)*<([\w:.-]+)[\s/>]/.exec(text)?.[1]
   if (!found) return 'a body that is not XML'
   if (/^html$/i.test(found)) return 'an HTML page'
-  // The SDK reads the code from errors of several shapes.
+  // The SDK accepts errors of several shapes.
   if (!ok) return text.includes('<Code>') ? undefined : 'XML that is not an EC2 error'
   const root = `${action}Response`
   if (found !== root) return `XML that is not a ${root}`
@@ -341,8 +344,11 @@ interface HttpAnswer {
   body: NodeJS.ReadableStream
 }
 
-/** Refuses what is not EC2's answer, and cuts answers to DescribeInstances down, before the client's deserializer reads them. */
-function readOwnAnswers(client: EC2Client): void {
+/**
+ * Rejects responses that are not EC2's, and trims those to DescribeInstances, before the client's deserializer reads
+ * them.
+ */
+function filterResponses(client: EC2Client): void {
   client.middlewareStack.add(
     (next, context) => async (args) => {
       const result = await next(args)
@@ -351,12 +357,12 @@ function readOwnAnswers(client: EC2Client): void {
       const xml = (await buffer(response.body)).toString()
       const action = context.commandName?.replace(/Command$/, '') ?? ''
       const ok = statusCode >= 200 && statusCode < 300
-      const foreign = foreignPart(xml, action, ok)
+      const foreign = foreignContent(xml, action, ok)
       if (foreign) throw notFromEc2(foreign, statusCode)
       const body = Buffer.from(ok && action === 'DescribeInstances' ? trimAnswer(xml) : xml)
       return { ...result, response: Object.assign(response, { body }) }
     },
-    // Low: nearest to the network, so that it sees the answer first.
+    // Low priority is nearest to the network, so that it gets the response first.
     { step: 'deserialize', priority: 'low', name: 'ownAnswers' },
   )
   client.middlewareStack.add(

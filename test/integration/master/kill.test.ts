@@ -1,4 +1,4 @@
-// Kill -9 of the master at random moments under load: every piece of work that was answered is run, and run once.
+// kill -9 of the master at random moments under load: every job that was accepted is run, and run once.
 import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -36,7 +36,7 @@ async function startMaster(): Promise<void> {
 
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms))
 
-/** Like an agent of ours: it runs each container it is told of once, for a moment, and remembers all over reconnects. */
+/** Like the built-in agent: it runs each ordered container once, for a moment, and remembers all over reconnects. */
 async function agent(id: string, runs: Map<string, number>): Promise<void> {
   const containers = new Map<string, Container>()
   let connection: AgentConnection | undefined
@@ -89,7 +89,7 @@ async function agent(id: string, runs: Map<string, number>): Promise<void> {
   }
 }
 
-it('no work is lost and none is run twice', async () => {
+it('no job is lost and none is run twice', async () => {
   await startMaster()
   const address = { scheme: 'http', host: '127.0.0.1', port } as const
   const client = createClient({ target: { address, prefix: '', access: { token } }, version: '1' })

@@ -1,4 +1,4 @@
-// What the REST API takes and tells about work, in the shapes Determined's clients expect.
+// The REST API for jobs, in the shapes that Determined's clients expect.
 import { afterEach, describe, expect, it } from 'vitest'
 import { gpu, startMaster, type TestMaster, token } from '../../support/master.ts'
 import { becomes, type Json, post, submit } from '../../support/work.ts'
@@ -15,8 +15,8 @@ async function start(...args: Parameters<typeof startMaster>): Promise<TestMaste
   return started
 }
 
-describe('what is told', () => {
-  it('about agents, pools, tasks and jobs, in Determined’s shapes', async () => {
+describe('the responses', () => {
+  it('about agents, pools, tasks and jobs have Determined’s shapes', async () => {
     const m = await start()
     await m.join('a', { devices: [gpu(0), gpu(1), gpu(2), gpu(3)] })
     const id = await submit(m, { duration: '1h', slots: 3, name: 'big' })
@@ -72,7 +72,7 @@ describe('what is told', () => {
   })
 })
 
-describe('handing in', () => {
+describe('submitting', () => {
   it.each([
     [{}, 'give either duration or command'],
     [{ duration: '1s', command: ['x'] }, 'give either duration or command'],
@@ -94,7 +94,7 @@ describe('handing in', () => {
     expect([status, json.error.error]).toEqual([400, expect.stringContaining(message)])
   })
 
-  it('twice under one id is once, if it is the same', async () => {
+  it('twice with one id creates one job, if both are the same', async () => {
     const m = await start()
     const body = { id: 'once', duration: '1h', slots: 1 }
     await submit(m, body)

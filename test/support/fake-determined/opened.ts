@@ -27,7 +27,7 @@ export interface SourceOptions {
   /** Certificate file of the configuration. */
   cert?: string
   clock?: Clock
-  lookEvery?: number
+  pollIntervalMs?: number
   timeoutMs?: number
 }
 
@@ -55,7 +55,7 @@ export async function openFake({
     log,
     dir,
     write,
-    open({ demand, cert, clock = systemClock, lookEvery = 30, timeoutMs = 5000 } = {}) {
+    open({ demand, cert, clock = systemClock, pollIntervalMs = 30, timeoutMs = 5000 } = {}) {
       const source = determinedDemand({
         config: {
           file: join(dir, 'master.yaml'),
@@ -73,7 +73,7 @@ export async function openFake({
         clock,
         random: () => 0,
         logger: log,
-        lookEvery,
+        pollIntervalMs,
         timeoutMs,
       })
       sources.push(source)

@@ -53,7 +53,7 @@ export async function startPool(rules: Partial<Policy> = {}): Promise<Determined
   let source: DeterminedDemand
 
   async function start(): Promise<PoolFleet> {
-    source = opened.open({ clock, lookEvery: 2 * second })
+    source = opened.open({ clock, pollIntervalMs: 2 * second })
     const fleet = createPoolFleet(
       {
         pool: owner.pool,

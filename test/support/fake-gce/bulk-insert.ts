@@ -60,12 +60,17 @@ function allowed(world: World, region: string, { locationPolicy }: BulkInsertRes
   return zones.filter((zone) => locationPolicy?.locations[`zones/${zone}`]?.preference !== 'DENY')
 }
 
-interface Place {
+interface ProjectAndZone {
   zone?: string
   region?: string
 }
 
-function make(world: World, resource: BulkInsertResource, zones: string[], place: Place): FakeOperation {
+function make(
+  world: World,
+  resource: BulkInsertResource,
+  zones: string[],
+  place: ProjectAndZone,
+): FakeOperation {
   const { instanceProperties: properties } = resource
   const names = Object.keys(resource.perInstanceProperties)
   const type = properties.machineType!

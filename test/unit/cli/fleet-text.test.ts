@@ -108,7 +108,7 @@ const vm: InstanceView = {
 }
 
 describe('VMs', () => {
-  it('are rows with what is done about them', async () => {
+  it('are rows with the action in progress', async () => {
     const rows = [
       vm,
       { ...vm, id: 'i-2', agent: 'waiting', slots: undefined, zone: '', doing: 'ordered' },
@@ -137,7 +137,7 @@ describe('VMs', () => {
 })
 
 describe('agents', () => {
-  it('are rows with their work and who they are of', async () => {
+  it('are rows with their jobs and their owner', async () => {
     const agent: AgentView = {
       id: 'i-1',
       pool: 'default',
@@ -212,7 +212,7 @@ describe('the live table', () => {
     `)
   })
 
-  it('says that there is nothing yet', () => {
+  it('shows that there are no instances yet', () => {
     expect(liveView([], 0, ascii)).toEqual(['(no instances yet)'])
   })
 

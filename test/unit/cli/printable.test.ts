@@ -1,4 +1,4 @@
-// What servers answer is shown to people: it must not move their cursor, name their window or turn text around.
+// Responses of servers are shown to people: they must not move the cursor, name the window or reverse the text.
 import { describe, expect, it } from 'vitest'
 import { checkLines } from '../../../src/cli/check.ts'
 import { orphanLines, statusLines } from '../../../src/cli/fleet-text.ts'
@@ -46,7 +46,7 @@ function spoken(say: (terminal: Terminal) => void): string[] {
   return lines
 }
 
-describe('nothing a server says is more than text', () => {
+describe('a response of a server is only text', () => {
   it.each([
     ['a table', () => table(['A'], [[evil]])],
     ['the status', () => statusLines(status as never)],
@@ -66,7 +66,7 @@ describe('nothing a server says is more than text', () => {
     for (const line of lines) expect(line).toMatch(/^[^\p{Cc}\p{Cf}]*$/u)
   })
 
-  it('JSON stays what it was', () => {
+  it('JSON stays unchanged', () => {
     expect(JSON.parse(spoken((terminal) => printJson(terminal, said)).join('\n'))).toEqual(said)
   })
 })

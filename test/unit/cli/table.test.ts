@@ -7,7 +7,7 @@ import { ProvisionError, problem } from '../../../src/problems/index.ts'
 const away = new ProvisionError(problem('NOT_RUNNING', 'nobody is there'))
 const broken = new ProvisionError(problem('MASTER_FAULT', 'the end'))
 
-/** Looks until the last of these is thrown; returns what was printed. */
+/** Polls until the last of these is thrown; returns what was printed. */
 async function watched(
   looks: (Picture | Error)[],
   format: 'text' | 'json' = 'text',
@@ -42,7 +42,7 @@ async function watched(
 const picture = (...lines: string[]): Picture => ({ lines, value: lines })
 
 describe('watching', () => {
-  it('prints a picture again when it has changed', async () => {
+  it('prints a table again when it has changed', async () => {
     const { out } = await watched([picture('a'), picture('a'), picture('b')])
     expect(out).toBe('a\n\nb\n\n')
   })
@@ -52,21 +52,21 @@ describe('watching', () => {
     expect(out).toBe('["a"]\n["a"]\n')
   })
 
-  it('draws in place on a terminal, and no more than it has room for', async () => {
+  it('redraws in place on a terminal, with no more lines than fit', async () => {
     const many = picture(...Array.from({ length: 20 }, (_, i) => `line ${i}`))
     const { out, err } = await watched([many], 'text', { interactive: true, rows: 6 })
     expect(out).toBe('')
     expect(err).toBe('line 0\nline 1\nline 2\n… and 17 more lines\n')
   })
 
-  it('waits for a provisioner that is away, and ends with what does not pass', async () => {
+  it('waits for a provisioner that is away, and stops at a permanent error', async () => {
     const { out, err, error } = await watched([picture('a'), away, picture('b')])
     expect(out).toBe('a\n\nb\n\n')
     expect(err).toBe('NOT_RUNNING: nobody is there; trying again\n')
     expect(error).toBe(broken)
   })
 
-  it('does not begin where nobody is', async () => {
+  it('does not start without a provisioner', async () => {
     const { error } = await watched([away])
     expect(error).toBe(away)
   })
@@ -115,7 +115,7 @@ describe('the live area', () => {
     expect(text()).toBe(`one\ntwo\n${erased(2)}three\n`)
   })
 
-  it('keeps log lines above itself', () => {
+  it('keeps log lines above the table', () => {
     const { area, text } = drawn()
     area.draw(['table'])
     area.print('agent joined')

@@ -1,4 +1,4 @@
-// What a server writes is what a client reads: by one schema, over a real socket, whatever the pools are like.
+// A server and its clients use one schema, over a real socket, for pools in any state.
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -133,12 +133,12 @@ afterAll(async () => {
   rmSync(dir, { recursive: true })
 })
 
-/** As it looks when it has been JSON. */
+/** As it is after JSON. */
 function sent(value: unknown): unknown {
   return JSON.parse(JSON.stringify(value))
 }
 
-describe('what a provisioner writes', () => {
+describe('the output of a provisioner', () => {
   it('is read by its clients as it was written', async () => {
     await fc.assert(
       fc.asyncProperty(statuses, shown, async (given, row) => {
@@ -208,8 +208,8 @@ const allocations: fc.Arbitrary<Allocation> = fc.record({
 
 const wrong = (issue?: { path: PropertyKey[] }) => new Error(issue?.path.join('.'))
 
-describe('what the built-in master writes', () => {
-  it('is read by its clients as it was written, without what is secret', () => {
+describe('the output of the built-in master', () => {
+  it('is read by its clients as it was written, without secrets', () => {
     fc.assert(
       fc.property(allocations, (allocation) => {
         const answer = sent({ job: workView(allocation) })
@@ -228,7 +228,7 @@ describe('a client', () => {
   const pool = { pool: 'p', provider: 'aws', state: 'ok', ...limits, ...counts, ...lists }
   const older = { version: '0', clusterId: 'c', demand: 'push', startedAt: 0, now, pools: [pool] }
 
-  it('keeps what a newer server adds, at every depth', () => {
+  it('keeps fields that a newer server adds, at every depth', () => {
     const hold = { code: 'NEW', meaning: 'Yes.', numbers: {}, added: 1 }
     const newer = { ...older, added: 2, pools: [{ ...pool, added: 3, holds: [hold] }] }
     const value: unknown = structuredClone(newer)
@@ -236,7 +236,7 @@ describe('a client', () => {
     expect(value).toStrictEqual(newer)
   })
 
-  it('does without what an older server lacks, and not without more', () => {
+  it('accepts that an older server lacks optional fields, but no others', () => {
     expect(() => checkView(statusSchema, older, wrong)).not.toThrow()
     const { joined, ...short } = pool
     const value = { ...older, pools: [short] }
@@ -247,11 +247,11 @@ describe('a client', () => {
 it('a server that drops or renames a field does not compile', () => {
   const fields = { code: 'PAUSED', meaning: 'Held.', numbers: {}, allocations: undefined, problem: undefined }
   const whole: Written<ReasonView> = { ...fields, remedy: undefined }
-  // @ts-expect-error `remedy` may be undefined and must be written all the same
+  // @ts-expect-error `remedy` may be undefined but must be written
   const dropped: Written<ReasonView> = fields
-  // @ts-expect-error `means` is no field of the view
+  // @ts-expect-error `means` is not a field of the view
   const renamed: Written<ReasonView> = { ...whole, means: 'Held.' }
-  // @ts-expect-error numbers are not texts
+  // @ts-expect-error numbers are not strings
   const retyped: Written<ReasonView> = { ...whole, numbers: { instances: '2' } }
   const views: ReasonView[] = [
     whole,

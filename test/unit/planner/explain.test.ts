@@ -1,4 +1,4 @@
-// An explanation must tell what the plan did, and its numbers must add up.
+// An explanation must show what the plan did, and its numbers must add up.
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { type Explanation, explain } from '../../../src/planner/explain.ts'
@@ -46,7 +46,7 @@ describe('an explanation', () => {
     expect(decisions[0]!.offerings).toEqual(['on_demand/m4/a'])
   })
 
-  it('names what is wrong with VMs, and remedies for what is blocked', () => {
+  it('names the faults of VMs, and remedies for blocked steps', () => {
     const { instances, decisions } = explained({
       instances: [vm('i1', { state: 'stopped' })],
       pending: [work('huge', 5)],
@@ -58,7 +58,7 @@ describe('an explanation', () => {
     expect(never?.remedy).toMatch(/fewer slots/)
   })
 
-  it('judges nothing on a view that is missing or too old', () => {
+  it('decides nothing on a view that is missing or too old', () => {
     const { instances, room, views, decisions } = explained({ demandAt: now - 60 * second })
     expect([instances, room]).toEqual([undefined, undefined])
     expect(views).toMatchObject({ demandAge: 60_000, listingAge: 1000, listingComplete: true })
@@ -68,8 +68,8 @@ describe('an explanation', () => {
   it('lists all decisions of the plan, in their order', () => {
     fc.assert(
       fc.property(snapshots, policies, (given, rules) => {
-        const told = explain(given, rules, now).decisions.map(({ kind, code }) => [kind, code])
-        expect(told).toEqual(plan(given, rules, now).map(({ kind, reason }) => [kind, reason.code]))
+        const reported = explain(given, rules, now).decisions.map(({ kind, code }) => [kind, code])
+        expect(reported).toEqual(plan(given, rules, now).map(({ kind, reason }) => [kind, reason.code]))
       }),
     )
   })

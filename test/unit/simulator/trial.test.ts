@@ -1,4 +1,4 @@
-// Traces run to their end in virtual time.
+// Traces that run to their end in virtual time.
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { Work } from '../../../src/simulator/master.ts'
@@ -9,17 +9,17 @@ import { compareOn, trialAssumptions, trialSettings } from '../../support/trial.
 const hour = 3600
 
 describe('one job of ten minutes', () => {
-  it('gets one VM, which waits for more as long as it may be idle', async () => {
+  it('gets one VM, which stays as long as it may be idle', async () => {
     const { policies, blockedSeconds, brokenPromises } = await compareOn([[0, 4, 600]])
     const { ours } = policies
     expect(ours).toMatchObject({
       instances: { launched: 1, peak: 1 },
       jobs: { submitted: 1, finished: 1, lost: 0, neverFits: [], unfinished: { count: 0 } },
     })
-    // Boot, and up to three seconds of calls and of the scheduler.
+    // Boot, and up to three seconds for calls and the scheduler.
     expect(ours.waitSeconds!.p50).toBeGreaterThanOrEqual(90)
     expect(ours.waitSeconds!.max).toBeLessThan(94)
-    // 90 s of boot, 600 s of work, 300 s idle, and the looks in between: every 10 s in a quiet pool.
+    // 90 s boot, 600 s job, 300 s idle, and the polls in between: every 10 s in a quiet pool.
     const seconds = ours.instanceHours * hour
     expect(seconds).toBeGreaterThan(990)
     expect(seconds).toBeLessThan(1030)
@@ -39,7 +39,7 @@ describe('a trace', () => {
     expect(blockedSeconds['MAX_REACHED']).toBeGreaterThan(1100)
   })
 
-  it('ends although some jobs never fit, and names those', async () => {
+  it('ends even if some jobs never fit, and names those', async () => {
     const { policies } = await compareOn([
       [0, 4, 60],
       [0, 6, 60],
@@ -54,8 +54,8 @@ describe('a trace', () => {
     })
   })
 
-  it('is paid for to the same end under both policies when VMs always stay', async () => {
-    // The origin knows the first offering only, so with it there is nothing to do from the beginning.
+  it('is billed until the same end for both policies when VMs always stay', async () => {
+    // Determined's provisioner uses the first offering only, so with it there is nothing to do from the beginning.
     const offerings = [4, 8].map((slots, preference) => {
       return { ...trialSettings.offerings[0]!, instanceType: `m${slots}`, slots, preference }
     })
@@ -66,14 +66,16 @@ describe('a trace', () => {
     expect(Math.abs(origin.instanceHours - (2 * ours.lastedSeconds) / hour)).toBeLessThan(0.02)
   })
 
-  it('is not given up while nothing can run, as long as more is to come', { timeout: 240_000 }, async () => {
+  it('is not abandoned while nothing can run, as long as more jobs follow', {
+    timeout: 240_000,
+  }, async () => {
     const jobs = [0, 7 * hour].map((at) => [at, 4, 60] as const)
     const { policies } = await compareOn(jobs, { faults: ['bad_image'] })
     expect(policies.ours.jobs).toMatchObject({ finished: 2, unfinished: { count: 0 } })
     expect(policies.ours.waitSeconds!.max).toBeGreaterThan(7 * hour)
   })
 
-  it('on a bad day breaks no promise, and is finished all the same', async () => {
+  it('on a bad day breaks no promise, and is still finished', async () => {
     const jobs = Array.from({ length: 40 }, (_, n) => [n * 120, 1 + (n % 4), 300] as const)
     const faults = ['crash', 'outage', 'never_joins', 'vanishes', 'crash_in_call'] as const
     const { policies, brokenPromises } = await compareOn(jobs, { faults })
@@ -82,18 +84,18 @@ describe('a trace', () => {
     expect(policies.ours.instances.launched).toBeGreaterThan(policies.ours.instances.peak)
   })
 
-  it('that no VM ever serves ends, with all of it unfinished', { timeout: 240_000 }, async () => {
+  it('that no VM can run ends, with all jobs unfinished', { timeout: 240_000 }, async () => {
     const { policies } = await compareOn([[0, 1, 60]], { boot: { least: 3_600_000, most: 3_600_000 } })
     expect(policies.ours.jobs).toMatchObject({ finished: 0, unfinished: { count: 1, ids: ['job-0'] } })
     expect(policies.ours.waitSeconds).toBeNull()
     expect(policies.ours.idleShare).toBe(1)
-    // The breaker keeps what is launched in vain few.
+    // The breaker limits the number of failed launches.
     expect(policies.ours.instances.launched).toBeLessThan(policies.origin.instances.launched)
   })
 })
 
-describe('work on a VM that is gone', () => {
-  it('does not get done, and is lost once the master sees it', async () => {
+describe('a job on a VM that is gone', () => {
+  it('does not finish, and is lost once the master notices', async () => {
     const trace = { jobs: [{ id: 'x', at: 0, slots: 1, duration: 1000 }] }
     const scenario = trialScenario(trace, trialSettings, trialAssumptions)
     const ends: string[] = []
@@ -111,7 +113,7 @@ describe('work on a VM that is gone', () => {
 const job = fc.tuple(fc.nat(2 * hour), fc.constantFrom(0, 1, 2, 4, 6, 8, 16), fc.nat(hour / 2))
 
 describe('any trace', () => {
-  it('adds up, and comes out the same again', { timeout: 240_000 }, async () => {
+  it('adds up, and has the same result again', { timeout: 240_000 }, async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(job, { minLength: 1, maxLength: 25 }), fc.string(), async (jobs, seed) => {
         const comparison = await compareOn(jobs, { seed })
@@ -133,7 +135,7 @@ describe('any trace', () => {
           expect(instanceHours > 0).toBe(instances.launched > 0)
         }
         expect(ours.instances.peak).toBeLessThanOrEqual(trialSettings.policy.maxInstances)
-        // Nothing is lost without faults, so what was paid for holds at least the work that finished.
+        // Nothing is lost without faults, so the paid time includes at least the jobs that finished.
         const fits = jobs.filter(([, slots]) => slots <= 4 || slots === 8)
         const slotHours = fits.reduce((sum, [, slots, duration]) => sum + (slots * duration) / hour, 0)
         expect(ours.jobs.lost).toBe(0)
