@@ -224,13 +224,13 @@ describe('the output of the built-in master', () => {
 describe('a client', () => {
   const counts = { live: 0, joined: 0, inFlight: 0, pending: 0, slots: 0, freeSlots: 0 }
   const limits = { minInstances: 0, maxInstances: 1 }
-  const lists = { foreignWriters: [], holds: [], problems: [] }
+  const lists = { foreignWriters: [], blocked: [], problems: [] }
   const pool = { pool: 'p', provider: 'aws', state: 'ok', ...limits, ...counts, ...lists }
   const older = { version: '0', clusterId: 'c', demand: 'push', startedAt: 0, now, pools: [pool] }
 
   it('keeps fields that a newer server adds, at every depth', () => {
     const hold = { code: 'NEW', meaning: 'Yes.', numbers: {}, added: 1 }
-    const newer = { ...older, added: 2, pools: [{ ...pool, added: 3, holds: [hold] }] }
+    const newer = { ...older, added: 2, pools: [{ ...pool, added: 3, blocked: [hold] }] }
     const value: unknown = structuredClone(newer)
     checkView(statusSchema, value, wrong)
     expect(value).toStrictEqual(newer)
